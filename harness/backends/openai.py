@@ -1,0 +1,188 @@
+"""OpenAI's chat completions by the `openai` SDK: api.openai.com, and any server that speaks the same protocol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+import openai
+from openai.types.chat import ChatCompletion
+from pydantic import Field
+
+from harness.backends._http import MAX_REPLY_CHARS, failed, failed_status
+from harness.config import BackendConfig, Names, Strict, hint
+from harness.errors import BackendError, BackendUnavailable
+from harness.models import Progress
+from harness.types import ModelInfo, Request, Response
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+
+
+class Options(Strict):
+    """Keys of `[backends.x]` for provider openai."""
+
+    max_tokens_parameter: str | None = None
+    omit: Names = ()
+    extra_body: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class OpenAIBackend:
+    """One model behind the OpenAI protocol. Retrying is the engine's: the SDK's own is off."""
+
+    concurrency = 8
+    exclusive = False
+
+    def __init__(self, config: BackendConfig, *, client: openai.AsyncOpenAI | None = None, key: str = "") -> None:
+        """`client` replaces the one made from `config`; `key` is kept only to keep it out of messages."""
+        self.config = config
+        self.options = Options.model_validate({k: v for k, v in config.options.items() if k in Options.model_fields})
+        # A server of one's own may have to load the model first; a hosted one bills for a dummy request.
+        self.warm_up = config.base_url is not None
+        self._key = key or _key(config)
+        self._client = client or openai.AsyncOpenAI(
+            api_key=self._key, base_url=config.base_url, timeout=config.timeout_s, max_retries=0
+        )
+        self._max_tokens = self.options.max_tokens_parameter or (
+            "max_tokens" if self.warm_up else "max_completion_tokens"
+        )
+
+    async def identify(self) -> ModelInfo:
+        """Ask which models there are; a server that does not list this one is tried all the same, and that is noted."""
+        served = await self._served()
+        note = ""
+        if self.config.model not in served and served:
+            note = f"the server lists {', '.join(sorted(served)[:3])}, not {self.config.model}"
+            if not self.warm_up:
+                raise BackendError(self._unknown_model(served))
+        meta = served.get(self.config.model, {}).get("meta") or {}
+        return ModelInfo(
+            model=self.config.model,
+            quantization=self.config.quantization or str(meta.get("ftype", "")),
+            parameters=str(meta.get("n_params", "")),
+            engine=self.config.provider,
+            note=note,
+        )
+
+    async def _served(self) -> dict[str, dict[str, Any]]:
+        """The models that the server lists, by id; empty where it has no such list."""
+        try:
+            page = await self._client.models.list()
+            return {model.id: model.model_dump() for model in page.data or ()}
+        except openai.NotFoundError:
+            return {}
+        except openai.APIStatusError as error:
+            self._raise_if_hopeless(error)
+            return {}
+        except openai.APIConnectionError as error:
+            raise BackendUnavailable(self._unreachable(error)) from None
+        except (AttributeError, TypeError, ValueError):
+            # JSON of another shape: not a list of models
+            return {}
+
+    async def complete(self, request: Request) -> Response:
+        """One chat completion."""
+        sampling = request.sampling
+        parameters: dict[str, Any] = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": sampling.seed,
+            self._max_tokens: sampling.max_tokens,
+            "stop": list(sampling.stop) or None,
+        }
+        parameters = {k: v for k, v in parameters.items() if v is not None and k not in self.options.omit}
+        started = perf_counter()
+        try:
+            completion = await self._client.chat.completions.create(
+                model=self.config.model,
+                messages=[{"role": m.role, "content": m.content} for m in request.messages],  # type: ignore[misc]
+                extra_body={**self.options.extra_body, **self._extra_body()} or None,
+                **parameters,
+            )
+        except openai.APITimeoutError:
+            return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
+        except openai.APIConnectionError as error:
+            return failed("connection", self._redact(str(error.__cause__ or error)), retry=True)
+        except openai.APIStatusError as error:
+            self._raise_if_hopeless(error)
+            return failed_status(error.status_code, self._redact(error.message), error.response.headers)
+        except (openai.OpenAIError, ValueError) as error:
+            return failed("bad_reply", f"not a chat completion: {self._redact(str(error))}", retry=True)
+        return _response(completion, perf_counter() - started)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    def _extra_body(self) -> dict[str, Any]:
+        """What a kind of server needs beside the protocol."""
+        return {}
+
+    def _raise_if_hopeless(self, error: openai.APIStatusError) -> None:
+        """Raise `BackendError` for a status that every further call would get too."""
+        name, message = self.config.name, self._redact(error.message)
+        if error.status_code in (401, 403):
+            variable = self.config.api_key_env or ("" if self.warm_up else KEY_VARIABLE)
+            hint_ = f"check {variable}" if variable else "name the key's variable with api_key_env in harness.toml"
+            msg = f"backend {name}: the server refuses the key ({error.status_code}): {hint_}"
+            raise BackendError(msg)
+        if error.status_code == 404:
+            msg = f"backend {name}: {self._client.base_url} does not serve {self.config.model!r}: {message}"
+            raise BackendError(msg)
+        if error.code == "insufficient_quota":
+            msg = f"backend {name}: the account is out of quota: {message}"
+            raise BackendError(msg)
+
+    def _unknown_model(self, served: Mapping[str, Any]) -> str:
+        return f"backend {self.config.name}: no model {self.config.model!r}{hint(self.config.model, served)}"
+
+    def _unreachable(self, error: Exception) -> str:
+        cause = " ".join(str(error.__cause__ or error).split())
+        return f"backend {self.config.name}: no answer from {self._client.base_url} ({cause}): is the server running?"
+
+    def _redact(self, text: str) -> str:
+        """Servers like to repeat the key they did not accept."""
+        return text.replace(self._key, "***") if len(self._key) > 4 else text
+
+
+def _key(config: BackendConfig) -> str:
+    """The key, from the environment only. OpenAI's own is never sent to another server."""
+    variable = config.api_key_env or (KEY_VARIABLE if config.base_url is None else None)
+    if variable is None:
+        return "none"
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        msg = f"backend {config.name}: no key: set {variable} in the environment"
+        raise BackendUnavailable(msg)
+    return key
+
+
+def _response(completion: Any, latency_s: float) -> Response:
+    """Our response from the SDK's, which does not check what a server sends."""
+    if not isinstance(completion, ChatCompletion) or not getattr(completion, "choices", None):
+        shown = str(completion)[:80] if isinstance(completion, str) else "no choices"
+        return failed("bad_reply", f"not a chat completion: {shown}", retry=True)
+    choice = completion.choices[0]
+    message = getattr(choice, "message", None)
+    content = getattr(message, "content", None)
+    if message is None or not isinstance(content, str | None):
+        return failed("bad_reply", "a chat completion without a message", retry=True)
+    if content and len(content) > MAX_REPLY_CHARS:
+        return failed("too_large", f"a reply of {len(content):,} characters; at most {MAX_REPLY_CHARS:,} are read")
+    usage = completion.usage
+    return Response(
+        text=content or "",
+        finish_reason=choice.finish_reason or "",
+        prompt_tokens=usage.prompt_tokens if usage else None,
+        completion_tokens=usage.completion_tokens if usage else None,
+        latency_s=latency_s,
+        refusal=message.refusal,
+        tool_calls=tuple(call.model_dump(mode="json") for call in message.tool_calls or ()),
+        model=" ".join(filter(None, (completion.model, completion.system_fingerprint))),
+    )
+
+
+def connect(config: BackendConfig, _progress: Progress | None = None) -> OpenAIBackend:
+    """A backend for `config`; raises `BackendUnavailable` without a key."""
+    return OpenAIBackend(config)

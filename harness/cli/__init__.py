@@ -1,0 +1,61 @@
+"""The command line. One file a group of commands; each imports what it needs when it is called, so that help is fast."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from harness.cli import datasets, models, project, prompts, runs
+
+app = typer.Typer(
+    name="harness",
+    help=(
+        "Tells, with proof, whether a prompt that works on GPT-4o works on your local model.\n\n"
+        "Start with `harness init` in an empty folder, then `harness run`."
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+runs.add_to(app)
+app.add_typer(prompts.app, name="prompts")
+app.add_typer(datasets.app, name="datasets")
+app.add_typer(models.app, name="models")
+project.add_to(app)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  Typer's callback protocol
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        typer.echo(version("prompt-portability-harness"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False,  # noqa: FBT002
+) -> None:
+    """Options of `harness` itself."""
+    del version
+
+
+def main() -> None:
+    """Run the command line; what the user can mend ends with one line and the exit code of its kind."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.secho("interrupted", err=True)
+        sys.exit(130)
+    except Exception as error:
+        from harness.errors import HarnessError  # noqa: PLC0415
+
+        if not isinstance(error, HarnessError):
+            raise
+        from harness.cli._common import complain  # noqa: PLC0415
+
+        complain(str(error))
+        sys.exit(error.exit_code)

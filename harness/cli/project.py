@@ -1,0 +1,81 @@
+"""`init` and `doctor`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.config import BackendConfig
+    from harness.types import ModelInfo
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.command()(init)
+    app.command()(doctor)
+
+
+def init(folder: Annotated[Path, typer.Argument(help="An empty or new folder.")] = Path()) -> None:
+    """Make a small project that runs at once on the embedded model: an eval, a prompt pair, a golden dataset.
+
+    Example:
+
+        harness init my-evals && cd my-evals && harness run
+    """
+    from importlib.resources import as_file, files  # noqa: PLC0415
+    from shutil import copytree  # noqa: PLC0415
+
+    from harness.errors import ConfigError  # noqa: PLC0415
+
+    if folder.exists() and (not folder.is_dir() or any(path.name != ".git" for path in folder.iterdir())):
+        msg = f"{folder.resolve()} is not an empty folder: nothing was written"
+        raise ConfigError(msg)
+    with as_file(files("harness") / "starter") as starter:
+        copytree(starter, folder, dirs_exist_ok=True)
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and ".git" not in p.parts):
+        typer.echo(f"  {path}")
+    go = "" if folder == Path() else f"cd {folder} && "
+    typer.echo(f"\nNext: {go}harness run -o reports/first.html")
+
+
+def doctor() -> None:
+    """Ask every backend who it is: reachable, key set, model there, which digest. Sends no prompt."""
+    from harness.cli._common import load_project  # noqa: PLC0415
+
+    project = load_project()
+    typer.echo(f"project  {project.path}\nstore    {project.store_url.split('@')[-1]}")
+    healthy = True
+    for name, config in project.backends.items():
+        info = asyncio.run(_examine(config))
+        ready = not isinstance(info, str)
+        healthy &= ready
+        typer.secho(f"{'ok' if ready else 'no':3}", fg="green" if ready else "red", nl=False)
+        typer.echo(f"{name}: {_describe(info) if not isinstance(info, str) else info.removeprefix(f'backend {name}: ')}")
+    raise typer.Exit(0 if healthy else 2)
+
+
+async def _examine(config: BackendConfig) -> ModelInfo | str:
+    """Who answers there, or what is in the way."""
+    from harness import backends, models  # noqa: PLC0415
+    from harness.errors import HarnessError  # noqa: PLC0415
+
+    try:
+        if config.provider == "llamacpp":
+            models.resolve(config.model, fetch=False)
+        backend = backends.connect(config)
+        try:
+            return await backend.identify()
+        finally:
+            await backend.close()
+    except HarnessError as error:
+        return str(error)
+
+
+def _describe(info: ModelInfo) -> str:
+    engine = f"{info.engine} {info.engine_version}".strip()
+    parts = (info.model, info.quantization, info.digest[:19], f"by {engine}" if engine else "", info.note)
+    return ", ".join(filter(None, parts))

@@ -1,0 +1,127 @@
+"""`harness prompts`: look at prompts, release them, make new versions."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.prompts import Library
+
+app = typer.Typer(help="Look at prompts, release them, make new versions.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The prompt's name, or name/version.")]
+
+
+def _library() -> Library:
+    from harness.config import load  # noqa: PLC0415
+    from harness.prompts import Library  # noqa: PLC0415
+
+    return Library(load().root / "prompts")
+
+
+@app.command("list")
+def list_() -> None:
+    """All prompts: versions, variants, variables, released or draft."""
+    library = _library()
+    released = library.locked()
+    for name in library.names():
+        for version in library.versions(name):
+            prompt = library.load(f"{name}/{version}")
+            state = "released" if prompt.id in released else "draft"
+            variables = ", ".join(sorted(prompt.variables))
+            typer.echo(f"{prompt.id:32} {state:9} {' + '.join(prompt.variants):16} takes {variables}")
+
+
+@app.command()
+def show(
+    name: Name,
+    variant: Annotated[list[str] | None, typer.Option(help="Only this variant; repeatable.")] = None,
+    case: Annotated[str | None, typer.Option(help="The id of the case to render; the first if not given.")] = None,
+    eval_name: Annotated[str | None, typer.Option("--eval", help="The eval that gives dataset and labels.")] = None,
+) -> None:
+    """Render a prompt for one case: exactly what the model sees.
+
+    Example:
+
+        harness prompts show ticket_triage/v2 --variant local --case tt-004
+    """
+    from harness import datasets, evals, tasks  # noqa: PLC0415
+    from harness.config import load  # noqa: PLC0415
+    from harness.errors import ConfigError  # noqa: PLC0415
+    from harness.report.text import visible  # noqa: PLC0415
+
+    project = load()
+    prompt = _library().load(name)
+    users = [e for e in evals.find(project.root, [eval_name] if eval_name else []) if e.prompt.split("/")[0] == prompt.name]
+    if not users:
+        msg = f"no eval uses prompt {prompt.name!r}: name one with --eval"
+        raise ConfigError(msg)
+    definition = users[0]
+    cases = datasets.load(project.root, definition.dataset).cases
+    chosen = next((c for c in cases if case is None or c.id == case), None)
+    if chosen is None:
+        msg = f"no case {case!r} in dataset {definition.dataset!r}: `harness datasets show {definition.dataset}`"
+        raise ConfigError(msg)
+    variables = tasks.task_of(definition).variables(chosen)
+    for one in variant or prompt.variants:
+        typer.secho(f"── {prompt.id}/{one} · case {chosen.id} · expected {chosen.expected}", bold=True)
+        for message in prompt.variant(one).render(variables):
+            typer.secho(f"[{message.role}]", fg="cyan")
+            typer.echo("\n".join(visible(line) for line in message.content.splitlines()))
+        typer.echo()
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(help="The prompt's name.")]) -> None:
+    """Copy the newest version to a new one, to be edited; a prompt that does not exist gets a v1."""
+    typer.echo(f"{_library().new(name)}: edit its files, then `harness prompts lock {name}` releases them")
+
+
+@app.command()
+def diff(
+    name: Annotated[str, typer.Argument(help="The prompt's name.")],
+    old: Annotated[str | None, typer.Argument(help="The older version; the last but one if not given.")] = None,
+    new_version: Annotated[str | None, typer.Argument(metavar="[NEW]", help="The newer one; the last.")] = None,
+) -> None:
+    """Show what changed between two versions, variant by variant."""
+    from harness.errors import PromptError  # noqa: PLC0415
+
+    library = _library()
+    versions = library.versions(name)
+    if len(versions) < 2 and not (old and new_version):  # noqa: PLR2004  a difference is between two
+        library.load(name)
+        msg = f"prompt {name!r} has one version: there is nothing to compare"
+        raise PromptError(msg)
+    before = library.load(name, version=old or versions[-2])
+    after = library.load(name, version=new_version or versions[-1])
+    for variant in sorted(before.variants.keys() | after.variants.keys()):
+        texts = [p.variants[variant].source.splitlines() if variant in p.variants else [] for p in (before, after)]
+        names = [f"{p.id}/{variant}.j2" for p in (before, after)]
+        lines = list(difflib.unified_diff(*texts, *names, lineterm=""))
+        for line in lines or [f"{names[1]}: unchanged"]:
+            colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+            typer.secho(line, fg=colour)
+
+
+@app.command()
+def lock(names: Annotated[list[str] | None, typer.Argument(help="Prompts; all if none is named.")] = None) -> None:
+    """Release all versions that are not released yet: their text never changes again."""
+    added = _library().lock(names or ())
+    typer.echo("\n".join(f"released {one}" for one in added) or "nothing new to release")
+
+
+@app.command()
+def check() -> None:
+    """Compile every prompt, compare every released one with its hash. For CI and pre-commit."""
+    library = _library()
+    checked = [library.load(f"{name}/{version}") for name in library.names() for version in library.versions(name)]
+    missing = library.locked().keys() - {prompt.id for prompt in checked}
+    if missing:
+        from harness.errors import PromptError  # noqa: PLC0415
+
+        msg = f"{', '.join(sorted(missing))} was released and is gone: restore it from git"
+        raise PromptError(msg)
+    typer.echo(f"{len(checked)} prompt versions are fine")

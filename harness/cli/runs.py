@@ -1,0 +1,255 @@
+"""`run`, and what shows runs: `report`, `export`, `history`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.config import BackendConfig, Config
+    from harness.engine import Outcome
+    from harness.gates import GateResult
+    from harness.plan import Cell
+    from harness.store import Store
+    from harness.types import Run
+
+Evals = Annotated[list[str] | None, typer.Argument(help="Names or paths of evals; all of them if none is named.")]
+Output = Annotated[
+    list[Path] | None,
+    typer.Option("--output", "-o", envvar="HARNESS_OUTPUT", help="Write a report: .html .json .jsonl .csv .md; repeatable."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.command()(run)
+    app.command()(report)
+    app.command()(export)
+    app.command()(history)
+
+
+def run(
+    evals: Evals = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option("--backend", "-b", envvar="HARNESS_BACKEND", help="A backend of harness.toml, or replay:RUN; repeatable."),
+    ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option("--variant", envvar="HARNESS_VARIANT", help="A prompt variant (gpt, local, …); repeatable."),
+    ] = None,
+    version: Annotated[str | None, typer.Option(envvar="HARNESS_VERSION", help="A prompt version, such as v1.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, envvar="HARNESS_LIMIT", help="Only the first N cases.")] = None,
+    split: Annotated[
+        str | None, typer.Option(envvar="HARNESS_SPLIT", help="Another split than the eval's; `all` for every case.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,  # noqa: FBT002
+    cache: Annotated[
+        bool | None,
+        typer.Option("--cache/--no-cache", envvar="HARNESS_CACHE", help="Take earlier answers of the same model from the store."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, envvar="HARNESS_JOBS", help="Requests at once per backend.")
+    ] = None,
+    output: Output = None,
+) -> None:
+    """Run prompt variants on backends over golden datasets, and judge the gates.
+
+    Without options: every eval, every variant, on every backend of harness.toml that is there. Gates are judged for the
+    variant that a backend is tuned for, over the whole split.
+
+    Examples:
+
+        harness run                                     # the whole matrix
+
+        harness run ticket_triage -b mistral-q4 -o reports/triage.html
+
+        harness run evals/ticket_triage.toml --variant gpt --limit 20 -o x.jsonl
+
+    Exit codes: 0 good, 1 a gate failed, 2 usage or configuration, 4 calls failed so that a gate is undecided,
+    130 interrupted.
+    """
+    from harness import engine, evals as evals_module, report as report_module  # noqa: PLC0415
+    from harness.cli._common import complain, console, load_project, open_project_store  # noqa: PLC0415
+    from harness.cli._progress import listener  # noqa: PLC0415
+    from harness.plan import Selection, plan  # noqa: PLC0415
+    from harness.report.terminal import matrix  # noqa: PLC0415
+
+    project = load_project()
+    defaults = project.run
+    outputs = [*(output or [project.root / path for path in defaults.output])]
+    for path in outputs:
+        report_module.check_path(path)
+    named = tuple(backend or defaults.backend)
+    with open_project_store(project) as store:
+        backends = [_backend(project, store, name) for name in named or project.backends]
+        selection = Selection(
+            variants=tuple(variant or defaults.variant),
+            version=version or defaults.version,
+            split=split or defaults.split,
+            limit=limit or defaults.limit,
+        )
+        cells = plan(project.root, evals_module.find(project.root, evals or ()), backends, selection)
+        settings = engine.Settings(
+            cache=defaults.cache if cache is None else cache,
+            resume=resume,
+            jobs=jobs or defaults.jobs,
+            required=frozenset(named),
+        )
+        with listener() as heard:
+            outcome = engine.run(cells, store, heard, settings)
+        for error in outcome.failures:
+            complain(str(error))
+        if outcome.runs:
+            built = report_module.build(outcome.runs)
+            console().print(matrix(built))
+            for path in outputs:
+                report_module.write(built, path)
+                typer.echo(f"report: {path}")
+        _end(outcome, cells)
+
+
+def _backend(project: Config, store: Store, name: str) -> BackendConfig:
+    """A backend of the configuration, or one that replays a run."""
+    from harness.backends.replay import PREFIX  # noqa: PLC0415
+    from harness.config import BackendConfig  # noqa: PLC0415
+
+    if not name.startswith(PREFIX):
+        return project.backend(name)
+    saved = store.load(name.removeprefix(PREFIX)).manifest
+    return BackendConfig.model_validate(
+        {
+            "name": f"{PREFIX}{saved.run_id}",
+            "provider": "replay",
+            "model": saved.run_id,
+            "variant": saved.variant,
+            "store_url": project.store_url,
+        }
+    )
+
+
+def _end(outcome: Outcome, cells: Sequence[Cell]) -> NoReturn:
+    """Say how the gates stand and leave with the exit code that this makes."""
+    from harness.cli._common import complain  # noqa: PLC0415
+    from harness.gates import Verdict  # noqa: PLC0415
+
+    if not outcome.runs and outcome.skipped and not outcome.failures:
+        complain("no backend is there to be asked: `harness doctor` says what each one needs")
+        raise typer.Exit(2)
+    results = _judge(outcome.runs, cells)
+    for result in results:
+        colour = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.UNDECIDED: "yellow"}[result.verdict]
+        typer.secho(f"{result.verdict.value:9} ", fg=colour, nl=False)
+        typer.echo(result.message)
+    if outcome.failures:
+        raise typer.Exit(2)
+    verdicts = {result.verdict for result in results}
+    if Verdict.UNDECIDED in verdicts or any(r.response.error for run in outcome.runs for r in run.results):
+        raise typer.Exit(4)
+    raise typer.Exit(1 if Verdict.FAILED in verdicts else 0)
+
+
+def _judge(runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
+    """The gates of every cell that production would use, unless only a sample of its cases was run."""
+    from harness import gates  # noqa: PLC0415
+    from harness.metrics.summary import summarize  # noqa: PLC0415
+
+    results: list[GateResult] = []
+    by_key = {(cell.definition.name, cell.name): cell for cell in cells if cell.is_own}
+    for one in runs:
+        cell = by_key.get((one.manifest.eval, one.manifest.cell))
+        if cell is None:
+            continue
+        names = gates.names(cell.definition.gates)
+        if cell.limit is not None and names:
+            typer.echo(f"{cell.definition.name}: gates are not judged on a sample (--limit {cell.limit})")
+            continue
+        summary = summarize(one.results) if names else None
+        title = f"{cell.definition.name} {cell.name}"
+        results += [gates.judge(name, cell.definition.gates, title, summary) for name in names if summary]
+    return results
+
+
+def report(
+    evals: Annotated[list[str] | None, typer.Argument(help="Names of evals, or ids of runs; all evals if none.")] = None,
+    output: Output = None,
+) -> None:
+    """Write a report of saved runs: the newest of every cell, or those that are named. Asks no model.
+
+    Examples:
+
+        harness report                                  # reports/report.html
+
+        harness report ticket_triage -o triage.html -o triage.md
+    """
+    from harness import report as report_module  # noqa: PLC0415
+    from harness.cli._common import console, load_project, open_project_store  # noqa: PLC0415
+    from harness.errors import StoreError  # noqa: PLC0415
+    from harness.report.terminal import matrix  # noqa: PLC0415
+
+    project = load_project()
+    outputs = output or [project.root / "reports" / "report.html"]
+    for path in outputs:
+        report_module.check_path(path)
+    with open_project_store(project) as store:
+        runs = [one for name in evals or [None] for one in _find_runs(store, name)]
+        if not runs:
+            msg = f"no finished runs in {store.url}: `harness run` makes some"
+            raise StoreError(msg)
+        built = report_module.build(runs)
+        console().print(matrix(built))
+        for path in outputs:
+            report_module.write(built, path)
+            typer.echo(f"report: {path}")
+
+
+def _find_runs(store: Store, name: str | None) -> list[Run]:
+    """The newest runs of an eval, or the run of that id."""
+    runs = store.latest(name)
+    return runs if runs or name is None else [store.load(name)]
+
+
+def export(
+    runs: Annotated[list[str], typer.Argument(help="Ids of runs (`harness history` lists them), or names of evals.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .jsonl .csv .json .md .html")],
+) -> None:
+    """Write saved runs to a file, one row per case.
+
+    Example:
+
+        harness export ticket_triage -o triage.csv
+    """
+    from harness import report as report_module  # noqa: PLC0415
+    from harness.cli._common import load_project, open_project_store  # noqa: PLC0415
+
+    report_module.check_path(output)
+    with open_project_store(load_project()) as store:
+        found = [one for name in runs for one in _find_runs(store, name)]
+        report_module.write(report_module.build(found), output)
+    typer.echo(f"{output}: {sum(len(one.results) for one in found)} results of {len(found)} runs")
+
+
+def history(
+    eval_name: Annotated[str | None, typer.Argument(metavar="[EVAL]", help="Only runs of this eval.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+) -> None:
+    """List saved runs, newest first."""
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from harness.cli._common import console, load_project, open_project_store  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("run", "eval", "cell", "prompt", "cases", "model", "state"):
+        table.add_column(heading, overflow="fold")
+    with open_project_store(load_project()) as store:
+        for m in store.manifests(eval_name, limit):
+            model = " ".join(filter(None, (m.fingerprint.get("model"), m.fingerprint.get("quantization"))))
+            state = "finished" if m.finished_at else "not finished: --resume"
+            cells = (m.run_id, m.eval, m.cell, m.prompt, str(m.n_cases), model, state)
+            table.add_row(*(Text(cell) for cell in cells))
+    console().print(table if table.row_count else "no runs yet: `harness run` makes some")

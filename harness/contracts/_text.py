@@ -1,0 +1,146 @@
+"""What a reply looks like once the model's machinery is taken out of it: no reasoning, no control tokens."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+_THINK = re.compile(
+    r"<(/?)(?:think(?:ing)?|reasoning|reflection|thoughts?|scratchpad|analysis)\s{0,4}>|\[(/?)THINK\]|◁(/?)think▷",
+    re.IGNORECASE,
+)
+_FINAL_CHANNEL = "<|channel|>final<|message|>"
+_ANY_CHANNEL = "<|channel|>"
+
+CONTROL_TOKEN = re.compile(
+    r"<[|｜][^<>|｜\s]{1,40}[|｜]>|</?s>|\[/?INST\]|<</?SYS>>"
+    r"|<(?:bos|eos|pad|unk|eot|start_of_turn|end_of_turn|end_of_utterance|end_of_text)>"
+    r"|\[(?:EOS|BOS|PAD|UNK|SEP|CLS)\]",
+    re.IGNORECASE,
+)
+_OPENS_TURN = re.compile(r"im_start|start_header_id|start_of_turn|<\|start\|>", re.IGNORECASE)
+_ROLE = re.compile(r"\s{0,2}(user|human|system|tool|assistant|model)\b", re.IGNORECASE)
+_OTHER_TURN = re.compile(r"<\|(?:user|system|human|prompter)\|>|\[INST\]|<<SYS>>", re.IGNORECASE)
+_OWN_TURN = re.compile(r"<\|(?:assistant|model)\|>|\[/INST\]", re.IGNORECASE)
+
+_INVISIBLE = re.compile("[\ufeff\u200b\u200c\u200d\u2060\u00ad\u200e\u200f\ufe0f]")
+
+_HAS_WIDE = re.compile("[：，；？！（）【】]")
+_WIDE = str.maketrans("：，；？！（）【】", ":,;?!()[]")
+
+_NFC_LIMIT = 20_000
+"""Normalising sorts runs of combining marks by insertion, which a hostile reply turns quadratic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A reply without its machinery. `reasoning` is `None` where there was none."""
+
+    text: str
+    reasoning: str | None = None
+    special_token: bool = False
+
+
+def clean(text: str, *, keep_tokens: bool = False) -> Cleaned:
+    """Take out reasoning blocks and control tokens. `keep_tokens` is for labels that look like control tokens."""
+    reasoning = None
+    special = False
+    if "<" in text or "[" in text or "◁" in text:
+        text, reasoning = _without_reasoning(text)
+        if not keep_tokens:
+            text, special = _without_tokens(text)
+    if not text.isascii():
+        text = _visible(text)
+    return Cleaned(text, reasoning, special)
+
+
+def fold(text: str) -> str:
+    """Case-folded, character for character, so that a position in the result is a position in `text`."""
+    if text.isascii():
+        return text.lower()
+    if _HAS_WIDE.search(text):
+        text = text.translate(_WIDE)
+    folded = text.casefold()
+    if len(folded) == len(text):
+        return folded
+    return "".join(one if len(one := char.casefold()) == 1 else char for char in text)
+
+
+def _visible(text: str) -> str:
+    if _INVISIBLE.search(text):
+        text = _INVISIBLE.sub("", text)
+    if len(text) <= _NFC_LIMIT and not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", text)
+    return text
+
+
+def _without_reasoning(text: str) -> tuple[str, str | None]:
+    """The text outside reasoning blocks, and what was inside.
+
+    A closing tag without an opening one ends a block that the prompt had opened; an opening one without a closing one
+    is a model that was still thinking when it stopped.
+    """
+    if _ANY_CHANNEL in text:
+        thought, final, rest = text.rpartition(_FINAL_CHANNEL)
+        return (rest, thought) if final else ("", text)
+    kept: list[str] = []
+    thoughts: list[str] = []
+    position, inside = 0, False
+    for tag in _THINK.finditer(text):
+        piece = text[position : tag.start()]
+        position = tag.end()
+        closes = bool(tag[1] or tag[2] or tag[3])
+        if inside:
+            thoughts.append(piece)
+        elif closes:
+            thoughts.extend([*kept, piece])
+            kept.clear()
+        else:
+            kept.append(piece)
+        inside = not closes
+    if not position:
+        return text, None
+    (thoughts if inside else kept).append(text[position:])
+    return "\n".join(kept), "\n".join(thoughts).strip()
+
+
+def _without_tokens(text: str) -> tuple[str, bool]:
+    """Keep the model's own turn: control tokens become line breaks; a turn made up for somebody else ends the reply."""
+    kept: list[str] = []
+    position, own, found, said = 0, True, False, False
+    for token in CONTROL_TOKEN.finditer(text):
+        if token.start() < position:
+            continue
+        found = True
+        if own:
+            kept.append(text[position : token.start()])
+            said = said or bool(kept[-1].strip())
+        position = token.end()
+        speaker = _speaker(text, token)
+        if speaker == "":
+            continue
+        role = _ROLE.match(text, position)
+        if role and _OPENS_TURN.search(token[0]):
+            position = role.end()
+        own = speaker == "own"
+        if not own and said:
+            return "\n".join(kept), True
+    if not found:
+        return text, False
+    if own:
+        kept.append(text[position:])
+    return "\n".join(kept), True
+
+
+def _speaker(text: str, token: re.Match[str]) -> str:
+    """Whose turn a control token opens: `own`, `other`, or empty where it opens none."""
+    if _OTHER_TURN.fullmatch(token[0]):
+        return "other"
+    if _OWN_TURN.fullmatch(token[0]):
+        return "own"
+    if _OPENS_TURN.search(token[0]):
+        role = _ROLE.match(text, token.end())
+        if role:
+            return "own" if role[1].lower() in ("assistant", "model") else "other"
+    return ""

@@ -1,0 +1,393 @@
+"""The only loop: cells in, runs out. asyncio inside, a plain function outside.
+
+Every answer is in the store before anybody hears of it, so that whatever ends a run, what was answered is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import groupby
+from time import perf_counter
+from typing import Protocol
+
+from harness.backends import Backend
+from harness.backends import connect as connect_backend
+from harness.backends._http import failed
+from harness.config import BackendConfig
+from harness.errors import BackendError, BackendUnavailable, HarnessError, Interrupted
+from harness.models import Progress
+from harness.plan import Cell
+from harness.store import Store
+from harness.types import Case, Manifest, Message, ModelInfo, Request, Response, Result, Run, Sampling
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 60.0
+BATCH = 256
+"""The most results that one commit carries."""
+
+Connect = Callable[[BackendConfig, Progress | None], Backend]
+
+
+class Listener(Protocol):
+    """Hears how a run goes: the progress bar, plain lines, or nobody."""
+
+    def skipped(self, backend: str, reason: str) -> None:
+        """A backend takes no part."""
+
+    def noted(self, cell: str, text: str) -> None:
+        """Something worth a line."""
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """A model file is on its way; sizes in bytes."""
+
+    def started(self, cell: Cell, total: int, from_store: int) -> None:
+        """A cell begins; `from_store` of its `total` answers are already there."""
+
+    def answered(self, cell: Cell, results: Sequence[Result]) -> None:
+        """Some answers have been saved."""
+
+    def finished(self, cell: Cell, run: Run) -> None:
+        """A cell is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to run. `required`: backends that may not be missing, because the user named them."""
+
+    cache: bool = True
+    resume: bool = False
+    jobs: int | None = None
+    required: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it: the finished runs in the order of the cells, who was skipped and why, and what failed."""
+
+    runs: tuple[Run, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    failures: tuple[HarnessError, ...] = ()
+
+
+def run(
+    cells: Sequence[Cell],
+    store: Store,
+    listener: Listener,
+    settings: Settings | None = None,
+    connect: Connect = connect_backend,
+) -> Outcome:
+    """Run all cells; backends side by side, the cells of one backend in turn.
+
+    A backend that is not there is skipped, unless it is required; one that fails does not stop the others. Raises
+    `Interrupted` on Ctrl-C, `StoreError` where results cannot be kept.
+    """
+    loop = _Loop(store, listener, settings or Settings(), connect)
+    try:
+        parts = asyncio.run(loop.run(cells))
+    except KeyboardInterrupt:
+        msg = f"interrupted: {loop.saved} answers of this session are saved; the same command with --resume goes on"
+        raise Interrupted(msg) from None
+    runs = {id(cell): run for part in parts for cell, run in part.done}
+    return Outcome(
+        runs=tuple(runs[id(cell)] for cell in cells if id(cell) in runs),
+        skipped=tuple((part.backend, part.skipped) for part in parts if part.skipped),
+        failures=tuple(part.failure for part in parts if part.failure),
+    )
+
+
+@dataclass
+class _Part:
+    """What came of one backend."""
+
+    backend: str
+    done: list[tuple[Cell, Run]] = field(default_factory=list)
+    skipped: str = ""
+    failure: HarnessError | None = None
+
+
+class _Loop:
+    def __init__(self, store: Store, listener: Listener, settings: Settings, connect: Connect) -> None:
+        self.store = store
+        self.listener = listener
+        self.settings = settings
+        self.connect = connect
+        self.saved = 0
+        self.machine = asyncio.Lock()
+
+    async def run(self, cells: Sequence[Cell]) -> list[_Part]:
+        by_backend = sorted(cells, key=lambda cell: cell.backend.name)
+        groups = [list(group) for _, group in groupby(by_backend, key=lambda cell: cell.backend.name)]
+        order = {id(cell): place for place, cell in enumerate(cells)}
+        for group in groups:
+            group.sort(key=lambda cell: order[id(cell)])
+        return await asyncio.gather(*(self._backend(group) for group in groups))
+
+    async def _backend(self, cells: list[Cell]) -> _Part:
+        """All cells of one backend. Its own troubles are its result; the store's are everybody's."""
+        config = cells[0].backend
+        part = _Part(config.name)
+        try:
+            backend = self.connect(config, self.listener.fetching)
+            try:
+                info = await backend.identify()
+                session = _Session(self, backend, config, info)
+                for cell in cells:
+                    part.done.append((cell, await session.run(cell)))
+            finally:
+                await backend.close()
+        except BackendUnavailable as error:
+            if config.name in self.settings.required or part.done:
+                part.failure = error
+            else:
+                part.skipped = str(error)
+                self.listener.skipped(config.name, str(error))
+        except BackendError as error:
+            part.failure = error
+        return part
+
+
+class _Session:
+    """One connected backend."""
+
+    def __init__(self, loop: _Loop, backend: Backend, config: BackendConfig, info: ModelInfo) -> None:
+        self.loop = loop
+        self.backend = backend
+        self.config = config
+        self.info = info
+        self.jobs = loop.settings.jobs or config.concurrency or backend.concurrency
+        self.cold_start_s: float | None = None
+        self._warm = not backend.warm_up
+        told = asdict(info)
+        del told["note"]
+        self.model_key = _hash([told, config.provider, config.base_url, config.options])
+
+    async def run(self, cell: Cell) -> Run:
+        started = perf_counter()
+        manifest = self._begin(cell)
+        kept = self._kept(manifest, cell)
+        known = self._from_store(cell, {result.case.id for result in kept})
+        self._save(manifest.run_id, known)
+        todo = _remaining(cell, [*kept, *known])
+        self.loop.listener.started(cell, len(cell.cases), len(kept) + len(known))
+        if self.info.note:
+            self.loop.listener.noted(cell.name, self.info.note)
+        asked: list[Result] = []
+        if todo and self.backend.exclusive:
+            async with self.loop.machine:
+                asked = await self._ask_all(manifest, cell, todo)
+        elif todo:
+            asked = await self._ask_all(manifest, cell, todo)
+        results = sorted([*kept, *known, *asked], key=lambda result: result.case.id)
+        finished = self._finish(manifest, results, perf_counter() - started)
+        run_ = Run(finished, tuple(results))
+        self.loop.listener.finished(cell, run_)
+        return run_
+
+    def _begin(self, cell: Cell) -> Manifest:
+        """A new run, or the unfinished one that `--resume` goes on with."""
+        fingerprint = {**cell.fingerprint(), **self._identity(), "harness": version("prompt-portability-harness")}
+        plan_key = _hash([cell.definition.name, cell.name, fingerprint])
+        if self.loop.settings.resume and (earlier := self.loop.store.unfinished(plan_key)) is not None:
+            return earlier
+        now = _now()
+        manifest = Manifest(
+            run_id=f"{now[:19].translate(str.maketrans('T', '-', '-:'))}-{secrets.token_hex(2)}",
+            eval=cell.definition.name,
+            task=cell.definition.task,
+            variant=cell.variant.name,
+            backend=cell.backend.name,
+            prompt=cell.prompt.id,
+            dataset=cell.dataset.name,
+            split=cell.split or "",
+            limit=cell.limit,
+            labels=cell.task.labels,
+            n_cases=len(cell.cases),
+            started_at=now,
+            fingerprint=fingerprint,
+            notes=(self.info.note,) if self.info.note else (),
+        )
+        self.loop.store.begin(manifest, plan_key=plan_key, model_key=self.model_key)
+        return manifest
+
+    def _identity(self) -> dict[str, str]:
+        info = self.info
+        return {
+            "model": info.model,
+            "model_digest": info.digest,
+            "quantization": info.quantization,
+            "parameters": info.parameters,
+            "engine": info.engine,
+            "engine_version": info.engine_version,
+            "backend_hash": self.model_key,
+        }
+
+    def _kept(self, manifest: Manifest, cell: Cell) -> list[Result]:
+        """What an interrupted run already has. Its failed calls are asked again."""
+        if not self.loop.settings.resume:
+            return []
+        ids = {case.id for case in cell.cases}
+        results = self.loop.store.results(manifest.run_id)
+        return [r for r in results if r.response.error is None and r.case.id in ids]
+
+    def _from_store(self, cell: Cell, done: set[str]) -> list[Result]:
+        """Earlier answers to the same requests. Only where the same request must give the same answer."""
+        if not self.loop.settings.cache or cell.sampling.temperature > 0:
+            return []
+        pairs = [pair for pair in zip(cell.cases, cell.requests, strict=True) if pair[0].id not in done]
+        found = self.loop.store.answers(self.model_key, [request.key for _, request in pairs])
+        return [
+            replace(_read(cell, case, request, found[request.key][0]), cached=True, answered_at=found[request.key][1])
+            for case, request in pairs
+            if request.key in found
+        ]
+
+    async def _ask_all(self, manifest: Manifest, cell: Cell, todo: Sequence[int]) -> list[Result]:
+        """Ask for the cases at `todo`, `jobs` at a time, saving as answers come in."""
+        await self._warm_up()
+        pending = iter(todo)
+        ready: asyncio.Queue[Result] = asyncio.Queue()
+        asked: list[Result] = []
+        patience = _Patience(max(10, 2 * self.jobs))
+
+        async def worker() -> None:
+            for place in pending:
+                case, request = cell.cases[place], cell.requests[place]
+                response, attempts = await self._ask(request)
+                ready.put_nowait(replace(_read(cell, case, request, response), attempts=attempts))
+                patience.watch(self.config.name, response)
+
+        async def writer() -> None:
+            while len(asked) < len(todo):
+                batch = [await ready.get()]
+                batch += _drain(ready, BATCH - 1)
+                asked.extend(batch)
+                # A thread, so that the disk does not hold up the calls; shielded, so that Ctrl-C cannot tear a commit.
+                await asyncio.shield(asyncio.to_thread(self._save, manifest.run_id, batch))
+                self.loop.listener.answered(cell, batch)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(writer())
+                for _ in range(min(self.jobs, len(todo))):
+                    group.create_task(worker())
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+        finally:
+            self._save(manifest.run_id, _drain(ready, ready.qsize()))
+        return asked
+
+    def _save(self, run_id: str, results: Sequence[Result]) -> None:
+        self.loop.store.save(run_id, results)
+        self.loop.saved += sum(not result.cached for result in results)
+
+    async def _warm_up(self) -> None:
+        """Have the model loaded before anything is timed."""
+        if self._warm:
+            return
+        started = perf_counter()
+        dummy = Request((Message("user", "Say OK."),), Sampling(max_tokens=1))
+        response, _ = await self._ask(dummy)
+        if response.error is not None:
+            msg = f"backend {self.config.name}: no answer to the warm-up request: {response.error.message}"
+            raise BackendUnavailable(msg)
+        self.cold_start_s = perf_counter() - started
+        self._warm = True
+
+    async def _ask(self, request: Request) -> tuple[Response, int]:
+        """One answer, or the error that remains after all attempts, and how many attempts it took."""
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                async with asyncio.timeout(self.config.timeout_s):
+                    response = await self.backend.complete(request)
+            except TimeoutError:
+                response = failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
+            error = response.error
+            if error is None or not error.retryable or attempts > self.config.retries:
+                return response, attempts
+            await asyncio.sleep(_wait_s(attempts, error.retry_after_s))
+
+    def _finish(self, manifest: Manifest, results: Sequence[Result], wall_s: float) -> Manifest:
+        served = sorted({r.response.model for r in results if r.response.model})
+        fingerprint = {**manifest.fingerprint, "served_model": ", ".join(served[:4])}
+        finished = replace(
+            manifest,
+            fingerprint=fingerprint,
+            finished_at=_now(),
+            cold_start_s=self.cold_start_s,
+            wall_s=wall_s + (manifest.wall_s or 0.0),
+        )
+        self.loop.store.finish(finished)
+        return finished
+
+
+class _Patience:
+    """Stops a cell whose every call fails: hours of retries would end with nothing."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.in_a_row = 0
+
+    def watch(self, backend: str, response: Response) -> None:
+        """Count a final failure, or forget them all after an answer."""
+        self.in_a_row = self.in_a_row + 1 if response.error else 0
+        if response.error and self.in_a_row >= self.limit:
+            msg = (
+                f"backend {backend}: stopped after {self.in_a_row} failed calls in a row, the last one "
+                f"{response.error.kind}: {response.error.message}; what was answered is saved, go on with --resume"
+            )
+            raise BackendError(msg)
+
+
+def _read(cell: Cell, case: Case, request: Request, response: Response) -> Result:
+    """A response, read under the contract and scored."""
+    reading = cell.task.contract.read(response) if response.error is None else None
+    score = cell.task.score(reading, case) if reading is not None else None
+    return Result(case, response, reading, score, request.key, answered_at=_now())
+
+
+def _remaining(cell: Cell, done: Iterable[Result]) -> list[int]:
+    """The places of cases still to be asked."""
+    ids = {result.case.id for result in done}
+    return [place for place, case in enumerate(cell.cases) if case.id not in ids]
+
+
+def _drain(queue: asyncio.Queue[Result], at_most: int) -> list[Result]:
+    batch: list[Result] = []
+    with suppress(asyncio.QueueEmpty):
+        while len(batch) < at_most:
+            batch.append(queue.get_nowait())
+    return batch
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to tell: a task group wraps what the user should read."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _wait_s(attempt: int, asked_s: float | None) -> float:
+    """What the server asks for, or twice as long each time; with jitter, so that clients do not come back together."""
+    if asked_s is not None:
+        return min(asked_s, LONGEST_WAIT_S) + random.uniform(0, 0.1)  # noqa: S311  no secret
+    return float(min(FIRST_WAIT_S * 2 ** (attempt - 1), LONGEST_WAIT_S) * random.uniform(0.5, 1.5))  # noqa: S311
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

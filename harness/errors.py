@@ -1,0 +1,52 @@
+"""Every exception that stops a run, in one tree.
+
+    HarnessError                    exit 2
+    ├── ConfigError                 a file the user wrote: TOML, prompt, dataset, eval
+    │   ├── PromptError
+    │   └── DatasetError
+    ├── BackendError                a model that cannot be asked at all
+    │   └── BackendUnavailable      no key, no server, no model: skipped where it comes from the defaults
+    ├── StoreError                  the run database: corrupt, locked, disk full
+    └── Interrupted                 exit 130, what was answered is saved
+
+A call that fails is not here: it is data (`types.CallError`). The message of each says what is wrong, where, and what
+to do about it, on one line, because that line is all that the user sees.
+"""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """Something the user can mend. `exit_code` is what the command line ends with."""
+
+    exit_code = 2
+
+
+class ConfigError(HarnessError):
+    """A file that the user wrote is wrong. The message starts with `path:line:` where the line is known."""
+
+
+class PromptError(ConfigError):
+    """A prompt is missing, does not render, or was changed after its release."""
+
+
+class DatasetError(ConfigError):
+    """A golden dataset is missing or has rows that cannot be trusted."""
+
+
+class BackendError(HarnessError):
+    """A backend cannot serve the run: wrong key, unknown model, unreadable file."""
+
+
+class BackendUnavailable(BackendError):
+    """A backend is not there now: no key in the environment, no server listening, model not pulled."""
+
+
+class StoreError(HarnessError):
+    """The run store cannot be read or written."""
+
+
+class Interrupted(HarnessError):
+    """Ctrl-C. Everything answered so far is in the store."""
+
+    exit_code = 130

@@ -1,0 +1,64 @@
+"""Labels against labels, by scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.types import Result
+
+UNUSABLE = "unusable"
+"""The column of a confusion matrix for replies that production code cannot use."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScore:
+    """Precision, recall and F1 (each 0..1) of one label over `support` cases. Undefined ones are 0, as in scikit-learn."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """How a run did on each label, read strictly or leniently.
+
+    `confusion[i][j]`: cases of label `i` answered with label `j`; the last column counts unusable replies.
+    """
+
+    labels: tuple[str, ...]
+    macro_f1: float
+    per_label: tuple[LabelScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+def classify(results: Sequence[Result], labels: tuple[str, ...], *, lenient: bool = False) -> Classification:
+    """Score the answered among `results`. An unusable reply costs recall and is no label's false positive.
+
+    Macro-F1 is the plain mean over `labels`; a label that never occurs counts 0, so judge it on a set that has them all.
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support  # noqa: PLC0415  slow to import
+
+    answered = [(r.case.expected, r.reading) for r in results if r.reading is not None]
+    if not answered:
+        return Classification(labels, 0.0, (), ())
+    gold = [labels.index(expected) for expected, _ in answered]
+    # Numbers, not names: a user's own label may well be called "unusable".
+    index = {label: i for i, label in enumerate(labels)}
+    values = (reading.lenient if lenient else reading.strict for _, reading in answered)
+    said = [index.get(value, len(labels)) if isinstance(value, str) else len(labels) for value in values]
+    known = list(range(len(labels)))
+    precision, recall, f1, support = precision_recall_fscore_support(gold, said, labels=known, zero_division=0)
+    matrix = confusion_matrix(gold, said, labels=[*known, len(labels)])
+    return Classification(
+        labels=labels,
+        macro_f1=float(f1.mean()),
+        per_label=tuple(
+            LabelScore(label, float(p), float(r), float(f), int(s))
+            for label, p, r, f, s in zip(labels, precision, recall, f1, support, strict=True)
+        ),
+        confusion=tuple(tuple(int(count) for count in row) for row in matrix[:-1]),
+    )

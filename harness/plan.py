@@ -1,0 +1,141 @@
+"""From eval files to cells: everything that can be wrong is found here, before any model is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness import datasets
+from harness.config import BackendConfig
+from harness.contracts import Contract
+from harness.datasets import Dataset
+from harness.errors import ConfigError, DatasetError
+from harness.evals import Eval
+from harness.prompts import Library, Prompt, Variant
+from harness.tasks import Task, task_of
+from harness.types import Case, Request, Sampling
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One variant on one backend, and the requests that its run will make."""
+
+    definition: Eval
+    task: Task
+    prompt: Prompt
+    variant: Variant
+    backend: BackendConfig
+    dataset: Dataset
+    cases: tuple[Case, ...]
+    requests: tuple[Request, ...]
+    split: str | None
+    limit: int | None
+
+    @property
+    def name(self) -> str:
+        """`variant@backend`."""
+        return f"{self.variant.name}@{self.backend.name}"
+
+    @property
+    def sampling(self) -> Sampling:
+        """How every request is sampled."""
+        return self.requests[0].sampling
+
+    @property
+    def is_own(self) -> bool:
+        """The variant is the one that the backend is tuned for: the cell that production would use."""
+        return self.variant.name == self.backend.variant
+
+    def fingerprint(self) -> dict[str, str]:
+        """What of a run's identity is known before the backend is asked."""
+        return {
+            "prompt": f"{self.prompt.id}/{self.variant.name}",
+            "prompt_hash": self.variant.digest,
+            "rendered_hash": _digest([request.key for request in self.requests]),
+            "dataset": self.dataset.name,
+            "dataset_hash": datasets.fingerprint(self.cases),
+            "contract": self.task.contract.id,
+            "contract_hash": contract_digest(self.task.contract),
+            "sampling": json.dumps(asdict(self.sampling), sort_keys=True),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of the matrix is wanted. Empty `variants`: all that the prompt has."""
+
+    variants: tuple[str, ...] = ()
+    own_variant_only: bool = False
+    version: str | None = None
+    split: str | None = None
+    limit: int | None = None
+
+
+def plan(
+    root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConfig], selection: Selection
+) -> list[Cell]:
+    """The cells of the matrix, eval by eval; raises `ConfigError` for whatever would go wrong later."""
+    library = Library(root / "prompts")
+    cells: list[Cell] = []
+    for definition in definitions:
+        task = task_of(definition)
+        prompt = library.load(definition.prompt, version=selection.version)
+        dataset = datasets.load(root, definition.dataset)
+        split = selection.split or definition.split
+        cases = dataset.select(None if split == "all" else split, selection.limit)
+        _check_expected(task, dataset, cases)
+        for backend in backends:
+            wanted = (backend.variant,) if selection.own_variant_only else selection.variants or tuple(prompt.variants)
+            for name in wanted:
+                variant = prompt.variant(name)
+                requests = tuple(_requests(definition, task, variant, cases))
+                cells.append(
+                    Cell(definition, task, prompt, variant, backend, dataset, cases, requests, split, selection.limit)
+                )
+    return cells
+
+
+def _requests(definition: Eval, task: Task, variant: Variant, cases: Sequence[Case]) -> list[Request]:
+    chosen = {name: value for name, value in definition.sampling if value is not None}
+    sampling = replace(task.sampling, **chosen)
+    requests = []
+    for case in cases:
+        variables = task.variables(case)
+        if hidden := [name for name in case.inputs if variables[name] != case.inputs[name]]:
+            msg = f"case {case.id}: input {hidden[0]!r} has the name of a variable that the task gives: rename it"
+            raise DatasetError(msg)
+        try:
+            requests.append(Request(variant.render(variables), sampling))
+        except ConfigError as error:
+            msg = f"{error} (case {case.id})"
+            raise type(error)(msg) from None
+    return requests
+
+
+def _check_expected(task: Task, dataset: Dataset, cases: Sequence[Case]) -> None:
+    problems = [f"{dataset.path}: case {case.id}: {what}" for case in cases if (what := task.check(case))]
+    if problems:
+        more = f" (and {len(problems) - SHOWN} more)" if len(problems) > SHOWN else ""
+        raise DatasetError("\n".join(problems[:SHOWN]) + more)
+
+
+def contract_digest(contract: Contract) -> str:
+    """Hash of a contract's settings."""
+    fields = getattr(contract, "__dataclass_fields__", {})
+    settings = {name: getattr(contract, name) for name, f in fields.items() if f.init and f.compare}
+    return _digest([contract.id, settings])
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=_plain)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if hasattr(value, "keys") else list(value)

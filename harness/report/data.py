@@ -1,0 +1,142 @@
+"""What a report is about, computed once from saved runs. No markup here; no figures are made anywhere else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from harness.metrics.classification import Classification, classify
+from harness.metrics.summary import Summary, summarize
+from harness.types import Case, Manifest, Result, Run
+
+Outcome = Literal["right", "phrasing", "wrong", "unclear", "error"]
+"""What became of one call: right as it is · right, but phrased so that production code cannot use it · a clear answer,
+and a wrong one · no clear answer · the call failed. Exactly one holds, so that counts add up to the calls."""
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class CellReport:
+    """One run. `name` is `variant@backend`, with what tells it apart where two runs are of the same cell."""
+
+    name: str
+    manifest: Manifest
+    summary: Summary
+    outcomes: Mapping[Outcome, int]
+    classification: Classification | None
+    classification_lenient: Classification | None
+    results: tuple[Result, ...]
+
+    @property
+    def unfinished(self) -> bool:
+        """The run was interrupted: some of its cases were never asked."""
+        return self.manifest.finished_at is None or len({r.case.id for r in self.results}) < self.manifest.n_cases
+
+    @property
+    def repeats(self) -> int:
+        """How often each case was asked."""
+        return 1 + max((r.repeat for r in self.results), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedCase:
+    """One case (and repeat) over all cells of an eval; `None` where a cell has not asked it."""
+
+    case: Case
+    repeat: int
+    results: tuple[Result | None, ...]
+
+    @property
+    def flipped(self) -> bool:
+        """The cells that answered disagree on whether production code gets the right answer."""
+        return len({r.score.strict for r in self.results if r is not None and r.score is not None}) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class EvalReport:
+    """All cells of one eval."""
+
+    name: str
+    cells: tuple[CellReport, ...]
+    cases: tuple[JoinedCase, ...]
+
+    @property
+    def task(self) -> str:
+        """The kind of work."""
+        return self.cells[0].manifest.task
+
+    @property
+    def answer_word(self) -> str:
+        """What a reply should give: a label where the task has labels."""
+        return "label" if self.cells[0].manifest.labels else "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that any format shows."""
+
+    evals: tuple[EvalReport, ...]
+    runs: tuple[Run, ...]
+
+
+def build(runs: Sequence[Run]) -> Report:
+    """Group the runs by eval and compute every figure. Evals, cells and cases keep the order in which they come."""
+    names = dict.fromkeys(run.manifest.eval for run in runs)
+    return Report(tuple(_eval(name, [r for r in runs if r.manifest.eval == name]) for name in names), tuple(runs))
+
+
+def outcome(result: Result) -> Outcome:
+    """What became of one call."""
+    if result.reading is None or result.score is None:
+        return "error"
+    if result.score.strict:
+        return "right"
+    if result.score.lenient:
+        return "phrasing"
+    return "unclear" if result.reading.lenient is None else "wrong"
+
+
+def _eval(name: str, runs: list[Run]) -> EvalReport:
+    cells = tuple(_cell(run, label) for run, label in zip(runs, _labels(runs), strict=True))
+    return EvalReport(name, cells, _join(runs))
+
+
+def _cell(run: Run, name: str) -> CellReport:
+    manifest = run.manifest
+    counted = Counter(outcome(r) for r in run.results)
+    # A label that the manifest does not know cannot be scored; the rates still can.
+    scorable = manifest.task == "classification" and all(r.case.expected in manifest.labels for r in run.results)
+    return CellReport(
+        name=name,
+        manifest=manifest,
+        summary=summarize(run.results),
+        outcomes={kind: counted[kind] for kind in OUTCOMES},
+        classification=classify(run.results, manifest.labels) if scorable else None,
+        classification_lenient=classify(run.results, manifest.labels, lenient=True) if scorable else None,
+        results=run.results,
+    )
+
+
+def _labels(runs: list[Run]) -> list[str]:
+    """The cell; with the prompt's version where two runs share the cell; with the run's id where that is not enough."""
+    labels = [run.manifest.cell for run in runs]
+    versions = [run.manifest.prompt.rpartition("/")[2] for run in runs]
+    for more in (versions, [run.manifest.run_id for run in runs]):
+        counted = Counter(labels)
+        labels = [f"{label} {m}" if counted[label] > 1 else label for label, m in zip(labels, more, strict=True)]
+    return labels
+
+
+def _join(runs: list[Run]) -> tuple[JoinedCase, ...]:
+    """Cases are the same where id and content are: an edited case is another case, never silently compared."""
+    by_run = [{(r.case.id, r.case.digest, r.repeat): r for r in run.results} for run in runs]
+    keys = dict.fromkeys(key for results in by_run for key in results)
+    joined = []
+    for key in keys:
+        results = tuple(by_key.get(key) for by_key in by_run)
+        case = next(r.case for r in results if r is not None)
+        joined.append(JoinedCase(case, key[2], results))
+    return tuple(joined)

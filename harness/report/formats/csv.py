@@ -1,0 +1,41 @@
+"""A table for spreadsheets, one row per case and cell; the columns are `rows.COLUMNS`.
+
+Lists are joined by a space, nothing is an empty cell, values that are not text are JSON. Text that a spreadsheet would
+run as a formula gets an apostrophe in front. Text is cut where a spreadsheet's cell ends; JSONL has it whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from harness.report.data import Report
+from harness.report.rows import COLUMNS, rows
+from harness.report.text import value_text
+
+CELL_LIMIT = 32_767
+"""Characters that Excel and LibreOffice accept in a cell; Python's csv reader, 131,072."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def render(report: Report) -> str:
+    """The table, its header first."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    writer.writerows([_cell(value) for value in row.values()] for row in rows(report.runs))
+    return out.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = " ".join(value)
+    text = value_text(value).replace("\0", "")
+    if isinstance(value, str) and text.startswith(_FORMULA):
+        text = "'" + text
+    if len(text) <= CELL_LIMIT:
+        return text
+    note = f" [cut: {len(text):,} characters in all]"
+    return text[: CELL_LIMIT - len(note)] + note

@@ -1,0 +1,125 @@
+"""One page, complete in itself: no request, no framework, one script that the page's policy knows by its hash."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.report import sections
+from harness.report.data import EvalReport, Report
+from harness.report.formats.json import dumps
+from harness.report.headline import sentences
+from harness.report.notices import notices
+from harness.report.text import interval, moment, number, one_line, percent, plural, rate_text, seconds, visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_HERE = Path(__file__).parent.parent
+
+
+class Section(Protocol):
+    """What a module of `sections` is."""
+
+    ORDER: int
+    TITLE: str
+
+    def context(self, report: EvalReport) -> dict[str, Any] | None:
+        """The values for its template, or `None`."""
+
+
+def render(report: Report) -> str:
+    """The page."""
+    from markupsafe import Markup  # noqa: PLC0415  slow to import
+
+    env = _environment()
+    script = _asset("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return env.get_template("page.html.j2").render(
+        title=one_line(", ".join(e.name for e in report.evals), 80),
+        parts=[_part(env, e, f"e{i}") for i, e in enumerate(report.evals, 1)],
+        finished=max((run.manifest.finished_at or run.manifest.started_at for run in report.runs), default=""),
+        versions=sorted({run.manifest.fingerprint.get("harness", "") for run in report.runs} - {""}),
+        style=Markup(_asset("report.css")),  # noqa: S704  our own file
+        script=Markup(script),  # noqa: S704  our own file
+        policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'",
+    )
+
+
+def embedded(value: Any) -> str:
+    """JSON that stays data inside a script element, whatever it holds."""
+    text = dumps(value)
+    return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+
+
+def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
+    """One eval. Every section is rendered with the eval, its anchor and its own context."""
+    from markupsafe import Markup  # noqa: PLC0415  slow to import
+
+    shown = []
+    for name, section in _sections():
+        context = section.context(report)
+        if context is not None:
+            body = env.get_template(f"{name}.html.j2").render(context, eval=report, anchor=f"{anchor}-{name}")
+            # Already escaped by its own template.
+            shown.append({"id": f"{anchor}-{name}", "title": section.TITLE, "body": Markup(body)})  # noqa: S704
+    return {
+        "id": anchor,
+        "eval": report,
+        "sentences": sentences(report),
+        "notices": notices(report),
+        "sections": shown,
+    }
+
+
+def _sections() -> list[tuple[str, Section]]:
+    found = [(m.name, import_module(f"{sections.__name__}.{m.name}")) for m in iter_modules(sections.__path__)]
+    return sorted(found, key=lambda item: (item[1].ORDER, item[0]))
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  slow to import
+    from markupsafe import Markup  # noqa: PLC0415
+
+    def finalize(value: Any) -> Any:
+        """The one way to the page: hidden characters are spelled out, then autoescaping does its part."""
+        return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    env = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=finalize,
+    )
+    env.filters |= {
+        "embedded": lambda value: Markup(embedded(value)),  # noqa: S704  escaped for where it goes
+        "interval": interval,
+        "moment": moment,
+        "number": number,
+        "percent": percent,
+        "rate": rate_text,
+        "seconds": seconds,
+    }
+    env.filters["unbroken"] = _unbroken
+    env.globals["plural"] = plural
+    return env
+
+
+def _unbroken(text: str) -> str:
+    """A sentence in which no interval is torn apart at the end of a line."""
+    from markupsafe import Markup, escape  # noqa: PLC0415  slow to import
+
+    escaped = str(escape(visible(text)))
+    return Markup(re.sub(r"(?:[\d.]+% )?\(\d+–\d+%?\)", r'<span class="nowrap">\g<0></span>', escaped))  # noqa: S704
+
+
+def _asset(name: str) -> str:
+    return (_HERE / "assets" / name).read_text(encoding="utf-8")

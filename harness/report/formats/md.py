@@ -1,0 +1,63 @@
+"""For a GitHub step summary or a pull request: short, and inert whatever a model replied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.report.data import CellReport, EvalReport, Report
+from harness.report.headline import sentences
+from harness.report.notices import notices
+from harness.report.sections.violations import examples
+from harness.report.text import NOTHING, number, one_line, rate_text, said, seconds, visible
+
+_EXAMPLE = 120
+_OURS = " .,;()%–’"
+"""Punctuation of our own sentences that Markdown leaves alone inside a line."""
+_TOP_VIOLATIONS = 8
+
+
+def render(report: Report) -> str:
+    """Per eval: the sentences, the matrix, the most frequent violations with a real reply each."""
+    return "\n".join(line for e in report.evals for line in _eval(e)) + "\n"
+
+
+def inert(text: str, plain: str = " ") -> str:
+    """Any text so that Markdown shows it and does nothing else with it.
+
+    An entity is never structure (CommonMark 0.31, section 2.5), so all but letters, digits and `plain` becomes one.
+    """
+    return "".join(c if c.isalnum() or c in plain else f"&#{ord(c)};" for c in visible(" ".join(text.split())))
+
+
+def _eval(e: EvalReport) -> Iterator[str]:
+    yield f"## {inert(e.name)}\n"
+    for notice in notices(e):
+        yield f"> {'**Errors.**' if notice.kind == 'error' else 'Note.'} {inert(notice.text, _OURS)}\n"
+    for sentence in sentences(e):
+        yield f"- **{inert(sentence.cell)}**: {inert(sentence.rest, _OURS)}"
+    yield "\n| cell | strict accuracy | compliance | lenient accuracy | n | errors | p50 |"
+    yield "|:--|--:|--:|--:|--:|--:|--:|"
+    for cell in e.cells:
+        yield _row(cell)
+    yield "\nEach rate with its 95% interval (Wilson).\n"
+    shown = [(cell, code, count) for cell in e.cells for code, count in cell.summary.violations[:_TOP_VIOLATIONS]]
+    if shown:
+        yield "| cell | violation | replies | for example |"
+        yield "|:--|:--|--:|:--|"
+    for cell, code, count in shown:
+        share = f"{count:,} of {cell.summary.answered:,}"
+        yield f"| {inert(cell.name)} | {inert(code)} | {share} | {_example(cell, code)} |"
+    yield ""
+
+
+def _row(cell: CellReport) -> str:
+    accuracy, summary = cell.summary.accuracy, cell.summary
+    rates = " | ".join(rate_text(r) for r in (accuracy.strict, accuracy.compliance, accuracy.lenient))
+    figures = f"{number(summary.answered)} | {number(summary.n_errors)} | {seconds(summary.latency_p50_s)}"
+    return f"| {inert(cell.name)} | {rates} | {figures} |"
+
+
+def _example(cell: CellReport, code: str) -> str:
+    found = examples(cell, code, 1)
+    reply = one_line(said(found[0].response), _EXAMPLE) if found else ""
+    return f"<code>{inert(reply)}</code>" if reply else NOTHING

@@ -1,0 +1,92 @@
+"""Question 1 in words: does the prompt travel? If not, is the model unable, or does it only phrase it wrongly?
+
+One sentence a cell, with figures. A sentence describes what one cell did; it never says that one cell is better than
+another, because no test has been made here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.report.data import CellReport, EvalReport
+from harness.report.text import interval, listed, percent, plural, rate_text
+
+_REMOTE = "openai"
+"""The engine whose cells are told last: the news is what a prompt does on the model it should move to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What one cell did. `cell` is the subject, `rest` goes on after it."""
+
+    cell: str
+    rest: str
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return f"{self.cell}: {self.rest}"
+
+
+def sentences(report: EvalReport) -> tuple[Sentence, ...]:
+    """One for each cell, first the one that tells most: another model's prompt on the local model."""
+    cells = sorted(report.cells, key=_telling)
+    return tuple(Sentence(cell.name, _describe(cell, report.answer_word)) for cell in cells)
+
+
+def _telling(cell: CellReport) -> tuple[bool, bool]:
+    manifest, told = cell.manifest, cell.manifest.fingerprint
+    # A local server can speak the same protocol; then it usually tells how its weights are stored.
+    remote = told.get("engine") == _REMOTE and not told.get("quantization")
+    return remote, manifest.variant == "local"
+
+
+def _describe(cell: CellReport, answer: str) -> str:
+    summary = cell.summary
+    if summary.n == 0:
+        return "no case was asked, so nothing is known."
+    if summary.answered == 0:
+        failed = f"all {summary.n:,} calls failed" if summary.n > 1 else "the only call failed"
+        return f"{failed} ({listed(summary.errors)}), so nothing is known about the prompt."
+    told = f"{_as_is(cell, answer)} {_read_leniently(cell, answer)}"
+    if not summary.n_errors:
+        return told
+    counted = "is" if summary.n_errors == 1 else "are"
+    return f"{told} {plural(summary.n_errors, 'call')} failed ({listed(summary.errors)}) and {counted} not counted."
+
+
+def _as_is(cell: CellReport, answer: str) -> str:
+    """What production code gets."""
+    accuracy = cell.summary.accuracy
+    compliance, strict = accuracy.compliance, accuracy.strict
+    if compliance.hits == 0:
+        replies = plural(compliance.n, "reply", "replies")
+        return f"production code accepts none of the {replies} as it is ({interval(compliance)}%)."
+    accepted = (
+        f"every one of the {compliance.n:,} replies as it is ({interval(compliance)}%)"
+        if compliance.hits == compliance.n
+        else f"{percent(compliance.hits, compliance.n)} of the replies as they are ({interval(compliance)})"
+    )
+    return f"production code accepts {accepted} and gets the right {answer} in {rate_text(strict)}."
+
+
+def _read_leniently(cell: CellReport, answer: str) -> str:
+    """What the model meant, and so where the rest was lost."""
+    lenient, outcomes, n = cell.summary.accuracy.lenient, cell.outcomes, cell.summary.answered
+    phrasing, wrong, unclear = (outcomes[kind] for kind in ("phrasing", "wrong", "unclear"))
+    missed = _missed(wrong, unclear, n, answer)
+    if wrong + unclear == n:
+        return f"Not one is right even when read leniently ({interval(lenient)}%): {missed}. It is not the phrasing."
+    if phrasing == 0:
+        lost = "Nothing is lost to phrasing"
+        return f"{lost}: {'every reply is right' if not missed else 'what is missing is the model’s own, ' + missed}."
+    points = f"{percent(phrasing, n)[:-1]} points are lost to phrasing alone"
+    rest = f"; the rest is the model’s own: {missed}" if missed else " and nothing to the model"
+    return f"Read leniently, {rate_text(lenient)} are right: {points}{rest}."
+
+
+def _missed(wrong: int, unclear: int, n: int, answer: str) -> str:
+    parts = [(wrong, f"a wrong {answer}"), (unclear, f"no clear {answer}")]
+    if wrong + unclear == n and 0 in {wrong, unclear}:
+        return f"a wrong {answer} in all of them" if wrong else f"no clear {answer} in any of them"
+    return " and ".join(f"{what} in {percent(count, n)}" for count, what in parts if count)

@@ -1,0 +1,52 @@
+"""A report into a file: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+from harness.errors import ConfigError
+from harness.report import formats
+from harness.report.data import Report
+
+
+def endings() -> tuple[str, ...]:
+    """Every ending a report can be written with; each is a module of `formats`."""
+    return tuple(sorted(f".{module.name}" for module in iter_modules(formats.__path__)))
+
+
+def check_path(path: Path) -> None:
+    """Raise `ConfigError` where `write` could not know the format. Call it before a long run, not after."""
+    if path.suffix.lower() not in endings():
+        msg = f"{path}: a report cannot end in {path.suffix or 'nothing'!r}; use one of {', '.join(endings())}"
+        raise ConfigError(msg)
+    if path.is_dir():
+        msg = f"{path}: is a folder; name a file in it"
+        raise ConfigError(msg)
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the report in the format of the path's ending. The old file stays until the new one is complete.
+
+    Raises `ConfigError` for an unknown ending and for whatever the disk has against it.
+    """
+    check_path(path)
+    render = import_module(f"{formats.__name__}.{path.suffix.lower()[1:]}").render
+    content: str | bytes = render(report)
+    # A lone surrogate, which a broken server can send, has no UTF-8; `\ud800` is what JSON writes for it, too.
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    target = Path(os.path.realpath(path))  # a link stays a link
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        msg = f"{path}: the report cannot be written: {error.strerror or error}"
+        raise ConfigError(msg) from error

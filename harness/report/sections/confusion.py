@@ -1,0 +1,56 @@
+"""Which label was taken for which, and how often production code got none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.metrics.classification import UNUSABLE, Classification
+from harness.report.data import EvalReport
+
+ORDER = 30
+TITLE = "Confusion matrices"
+
+_LARGEST = 16
+"""Labels a matrix is drawn for; beyond it, only the most frequent confusions are listed."""
+_LISTED = 20
+
+
+def context(report: EvalReport) -> dict[str, Any] | None:
+    """For each cell two matrices: as production code reads the replies, and read leniently."""
+    cells = [
+        (cell.name, [("strict", "as it is", _matrix(strict)), ("lenient", "read leniently", _matrix(lenient))])
+        for cell in report.cells
+        if (strict := cell.classification) and (lenient := cell.classification_lenient) and strict.confusion
+    ]
+    return {"cells": cells, "unusable": UNUSABLE} if cells else None
+
+
+def _matrix(c: Classification) -> dict[str, Any]:
+    largest = max((sum(row) for row in c.confusion), default=0) or 1
+    rows = [
+        {
+            "label": label,
+            "total": sum(row),
+            "counts": [
+                {"count": count, "shade": round(100 * count / largest), "kind": _kind(i, j, len(c.labels))}
+                for j, count in enumerate(row)
+            ],
+        }
+        for i, (label, row) in enumerate(zip(c.labels, c.confusion, strict=True))
+    ]
+    return {"labels": c.labels, "rows": rows if len(c.labels) <= _LARGEST else [], "frequent": _frequent(c)}
+
+
+def _kind(i: int, j: int, n: int) -> str:
+    return "right" if i == j else "unusable" if j == n else "wrong"
+
+
+def _frequent(c: Classification) -> list[tuple[str, str, int]]:
+    names = (*c.labels, UNUSABLE)
+    confused = [
+        (c.labels[i], names[j], count)
+        for i, row in enumerate(c.confusion)
+        for j, count in enumerate(row)
+        if i != j and count
+    ]
+    return sorted(confused, key=lambda item: -item[2])[:_LISTED]

@@ -1,0 +1,38 @@
+"""Precision, recall and F1 of each label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.metrics.classification import Classification
+from harness.report.data import EvalReport
+
+ORDER = 40
+TITLE = "Labels"
+
+
+def context(report: EvalReport) -> dict[str, Any] | None:
+    """Rows grouped by label, a row per cell; the lenient F1 beside the strict one tells unable from phrased wrongly."""
+    cells = [
+        (cell.name, strict, lenient)
+        for cell in report.cells
+        if (strict := cell.classification) and (lenient := cell.classification_lenient) and strict.per_label
+    ]
+    if not cells:
+        return None
+    names = dict.fromkeys(label for _, strict, _ in cells for label in strict.labels)
+    return {
+        "rows": [
+            (
+                label,
+                [(name, _scores(strict, lenient, label)) for name, strict, lenient in cells if label in strict.labels],
+            )
+            for label in names
+        ],
+        "macro": [(name, strict.macro_f1, lenient.macro_f1) for name, strict, lenient in cells],
+    }
+
+
+def _scores(strict: Classification, lenient: Classification, label: str) -> dict[str, Any]:
+    i = strict.labels.index(label)
+    return {"strict": strict.per_label[i], "lenient_f1": lenient.per_label[i].f1}

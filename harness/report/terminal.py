@@ -1,0 +1,71 @@
+"""The summary for a terminal of 80 columns. Names come from files and replies: nothing is read as markup."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.report.data import CellReport, EvalReport, Report
+from harness.report.notices import notices
+from harness.report.text import NOTHING, number, rate_text, seconds, visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+_TOP_VIOLATIONS = 4
+
+
+def matrix(report: Report) -> RenderableType:
+    """Per eval a row per cell: the three rates with their intervals, n, errors, median latency; then violations."""
+    from rich.console import Group  # noqa: PLC0415  slow to import
+    from rich.text import Text  # noqa: PLC0415
+
+    parts: list[RenderableType] = []
+    for e in report.evals:
+        parts += [Text(visible(e.name), style="bold"), _rates(e), _violations(e)]
+        parts += [Text(f"! {visible(notice.text)}") for notice in notices(e) if notice.kind == "error"]
+        parts.append(Text(""))
+    return Group(*parts[:-1])
+
+
+def _rates(e: EvalReport) -> Table:
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("cell", overflow="fold", min_width=8)
+    for heading in ("strict", "compliance", "lenient"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("n", "errors", "p50"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for cell in e.cells:
+        accuracy, summary = cell.summary.accuracy, cell.summary
+        table.add_row(
+            Text(visible(cell.name)),
+            Text(rate_text(accuracy.strict), style="bold"),
+            rate_text(accuracy.compliance),
+            rate_text(accuracy.lenient),
+            number(summary.answered),
+            Text(number(summary.n_errors), style="bold red" if summary.n_errors else ""),
+            seconds(summary.latency_p50_s),
+        )
+    return table
+
+
+def _violations(e: EvalReport) -> Table:
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False, style="dim")
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for cell in e.cells:
+        table.add_row(Text(f"  {visible(cell.name)}"), Text(visible(_top(cell))))
+    return table
+
+
+def _top(cell: CellReport) -> str:
+    counted = cell.summary.violations
+    if not counted:
+        return "no violations" if cell.summary.answered else NOTHING
+    return " · ".join(f"{code} {count:,}" for code, count in counted[:_TOP_VIOLATIONS])

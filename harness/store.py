@@ -1,0 +1,350 @@
+"""Runs in a database. SQLAlchemy Core; SQLite in WAL mode unless `[store] url` says otherwise.
+
+A result is durable when `save` returns. Several processes may write to one store. Cases are kept once, by content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from harness.errors import StoreError
+from harness.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
+
+FORMAT = 1
+"""Version of the tables below. 1: the first."""
+
+BUSY_TIMEOUT_S = 30
+
+_META = sa.MetaData()
+_meta = sa.Table("meta", _META, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.String))
+_runs = sa.Table(
+    "runs",
+    _META,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("eval", sa.String, nullable=False, index=True),
+    sa.Column("cell", sa.String, nullable=False),
+    sa.Column("plan_key", sa.String, nullable=False, index=True),
+    sa.Column("model_key", sa.String, nullable=False),
+    sa.Column("started_at", sa.String, nullable=False),
+    sa.Column("finished_at", sa.String),
+    sa.Column("manifest", sa.Text, nullable=False),
+)
+_cases = sa.Table(
+    "cases", _META, sa.Column("row_hash", sa.String, primary_key=True), sa.Column("row", sa.Text, nullable=False)
+)
+_results = sa.Table(
+    "results",
+    _META,
+    sa.Column("run_id", sa.String, sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("case_id", sa.String, primary_key=True),
+    sa.Column("repeat", sa.Integer, primary_key=True),
+    sa.Column("row_hash", sa.String, sa.ForeignKey("cases.row_hash"), nullable=False),
+    sa.Column("request_key", sa.String, nullable=False, index=True),
+    sa.Column("failed", sa.Boolean, nullable=False),
+    sa.Column("answered_at", sa.String, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+)
+
+
+class Store:
+    """The runs of a project (or of a team, on PostgreSQL)."""
+
+    def __init__(self, engine: sa.Engine, url: str) -> None:
+        """Use `open_store`."""
+        self._engine = engine
+        self._writer = engine.execution_options(writing=True)
+        self.url = url
+
+    def begin(self, manifest: Manifest, *, plan_key: str, model_key: str) -> None:
+        """Record that a run has started. `plan_key` says what it is to do, `model_key` who answers."""
+        with self._writing() as connection:
+            connection.execute(
+                _runs.insert().values(
+                    run_id=manifest.run_id,
+                    eval=manifest.eval,
+                    cell=manifest.cell,
+                    plan_key=plan_key,
+                    model_key=model_key,
+                    started_at=manifest.started_at,
+                    finished_at=None,
+                    manifest=_dump(asdict(manifest)),
+                )
+            )
+
+    def save(self, run_id: str, results: Sequence[Result]) -> None:
+        """Write results; one of the same case and repeat (an earlier failure, asked again) is replaced."""
+        if not results:
+            return
+        cases = {(row_hash := _hash(row)): row for row in (_dump(asdict(r.case)) for r in results)}
+        with self._writing() as connection:
+            known = sa.select(_cases.c.row_hash).where(_cases.c.row_hash.in_(list(cases)))
+            new = cases.keys() - set(connection.scalars(known))
+            if new:
+                connection.execute(self._insert_or_ignore(_cases), [{"row_hash": h, "row": cases[h]} for h in new])
+            rows = [_result_row(run_id, result) for result in results]
+            connection.execute(
+                _results.delete().where(
+                    _results.c.run_id == run_id,
+                    _results.c.case_id == sa.bindparam("of_case"),
+                    _results.c.repeat == sa.bindparam("of_repeat"),
+                ),
+                [{"of_case": row["case_id"], "of_repeat": row["repeat"]} for row in rows],
+            )
+            connection.execute(_results.insert(), rows)
+
+    def finish(self, manifest: Manifest) -> None:
+        """Record that a run is complete."""
+        with self._writing() as connection:
+            connection.execute(
+                _runs.update()
+                .where(_runs.c.run_id == manifest.run_id)
+                .values(finished_at=manifest.finished_at, manifest=_dump(asdict(manifest)))
+            )
+
+    def answers(self, model_key: str, request_keys: Sequence[str]) -> dict[str, tuple[Response, str]]:
+        """Earlier answers of the same model to the same requests: request key -> (response, answered at)."""
+        found: dict[str, tuple[Response, str]] = {}
+        with self._reading() as connection:
+            for start in range(0, len(request_keys), 500):
+                query = (
+                    sa.select(_results.c.request_key, _results.c.record, _results.c.answered_at)
+                    .join(_runs)
+                    .where(
+                        _runs.c.model_key == model_key,
+                        _results.c.request_key.in_(request_keys[start : start + 500]),
+                        sa.not_(_results.c.failed),
+                    )
+                    .order_by(_results.c.answered_at)
+                )
+                for key, record, answered_at in connection.execute(query):
+                    found[key] = (_response(json.loads(record)["response"]), answered_at)
+        return found
+
+    def unfinished(self, plan_key: str) -> Manifest | None:
+        """The newest run of this plan that was not finished."""
+        query = (
+            sa.select(_runs.c.manifest)
+            .where(_runs.c.plan_key == plan_key, _runs.c.finished_at.is_(None))
+            .order_by(_runs.c.started_at.desc())
+            .limit(1)
+        )
+        with self._reading() as connection:
+            text = connection.scalar(query)
+        return _manifest(text) if text else None
+
+    def manifests(self, eval_name: str | None = None, limit: int | None = None) -> list[Manifest]:
+        """Runs, newest first."""
+        query = sa.select(_runs.c.manifest).order_by(_runs.c.started_at.desc(), _runs.c.run_id.desc())
+        if eval_name:
+            query = query.where(_runs.c.eval == eval_name)
+        with self._reading() as connection:
+            return [_manifest(text) for text in connection.scalars(query.limit(limit))]
+
+    def results(self, run_id: str) -> list[Result]:
+        """What a run has so far, by case id."""
+        query = (
+            sa.select(_results, _cases.c.row)
+            .join(_cases)
+            .where(_results.c.run_id == run_id)
+            .order_by(_results.c.case_id, _results.c.repeat)
+        )
+        with self._reading() as connection:
+            return [_result(row) for row in connection.execute(query).mappings()]
+
+    def load(self, reference: str) -> Run:
+        """A run by its id or an unambiguous beginning of it; raises `StoreError`."""
+        pattern = reference.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        query = sa.select(_runs.c.manifest).where(_runs.c.run_id.like(pattern, escape="\\")).limit(2)
+        with self._reading() as connection:
+            found = [_manifest(text) for text in connection.scalars(query)]
+        exact = [manifest for manifest in found if manifest.run_id == reference]
+        if len(exact or found) != 1:
+            what = f"several runs start with {reference!r}" if found else f"no run {reference!r}"
+            msg = f"{what} in {self.url}: `harness history` lists them"
+            raise StoreError(msg)
+        manifest = (exact or found)[0]
+        return Run(manifest, tuple(self.results(manifest.run_id)))
+
+    def latest(self, eval_name: str | None = None) -> list[Run]:
+        """The newest finished run of every cell of every eval (of one eval)."""
+        newest: dict[tuple[str, str], Manifest] = {}
+        for manifest in self.manifests(eval_name):
+            if manifest.finished_at:
+                newest.setdefault((manifest.eval, manifest.cell), manifest)
+        return [Run(m, tuple(self.results(m.run_id))) for _, m in sorted(newest.items())]
+
+    def close(self) -> None:
+        """Give the database's files back."""
+        self._engine.dispose()
+
+    def _insert_or_ignore(self, table: sa.Table) -> Any:
+        """Two processes may meet the same new case at the same time."""
+        if self._engine.dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import insert as pg_insert  # noqa: PLC0415
+
+            return pg_insert(table).on_conflict_do_nothing()
+        return table.insert().prefix_with("OR IGNORE")
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with _explained(self.url), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with _explained(self.url), self._engine.connect() as connection:
+            yield connection
+
+
+def open_store(url: str) -> Store:
+    """Open, and where it is new make, the store at `url`; raises `StoreError`."""
+    try:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            _make_folder(Path(parsed.database).parent)
+        engine = sa.create_engine(parsed, connect_args=_connect_args(parsed))
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        msg = f"[store] url {_without_password(url)!r} cannot be used: {_first_line(error)}"
+        raise StoreError(msg) from None
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _sqlite_pragmas)
+        sa.event.listen(engine, "begin", _sqlite_begin)
+    shown = _without_password(url)
+    with _explained(shown), engine.execution_options(writing=True).begin() as connection:
+        _META.create_all(connection)
+        found = connection.scalar(sa.select(_meta.c.value).where(_meta.c.key == "format"))
+        if found is None:
+            connection.execute(_meta.insert().values(key="format", value=str(FORMAT)))
+        elif int(found) > FORMAT:
+            msg = f"{shown} has format {found}, this version reads up to {FORMAT}: upgrade prompt-portability-harness"
+            raise StoreError(msg)
+    return Store(engine, shown)
+
+
+def _make_folder(folder: Path) -> None:
+    """The store's folder keeps itself out of git: replies may hold what customers wrote."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+
+
+def _connect_args(url: sa.URL) -> dict[str, Any]:
+    return {"timeout": BUSY_TIMEOUT_S} if url.get_backend_name() == "sqlite" else {}
+
+
+def _sqlite_pragmas(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # a saved answer survives a power cut
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _sqlite_begin(connection: sa.Connection) -> None:
+    """A writer takes the write lock at once: a lock taken halfway fails instead of waiting for another process."""
+    writing = connection.get_execution_options().get("writing")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Database errors as one line."""
+    try:
+        yield
+    except DBAPIError as error:
+        text = _first_line(error.orig or error)
+        advice = {
+            "malformed": "it is damaged: move it away and run again, or restore a copy",
+            "not a database": "that file is something else: name another in harness.toml [store] url",
+            "disk is full": "the disk is full: make room, then go on with --resume",
+            "disk I/O error": "the disk does not take it: check space and health, then go on with --resume",
+            "locked": "another process holds it: wait for that, then go on with --resume",
+            "readonly": "it cannot be written: check its permissions",
+            "unable to open": "it cannot be opened: check the path and its permissions",
+        }
+        what = next((hint for sign, hint in advice.items() if sign in text), "check [store] url in harness.toml")
+        msg = f"store {url}: {text}: {what}"
+        raise StoreError(msg) from None
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"store {url}: a saved record cannot be read ({_first_line(error)}): it is damaged or from another tool"
+        raise StoreError(msg) from None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _without_password(url: str) -> str:
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return url.partition("://")[0] + "://…"
+
+
+def _dump(value: Any) -> str:
+    # ASCII: a reply may hold lone surrogates, which no database takes
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), default=dict)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _result_row(run_id: str, result: Result) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "case_id": result.case.id,
+        "repeat": result.repeat,
+        "row_hash": _hash(_dump(asdict(result.case))),
+        "request_key": result.request_key,
+        "failed": result.response.error is not None,
+        "answered_at": result.answered_at,
+        "record": _dump(
+            {
+                "response": asdict(result.response),
+                "reading": asdict(result.reading) if result.reading else None,
+                "score": asdict(result.score) if result.score else None,
+                "attempts": result.attempts,
+                "cached": result.cached,
+            }
+        ),
+    }
+
+
+def _result(row: Mapping[str, Any]) -> Result:
+    record = json.loads(row["record"])
+    case = json.loads(row["row"])
+    reading = record["reading"]
+    return Result(
+        case=Case(**{**case, "tags": tuple(case["tags"])}),
+        response=_response(record["response"]),
+        reading=Reading(**{**reading, "violations": tuple(reading["violations"])}) if reading else None,
+        score=Score(**record["score"]) if record["score"] else None,
+        request_key=row["request_key"],
+        repeat=row["repeat"],
+        attempts=record["attempts"],
+        cached=record["cached"],
+        answered_at=row["answered_at"],
+    )
+
+
+def _response(data: Mapping[str, Any]) -> Response:
+    error = data["error"]
+    return replace(
+        Response(**{**data, "tool_calls": tuple(data["tool_calls"])}), error=CallError(**error) if error else None
+    )
+
+
+def _manifest(text: str) -> Manifest:
+    data = json.loads(text)
+    return Manifest(**{**data, "labels": tuple(data["labels"]), "notes": tuple(data["notes"])})

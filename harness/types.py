@@ -1,0 +1,191 @@
+"""The nouns, frozen. Data flows one way through them:
+
+    Case + variant -> Request -> Response -> Reading -> Result; a Manifest and its Results are a Run.
+
+Nothing here imports anything of the harness. What a word means is in docs/words.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant"]
+JSON = Any
+"""A value that `json.loads` can return."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of a golden dataset. `digest` hashes what was asked and expected, not where it stood in the file."""
+
+    id: str
+    inputs: Mapping[str, JSON]
+    expected: JSON
+    tags: tuple[str, ...] = ()
+    split: str = ""
+    label_source: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Every parameter that changes what a model says. Sent explicitly, so that no server's default decides."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 256
+    seed: int | None = 0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a backend is asked: the rendered messages and how to sample. `repeat` keeps answers to the same apart."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    repeat: int = 0
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides the answer, but for who is asked."""
+        turns = [[message.role, message.content] for message in self.messages]
+        parts = [turns, [getattr(self.sampling, name) for name in Sampling.__slots__], self.repeat]
+        return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class CallError:
+    """Why one call failed. It is counted and shown, and is never a wrong answer.
+
+    `kind`: timeout, connection, rate_limit, server, bad_request, bad_reply, too_large, not_recorded.
+    """
+
+    kind: str
+    message: str
+    status: int | None = None
+    retryable: bool = False
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back. `latency_s` is the wall time of the call that answered, without waiting or loading the model."""
+
+    text: str = ""
+    finish_reason: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    latency_s: float | None = None
+    load_s: float | None = None
+    refusal: str | None = None
+    tool_calls: tuple[Mapping[str, JSON], ...] = ()
+    model: str = ""
+    error: CallError | None = None
+
+    @property
+    def truncated(self) -> bool:
+        """The model was cut off at `max_tokens`."""
+        return self.finish_reason == "length"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a contract makes of one reply.
+
+    `strict` is the value production code gets, `None` where the raw reply breaks the contract; `lenient` the value a
+    careful reader has no doubt about, `None` where there is doubt. `violations` are codes of `contracts.codes`.
+    """
+
+    strict: JSON
+    lenient: JSON
+    compliant: bool
+    violations: tuple[str, ...] = ()
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Right or wrong, twice: as production code sees the reply and as a careful reader does."""
+
+    strict: bool
+    lenient: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One case of a run: asked, answered, read, scored. `reading` and `score` are `None` where the call failed."""
+
+    case: Case
+    response: Response
+    reading: Reading | None
+    score: Score | None
+    request_key: str
+    repeat: int = 0
+    attempts: int = 1
+    cached: bool = False
+    answered_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a backend says it is serving, as far as its protocol tells. Empty means: it does not tell."""
+
+    model: str
+    digest: str = ""
+    quantization: str = ""
+    parameters: str = ""
+    engine: str = ""
+    engine_version: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything about a run except its results. `fingerprint` is what must be equal for two runs to be comparable."""
+
+    run_id: str
+    eval: str
+    task: str
+    variant: str
+    backend: str
+    prompt: str
+    dataset: str
+    split: str
+    limit: int | None
+    labels: tuple[str, ...]
+    n_cases: int
+    started_at: str
+    fingerprint: Mapping[str, str]
+    finished_at: str | None = None
+    cold_start_s: float | None = None
+    wall_s: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def cell(self) -> str:
+        """`variant@backend`."""
+        return f"{self.variant}@{self.backend}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One cell over one dataset."""
+
+    manifest: Manifest
+    results: tuple[Result, ...] = field(default=())

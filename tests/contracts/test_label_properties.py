@@ -1,0 +1,184 @@
+"""What holds of every reply and every set of labels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.contracts.label import LabelContract
+from harness.types import Response
+
+WORDS = st.sampled_from(
+    [
+        "billing",
+        "technical",
+        "spam",
+        "not spam",
+        "card_arrival",
+        "card_delivery",
+        "c++",
+        "c#",
+        "a|b",
+        "(none)",
+        "1",
+        "1.0",
+    ]
+    + [
+        "10",
+        "A",
+        "B",
+        "(C)",
+        "no",
+        "on",
+        "积极",
+        "中性",
+        "да",
+        "été",
+        "straße",
+        "İstanbul",
+        "N/A",
+        "x.y*",
+        "[ok]",
+        "हाँ",
+        "긍정",
+    ]
+)
+LETTERS = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=8)
+LABELS = st.lists(st.one_of(WORDS, LETTERS), min_size=1, max_size=6, unique_by=str.casefold).map(tuple)
+PIECES = st.sampled_from(
+    [
+        " ",
+        "\n",
+        ". ",
+        ", ",
+        "not ",
+        " or ",
+        "Category: ",
+        "The answer is ",
+        "**",
+        "`",
+        '"',
+        "<think>",
+        "</think>",
+        "{",
+        "}",
+    ]
+    + [
+        "<|im_end|>",
+        "<|im_start|>user",
+        "```",
+        "\\boxed{",
+        "(",
+        ")",
+        "?",
+        "maybe ",
+        "[INST]",
+        "\u0301",
+        "\ufeff",
+        "：",
+        "~~",
+    ]
+)
+
+
+@st.composite
+def replies(draw: st.DrawFn) -> tuple[LabelContract, str]:
+    """A contract, and a reply made of its labels, of the marks that rules look for, and of anything."""
+    labels = draw(LABELS)
+    parts = draw(st.lists(st.one_of(st.sampled_from(labels), PIECES, st.text(max_size=6)), max_size=10))
+    return LabelContract(labels, case_sensitive=draw(st.booleans())), "".join(parts)
+
+
+@given(replies())
+def test_any_reply_is_read_and_read_alike(case: tuple[LabelContract, str]) -> None:
+    contract, text = case
+    reading = contract.read(Response(text=text))
+    assert reading == contract.read(Response(text=text))
+    assert reading.lenient is None or reading.lenient in contract.labels
+    assert reading.compliant == (reading.strict is not None)
+    assert reading.compliant or reading.violations or reading.reasoning is not None
+
+
+@given(replies())
+def test_strict_is_the_stripped_reply_and_implies_lenient(case: tuple[LabelContract, str]) -> None:
+    contract, text = case
+    reading = contract.read(Response(text=text))
+    same = (lambda s: s) if contract.case_sensitive else str.casefold
+    expected = [label for label in contract.labels if same(label.strip()) == same(text.strip())]
+    assert reading.strict == (expected[0] if expected else None)
+    if reading.compliant:
+        assert reading.lenient == reading.strict
+        assert reading.violations == ()
+
+
+@given(LABELS, st.data())
+def test_a_preamble_never_changes_the_answer(labels: tuple[str, ...], data: st.DataObject) -> None:
+    contract = LabelContract(labels)
+    label = data.draw(st.sampled_from(labels))
+    bare = contract.read(Response(text=label))
+    introduced = contract.read(Response(text=f"The category is: {label}"))
+    assert bare.lenient == label
+    assert introduced.lenient == label
+    assert not introduced.compliant
+
+
+@given(LABELS, st.data())
+def test_a_reasoning_block_never_changes_the_answer(labels: tuple[str, ...], data: st.DataObject) -> None:
+    contract = LabelContract(labels)
+    label, other = data.draw(st.sampled_from(labels)), data.draw(st.sampled_from(labels))
+    reading = contract.read(Response(text=f"<think>It may be {other}.</think>\n{label}"))
+    assert (reading.strict, reading.lenient) == (None, label)
+    assert reading.violations == ("think_block",)
+
+
+HOSTILE: dict[str, Callable[[int], str]] = {
+    name: (lambda n, unit=unit: "x " + unit * (n // len(unit)))  # type: ignore[misc]
+    for name, unit in {
+        "spaces": " ",
+        "newlines": "\n",
+        "quotes": '"',
+        "apostrophes": "'",
+        "labels": "technical ",
+        "glued labels": "technical",
+        "two labels": "technical billing ",
+        "lists": "technical, billing\n",
+        "keys": "Category: technical\n",
+        "unknown keys": "\nlabel: \n",
+        "denials": "not ",
+        "open blocks": "<think>",
+        "closed blocks": "</think>",
+        "blocks": "<think></think>",
+        "turns": "<|assistant|><|user|>",
+        "tokens": "<|a|>",
+        "half tokens": "<|",
+        "backticks": "`",
+        "brackets": "[(",
+        "braces": '{"',
+        "dots": ".",
+        "stars": "*",
+        "dashes": "-",
+        "colons": ": ",
+        "digits": "1",
+        "marks": "e\u0301\u0323",
+        "wide": "：",
+        "capitals": "TECHNICAL",
+    }.items()
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_megabyte_is_read_in_linear_time(name: str) -> None:
+    contract = LabelContract(("billing", "technical", "general"))
+
+    def seconds(size: int) -> float:
+        started = time.process_time()
+        contract.read(Response(text=HOSTILE[name](size)))
+        return time.process_time() - started
+
+    small, large = min(seconds(100_000) for _ in range(2)), seconds(1_000_000)
+    # Ten times the text, ten times the time; quadratic would be a hundred. The constant forgives what is too short to time.
+    assert large < 30 * small + 0.05

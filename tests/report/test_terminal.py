@@ -1,0 +1,45 @@
+"""The summary on a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from harness.report import build
+from harness.report.terminal import matrix
+from harness.types import Run
+
+from .fakes import fake_case, fake_result, fake_run, small_run
+
+
+def shown(*runs: Run, width: int = 80) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None).print(matrix(build(runs)))
+    return out.getvalue()
+
+
+def test_a_row_per_cell_has_the_three_rates_with_intervals_and_fits_80_columns() -> None:
+    text = shown(fake_run(240, skill=1, form=1), fake_run(240, "local", "mistral-7b-instruct-q4", errors=9))
+    assert "100.0% (98–100)  100.0% (98–100)  100.0% (98–100)  240       0" in text
+    assert "231       9" in text
+    assert "! local@mistral-7b-instruct-q4: 9 of 240 calls failed" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+
+
+def test_the_most_frequent_violations_are_named() -> None:
+    assert "preamble 72 · wrong_case 61" in shown(fake_run(240, skill=0.5, form=0.12))
+    assert "no violations" in shown(fake_run(5, form=1))
+
+
+def test_nothing_from_files_or_replies_is_markup() -> None:
+    run = small_run([fake_result(fake_case(), "x", (None, None), ("[red]code",))], backend="[bold]b", eval="[link=x]e")
+    text = shown(run)
+    assert "gpt@[bold]b" in text
+    assert "[link=x]e" in text
+    assert "[red]code" in text
+
+
+def test_a_run_in_which_every_call_failed_has_dashes_and_no_rates() -> None:
+    assert "%" not in shown(fake_run(3, errors=3))
