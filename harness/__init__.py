@@ -1,0 +1,61 @@
+"""Prompt portability: does a prompt that works on GPT-4o work on your local model?
+
+The names below are the public ones. They are imported on first use, so that `import harness` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.api import run
+    from harness.contracts.label import LabelContract
+    from harness.errors import HarnessError
+    from harness.report import CellReport, Report, build, write
+    from harness.types import Case, Message, Reading, Request, Response, Result, Run
+
+_HOMES = {
+    "run": "harness.api",
+    "LabelContract": "harness.contracts.label",
+    "HarnessError": "harness.errors",
+    "CellReport": "harness.report",
+    "Report": "harness.report",
+    "build": "harness.report",
+    "write": "harness.report",
+    "Case": "harness.types",
+    "Message": "harness.types",
+    "Reading": "harness.types",
+    "Request": "harness.types",
+    "Response": "harness.types",
+    "Result": "harness.types",
+    "Run": "harness.types",
+}
+
+__all__ = [
+    "Case",
+    "CellReport",
+    "HarnessError",
+    "LabelContract",
+    "Message",
+    "Reading",
+    "Report",
+    "Request",
+    "Response",
+    "Result",
+    "Run",
+    "build",
+    "run",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        msg = f"module 'harness' has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.errors import ConfigError
 
 FILE_NAME = "harness.toml"
+_SET_BY_US = {"root", "path"}
+"""Fields of `Config` that are no keys of the file."""
 
 
 class Strict(BaseModel):
@@ -28,6 +30,9 @@ M = TypeVar("M", bound=BaseModel)
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 """A TOML array of strings, kept as a tuple."""
 
+Name = Annotated[str, Field(min_length=1)]
+"""A string that is not empty."""
+
 
 class StoreConfig(Strict):
     """Where runs are kept."""
@@ -38,8 +43,8 @@ class StoreConfig(Strict):
 class PairConfig(Strict):
     """What production runs on today, and what it should move to."""
 
-    reference: str
-    candidate: str
+    reference: Name
+    candidate: Name
 
 
 class RunConfig(Strict):
@@ -61,9 +66,9 @@ class BackendConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     name: str
-    provider: str
-    model: str
-    variant: str
+    provider: Name
+    model: Name
+    variant: Name
     base_url: str | None = None
     api_key_env: str | None = None
     quantization: str | None = None
@@ -117,22 +122,40 @@ def load(start: Path | None = None) -> Config:
 
 def _read(path: Path) -> Config:
     data = read_toml(path)
-    data["backends"] = {
-        name: {"name": name, **table} if isinstance(table, dict) else table
-        for name, table in data.get("backends", {}).items()
-    }
+    _refuse(data, _SET_BY_US, path)
+    if isinstance(backends := data.get("backends"), dict):
+        data["backends"] = {name: _named(name, table, path) for name, table in backends.items()}
     config = parse(Config, {**data, "root": path.parent, "path": path}, path)
     for role, name in config.pair.model_dump().items() if config.pair else ():
         if name not in config.backends:
-            msg = f"{_at(path, ('pair', role))}[pair] {role} = {name!r} is not a backend{hint(name, config.backends)}"
+            msg = f"{at(path, ('pair', role))}[pair] {role} = {name!r} is not a backend{hint(name, config.backends)}"
             raise ConfigError(msg)
     return config
 
 
+def _named(name: str, table: Any, path: Path) -> Any:
+    """A backend's table with its name in it."""
+    if not isinstance(table, dict):
+        return table
+    _refuse(table, {"name"}, path, ("backends", name))
+    return {**table, "name": name}
+
+
+def _refuse(table: Mapping[str, Any], keys: set[str], path: Path, section: tuple[str, ...] = ()) -> None:
+    """Raise for keys that are fields of a model but not the user's to set."""
+    for key in table:
+        if key in keys:
+            inside = f" in [{_dotted(section)}]" if section else ""
+            msg = f"{at(path, (*section, key))}unknown key {key!r}{inside}: remove it"
+            raise ConfigError(msg)
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a dict; raises `ConfigError` with path and line."""
+    text = ""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
+        return tomllib.loads(text)
     except FileNotFoundError:
         msg = f"{path}: no such file"
         raise ConfigError(msg) from None
@@ -142,8 +165,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(msg) from None
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"at line (\d+)", str(error))
-        where = f"{path}:{found.group(1)}" if found else str(path)
-        msg = f"{where}: not valid TOML: {re.sub(r' [(]at .*[)]$', '', str(error))}"
+        line = int(found.group(1)) if found else text.rstrip().count("\n") + 1
+        msg = f"{path}:{line}: not valid TOML: {re.sub(r' [(]at .*[)]$', '', str(error))}"
         raise ConfigError(msg) from None
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}"
@@ -160,16 +183,52 @@ def parse(model: type[M], data: Mapping[str, Any], path: Path, section: tuple[st
 
 def _explain(model: type[BaseModel], item: Any, path: Path, section: tuple[str, ...]) -> str:
     loc = (*section, *(str(part) for part in item["loc"]))
-    where = _at(path, loc)
-    table = f" in [{'.'.join(loc[:-1])}]" if len(loc) > 1 else ""
+    where = at(path, loc)
+    table = f" in [{_dotted(loc[:-1])}]" if len(loc) > 1 else ""
     if item["type"] == "extra_forbidden":
         known = _fields_at(model, item["loc"][:-1])
         return f"{where}unknown key {loc[-1]!r}{table}{hint(loc[-1], known)}"
     if item["type"] == "missing":
         return f"{where}missing key {loc[-1]!r}{table}"
-    given = f", not {item['input']!r}" if isinstance(item["input"], str | int | float | bool) else ""
-    message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{where}{loc[-1]}{table} {message}{given}"
+    if item["type"] == "value_error":  # our own validators write whole sentences
+        return f"{where}{item['msg'].removeprefix('Value error, ')}"
+    value = item["input"]
+    given = f", not {str(value).lower() if isinstance(value, bool) else repr(value)}"
+    if value == "" or not isinstance(value, str | int | float):
+        given = ""
+    what = f"item {int(loc[-1]) + 1} of {loc[-2]}" if isinstance(item["loc"][-1], int) else f"{loc[-1]}{table}"
+    return f"{where}{what} {_PLAIN.get(item['type'], item['msg'].removeprefix('Input '))}{_least(item)}{given}"
+
+
+_PLAIN = {
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+    "dict_type": "should be a table",
+    "mapping_type": "should be a table",
+    "model_type": "should be a table",
+    "model_attributes_type": "should be a table",
+    "string_type": "should be a string",
+    "string_too_short": "should not be empty",
+    "int_type": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_type": "should be a number",
+    "bool_type": "should be true or false",
+    "too_short": "should have at least",
+}
+"""Pydantic's error types in the words of TOML."""
+
+
+def _least(item: Any) -> str:
+    """How many there should be and how many there are, where an array is too short."""
+    if item["type"] != "too_short":
+        return ""
+    context = item["ctx"]
+    return f" {context['min_length']} items, not {context['actual_length']}"
+
+
+def _dotted(loc: tuple[str, ...]) -> str:
+    """A table's name as it is written between brackets."""
+    return ".".join(part if re.fullmatch(r"[\w-]+", part, re.ASCII) else f'"{part}"' for part in loc)
 
 
 def _fields_at(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
@@ -187,27 +246,36 @@ def _fields_at(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
             ),
             None,
         )
-    return [name for name in getattr(here, "model_fields", {}) if name not in {"root", "path", "name"}]
+    return [name for name in getattr(here, "model_fields", {}) if name not in _SET_BY_US | {"name"}]
 
 
-def _at(path: Path, loc: tuple[str, ...]) -> str:
+def at(path: Path, loc: tuple[str, ...]) -> str:
     """`path:line: ` of a key. TOML parsers keep no positions, so the key is looked up in the text."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):
         return f"{path}: "
     best = 0
     table: tuple[str, ...] = ()
     for number, line in enumerate(lines, 1):
-        if header := re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?", line):
-            table = tuple(part.strip().strip("\"'") for part in header.group(1).split("."))
-            if table == loc[: len(table)]:
-                best = number
-        elif key := re.match(r"\s*([\w\"'.-]+)\s*=", line):
-            full = (*table, *(part.strip("\"'") for part in key.group(1).split(".")))
-            if full == loc[: len(full)]:
-                best = number
+        if header := re.match(rf"\s*\[\[?\s*({_KEY})\s*\]", line):
+            full = table = _parts(header.group(1))
+        elif key := re.match(rf"\s*({_KEY})\s*=", line):
+            full = (*table, *_parts(key.group(1)))
+        else:
+            continue
+        if full == loc[: len(full)]:
+            best = number
     return f"{path}:{best}: " if best else f"{path}: "
+
+
+_PART = r"""(?:"[^"]*"|'[^']*'|[\w-]+)"""
+_KEY = rf"{_PART}(?:\s*\.\s*{_PART})*"
+
+
+def _parts(key: str) -> tuple[str, ...]:
+    """The parts of a dotted key; a dot between quotation marks is none."""
+    return tuple(part.strip("\"'") for part in re.findall(_PART, key))
 
 
 def hint(name: str, known: Any) -> str:

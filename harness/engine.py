@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import groupby
+from threading import Lock
 from time import perf_counter
-from typing import Protocol
 
 from harness.backends import Backend
 from harness.backends import connect as connect_backend
@@ -37,8 +37,8 @@ BATCH = 256
 Connect = Callable[[BackendConfig, Progress | None], Backend]
 
 
-class Listener(Protocol):
-    """Hears how a run goes: the progress bar, plain lines, or nobody."""
+class Listener:
+    """Hears how a run goes. This one does nothing with it; the command line's draw bars or write lines."""
 
     def skipped(self, backend: str, reason: str) -> None:
         """A backend takes no part."""
@@ -121,6 +121,7 @@ class _Loop:
         self.settings = settings
         self.connect = connect
         self.saved = 0
+        self.counting = Lock()
         self.machine = asyncio.Lock()
 
     async def run(self, cells: Sequence[Cell]) -> list[_Part]:
@@ -129,7 +130,12 @@ class _Loop:
         order = {id(cell): place for place, cell in enumerate(cells)}
         for group in groups:
             group.sort(key=lambda cell: order[id(cell)])
-        return await asyncio.gather(*(self._backend(group) for group in groups))
+        try:
+            async with asyncio.TaskGroup() as side_by_side:
+                tasks = [side_by_side.create_task(self._backend(group)) for group in groups]
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+        return [task.result() for task in tasks]
 
     async def _backend(self, cells: list[Cell]) -> _Part:
         """All cells of one backend. Its own troubles are its result; the store's are everybody's."""
@@ -163,19 +169,17 @@ class _Session:
         self.backend = backend
         self.config = config
         self.info = info
-        self.jobs = loop.settings.jobs or config.concurrency or backend.concurrency
+        self.jobs = _jobs(loop.settings, config, backend)
         self.cold_start_s: float | None = None
         self._warm = not backend.warm_up
         told = asdict(info)
         del told["note"]
-        self.model_key = _hash([told, config.provider, config.base_url, config.options])
+        self.model_key = _hash([told, config.provider, config.model, config.base_url, config.options])
 
     async def run(self, cell: Cell) -> Run:
         started = perf_counter()
-        manifest = self._begin(cell)
-        kept = self._kept(manifest, cell)
-        known = self._from_store(cell, {result.case.id for result in kept})
-        self._save(manifest.run_id, known)
+        # The store in threads: a loop that waits for the disk would be counted as latency of another backend.
+        manifest, kept, known = await asyncio.to_thread(self._prepare, cell)
         todo = _remaining(cell, [*kept, *known])
         self.loop.listener.started(cell, len(cell.cases), len(kept) + len(known))
         if self.info.note:
@@ -187,10 +191,18 @@ class _Session:
         elif todo:
             asked = await self._ask_all(manifest, cell, todo)
         results = sorted([*kept, *known, *asked], key=lambda result: result.case.id)
-        finished = self._finish(manifest, results, perf_counter() - started)
+        finished = await asyncio.to_thread(self._finish, manifest, results, perf_counter() - started)
         run_ = Run(finished, tuple(results))
         self.loop.listener.finished(cell, run_)
         return run_
+
+    def _prepare(self, cell: Cell) -> tuple[Manifest, list[Result], list[Result]]:
+        """The run, what it has from an interrupted session, and what the store knows from other runs."""
+        manifest = self._begin(cell)
+        kept = self._kept(manifest, cell)
+        known = self._from_store(cell, {result.case.id for result in kept})
+        self._save(manifest.run_id, known)
+        return manifest, kept, known
 
     def _begin(self, cell: Cell) -> Manifest:
         """A new run, or the unfinished one that `--resume` goes on with."""
@@ -267,11 +279,9 @@ class _Session:
 
         async def writer() -> None:
             while len(asked) < len(todo):
-                batch = [await ready.get()]
-                batch += _drain(ready, BATCH - 1)
+                batch = [await ready.get(), *_drain(ready, BATCH - 1)]
+                await self._commit(manifest.run_id, batch)
                 asked.extend(batch)
-                # A thread, so that the disk does not hold up the calls; shielded, so that Ctrl-C cannot tear a commit.
-                await asyncio.shield(asyncio.to_thread(self._save, manifest.run_id, batch))
                 self.loop.listener.answered(cell, batch)
 
         try:
@@ -285,9 +295,19 @@ class _Session:
             self._save(manifest.run_id, _drain(ready, ready.qsize()))
         return asked
 
+    async def _commit(self, run_id: str, batch: Sequence[Result]) -> None:
+        """Save in a thread, so that the disk does not hold up the calls. Ctrl-C waits until it is done."""
+        saving = asyncio.create_task(asyncio.to_thread(self._save, run_id, batch))
+        try:
+            await asyncio.shield(saving)
+        except asyncio.CancelledError:
+            await saving  # and not only its end: where it failed, that is what the user must hear
+            raise
+
     def _save(self, run_id: str, results: Sequence[Result]) -> None:
         self.loop.store.save(run_id, results)
-        self.loop.saved += sum(not result.cached for result in results)
+        with self.loop.counting:
+            self.loop.saved += sum(not result.cached and result.response.error is None for result in results)
 
     async def _warm_up(self) -> None:
         """Have the model loaded before anything is timed."""
@@ -347,6 +367,12 @@ class _Patience:
                 f"{response.error.kind}: {response.error.message}; what was answered is saved, go on with --resume"
             )
             raise BackendError(msg)
+
+
+def _jobs(settings: Settings, config: BackendConfig, backend: Backend) -> int:
+    """How many requests at once. An embedded engine has so many slots: more would wait inside it, as latency."""
+    wanted = settings.jobs or config.concurrency or backend.concurrency
+    return min(wanted, backend.concurrency) if backend.exclusive else wanted
 
 
 def _read(cell: Cell, case: Case, request: Request, response: Response) -> Result:

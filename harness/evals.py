@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from harness.config import Names, Strict, hint, parse, read_toml
+from harness.config import Name, Names, Strict, at, hint, parse, read_toml
 from harness.errors import ConfigError
 
 FOLDER = "evals"
@@ -46,10 +46,10 @@ class Eval(Strict):
 
     name: str
     path: Path
-    task: str
-    prompt: str
-    dataset: str
-    split: str | None = "test"
+    task: Name
+    prompt: Name
+    dataset: Name
+    split: Name | None = "test"
     sampling: SamplingConfig = SamplingConfig()
     gates: GateConfig = GateConfig()
     traffic: TrafficConfig | None = None
@@ -65,7 +65,7 @@ def load(path: Path) -> Eval:
     data = read_toml(path)
     for key in ("name", "path"):
         if key in data:
-            msg = f"{path}: {key!r} is not a key of an eval: its name is its file's"
+            msg = f"{at(path, (key,))}{key!r} is not a key of an eval: its name is its file's"
             raise ConfigError(msg)
     return parse(Eval, {**data, "name": path.stem, "path": path}, path)
 
@@ -79,11 +79,11 @@ def find(root: Path, wanted: Sequence[str] = ()) -> list[Eval]:
             msg = f"no evals in {folder}: add {folder / 'my_eval'}.toml, or run `harness init` in an empty folder"
             raise ConfigError(msg)
         return [load(path) for path in paths]
-    return [load(_resolve(folder, name)) for name in dict.fromkeys(wanted)]
+    return [load(path) for path in dict.fromkeys(_resolve(folder, name) for name in wanted)]
 
 
 def _resolve(folder: Path, name: str) -> Path:
-    for path in (Path(name), folder / f"{name}.toml"):
+    for path in (Path(name).resolve(), folder / f"{name}.toml"):
         if path.suffix == ".toml" and path.is_file():
             return path
     known = [path.stem for path in folder.glob("*.toml")]

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from harness.errors import BackendError
 
 MAGIC = b"GGUF"
+_VERSIONS = (2, 3)
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _SANE = 1 << 26
@@ -36,13 +37,16 @@ def quantization(path: Path) -> str:
             if (start := file.read(4)) != MAGIC:
                 msg = f"{path}: not a GGUF file (it starts with {start!r}): fetch it again"
                 raise BackendError(msg)
-            _version, _tensors, pairs = struct.unpack("<IQQ", _read(file, 20))
+            version, _tensors, pairs = struct.unpack("<IQQ", _read(file, 20))
+            if version not in _VERSIONS:
+                msg = f"{path}: GGUF version {version} is not supported ({' and '.join(map(str, _VERSIONS))} are)"
+                raise BackendError(msg)
             for _ in range(pairs):
                 key = _string(file)
                 value = _value(file, *struct.unpack("<I", _read(file, 4)))
                 if key == "general.file_type":
                     return FILE_TYPES.get(int(value), f"type {value}") if isinstance(value, int) else ""
-    except (EOFError, KeyError, UnicodeDecodeError, struct.error):
+    except (EOFError, KeyError, UnicodeDecodeError, RecursionError, struct.error):
         msg = f"{path}: the GGUF header is damaged: fetch the file again"
         raise BackendError(msg) from None
     except OSError as error:

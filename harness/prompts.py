@@ -15,9 +15,10 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2.exceptions import TemplateRuntimeError
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context
@@ -52,7 +53,13 @@ class RoleBlocks(Extension):
         return nodes.CallBlock(call, [], [], body, lineno=token.lineno)
 
     def _collect(self, context: Context, role: Role, caller: Callable[[], str]) -> str:
-        context[_COLLECTOR].append(Message(role, caller().strip()))
+        messages = context[_COLLECTOR]
+        before = len(messages)
+        text = caller().strip()
+        if len(messages) != before:  # by way of a macro, which the parser does not see
+            msg = f"a role block inside {{% {role} %}}: close it first"
+            raise TemplateRuntimeError(msg)
+        messages.append(Message(role, text))
         return ""
 
 
@@ -66,6 +73,12 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
 )
 # The same case must always give the same prompt.
 del _ENVIRONMENT.globals["lipsum"], _ENVIRONMENT.filters["random"]
+
+
+_RENDER_ERRORS = (
+    TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError, MemoryError
+)  # fmt: skip
+"""What a template can do to itself with whatever values."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ class Variant:
             near = hint(missing.group(1), given) if missing else ""
             msg = f"{self._where(error)}{error.message}{near}"
             raise PromptError(msg) from None
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except _RENDER_ERRORS as error:
             msg = f"{self._where(error)}cannot be rendered: {error}"
             raise PromptError(msg) from None
         if not self.has_roles:
@@ -150,11 +163,12 @@ class Prompt:
 def compile_variant(path: Path) -> Variant:
     """Read and compile one `.j2` file; raises `PromptError` with its line."""
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")
         tree = _ENVIRONMENT.parse(source, filename=str(path))
         code = _ENVIRONMENT.compile(tree, filename=str(path))
     except UnicodeDecodeError as error:
-        msg = f"{path}: not UTF-8 text (byte {error.start}): save the file as UTF-8"
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        msg = f"{path}:{line}: not UTF-8 text (byte {error.object[error.start]:#04x}): save the file as UTF-8"
         raise PromptError(msg) from None
     except TemplateSyntaxError as error:
         msg = f"{path}:{error.lineno}: {error.message}"
@@ -234,26 +248,27 @@ class Library:
         if not path.exists():
             return {}
         try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-            msg = f"{path}: cannot be read ({error}): restore it from git, or write it anew with `harness prompts lock`"
+            return _released(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, OSError) as error:
+            msg = (
+                f"{path}: cannot be read ({error}): restore it from git, or delete it and write it anew with "
+                "`harness prompts lock`"
+            )
             raise PromptError(msg) from None
-        return {
-            f"{name}/{version}": cast("dict[str, str]", hashes)
-            for name, versions in data.items()
-            for version, hashes in versions.items()
-        }
 
     def _check_lock(self, prompt: Prompt) -> None:
         released = self.locked().get(prompt.id)
         if released is None:
             return
         now = {name: variant.digest for name, variant in prompt.variants.items()}
-        changed = sorted(name for name in released.keys() | now.keys() if released.get(name) != now.get(name))
-        if changed:
-            files = " and ".join(f"{name}.j2" for name in changed)
+        odd = sorted(name for name in released.keys() | now.keys() if released.get(name) != now.get(name))
+        if odd:
+            fates = {
+                name: "was added" if name not in released else "changed" if name in now else "is gone" for name in odd
+            }
+            files = " and ".join(f"{name}.j2 {fate}" for name, fate in fates.items())
             msg = (
-                f"{self.folder / prompt.name / prompt.version}: {files} changed after {prompt.id} was released: "
+                f"{self.folder / prompt.name / prompt.version}: {files} after {prompt.id} was released: "
                 f"undo that and edit a new version (`harness prompts new {prompt.name}`)"
             )
             raise PromptError(msg)
@@ -277,8 +292,8 @@ class Library:
     def _write_lock(self, released: Mapping[str, Mapping[str, str]]) -> None:
         lines = ["# Hashes of released prompts, written by `harness prompts lock`. A released version never changes."]
         for key in sorted(released, key=lambda k: (k.split("/")[0], int(k.rsplit("/v", 1)[1]))):
-            lines += ["", f"[{key.replace('/', '.')}]"]
-            lines += [f'{variant} = "{digest}"' for variant, digest in sorted(released[key].items())]
+            lines += ["", f"[{'.'.join(map(_toml_key, key.split('/')))}]"]
+            lines += [f'{_toml_key(variant)} = "{digest}"' for variant, digest in sorted(released[key].items())]
         (self.folder / LOCK_NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def new(self, name: str) -> Path:
@@ -289,14 +304,30 @@ class Library:
         versions = self.versions(name)
         target = self.folder / name / f"v{int(versions[-1][1:]) + 1 if versions else 1}"
         sources = (
-            {path.name: path.read_text(encoding="utf-8") for path in (self.folder / name / versions[-1]).glob("*.j2")}
+            {path.name: path.read_bytes() for path in (self.folder / name / versions[-1]).glob("*.j2")}
             if versions
-            else {f"{variant}.j2": _STARTER[variant] for variant in PAIR}
+            else {f"{variant}.j2": _STARTER[variant].encode() for variant in PAIR}
         )
         target.mkdir(parents=True)
         for file_name, source in sources.items():
-            (target / file_name).write_text(source, encoding="utf-8")
+            (target / file_name).write_bytes(source)
         return target
+
+
+def _released(data: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What a lock file holds; raises `ValueError` for what `_write_lock` never writes."""
+    found: dict[str, dict[str, str]] = {}
+    for name, versions in data.items():
+        for version, hashes in versions.items() if isinstance(versions, dict) else [("", None)]:
+            if not (re.fullmatch(r"v\d+", version) and isinstance(hashes, dict)):
+                msg = f"{name!r} is not a table of versions and their hashes"
+                raise ValueError(msg)
+            found[f"{name}/{version}"] = {variant: str(digest) for variant, digest in hashes.items()}
+    return found
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[\w-]+", key, re.ASCII) else f'"{key}"'
 
 
 _STARTER = {

@@ -34,7 +34,7 @@ def rate(hits: int, n: int, confidence: float = 0.95) -> Rate:
         raise ValueError(msg)
     if n == 0:
         return Rate(0, 0, 0.0, 1.0)
-    from scipy.stats import binomtest  # noqa: PLC0415  slow to import
+    from scipy.stats import binomtest
 
     interval = binomtest(hits, n).proportion_ci(confidence_level=confidence, method="wilson")
     return Rate(hits, n, float(interval.low), float(interval.high))
@@ -44,7 +44,7 @@ def quantile(values: list[float], q: float) -> float | None:
     """The `q` quantile with linear interpolation (numpy's default), `None` of nothing."""
     if not values:
         return None
-    import numpy as np  # noqa: PLC0415  slow to import
+    import numpy as np
 
     return float(np.quantile(np.asarray(values), q))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import StoreError
 from harness.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
@@ -84,12 +84,11 @@ class Store:
         """Write results; one of the same case and repeat (an earlier failure, asked again) is replaced."""
         if not results:
             return
-        cases = {(row_hash := _hash(row)): row for row in (_dump(asdict(r.case)) for r in results)}
+        cases = {_hash(row): row for row in (_dump(asdict(r.case)) for r in results)}
         with self._writing() as connection:
-            known = sa.select(_cases.c.row_hash).where(_cases.c.row_hash.in_(list(cases)))
-            new = cases.keys() - set(connection.scalars(known))
-            if new:
-                connection.execute(self._insert_or_ignore(_cases), [{"row_hash": h, "row": cases[h]} for h in new])
+            connection.execute(
+                self._insert_or_ignore(_cases), [{"row_hash": h, "row": row} for h, row in cases.items()]
+            )
             rows = [_result_row(run_id, result) for result in results]
             connection.execute(
                 _results.delete().where(
@@ -158,12 +157,14 @@ class Store:
             .order_by(_results.c.case_id, _results.c.repeat)
         )
         with self._reading() as connection:
-            return [_result(row) for row in connection.execute(query).mappings()]
+            return [_result(dict(row)) for row in connection.execute(query).mappings()]
 
     def load(self, reference: str) -> Run:
         """A run by its id or an unambiguous beginning of it; raises `StoreError`."""
         pattern = reference.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        query = sa.select(_runs.c.manifest).where(_runs.c.run_id.like(pattern, escape="\\")).limit(2)
+        like = _runs.c.run_id.like(pattern, escape="\\")
+        # In order: the id that is the whole of `reference` comes before those that only begin with it.
+        query = sa.select(_runs.c.manifest).where(like).order_by(_runs.c.run_id).limit(2)
         with self._reading() as connection:
             found = [_manifest(text) for text in connection.scalars(query)]
         exact = [manifest for manifest in found if manifest.run_id == reference]
@@ -189,7 +190,7 @@ class Store:
     def _insert_or_ignore(self, table: sa.Table) -> Any:
         """Two processes may meet the same new case at the same time."""
         if self._engine.dialect.name == "postgresql":
-            from sqlalchemy.dialects.postgresql import insert as pg_insert  # noqa: PLC0415
+            from sqlalchemy.dialects.postgresql import insert as pg_insert
 
             return pg_insert(table).on_conflict_do_nothing()
         return table.insert().prefix_with("OR IGNORE")
@@ -211,8 +212,8 @@ def open_store(url: str) -> Store:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database:
             _make_folder(Path(parsed.database).parent)
-        engine = sa.create_engine(parsed, connect_args=_connect_args(parsed))
-    except (SQLAlchemyError, ImportError, OSError) as error:
+        engine = sa.create_engine(parsed, **_engine_options(parsed))
+    except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
         msg = f"[store] url {_without_password(url)!r} cannot be used: {_first_line(error)}"
         raise StoreError(msg) from None
     if engine.dialect.name == "sqlite":
@@ -233,12 +234,17 @@ def open_store(url: str) -> Store:
 def _make_folder(folder: Path) -> None:
     """The store's folder keeps itself out of git: replies may hold what customers wrote."""
     if not folder.exists():
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)  # another process may be as fast
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
-def _connect_args(url: sa.URL) -> dict[str, Any]:
-    return {"timeout": BUSY_TIMEOUT_S} if url.get_backend_name() == "sqlite" else {}
+def _engine_options(url: sa.URL) -> dict[str, Any]:
+    if url.get_backend_name() != "sqlite":
+        return {}
+    if url.database in (None, "", ":memory:"):  # one connection for all threads, or each would see a store of its own
+        one = {"poolclass": sa.QueuePool, "pool_size": 1, "max_overflow": 0}
+        return {**one, "connect_args": {"check_same_thread": False}}
+    return {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
@@ -261,8 +267,8 @@ def _explained(url: str) -> Iterator[None]:
     """Database errors as one line."""
     try:
         yield
-    except DBAPIError as error:
-        text = _first_line(error.orig or error)
+    except SQLAlchemyError as error:
+        text = _first_line(getattr(error, "orig", None) or error)
         advice = {
             "malformed": "it is damaged: move it away and run again, or restore a copy",
             "not a database": "that file is something else: name another in harness.toml [store] url",
@@ -287,13 +293,18 @@ def _first_line(error: BaseException) -> str:
 def _without_password(url: str) -> str:
     try:
         return sa.make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, ValueError):
         return url.partition("://")[0] + "://…"
 
 
 def _dump(value: Any) -> str:
     # ASCII: a reply may hold lone surrogates, which no database takes
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"), default=dict)
+
+
+def _column(text: str) -> str:
+    """Text that any database takes in a column of its own. What it was before is in the case's row."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
 def _hash(text: str) -> str:
@@ -303,7 +314,7 @@ def _hash(text: str) -> str:
 def _result_row(run_id: str, result: Result) -> dict[str, Any]:
     return {
         "run_id": run_id,
-        "case_id": result.case.id,
+        "case_id": _column(result.case.id),
         "repeat": result.repeat,
         "row_hash": _hash(_dump(asdict(result.case))),
         "request_key": result.request_key,

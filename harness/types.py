@@ -1,4 +1,4 @@
-"""The nouns, frozen. Data flows one way through them:
+"""The nouns, frozen. Data flows one way through them.
 
     Case + variant -> Request -> Response -> Reading -> Result; a Manifest and its Results are a Run.
 

@@ -1,8 +1,8 @@
 """The one seam to the world: `Backend.complete`, a request in, a response out.
 
-A provider is a file of this folder, found by its name, with a `connect(config, progress) -> Backend` and, where it has keys of its
-own in `harness.toml`, an `Options` model. A call that fails is a `Response` with an `error`; what makes every further
-call pointless (wrong key, unknown model) raises `BackendError`.
+A provider is a file of this folder, found by its name, with a `connect(config, progress) -> Backend` and an `Options`
+model of its own keys in `harness.toml`. A call that fails is a `Response` with an `error`; what makes every further call
+pointless (wrong key, unknown model) raises `BackendError`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from harness.backends._http import bad_url
 from harness.config import BackendConfig, Config, hint, parse
 from harness.errors import ConfigError
 from harness.models import Progress
@@ -79,4 +80,7 @@ def _options(backend: BackendConfig, path: Path | None) -> None:
             near = hint(key, common | set(options.model_fields))
             msg = f"{where}: unknown key {key!r} in [backends.{backend.name}]{near}"
             raise ConfigError(msg)
+    if backend.base_url is not None and (wrong := bad_url(backend.base_url)):
+        msg = f"{where}: base_url in [backends.{backend.name}] {wrong}"
+        raise ConfigError(msg)
     parse(options, backend.options, where, ("backends", backend.name))

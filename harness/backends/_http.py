@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
 
 from harness.types import CallError, Response
 
@@ -17,18 +17,30 @@ MAX_REPLY_CHARS = 4_000_000
 """A longer reply is a fault of the server, not an answer."""
 
 
+def bad_url(url: str) -> str:
+    """What is wrong with the address of a server, if anything; it may hold a password, so nothing of it is repeated."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    return "" if whole else "expected http://host:port or https://host"
+
+
+def shown_url(url: str) -> str:
+    """An address as it may be shown: without user and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+
+
 async def get_json(url: str, headers: Mapping[str, str] | None = None, timeout_s: float = 10.0) -> Any:
-    """What a side endpoint says, or `None` where it does not exist or says no JSON."""
-    request = urllib.request.Request(url, headers=dict(headers or {}))  # noqa: S310  the user's own server
-
-    def fetch() -> Any:
-        try:
-            with urllib.request.urlopen(request, timeout=timeout_s) as reply:  # noqa: S310
-                return json.load(reply)
-        except (urllib.error.URLError, OSError, ValueError):
-            return None
-
-    return await asyncio.to_thread(fetch)
+    """What a side endpoint says, or `None` where it does not exist or says no JSON in time."""
+    try:
+        async with asyncio.timeout(timeout_s), httpx.AsyncClient(timeout=timeout_s, follow_redirects=True) as client:
+            reply = await client.get(url, headers=dict(headers or {}))
+            return reply.raise_for_status().json()
+    except (httpx.HTTPError, TimeoutError, ValueError):
+        return None
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -47,12 +59,24 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return None
 
 
+def one_line(text: object, at_most: int = 300) -> str:
+    """What a server says, on one line that fits a screen."""
+    return " ".join(str(text).split())[:at_most]
+
+
 def failed(
     kind: str, message: str, *, status: int | None = None, retry: bool = False, after_s: float | None = None
 ) -> Response:
     """A response that is an error, its message cut to one line."""
-    line = " ".join(message.split())[:300]
-    return Response(error=CallError(kind, line, status=status, retryable=retry, retry_after_s=after_s))
+    return Response(error=CallError(kind, one_line(message), status=status, retryable=retry, retry_after_s=after_s))
+
+
+def checked_size(response: Response) -> Response:
+    """The response, or the error `too_large` instead of it."""
+    size = len(response.text) + len(response.refusal or "") + sum(len(str(call)) for call in response.tool_calls)
+    if size <= MAX_REPLY_CHARS:
+        return response
+    return failed("too_large", f"a reply of {size:,} characters; at most {MAX_REPLY_CHARS:,} are read")
 
 
 def failed_status(status: int, message: str, headers: Mapping[str, str]) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from time import perf_counter
@@ -9,16 +10,23 @@ from typing import Any
 
 import httpx
 import ollama
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from harness.backends._http import MAX_REPLY_CHARS, failed, failed_status, get_json
+from harness.backends._http import checked_size, failed, failed_status, get_json, one_line, shown_url
 from harness.config import BackendConfig, Strict
 from harness.errors import BackendError, BackendUnavailable
 from harness.models import Progress
 from harness.types import ModelInfo, Request, Response
 
 DEFAULT_URL = "http://127.0.0.1:11434"
+KEY_VARIABLE = "OLLAMA_API_KEY"
+LISTING_TIMEOUT_S = 30.0
 NANOSECONDS = 1e-9
+
+UNREACHABLE = (OSError, httpx.HTTPError)
+"""What the SDK raises where nobody answers (its own `ConnectionError` and a time-out are `OSError`s)."""
+OTHER_SHAPE = (ValueError, TypeError, AttributeError)
+"""What the SDK raises for what is not JSON, or is JSON of another shape."""
 
 
 class Options(Strict):
@@ -43,28 +51,38 @@ class OllamaBackend:
         """The server is `base_url`, or `OLLAMA_HOST`, or this machine."""
         self.config = config
         self.options = Options.model_validate(config.options)
-        self._client = ollama.AsyncClient(
-            host=config.base_url or os.environ.get("OLLAMA_HOST") or DEFAULT_URL, timeout=config.timeout_s
-        )
-        self._url = str(self._client._client.base_url).rstrip("/")  # noqa: SLF001  where the SDK really goes
+        self._key = _key(config)
+        host = config.base_url or os.environ.get("OLLAMA_HOST") or DEFAULT_URL
+        headers = {"authorization": f"Bearer {self._key}"} if self._key else None
+        try:
+            self._client = ollama.AsyncClient(host=host, timeout=config.timeout_s, headers=headers)
+        except (ValueError, httpx.InvalidURL):
+            msg = f"backend {config.name}: OLLAMA_HOST is no address: expected host:port or http://host:port"
+            raise BackendError(msg) from None
+        self._headers = dict(self._client._client.headers)  # noqa: SLF001  as the SDK sends them
+        self._root = str(self._client._client.base_url).rstrip("/")  # noqa: SLF001  where it really goes
+        self._url = shown_url(self._root)
 
     async def identify(self) -> ModelInfo:
         """Digest, quantization and size as `/api/tags` and `/api/show` tell them; needs the model to be pulled."""
         try:
-            tags = await self._client.list()
-            shown = await self._client.show(self.config.model)
+            async with asyncio.timeout(min(self.config.timeout_s, LISTING_TIMEOUT_S)):
+                tags = await self._client.list()
+                shown = await self._client.show(self.config.model)
         except ollama.ResponseError as error:
-            if error.status_code == 404:
-                raise BackendUnavailable(self._not_pulled()) from None
-            msg = f"backend {self.config.name}: {self._url} answers {error.status_code}: {error.error}"
-            raise BackendError(msg) from None
-        except (ConnectionError, httpx.HTTPError, ValidationError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            self._raise_if_hopeless(error, BackendUnavailable)
+            msg = f"backend {self.config.name}: {self._url} answers {error.status_code}: {self._said(error)}"
+            raise BackendUnavailable(msg) from None
+        except UNREACHABLE as error:
+            reason = self._redact(error) or type(error).__name__
             msg = f"backend {self.config.name}: no Ollama at {self._url} ({reason}): start it with `ollama serve`"
+            raise BackendUnavailable(msg) from None
+        except OTHER_SHAPE as error:
+            msg = f"backend {self.config.name}: {self._url} is no Ollama server ({self._redact(error)}): check base_url"
             raise BackendUnavailable(msg) from None
         names = {self.config.model, f"{self.config.model}:latest"}
         digest = next((m.digest for m in tags.models if m.model in names), None)
-        version = await get_json(f"{self._url}/api/version")
+        version = await get_json(f"{self._root}/api/version", self._headers)
         details = shown.details
         return ModelInfo(
             model=self.config.model,
@@ -86,19 +104,15 @@ class OllamaBackend:
                 keep_alive=self.options.keep_alive,
             )
         except ollama.ResponseError as error:
-            if error.status_code == 404:
-                raise BackendError(self._not_pulled()) from None
-            if error.status_code in (401, 403):
-                msg = f"backend {self.config.name}: {self._url} refuses us ({error.status_code}): {error.error}"
-                raise BackendError(msg) from None
-            return failed_status(error.status_code, error.error, {})
+            self._raise_if_hopeless(error)
+            return failed_status(error.status_code, self._said(error), _headers(error))
         except httpx.TimeoutException:
             return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
-        except (ConnectionError, httpx.HTTPError) as error:
-            return failed("connection", str(error) or type(error).__name__, retry=True)
-        except ValueError as error:  # not JSON, or JSON of another shape
-            return failed("bad_reply", f"not a chat reply: {error}", retry=True)
-        return _response(reply, perf_counter() - started)
+        except UNREACHABLE as error:
+            return failed("connection", self._redact(error) or type(error).__name__, retry=True)
+        except OTHER_SHAPE as error:
+            return failed("bad_reply", f"not a chat reply: {self._redact(error)}", retry=True)
+        return checked_size(_response(reply, perf_counter() - started))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -116,20 +130,49 @@ class OllamaBackend:
         }
         return {**self.options.options, **{k: v for k, v in chosen.items() if v is not None}}
 
+    def _raise_if_hopeless(self, error: ollama.ResponseError, not_there: type[BackendError] = BackendError) -> None:
+        """Raise for a status that every further call would get too."""
+        if error.status_code == 404:
+            raise not_there(self._not_pulled())
+        if error.status_code in (401, 403):
+            hint = f"check {self.config.api_key_env or KEY_VARIABLE}"
+            msg = f"backend {self.config.name}: {self._url} refuses the key ({error.status_code}): {hint}"
+            raise BackendError(msg)
+
     def _not_pulled(self) -> str:
         return (
             f"backend {self.config.name}: {self._url} has no model {self.config.model!r}: "
             f"`ollama pull {self.config.model}`, or list what is there with `ollama list`"
         )
 
+    def _said(self, error: ollama.ResponseError) -> str:
+        return self._redact(error.error)
+
+    def _redact(self, text: object) -> str:
+        line = one_line(text)
+        return line.replace(self._key, "***") if len(self._key) > 4 else line
+
+
+def _key(config: BackendConfig) -> str:
+    """A local server needs none; one behind a proxy may. From the environment only."""
+    if config.api_key_env is None:
+        return os.environ.get(KEY_VARIABLE, "").strip()  # the SDK would send it anyway
+    if key := os.environ.get(config.api_key_env, "").strip():
+        return key
+    msg = f"backend {config.name}: no key: set {config.api_key_env} in the environment"
+    raise BackendUnavailable(msg)
+
+
+def _headers(error: ollama.ResponseError) -> Mapping[str, str]:
+    """The headers of the reply, which the SDK keeps only in what its error was made from."""
+    cause = error.__context__
+    return cause.response.headers if isinstance(cause, httpx.HTTPStatusError) else {}
+
 
 def _response(reply: ollama.ChatResponse, wall_s: float) -> Response:
-    text = reply.message.content or ""
-    if len(text) > MAX_REPLY_CHARS:
-        return failed("too_large", f"a reply of {len(text):,} characters; at most {MAX_REPLY_CHARS:,} are read")
     load_s = (reply.load_duration or 0) * NANOSECONDS
     return Response(
-        text=text,
+        text=reply.message.content or "",
         finish_reason=reply.done_reason or "",
         prompt_tokens=reply.prompt_eval_count,
         completion_tokens=reply.eval_count,

@@ -5,26 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import openai
 from openai.types.chat import ChatCompletion
 from pydantic import Field
 
-from harness.backends._http import MAX_REPLY_CHARS, failed, failed_status
-from harness.config import BackendConfig, Names, Strict, hint
+from harness.backends._http import checked_size, failed, failed_status, one_line, shown_url
+from harness.config import BackendConfig, Strict, hint
 from harness.errors import BackendError, BackendUnavailable
 from harness.models import Progress
 from harness.types import ModelInfo, Request, Response
 
 KEY_VARIABLE = "OPENAI_API_KEY"
+HOSTED = "api.openai.com"
+LISTING_TIMEOUT_S = 30.0
+"""A list of models is no work; a server that does not give it in this time does not answer."""
+
+Parameter = Literal["temperature", "top_p", "seed", "stop", "max_tokens", "max_completion_tokens"]
 
 
 class Options(Strict):
-    """Keys of `[backends.x]` for provider openai."""
+    """Keys of `[backends.x]` for provider openai. `omit`: parameters that the server does not take."""
 
-    max_tokens_parameter: str | None = None
-    omit: Names = ()
+    max_tokens_parameter: Literal["max_tokens", "max_completion_tokens"] | None = None
+    omit: Annotated[tuple[Parameter, ...], Field(strict=False)] = ()
     extra_body: Mapping[str, Any] = Field(default_factory=dict)
 
 
@@ -44,6 +49,7 @@ class OpenAIBackend:
         self._client = client or openai.AsyncOpenAI(
             api_key=self._key, base_url=config.base_url, timeout=config.timeout_s, max_retries=0
         )
+        self._url = shown_url(str(self._client.base_url))
         self._max_tokens = self.options.max_tokens_parameter or (
             "max_tokens" if self.warm_up else "max_completion_tokens"
         )
@@ -56,20 +62,26 @@ class OpenAIBackend:
             note = f"the server lists {', '.join(sorted(served)[:3])}, not {self.config.model}"
             if not self.warm_up:
                 raise BackendError(self._unknown_model(served))
-        meta = served.get(self.config.model, {}).get("meta") or {}
+        meta = served.get(self.config.model, {}).get("meta")
+        told = meta if isinstance(meta, dict) else {}
         return ModelInfo(
             model=self.config.model,
-            quantization=self.config.quantization or str(meta.get("ftype", "")),
-            parameters=str(meta.get("n_params", "")),
-            engine=self.config.provider,
+            quantization=self.config.quantization or str(told.get("ftype", "")),
+            parameters=str(told.get("n_params", "")),
+            engine=self.config.provider + self._elsewhere(),
             note=note,
         )
+
+    def _elsewhere(self) -> str:
+        """Where `OPENAI_BASE_URL` leads, which is not where harness.toml says that this backend is."""
+        moved = self.config.base_url is None and self._client.base_url.host != HOSTED
+        return f" at {self._url}" if moved else ""
 
     async def _served(self) -> dict[str, dict[str, Any]]:
         """The models that the server lists, by id; empty where it has no such list."""
         try:
-            page = await self._client.models.list()
-            return {model.id: model.model_dump() for model in page.data or ()}
+            page = await self._client.models.list(timeout=min(self.config.timeout_s, LISTING_TIMEOUT_S))
+            return {str(model.id): model.model_dump(warnings=False) for model in page.data or ()}
         except openai.NotFoundError:
             return {}
         except openai.APIStatusError as error:
@@ -77,8 +89,8 @@ class OpenAIBackend:
             return {}
         except openai.APIConnectionError as error:
             raise BackendUnavailable(self._unreachable(error)) from None
-        except (AttributeError, TypeError, ValueError):
-            # JSON of another shape: not a list of models
+        except (openai.OpenAIError, AttributeError, TypeError, ValueError):
+            # no JSON, or JSON of another shape: not a list of models
             return {}
 
     async def complete(self, request: Request) -> Response:
@@ -109,7 +121,7 @@ class OpenAIBackend:
             return failed_status(error.status_code, self._redact(error.message), error.response.headers)
         except (openai.OpenAIError, ValueError) as error:
             return failed("bad_reply", f"not a chat completion: {self._redact(str(error))}", retry=True)
-        return _response(completion, perf_counter() - started)
+        return checked_size(_response(completion, perf_counter() - started))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -121,14 +133,15 @@ class OpenAIBackend:
 
     def _raise_if_hopeless(self, error: openai.APIStatusError) -> None:
         """Raise `BackendError` for a status that every further call would get too."""
-        name, message = self.config.name, self._redact(error.message)
+        name, message = self.config.name, one_line(self._redact(error.message))
         if error.status_code in (401, 403):
             variable = self.config.api_key_env or ("" if self.warm_up else KEY_VARIABLE)
             hint_ = f"check {variable}" if variable else "name the key's variable with api_key_env in harness.toml"
-            msg = f"backend {name}: the server refuses the key ({error.status_code}): {hint_}"
+            said = f" ({message})" if error.status_code == 403 else ""  # not always about the key: a model, a region
+            msg = f"backend {name}: the server refuses the key ({error.status_code}): {hint_}{said}"
             raise BackendError(msg)
         if error.status_code == 404:
-            msg = f"backend {name}: {self._client.base_url} does not serve {self.config.model!r}: {message}"
+            msg = f"backend {name}: {self._url} does not serve {self.config.model!r}: {message}"
             raise BackendError(msg)
         if error.code == "insufficient_quota":
             msg = f"backend {name}: the account is out of quota: {message}"
@@ -138,8 +151,8 @@ class OpenAIBackend:
         return f"backend {self.config.name}: no model {self.config.model!r}{hint(self.config.model, served)}"
 
     def _unreachable(self, error: Exception) -> str:
-        cause = " ".join(str(error.__cause__ or error).split())
-        return f"backend {self.config.name}: no answer from {self._client.base_url} ({cause}): is the server running?"
+        cause = one_line(self._redact(str(error.__cause__ or error)))
+        return f"backend {self.config.name}: no answer from {self._url} ({cause}): is the server running?"
 
     def _redact(self, text: str) -> str:
         """Servers like to repeat the key they did not accept."""
@@ -155,32 +168,44 @@ def _key(config: BackendConfig) -> str:
     if not key:
         msg = f"backend {config.name}: no key: set {variable} in the environment"
         raise BackendUnavailable(msg)
+    if not (key.isascii() and key.isprintable()):
+        msg = f"backend {config.name}: {variable} holds characters that no key has: set it anew"
+        raise BackendError(msg)
     return key
 
 
-def _response(completion: Any, latency_s: float) -> Response:
+def _response(completion: object, latency_s: float) -> Response:
     """Our response from the SDK's, which does not check what a server sends."""
-    if not isinstance(completion, ChatCompletion) or not getattr(completion, "choices", None):
-        shown = str(completion)[:80] if isinstance(completion, str) else "no choices"
-        return failed("bad_reply", f"not a chat completion: {shown}", retry=True)
-    choice = completion.choices[0]
-    message = getattr(choice, "message", None)
-    content = getattr(message, "content", None)
-    if message is None or not isinstance(content, str | None):
-        return failed("bad_reply", "a chat completion without a message", retry=True)
-    if content and len(content) > MAX_REPLY_CHARS:
-        return failed("too_large", f"a reply of {len(content):,} characters; at most {MAX_REPLY_CHARS:,} are read")
-    usage = completion.usage
+    if not isinstance(completion, ChatCompletion):
+        return failed("bad_reply", f"not a chat completion: {one_line(completion, 80)}", retry=True)
+    try:
+        choice = completion.choices[0]
+        message, usage = choice.message, completion.usage
+        content, refusal = message.content or "", message.refusal or None
+        calls = tuple(call.model_dump(mode="json", warnings=False) for call in message.tool_calls or ())
+        tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (None, None)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        return failed("bad_reply", f"a chat completion without {_missing(completion)}: {error}", retry=True)
+    if not isinstance(content, str) or not isinstance(refusal, str | None):
+        return failed("bad_reply", "a chat completion whose content is no text", retry=True)
     return Response(
-        text=content or "",
-        finish_reason=choice.finish_reason or "",
-        prompt_tokens=usage.prompt_tokens if usage else None,
-        completion_tokens=usage.completion_tokens if usage else None,
+        text=content,
+        finish_reason=str(choice.finish_reason or ""),
+        prompt_tokens=_count(tokens[0]),
+        completion_tokens=_count(tokens[1]),
         latency_s=latency_s,
-        refusal=message.refusal,
-        tool_calls=tuple(call.model_dump(mode="json") for call in message.tool_calls or ()),
-        model=" ".join(filter(None, (completion.model, completion.system_fingerprint))),
+        refusal=refusal,
+        tool_calls=calls,
+        model=" ".join(str(part) for part in (completion.model, completion.system_fingerprint) if part),
     )
+
+
+def _missing(completion: ChatCompletion) -> str:
+    return "a usable message" if getattr(completion, "choices", None) else "choices"
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def connect(config: BackendConfig, _progress: Progress | None = None) -> OpenAIBackend:

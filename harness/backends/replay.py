@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from harness.backends._http import failed
 from harness.config import BackendConfig, Strict
-from harness.store import open_store
 from harness.models import Progress
+from harness.store import open_store
 from harness.types import ModelInfo, Request, Response, Run
 
 PREFIX = "replay:"

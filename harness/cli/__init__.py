@@ -1,4 +1,4 @@
-"""The command line. One file a group of commands; each imports what it needs when it is called, so that help is fast."""
+"""The command line. One file a group of commands; each imports what it needs when called, so that help is fast."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ project.add_to(app)
 
 def _version(wanted: bool) -> None:  # noqa: FBT001  Typer's callback protocol
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415
+        from importlib.metadata import version
 
         typer.echo(version("prompt-portability-harness"))
         raise typer.Exit
@@ -51,11 +51,11 @@ def main() -> None:
         typer.secho("interrupted", err=True)
         sys.exit(130)
     except Exception as error:
-        from harness.errors import HarnessError  # noqa: PLC0415
+        from harness.errors import HarnessError
 
         if not isinstance(error, HarnessError):
             raise
-        from harness.cli._common import complain  # noqa: PLC0415
+        from harness.cli._common import complain
 
         complain(str(error))
         sys.exit(error.exit_code)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,12 +10,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.config import Config
-    from harness.store import Store
 
 
 def complain(message: str, word: str = "error") -> None:
     """A message on standard error, safe to print whatever a file or a server put into it."""
-    from harness.report.text import visible  # noqa: PLC0415
+    from harness.report.text import visible
 
     for line in message.splitlines():
         typer.secho(f"{word}: ", err=True, nl=False, fg="red" if word == "error" else "yellow")
@@ -31,7 +28,7 @@ def note(message: str) -> None:
 
 def console() -> Console:
     """Standard output; colour and width of the terminal, none elsewhere."""
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     plain = Console(highlight=False)
     return plain if plain.is_terminal else Console(highlight=False, width=100)
@@ -39,20 +36,8 @@ def console() -> Console:
 
 def load_project() -> Config:
     """The project that the user stands in, all its backends checked."""
-    from harness import backends, config  # noqa: PLC0415
+    from harness import backends, config
 
     project = config.load()
     backends.check(project)
     return project
-
-
-@contextmanager
-def open_project_store(project: Config) -> Iterator[Store]:
-    """The project's store, closed afterwards."""
-    from harness.store import open_store  # noqa: PLC0415
-
-    store = open_store(project.store_url)
-    try:
-        yield store
-    finally:
-        store.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -14,9 +14,6 @@ from harness.cli._common import note
 from harness.engine import Listener
 from harness.plan import Cell
 from harness.types import Result, Run
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 EVERY_S = 10.0
 MEGABYTE = 1_000_000
@@ -33,11 +30,11 @@ class Plain(Listener):
         self._said_at = monotonic()
         self._fetched = -1
 
-    def __enter__(self) -> Plain:
+    def __enter__(self) -> Self:
         """Nothing to set up."""
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         """Nothing to tear down."""
 
     def skipped(self, backend: str, reason: str) -> None:
@@ -96,12 +93,12 @@ class Bars(Plain):
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> Self:
         """Start drawing."""
         self._bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         """Leave the bars as they are."""
         self._bars.stop()
 

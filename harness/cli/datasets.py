@@ -17,9 +17,9 @@ app = typer.Typer(help="Check golden datasets and look at them.", no_args_is_hel
 
 
 def _load(names: list[str] | None) -> list[Dataset]:
-    from harness import datasets  # noqa: PLC0415
-    from harness.config import load  # noqa: PLC0415
-    from harness.errors import DatasetError  # noqa: PLC0415
+    from harness import datasets
+    from harness.config import load
+    from harness.errors import DatasetError
 
     root = load().root
     wanted = names or datasets.names(root)
@@ -31,7 +31,7 @@ def _load(names: list[str] | None) -> list[Dataset]:
 
 @app.command()
 def validate(names: Annotated[list[str] | None, typer.Argument(help="Datasets; all if none is named.")] = None) -> None:
-    """Check every row: ids, inputs, labels, tags, splits, contradictions. Names file, line and field of what is wrong."""
+    """Check every row: ids, inputs, labels, tags, contradictions. Names file, line and field of what is wrong."""
     for dataset in _load(names):
         typer.echo(f"{dataset.name}: {len(dataset.cases)} cases are fine ({dataset.digest[:19]}…)")
 
@@ -47,7 +47,9 @@ def stats(names: Annotated[list[str] | None, typer.Argument(help="Datasets; all 
         for split in splits:
             chosen = [case for case in cases if case.split == split]
             typer.echo(f"  {split or 'no split'}: {len(chosen)}")
-            typer.echo(f"    expected  {_counted(json.dumps(c.expected, ensure_ascii=False).strip(chr(34)) for c in chosen)}")
+            typer.echo(
+                f"    expected  {_counted(json.dumps(c.expected, ensure_ascii=False).strip(chr(34)) for c in chosen)}"
+            )
             typer.echo(f"    tags      {_counted(tag for case in chosen for tag in case.tags) or 'none'}")
 
 
@@ -62,8 +64,8 @@ def show(
     limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
 ) -> None:
     """Show its cases, a line each, or one of them whole."""
-    from harness.errors import DatasetError  # noqa: PLC0415
-    from harness.report.text import visible  # noqa: PLC0415
+    from harness.errors import DatasetError
+    from harness.report.text import visible
 
     (dataset,) = _load([name])
     if case_id is None:
@@ -75,6 +77,8 @@ def show(
     if found is None:
         msg = f"no case {case_id!r} in {dataset.path}"
         raise DatasetError(msg)
-    typer.echo(f"id        {found.id}\nexpected  {found.expected}\ntags      {' '.join(found.tags)}\nsplit     {found.split}")
+    typer.echo(
+        f"id        {found.id}\nexpected  {found.expected}\ntags      {' '.join(found.tags)}\nsplit     {found.split}"
+    )
     for variable, value in found.inputs.items():
         typer.echo(f"\n[{variable}]\n" + "\n".join(visible(line) for line in str(value).splitlines()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ app = typer.Typer(help="Fetch embedded models and warm backends up.", no_args_is
 @app.command("list")
 def list_() -> None:
     """The models that can be had by name, and where they are kept."""
-    from harness import models  # noqa: PLC0415
+    from harness import models
 
     for name, model in models.CATALOG.items():
         path = models.cached_path(name)
@@ -27,11 +26,10 @@ def pull(name: Annotated[str, typer.Argument(help="A name of `models list`, or h
     """Fetch a model into the cache and check it.
 
     Example:
-
         harness models pull smollm2-135m-instruct
     """
-    from harness import models  # noqa: PLC0415
-    from harness.cli._progress import listener  # noqa: PLC0415
+    from harness import models
+    from harness.cli._progress import listener
 
     with listener() as heard:
         path = models.resolve(name, progress=heard.fetching)
@@ -43,14 +41,15 @@ def warmup(
     names: Annotated[list[str] | None, typer.Argument(help="Backends; all of harness.toml if none is named.")] = None,
 ) -> None:
     """Send one short request to each backend, so that the next run does not wait for the model to load."""
-    from time import perf_counter  # noqa: PLC0415
+    import asyncio
+    from time import perf_counter
 
-    from harness import backends  # noqa: PLC0415
-    from harness.cli._common import complain, load_project  # noqa: PLC0415
-    from harness.cli._progress import listener  # noqa: PLC0415
-    from harness.config import BackendConfig  # noqa: PLC0415
-    from harness.errors import BackendError  # noqa: PLC0415
-    from harness.types import Message, Request, Sampling  # noqa: PLC0415
+    from harness import backends
+    from harness.cli._common import complain, load_project
+    from harness.cli._progress import listener
+    from harness.config import BackendConfig
+    from harness.errors import BackendError
+    from harness.types import Message, Request, Sampling
 
     project = load_project()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,13 +22,12 @@ def init(folder: Annotated[Path, typer.Argument(help="An empty or new folder.")]
     """Make a small project that runs at once on the embedded model: an eval, a prompt pair, a golden dataset.
 
     Example:
-
         harness init my-evals && cd my-evals && harness run
     """
-    from importlib.resources import as_file, files  # noqa: PLC0415
-    from shutil import copytree  # noqa: PLC0415
+    from importlib.resources import as_file, files
+    from shutil import copytree
 
-    from harness.errors import ConfigError  # noqa: PLC0415
+    from harness.errors import ConfigError
 
     if folder.exists() and (not folder.is_dir() or any(path.name != ".git" for path in folder.iterdir())):
         msg = f"{folder.resolve()} is not an empty folder: nothing was written"
@@ -44,7 +42,9 @@ def init(folder: Annotated[Path, typer.Argument(help="An empty or new folder.")]
 
 def doctor() -> None:
     """Ask every backend who it is: reachable, key set, model there, which digest. Sends no prompt."""
-    from harness.cli._common import load_project  # noqa: PLC0415
+    import asyncio
+
+    from harness.cli._common import load_project
 
     project = load_project()
     typer.echo(f"project  {project.path}\nstore    {project.store_url.split('@')[-1]}")
@@ -54,14 +54,16 @@ def doctor() -> None:
         ready = not isinstance(info, str)
         healthy &= ready
         typer.secho(f"{'ok' if ready else 'no':3}", fg="green" if ready else "red", nl=False)
-        typer.echo(f"{name}: {_describe(info) if not isinstance(info, str) else info.removeprefix(f'backend {name}: ')}")
+        typer.echo(
+            f"{name}: {_describe(info) if not isinstance(info, str) else info.removeprefix(f'backend {name}: ')}"
+        )
     raise typer.Exit(0 if healthy else 2)
 
 
 async def _examine(config: BackendConfig) -> ModelInfo | str:
     """Who answers there, or what is in the way."""
-    from harness import backends, models  # noqa: PLC0415
-    from harness.errors import HarnessError  # noqa: PLC0415
+    from harness import backends, models
+    from harness.errors import HarnessError
 
     try:
         if config.provider == "llamacpp":

@@ -16,8 +16,8 @@ Name = Annotated[str, typer.Argument(help="The prompt's name, or name/version.")
 
 
 def _library() -> Library:
-    from harness.config import load  # noqa: PLC0415
-    from harness.prompts import Library  # noqa: PLC0415
+    from harness.config import load
+    from harness.prompts import Library
 
     return Library(load().root / "prompts")
 
@@ -45,17 +45,18 @@ def show(
     """Render a prompt for one case: exactly what the model sees.
 
     Example:
-
         harness prompts show ticket_triage/v2 --variant local --case tt-004
     """
-    from harness import datasets, evals, tasks  # noqa: PLC0415
-    from harness.config import load  # noqa: PLC0415
-    from harness.errors import ConfigError  # noqa: PLC0415
-    from harness.report.text import visible  # noqa: PLC0415
+    from harness import datasets, evals, tasks
+    from harness.config import load
+    from harness.errors import ConfigError
+    from harness.report.text import visible
 
     project = load()
     prompt = _library().load(name)
-    users = [e for e in evals.find(project.root, [eval_name] if eval_name else []) if e.prompt.split("/")[0] == prompt.name]
+    users = [
+        e for e in evals.find(project.root, [eval_name] if eval_name else []) if e.prompt.split("/")[0] == prompt.name
+    ]
     if not users:
         msg = f"no eval uses prompt {prompt.name!r}: name one with --eval"
         raise ConfigError(msg)
@@ -87,21 +88,21 @@ def diff(
     new_version: Annotated[str | None, typer.Argument(metavar="[NEW]", help="The newer one; the last.")] = None,
 ) -> None:
     """Show what changed between two versions, variant by variant."""
-    from harness.errors import PromptError  # noqa: PLC0415
+    from harness.errors import PromptError
 
     library = _library()
     versions = library.versions(name)
-    if len(versions) < 2 and not (old and new_version):  # noqa: PLR2004  a difference is between two
+    if len(versions) < 2 and not (old and new_version):
         library.load(name)
         msg = f"prompt {name!r} has one version: there is nothing to compare"
         raise PromptError(msg)
     before = library.load(name, version=old or versions[-2])
     after = library.load(name, version=new_version or versions[-1])
     for variant in sorted(before.variants.keys() | after.variants.keys()):
-        texts = [p.variants[variant].source.splitlines() if variant in p.variants else [] for p in (before, after)]
-        names = [f"{p.id}/{variant}.j2" for p in (before, after)]
-        lines = list(difflib.unified_diff(*texts, *names, lineterm=""))
-        for line in lines or [f"{names[1]}: unchanged"]:
+        older, newer = (p.variants[variant].source if variant in p.variants else "" for p in (before, after))
+        old_name, new_name = (f"{p.id}/{variant}.j2" for p in (before, after))
+        lines = difflib.unified_diff(older.splitlines(), newer.splitlines(), old_name, new_name, lineterm="")
+        for line in list(lines) or [f"{new_name}: unchanged"]:
             colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
             typer.secho(line, fg=colour)
 
@@ -120,7 +121,7 @@ def check() -> None:
     checked = [library.load(f"{name}/{version}") for name in library.names() for version in library.versions(name)]
     missing = library.locked().keys() - {prompt.id for prompt in checked}
     if missing:
-        from harness.errors import PromptError  # noqa: PLC0415
+        from harness.errors import PromptError
 
         msg = f"{', '.join(sorted(missing))} was released and is gone: restore it from git"
         raise PromptError(msg)

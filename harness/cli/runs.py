@@ -10,7 +10,6 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.config import BackendConfig, Config
     from harness.engine import Outcome
     from harness.gates import GateResult
     from harness.plan import Cell
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
 Evals = Annotated[list[str] | None, typer.Argument(help="Names or paths of evals; all of them if none is named.")]
 Output = Annotated[
     list[Path] | None,
-    typer.Option("--output", "-o", envvar="HARNESS_OUTPUT", help="Write a report: .html .json .jsonl .csv .md; repeatable."),
+    typer.Option(
+        "--output", "-o", envvar="HARNESS_OUTPUT", help="Write a report: .html .json .jsonl .csv .md; repeatable."
+    ),
 ]
 
 
@@ -36,7 +37,9 @@ def run(
     evals: Evals = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option("--backend", "-b", envvar="HARNESS_BACKEND", help="A backend of harness.toml, or replay:RUN; repeatable."),
+        typer.Option(
+            "--backend", "-b", envvar="HARNESS_BACKEND", help="A backend of harness.toml, or replay:RUN; repeatable."
+        ),
     ] = None,
     variant: Annotated[
         list[str] | None,
@@ -50,7 +53,9 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,  # noqa: FBT002
     cache: Annotated[
         bool | None,
-        typer.Option("--cache/--no-cache", envvar="HARNESS_CACHE", help="Take earlier answers of the same model from the store."),
+        typer.Option(
+            "--cache/--no-cache", envvar="HARNESS_CACHE", help="Take earlier answers of the same model from the store."
+        ),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, envvar="HARNESS_JOBS", help="Requests at once per backend.")
@@ -63,7 +68,6 @@ def run(
     variant that a backend is tuned for, over the whole split.
 
     Examples:
-
         harness run                                     # the whole matrix
 
         harness run ticket_triage -b mistral-q4 -o reports/triage.html
@@ -73,35 +77,29 @@ def run(
     Exit codes: 0 good, 1 a gate failed, 2 usage or configuration, 4 calls failed so that a gate is undecided,
     130 interrupted.
     """
-    from harness import engine, evals as evals_module, report as report_module  # noqa: PLC0415
-    from harness.cli._common import complain, console, load_project, open_project_store  # noqa: PLC0415
-    from harness.cli._progress import listener  # noqa: PLC0415
-    from harness.plan import Selection, plan  # noqa: PLC0415
-    from harness.report.terminal import matrix  # noqa: PLC0415
+    from harness import api
+    from harness import report as report_module
+    from harness.cli._common import complain, console
+    from harness.cli._progress import listener
+    from harness.report.terminal import matrix
 
-    project = load_project()
-    defaults = project.run
-    outputs = [*(output or [project.root / path for path in defaults.output])]
-    for path in outputs:
-        report_module.check_path(path)
-    named = tuple(backend or defaults.backend)
-    with open_project_store(project) as store:
-        backends = [_backend(project, store, name) for name in named or project.backends]
-        selection = Selection(
-            variants=tuple(variant or defaults.variant),
-            version=version or defaults.version,
-            split=split or defaults.split,
-            limit=limit or defaults.limit,
-        )
-        cells = plan(project.root, evals_module.find(project.root, evals or ()), backends, selection)
-        settings = engine.Settings(
-            cache=defaults.cache if cache is None else cache,
-            resume=resume,
-            jobs=jobs or defaults.jobs,
-            required=frozenset(named),
-        )
+    options = api.Options(
+        backend=tuple(backend or ()),
+        variant=tuple(variant or ()),
+        version=version,
+        split=split,
+        limit=limit,
+        cache=cache,
+        resume=resume,
+        jobs=jobs,
+    )
+    with api.project() as (project, store):
+        outputs = output or [project.root / path for path in project.run.output]
+        for path in outputs:
+            report_module.check_path(path)
+        cells = api.cells(project, store, evals or (), options)
         with listener() as heard:
-            outcome = engine.run(cells, store, heard, settings)
+            outcome = api.execute(project, store, cells, options, heard)
         for error in outcome.failures:
             complain(str(error))
         if outcome.runs:
@@ -110,32 +108,13 @@ def run(
             for path in outputs:
                 report_module.write(built, path)
                 typer.echo(f"report: {path}")
-        _end(outcome, cells)
-
-
-def _backend(project: Config, store: Store, name: str) -> BackendConfig:
-    """A backend of the configuration, or one that replays a run."""
-    from harness.backends.replay import PREFIX  # noqa: PLC0415
-    from harness.config import BackendConfig  # noqa: PLC0415
-
-    if not name.startswith(PREFIX):
-        return project.backend(name)
-    saved = store.load(name.removeprefix(PREFIX)).manifest
-    return BackendConfig.model_validate(
-        {
-            "name": f"{PREFIX}{saved.run_id}",
-            "provider": "replay",
-            "model": saved.run_id,
-            "variant": saved.variant,
-            "store_url": project.store_url,
-        }
-    )
+    _end(outcome, cells)
 
 
 def _end(outcome: Outcome, cells: Sequence[Cell]) -> NoReturn:
     """Say how the gates stand and leave with the exit code that this makes."""
-    from harness.cli._common import complain  # noqa: PLC0415
-    from harness.gates import Verdict  # noqa: PLC0415
+    from harness.cli._common import complain
+    from harness.gates import Verdict
 
     if not outcome.runs and outcome.skipped and not outcome.failures:
         complain("no backend is there to be asked: `harness doctor` says what each one needs")
@@ -155,8 +134,8 @@ def _end(outcome: Outcome, cells: Sequence[Cell]) -> NoReturn:
 
 def _judge(runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
     """The gates of every cell that production would use, unless only a sample of its cases was run."""
-    from harness import gates  # noqa: PLC0415
-    from harness.metrics.summary import summarize  # noqa: PLC0415
+    from harness import gates
+    from harness.metrics.summary import summarize
 
     results: list[GateResult] = []
     by_key = {(cell.definition.name, cell.name): cell for cell in cells if cell.is_own}
@@ -175,28 +154,30 @@ def _judge(runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
 
 
 def report(
-    evals: Annotated[list[str] | None, typer.Argument(help="Names of evals, or ids of runs; all evals if none.")] = None,
+    evals: Annotated[
+        list[str] | None, typer.Argument(help="Names of evals, or ids of runs; all evals if none.")
+    ] = None,
     output: Output = None,
 ) -> None:
     """Write a report of saved runs: the newest of every cell, or those that are named. Asks no model.
 
     Examples:
-
         harness report                                  # reports/report.html
 
         harness report ticket_triage -o triage.html -o triage.md
     """
-    from harness import report as report_module  # noqa: PLC0415
-    from harness.cli._common import console, load_project, open_project_store  # noqa: PLC0415
-    from harness.errors import StoreError  # noqa: PLC0415
-    from harness.report.terminal import matrix  # noqa: PLC0415
+    from harness import api
+    from harness import report as report_module
+    from harness.cli._common import console
+    from harness.errors import StoreError
+    from harness.report.terminal import matrix
 
-    project = load_project()
-    outputs = output or [project.root / "reports" / "report.html"]
-    for path in outputs:
-        report_module.check_path(path)
-    with open_project_store(project) as store:
-        runs = [one for name in evals or [None] for one in _find_runs(store, name)]
+    with api.project() as (project, store):
+        outputs = output or [project.root / "reports" / "report.html"]
+        for path in outputs:
+            report_module.check_path(path)
+        wanted: list[str | None] = [*(evals or [None])]
+        runs = [one for name in wanted for one in _find_runs(store, name)]
         if not runs:
             msg = f"no finished runs in {store.url}: `harness run` makes some"
             raise StoreError(msg)
@@ -220,14 +201,13 @@ def export(
     """Write saved runs to a file, one row per case.
 
     Example:
-
         harness export ticket_triage -o triage.csv
     """
-    from harness import report as report_module  # noqa: PLC0415
-    from harness.cli._common import load_project, open_project_store  # noqa: PLC0415
+    from harness import api
+    from harness import report as report_module
 
     report_module.check_path(output)
-    with open_project_store(load_project()) as store:
+    with api.project() as (_, store):
         found = [one for name in runs for one in _find_runs(store, name)]
         report_module.write(report_module.build(found), output)
     typer.echo(f"{output}: {sum(len(one.results) for one in found)} results of {len(found)} runs")
@@ -238,15 +218,16 @@ def history(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
 ) -> None:
     """List saved runs, newest first."""
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table
+    from rich.text import Text
 
-    from harness.cli._common import console, load_project, open_project_store  # noqa: PLC0415
+    from harness import api
+    from harness.cli._common import console
 
     table = Table(box=None, pad_edge=False)
     for heading in ("run", "eval", "cell", "prompt", "cases", "model", "state"):
         table.add_column(heading, overflow="fold")
-    with open_project_store(load_project()) as store:
+    with api.project() as (_, store):
         for m in store.manifests(eval_name, limit):
             model = " ".join(filter(None, (m.fingerprint.get("model"), m.fingerprint.get("quantization"))))
             state = "finished" if m.finished_at else "not finished: --resume"

@@ -1,1 +1,1 @@
-"""What a run amounts to. One file a family of metrics; every rate with its interval, every count with its denominator."""
+"""What a run amounts to. One family of metrics, one file; each rate has its interval, each count its denominator."""

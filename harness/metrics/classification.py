@@ -13,7 +13,7 @@ UNUSABLE = "unusable"
 
 @dataclass(frozen=True, slots=True)
 class LabelScore:
-    """Precision, recall and F1 (each 0..1) of one label over `support` cases. Undefined ones are 0, as in scikit-learn."""
+    """Precision, recall and F1 (each 0..1) of one label over `support` cases. Undefined means 0, as in scikit-learn."""
 
     label: str
     precision: float
@@ -38,9 +38,9 @@ class Classification:
 def classify(results: Sequence[Result], labels: tuple[str, ...], *, lenient: bool = False) -> Classification:
     """Score the answered among `results`. An unusable reply costs recall and is no label's false positive.
 
-    Macro-F1 is the plain mean over `labels`; a label that never occurs counts 0, so judge it on a set that has them all.
+    Macro-F1 is the plain mean over `labels`; a label that never occurs counts 0: judge it on a set that has all.
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support  # noqa: PLC0415  slow to import
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     answered = [(r.case.expected, r.reading) for r in results if r.reading is not None]
     if not answered:

@@ -39,9 +39,9 @@ def distributions(owner: str, name: str, series: Sequence[tuple[str, Sequence[fl
 
     `owner` and `name` make the ids inside it unique on the page.
     """
-    import matplotlib as mpl  # noqa: PLC0415  slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415
-    from matplotlib.ticker import LogLocator  # noqa: PLC0415
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     drawn = [(label, sorted(values), i) for i, (label, values) in enumerate(series) if values]
     with mpl.rc_context(_RC):
@@ -75,7 +75,7 @@ def distributions(owner: str, name: str, series: Sequence[tuple[str, Sequence[fl
 
 def _for_page(svg: str, prefix: str, described: str) -> str:
     """Only the drawing: no prologue, no style sheet that would reach the page, ids that no other chart has."""
-    from markupsafe import escape  # noqa: PLC0415
+    from markupsafe import escape
 
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)

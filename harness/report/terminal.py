@@ -17,8 +17,8 @@ _TOP_VIOLATIONS = 4
 
 def matrix(report: Report) -> RenderableType:
     """Per eval a row per cell: the three rates with their intervals, n, errors, median latency; then violations."""
-    from rich.console import Group  # noqa: PLC0415  slow to import
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Group
+    from rich.text import Text
 
     parts: list[RenderableType] = []
     for e in report.evals:
@@ -29,8 +29,8 @@ def matrix(report: Report) -> RenderableType:
 
 
 def _rates(e: EvalReport) -> Table:
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("cell", overflow="fold", min_width=8)
@@ -53,8 +53,8 @@ def _rates(e: EvalReport) -> Table:
 
 
 def _violations(e: EvalReport) -> Table:
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False, style="dim")
     table.add_column(overflow="fold")

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from typing import Any, Protocol, cast
 
-from harness.config import hint, parse
+from harness.config import at, hint, parse
 from harness.contracts import Contract
 from harness.errors import ConfigError
 from harness.evals import Eval
@@ -52,18 +52,13 @@ def kinds() -> list[str]:
 def task_of(definition: Eval) -> Task:
     """The task of an eval; raises `ConfigError` for an unknown kind or key."""
     if definition.task not in kinds():
-        msg = f"{definition.path}: unknown task {definition.task!r}{hint(definition.task, kinds())}"
+        msg = f"{at(definition.path, ('task',))}unknown task {definition.task!r}{hint(definition.task, kinds())}"
         raise ConfigError(msg)
     module = importlib.import_module(f"{__name__}.{definition.task}")
     known = set(module.Options.model_fields)
     for key in definition.options:
         if key not in known:
             near = hint(key, known | (set(Eval.model_fields) - {"name", "path"}))
-            msg = f"{definition.path}: unknown key {key!r}{near}"
+            msg = f"{at(definition.path, (key,))}unknown key {key!r}{near}"
             raise ConfigError(msg)
-    options = parse(module.Options, definition.options, definition.path)
-    try:
-        return cast("Task", module.build(options))
-    except ValueError as error:
-        msg = f"{definition.path}: {error}"
-        raise ConfigError(msg) from None
+    return cast("Task", module.build(parse(module.Options, definition.options, definition.path)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from harness.config import Names, Strict, hint
 from harness.contracts.label import LabelContract
@@ -16,9 +16,18 @@ from harness.types import Case, Reading, Sampling, Score
 class Options(Strict):
     """Keys of an eval whose task is classification."""
 
-    labels: Names = Field(min_length=2)
     case_sensitive: bool = True
+    labels: Names = Field(min_length=2)
     synonyms: Mapping[str, str] = Field(default_factory=dict)
+
+    @field_validator("labels", "synonyms")
+    @classmethod
+    def _can_work(cls, value: Any, info: ValidationInfo) -> Any:
+        """What the contract refuses is refused at the key that says it."""
+        settings = {**info.data, str(info.field_name): value}
+        if "labels" in settings:
+            LabelContract(**settings)
+        return value
 
 
 @dataclass(frozen=True)
@@ -31,8 +40,8 @@ class Classification:
     """32 tokens: room to see how a chatty model goes on, not so much that its chatter costs the run."""
 
     def variables(self, case: Case) -> dict[str, Any]:
-        """The case's inputs and `labels`."""
-        return {"labels": list(self.labels), **case.inputs}
+        """The case's inputs and `labels`, which no input can replace."""
+        return {**case.inputs, "labels": list(self.labels)}
 
     def check(self, case: Case) -> str | None:
         """The expected label must be one of the list."""
@@ -46,6 +55,6 @@ class Classification:
 
 
 def build(options: Options) -> Classification:
-    """The task; raises `ValueError` for labels or synonyms that cannot work."""
+    """The task, by options whose labels and synonyms work."""
     contract = LabelContract(options.labels, case_sensitive=options.case_sensitive, synonyms=options.synonyms)
     return Classification(options.labels, contract)

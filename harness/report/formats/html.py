@@ -35,7 +35,7 @@ class Section(Protocol):
 
 def render(report: Report) -> str:
     """The page."""
-    from markupsafe import Markup  # noqa: PLC0415  slow to import
+    from markupsafe import Markup
 
     env = _environment()
     script = _asset("report.js")
@@ -60,7 +60,7 @@ def embedded(value: Any) -> str:
 
 def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
     """One eval. Every section is rendered with the eval, its anchor and its own context."""
-    from markupsafe import Markup  # noqa: PLC0415  slow to import
+    from markupsafe import Markup
 
     shown = []
     for name, section in _sections():
@@ -84,8 +84,8 @@ def _sections() -> list[tuple[str, Section]]:
 
 
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  slow to import
-    from markupsafe import Markup  # noqa: PLC0415
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     def finalize(value: Any) -> Any:
         """The one way to the page: hidden characters are spelled out, then autoescaping does its part."""
@@ -115,7 +115,7 @@ def _environment() -> Environment:
 
 def _unbroken(text: str) -> str:
     """A sentence in which no interval is torn apart at the end of a line."""
-    from markupsafe import Markup, escape  # noqa: PLC0415  slow to import
+    from markupsafe import Markup, escape
 
     escaped = str(escape(visible(text)))
     return Markup(re.sub(r"(?:[\d.]+% )?\(\d+–\d+%?\)", r'<span class="nowrap">\g<0></span>', escaped))  # noqa: S704

@@ -1,0 +1,50 @@
+# One environment for everything: .venv, made from what constraints.txt pins.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all check fmt evals clean
+
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## make .venv and install the project into it
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@echo "installing into $(VENV) (about a minute the first time) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt 'pip>=25.1'  # the first that knows --group
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable .
+	@touch $@
+
+demo: $(STAMP) ## run every eval on the embedded model and write reports/demo.html
+	@$(BIN)/harness run --output reports/demo.html
+
+test: $(STAMP) ## the fast tests: no key, no model server, no network
+	@$(BIN)/python -m pytest
+
+test-all: $(STAMP) ## all tests, the slow ones too
+	@$(BIN)/python -m pytest -m ""
+
+check: $(STAMP) ## lint, types, layers, prompts, datasets
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/harness prompts check
+	@$(BIN)/harness datasets validate
+
+fmt: $(STAMP) ## format and mend what can be mended
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+evals: $(STAMP) ## judge the gates, as CI does
+	@$(BIN)/python -m pytest evals/
+
+clean: ## remove what can be made again; keeps the runs in .harness
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,128 @@
+"""The library: what the command line and pytest do, as functions.
+
+from harness import run
+
+for cell in run("ticket_triage", backend="smollm2"):
+print(cell.name, cell.summary.accuracy.strict)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import backends, config, engine, evals
+from harness.backends.replay import PREFIX as REPLAY
+from harness.config import BackendConfig, Config
+from harness.engine import Listener, Outcome, Settings
+from harness.errors import BackendUnavailable
+from harness.plan import Cell, Selection, plan
+from harness.store import Store, open_store
+
+if TYPE_CHECKING:
+    from harness.report import CellReport
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The flags of `harness run`. `None` and empty: what `[run]` of harness.toml says, else the default."""
+
+    backend: tuple[str, ...] = ()
+    variant: tuple[str, ...] = ()
+    own_variant_only: bool = False
+    version: str | None = None
+    split: str | None = None
+    limit: int | None = None
+    cache: bool | None = None
+    resume: bool = False
+    jobs: int | None = None
+
+
+@contextmanager
+def project(start: Path | None = None) -> Iterator[tuple[Config, Store]]:
+    """The project around `start` (default: here) and its open store."""
+    found = config.load(start)
+    backends.check(found)
+    store = open_store(found.store_url)
+    try:
+        yield found, store
+    finally:
+        store.close()
+
+
+def cells(found: Config, store: Store, names: Sequence[str], options: Options) -> list[Cell]:
+    """Plan the runs of the evals called `names` (default: all); asks no model."""
+    defaults = found.run
+    chosen = options.backend or defaults.backend or tuple(found.backends)
+    selection = Selection(
+        variants=options.variant or defaults.variant,
+        own_variant_only=options.own_variant_only,
+        version=options.version or defaults.version,
+        split=options.split or defaults.split,
+        limit=options.limit or defaults.limit,
+    )
+    definitions = evals.find(found.root, names)
+    return plan(found.root, definitions, [backend(found, store, name) for name in chosen], selection)
+
+
+def backend(found: Config, store: Store, name: str) -> BackendConfig:
+    """A backend of harness.toml, or `replay:RUN`, which answers from a saved run."""
+    if not name.startswith(REPLAY):
+        return found.backend(name)
+    saved = store.load(name.removeprefix(REPLAY)).manifest
+    settings = {
+        "name": f"{REPLAY}{saved.run_id}",
+        "provider": "replay",
+        "model": saved.run_id,
+        "variant": saved.variant,
+    }
+    return BackendConfig.model_validate({**settings, "store_url": found.store_url})
+
+
+def execute(found: Config, store: Store, planned: Sequence[Cell], options: Options, listener: Listener) -> Outcome:
+    """Run what was planned; raises `Interrupted` on Ctrl-C, `StoreError` where results cannot be kept."""
+    defaults = found.run
+    settings = Settings(
+        cache=defaults.cache if options.cache is None else options.cache,
+        resume=options.resume,
+        jobs=options.jobs or defaults.jobs,
+        required=frozenset(options.backend or defaults.backend),
+    )
+    return engine.run(planned, store, listener, settings)
+
+
+def run(
+    *names: str,
+    backend: str | Sequence[str] = (),
+    variant: str | Sequence[str] = (),
+    version: str | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+    cache: bool | None = None,
+    root: Path | None = None,
+    listener: Listener | None = None,
+) -> list[CellReport]:
+    """Run evals and return a report of each cell, as `harness run` does; raises what stopped a backend.
+
+    `names`: evals by name or path, all of the project if none. `root`: a folder of the project, default here.
+    """
+    options = Options(
+        backend=_tuple(backend), variant=_tuple(variant), version=version, split=split, limit=limit, cache=cache
+    )
+    with project(root) as (found, store):
+        outcome = execute(found, store, cells(found, store, names, options), options, listener or Listener())
+    for failure in outcome.failures:
+        raise failure
+    if not outcome.runs:
+        reasons = "; ".join(reason for _, reason in outcome.skipped)
+        raise BackendUnavailable(reasons)
+    from harness.report import build
+
+    return [cell for each in build(outcome.runs).evals for cell in each.cells]
+
+
+def _tuple(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)

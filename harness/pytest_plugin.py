@@ -1,0 +1,271 @@
+"""`pytest evals/`: one test per gate of each cell, and fixtures for tests of one's own.
+
+Loaded by pytest in every project where this package is installed, so nothing is imported until an eval is collected.
+A run is made once and shared among the tests, also among the workers of `pytest -n`: the first that needs it makes it
+under a lock, the others read it from the store.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import gettempdir
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.config import Config
+    from harness.engine import Outcome
+    from harness.plan import Cell
+    from harness.report import CellReport
+    from harness.store import Store
+    from harness.types import Run
+
+EVALS_FOLDER = "evals"
+RUN_PROPERTY = "harness_run"
+SHOWN_CASES = 5
+
+_session = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options that only concern evals."""
+    group = parser.getgroup("harness", "prompt portability evals (pytest evals/)")
+    group.addoption(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run evals on this backend of harness.toml; repeatable; one that is not there fails (default: all that are)",
+    )
+    group.addoption(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run this prompt variant; repeatable (default: the one that a backend is tuned for)",
+    )
+    group.addoption(
+        "--eval-report",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write a report of all runs: .html .json .jsonl .csv .md; repeatable",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All workers of one session share its name."""
+    worker = getattr(config, "workerinput", None)
+    config.stash[_session] = (
+        worker["testrunuid"] if worker else os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
+    )
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """`evals/*.toml` of a project, which is a folder with a harness.toml."""
+    if file_path.suffix != ".toml" or file_path.parent.name != EVALS_FOLDER:
+        return None
+    if not (file_path.parent.parent / "harness.toml").is_file():
+        return None
+    return EvalFile.from_parent(parent, path=file_path)
+
+
+class EvalFile(pytest.File):
+    """One eval file."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """A test per gate and cell. Asks no model: what is wrong with the files shows here."""
+        from harness import gates
+        from harness.errors import HarnessError
+
+        try:
+            with _project(self.path) as (_, _, planned):
+                cells = planned(self.config, [str(self.path)])
+        except HarnessError as error:
+            raise self.CollectError(str(error)) from None
+        for cell in cells:
+            wanted: list[str | None] = [*gates.names(cell.definition.gates)]
+            for gate in wanted or [None]:
+                yield GateItem.from_parent(self, name=f"{cell.name}::{gate or 'answers'}", cell=cell, gate=gate)
+
+
+class GateFailed(Exception):
+    """A gate did not pass."""
+
+
+class GateItem(pytest.Item):
+    """One gate of one cell. Without gates in the eval: that every case is answered."""
+
+    def __init__(self, *, cell: Cell, gate: str | None, **kwargs: Any) -> None:
+        """`cell` as planned when the file was collected."""
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.gate = gate
+
+    def runtest(self) -> None:
+        """Make the run, or find it made, and judge."""
+        from harness import gates
+        from harness.metrics.summary import summarize
+
+        run = shared_run(self.config, self.path, self.cell)
+        self.user_properties.append((RUN_PROPERTY, run.manifest.run_id))
+        summary = summarize(run.results)
+        if self.gate is None:
+            if summary.n_errors:
+                msg = f"{self.cell.name}: {summary.n_errors} of {summary.n} calls failed"
+                raise GateFailed(msg)
+            return
+        result = gates.judge(self.gate, self.cell.definition.gates, self.cell.name, summary)
+        if result.verdict is not gates.Verdict.PASSED:
+            raise GateFailed("\n".join([result.message, *_examples(run)]))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """A verdict or a user's mistake is told in its own words, without a traceback."""
+        from harness.errors import HarnessError
+
+        if isinstance(excinfo.value, GateFailed | HarnessError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """`evals/ticket_triage.toml: local@smollm2::min_accuracy`."""
+        return self.path, None, f"{self.path.stem}: {self.name}"
+
+
+@pytest.fixture
+def run_eval(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
+    """`run_eval("ticket_triage")` -> the report of a cell: its summary, results and manifest.
+
+    `backend`: default the first of `--backend`, else the pair's candidate. `variant`: default the one the backend is
+    tuned for. The test is skipped where the backend is not there, unless `--backend` named it.
+    """
+
+    def run_one(name: str, *, backend: str | None = None, variant: str | None = None) -> CellReport:
+        from harness.report import build
+
+        folder = request.path
+        with _project(folder) as (found, _, planned):
+            chosen = backend or next(iter(request.config.getoption("--backend")), None)
+            chosen = chosen or (found.pair.candidate if found.pair else next(iter(found.backends)))
+            (cell,) = planned(request.config, [name], (chosen,), (variant,) if variant else ())
+        run = shared_run(request.config, folder, cell)
+        request.node.user_properties.append((RUN_PROPERTY, run.manifest.run_id))
+        return build([run]).evals[0].cells[0]
+
+    return run_one
+
+
+def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
+    """The run of a cell, made once in a session whoever needs it first; skips the test where its backend is missing."""
+    from filelock import FileLock
+
+    from harness import api
+    from harness.engine import Listener
+
+    with _project(start) as (found, store, _):
+        folder = Path(gettempdir()) / f"harness-pytest-{config.stash[_session]}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        key = f"{cell.definition.name}.{cell.name}".replace("/", "_")
+        told = folder / f"{key}.json"
+        with FileLock(folder / f"{key}.lock"):
+            if not told.exists():
+                named = tuple(config.getoption("--backend"))
+                outcome = api.execute(found, store, [cell], api.Options(backend=named), Listener())
+                told.write_text(json.dumps(_told(outcome)), encoding="utf-8")
+        saved = json.loads(told.read_text(encoding="utf-8"))
+        if saved["skipped"]:
+            pytest.skip(saved["skipped"])
+        if saved["failure"]:
+            raise GateFailed(saved["failure"])
+        return store.load(saved["run_id"])
+
+
+def _told(outcome: Outcome) -> dict[str, str]:
+    """What the other tests of the session must know."""
+    return {
+        "run_id": outcome.runs[0].manifest.run_id if outcome.runs else "",
+        "skipped": outcome.skipped[0][1] if outcome.skipped else "",
+        "failure": str(outcome.failures[0]) if outcome.failures else "",
+    }
+
+
+@contextmanager
+def _project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Cell]]]]:
+    """The project around `start`, its open store, and what plans cells as pytest's options say."""
+    from harness import api
+
+    with api.project(start if start.is_dir() else start.parent) as (found, store):
+
+        def planned(
+            config: pytest.Config, names: list[str], backends: tuple[str, ...] = (), variants: tuple[str, ...] = ()
+        ) -> list[Cell]:
+            variant = variants or tuple(config.getoption("--variant"))
+            backend = backends or tuple(config.getoption("--backend"))
+            options = api.Options(backend=backend, variant=variant, own_variant_only=not variant)
+            return api.cells(found, store, names, options)
+
+        yield found, store, planned
+
+
+def _examples(run: Run) -> list[str]:
+    """Some cases that production code would get wrong."""
+    from harness.report.text import visible
+
+    wrong = [r for r in run.results if r.score is not None and not r.score.strict]
+    lines = [
+        f"  {r.case.id}: expected {r.case.expected!s}, got {visible(r.response.text.strip())[:70]!r}"
+        f" ({', '.join(r.reading.violations) if r.reading and r.reading.violations else 'wrong answer'})"
+        for r in wrong[:SHOWN_CASES]
+    ]
+    more = len(wrong) - SHOWN_CASES
+    return lines + ([f"  and {more} more: harness report {run.manifest.eval}"] if more > 0 else [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The matrix of all runs of the session, and the reports that were asked for."""
+    reports = [one for group in terminalreporter.stats.values() for one in group if isinstance(one, pytest.TestReport)]
+    run_ids = list(dict.fromkeys(v for one in reports for key, v in one.user_properties if key == RUN_PROPERTY))
+    if not run_ids:
+        return
+    from harness.report import build, check_path, write
+
+    with _project(_root_of(config)) as (_, store, _):
+        runs = sorted((store.load(str(run_id)) for run_id in run_ids), key=lambda r: (r.manifest.eval, r.manifest.cell))
+    built = build(runs)
+    terminalreporter.section("evals")
+    terminalreporter.write(_as_text(built))
+    for name in config.getoption("--eval-report"):
+        path = config.invocation_params.dir / name
+        check_path(path)
+        write(built, path)
+        terminalreporter.write_line(f"report: {path}")
+
+
+def _root_of(config: pytest.Config) -> Path:
+    """The folder of the project that was tested."""
+    candidates: Iterable[Path] = (
+        config.invocation_params.dir / str(arg).split("::")[0] for arg in (*config.args, config.rootpath)
+    )
+    for path in candidates:
+        for folder in (path, *path.parents):
+            if (folder / "harness.toml").is_file():
+                return folder
+    return config.rootpath
+
+
+def _as_text(built: Any) -> str:
+    import io
+
+    from rich.console import Console
+
+    from harness.report.terminal import matrix
+
+    sink = io.StringIO()
+    Console(file=sink, width=100, highlight=False, no_color=True).print(matrix(built))
+    return sink.getvalue()

@@ -1,0 +1,3 @@
+from ..support.project import Project
+def test_x(project: Project) -> None:
+    assert len(project.plan()) == 2
