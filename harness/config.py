@@ -193,7 +193,7 @@ def _explain(model: type[BaseModel], item: Any, path: Path, section: tuple[str, 
     if item["type"] == "value_error":  # our own validators write whole sentences
         return f"{where}{item['msg'].removeprefix('Value error, ')}"
     value = item["input"]
-    given = f", not {str(value).lower() if isinstance(value, bool) else repr(value)}"
+    given = f", not {str(value).lower() if isinstance(value, bool) else f'{value!r:.60}'}"
     if value == "" or not isinstance(value, str | int | float):
         given = ""
     what = f"item {int(loc[-1]) + 1} of {loc[-2]}" if isinstance(item["loc"][-1], int) else f"{loc[-1]}{table}"
@@ -281,7 +281,7 @@ def _parts(key: str) -> tuple[str, ...]:
 def hint(name: str, known: Any) -> str:
     """` (did you mean 'x'?)`, or the list of what there is, or nothing."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.6)
     if near:
         return f" (did you mean {near[0]!r}?)"
     return f" (there are: {', '.join(names)})" if names else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,38 +103,46 @@ def _case(where: str, row: Any, card: Card, problems: list[str]) -> Case | None:
     if not isinstance(row, dict):
         problems.append(f"{where}: a row is a JSON object, not {type(row).__name__}")
         return None
+    case_id, inputs, expected = (row.get(name) for name in ("id", "inputs", "expected"))
     found = [f"unknown column {name!r}{hint(name, COLUMNS)}" for name in row if name not in COLUMNS]
-    found += [f"column {name!r} is missing" for name in ("id", "inputs", "expected") if name not in row]
-    case_id: Any = row.get("id")
-    inputs: Any = row.get("inputs")
-    expected: Any = row.get("expected")
-    tags, split = row.get("tags", ()), row.get("split", "")
-    if "id" in row and not (isinstance(case_id, str) and case_id.strip()):
-        found.append(f"id must be a string that is not empty, not {case_id!r}")
-    if "inputs" in row and not (isinstance(inputs, dict) and inputs):
-        found.append(f"inputs must be an object with at least one value, not {inputs!r}")
-    elif isinstance(inputs, dict):
-        found += [f"input {name!r} {what}" for name, value in inputs.items() if (what := _flaw(value))]
-    if "expected" in row and (what := _flaw(expected)):
-        found.append(f"expected {what}")
-    elif "expected" in row and card.labels and expected not in card.labels:
-        near = hint(expected if isinstance(expected, str) else "", card.labels)
-        found.append(f"expected {expected!r} is not among the card's labels{near}")
-    if not (isinstance(tags, list | tuple) and all(isinstance(tag, str) for tag in tags)):
-        found.append(f"tags must be a list of strings, not {tags!r}")
-    elif card.tags:
-        unknown = (tag for tag in tags if tag not in card.tags)
-        found += [f"tag {tag!r} is not in the card's [tags]{hint(tag, card.tags)}" for tag in unknown]
-    if not isinstance(split, str) or (card.splits and split not in card.splits):
-        found.append(f"split {split!r} is not among the card's splits{hint(str(split), card.splits)}")
-    source = row.get("label_source", card.label_source)
-    if not isinstance(source, str):
-        found.append(f"label_source must be a string, not {source!r}")
-    if found:
+    found += [*_asked(row, card), *_noted(row, card)]
+    if found or not isinstance(case_id, str) or not isinstance(inputs, dict):
         name = f" (case {case_id})" if isinstance(case_id, str) else ""
         problems.extend(f"{where}{name}: {problem}" for problem in found)
         return None
+    tags, split, source = row.get("tags", ()), row.get("split", ""), row.get("label_source", card.label_source)
     return Case(case_id, inputs, expected, tuple(tags), split, source, case_digest(case_id, inputs, expected))
+
+
+def _asked(row: Mapping[str, Any], card: Card) -> Iterator[str]:
+    """What is wrong with what a row asks and expects."""
+    yield from (f"column {name!r} is missing" for name in ("id", "inputs", "expected") if name not in row)
+    case_id, inputs, expected = (row.get(name) for name in ("id", "inputs", "expected"))
+    if "id" in row and not (isinstance(case_id, str) and case_id.strip()):
+        yield f"id must be a string that is not empty, not {case_id!r:.60}"
+    if isinstance(inputs, dict) and inputs:
+        yield from (f"input {name!r} {what}" for name, value in inputs.items() if (what := _flaw(value)))
+    elif "inputs" in row:
+        yield f"inputs must be an object with at least one value, not {inputs!r:.60}"
+    if "expected" in row and (what := _flaw(expected)):
+        yield f"expected {what}"
+    elif "expected" in row and card.labels and expected not in card.labels:
+        near = hint(expected if isinstance(expected, str) else "", card.labels)
+        yield f"expected {expected!r:.60} is not among the card's labels{near}"
+
+
+def _noted(row: Mapping[str, Any], card: Card) -> Iterator[str]:
+    """What is wrong with what a row says about itself."""
+    tags, split, source = row.get("tags", ()), row.get("split", ""), row.get("label_source", "")
+    if not (isinstance(tags, list | tuple) and all(isinstance(tag, str) for tag in tags)):
+        yield f"tags must be a list of strings, not {tags!r:.60}"
+    elif card.tags:
+        unknown = (tag for tag in tags if tag not in card.tags)
+        yield from (f"tag {tag!r} is not in the card's [tags]{hint(tag, card.tags)}" for tag in unknown)
+    if not isinstance(split, str) or (card.splits and split not in card.splits):
+        yield f"split {split!r:.60} is not among the card's splits{hint(str(split), card.splits)}"
+    if not isinstance(source, str):
+        yield f"label_source must be a string, not {source!r:.60}"
 
 
 def _flaw(value: Any) -> str | None:

@@ -176,7 +176,7 @@ def _from_hub(reference: str, *, fetch: bool) -> Path:
 
     try:
         return Path(hf_hub_download(f"{owner}/{repo}", file_name, local_files_only=not fetch))
-    except Exception as error:  # the hub's client raises dozens of kinds, network errors among them
+    except Exception as error:  # noqa: BLE001  the hub's client raises dozens of kinds, network errors among them
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         msg = f"cannot fetch hf:{reference}: {first}"
         raise BackendUnavailable(msg) from None

@@ -94,9 +94,8 @@ class Variant:
 
     @property
     def digest(self) -> str:
-        """`sha256:…` of the source. Line endings do not count: git may change them on checkout."""
-        text = self.source.replace("\r\n", "\n")
-        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+        """`sha256:…` of the source. Line endings, which git may change, do not count: reading makes all of them one."""
+        return f"sha256:{hashlib.sha256(self.source.encode()).hexdigest()}"
 
     def render(self, variables: Mapping[str, Any]) -> tuple[Message, ...]:
         """The messages for these values; raises `PromptError` for what is undefined, empty or outside a role block."""

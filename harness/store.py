@@ -294,7 +294,8 @@ def _without_password(url: str) -> str:
     try:
         return sa.make_url(url).render_as_string(hide_password=True)
     except (SQLAlchemyError, ValueError):
-        return url.partition("://")[0] + "://…"
+        scheme, found, _ = url.partition("://")
+        return f"{scheme}://…" if found else "…"
 
 
 def _dump(value: Any) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,11 @@ import pytest
 # Before anything imports the Hugging Face libraries: they read these once. No test may reach for the hub.
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="harness-tests-hf-")
+atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
-from .support.project import Project  # noqa: E402
+from .support.cli import Terminal  # noqa: E402
+from .support.project import CONFIG, Project  # noqa: E402
+from .support.servers import FakeOpenAI, closing  # noqa: E402
 
 KEPT = {"HARNESS_CACHE_DIR"}
 """Where the embedded model may already be; the tests marked `model` need it."""
@@ -34,3 +40,27 @@ def _no_environment_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
 def project(tmp_path: Path) -> Project:
     """A project that works: three labels, one backend, a prompt pair, six cases (four of them in the split `test`)."""
     return Project(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[FakeOpenAI]:
+    """A fake model server on loopback that answers `billing`, until a test decides otherwise."""
+    with closing(FakeOpenAI()) as fake:
+        yield fake
+
+
+@pytest.fixture
+def served(project: Project, server: FakeOpenAI) -> Project:
+    """The small project, its backend `fake` being the fake server."""
+    project.config(CONFIG.replace("http://127.0.0.1:9/v1", server.base_url) + "retries = 0\n")
+    return project
+
+
+@pytest.fixture
+def harness(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Terminal:
+    """The command line, typed in the small project's folder."""
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("NO_COLOR", "1")
+    return Terminal(monkeypatch, capsys)

@@ -106,6 +106,11 @@ class TestRows:
         write_lines(project, json.dumps(row()), line)
         assert complaint(project).startswith(f"cases.jsonl:2{message}")
 
+    def test_a_huge_value_does_not_make_a_huge_message(self, project: Project) -> None:
+        project.card(LABELS)
+        project.cases([row(expected="x" * 1_000_000, tags="y" * 1_000_000, split=[0] * 1_000_000)])
+        assert len(complaint(project)) < 500
+
     def test_all_flaws_of_a_row_are_told(self, project: Project) -> None:
         project.cases([row(expected="", tags="x", colour=1)])
         assert len(complaint(project).splitlines()) == 3
@@ -285,7 +290,8 @@ class TestCsv:
 
 def parquet(path: Path, columns: dict[str, list[Any]], *classes: str) -> None:
     """A Parquet file, its column `label` a ClassLabel of `classes`."""
-    from datasets import ClassLabel, Dataset as Table  # slow to import
+    from datasets import ClassLabel  # slow to import
+    from datasets import Dataset as Table
 
     path.parent.mkdir(parents=True, exist_ok=True)
     table = Table.from_dict(columns)

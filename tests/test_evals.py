@@ -118,5 +118,5 @@ class TestFind:
             evals.find(project.root, [name])
 
     def test_a_project_without_evals_says_how_to_get_one(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match="no evals in .*: add .*my_eval.toml"):
+        with pytest.raises(ConfigError, match=r"no evals in .*: add .*my_eval\.toml"):
             evals.find(tmp_path)

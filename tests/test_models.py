@@ -142,12 +142,12 @@ class TestNames:
 
     @pytest.mark.parametrize("name", ["hf:", "hf:owner", "hf:owner/repo", "hf:owner/repo/file.bin", "hf:/repo/x.gguf"])
     def test_a_hub_name_has_three_parts(self, name: str) -> None:
-        with pytest.raises(BackendError, match="expected hf:owner/repo/file.gguf"):
+        with pytest.raises(BackendError, match=r"expected hf:owner/repo/file\.gguf"):
             models.resolve(name)
 
     @pytest.mark.parametrize("fetch", [True, False])
     def test_what_the_hub_does_not_give_is_one_line(self, fetch: bool) -> None:
-        with pytest.raises(BackendUnavailable, match="cannot fetch hf:nobody/nothing/x.gguf: ") as caught:
+        with pytest.raises(BackendUnavailable, match=r"cannot fetch hf:nobody/nothing/x\.gguf: ") as caught:
             models.resolve("hf:nobody/nothing/x.gguf", fetch=fetch)
         assert "\n" not in str(caught.value)
 

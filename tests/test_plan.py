@@ -108,7 +108,7 @@ class TestMistakes:
 
     def test_so_does_a_template_that_fails_for_one_case(self, project: Project) -> None:
         project.prompt(local=LOCAL.replace("{{ text }}", "{{ text + '!' }}"))
-        project.cases([row("t-1"), row("t-2", 7)])  # type: ignore[arg-type]
+        project.cases([row("t-1"), row("t-2", "") | {"inputs": {"text": 7}}])
         assert complaint(project).startswith("prompts/triage/v1/local.j2:2: cannot be rendered: unsupported operand")
         assert complaint(project).endswith("(case t-2)")
 

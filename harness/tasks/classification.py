@@ -47,7 +47,7 @@ class Classification:
         """The expected label must be one of the list."""
         if case.expected in self.labels:
             return None
-        return f"expected {case.expected!r} is not among the labels{hint(str(case.expected), self.labels)}"
+        return f"expected {case.expected!r:.60} is not among the labels{hint(str(case.expected), self.labels)}"
 
     def score(self, reading: Reading, case: Case) -> Score:
         """The label read is the label expected."""

@@ -6,6 +6,13 @@ import socket
 
 import pytest
 
+from ..support.servers import skip_certificates
+
+
+@pytest.fixture(autouse=True)
+def _plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_certificates(monkeypatch)
+
 
 @pytest.fixture
 def unused_port() -> int:

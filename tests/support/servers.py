@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -17,6 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
+
+import pytest
 
 F = TypeVar("F", bound="Fake")
 MODEL = "fake-model"
@@ -204,6 +207,11 @@ class FakeOllama(Fake):
         return chat(text)
 
 
+def skip_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These servers speak plain HTTP: hundreds of clients need not read the machine's certificates (30 ms each)."""
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: None)
+
+
 @contextmanager
 def closing(fake: F) -> Iterator[F]:
     """A server for as long as the block lasts."""
@@ -222,6 +230,8 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     fake: Fake
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536
+    """Head and body in one packet: two would wait 40 ms for each other (Nagle)."""
 
     def do_GET(self) -> None:
         self._serve(None)

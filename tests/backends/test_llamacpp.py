@@ -1,0 +1,211 @@
+"""llama.cpp in this process: what it is, what it answers, and that it answers as llama.cpp's own server does."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import backends, gguf, models
+from harness.backends import llamacpp
+from harness.backends.llamacpp import LlamaCppBackend
+from harness.errors import BackendError
+from harness.types import Response
+
+from ..support.asking import ask, configured, identify, request
+
+NAME = "smollm2-135m-instruct"
+MODEL_FILE = models.cached_path(NAME)
+SERVER = Path(__file__).parents[1] / "support" / "llama_server.py"
+
+with_model = [
+    pytest.mark.model,
+    pytest.mark.skipif(not MODEL_FILE.is_file(), reason=f"{NAME} is not in the cache: `harness models pull {NAME}`"),
+]
+
+TEXTS = (
+    "I was charged twice for March, please refund one of them.",
+    "The billing page crashes with a white screen.",
+    "Are you open at Easter?",
+    "refund please, charged twice",
+    "API returns 502 since this morning, about one request in five.",
+    "Where is my invoice for October?",
+    "Could you add a dark mode?",
+    "cant log in. reset mail never arrives",
+)
+REQUESTS = tuple(
+    request(f"Ticket: {text}\nCategory:", system="Answer with one word: billing, technical, general.", max_tokens=8)
+    for text in TEXTS
+)
+
+
+def embedded(**more: Any) -> Any:
+    return configured("llamacpp", model=NAME, timeout_s=120.0, **more)
+
+
+def texts(responses: list[Response]) -> list[str]:
+    assert [response.error for response in responses] == [None] * len(responses)
+    return [response.text for response in responses]
+
+
+@contextmanager
+def llama_server() -> Iterator[str]:
+    """A fresh one: what llama.cpp says depends a little on what it was asked before."""
+    command = [sys.executable, str(SERVER), str(MODEL_FILE)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        try:
+            yield f"{process.stdout.readline().strip()}/v1"
+        finally:
+            process.stdin.close()
+            process.wait(timeout=20)
+
+
+class TestWithTheModel:
+    pytestmark = with_model
+
+    def test_it_says_what_it_is_without_loading_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(LlamaCppBackend, "_load", None)
+        info = identify(embedded())
+        assert (info.model, info.digest) == (NAME, f"sha256:{models.CATALOG[NAME].sha256}")
+        assert (info.quantization, info.engine) == ("Q4_1", "llama.cpp")
+        assert info.engine_version.startswith("xllamacpp 20")
+        assert gguf.quantization(MODEL_FILE) == "Q4_1"
+
+    def test_served_or_embedded_it_gives_the_same_replies(self, capfd: pytest.CaptureFixture[str]) -> None:
+        own = ask(embedded(), *REQUESTS)
+        with llama_server() as url:
+            openai = ask(configured("openai", url, timeout_s=120.0), *REQUESTS)
+        with llama_server() as url:
+            vllm = ask(configured("vllm", url, timeout_s=120.0), *REQUESTS)
+        assert all(texts(own))
+        assert texts(own) == texts(openai) == texts(vllm)
+        assert [r.prompt_tokens for r in own] == [r.prompt_tokens for r in openai]
+        assert all(r.truncated or r.finish_reason == "stop" for r in own)
+        assert capfd.readouterr() == ("", "")  # llama.cpp's log would go through the progress bar
+
+    def test_reproducible_means_that_nothing_asked_before_changes_a_reply(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # a proxy has no business between us and ourselves
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("no_proxy", "")
+        there = REQUESTS[:5]
+        replies = texts(ask(embedded(reproducible=True, n_ctx=512), *there, *reversed(there)))
+        assert replies[:5] == replies[:4:-1]
+
+    def test_a_file_that_was_cut_off_is_one_clear_line(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        cut = tmp_path / "cut.gguf"
+        with MODEL_FILE.open("rb") as whole:
+            cut.write_bytes(whole.read(4_000_000))
+        config = configured("llamacpp", model=str(cut))
+        assert identify(config).quantization == "Q4_1"
+        with pytest.raises(BackendError, match=r"llama.cpp cannot load .*cut.gguf .*is the file whole") as caught:
+            ask(config)
+        assert "\n" not in str(caught.value)
+        assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"<!doctype html><html>", "not a GGUF file .*fetch it again"),
+        (b"", "not a GGUF file"),
+        (b"GGUF\x03\x00\x00\x00", "header is damaged"),
+        (b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, "header is damaged"),
+    ],
+)
+def test_a_file_that_is_no_model_is_told_before_anything_is_loaded(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "x.gguf"
+    path.write_bytes(content)
+    with pytest.raises(BackendError, match=says):
+        identify(configured("llamacpp", model=str(path)))
+
+
+def test_a_name_that_is_none_gets_the_nearest_one() -> None:
+    with pytest.raises(BackendError, match=rf"no model file 'smollm2' .*{NAME}"):
+        identify(configured("llamacpp", model="smollm2"))
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_it_takes_as_many_requests_as_it_has_slots(slots: int) -> None:
+    assert backends.connect(configured("llamacpp", concurrency=slots)).concurrency == slots
+    assert backends.connect(configured("llamacpp")).concurrency == 1
+
+
+class FakeServer:
+    """In the place of the engine."""
+
+    listening_address = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that were loaded, by an engine that takes a moment and answers nothing."""
+    paths: list[str] = []
+
+    def load(_: LlamaCppBackend, path: str) -> FakeServer:
+        paths.append(path)
+        time.sleep(0.2)
+        return FakeServer()
+
+    monkeypatch.setattr(LlamaCppBackend, "_load", load)
+    monkeypatch.setattr(models, "resolve", lambda *_, **__: tmp_path / "x.gguf")
+    return paths
+
+
+def test_a_caller_that_runs_out_of_time_does_not_have_the_model_loaded_twice(loads: list[str]) -> None:
+    async def talk() -> None:
+        backend = backends.connect(configured("llamacpp"))
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await backend.complete(request())
+        answers = await asyncio.gather(*(backend.complete(request()) for _ in range(3)))
+        assert {answer.error.kind for answer in answers if answer.error} == {"connection"}
+        await backend.close()
+
+    asyncio.run(talk())
+    assert len(loads) == 1
+
+
+def test_closing_while_it_loads_waits_for_the_end_of_that(loads: list[str]) -> None:
+    async def talk() -> None:
+        backend = backends.connect(configured("llamacpp"))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(backend.complete(request()), 0.05)
+        await backend.close()
+        assert isinstance(backend, LlamaCppBackend)
+        assert backend._server is None
+
+    asyncio.run(talk())
+    assert len(loads) == 1
+
+
+def test_ctrl_c_does_not_wait_for_a_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(models, "resolve", lambda *_, **__: over.wait(30))
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(backends.connect(configured("llamacpp")).identify(), 0.1))
+    assert time.monotonic() - started < 5
+    over.set()
+
+
+def test_what_goes_wrong_in_a_thread_is_raised_where_it_is_awaited() -> None:
+    def defect() -> None:
+        msg = "a defect"
+        raise RuntimeError(msg)
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        asyncio.run(llamacpp._abandonable(defect))
+    assert asyncio.run(llamacpp._abandonable(lambda: 7)) == 7
+
+

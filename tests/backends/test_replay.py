@@ -1,0 +1,91 @@
+"""A saved run that answers again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from harness.config import BackendConfig
+from harness.errors import StoreError
+from harness.store import Store, open_store
+from harness.types import Run
+
+from ..support.project import LOCAL, Project
+from ..support.running import cells_of, config_of, execute
+from ..support.servers import Asked, FakeOpenAI, Reply, closing, error
+
+
+def said(asked: Asked) -> Reply:
+    if "refund" in asked.prompt:
+        return error(400, "too long")
+    return Reply("technical" if "crashes" in asked.prompt else "billing", delay_s=0.01)
+
+
+@pytest.fixture
+def store(project: Project) -> Iterator[Store]:
+    opened = open_store(project.load().store_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def saved(project: Project, store: Store) -> Run:
+    """A run whose server is gone; one of its four calls failed."""
+    with closing(FakeOpenAI()) as server:
+        server.answer = said
+        project.config(config_of(url=server.base_url))
+        return execute(project, store).runs[0]
+
+
+def replay(project: Project, store: Store, run: Run, **settings: bool) -> Run:
+    run_id = run.manifest.run_id
+    config = {"name": f"replay:{run_id}", "provider": "replay", "model": run_id, "variant": "local"}
+    backend = BackendConfig.model_validate({**config, "store_url": project.load().store_url})
+    cells = [replace(cell, backend=backend) for cell in cells_of(project)]
+    return execute(project, store, cells=cells, **settings).runs[0]
+
+
+def test_the_same_results_come_back_offline(project: Project, store: Store, saved: Run) -> None:
+    again = replay(project, store, saved)
+    for old, new in zip(saved.results, again.results, strict=True):
+        if old.response.error is None:
+            assert (new.response, new.reading, new.score) == (old.response, old.reading, old.score)
+    assert [result.cached for result in again.results] == [False] * 4
+    assert again.manifest.fingerprint["model"] == saved.manifest.fingerprint["model"]
+    assert again.manifest.notes == (f"replayed from {saved.manifest.run_id}",)
+
+
+def test_a_call_that_failed_then_is_not_recorded(project: Project, store: Store, saved: Run) -> None:
+    errors = {result.case.id: result.response.error for result in replay(project, store, saved).results}
+    assert [case_id for case_id, found in errors.items() if found] == ["t-4"]
+    assert errors["t-4"] is not None
+    assert (errors["t-4"].kind, errors["t-4"].retryable) == ("not_recorded", False)
+
+
+def test_a_prompt_that_has_changed_since_gets_no_answer(project: Project, store: Store, saved: Run) -> None:
+    project.prompt(local=LOCAL.replace("one word", "one label"))
+    again = replay(project, store, saved)
+    assert {result.response.error.kind for result in again.results if result.response.error} == {"not_recorded"}
+    assert all(result.score is None for result in again.results)
+
+
+def test_other_sampling_is_another_question(project: Project, store: Store, saved: Run) -> None:
+    project.eval("[sampling]\nmax_tokens = 5\n")
+    assert all(result.response.error for result in replay(project, store, saved).results)
+
+
+def test_two_runs_of_the_same_model_are_never_mixed_up(project: Project, store: Store, saved: Run) -> None:
+    with closing(FakeOpenAI()) as server:
+        project.config(config_of(url=server.base_url))
+        server.answer = lambda _: Reply("general")
+        other = execute(project, store, cache=False).runs[0]
+    replay(project, store, saved)
+    assert [result.response.text for result in replay(project, store, other).results] == ["general"] * 4
+
+
+def test_a_run_that_is_not_there_is_told(project: Project, store: Store, saved: Run) -> None:
+    missing = replace(saved, manifest=replace(saved.manifest, run_id="nowhere"))
+    with pytest.raises(StoreError, match="no run 'nowhere'"):
+        replay(project, store, missing)

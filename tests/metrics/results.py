@@ -1,0 +1,23 @@
+"""Results made by hand, a line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.types import CallError, Case, Reading, Response, Result, Score
+
+
+def answered(expected: str, strict: str | None, lenient: str | None = None, *codes: str, **more: Any) -> Result:
+    """An answered case; `lenient` is as `strict` unless it is given. `more`: tags, cached, fields of the response."""
+    lenient = strict if lenient is None else lenient
+    case = Case("c", {"text": "x"}, expected, tuple(more.pop("tags", ())))
+    cached = more.pop("cached", False)
+    reading = Reading(strict, lenient, strict is not None, codes)
+    score = Score(strict == expected, lenient == expected)
+    return Result(case, Response(**{"text": "reply", **more}), reading, score, "key", cached=cached)
+
+
+def failed(kind: str = "timeout", expected: str = "a", tags: tuple[str, ...] = ()) -> Result:
+    """A case whose call failed for good."""
+    response = Response(error=CallError(kind, "it failed"), latency_s=99.0, prompt_tokens=99)
+    return Result(Case("c", {"text": "x"}, expected, tags), response, None, None, "key")

@@ -1,0 +1,26 @@
+"""llama.cpp's own HTTP server in a process of its own, as a user would start it: `python llama_server.py MODEL.gguf`.
+
+Prints its address, and ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import xllamacpp
+
+
+def main(path: str) -> None:
+    """Serve until nobody holds the other end of standard input."""
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = path
+    parameters.n_parallel = 1
+    parameters.n_ctx = 4096
+    parameters.verbosity = -1
+    server = xllamacpp.Server(parameters)
+    print(server.listening_address, flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
