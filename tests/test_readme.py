@@ -138,4 +138,4 @@ def test_every_provider_and_every_key_is_documented() -> None:
     page = (ROOT / "docs/files.md").read_text()
     for model in (RunConfig, GateConfig, SamplingConfig):
         assert all(f"`{key}`" in page for key in model.model_fields)
-    assert all(re.search(rf"`\\[?{key}\\]?`", page) for key in Eval.model_fields if key not in {"name", "path"})
+    assert all(re.search(rf"`\[?{key}\]?`", page) for key in Eval.model_fields if key not in {"name", "path"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.stats import as_json, quantile, rate
@@ -45,6 +45,7 @@ def test_more_confidence_is_a_wider_interval() -> None:
     assert rate(8, 10, 0.99).low < rate(8, 10).low < rate(8, 10, 0.9).low
 
 
+@settings(deadline=None)  # scipy is imported in the first example
 @given(n=st.integers(1, 5000), share=st.floats(0, 1))
 def test_the_interval_holds_the_rate_and_stays_a_share(n: int, share: float) -> None:
     found = rate(round(n * share), n)

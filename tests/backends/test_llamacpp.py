@@ -130,7 +130,7 @@ def test_a_file_that_is_no_model_is_told_before_anything_is_loaded(tmp_path: Pat
 
 
 def test_a_name_that_is_none_gets_the_nearest_one() -> None:
-    with pytest.raises(BackendError, match=rf"no model file 'smollm2' .*{NAME}"):
+    with pytest.raises(BackendError, match=rf"no model file 'smollm2': .*{NAME}"):
         identify(configured("llamacpp", model="smollm2"))
 
 
