@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harness.api import run
     from harness.contracts.label import LabelContract
     from harness.errors import HarnessError
+    from harness.reading import read
     from harness.report import CellReport, Report, build, write
     from harness.types import Case, Message, Reading, Request, Response, Result, Run
 
@@ -19,6 +20,7 @@ _HOMES = {
     "run": "harness.api",
     "LabelContract": "harness.contracts.label",
     "HarnessError": "harness.errors",
+    "read": "harness.reading",
     "CellReport": "harness.report",
     "Report": "harness.report",
     "build": "harness.report",
@@ -45,6 +47,7 @@ __all__ = [
     "Result",
     "Run",
     "build",
+    "read",
     "run",
     "write",
 ]

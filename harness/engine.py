@@ -10,6 +10,7 @@ import hashlib
 import json
 import random
 import secrets
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -93,9 +94,11 @@ def run(
     loop = _Loop(store, listener, settings or Settings(), connect)
     try:
         parts = asyncio.run(loop.run(cells))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        loop.interrupted = True
+    if loop.interrupted:
         msg = f"interrupted: {loop.saved} answers of this session are saved; the same command with --resume goes on"
-        raise Interrupted(msg) from None
+        raise Interrupted(msg)
     runs = {id(cell): run for part in parts for cell, run in part.done}
     return Outcome(
         runs=tuple(runs[id(cell)] for cell in cells if id(cell) in runs),
@@ -123,8 +126,11 @@ class _Loop:
         self.saved = 0
         self.counting = Lock()
         self.machine = asyncio.Lock()
+        self.interrupted = False
+        self._ctrl_c_is_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     async def run(self, cells: Sequence[Cell]) -> list[_Part]:
+        self._listen_for_ctrl_c()
         by_backend = sorted(cells, key=lambda cell: cell.backend.name)
         groups = [list(group) for _, group in groupby(by_backend, key=lambda cell: cell.backend.name)]
         order = {id(cell): place for place, cell in enumerate(cells)}
@@ -136,6 +142,23 @@ class _Loop:
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
         return [task.result() for task in tasks]
+
+    def _listen_for_ctrl_c(self) -> None:
+        """Cancel on the first Ctrl-C, and let what follows pass while results are being saved.
+
+        asyncio's own way raises `KeyboardInterrupt` on the second one, wherever the loop happens to be: half-done
+        callbacks then leave tasks that nobody wakes up, and the process hangs.
+        """
+        task = asyncio.current_task()
+
+        def stop() -> None:
+            if task is not None and not self.interrupted:
+                task.cancel()
+            self.interrupted = True
+
+        if self._ctrl_c_is_ours:
+            with suppress(NotImplementedError, RuntimeError):  # Windows; not the main thread
+                asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop)
 
     async def _backend(self, cells: list[Cell]) -> _Part:
         """All cells of one backend. Its own troubles are its result; the store's are everybody's."""

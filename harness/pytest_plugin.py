@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="run evals on this backend of harness.toml; repeatable; one that is not there fails (default: all that are)",
+        help="run evals on this backend of harness.toml, which then must be there; repeatable (default: all that are)",
     )
     group.addoption(
         "--variant",

@@ -57,9 +57,7 @@ def served(project: Project, server: FakeOpenAI) -> Project:
 
 
 @pytest.fixture
-def harness(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Terminal:
+def harness(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
     """The command line, typed in the small project's folder."""
     monkeypatch.chdir(project.root)
     monkeypatch.setenv("NO_COLOR", "1")

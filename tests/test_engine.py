@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sqlite3
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +18,11 @@ import sqlalchemy as sa
 from harness import engine
 from harness import store as store_module
 from harness.backends._http import failed
-from harness.errors import BackendError, BackendUnavailable, StoreError
+from harness.errors import BackendError, BackendUnavailable, Interrupted, StoreError
 from harness.store import Store, open_store
 from harness.types import ModelInfo, Request, Response, Result, Run
 
-from .support.project import EVAL, Project
+from .support.project import Project
 from .support.running import Heard, Scripted, cases, cells_of, config_of, execute
 from .support.servers import Asked, FakeOpenAI, Reply, closing, error, skip_certificates
 
@@ -87,20 +88,37 @@ def test_every_case_is_asked_once_read_scored_and_saved(project: Project, store:
     ]
     second = run.results[1]
     assert second.reading is not None
-    assert (second.reading.strict, second.reading.lenient, second.reading.violations) == (None, "technical", ("preamble",))
+    assert (second.reading.strict, second.reading.lenient, second.reading.violations) == (
+        None,
+        "technical",
+        ("preamble",),
+    )
     assert second.score is not None
     assert (second.score.strict, second.score.lenient, second.attempts, second.cached) == (False, True, 1, False)
     assert store.load(run.manifest.run_id) == run
     assert len(server.prompts) == 4
 
 
-def test_a_run_carries_all_that_decides_whether_it_can_be_compared(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_a_run_carries_all_that_decides_whether_it_can_be_compared(
+    project: Project, store: Store, server: FakeOpenAI
+) -> None:
     served(project, server, quantization="Q4_K_M")
     run = run_of(project, store)
     fingerprint = run.manifest.fingerprint
-    assert (fingerprint["model"], fingerprint["quantization"], fingerprint["engine"]) == ("fake-model", "Q4_K_M", "openai")
+    assert (fingerprint["model"], fingerprint["quantization"], fingerprint["engine"]) == (
+        "fake-model",
+        "Q4_K_M",
+        "openai",
+    )
     assert fingerprint["served_model"] == "fake-model fp_fake"
-    assert fingerprint.keys() >= {"prompt_hash", "rendered_hash", "dataset_hash", "contract_hash", "sampling", "harness"}
+    assert fingerprint.keys() >= {
+        "prompt_hash",
+        "rendered_hash",
+        "dataset_hash",
+        "contract_hash",
+        "sampling",
+        "harness",
+    }
     assert run.manifest.finished_at is not None
     assert run.manifest.n_cases == 4
 
@@ -134,7 +152,9 @@ def test_a_server_never_sees_more_requests_at_once_than_were_allowed(
     assert server.most_at_once == jobs
 
 
-def test_without_a_flag_the_configuration_says_how_many_at_once(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_without_a_flag_the_configuration_says_how_many_at_once(
+    project: Project, store: Store, server: FakeOpenAI
+) -> None:
     cases(project, 12)
     served(project, server, concurrency=2)
     server.answer = lambda _: Reply(delay_s=0.03)
@@ -196,7 +216,9 @@ def test_two_embedded_engines_do_not_share_the_cores(project: Project, store: St
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_call_is_repeated_until_it_is_answered(project: Project, store: Store, server: FakeOpenAI, status: int) -> None:
+def test_a_call_is_repeated_until_it_is_answered(
+    project: Project, store: Store, server: FakeOpenAI, status: int
+) -> None:
     served(project, server, retries=4)
     server.next(Reply("billing"), error(status), error(status), Reply("general"))  # the first one is the warm-up's
     run = run_of(project, store, jobs=1)
@@ -204,7 +226,9 @@ def test_a_call_is_repeated_until_it_is_answered(project: Project, store: Store,
     assert [result.attempts for result in run.results] == [3, 1, 1, 1]
 
 
-def test_a_call_is_given_up_after_all_retries_and_is_no_wrong_answer(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_a_call_is_given_up_after_all_retries_and_is_no_wrong_answer(
+    project: Project, store: Store, server: FakeOpenAI
+) -> None:
     served(project, server, retries=2)
     server.answer = lambda asked: error(500, "boom") if "crashes" in asked.prompt else Reply("billing")
     run = run_of(project, store)
@@ -224,7 +248,9 @@ def test_what_the_server_does_not_take_is_not_repeated(project: Project, store: 
     assert sum("crashes" in prompt for prompt in server.prompts) == 1
 
 
-@pytest.mark.parametrize("trouble", [Reply(drop=True), Reply(body=b"<html>"), Reply(json={"choices": []}), Reply(delay_s=0.5)])
+@pytest.mark.parametrize(
+    "trouble", [Reply(drop=True), Reply(body=b"<html>"), Reply(json={"choices": []}), Reply(delay_s=0.5)]
+)
 def test_any_passing_trouble_is_repeated(project: Project, store: Store, server: FakeOpenAI, trouble: Reply) -> None:
     served(project, server, retries=1, timeout_s=0.3)
     server.next(Reply("billing"), trouble)
@@ -252,7 +278,7 @@ def test_the_engine_waits_as_long_as_the_server_asks(
     at: list[float] = []
 
     def said(_: Asked) -> Reply:
-        at.append(engine.perf_counter())
+        at.append(time.monotonic())
         return error(429, **headers) if len(at) == 2 else Reply()
 
     server.answer = said
@@ -269,7 +295,9 @@ def test_waiting_grows_and_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine._wait_s(1, 86_400.0) <= 60.1
 
 
-def test_waiting_is_no_latency(project: Project, store: Store, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_is_no_latency(
+    project: Project, store: Store, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine, "LONGEST_WAIT_S", 60.0)
     served(project, server, retries=1)
     server.next(Reply(), error(429, Retry_After="0.4"))
@@ -281,7 +309,9 @@ def test_waiting_is_no_latency(project: Project, store: Store, server: FakeOpenA
 # Trouble with a backend
 
 
-def test_a_run_in_which_every_call_fails_is_stopped_and_what_was_answered_is_saved(project: Project, store: Store) -> None:
+def test_a_run_in_which_every_call_fails_is_stopped_and_what_was_answered_is_saved(
+    project: Project, store: Store
+) -> None:
     cases(project, 40)
     backend = Scripted(after(5, failed("server", "boom", status=500)))
     outcome = execute(project, store, backend=lambda _: backend)
@@ -329,7 +359,9 @@ def test_one_backend_that_fails_does_not_stop_another(project: Project, store: S
     assert ["backend bad: the server refuses the key (401)" in str(failure) for failure in outcome.failures] == [True]
 
 
-def test_a_key_refused_in_mid_run_stops_it_and_keeps_what_was_answered(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_a_key_refused_in_mid_run_stops_it_and_keeps_what_was_answered(
+    project: Project, store: Store, server: FakeOpenAI
+) -> None:
     cases(project, 20)
     served(project, server)
     server.next(*[Reply()] * 6)
@@ -340,7 +372,9 @@ def test_a_key_refused_in_mid_run_stops_it_and_keeps_what_was_answered(project: 
     assert len(server.chats) == 7
 
 
-def test_a_backend_that_goes_away_after_a_finished_cell_is_a_failure_and_not_a_skip(project: Project, store: Store) -> None:
+def test_a_backend_that_goes_away_after_a_finished_cell_is_a_failure_and_not_a_skip(
+    project: Project, store: Store
+) -> None:
     def script(request: Request) -> Response:
         if len(backend.asked) > 4:
             msg = "gone"
@@ -359,7 +393,8 @@ def test_a_backend_is_closed_however_it_ends(project: Project, store: Store) -> 
         raise BackendError(msg)
 
     def defect(_: Request) -> Response:
-        return {}["defect"]
+        msg = "a defect"
+        raise KeyError(msg)
 
     for script in (answer, raises, defect):
         backend = Scripted(script)
@@ -400,7 +435,9 @@ def test_nothing_is_warmed_up_where_nothing_has_to_be_asked(project: Project, st
     assert again.manifest.cold_start_s is None
 
 
-def test_a_server_that_does_not_survive_the_warm_up_is_not_there(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_a_server_that_does_not_survive_the_warm_up_is_not_there(
+    project: Project, store: Store, server: FakeOpenAI
+) -> None:
     served(project, server, retries=1)
     server.answer = lambda _: error(503, "loading model")
     ((name, reason),) = execute(project, store).skipped
@@ -411,7 +448,9 @@ def test_a_server_that_does_not_survive_the_warm_up_is_not_there(project: Projec
 # The store instead of the model
 
 
-def test_what_was_asked_before_is_served_from_the_store_and_says_so(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_what_was_asked_before_is_served_from_the_store_and_says_so(
+    project: Project, store: Store, server: FakeOpenAI
+) -> None:
     served(project, server)
     first = run_of(project, store)
     heard = Heard()
@@ -472,13 +511,17 @@ def test_with_a_temperature_every_run_is_a_new_draw(project: Project, store: Sto
         {"info": ModelInfo(model="scripted", digest="sha256:1", engine_version="2")},
     ],
 )
-def test_a_model_that_is_not_the_same_does_not_answer_for_this_one(project: Project, store: Store, other: dict[str, Any]) -> None:
+def test_a_model_that_is_not_the_same_does_not_answer_for_this_one(
+    project: Project, store: Store, other: dict[str, Any]
+) -> None:
     run_of(project, store, backend=lambda _: Scripted(answer))
     assert all(r.cached for r in run_of(project, store, backend=lambda _: Scripted(answer)).results)
     assert not any(r.cached for r in run_of(project, store, backend=lambda _: Scripted(answer, **other)).results)
 
 
-@pytest.mark.parametrize("change", [{"model": "other"}, {"url": "http://127.0.0.1:10/v1"}, {"max_tokens_parameter": "max_tokens"}])
+@pytest.mark.parametrize(
+    "change", [{"model": "other"}, {"url": "http://127.0.0.1:10/v1"}, {"max_tokens_parameter": "max_tokens"}]
+)
 def test_another_model_server_or_option_in_the_configuration_is_another_model(
     project: Project, store: Store, change: dict[str, Any]
 ) -> None:
@@ -488,7 +531,9 @@ def test_another_model_server_or_option_in_the_configuration_is_another_model(
 
 
 @pytest.mark.parametrize("change", [{"timeout_s": 7.0}, {"concurrency": 3}, {"retries": 1}, {"name": "renamed"}])
-def test_a_name_or_a_time_out_changes_nothing_about_the_model(project: Project, store: Store, change: dict[str, Any]) -> None:
+def test_a_name_or_a_time_out_changes_nothing_about_the_model(
+    project: Project, store: Store, change: dict[str, Any]
+) -> None:
     run_of(project, store, backend=lambda _: Scripted(answer))
     project.config(config_of(**change))
     assert all(r.cached for r in run_of(project, store, backend=lambda _: Scripted(answer)).results)
@@ -571,7 +616,9 @@ def test_resume_without_the_cache_keeps_what_the_run_has_and_asks_for_the_rest(p
 # Saving
 
 
-def test_results_are_in_the_store_before_anybody_hears_of_them(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_results_are_in_the_store_before_anybody_hears_of_them(
+    project: Project, store: Store, server: FakeOpenAI
+) -> None:
     cases(project, 12)
     served(project, server)
     seen: list[bool] = []
@@ -614,7 +661,7 @@ def test_trouble_with_the_store_stops_all_backends_without_a_word_too_many(
     cases(project, 30)
     project.config(config_of("a") + config_of("b"))
 
-    def full(*_: Any) -> None:
+    def full(run_id: str, results: Sequence[Result]) -> None:
         msg = "store x: database or disk is full"
         raise StoreError(msg)
 
@@ -662,6 +709,49 @@ def test_a_save_that_is_under_way_when_the_run_is_stopped_is_waited_for(project:
     outcome = execute(project, store, backend=lambda _: backend)
     assert [str(failure) for failure in outcome.failures] == ["gone"]
     assert len(store.results(store.manifests()[0].run_id)) == 3
+
+
+def test_ctrl_c_saves_what_was_answered_and_leaves_python_as_it_was(project: Project, store: Store) -> None:
+    cases(project, 40)
+
+    def script(request: Request) -> Response:
+        if len(backend.asked) >= 10:
+            signal.raise_signal(signal.SIGINT)  # again and again, as impatient people do
+        return answer(request)
+
+    backend = Slow(script)
+    with pytest.raises(
+        Interrupted, match=r"interrupted: \d+ answers of this session are saved; .* --resume goes on"
+    ) as caught:
+        execute(project, store, backend=lambda _: backend)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert backend.closed
+    kept = len(store.results(store.manifests()[0].run_id))
+    assert str(kept) in str(caught.value)
+    assert 5 <= kept < 40
+
+
+def test_who_handles_ctrl_c_already_goes_on_doing_so(project: Project, store: Store) -> None:
+    heard: list[int] = []
+
+    def script(request: Request) -> Response:
+        signal.raise_signal(signal.SIGINT)
+        return answer(request)
+
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        run_of(project, store, backend=lambda _: Scripted(script))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [signal.SIGINT] * 4
+
+
+def test_a_run_in_another_thread_than_the_main_one_works(project: Project, store: Store) -> None:
+    runs: list[Run] = []
+    thread = threading.Thread(target=lambda: runs.append(run_of(project, store, backend=lambda _: Scripted(answer))))
+    thread.start()
+    thread.join()
+    assert len(runs[0].results) == 4
 
 
 def test_a_defect_in_a_backend_is_not_hidden_and_costs_no_answer(project: Project, store: Store) -> None:

@@ -38,9 +38,9 @@ def start(project: Project, *flags: str) -> subprocess.Popen[str]:
     )
 
 
-def halfway(server: FakeOpenAI, process: subprocess.Popen[str]) -> None:
+def wait_until_asked(server: FakeOpenAI, n: int, process: subprocess.Popen[str]) -> None:
     until = time.monotonic() + 60
-    while len(server.prompts) < N // 2:
+    while len(server.chats) < n:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -65,9 +65,11 @@ def resume(project: Project) -> None:
         assert connection.execute("SELECT count(*), count(finished_at) FROM runs").fetchone() == (1, 1)
 
 
-def test_after_a_sigkill_resume_finishes_the_run_and_asks_no_answered_case_again(project: Project, server: FakeOpenAI) -> None:
+def test_after_a_sigkill_resume_finishes_the_run_and_asks_no_answered_case_again(
+    project: Project, server: FakeOpenAI
+) -> None:
     process = start(project)
-    halfway(server, process)
+    wait_until_asked(server, N // 2, process)
     process.kill()
     process.communicate()
     time.sleep(0.1)  # the server is still at the requests that were under way
@@ -82,13 +84,16 @@ def test_after_a_sigkill_resume_finishes_the_run_and_asks_no_answered_case_again
 
 def test_ctrl_c_ends_with_130_and_one_line_and_resume_goes_on(project: Project, server: FakeOpenAI) -> None:
     process = start(project)
-    halfway(server, process)
+    wait_until_asked(server, N // 2, process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     kept = stored(project)
     (line,) = [line for line in err.splitlines() if line.startswith("error")]
-    assert line == f"error: interrupted: {len(kept)} answers of this session are saved; the same command with --resume goes on"
+    assert (
+        line
+        == f"error: interrupted: {len(kept)} answers of this session are saved; the same command with --resume goes on"
+    )
     assert "Traceback" not in err
     assert 0 < len(kept) < N
     resume(project)
@@ -96,17 +101,21 @@ def test_ctrl_c_ends_with_130_and_one_line_and_resume_goes_on(project: Project, 
     assert not {case_id for case_id, n in times_asked(server).items() if n > 1} & set(kept)
 
 
-def test_a_server_that_is_stuck_does_not_hold_up_ctrl_c(project: Project, server: FakeOpenAI) -> None:
+@pytest.mark.parametrize("presses", [1, 3])
+def test_a_server_that_is_stuck_does_not_hold_up_ctrl_c_however_often_it_is_pressed(
+    project: Project, server: FakeOpenAI, presses: int
+) -> None:
     server.next(*[Reply()] * 5)
     server.answer = lambda _: Reply(delay_s=60)
     process = start(project)
-    until = time.monotonic() + 60
-    while len(server.chats) < 5 + JOBS and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until_asked(server, 5 + JOBS, process)
     started = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    for _ in range(presses):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
     _, err = process.communicate(timeout=20)
-    assert process.returncode == 130
+    # one that comes while Python itself is going ends it by the signal, which a shell shows as 130, too
+    assert process.returncode == 130 or (presses > 1 and process.returncode == -signal.SIGINT)
     assert "Traceback" not in err
     assert time.monotonic() - started < 10
     assert len(stored(project)) == 4

@@ -13,7 +13,7 @@ import harness
 def test_the_public_names_are_these() -> None:
     assert harness.__all__ == [
         "Case", "CellReport", "HarnessError", "LabelContract", "Message", "Reading", "Report", "Request", "Response",
-        "Result", "Run", "build", "run", "write",
+        "Result", "Run", "build", "read", "run", "write",
     ]  # fmt: skip
 
 

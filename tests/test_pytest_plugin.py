@@ -14,7 +14,9 @@ pytest_plugins = ["pytester"]
 
 
 @pytest.fixture
-def evals(pytester: pytest.Pytester, served: Project, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def evals(
+    pytester: pytest.Pytester, served: Project, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
     """The small project as the tester's folder; the model knows the answers."""
     server.answer = knows
     monkeypatch.chdir(served.root)
@@ -30,7 +32,9 @@ def test_each_gate_of_each_cell_is_a_test_and_the_matrix_is_printed(evals: pytes
     served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\n")
     result = run(evals, "evals/", "-v")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*local@fake::min_accuracy PASSED*", "*local@fake::min_compliance PASSED*", "*= evals =*"])
+    result.stdout.fnmatch_lines(
+        ["*local@fake::min_accuracy PASSED*", "*local@fake::min_compliance PASSED*", "*= evals =*"]
+    )
     result.stdout.fnmatch_lines(["local@fake  100.0%*"])
 
 
@@ -98,7 +102,9 @@ def test_a_mistake_in_an_eval_is_one_line_without_a_traceback(evals: pytest.Pyte
     served.eval("[gates]\nmin_acuracy = 0.3\n")
     result = run(evals, "evals/")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*triage.toml:6: unknown key 'min_acuracy' in [[]gates[]] (did you mean 'min_accuracy'?)"])
+    result.stdout.fnmatch_lines(
+        ["*triage.toml:6: unknown key 'min_acuracy' in [[]gates[]] (did you mean 'min_accuracy'?)"]
+    )
     result.stdout.no_fnmatch_line("*Traceback*")
 
 

@@ -45,7 +45,9 @@ def result(case_id: str = "t-1", text: str = "billing", **more: Any) -> Result:
     case = Case(case_id, {"text": f"ticket {case_id}"}, "billing", ("hard",), "test", "author", "d1")
     reading = Reading("billing", "billing", compliant=True)
     known = {"answered_at": "2025-06-01T10:00:01.000+00:00"}
-    return Result(case, Response(text, "stop"), reading, Score(strict=True, lenient=True), f"key-{case_id}", **(known | more))
+    return Result(
+        case, Response(text, "stop"), reading, Score(strict=True, lenient=True), f"key-{case_id}", **(known | more)
+    )
 
 
 def failure(case_id: str = "t-1", **more: Any) -> Result:
@@ -75,7 +77,15 @@ def begun(store: Store) -> Store:
 
 
 def test_every_field_of_a_result_comes_back_as_it_went_in(begun: Store) -> None:
-    case = Case("id " + NASTY, {"text": NASTY, "n": [1, 2.5, None, True], NASTY: {}}, {"a": NASTY}, ("x", NASTY), "test", "human", "d")
+    case = Case(
+        "id " + NASTY,
+        {"text": NASTY, "n": [1, 2.5, None, True], NASTY: {}},
+        {"a": NASTY},
+        ("x", NASTY),
+        "test",
+        "human",
+        "d",
+    )
     response = Response(
         text=NASTY,
         finish_reason="length",
@@ -89,7 +99,9 @@ def test_every_field_of_a_result_comes_back_as_it_went_in(begun: Store) -> None:
     )
     reading = Reading({"a": [1]}, NASTY, compliant=False, violations=("preamble", "quoted"), reasoning=NASTY)
     score = Score(strict=False, lenient=True)
-    full = Result(case, response, reading, score, "key", repeat=2, attempts=3, cached=True, answered_at="2025-06-01T10:00:00Z")
+    full = Result(
+        case, response, reading, score, "key", repeat=2, attempts=3, cached=True, answered_at="2025-06-01T10:00:00Z"
+    )
     failed = failure("t-2", attempts=5)
     begun.save("20250601-1000-aaaa", [full, failed])
     assert begun.results("20250601-1000-aaaa") == [full, failed]
@@ -161,7 +173,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id(begun: Store, reference: str)
 
 def test_an_unknown_or_ambiguous_beginning_is_told(begun: Store) -> None:
     begun.begin(manifest("20250601-1000-aabb"), plan_key="plan", model_key="model")
-    with pytest.raises(StoreError, match="several runs start with '20250601-1000-aa'.*`harness history` lists them"):
+    with pytest.raises(StoreError, match=r"several runs start with '20250601-1000-aa'.*`harness history` lists them"):
         begun.load("20250601-1000-aa")
     for unknown in ("2024", "%", "_0250601-1000-aaaa", "20250601-1000-aaaa-and-more", "\\"):
         with pytest.raises(StoreError, match="no run "):
@@ -231,7 +243,10 @@ def test_a_folder_that_was_there_before_is_left_as_it_is(tmp_path: Path) -> None
 
 def test_a_saved_answer_survives_a_power_cut_and_readers_do_not_block_writers(store: Store) -> None:
     with store._engine.connect() as connection:
-        pragmas = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous", "foreign_keys")}
+        pragmas = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 

@@ -1,8 +1,8 @@
 """The one seam to the world: `Backend.complete`, a request in, a response out.
 
 A provider is a file of this folder, found by its name, with a `connect(config, progress) -> Backend` and an `Options`
-model of its own keys in `harness.toml`. A call that fails is a `Response` with an `error`; what makes every further call
-pointless (wrong key, unknown model) raises `BackendError`.
+model of its own keys in `harness.toml`. A call that fails is a `Response` with an `error`; what makes every further
+call pointless (wrong key, unknown model) raises `BackendError`.
 """
 
 from __future__ import annotations

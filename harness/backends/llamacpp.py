@@ -36,8 +36,8 @@ class Options(Strict):
     """Keys of `[backends.x]` for provider llamacpp.
 
     `reproducible`: the same prompt gets the same reply whatever was asked before it. By default llama.cpp rounds
-    differently with what else is in the batch and in the prefix cache, which is enough to change a word of a long reply;
-    that default is kept because it is how every other llama.cpp server answers.
+    differently with what else is in the batch and in the prefix cache, which is enough to change a word of a long
+    reply; that default is kept because it is how every other llama.cpp server answers.
     """
 
     reproducible: bool = False
@@ -123,7 +123,8 @@ class LlamaCppBackend:
         try:
             return xllamacpp.Server(parameters)
         except (RuntimeError, ValueError) as error:
-            msg = f"backend {self.config.name}: llama.cpp cannot load {path} ({one_line(error)}): is the file whole, is there memory enough?"
+            why = f"{path} ({one_line(error)}): is the file whole, is there memory enough?"
+            msg = f"backend {self.config.name}: llama.cpp cannot load {why}"
             raise BackendError(msg) from None
 
     def _client(self, address: str) -> OpenAIBackend:

@@ -179,7 +179,7 @@ def _response(completion: object, latency_s: float) -> Response:
     if not isinstance(completion, ChatCompletion):
         return failed("bad_reply", f"not a chat completion: {one_line(completion, 80)}", retry=True)
     try:
-        choice = completion.choices[0]
+        choice: Any = completion.choices[0]  # the SDK's types are only what a server should send
         message, usage = choice.message, completion.usage
         content, refusal = message.content or "", message.refusal or None
         calls = tuple(call.model_dump(mode="json", warnings=False) for call in message.tool_calls or ())

@@ -176,7 +176,7 @@ def report(
         outputs = output or [project.root / "reports" / "report.html"]
         for path in outputs:
             report_module.check_path(path)
-        wanted: list[str | None] = [*(evals or [None])]
+        wanted: list[str | None] = list(evals) if evals else [None]
         runs = [one for name in wanted for one in _find_runs(store, name)]
         if not runs:
             msg = f"no finished runs in {store.url}: `harness run` makes some"

@@ -22,8 +22,8 @@ NOUNS = _words(
     "risposta resposta ответ категория класс"
 )
 CLASS_NOUNS = _words(
-    "sentence statement sentiment stance category label class tone classification issue question request problem inquiry enquiry query "
-    "ticket matter option answer choice intent type polarity one review comment message post email rating connotation "
+    "sentence statement sentiment stance category label class tone classification issue question request problem inquiry "
+    "enquiry query ticket matter option answer choice intent type polarity one review comment message post email rating connotation "
     "outlook topic complaint concern signal bias article text tweet verdict"
 )
 COPULA = _words(
@@ -32,8 +32,8 @@ COPULA = _words(
     "becoming"
 )
 EVIDENCE = _words(
-    "leaves leaving indicates indicate indicating suggests suggest suggesting expresses express expressing conveys convey conveying "
-    "reflects reflect reflecting shows show showing implies imply implying contains contain containing has have "
+    "leaves leaving indicates indicate indicating suggests suggest suggesting expresses express expressing "
+    "conveys convey conveying reflects reflect reflecting shows show showing implies imply implying contains contain containing has have "
     "having carries carry carrying demonstrates demonstrating represents representing supports supporting signals "
     "signaling signalling offers offering exhibits exhibiting denotes points towards toward describes describing "
     "presents presenting maintains maintaining gives giving creates creating takes taking adopts provides providing"
@@ -57,8 +57,8 @@ FILLERS = _words(
     "like"
 )
 NEGATORS = _words(
-    "opposite not no never neither nor none without cannot cant can't isn't unlike except excluding hardly lacks lacking lack "
-    "nothing dont doesnt isnt wasnt wouldnt nicht kein keine keinen nie pas jamais aucun aucune sans нет не ни "
+    "opposite not no never neither nor none without cannot cant can't isn't unlike except excluding hardly lacks "
+    "lacking lack nothing dont doesnt isnt wasnt wouldnt nicht kein keine keinen nie pas jamais aucun aucune sans нет не ни "
     "without rejects reject rejected excludes exclude excluded ruled rule eliminated eliminate eliminates absence "
     "wrong incorrect inaccurate avoid avoids avoiding non anti despite beyond nem nunca não ningún ninguna sin niet "
     "geen ❌ ✗ ✘ ✖ ☐ 🚫 ≠ ¬ ~~ != !"

@@ -23,6 +23,14 @@ VIOLATIONS: dict[str, str] = {
     "refusal": "declines to answer",
     "empty": "nothing",
     "truncated": "cut off at max_tokens",
+    # JSON
+    "not_json": "no JSON in the reply",
+    "invalid_json": "JSON with slips that a parser refuses",
+    "multiple_values": "several values that differ, where one was asked for",
+    "missing_keys": "a required key is missing",
+    "extra_keys": "keys that the schema does not allow",
+    "wrong_type": "a value of the wrong type (“\"12\"” for 12)",
+    "schema": "breaks the schema in another way",
     # leaks of the model's machinery
     "think_block": "a reasoning block before the answer",
     "special_token": "a leaked control token (“<|im_end|>”)",

@@ -10,7 +10,7 @@ from harness.config import at, hint, parse
 from harness.contracts import Contract
 from harness.errors import ConfigError
 from harness.evals import Eval
-from harness.types import Case, Reading, Sampling, Score
+from harness.types import Case, Reading, Response, Sampling, Score
 
 
 class Task(Protocol):
@@ -42,6 +42,14 @@ class Task(Protocol):
     def score(self, reading: Reading, case: Case) -> Score:
         """Right or wrong."""
         ...
+
+
+def read_and_score(task: Task, case: Case, response: Response) -> tuple[Reading | None, Score | None]:
+    """What a reply says and whether that is right; nothing where the call failed, which is no wrong answer."""
+    if response.error is not None:
+        return None, None
+    reading = task.contract.read(response)
+    return reading, task.score(reading, case)
 
 
 def kinds() -> list[str]:

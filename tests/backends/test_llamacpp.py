@@ -93,7 +93,9 @@ class TestWithTheModel:
         assert all(r.truncated or r.finish_reason == "stop" for r in own)
         assert capfd.readouterr() == ("", "")  # llama.cpp's log would go through the progress bar
 
-    def test_reproducible_means_that_nothing_asked_before_changes_a_reply(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_reproducible_means_that_nothing_asked_before_changes_a_reply(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # a proxy has no business between us and ourselves
         monkeypatch.setenv("NO_PROXY", "")
         monkeypatch.setenv("no_proxy", "")
@@ -207,5 +209,3 @@ def test_what_goes_wrong_in_a_thread_is_raised_where_it_is_awaited() -> None:
     with pytest.raises(RuntimeError, match="a defect"):
         asyncio.run(llamacpp._abandonable(defect))
     assert asyncio.run(llamacpp._abandonable(lambda: 7)) == 7
-
-

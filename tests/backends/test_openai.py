@@ -225,7 +225,9 @@ def test_nobody_listening_is_a_failed_call_and_no_backend(unused_port: int) -> N
     config = configured("openai", f"http://127.0.0.1:{unused_port}/v1")
     found = error_of(ask(config)[0])
     assert (found.kind, found.retryable) == ("connection", True)
-    with pytest.raises(BackendUnavailable, match=rf"no answer from http://127.0.0.1:{unused_port}/v1 \(.+\): is the server"):
+    with pytest.raises(
+        BackendUnavailable, match=rf"no answer from http://127.0.0.1:{unused_port}/v1 \(.+\): is the server"
+    ):
         identify(config)
 
 
@@ -303,7 +305,9 @@ def test_a_key_that_a_server_repeats_in_another_error_is_blanked(hosted: FakeOpe
 
 
 def test_a_model_that_is_not_served_stops_the_run(server: FakeOpenAI) -> None:
-    with pytest.raises(BackendError, match=rf"{server.base_url} does not serve 'fake-model': .*no such model") as caught:
+    with pytest.raises(
+        BackendError, match=rf"{server.base_url} does not serve 'fake-model': .*no such model"
+    ) as caught:
         reply_to_one(server, error(404, "no such\nmodel"))
     assert "\n" not in str(caught.value)
 

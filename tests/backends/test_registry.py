@@ -33,7 +33,9 @@ def test_connecting_asks_nobody_and_gives_a_backend(provider: str) -> None:
 
 
 def test_an_unknown_provider_gets_the_nearest_name(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"harness.toml: \[backends.mine\] unknown provider 'olama' \(did you mean 'ollama'"):
+    with pytest.raises(
+        ConfigError, match=r"harness.toml: \[backends.mine\] unknown provider 'olama' \(did you mean 'ollama'"
+    ):
         checked(tmp_path, provider="olama")
 
 
@@ -64,7 +66,9 @@ def test_a_value_of_the_wrong_kind_names_file_line_and_key(tmp_path: Path, line:
         checked(tmp_path, line, provider=provider)
 
 
-@pytest.mark.parametrize("url", ["localhost:8000/v1", "", "http://", "http://host:port", "ftp://host", "http://[::1", "http://me:secret@h:x"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8000/v1", "", "http://", "http://host:port", "ftp://host", "http://[::1", "http://me:secret@h:x"]
+)
 @pytest.mark.parametrize("provider", ["ollama", "openai", "vllm"])
 def test_an_address_that_is_none_is_told_and_not_repeated(tmp_path: Path, url: str, provider: str) -> None:
     with pytest.raises(ConfigError, match=r"base_url in \[backends.mine\] expected http://host:port") as caught:

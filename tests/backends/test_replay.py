@@ -39,12 +39,12 @@ def saved(project: Project, store: Store) -> Run:
         return execute(project, store).runs[0]
 
 
-def replay(project: Project, store: Store, run: Run, **settings: bool) -> Run:
+def replay(project: Project, store: Store, run: Run) -> Run:
     run_id = run.manifest.run_id
     config = {"name": f"replay:{run_id}", "provider": "replay", "model": run_id, "variant": "local"}
     backend = BackendConfig.model_validate({**config, "store_url": project.load().store_url})
     cells = [replace(cell, backend=backend) for cell in cells_of(project)]
-    return execute(project, store, cells=cells, **settings).runs[0]
+    return execute(project, store, cells=cells).runs[0]
 
 
 def test_the_same_results_come_back_offline(project: Project, store: Store, saved: Run) -> None:

@@ -17,7 +17,9 @@ def test_model_engine_and_version_are_part_of_the_identity() -> None:
     assert (info.model, info.quantization, info.engine, info.engine_version) == (MODEL, "fp16", "vllm", "0.11.0")
 
 
-@pytest.mark.parametrize("reply", [Reply(status=404, json={}), Reply(body=b"<html>"), Reply(json=["0.11"]), Reply(drop=True)])
+@pytest.mark.parametrize(
+    "reply", [Reply(status=404, json={}), Reply(body=b"<html>"), Reply(json=["0.11"]), Reply(drop=True)]
+)
 def test_a_server_without_a_version_is_no_obstacle(reply: Reply) -> None:
     with closing(FakeOpenAI()) as server:
         server.page("/version", reply)

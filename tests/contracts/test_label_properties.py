@@ -26,8 +26,6 @@ WORDS = st.sampled_from(
         "(none)",
         "1",
         "1.0",
-    ]
-    + [
         "10",
         "A",
         "B",
@@ -66,8 +64,6 @@ PIECES = st.sampled_from(
         "</think>",
         "{",
         "}",
-    ]
-    + [
         "<|im_end|>",
         "<|im_start|>user",
         "```",
@@ -77,7 +73,7 @@ PIECES = st.sampled_from(
         "?",
         "maybe ",
         "[INST]",
-        "\u0301",
+        "́",
         "\ufeff",
         "：",
         "~~",

@@ -18,7 +18,7 @@ def main(path: str) -> None:
     parameters.n_ctx = 4096
     parameters.verbosity = -1
     server = xllamacpp.Server(parameters)
-    print(server.listening_address, flush=True)
+    print(server.listening_address, flush=True)  # noqa: T201  whoever started it reads this
     sys.stdin.read()
 
 

@@ -14,7 +14,7 @@ TITLE = "About these runs"
 FINGERPRINT = {
     "prompt": "version and variant",
     "prompt_hash": "hash of the variant’s template",
-    "rendered_hash": "hash of every prompt as the model saw it, and of how it was sampled",
+    "rendered_hash": "hash of every prompt as the model saw it",
     "dataset": "its name",
     "dataset_hash": "hash of the cases, whatever their order",
     "contract": "rules that read the replies, and their version",

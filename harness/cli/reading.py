@@ -1,0 +1,47 @@
+"""`harness read`: the reader alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command of this file."""
+    app.command()(read)
+
+
+def read(
+    file: Annotated[Path | None, typer.Argument(help="Replies; standard input if not given.")] = None,
+    labels: Annotated[str | None, typer.Option(help="The labels there are, with commas between them.")] = None,
+) -> None:
+    """Read replies under a contract, one a line, and print what each one says as JSON lines.
+
+    A line is a reply, or a JSON object with `reply` and optionally `allowed` (its own labels), `id` and `truncated`.
+    `strict` and `strict_ci`: the raw reply is a label, byte for byte or but for its case. `lenient`: the label that a
+    careful reader has no doubt about, or null.
+
+    Examples:
+
+        echo "The category is: technical" | harness read --labels billing,technical,general
+
+        harness read replies.jsonl > readings.jsonl
+    """
+    from harness.errors import ConfigError
+    from harness.reading import label_contracts, read_lines
+
+    chosen = [label.strip() for label in labels.split(",")] if labels else []
+    try:
+        with file.open(encoding="utf-8") if file else sys.stdin as lines:
+            for reading in read_lines(lines, label_contracts(chosen), str(file) if file else "standard input"):
+                typer.echo(json.dumps(reading, ensure_ascii=False))
+    except UnicodeDecodeError as error:
+        msg = f"{file or 'standard input'}: not UTF-8 text (byte {error.start})"
+        raise ConfigError(msg) from None
+    except OSError as error:
+        msg = f"{file}: cannot be read: {error.strerror}"
+        raise ConfigError(msg) from None
