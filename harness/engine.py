@@ -9,12 +9,10 @@ import asyncio
 import hashlib
 import json
 import random
-import secrets
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import groupby
 from threading import Lock
@@ -25,9 +23,11 @@ from harness.backends import connect as connect_backend
 from harness.backends._http import failed
 from harness.config import BackendConfig
 from harness.errors import BackendError, BackendUnavailable, HarnessError, Interrupted
+from harness.ids import new_run_id, now
 from harness.models import Progress
 from harness.plan import Cell
 from harness.store import Store
+from harness.tasks import read_and_score
 from harness.types import Case, Manifest, Message, ModelInfo, Request, Response, Result, Run, Sampling
 
 FIRST_WAIT_S = 0.5
@@ -233,9 +233,9 @@ class _Session:
         plan_key = _hash([cell.definition.name, cell.name, fingerprint])
         if self.loop.settings.resume and (earlier := self.loop.store.unfinished(plan_key)) is not None:
             return earlier
-        now = _now()
+        started_at = now()
         manifest = Manifest(
-            run_id=f"{now[:19].translate(str.maketrans('T', '-', '-:'))}-{secrets.token_hex(2)}",
+            run_id=new_run_id(started_at),
             eval=cell.definition.name,
             task=cell.definition.task,
             variant=cell.variant.name,
@@ -246,7 +246,7 @@ class _Session:
             limit=cell.limit,
             labels=cell.task.labels,
             n_cases=len(cell.cases),
-            started_at=now,
+            started_at=started_at,
             fingerprint=fingerprint,
             notes=(self.info.note,) if self.info.note else (),
         )
@@ -366,7 +366,7 @@ class _Session:
         finished = replace(
             manifest,
             fingerprint=fingerprint,
-            finished_at=_now(),
+            finished_at=now(),
             cold_start_s=self.cold_start_s,
             wall_s=wall_s + (manifest.wall_s or 0.0),
         )
@@ -400,9 +400,8 @@ def _jobs(settings: Settings, config: BackendConfig, backend: Backend) -> int:
 
 def _read(cell: Cell, case: Case, request: Request, response: Response) -> Result:
     """A response, read under the contract and scored."""
-    reading = cell.task.contract.read(response) if response.error is None else None
-    score = cell.task.score(reading, case) if reading is not None else None
-    return Result(case, response, reading, score, request.key, answered_at=_now())
+    reading, score = read_and_score(cell.task, case, response)
+    return Result(case, response, reading, score, request.key, answered_at=now())
 
 
 def _remaining(cell: Cell, done: Iterable[Result]) -> list[int]:
@@ -436,7 +435,3 @@ def _wait_s(attempt: int, asked_s: float | None) -> float:
 
 def _hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

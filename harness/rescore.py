@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from harness.errors import ConfigError
 from harness.evals import Eval
+from harness.ids import new_run_id, now
 from harness.plan import contract_digest
-from harness.run_id import new_run_id, now
 from harness.tasks import read_and_score, task_of
 from harness.types import Result, Run
 

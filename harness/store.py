@@ -109,6 +109,13 @@ class Store:
                 .values(finished_at=manifest.finished_at, manifest=_dump(asdict(manifest)))
             )
 
+    def add(self, run: Run) -> None:
+        """Keep a run that was made from another one: whole, and never to be resumed."""
+        self.begin(run.manifest, plan_key="", model_key=run.manifest.fingerprint.get("backend_hash", ""))
+        self.save(run.manifest.run_id, run.results)
+        if run.manifest.finished_at is not None:
+            self.finish(run.manifest)
+
     def answers(self, model_key: str, request_keys: Sequence[str]) -> dict[str, tuple[Response, str]]:
         """Earlier answers of the same model to the same requests: request key -> (response, answered at)."""
         found: dict[str, tuple[Response, str]] = {}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.gates import GateResult
     from harness.plan import Cell
     from harness.store import Store
-    from harness.types import Run
+    from harness.types import Result, Run
 
 Evals = Annotated[list[str] | None, typer.Argument(help="Names or paths of evals; all of them if none is named.")]
 Output = Annotated[
@@ -31,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(report)
     app.command()(export)
     app.command()(history)
+    app.command()(rescore)
 
 
 def run(
@@ -234,3 +235,51 @@ def history(
             cells = (m.run_id, m.eval, m.cell, m.prompt, str(m.n_cases), model, state)
             table.add_row(*(Text(cell) for cell in cells))
     console().print(table if table.row_count else "no runs yet: `harness run` makes some")
+
+
+def rescore(
+    runs: Annotated[list[str], typer.Argument(help="Ids of runs, or names of evals: the newest run of each cell.")],
+    output: Output = None,
+) -> None:
+    """Read saved replies again with today's contracts. Makes new runs that name the old ones; asks no model.
+
+    Example:
+
+        harness rescore ticket_triage
+    """
+    from harness import api, evals
+    from harness import report as report_module
+    from harness.cli._common import console
+    from harness.report.terminal import matrix
+    from harness.rescore import differences
+    from harness.rescore import rescore as read_again
+
+    for path in output or ():
+        report_module.check_path(path)
+    with api.project() as (project, store):
+        again = []
+        for old in [one for name in runs for one in _find_runs(store, name)]:
+            (definition,) = evals.find(project.root, [old.manifest.eval])
+            new = read_again(old, definition)
+            changed = differences(old.results, new.results)
+            store.add(new)
+            again.append(new)
+            typer.echo(
+                f"{old.manifest.run_id} -> {new.manifest.run_id}: {len(changed)} of {len(new.results)} readings changed"
+            )
+            for before, after in changed[:10]:
+                typer.echo(f"  {after.case.id}: {_said(before)} -> {_said(after)}")
+        built = report_module.build(again)
+        console().print(matrix(built))
+        for path in output or ():
+            report_module.write(built, path)
+            typer.echo(f"report: {path}")
+
+
+def _said(result: Result) -> str:
+    """A reading in a few words."""
+    reading = result.reading
+    if reading is None:
+        return "no answer"
+    codes = f" ({', '.join(reading.violations)})" if reading.violations else ""
+    return f"{reading.lenient}{codes}"

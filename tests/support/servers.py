@@ -240,7 +240,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve(None)
 
     def do_POST(self) -> None:
-        self._serve(json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"null"))
+        length = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # whoever asked was killed in mid-sentence
+            self.close_connection = True
+            return
+        self._serve(json.loads(body))
 
     def _serve(self, body: Any) -> None:
         with self.fake.counted():
