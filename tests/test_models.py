@@ -234,3 +234,10 @@ class TestDigest:
         path = tmp_path / "m.gguf"
         path.write_bytes(CONTENT)
         assert models.digest(path).startswith("sha256:")
+
+
+def test_a_relative_path_counts_from_the_folder_of_the_project(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/own.gguf").write_bytes(b"GGUF")
+    assert models.resolve("models/own.gguf", folder=tmp_path) == tmp_path / "models/own.gguf"
+    assert models.resolve(str(tmp_path / "models/own.gguf"), folder=Path("/elsewhere")).is_file()

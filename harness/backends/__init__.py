@@ -74,7 +74,7 @@ def _options(backend: BackendConfig, path: Path | None) -> None:
         raise ConfigError(msg)
     module = importlib.import_module(f"{__name__}.{backend.provider}")
     options: type[BaseModel] = module.Options
-    common = {name for name in BackendConfig.model_fields if name != "name"}
+    common = set(BackendConfig.model_fields) - {"name", "folder"}
     for key in backend.options:
         if key not in options.model_fields:
             near = hint(key, common | set(options.model_fields))

@@ -67,7 +67,7 @@ async def _examine(config: BackendConfig) -> ModelInfo | str:
 
     try:
         if config.provider == "llamacpp":
-            models.resolve(config.model, fetch=False)
+            models.resolve(config.model, folder=config.folder, fetch=False)
         backend = backends.connect(config)
         try:
             return await backend.identify()
