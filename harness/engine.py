@@ -11,8 +11,9 @@ import json
 import random
 import signal
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from importlib.metadata import version
 from itertools import groupby
 from threading import Lock
@@ -32,6 +33,7 @@ from harness.types import Case, Manifest, Message, ModelInfo, Request, Response,
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 60.0
+UNPROVEN_ANSWERS_LAST = timedelta(hours=24)
 BATCH = 256
 """The most results that one commit carries."""
 
@@ -207,12 +209,11 @@ class _Session:
         self.loop.listener.started(cell, len(cell.cases), len(kept) + len(known))
         if self.info.note:
             self.loop.listener.noted(cell.name, self.info.note)
-        asked: list[Result] = []
-        if todo and self.backend.exclusive:
-            async with self.loop.machine:
-                asked = await self._ask_all(manifest, cell, todo)
-        elif todo:
-            asked = await self._ask_all(manifest, cell, todo)
+        try:
+            asked = await self._ask_in_turn(manifest, cell, todo)
+        except BackendError:
+            await asyncio.to_thread(self.loop.store.discard_if_empty, manifest.run_id)
+            raise
         results = sorted([*kept, *known, *asked], key=lambda result: result.case.id)
         finished = await asyncio.to_thread(self._finish, manifest, results, perf_counter() - started)
         run_ = Run(finished, tuple(results))
@@ -274,16 +275,27 @@ class _Session:
         return [r for r in results if r.response.error is None and r.case.id in ids]
 
     def _from_store(self, cell: Cell, done: set[str]) -> list[Result]:
-        """Earlier answers to the same requests. Only where the same request must give the same answer."""
+        """Earlier answers to the same requests. Only where the same request must give the same answer.
+
+        A server that tells no digest may serve another model tomorrow by the same name: its answers are good for a day.
+        """
         if not self.loop.settings.cache or cell.sampling.temperature > 0:
             return []
+        since = "" if self.info.digest else now(-UNPROVEN_ANSWERS_LAST)
         pairs = [pair for pair in zip(cell.cases, cell.requests, strict=True) if pair[0].id not in done]
-        found = self.loop.store.answers(self.model_key, [request.key for _, request in pairs])
+        found = self.loop.store.answers(self.model_key, [request.key for _, request in pairs], since=since)
         return [
             replace(_read(cell, case, request, found[request.key][0]), cached=True, answered_at=found[request.key][1])
             for case, request in pairs
             if request.key in found
         ]
+
+    async def _ask_in_turn(self, manifest: Manifest, cell: Cell, todo: Sequence[int]) -> list[Result]:
+        """Ask for the cases at `todo`, if any; where the model takes this machine's cores, after others of its kind."""
+        if not todo:
+            return []
+        async with self.loop.machine if self.backend.exclusive else nullcontext():
+            return await self._ask_all(manifest, cell, todo)
 
     async def _ask_all(self, manifest: Manifest, cell: Cell, todo: Sequence[int]) -> list[Result]:
         """Ask for the cases at `todo`, `jobs` at a time, saving as answers come in."""

@@ -116,8 +116,19 @@ class Store:
         if run.manifest.finished_at is not None:
             self.finish(run.manifest)
 
-    def answers(self, model_key: str, request_keys: Sequence[str]) -> dict[str, tuple[Response, str]]:
-        """Earlier answers of the same model to the same requests: request key -> (response, answered at)."""
+    def discard_if_empty(self, run_id: str) -> None:
+        """Forget a run that came to nothing: no result of it is there."""
+        with self._writing() as connection:
+            has_results = sa.exists().where(_results.c.run_id == run_id)
+            connection.execute(_runs.delete().where(_runs.c.run_id == run_id, sa.not_(has_results)))
+
+    def answers(
+        self, model_key: str, request_keys: Sequence[str], *, since: str = ""
+    ) -> dict[str, tuple[Response, str]]:
+        """Earlier answers of the same model to the same requests, not older than `since`.
+
+        Request key -> (response, answered at).
+        """
         found: dict[str, tuple[Response, str]] = {}
         with self._reading() as connection:
             for start in range(0, len(request_keys), 500):
@@ -128,6 +139,7 @@ class Store:
                         _runs.c.model_key == model_key,
                         _results.c.request_key.in_(request_keys[start : start + 500]),
                         sa.not_(_results.c.failed),
+                        _results.c.answered_at >= since,
                     )
                     .order_by(_results.c.answered_at)
                 )

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -771,3 +772,26 @@ def test_a_defect_in_a_backend_is_not_hidden_and_costs_no_answer(project: Projec
 
 def test_an_empty_plan_is_an_empty_outcome(project: Project, store: Store) -> None:
     assert execute(project, store, cells=[]) == engine.Outcome()
+
+
+@pytest.mark.parametrize(
+    ("digest", "hours_later", "still_good"), [("", 23, True), ("", 25, False), ("sha256:1", 24 * 365, True)]
+)
+def test_answers_of_a_model_without_a_digest_are_good_for_a_day(
+    project: Project, store: Store, monkeypatch: pytest.MonkeyPatch, digest: str, hours_later: int, still_good: bool
+) -> None:
+    info = ModelInfo(model="scripted", digest=digest)
+    run_of(project, store, backend=lambda _: Scripted(answer, info=info))
+    real, later = engine.now, timedelta(hours=hours_later)
+    monkeypatch.setattr(engine, "now", lambda offset=timedelta(): real(offset + later))
+    again = run_of(project, store, backend=lambda _: Scripted(answer, info=info))
+    assert {result.cached for result in again.results} == {still_good}
+
+
+def test_a_run_that_came_to_nothing_leaves_no_trace_in_the_history(project: Project, store: Store) -> None:
+    def broken(_: Request) -> Response:
+        return failed("connection", "refused")
+
+    outcome = execute(project, store, backend=lambda _: Scripted(broken, warm_up=True))
+    assert outcome.skipped
+    assert store.manifests() == []

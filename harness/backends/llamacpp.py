@@ -90,7 +90,9 @@ class LlamaCppBackend:
         self._starting = self._http = self._server = None
 
     async def _path(self) -> Path:
-        return await _abandonable(lambda: models.resolve(self.config.model, folder=self.config.folder, progress=self._progress))
+        return await _abandonable(
+            lambda: models.resolve(self.config.model, folder=self.config.folder, progress=self._progress)
+        )
 
     async def _start(self) -> OpenAIBackend:
         path = await self._path()

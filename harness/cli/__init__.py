@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -52,10 +53,12 @@ def main() -> None:
         typer.secho("interrupted", err=True)
         sys.exit(130)
     except Exception as error:
-        from harness.errors import HarnessError
+        from harness.errors import HarnessError, Interrupted
 
         if not isinstance(error, HarnessError):
             raise
+        if isinstance(error, Interrupted):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed again while we tell: it is done already
         from harness.cli._common import complain
 
         complain(str(error))
