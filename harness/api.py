@@ -18,7 +18,7 @@ from harness import backends, config, engine, evals
 from harness.backends.replay import PREFIX as REPLAY
 from harness.config import BackendConfig, Config
 from harness.engine import Listener, Outcome, Settings
-from harness.errors import BackendUnavailable
+from harness.errors import BackendUnavailable, ConfigError
 from harness.plan import Cell, Selection, plan
 from harness.store import Store, open_store
 
@@ -39,6 +39,8 @@ class Options:
     cache: bool | None = None
     resume: bool = False
     jobs: int | None = None
+    every_backend: bool = False
+    """Run an eval also on backends that it leaves out: the user named both."""
 
 
 @contextmanager
@@ -63,8 +65,12 @@ def cells(found: Config, store: Store, names: Sequence[str], options: Options) -
         version=options.version or defaults.version,
         split=options.split or defaults.split,
         limit=options.limit or defaults.limit,
+        every_backend=options.every_backend,
     )
     definitions = evals.find(found.root, names)
+    for definition in definitions:
+        for name in definition.backends:
+            found.backend(name)  # a misspelt one would leave the eval out without a word
     return plan(found.root, definitions, [backend(found, store, name) for name in chosen], selection)
 
 
@@ -83,7 +89,13 @@ def backend(found: Config, store: Store, name: str) -> BackendConfig:
 
 
 def execute(found: Config, store: Store, planned: Sequence[Cell], options: Options, listener: Listener) -> Outcome:
-    """Run what was planned; raises `Interrupted` on Ctrl-C, `StoreError` where results cannot be kept."""
+    """Run what was planned.
+
+    Raises `ConfigError` where that is nothing, `Interrupted` on Ctrl-C, `StoreError` where results cannot be kept.
+    """
+    if not planned:
+        msg = "nothing to run: the evals leave these backends out; name an eval and a --backend to run it all the same"
+        raise ConfigError(msg)
     defaults = found.run
     settings = Settings(
         cache=defaults.cache if options.cache is None else options.cache,
@@ -110,7 +122,13 @@ def run(
     `names`: evals by name or path, all of the project if none. `root`: a folder of the project, default here.
     """
     options = Options(
-        backend=_tuple(backend), variant=_tuple(variant), version=version, split=split, limit=limit, cache=cache
+        backend=_tuple(backend),
+        variant=_tuple(variant),
+        version=version,
+        split=split,
+        limit=limit,
+        cache=cache,
+        every_backend=bool(names and backend),
     )
     with project(root) as (found, store):
         outcome = execute(found, store, cells(found, store, names, options), options, listener or Listener())

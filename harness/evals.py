@@ -50,9 +50,15 @@ class Eval(Strict):
     prompt: Name
     dataset: Name
     split: Name | None = "test"
+    backends: Names = ()
     sampling: SamplingConfig = SamplingConfig()
     gates: GateConfig = GateConfig()
     traffic: TrafficConfig | None = None
+
+    @property
+    def root(self) -> Path:
+        """The project's folder, from which paths in an eval count."""
+        return self.path.parent.parent
 
     @property
     def options(self) -> dict[str, Any]:

@@ -68,13 +68,17 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What of the matrix is wanted. Empty `variants`: all that the prompt has."""
+    """What of the matrix is wanted. Empty `variants`: all that the prompt has.
+
+    `every_backend`: those too that an eval's `backends` leaves out, because the user named them.
+    """
 
     variants: tuple[str, ...] = ()
     own_variant_only: bool = False
     version: str | None = None
     split: str | None = None
     limit: int | None = None
+    every_backend: bool = False
 
 
 def plan(
@@ -91,6 +95,8 @@ def plan(
         cases = dataset.select(None if split == "all" else split, selection.limit)
         _check_expected(task, dataset, cases)
         for backend in backends:
+            if definition.backends and backend.name not in definition.backends and not selection.every_backend:
+                continue
             own = selection.own_variant_only or backend.provider == "replay"  # a saved run has answers to one variant
             wanted = selection.variants or ((backend.variant,) if own else tuple(prompt.variants))
             for name in wanted:

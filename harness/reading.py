@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from harness.contracts import Contract
+from harness.contracts.json import JsonContract
 from harness.contracts.label import LabelContract
 from harness.errors import ConfigError
 from harness.types import Reading, Response
@@ -91,3 +93,19 @@ def label_contracts(labels: Sequence[str]) -> Callable[[Sequence[str] | None], C
         return compiled(chosen)
 
     return contract_of
+
+
+def json_contract(path: Path) -> JsonContract:
+    """The contract of a JSON Schema file; raises `ConfigError` for one that cannot be read or used."""
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        return JsonContract(schema)
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise ConfigError(msg) from None
+    except json.JSONDecodeError as error:
+        msg = f"{path}:{error.lineno}: not valid JSON: {error.msg}"
+        raise ConfigError(msg) from None
+    except ValueError as error:  # not UTF-8, or a schema that means nothing
+        msg = f"{path}: {error}"
+        raise ConfigError(msg) from None

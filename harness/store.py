@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import StoreError
-from harness.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
+from harness.types import CallError, Case, FieldCounts, Manifest, Reading, Response, Result, Run, Score
 
 FORMAT = 1
 """Version of the tables below. 1: the first."""
@@ -360,13 +360,19 @@ def _result(row: Mapping[str, Any]) -> Result:
         case=Case(**{**case, "tags": tuple(case["tags"])}),
         response=_response(record["response"]),
         reading=Reading(**{**reading, "violations": tuple(reading["violations"])}) if reading else None,
-        score=Score(**record["score"]) if record["score"] else None,
+        score=_score(record["score"]) if record["score"] else None,
         request_key=row["request_key"],
         repeat=row["repeat"],
         attempts=record["attempts"],
         cached=record["cached"],
         answered_at=row["answered_at"],
     )
+
+
+def _score(data: Mapping[str, Any]) -> Score:
+    fields = data.get("fields", {})
+    counts = {name: (FieldCounts(*strict), FieldCounts(*lenient)) for name, (strict, lenient) in fields.items()}
+    return Score(data["strict"], data["lenient"], counts)
 
 
 def _response(data: Mapping[str, Any]) -> Response:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Role = Literal["system", "user", "assistant"]
 JSON = Any
@@ -119,12 +119,25 @@ class Reading:
     reasoning: str | None = None
 
 
+class FieldCounts(NamedTuple):
+    """One field of one record: found right, found wrong, not found; and given although there is none to give."""
+
+    right: int = 0
+    wrong: int = 0
+    missed: int = 0
+    invented: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Right or wrong, twice: as production code sees the reply and as a careful reader does."""
+    """Right or wrong, twice: as production code sees the reply and as a careful reader does.
+
+    `fields` has the same in parts, where the answer has parts: name -> counts of the strict and of the lenient reading.
+    """
 
     strict: bool
     lenient: bool
+    fields: Mapping[str, tuple[FieldCounts, FieldCounts]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

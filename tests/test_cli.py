@@ -80,7 +80,7 @@ def test_gates_are_not_judged_on_a_sample(harness: Terminal, served: Project) ->
     served.eval("[gates]\nmin_accuracy = 0.9\n")
     ended = harness("run", "--limit", "2")
     assert ended.code == 0
-    assert "gates are not judged on a sample (--limit 2)" in ended.out
+    assert "gates are not judged on a sample (2 cases)" in ended.out
 
 
 def test_a_run_with_failed_calls_cannot_pass_a_gate(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
@@ -256,3 +256,16 @@ def test_help_shows_examples_and_version_says_which(harness: Terminal) -> None:
 def test_help_imports_no_slow_library() -> None:
     code = "import sys, harness.cli; print([m for m in ('openai', 'pydantic', 'sqlalchemy', 'numpy', 'jinja2', 'asyncio') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_an_eval_that_leaves_every_backend_out_says_so_and_runs_where_both_are_named(
+    harness: Terminal, served: Project, server: FakeOpenAI
+) -> None:
+    path = served.root / "harness.toml"
+    path.write_text(path.read_text() + '\n[backends.gpt]\nprovider = "openai"\nmodel = "gpt-4o"\nvariant = "gpt"\n')
+    served.eval('backends = ["gpt"]\n')
+    ended = harness("run", "--backend", "fake")
+    assert (ended.code, "nothing to run" in ended.err) == (2, True)
+    assert harness("run", "triage", "--backend", "fake").code == 0
+    served.eval('backends = ["gtp"]\n')
+    assert "did you mean 'gpt'?" in harness("run").err

@@ -203,3 +203,9 @@ class TestFingerprint:
         assert {part for part in gpt if gpt[part] != local[part]} == {"prompt", "prompt_hash", "rendered_hash"}
         assert (gpt["prompt"], gpt["dataset"], gpt["contract"].split("/")[0]) == ("triage/v1/gpt", "tickets", "label")
         assert json.loads(gpt["sampling"])["temperature"] == 0
+
+
+def test_an_eval_may_leave_backends_out_unless_they_are_named(project: Project) -> None:
+    project.eval('backends = ["other"]\n')
+    assert project.plan() == []
+    assert [cell.name for cell in project.plan(every_backend=True)] == ["gpt@fake", "local@fake"]

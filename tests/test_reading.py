@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +72,16 @@ def test_what_cannot_be_read_is_named_with_its_line(
     ended = harness("read", *arguments)
     assert ended.code == 2
     assert said in ended.err
+
+
+def test_json_replies_are_read_under_a_schema(harness: Terminal) -> None:
+    Path("schema.json").write_text('{"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}')
+    readings = typed(harness, '{"a": 1}\nSure: {"a": 1}\n{"b": 1}\n', "--schema", "schema.json")
+    assert [(r["strict"], r["lenient"]) for r in readings] == [(True, {"a": 1}), (False, {"a": 1}), (False, None)]
+    assert "missing_keys" in readings[2]["violations"]  # type: ignore[operator]
+
+
+def test_labels_and_a_schema_exclude_each_other(harness: Terminal) -> None:
+    Path("schema.json").write_text('{"type": "object"}')
+    ended = harness("read", "--labels", "a,b", "--schema", "schema.json")
+    assert (ended.code, "not both" in ended.err) == (2, True)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from harness.datasets import Dataset
+    from harness.types import Case
 
 app = typer.Typer(help="Check golden datasets and look at them.", no_args_is_help=True)
 
@@ -47,10 +48,15 @@ def stats(names: Annotated[list[str] | None, typer.Argument(help="Datasets; all 
         for split in splits:
             chosen = [case for case in cases if case.split == split]
             typer.echo(f"  {split or 'no split'}: {len(chosen)}")
-            typer.echo(
-                f"    expected  {_counted(json.dumps(c.expected, ensure_ascii=False).strip(chr(34)) for c in chosen)}"
-            )
+            typer.echo(f"    expected  {_expected(chosen)}")
             typer.echo(f"    tags      {_counted(tag for case in chosen for tag in case.tags) or 'none'}")
+
+
+def _expected(cases: Sequence[Case]) -> str:
+    """How often each answer is expected, where answers are labels; else how many there are."""
+    if all(isinstance(case.expected, str) for case in cases):
+        return _counted(case.expected for case in cases)
+    return f"{len({json.dumps(case.expected, sort_keys=True) for case in cases})} different answers"
 
 
 def _counted(values: Iterable[str], most: int = 20) -> str:

@@ -18,12 +18,14 @@ def add_to(app: typer.Typer) -> None:
 def read(
     file: Annotated[Path | None, typer.Argument(help="Replies; standard input if not given.")] = None,
     labels: Annotated[str | None, typer.Option(help="The labels there are, with commas between them.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="A JSON Schema file, where the replies are to be JSON.")] = None,
 ) -> None:
     """Read replies under a contract, one a line, and print what each one says as JSON lines.
 
     A line is a reply, or a JSON object with `reply` and optionally `allowed` (its own labels), `id` and `truncated`.
     `strict` and `strict_ci`: the raw reply is a label, byte for byte or but for its case. `lenient`: the label that a
-    careful reader has no doubt about, or null.
+    careful reader has no doubt about, or null. With --schema, `strict` is `json.loads` and the schema, and `lenient`
+    the value.
 
     Examples:
 
@@ -32,12 +34,18 @@ def read(
         harness read replies.jsonl > readings.jsonl
     """
     from harness.errors import ConfigError
-    from harness.reading import label_contracts, read_lines
+    from harness.reading import json_contract, label_contracts, read_lines
 
-    chosen = [label.strip() for label in labels.split(",")] if labels else []
+    if schema and labels:
+        msg = "a reply is read under --labels or under --schema, not both"
+        raise ConfigError(msg)
+    contract = json_contract(schema) if schema else None
+    of_labels = label_contracts([label.strip() for label in labels.split(",")] if labels else [])
     try:
         with file.open(encoding="utf-8") if file else sys.stdin as lines:
-            for reading in read_lines(lines, label_contracts(chosen), str(file) if file else "standard input"):
+            for reading in read_lines(
+                lines, lambda allowed: contract or of_labels(allowed), str(file) if file else "standard input"
+            ):
                 typer.echo(json.dumps(reading, ensure_ascii=False))
     except UnicodeDecodeError as error:
         msg = f"{file or 'standard input'}: not UTF-8 text (byte {error.start})"

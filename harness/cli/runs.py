@@ -93,6 +93,7 @@ def run(
         cache=cache,
         resume=resume,
         jobs=jobs,
+        every_backend=bool(evals and backend),
     )
     with api.project() as (project, store):
         outputs = output or [project.root / path for path in project.run.output]
@@ -146,7 +147,7 @@ def _judge(runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
             continue
         names = gates.names(cell.definition.gates)
         if cell.limit is not None and names:
-            typer.echo(f"{cell.definition.name}: gates are not judged on a sample (--limit {cell.limit})")
+            typer.echo(f"{cell.definition.name}: gates are not judged on a sample ({cell.limit} cases)")
             continue
         summary = summarize(one.results) if names else None
         title = f"{cell.definition.name} {cell.name}"

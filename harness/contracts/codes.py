@@ -29,7 +29,7 @@ VIOLATIONS: dict[str, str] = {
     "multiple_values": "several values that differ, where one was asked for",
     "missing_keys": "a required key is missing",
     "extra_keys": "keys that the schema does not allow",
-    "wrong_type": "a value of the wrong type (“\"12\"” for 12)",
+    "wrong_type": "a value of the wrong type (text for a number)",
     "schema": "breaks the schema in another way",
     # leaks of the model's machinery
     "think_block": "a reasoning block before the answer",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from harness.metrics.classification import Classification, classify
+from harness.metrics.extraction import Extraction, extract
 from harness.metrics.summary import Summary, summarize
 from harness.types import Case, Manifest, Result, Run
 
@@ -28,6 +29,8 @@ class CellReport:
     outcomes: Mapping[Outcome, int]
     classification: Classification | None
     classification_lenient: Classification | None
+    extraction: Extraction | None
+    extraction_lenient: Extraction | None
     results: tuple[Result, ...]
 
     @property
@@ -116,6 +119,8 @@ def _cell(run: Run, name: str) -> CellReport:
         outcomes={kind: counted[kind] for kind in OUTCOMES},
         classification=classify(run.results, manifest.labels) if scorable else None,
         classification_lenient=classify(run.results, manifest.labels, lenient=True) if scorable else None,
+        extraction=extract(run.results),
+        extraction_lenient=extract(run.results, lenient=True),
         results=run.results,
     )
 

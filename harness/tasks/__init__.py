@@ -69,4 +69,5 @@ def task_of(definition: Eval) -> Task:
             near = hint(key, known | (set(Eval.model_fields) - {"name", "path"}))
             msg = f"{at(definition.path, (key,))}unknown key {key!r}{near}"
             raise ConfigError(msg)
-    return cast("Task", module.build(parse(module.Options, definition.options, definition.path)))
+    options = parse(module.Options, definition.options, definition.path)
+    return cast("Task", module.build(options, definition.root))

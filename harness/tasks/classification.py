@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -54,7 +55,7 @@ class Classification:
         return Score(strict=reading.strict == case.expected, lenient=reading.lenient == case.expected)
 
 
-def build(options: Options) -> Classification:
+def build(options: Options, _root: Path) -> Classification:
     """The task, by options whose labels and synonyms work."""
     contract = LabelContract(options.labels, case_sensitive=options.case_sensitive, synonyms=options.synonyms)
     return Classification(options.labels, contract)

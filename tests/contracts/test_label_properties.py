@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from harness.contracts.label import LabelContract
@@ -113,6 +113,7 @@ def test_strict_is_the_stripped_reply_and_implies_lenient(case: tuple[LabelContr
 
 @given(LABELS, st.data())
 def test_a_preamble_never_changes_the_answer(labels: tuple[str, ...], data: st.DataObject) -> None:
+    assume(not {"the", "category", "is"} & {label.casefold() for label in labels})  # then the preamble names one, too
     contract = LabelContract(labels)
     label = data.draw(st.sampled_from(labels))
     bare = contract.read(Response(text=label))

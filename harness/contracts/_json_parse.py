@@ -1,0 +1,215 @@
+"""JSON text to a value: as written, or with slips put right that leave no doubt about what was meant."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import json_repair
+
+MISSING: Final = object()
+"""No value. `None` is a value: JSON's `null`."""
+
+_SLIPS_LIMIT = 50_000
+"""json-repair takes quadratic time on hostile text."""
+_DEPTH = 100
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s++)
+    |(?P<comment>//[^\n]*+|\#[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)
+    |(?P<mark>[{}\[\]:,])
+    |"(?P<double>(?:[^"\\]|\\.)*+)"
+    |'(?P<single>(?:[^'\\]|\\.)*+)'
+    |[“”](?P<curly>[^“”"]*+)[“”]
+    |‘(?P<curly_single>[^‘’]*+)’
+    |(?P<word>[-+.\w]++)""",
+    re.VERBOSE | re.DOTALL,
+)
+_LITERALS = {"true": "true", "false": "false", "null": "null", "True": "true", "False": "false", "None": "null"}
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*+)(?:\.\d++)?(?:[eE][-+]?\d++)?", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w*+")
+_SPECIAL = re.compile(r'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt])|\\(.?)|"', re.DOTALL)
+
+_FOREIGN = re.compile(r"(?<!\\)(?:\\\\)*+\\[xUNav0-7]")
+
+_UNCLEAN = re.compile(r"[\x00-\x1f\\]")
+
+
+class DuplicateKeyError(ValueError):
+    """One key twice with different values: production gets the last, a careful reader hesitates."""
+
+
+def loads(text: str, *, strict: bool = True) -> Any:
+    """`json.loads`, but `MISSING` for what is no JSON: also NaN, Infinity, and what Python cannot hold."""
+    try:
+        return json.loads(text, strict=strict, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return MISSING
+
+
+def decode_at(text: str, start: int) -> tuple[Any, int]:
+    """The value that begins at `start`, line breaks in its strings allowed, and where it ends.
+
+    Raises `DuplicateKeyError`, or `ValueError` where there is none.
+    """
+    try:
+        return _DECODER.raw_decode(text, start)
+    except DuplicateKeyError:
+        raise
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return _LOOSE.raw_decode(text, start)
+    except RecursionError:
+        raise ValueError from None
+
+
+def number(text: str) -> int | float | None:
+    """The number that `text` spells as JSON does; `None` for “1,200”, “007”, “12 %” and what no float can hold."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    value = loads(text)
+    return None if value is MISSING else value
+
+
+def is_number_text(text: str) -> bool:
+    """Whether `text` is a JSON number, and nothing else."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def mend_string(inner: str) -> str | None:
+    """What stands between two quotation marks, whatever it forgot to escape.
+
+    A backslash that escapes nothing stands for itself, as in Python; before an apostrophe or a line break it vanishes.
+    What only Python or JavaScript takes for an escape (backslash, x, 41) could mean either: no value.
+    """
+    if _FOREIGN.search(inner):
+        return None
+    value = loads(f'"{_SPECIAL.sub(_escaped, inner)}"', strict=False)
+    return value if isinstance(value, str) else None
+
+
+def with_slips(text: str, start: int) -> tuple[Any, int]:
+    """An object or array written as Python or JavaScript would, and where it ends; `MISSING` where there is doubt.
+
+    Single and typographic quotation marks, comments, commas at the end, bare keys, `True` and `None`. json-repair
+    proposes a value; it counts only where it holds every token of the text and nothing else.
+    """
+    try:
+        normal, end = _normal(text, start)
+        value = _LOOSE.decode(normal)
+        proposed = json_repair.loads(text[start:end])
+    except (ValueError, RecursionError):
+        return MISSING, start
+    return (value, end) if same(value, proposed) else (MISSING, start)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON: `1` is not `true`."""
+    return canonical(one) == canonical(other)
+
+
+def canonical(value: Any) -> str:
+    """One text for one value."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(text)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        for key, value in pairs:
+            if not same(value, members[key]):
+                raise DuplicateKeyError(key)
+    return members
+
+
+def _clean_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A key with a line break or a backslash in it is a key with a slip in it."""
+    if any(_UNCLEAN.search(key) for key, _ in pairs):
+        raise ValueError
+    return _unique(pairs)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)
+_LOOSE = json.JSONDecoder(strict=False, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_clean_keys)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    if found[0] == '"':
+        return '\\"'
+    if found[1] is None:
+        return found[0]
+    return found[1] if found[1] == "'" else "" if found[1] == "\n" else "\\\\" + found[1]
+
+
+def _normal(text: str, start: int) -> tuple[str, int]:
+    """The same tokens as JSON spells them, up to the bracket that closes the first. Raises `ValueError`."""
+    out: list[str] = []
+    depth, end = 0, start
+    for kind, body, position in _tokens(text, start):
+        end = position
+        if kind == "mark":
+            depth += (body in "{[") - (body in "}]")
+            if body in "}]:" and out and out[-1] == ",":
+                out.pop()
+            out.append(body)
+        elif out and out[-1] not in "{[:,":
+            break  # two values side by side
+        else:
+            out.append(_atom(kind, body))
+        if depth == 0 or depth > _DEPTH:
+            break
+    if depth or not out or out[-1] not in "}]":
+        raise ValueError
+    return "".join(_keys_quoted(out)), end
+
+
+def _tokens(text: str, start: int) -> Iterator[tuple[str, str, int]]:
+    position, limit = start, min(len(text), start + _SLIPS_LIMIT)
+    while position < limit:
+        token = _TOKEN.match(text, position, limit)
+        if token is None:
+            raise ValueError
+        position = token.end()
+        kind = token.lastgroup or ""
+        if kind not in ("space", "comment"):
+            yield kind, token[kind], position
+
+
+def _atom(kind: str, body: str) -> str:
+    if kind != "word":
+        mended = mend_string(body)
+        if mended is None:
+            raise ValueError
+        return json.dumps(mended)
+    return _LITERALS.get(body, body)
+
+
+def _keys_quoted(tokens: list[str]) -> Iterator[str]:
+    """Bare words may be keys, never values."""
+    for place, token in enumerate(tokens):
+        key = tokens[place + 1 : place + 2] == [":"]
+        if token[0] in '"{}[]:,' or (not key and _plain(token)):
+            yield token
+        elif key and _NAME.fullmatch(token):
+            yield json.dumps(token)
+        else:
+            raise ValueError
+
+
+def _plain(token: str) -> bool:
+    return token in ("true", "false", "null") or is_number_text(token)

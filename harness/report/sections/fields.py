@@ -1,0 +1,26 @@
+"""Precision, recall and F1 of each field of the extracted records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.report.data import EvalReport
+
+ORDER = 40
+TITLE = "Fields"
+
+
+def context(report: EvalReport) -> dict[str, Any] | None:
+    """Rows grouped by field, a row per cell; the lenient F1 beside the strict one tells unable from phrased wrongly."""
+    cells = [
+        (cell.name, strict, lenient)
+        for cell in report.cells
+        if (strict := cell.extraction) and (lenient := cell.extraction_lenient)
+    ]
+    if not cells:
+        return None
+    rows: dict[str, list[tuple[str, Any, float]]] = {}
+    for name, strict, lenient in cells:
+        for score, loose in zip(strict.fields, lenient.fields, strict=True):
+            rows.setdefault(score.name, []).append((name, score, loose.f1))
+    return {"rows": rows, "invented": [(name, strict.invented, lenient.invented) for name, strict, lenient in cells]}

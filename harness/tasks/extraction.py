@@ -1,0 +1,131 @@
+"""Extraction: one JSON record out of a text."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from harness.config import Name, Strict
+from harness.contracts.json import JsonContract
+from harness.errors import ConfigError
+from harness.reading import json_contract
+from harness.types import JSON, Case, FieldCounts, Reading, Sampling, Score
+
+CENT = 0.005
+"""Amounts that differ by less are equal: half of the smallest coin."""
+
+_SPACES = re.compile(r"\s+")
+_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ].*)?")
+
+
+class Options(Strict):
+    """Keys of an eval whose task is extraction."""
+
+    schema_file: Name
+    """JSON Schema of a record, an object; its path counts from the folder of harness.toml."""
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """One record that satisfies the contract's schema."""
+
+    contract: JsonContract
+    labels: tuple[str, ...] = ()
+    sampling: Sampling = field(default=Sampling(max_tokens=512))
+
+    def variables(self, case: Case) -> dict[str, Any]:
+        """The case's inputs and `schema`, as JSON text."""
+        return {**case.inputs, "schema": json.dumps(self.contract.schema, ensure_ascii=False)}
+
+    def check(self, case: Case) -> str | None:
+        """The expected record must satisfy the schema."""
+        problem = self.contract.problem(case.expected)
+        return f"expected breaks the schema: {problem}" if problem else None
+
+    def score(self, reading: Reading, case: Case) -> Score:
+        """The whole record, and each of its fields."""
+        names = dict.fromkeys((*self.contract.schema.get("properties", ()), *case.expected))
+        wanted = {name: case.expected.get(name) for name in names}
+        pairs = {
+            name: (_field(expected, reading.strict, name), _field(expected, reading.lenient, name))
+            for name, expected in wanted.items()
+        }
+        return Score(
+            strict=_exact(reading.strict, [strict for strict, _ in pairs.values()]),
+            lenient=_exact(reading.lenient, [lenient for _, lenient in pairs.values()]),
+            fields=pairs,
+        )
+
+
+def build(options: Options, root: Path) -> Extraction:
+    """The task; raises `ConfigError` for a schema that cannot be read or used."""
+    path = root / options.schema_file
+    contract = json_contract(path)
+    if contract.schema.get("type") != "object":
+        msg = f'{path}: the schema of a record says `"type": "object"`'
+        raise ConfigError(msg)
+    return Extraction(contract)
+
+
+def _exact(record: JSON, counts: list[FieldCounts]) -> bool:
+    return isinstance(record, dict) and not any(c.wrong or c.missed or c.invented for c in counts)
+
+
+def _field(expected: JSON, record: JSON, name: str) -> FieldCounts:
+    """Compare one field; an absent one and `null` both say that there is none."""
+    given = record.get(name) if isinstance(record, Mapping) else None
+    if isinstance(expected, list):
+        return _items(expected, given if isinstance(given, list) else [])
+    if expected is None:
+        return FieldCounts(invented=int(given is not None))
+    if given is None:
+        return FieldCounts(missed=1)
+    return FieldCounts(right=1) if equal(expected, given) else FieldCounts(wrong=1)
+
+
+def _items(expected: list[JSON], given: list[JSON]) -> FieldCounts:
+    """A list, whatever its order: each expected item is found once."""
+    left = list(given)
+    right = 0
+    for item in expected:
+        found = next((i for i, one in enumerate(left) if equal(item, one)), None)
+        if found is not None:
+            del left[found]
+            right += 1
+    wrong = min(len(left), len(expected) - right)
+    return FieldCounts(right, wrong, missed=len(expected) - right - wrong, invented=len(left) - wrong)
+
+
+def equal(expected: JSON, given: JSON) -> bool:
+    """Equal as values: amounts to the cent, dates by their day, text without regard to case and white space."""
+    if isinstance(expected, bool) or isinstance(given, bool):
+        return expected is given
+    if isinstance(expected, int | float) and isinstance(given, int | float):
+        return abs(expected - given) < CENT
+    if isinstance(expected, str) and isinstance(given, str):
+        day = _day(expected)
+        return _day(given) == day if day else _folded(given) == _folded(expected)
+    if isinstance(expected, Mapping) and isinstance(given, Mapping):
+        names = expected.keys() | given.keys()
+        return all(equal(expected.get(name), given.get(name)) for name in names)
+    if isinstance(expected, list) and isinstance(given, list):
+        return len(expected) == len(given) and all(map(equal, expected, given))
+    return expected is None and given is None
+
+
+def _day(text: str) -> date | None:
+    found = _DATE.fullmatch(text.strip())
+    try:
+        return date(*map(int, found.groups())) if found else None
+    except ValueError:
+        return None
+
+
+def _folded(text: str) -> str:
+    return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
