@@ -7,8 +7,8 @@ under a lock, the others read it from the store.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -62,9 +62,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """All workers of one session share its name."""
     worker = getattr(config, "workerinput", None)
-    config.stash[_session] = (
-        worker["testrunuid"] if worker else os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
-    )
+    config.stash[_session] = worker["testrunuid"] if worker else uuid.uuid4().hex
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -171,7 +169,7 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
     with _project(start) as (found, store, _):
         folder = Path(gettempdir()) / f"harness-pytest-{config.stash[_session]}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        key = f"{cell.definition.name}.{cell.name}".replace("/", "_")
+        key = hashlib.sha256(f"{cell.definition.path}\n{cell.name}".encode()).hexdigest()[:16]
         told = folder / f"{key}.json"
         with FileLock(folder / f"{key}.lock"):
             if not told.exists():

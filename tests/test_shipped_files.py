@@ -54,9 +54,8 @@ def test_every_eval_can_be_run_on_every_backend_with_every_version_of_its_prompt
         name = definition.prompt.split("/")[0]
         for version in Library(ROOT / "prompts").versions(name):
             for split in (None, "all"):
-                cells = plan(
-                    ROOT, [definition], list(project.backends.values()), Selection(version=version, split=split)
-                )
+                selection = Selection(version=version, split=split, every_backend=True)
+                cells = plan(ROOT, [definition], list(project.backends.values()), selection)
                 assert len(cells) >= 2 * len(project.backends)
 
 
