@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np  # noqa: F401  pytester forgets what its inner session imports, and numpy refuses a second time
 import pytest
+import scipy.stats  # noqa: F401
+import sklearn.metrics  # noqa: F401
 
 from .support.project import Project
 from .support.servers import FakeOpenAI, Reply

@@ -7,7 +7,9 @@ import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np  # noqa: F401  pytester forgets what its inner session imports, and numpy refuses a second time
 import pytest
+import scipy.stats  # noqa: F401
 
 from .support.cli import Terminal
 from .support.project import Project
