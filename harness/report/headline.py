@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.report.data import CellReport, EvalReport
+from harness.report.data import CellReport, EvalReport, outcome
 from harness.report.text import interval, listed, percent, plural, rate_text
 
 _REMOTE = "openai"
@@ -76,13 +76,26 @@ def _read_leniently(cell: CellReport, answer: str) -> str:
     phrasing, wrong, unclear = (outcomes[kind] for kind in ("phrasing", "wrong", "unclear"))
     missed = _missed(wrong, unclear, n, answer)
     if wrong + unclear == n:
-        return f"Not one is right even when read leniently ({interval(lenient)}%): {missed}. It is not the phrasing."
-    if phrasing == 0:
+        verdict = " It is not the phrasing." if not unclear else ""
+        told = f"Not one is right even when read leniently ({interval(lenient)}%): {missed}.{verdict}"
+    elif phrasing == 0:
         lost = "Nothing is lost to phrasing"
-        return f"{lost}: {'every reply is right' if not missed else 'what is missing is the model’s own, ' + missed}."
-    points = f"{percent(phrasing, n)[:-1]} points are lost to phrasing alone"
-    rest = f"; the rest is the model’s own: {missed}" if missed else " and nothing to the model"
-    return f"Read leniently, {rate_text(lenient)} are right: {points}{rest}."
+        told = f"{lost}: {'every reply is right' if not missed else 'what is missing is ' + missed}."
+    else:
+        points = f"{percent(phrasing, n)[:-1]} points are lost to phrasing alone"
+        rest = f"; the rest is {missed}" if missed else " and nothing to the model"
+        told = f"Read leniently, {rate_text(lenient)} are right: {points}{rest}."
+    return told + _cut_off(cell, answer)
+
+
+def _cut_off(cell: CellReport, answer: str) -> str:
+    """A reply that was cut off before it came to an answer is no proof that the model has none."""
+    cut = sum(outcome(result) == "unclear" and result.response.truncated for result in cell.results)
+    if not cut:
+        return ""
+    were = "was" if cut == 1 else "were"
+    where = f"Of those without a clear {answer}, {cut:,} {were} cut off at max_tokens"
+    return f" {where}: what would have come is not known."
 
 
 def _missed(wrong: int, unclear: int, n: int, answer: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.report import build
 from harness.report.headline import sentences
 from harness.types import Result, Run
@@ -23,8 +25,8 @@ def replies(right: int = 0, phrasing: int = 0, wrong: int = 0, unclear: int = 0,
 def test_the_ordinary_case_tells_what_phrasing_costs_and_what_the_model_costs() -> None:
     assert said(small_run(replies(right=12, phrasing=70, wrong=100, unclear=58))) == [
         "gpt@smollm2: production code accepts 46.7% of the replies as they are (40–53) and gets the right label in "
-        "5.0% (3–9). Read leniently, 34.2% (28–40) are right: 29.2 points are lost to phrasing alone; the rest is the "
-        "model’s own: a wrong label in 41.7% and no clear label in 24.2%."
+        "5.0% (3–9). Read leniently, 34.2% (28–40) are right: 29.2 points are lost to phrasing alone; the rest is a "
+        "wrong label in 41.7% and no clear label in 24.2%."
     ]
 
 
@@ -39,7 +41,7 @@ def test_only_phrasing_stands_between_the_model_and_a_perfect_score() -> None:
 def test_every_reply_is_compliant_so_nothing_is_lost_to_phrasing() -> None:
     assert said(small_run(replies(right=30, wrong=10))) == [
         "gpt@smollm2: production code accepts every one of the 40 replies as it is (91–100%) and gets the right label "
-        "in 75.0% (60–86). Nothing is lost to phrasing: what is missing is the model’s own, a wrong label in 25.0%."
+        "in 75.0% (60–86). Nothing is lost to phrasing: what is missing is a wrong label in 25.0%."
     ]
 
 
@@ -50,15 +52,30 @@ def test_every_reply_is_right() -> None:
 def test_nothing_is_usable_and_all_of_it_is_phrasing() -> None:
     assert said(small_run(replies(phrasing=30, wrong=0, unclear=10))) == [
         "gpt@smollm2: production code accepts none of the 40 replies as it is (0–9%). Read leniently, 75.0% (60–86) "
-        "are right: 75.0 points are lost to phrasing alone; the rest is the model’s own: no clear label in 25.0%."
+        "are right: 75.0 points are lost to phrasing alone; the rest is no clear label in 25.0%."
     ]
 
 
 def test_nothing_is_right_however_it_is_read() -> None:
     assert said(small_run(replies(unclear=40))) == [
         "gpt@smollm2: production code accepts none of the 40 replies as it is (0–9%). Not one is right even when read "
-        "leniently (0–9%): no clear label in any of them. It is not the phrasing."
+        "leniently (0–9%): no clear label in any of them."
     ]
+
+
+def test_only_clear_and_wrong_answers_show_that_it_is_not_the_phrasing() -> None:
+    assert said(small_run(replies(wrong=40)))[0].endswith("a wrong label in all of them. It is not the phrasing.")
+
+
+def test_a_reply_that_was_cut_off_before_its_answer_is_no_proof_that_there_is_none() -> None:
+    run = small_run(replies(unclear=40))
+    cut = tuple(
+        replace(r, response=replace(r.response, finish_reason="length")) if i < 30 else r
+        for i, r in enumerate(run.results)
+    )
+    assert said(replace(run, results=cut))[0].endswith(
+        "Of those without a clear label, 30 were cut off at max_tokens: what would have come is not known."
+    )
 
 
 def test_failed_calls_are_told_and_not_counted() -> None:
