@@ -80,7 +80,7 @@ def _read_leniently(cell: CellReport, answer: str) -> str:
         told = f"Not one is right even when read leniently ({interval(lenient)}%): {missed}.{verdict}"
     elif phrasing == 0:
         lost = "Nothing is lost to phrasing"
-        told = f"{lost}: {'every reply is right' if not missed else 'what is missing is ' + missed}."
+        told = f"{lost}: {'every reply is right' if not missed else 'the rest is ' + missed}."
     else:
         points = f"{percent(phrasing, n)[:-1]} points are lost to phrasing alone"
         rest = f"; the rest is {missed}" if missed else " and nothing to the model"

@@ -41,7 +41,7 @@ def test_only_phrasing_stands_between_the_model_and_a_perfect_score() -> None:
 def test_every_reply_is_compliant_so_nothing_is_lost_to_phrasing() -> None:
     assert said(small_run(replies(right=30, wrong=10))) == [
         "gpt@smollm2: production code accepts every one of the 40 replies as it is (91–100%) and gets the right label "
-        "in 75.0% (60–86). Nothing is lost to phrasing: what is missing is a wrong label in 25.0%."
+        "in 75.0% (60–86). Nothing is lost to phrasing: the rest is a wrong label in 25.0%."
     ]
 
 
