@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np  # noqa: F401  pytester forgets what its inner session imports, and numpy refuses a second time
 import pytest
@@ -143,4 +144,4 @@ def test_elsewhere_nothing_of_the_plugin_shows(evals: pytest.Pytester, served: P
 
 def test_the_plugin_imports_nothing_slow_until_an_eval_is_collected(evals: pytest.Pytester) -> None:
     code = "import sys, harness.pytest_plugin; print([m for m in ('openai', 'pydantic', 'sqlalchemy', 'numpy') if m in sys.modules])"
-    assert evals.run("python", "-c", code).outlines == ["[]"]
+    assert evals.run(sys.executable, "-c", code).outlines == ["[]"]
