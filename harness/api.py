@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from harness import backends, config, engine, evals
 from harness.backends.replay import PREFIX as REPLAY
-from harness.config import BackendConfig, Config
+from harness.config import BackendConfig, Config, RunConfig
 from harness.engine import Listener, Outcome, Settings
 from harness.errors import BackendUnavailable, ConfigError
 from harness.plan import Cell, Selection, plan
@@ -39,6 +39,8 @@ class Options:
     cache: bool | None = None
     resume: bool = False
     jobs: int | None = None
+    whole: bool = False
+    """Whole splits, as gates need them: what `[run]` says of variants and samples does not hold."""
     every_backend: bool = False
     """Run an eval also on backends that it leaves out: the user named both."""
 
@@ -59,12 +61,13 @@ def cells(found: Config, store: Store, names: Sequence[str], options: Options) -
     """Plan the runs of the evals called `names` (default: all); asks no model."""
     defaults = found.run
     chosen = options.backend or defaults.backend or tuple(found.backends)
+    sample = RunConfig() if options.whole else defaults
     selection = Selection(
-        variants=options.variant or defaults.variant,
+        variants=options.variant or sample.variant,
         own_variant_only=options.own_variant_only,
-        version=options.version or defaults.version,
-        split=options.split or defaults.split,
-        limit=options.limit or defaults.limit,
+        version=options.version or sample.version,
+        split=options.split or sample.split,
+        limit=options.limit or sample.limit,
         every_backend=options.every_backend,
     )
     definitions = evals.find(found.root, names)
@@ -99,7 +102,7 @@ def execute(found: Config, store: Store, planned: Sequence[Cell], options: Optio
     defaults = found.run
     settings = Settings(
         cache=defaults.cache if options.cache is None else options.cache,
-        resume=options.resume,
+        resume=options.resume or defaults.resume,
         jobs=options.jobs or defaults.jobs,
         required=frozenset(options.backend or defaults.backend),
     )

@@ -56,6 +56,7 @@ class RunConfig(Strict):
     limit: int | None = Field(default=None, ge=1)
     split: str | None = None
     cache: bool = True
+    resume: bool = False
     jobs: int | None = Field(default=None, ge=1)
     output: Names = ()
 

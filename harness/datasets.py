@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config import hint, parse, read_toml
+from harness.config import at, hint, parse, read_toml
 from harness.errors import DatasetError
 from harness.sources import Card, rows
 from harness.types import Case
@@ -83,6 +83,9 @@ def load(root: Path, name: str) -> Dataset:
         msg = f"no dataset {name!r}: {folder / CARD} does not exist{hint(name, names(root))}"
         raise DatasetError(msg)
     card = parse(Card, read_toml(folder / CARD), folder / CARD)
+    if card.name != name:
+        msg = f"{at(folder / CARD, ('name',))}name is {card.name!r}, but the folder is {name!r}: make them the same"
+        raise DatasetError(msg)
     source = card.source if card.source.startswith("hub:") else str(folder / card.source)
     problems: list[str] = []
     read = ((where, _case(where, row, card, problems)) for where, row in rows(card, source))

@@ -48,7 +48,7 @@ def judge(gate: str, gates: GateConfig, cell: str, summary: Summary) -> GateResu
         kinds = ", ".join(f"{count} {kind}" for kind, count in summary.errors)
         message = (
             f"{cell}: {summary.n_errors} of {summary.n} calls failed ({kinds}): {gate} is undecided; "
-            "mend the backend and run again (answered cases are not asked twice)"
+            "mend the backend and run again with --resume (answered cases are not asked twice)"
         )
         return GateResult(gate, cell, Verdict.UNDECIDED, message)
     if gate in _RATES:

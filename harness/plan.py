@@ -97,6 +97,8 @@ def plan(
         for backend in backends:
             if definition.backends and backend.name not in definition.backends and not selection.every_backend:
                 continue
+            if backend.provider != "replay":
+                prompt.variant(backend.variant)  # a misspelt one would leave every gate unjudged
             own = selection.own_variant_only or backend.provider == "replay"  # a saved run has answers to one variant
             wanted = selection.variants or ((backend.variant,) if own else tuple(prompt.variants))
             for name in wanted:

@@ -61,6 +61,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """All workers of one session share its name."""
+    if paths := config.getoption("--eval-report"):
+        from harness.errors import HarnessError
+        from harness.report import check_path
+
+        try:
+            for path in paths:
+                check_path(Path(path))
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from None
     worker = getattr(config, "workerinput", None)
     config.stash[_session] = worker["testrunuid"] if worker else uuid.uuid4().hex
 
@@ -90,7 +99,7 @@ class EvalFile(pytest.File):
         for cell in cells:
             wanted: list[str | None] = [*gates.names(cell.definition.gates)]
             for gate in wanted or [None]:
-                yield GateItem.from_parent(self, name=f"{cell.name}::{gate or 'answers'}", cell=cell, gate=gate)
+                yield GateItem.from_parent(self, name=f"{cell.name}[{gate or 'answers'}]", cell=cell, gate=gate)
 
 
 class GateFailed(Exception):
@@ -132,7 +141,7 @@ class GateItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """`evals/ticket_triage.toml: local@smollm2::min_accuracy`."""
+        """`ticket_triage: local@smollm2[min_accuracy]`."""
         return self.path, None, f"{self.path.stem}: {self.name}"
 
 
@@ -165,6 +174,7 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
 
     from harness import api
     from harness.engine import Listener
+    from harness.errors import Interrupted
 
     with _project(start) as (found, store, _):
         folder = Path(gettempdir()) / f"harness-pytest-{config.stash[_session]}"
@@ -174,7 +184,10 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
         with FileLock(folder / f"{key}.lock"):
             if not told.exists():
                 named = tuple(config.getoption("--backend"))
-                outcome = api.execute(found, store, [cell], api.Options(backend=named), Listener())
+                try:
+                    outcome = api.execute(found, store, [cell], api.Options(backend=named), Listener())
+                except Interrupted as error:  # Ctrl-C ends the session, not this test alone
+                    raise KeyboardInterrupt(str(error)) from None
                 told.write_text(json.dumps(_told(outcome)), encoding="utf-8")
         saved = json.loads(told.read_text(encoding="utf-8"))
         if saved["skipped"]:
@@ -205,7 +218,7 @@ def _project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Ce
         ) -> list[Cell]:
             variant = variants or tuple(config.getoption("--variant"))
             backend = backends or tuple(config.getoption("--backend"))
-            options = api.Options(backend=backend, variant=variant, own_variant_only=not variant)
+            options = api.Options(backend=backend, variant=variant, own_variant_only=not variant, whole=True)
             return api.cells(found, store, names, options)
 
         yield found, store, planned
@@ -231,7 +244,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     run_ids = list(dict.fromkeys(v for one in reports for key, v in one.user_properties if key == RUN_PROPERTY))
     if not run_ids:
         return
-    from harness.report import build, check_path, write
+    from harness.report import build, write
 
     with _project(_root_of(config)) as (_, store, _):
         runs = sorted((store.load(str(run_id)) for run_id in run_ids), key=lambda r: (r.manifest.eval, r.manifest.cell))
@@ -240,7 +253,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write(_as_text(built))
     for name in config.getoption("--eval-report"):
         path = config.invocation_params.dir / name
-        check_path(path)
         write(built, path)
         terminalreporter.write_line(f"report: {path}")
 

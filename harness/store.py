@@ -148,10 +148,11 @@ class Store:
         return found
 
     def unfinished(self, plan_key: str) -> Manifest | None:
-        """The newest run of this plan that was not finished."""
+        """The newest run of this plan that was not finished, or in which calls failed."""
+        failures = sa.exists().where(_results.c.run_id == _runs.c.run_id, _results.c.failed)
         query = (
             sa.select(_runs.c.manifest)
-            .where(_runs.c.plan_key == plan_key, _runs.c.finished_at.is_(None))
+            .where(_runs.c.plan_key == plan_key, sa.or_(_runs.c.finished_at.is_(None), failures))
             .order_by(_runs.c.started_at.desc())
             .limit(1)
         )
@@ -195,10 +196,13 @@ class Store:
         return Run(manifest, tuple(self.results(manifest.run_id)))
 
     def latest(self, eval_name: str | None = None) -> list[Run]:
-        """The newest finished run of every cell of every eval (of one eval)."""
+        """The newest finished run of every cell of every eval (of one eval).
+
+        A sample only where there is nothing whole. Replayed runs are no news, and left out.
+        """
         newest: dict[tuple[str, str], Manifest] = {}
-        for manifest in self.manifests(eval_name):
-            if manifest.finished_at:
+        for manifest in sorted(self.manifests(eval_name), key=lambda m: m.limit is not None):
+            if manifest.finished_at and not manifest.backend.startswith("replay:"):
                 newest.setdefault((manifest.eval, manifest.cell), manifest)
         return [Run(m, tuple(self.results(m.run_id))) for _, m in sorted(newest.items())]
 
@@ -233,7 +237,8 @@ def open_store(url: str) -> Store:
             _make_folder(Path(parsed.database).parent)
         engine = sa.create_engine(parsed, **_engine_options(parsed))
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
-        msg = f"[store] url {_without_password(url)!r} cannot be used: {_first_line(error)}"
+        extra = ": `pip install 'prompt-portability-harness[postgres]'`" if "psycopg" in str(error) else ""
+        msg = f"store url {_without_password(url)!r} cannot be used: {_first_line(error)}{extra}"
         raise StoreError(msg) from None
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_pragmas)
@@ -295,7 +300,7 @@ def _explained(url: str) -> Iterator[None]:
             "disk I/O error": "the disk does not take it: check space and health, then go on with --resume",
             "locked": "another process holds it: wait for that, then go on with --resume",
             "readonly": "it cannot be written: check its permissions",
-            "unable to open": "it cannot be opened: check the path and its permissions",
+            "unable to open": "it cannot be opened: its folder must be there and writable",
         }
         what = next((hint for sign, hint in advice.items() if sign in text), "check [store] url in harness.toml")
         msg = f"store {url}: {text}: {what}"

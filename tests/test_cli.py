@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -269,3 +270,70 @@ def test_an_eval_that_leaves_every_backend_out_says_so_and_runs_where_both_are_n
     assert harness("run", "triage", "--backend", "fake").code == 0
     served.eval('backends = ["gtp"]\n')
     assert "did you mean 'gpt'?" in harness("run").err
+
+
+def test_a_backend_tuned_for_a_variant_that_is_not_there_is_refused_before_anything_is_asked(
+    harness: Terminal, served: Project, server: FakeOpenAI
+) -> None:
+    path = served.root / "harness.toml"
+    path.write_text(path.read_text().replace('variant = "local"', 'variant = "locl"'))
+    ended = harness("run")
+    assert (ended.code, "did you mean 'local'?" in ended.err) == (2, True)
+    assert not server.chats
+
+
+def test_gates_that_are_not_judged_are_told(harness: Terminal, served: Project) -> None:
+    served.eval("[gates]\nmin_accuracy = 0.9\n")
+    ended = harness("run", "--variant", "gpt")
+    assert ended.code == 0
+    assert "triage: no gate is judged, because no backend was run with the variant it is tuned for" in ended.out
+
+
+def test_the_commonest_reason_of_failed_calls_is_told(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
+    server.answer = lambda asked: (
+        knows(asked) if "Say OK" in asked.prompt else Reply(status=400, json={"error": {"message": "too long"}})
+    )
+    ended = harness("run", "--variant", "local")
+    assert ended.code == 4
+    assert "triage local@fake: 4 of 4 calls failed, most of them: bad_request: " in ended.err
+    assert "too long" in ended.err
+
+
+def test_resume_asks_again_only_what_failed_also_above_temperature_0(
+    harness: Terminal, served: Project, server: FakeOpenAI
+) -> None:
+    served.eval("[sampling]\ntemperature = 0.7\n")
+    server.answer = lambda asked: Reply(status=400) if "Easter" in asked.prompt else knows(asked)
+    assert harness("run", "--variant", "local").code == 4
+    server.answer = knows
+    before = len(server.prompts)
+    assert harness("run", "--variant", "local", "--resume").code == 0
+    assert len(server.prompts) == before + 1
+
+
+def test_a_report_prefers_whole_runs_to_samples_and_leaves_deleted_backends_out(
+    harness: Terminal, served: Project, server: FakeOpenAI
+) -> None:
+    server.answer = knows
+    harness("run", "--variant", "local")
+    harness("run", "--variant", "local", "--limit", "1")
+    harness("report", "-o", "r.jsonl")
+    assert len((served.root / "r.jsonl").read_text().splitlines()) == 4
+    path = served.root / "harness.toml"
+    path.write_text(path.read_text().replace("backends.fake", "backends.renamed"))
+    assert "no finished runs" in harness("report").err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_our_characters_gets_the_matrix_and_the_report(served: Project, encoding: str) -> None:
+    command = [sys.executable, "-m", "harness", "run", "--limit", "1", "-o", "r.html"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    ended = subprocess.run(command, cwd=served.root, env=environment, capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert b"gpt@fake" in ended.stdout
+    assert (served.root / "r.html").is_file()
+
+
+def test_history_of_an_eval_that_never_ran_says_so(harness: Terminal, served: Project) -> None:
+    harness("run")
+    assert "no runs of 'nosuch'" in harness("history", "nosuch").out

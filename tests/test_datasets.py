@@ -395,3 +395,9 @@ class TestHub:
         said = complaint(project)
         assert said.startswith("hub:nobody/nothing: cannot be loaded: ")
         assert "\n" not in said
+
+
+def test_a_card_has_the_name_of_its_folder(project: Project) -> None:
+    project.write("datasets/tickets/card.toml", CARD.replace('"tickets"', '"other"'))
+    with pytest.raises(ConfigError, match=r"card.toml:1: name is 'other', but the folder is 'tickets'"):
+        datasets.load(project.root, "tickets")

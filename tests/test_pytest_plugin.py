@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
+import time
 
 import numpy as np  # noqa: F401  pytester forgets what its inner session imports, and numpy refuses a second time
 import pytest
@@ -37,7 +40,7 @@ def test_each_gate_of_each_cell_is_a_test_and_the_matrix_is_printed(evals: pytes
     result = run(evals, "evals/", "-v")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
-        ["*local@fake::min_accuracy PASSED*", "*local@fake::min_compliance PASSED*", "*= evals =*"]
+        ["*local@fake[[]min_accuracy[]] PASSED*", "*local@fake[[]min_compliance[]] PASSED*", "*= evals =*"]
     )
     result.stdout.fnmatch_lines(["local@fake  100.0%*"])
 
@@ -85,7 +88,7 @@ def test_a_failed_call_leaves_the_gate_undecided_and_the_test_failed(
 def test_an_eval_without_gates_has_one_test_that_every_case_is_answered(evals: pytest.Pytester) -> None:
     result = run(evals, "evals/", "-v")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*local@fake::answers PASSED*"])
+    result.stdout.fnmatch_lines(["*local@fake[[]answers[]] PASSED*"])
 
 
 HOSTED = '\n[backends.gpt]\nprovider = "openai"\nmodel = "gpt-4o"\nvariant = "gpt"\n'
@@ -145,3 +148,44 @@ def test_elsewhere_nothing_of_the_plugin_shows(evals: pytest.Pytester, served: P
 def test_the_plugin_imports_nothing_slow_until_an_eval_is_collected(evals: pytest.Pytester) -> None:
     code = "import sys, harness.pytest_plugin; print([m for m in ('openai', 'pydantic', 'sqlalchemy', 'numpy') if m in sys.modules])"
     assert evals.run(sys.executable, "-c", code).outlines == ["[]"]
+
+
+def test_a_test_can_be_run_by_the_name_that_is_printed(evals: pytest.Pytester, served: Project) -> None:
+    served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\n")
+    run(evals, "evals/triage.toml::local@fake[min_accuracy]").assert_outcomes(passed=1)
+
+
+def test_gates_are_judged_on_whole_splits_whatever_the_defaults_of_the_command_line(
+    evals: pytest.Pytester, served: Project, server: FakeOpenAI
+) -> None:
+    path = served.root / "harness.toml"
+    path.write_text(path.read_text() + '\n[run]\nlimit = 1\nvariant = ["gpt"]\n')
+    served.eval("[gates]\nmin_accuracy = 0.3\n")
+    run(evals, "evals/").assert_outcomes(passed=1)
+    assert len(server.prompts) == 4
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_asked(
+    evals: pytest.Pytester, server: FakeOpenAI
+) -> None:
+    result = run(evals, "evals/", "--eval-report", "x.pdf")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *x.pdf*"])
+    assert not server.asked
+
+
+def test_ctrl_c_ends_the_session_and_not_only_a_test(
+    evals: pytest.Pytester, served: Project, server: FakeOpenAI
+) -> None:
+    served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\n")
+    server.answer = lambda asked: Reply("billing", delay_s=0 if "Say OK" in asked.prompt else 30)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "evals/"]
+    with subprocess.Popen(command, cwd=served.root, stdout=subprocess.PIPE, text=True) as session:
+        while not server.prompts:
+            assert session.poll() is None
+            time.sleep(0.01)
+        asked = len(server.prompts)
+        session.send_signal(signal.SIGINT)
+        session.communicate(timeout=20)
+    assert session.returncode == pytest.ExitCode.INTERRUPTED
+    assert len(server.prompts) <= asked + 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from typing import Annotated
@@ -47,6 +48,9 @@ def _root(
 
 def main() -> None:
     """Run the command line; what the user can mend ends with one line and the exit code of its kind."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no “–” gets a “?”, not a traceback
     try:
         app()
     except KeyboardInterrupt:

@@ -45,6 +45,7 @@ def doctor() -> None:
     import asyncio
 
     from harness.cli._common import load_project
+    from harness.types import ModelInfo
 
     project = load_project()
     typer.echo(f"project  {project.path}\nstore    {project.store_url.split('@')[-1]}")
@@ -53,7 +54,9 @@ def doctor() -> None:
         info = asyncio.run(_examine(config))
         ready = not isinstance(info, str)
         healthy &= ready
-        typer.secho(f"{'ok' if ready else 'no':3}", fg="green" if ready else "red", nl=False)
+        doubt = isinstance(info, ModelInfo) and bool(info.note)
+        word, colour = ("no", "red") if not ready else ("??", "yellow") if doubt else ("ok", "green")
+        typer.secho(f"{word:3}", fg=colour, nl=False)
         typer.echo(
             f"{name}: {_describe(info) if not isinstance(info, str) else info.removeprefix(f'backend {name}: ')}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -41,15 +42,19 @@ def read(
         raise ConfigError(msg)
     contract = json_contract(schema) if schema else None
     of_labels = label_contracts([label.strip() for label in labels.split(",")] if labels else [])
+    if file is None and isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="strict")
     try:
-        with file.open(encoding="utf-8") if file else sys.stdin as lines:
+        source = file.open(encoding="utf-8") if file else sys.stdin
+    except OSError as error:
+        msg = f"{file}: cannot be read: {error.strerror}"
+        raise ConfigError(msg) from None
+    try:
+        with source as lines:
             for reading in read_lines(
                 lines, lambda allowed: contract or of_labels(allowed), str(file) if file else "standard input"
             ):
                 typer.echo(json.dumps(reading, ensure_ascii=False))
     except UnicodeDecodeError as error:
         msg = f"{file or 'standard input'}: not UTF-8 text (byte {error.start})"
-        raise ConfigError(msg) from None
-    except OSError as error:
-        msg = f"{file}: cannot be read: {error.strerror}"
         raise ConfigError(msg) from None

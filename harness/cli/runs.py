@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from harness.engine import Outcome
     from harness.gates import GateResult
@@ -51,7 +52,12 @@ def run(
     split: Annotated[
         str | None, typer.Option(envvar="HARNESS_SPLIT", help="Another split than the eval's; `all` for every case.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,  # noqa: FBT002
+    resume: Annotated[  # noqa: FBT002  Typer's way to say a flag
+        bool,
+        typer.Option(
+            "--resume", envvar="HARNESS_RESUME", help="Go on with a run that was interrupted or had failed calls."
+        ),
+    ] = False,
     cache: Annotated[
         bool | None,
         typer.Option(
@@ -104,11 +110,14 @@ def run(
             outcome = api.execute(project, store, cells, options, heard)
         for error in outcome.failures:
             complain(str(error))
+        for line in _why_calls_failed(outcome.runs):
+            complain(line, "note")
         if outcome.runs:
             built = report_module.build(outcome.runs)
-            console().print(matrix(built))
             for path in outputs:
                 report_module.write(built, path)
+            console().print(matrix(built))
+            for path in outputs:
                 typer.echo(f"report: {path}")
     _end(outcome, cells)
 
@@ -134,6 +143,18 @@ def _end(outcome: Outcome, cells: Sequence[Cell]) -> NoReturn:
     raise typer.Exit(1 if Verdict.FAILED in verdicts else 0)
 
 
+def _why_calls_failed(runs: Sequence[Run]) -> list[str]:
+    """For each run with failed calls, how many and the commonest reason."""
+    lines = []
+    for run in runs:
+        errors = Counter(f"{e.kind}: {e.message}" for r in run.results if (e := r.response.error) is not None)
+        if errors:
+            (reason, _), *_ = errors.most_common(1)
+            title = f"{run.manifest.eval} {run.manifest.cell}"
+            lines.append(f"{title}: {errors.total()} of {len(run.results)} calls failed, most of them: {reason}")
+    return lines
+
+
 def _judge(runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
     """The gates of every cell that production would use, unless only a sample of its cases was run."""
     from harness import gates
@@ -141,6 +162,9 @@ def _judge(runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
 
     results: list[GateResult] = []
     by_key = {(cell.definition.name, cell.name): cell for cell in cells if cell.is_own}
+    for name in dict.fromkeys(cell.definition.name for cell in cells if gates.names(cell.definition.gates)):
+        if not any(one.manifest.eval == name and (name, one.manifest.cell) in by_key for one in runs):
+            typer.echo(f"{name}: no gate is judged, because no backend was run with the variant it is tuned for")
     for one in runs:
         cell = by_key.get((one.manifest.eval, one.manifest.cell))
         if cell is None:
@@ -179,7 +203,7 @@ def report(
         for path in outputs:
             report_module.check_path(path)
         wanted: list[str | None] = list(evals) if evals else [None]
-        runs = [one for name in wanted for one in _find_runs(store, name)]
+        runs = [one for name in wanted for one in _find_runs(store, name, project.backends)]
         if not runs:
             msg = f"no finished runs in {store.url}: `harness run` makes some"
             raise StoreError(msg)
@@ -190,9 +214,10 @@ def report(
             typer.echo(f"report: {path}")
 
 
-def _find_runs(store: Store, name: str | None) -> list[Run]:
-    """The newest runs of an eval, or the run of that id."""
-    runs = store.latest(name)
+def _find_runs(store: Store, name: str | None, backends: Iterable[str] = ()) -> list[Run]:
+    """The newest runs of an eval (on these backends, if any are given), or the run of that id."""
+    known = set(backends)
+    runs = [run for run in store.latest(name) if not known or run.manifest.backend in known]
     return runs if runs or name is None else [store.load(name)]
 
 
@@ -235,7 +260,8 @@ def history(
             state = "finished" if m.finished_at else "not finished: --resume"
             cells = (m.run_id, m.eval, m.cell, m.prompt, str(m.n_cases), model, state)
             table.add_row(*(Text(cell) for cell in cells))
-    console().print(table if table.row_count else "no runs yet: `harness run` makes some")
+    none = f"no runs of {eval_name!r}" if eval_name else "no runs yet"
+    console().print(table if table.row_count else f"{none}: `harness run` makes some")
 
 
 def rescore(

@@ -18,11 +18,6 @@ class Accuracy:
     lenient: Rate
     compliance: Rate
 
-    @property
-    def format_loss(self) -> float:
-        """Share of cases that are right but phrased so that production code does not see it."""
-        return self.lenient.value - self.strict.value
-
 
 @dataclass(frozen=True, slots=True)
 class Summary:

@@ -11,7 +11,7 @@ COLUMNS = (
     *("case_id", "variant", "backend", "reply", "strict", "compliant", "lenient", "violations", "expected"),
     *("latency_s", "error"),
     *("eval", "run_id", "prompt", "dataset", "split", "repeat", "strict_correct", "lenient_correct"),
-    *("finish_reason", "prompt_tokens", "completion_tokens", "cached", "tags"),
+    *("finish_reason", "prompt_tokens", "completion_tokens", "cached", "tags", "refusal", "tool_calls"),
 )
 
 
@@ -36,5 +36,6 @@ def _row(manifest: Manifest, result: Result) -> dict[str, Any]:
         *(manifest.eval, manifest.run_id, manifest.prompt, manifest.dataset, case.split or manifest.split),
         *(result.repeat, score and score.strict, score and score.lenient, response.finish_reason or None),
         *(response.prompt_tokens, response.completion_tokens, result.cached, list(case.tags)),
+        *(response.refusal, [dict(call) for call in response.tool_calls]),
     )
     return dict(zip(COLUMNS, values, strict=True))

@@ -23,7 +23,7 @@ def matrix(report: Report) -> RenderableType:
     parts: list[RenderableType] = []
     for e in report.evals:
         parts += [Text(visible(e.name), style="bold"), _rates(e), _violations(e)]
-        parts += [Text(f"! {visible(notice.text)}") for notice in notices(e) if notice.kind == "error"]
+        parts += [Text(f"{'!' if notice.kind == 'error' else '·'} {visible(notice.text)}") for notice in notices(e)]
         parts.append(Text(""))
     return Group(*parts[:-1])
 
@@ -68,4 +68,5 @@ def _top(cell: CellReport) -> str:
     counted = cell.summary.violations
     if not counted:
         return "no violations" if cell.summary.answered else NOTHING
-    return " · ".join(f"{code} {count:,}" for code, count in counted[:_TOP_VIOLATIONS])
+    more = f" · {len(counted) - _TOP_VIOLATIONS} more kinds" if len(counted) > _TOP_VIOLATIONS else ""
+    return " · ".join(f"{code} {count:,}" for code, count in counted[:_TOP_VIOLATIONS]) + more

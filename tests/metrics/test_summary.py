@@ -35,10 +35,6 @@ def test_strict_lenient_and_compliance_are_three_rates_over_the_same_cases(
     assert (found.strict, found.lenient, found.compliance) == (rate(strict, n), rate(lenient, n), rate(compliant, n))
 
 
-def test_the_format_loss_is_what_a_careful_reader_would_still_have_found() -> None:
-    assert accuracy([RIGHT, BADLY_PHRASED, WRONG, UNCLEAR]).format_loss == pytest.approx(0.25)
-
-
 def test_a_failed_call_is_an_error_and_in_no_denominator() -> None:
     found = summarize([RIGHT, WRONG, failed("timeout"), failed("server"), failed("timeout")])
     assert (found.n, found.answered, found.n_errors) == (5, 2, 3)
