@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from harness import backends, config, engine, evals
 from harness.backends.replay import PREFIX as REPLAY
 from harness.config import BackendConfig, Config, RunConfig
-from harness.engine import Listener, Outcome, Settings
+from harness.engine import Outcome, Settings
 from harness.errors import BackendUnavailable, ConfigError
+from harness.listener import Listener
 from harness.plan import Cell, Selection, plan
 from harness.store import Store, open_store
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import random
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
@@ -19,47 +18,24 @@ from itertools import groupby
 from threading import Lock
 from time import perf_counter
 
+from harness.asking import Patience, ask
 from harness.backends import Backend
 from harness.backends import connect as connect_backend
-from harness.backends._http import failed
 from harness.config import BackendConfig
 from harness.errors import BackendError, BackendUnavailable, HarnessError, Interrupted
 from harness.ids import new_run_id, now
+from harness.listener import Listener
 from harness.models import Progress
 from harness.plan import Cell
 from harness.store import Store
 from harness.tasks import read_and_score
 from harness.types import Case, Manifest, Message, ModelInfo, Request, Response, Result, Run, Sampling
 
-FIRST_WAIT_S = 0.5
-LONGEST_WAIT_S = 60.0
 UNPROVEN_ANSWERS_LAST = timedelta(hours=24)
 BATCH = 256
 """The most results that one commit carries."""
 
 Connect = Callable[[BackendConfig, Progress | None], Backend]
-
-
-class Listener:
-    """Hears how a run goes. This one does nothing with it; the command line's draw bars or write lines."""
-
-    def skipped(self, backend: str, reason: str) -> None:
-        """A backend takes no part."""
-
-    def noted(self, cell: str, text: str) -> None:
-        """Something worth a line."""
-
-    def fetching(self, what: str, done: int, total: int) -> None:
-        """A model file is on its way; sizes in bytes."""
-
-    def started(self, cell: Cell, total: int, from_store: int) -> None:
-        """A cell begins; `from_store` of its `total` answers are already there."""
-
-    def answered(self, cell: Cell, results: Sequence[Result]) -> None:
-        """Some answers have been saved."""
-
-    def finished(self, cell: Cell, run: Run) -> None:
-        """A cell is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,12 +279,12 @@ class _Session:
         pending = iter(todo)
         ready: asyncio.Queue[Result] = asyncio.Queue()
         asked: list[Result] = []
-        patience = _Patience(max(10, 2 * self.jobs))
+        patience = Patience(max(10, 2 * self.jobs))
 
         async def worker() -> None:
             for place in pending:
                 case, request = cell.cases[place], cell.requests[place]
-                response, attempts = await self._ask(request)
+                response, attempts = await ask(self.backend, request, self.config)
                 ready.put_nowait(replace(_read(cell, case, request, response), attempts=attempts))
                 patience.watch(self.config.name, response)
 
@@ -350,27 +326,12 @@ class _Session:
             return
         started = perf_counter()
         dummy = Request((Message("user", "Say OK."),), Sampling(max_tokens=1))
-        response, _ = await self._ask(dummy)
+        response, _ = await ask(self.backend, dummy, self.config)
         if response.error is not None:
             msg = f"backend {self.config.name}: no answer to the warm-up request: {response.error.message}"
             raise BackendUnavailable(msg)
         self.cold_start_s = perf_counter() - started
         self._warm = True
-
-    async def _ask(self, request: Request) -> tuple[Response, int]:
-        """One answer, or the error that remains after all attempts, and how many attempts it took."""
-        attempts = 0
-        while True:
-            attempts += 1
-            try:
-                async with asyncio.timeout(self.config.timeout_s):
-                    response = await self.backend.complete(request)
-            except TimeoutError:
-                response = failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
-            error = response.error
-            if error is None or not error.retryable or attempts > self.config.retries:
-                return response, attempts
-            await asyncio.sleep(_wait_s(attempts, error.retry_after_s))
 
     def _finish(self, manifest: Manifest, results: Sequence[Result], wall_s: float) -> Manifest:
         served = sorted({r.response.model for r in results if r.response.model})
@@ -384,24 +345,6 @@ class _Session:
         )
         self.loop.store.finish(finished)
         return finished
-
-
-class _Patience:
-    """Stops a cell whose every call fails: hours of retries would end with nothing."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.in_a_row = 0
-
-    def watch(self, backend: str, response: Response) -> None:
-        """Count a final failure, or forget them all after an answer."""
-        self.in_a_row = self.in_a_row + 1 if response.error else 0
-        if response.error and self.in_a_row >= self.limit:
-            msg = (
-                f"backend {backend}: stopped after {self.in_a_row} failed calls in a row, the last one "
-                f"{response.error.kind}: {response.error.message}; what was answered is saved, go on with --resume"
-            )
-            raise BackendError(msg)
 
 
 def _jobs(settings: Settings, config: BackendConfig, backend: Backend) -> int:
@@ -436,13 +379,6 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def _wait_s(attempt: int, asked_s: float | None) -> float:
-    """What the server asks for, or twice as long each time; with jitter, so that clients do not come back together."""
-    if asked_s is not None:
-        return min(asked_s, LONGEST_WAIT_S) + random.uniform(0, 0.1)  # noqa: S311  no secret
-    return float(min(FIRST_WAIT_S * 2 ** (attempt - 1), LONGEST_WAIT_S) * random.uniform(0.5, 1.5))  # noqa: S311
 
 
 def _hash(value: object) -> str:

@@ -173,8 +173,8 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
     from filelock import FileLock
 
     from harness import api
-    from harness.engine import Listener
     from harness.errors import Interrupted
+    from harness.listener import Listener
 
     with _project(start) as (found, store, _):
         folder = Path(gettempdir()) / f"harness-pytest-{config.stash[_session]}"

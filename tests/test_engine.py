@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from harness import engine
+from harness import asking, engine
 from harness import store as store_module
 from harness.backends._http import failed
 from harness.errors import BackendError, BackendUnavailable, Interrupted, StoreError
@@ -44,8 +44,8 @@ def store(project: Project) -> Iterator[Store]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     skip_certificates(monkeypatch)
-    monkeypatch.setattr(engine, "FIRST_WAIT_S", 0.001)
-    monkeypatch.setattr(engine, "LONGEST_WAIT_S", 0.01)
+    monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(asking, "LONGEST_WAIT_S", 0.01)
 
 
 def served(project: Project, server: FakeOpenAI, **more: Any) -> None:
@@ -274,7 +274,7 @@ def test_a_backend_that_never_returns_is_timed_out(project: Project, store: Stor
 def test_the_engine_waits_as_long_as_the_server_asks(
     project: Project, store: Store, server: FakeOpenAI, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "LONGEST_WAIT_S", 60.0)
+    monkeypatch.setattr(asking, "LONGEST_WAIT_S", 60.0)
     served(project, server, retries=1)
     at: list[float] = []
 
@@ -288,18 +288,18 @@ def test_the_engine_waits_as_long_as_the_server_asks(
 
 
 def test_waiting_grows_and_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "FIRST_WAIT_S", 1.0)
-    monkeypatch.setattr(engine, "LONGEST_WAIT_S", 60.0)
+    monkeypatch.setattr(asking, "FIRST_WAIT_S", 1.0)
+    monkeypatch.setattr(asking, "LONGEST_WAIT_S", 60.0)
     for attempt, middle in ((1, 1), (2, 2), (3, 4), (7, 60), (50, 60)):
-        assert middle * 0.5 <= engine._wait_s(attempt, None) <= middle * 1.5
-    assert 3 <= engine._wait_s(1, 3.0) <= 3.1
-    assert engine._wait_s(1, 86_400.0) <= 60.1
+        assert middle * 0.5 <= asking.wait_s(attempt, None) <= middle * 1.5
+    assert 3 <= asking.wait_s(1, 3.0) <= 3.1
+    assert asking.wait_s(1, 86_400.0) <= 60.1
 
 
 def test_waiting_is_no_latency(
     project: Project, store: Store, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "LONGEST_WAIT_S", 60.0)
+    monkeypatch.setattr(asking, "LONGEST_WAIT_S", 60.0)
     served(project, server, retries=1)
     server.next(Reply(), error(429, Retry_After="0.4"))
     latency = run_of(project, store, jobs=1).results[0].response.latency_s

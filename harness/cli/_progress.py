@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from harness.cli._common import note
-from harness.engine import Listener
+from harness.listener import Listener
 from harness.plan import Cell
 from harness.types import Result, Run
 

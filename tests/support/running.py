@@ -9,7 +9,8 @@ from typing import Any
 from harness import backends, engine
 from harness.backends import Backend
 from harness.config import BackendConfig
-from harness.engine import Listener, Outcome, Settings
+from harness.engine import Outcome, Settings
+from harness.listener import Listener
 from harness.models import Progress
 from harness.plan import Cell
 from harness.store import Store
