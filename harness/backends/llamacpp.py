@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import xllamacpp
 
 LOOPBACK_KEY = "embedded"
+SPIN_COUNT = "10000"
 T = TypeVar("T")
 
 
@@ -102,9 +103,9 @@ class LlamaCppBackend:
 
     def _load(self, path: str) -> xllamacpp.Server:
         """Start the engine with one slot per concurrent request, each with the whole context."""
-        # OpenMP's threads spin while they wait for one another. Beside any other busy process that wait takes the time
-        # slice of the very thread waited for: measured 13 times slower on two cores, against 10% gained when alone.
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        # OpenMP's threads spin for long while they wait for one another, which takes time slices from the very thread
+        # waited for where anything else is busy; not to spin at all costs half the speed (bench/embedded.py).
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
         import xllamacpp
 
         parameters = xllamacpp.CommonParams()
