@@ -22,6 +22,7 @@ from harness.errors import BackendUnavailable, ConfigError
 from harness.listener import Listener
 from harness.plan import Cell, Selection, plan
 from harness.store import Store, open_store
+from harness.types import Decoding
 
 if TYPE_CHECKING:
     from harness.report import CellReport
@@ -35,8 +36,10 @@ class Options:
     variant: tuple[str, ...] = ()
     own_variant_only: bool = False
     version: str | None = None
+    decoding: tuple[Decoding, ...] = ()
     split: str | None = None
     limit: int | None = None
+    demo: bool = False
     cache: bool | None = None
     resume: bool = False
     jobs: int | None = None
@@ -67,8 +70,10 @@ def cells(found: Config, store: Store, names: Sequence[str], options: Options) -
         variants=options.variant or sample.variant,
         own_variant_only=options.own_variant_only,
         version=options.version or sample.version,
+        decoding=options.decoding or sample.decoding,
         split=options.split or sample.split,
         limit=options.limit or sample.limit,
+        demo=options.demo or sample.demo,
         every_backend=options.every_backend,
     )
     definitions = evals.find(found.root, names)
@@ -115,6 +120,7 @@ def run(
     backend: str | Sequence[str] = (),
     variant: str | Sequence[str] = (),
     version: str | None = None,
+    decoding: Decoding | Sequence[Decoding] = (),
     split: str | None = None,
     limit: int | None = None,
     cache: bool | None = None,
@@ -129,6 +135,7 @@ def run(
         backend=_tuple(backend),
         variant=_tuple(variant),
         version=version,
+        decoding=(decoding,) if isinstance(decoding, str) else tuple(decoding),
         split=split,
         limit=limit,
         cache=cache,

@@ -8,11 +8,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import ConfigError
+from harness.types import Decoding
 
 FILE_NAME = "harness.toml"
 _SET_BY_US = {"root", "path"}
@@ -34,6 +35,10 @@ Name = Annotated[str, Field(min_length=1)]
 """A string that is not empty."""
 
 
+Service = Literal["chat", "embeddings"]
+"""What a model can be asked for."""
+
+
 class StoreConfig(Strict):
     """Where runs are kept."""
 
@@ -53,7 +58,9 @@ class RunConfig(Strict):
     backend: Names = ()
     variant: Names = ()
     version: str | None = None
+    decoding: Annotated[tuple[Decoding, ...], Field(strict=False)] = ()
     limit: int | None = Field(default=None, ge=1)
+    demo: bool = False
     split: str | None = None
     cache: bool = True
     resume: bool = False
@@ -62,7 +69,10 @@ class RunConfig(Strict):
 
 
 class BackendConfig(BaseModel):
-    """A model behind a protocol. Keys of the provider's own (`n_ctx`, `keep_alive`, …) are checked by its module."""
+    """A model behind a protocol. Keys of the provider's own (`n_ctx`, `keep_alive`, …) are checked by its module.
+
+    `prompt_usd`, `completion_usd`: the price of a million tokens.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
@@ -76,6 +86,9 @@ class BackendConfig(BaseModel):
     timeout_s: float = Field(default=120.0, gt=0)
     concurrency: int | None = Field(default=None, ge=1)
     retries: int = Field(default=4, ge=0)
+    prompt_usd: float | None = Field(default=None, ge=0)
+    completion_usd: float | None = Field(default=None, ge=0)
+    serves: Annotated[tuple[Service, ...], Field(strict=False, min_length=1)] = ("chat",)
     folder: Path | None = None
     """Where harness.toml is: a relative path to a model counts from there. Not the user's to set."""
 

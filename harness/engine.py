@@ -172,7 +172,7 @@ class _Session:
         self.info = info
         self.jobs = _jobs(loop.settings, config, backend)
         self.cold_start_s: float | None = None
-        self._warm = not backend.warm_up
+        self._warm: set[bool] = set() if backend.warm_up else {False, True}
         told = asdict(info)
         del told["note"]
         self.model_key = _hash([told, config.provider, config.model, config.base_url, config.options])
@@ -182,7 +182,7 @@ class _Session:
         # The store in threads: a loop that waits for the disk would be counted as latency of another backend.
         manifest, kept, known = await asyncio.to_thread(self._prepare, cell)
         todo = _remaining(cell, [*kept, *known])
-        self.loop.listener.started(cell, len(cell.cases), len(kept) + len(known))
+        self.loop.listener.started(cell, len(cell.asks), len(kept) + len(known))
         if self.info.note:
             self.loop.listener.noted(cell.name, self.info.note)
         try:
@@ -190,7 +190,8 @@ class _Session:
         except BackendError:
             await asyncio.to_thread(self.loop.store.discard_if_empty, manifest.run_id)
             raise
-        results = sorted([*kept, *known, *asked], key=lambda result: result.case.id)
+        results = sorted([*kept, *known, *asked], key=_place)
+        results = await asyncio.to_thread(self._judge, manifest, cell, results)
         finished = await asyncio.to_thread(self._finish, manifest, results, perf_counter() - started)
         run_ = Run(finished, tuple(results))
         self.loop.listener.finished(cell, run_)
@@ -200,7 +201,7 @@ class _Session:
         """The run, what it has from an interrupted session, and what the store knows from other runs."""
         manifest = self._begin(cell)
         kept = self._kept(manifest, cell)
-        known = self._from_store(cell, {result.case.id for result in kept})
+        known = self._from_store(cell, {_place(result) for result in kept})
         self._save(manifest.run_id, known)
         return manifest, kept, known
 
@@ -222,10 +223,12 @@ class _Session:
             split=cell.split or "",
             limit=cell.limit,
             labels=cell.task.labels,
-            n_cases=len(cell.cases),
+            n_cases=sum(case.expected is not None for case in cell.cases),
             started_at=started_at,
             fingerprint=fingerprint,
             notes=(self.info.note,) if self.info.note else (),
+            decoding=cell.decoding,
+            repeats=cell.definition.repeats,
         )
         self.loop.store.begin(manifest, plan_key=plan_key, model_key=self.model_key)
         return manifest
@@ -250,7 +253,13 @@ class _Session:
         results = self.loop.store.results(manifest.run_id)
         return [r for r in results if r.response.error is None and r.case.id in ids]
 
-    def _from_store(self, cell: Cell, done: set[str]) -> list[Result]:
+    def _judge(self, manifest: Manifest, cell: Cell, results: list[Result]) -> list[Result]:
+        """Score what shows only beside the other replies."""
+        judged = cell.task.judge(results)
+        self.loop.store.save(manifest.run_id, [new for old, new in zip(results, judged, strict=True) if new is not old])
+        return judged
+
+    def _from_store(self, cell: Cell, done: set[tuple[str, int]]) -> list[Result]:
         """Earlier answers to the same requests. Only where the same request must give the same answer.
 
         A server that tells no digest may serve another model tomorrow by the same name: its answers are good for a day.
@@ -258,7 +267,7 @@ class _Session:
         if not self.loop.settings.cache or cell.sampling.temperature > 0:
             return []
         since = "" if self.info.digest else now(-UNPROVEN_ANSWERS_LAST)
-        pairs = [pair for pair in zip(cell.cases, cell.requests, strict=True) if pair[0].id not in done]
+        pairs = [(case, request) for case, request in cell.asks if (case.id, request.repeat) not in done]
         found = self.loop.store.answers(self.model_key, [request.key for _, request in pairs], since=since)
         return [
             replace(_read(cell, case, request, found[request.key][0]), cached=True, answered_at=found[request.key][1])
@@ -275,7 +284,7 @@ class _Session:
 
     async def _ask_all(self, manifest: Manifest, cell: Cell, todo: Sequence[int]) -> list[Result]:
         """Ask for the cases at `todo`, `jobs` at a time, saving as answers come in."""
-        await self._warm_up()
+        await self._warm_up(embed=cell.task.embeds)
         pending = iter(todo)
         ready: asyncio.Queue[Result] = asyncio.Queue()
         asked: list[Result] = []
@@ -283,7 +292,7 @@ class _Session:
 
         async def worker() -> None:
             for place in pending:
-                case, request = cell.cases[place], cell.requests[place]
+                case, request = cell.asks[place]
                 response, attempts = await ask(self.backend, request, self.config)
                 ready.put_nowait(replace(_read(cell, case, request, response), attempts=attempts))
                 patience.watch(self.config.name, response)
@@ -320,18 +329,18 @@ class _Session:
         with self.loop.counting:
             self.loop.saved += sum(not result.cached and result.response.error is None for result in results)
 
-    async def _warm_up(self) -> None:
+    async def _warm_up(self, *, embed: bool) -> None:
         """Have the model loaded before anything is timed."""
-        if self._warm:
+        if embed in self._warm:
             return
         started = perf_counter()
-        dummy = Request((Message("user", "Say OK."),), Sampling(max_tokens=1))
+        dummy = Request((Message("user", "Say OK."),), Sampling(max_tokens=1), embed=embed)
         response, _ = await ask(self.backend, dummy, self.config)
         if response.error is not None:
             msg = f"backend {self.config.name}: no answer to the warm-up request: {response.error.message}"
             raise BackendUnavailable(msg)
         self.cold_start_s = perf_counter() - started
-        self._warm = True
+        self._warm.add(embed)
 
     def _finish(self, manifest: Manifest, results: Sequence[Result], wall_s: float) -> Manifest:
         served = sorted({r.response.model for r in results if r.response.model})
@@ -356,13 +365,18 @@ def _jobs(settings: Settings, config: BackendConfig, backend: Backend) -> int:
 def _read(cell: Cell, case: Case, request: Request, response: Response) -> Result:
     """A response, read under the contract and scored."""
     reading, score = read_and_score(cell.task, case, response)
-    return Result(case, response, reading, score, request.key, answered_at=now())
+    return Result(case, response, reading, score, request.key, request.repeat, answered_at=now())
 
 
 def _remaining(cell: Cell, done: Iterable[Result]) -> list[int]:
-    """The places of cases still to be asked."""
-    ids = {result.case.id for result in done}
-    return [place for place, case in enumerate(cell.cases) if case.id not in ids]
+    """The places of what is still to be asked."""
+    places = {_place(result) for result in done}
+    return [place for place, (case, request) in enumerate(cell.asks) if (case.id, request.repeat) not in places]
+
+
+def _place(result: Result) -> tuple[str, int]:
+    """A result's place in its run."""
+    return result.case.id, result.repeat
 
 
 def _drain(queue: asyncio.Queue[Result], at_most: int) -> list[Result]:

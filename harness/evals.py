@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from harness.config import Name, Names, Strict, at, hint, parse, read_toml
 from harness.errors import ConfigError
+from harness.types import Decoding
 
 FOLDER = "evals"
 
 
-class GateConfig(Strict):
-    """`[gates]`: what each cell must reach. A rate is judged by the lower end of its 95% interval."""
+class TagGates(Strict):
+    """`[gates.tag.x]`: what the cases of one tag must reach."""
 
     min_accuracy: float | None = Field(default=None, gt=0, le=1)
     min_lenient_accuracy: float | None = Field(default=None, gt=0, le=1)
     min_compliance: float | None = Field(default=None, gt=0, le=1)
+
+
+class GateConfig(TagGates):
+    """`[gates]`: what each cell must reach, by the end of the 95% interval that proves it unless `judge` says "point".
+
+    `margin` is judged against the reference, `max_regression` and `max_flips` (right → wrong) against the baseline.
+    """
+
+    min_macro_f1: float | None = Field(default=None, gt=0, le=1)
+    margin: float | None = Field(default=None, gt=0, lt=1)
+    max_regression: float | None = Field(default=None, gt=0, lt=1)
+    max_flips: int | None = Field(default=None, ge=0)
     max_p95_latency_s: float | None = Field(default=None, gt=0)
+    max_cost_per_1k: float | None = Field(default=None, gt=0)
+    tag: Mapping[str, TagGates] = Field(default_factory=dict)
+    judge: Literal["interval", "point"] = "interval"
 
 
 class SamplingConfig(Strict):
@@ -40,7 +56,11 @@ class TrafficConfig(Strict):
 
 
 class Eval(Strict):
-    """One eval file. Keys of the task kind's own (`labels`, …) are in `options` and are checked by its module."""
+    """One eval file. Keys of the task kind's own (`labels`, …) are in `options` and are checked by its module.
+
+    `decoding`: a cell each; the first is the one that production uses, and gates judge. `repeats`: how often each case
+    is asked. `demo_limit`: how many cases `--demo` takes.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
@@ -51,6 +71,9 @@ class Eval(Strict):
     dataset: Name
     split: Name | None = "test"
     backends: Names = ()
+    decoding: Annotated[tuple[Decoding, ...], Field(strict=False, min_length=1)] = ("free",)
+    repeats: int = Field(default=1, ge=1)
+    demo_limit: int | None = Field(default=None, ge=1)
     sampling: SamplingConfig = SamplingConfig()
     gates: GateConfig = GateConfig()
     traffic: TrafficConfig | None = None

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from harness import datasets
-from harness.config import BackendConfig
+from harness.config import BackendConfig, Service, at
 from harness.contracts import Contract
 from harness.datasets import Dataset
 from harness.errors import ConfigError, DatasetError
 from harness.evals import Eval
 from harness.prompts import Library, Prompt, Variant
 from harness.tasks import Task, task_of
-from harness.types import Case, Request, Sampling
+from harness.types import Case, Constraint, Decoding, Message, Request, Sampling, cell_name
 
 SHOWN = 5
 
@@ -33,51 +34,57 @@ class Cell:
     backend: BackendConfig
     dataset: Dataset
     cases: tuple[Case, ...]
-    requests: tuple[Request, ...]
+    asks: tuple[tuple[Case, Request], ...]
     split: str | None
     limit: int | None
+    decoding: Decoding = "free"
 
     @property
     def name(self) -> str:
-        """`variant@backend`."""
-        return f"{self.variant.name}@{self.backend.name}"
+        """`variant@backend`, and `+constrained` where the server is told what to let through."""
+        return cell_name(self.variant.name, self.backend.name, self.decoding)
 
     @property
     def sampling(self) -> Sampling:
-        """How every request is sampled."""
-        return self.requests[0].sampling
+        """How every request is sampled, but for the seeds of repeats."""
+        return self.asks[0][1].sampling
 
     @property
     def is_own(self) -> bool:
-        """The variant is the one that the backend is tuned for: the cell that production would use."""
-        return self.variant.name == self.backend.variant
+        """The cell that production would use: the variant that the backend is tuned for, as the eval decodes first."""
+        return self.variant.name == self.backend.variant and self.decoding == self.definition.decoding[0]
 
     def fingerprint(self) -> dict[str, str]:
         """What of a run's identity is known before the backend is asked."""
         return {
             "prompt": f"{self.prompt.id}/{self.variant.name}",
             "prompt_hash": self.variant.digest,
-            "rendered_hash": _rendered(self.cases, self.requests),
+            "rendered_hash": _rendered(self.asks),
             "dataset": self.dataset.name,
             "dataset_hash": datasets.fingerprint(self.cases),
             "contract": self.task.contract.id,
             "contract_hash": contract_digest(self.task.contract),
             "sampling": json.dumps(asdict(self.sampling), sort_keys=True),
+            "decoding": self.decoding,
+            "repeats": str(self.definition.repeats),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What of the matrix is wanted. Empty `variants`: all that the prompt has.
+    """What of the matrix is wanted. Empty `variants`: all that the prompt has; empty `decoding`: what the eval says.
 
+    `demo`: no more cases than an eval's `demo_limit`.
     `every_backend`: those too that an eval's `backends` leaves out, because the user named them.
     """
 
     variants: tuple[str, ...] = ()
     own_variant_only: bool = False
     version: str | None = None
+    decoding: tuple[Decoding, ...] = ()
     split: str | None = None
     limit: int | None = None
+    demo: bool = False
     every_backend: bool = False
 
 
@@ -92,22 +99,40 @@ def plan(
         prompt = library.load(definition.prompt, version=selection.version)
         dataset = datasets.load(root, definition.dataset)
         split = _split(definition, dataset, selection)
-        cases = dataset.select(None if split == "all" else split, selection.limit)
+        limit = definition.demo_limit if selection.limit is None and selection.demo else selection.limit
+        cases = (*task.context, *dataset.select(None if split == "all" else split, limit))
         _check_expected(task, dataset, cases)
-        for backend in backends:
-            if definition.backends and backend.name not in definition.backends and not selection.every_backend:
-                continue
+        questions = _Questions(definition, task, cases, dataset.path)
+        for backend in _backends_for(definition, task, backends, selection):
             if backend.provider != "replay":
                 prompt.variant(backend.variant)  # a misspelt one would leave every gate unjudged
             own = selection.own_variant_only or backend.provider == "replay"  # a saved run has answers to one variant
-            wanted = selection.variants or ((backend.variant,) if own else tuple(prompt.variants))
-            for name in wanted:
-                variant = prompt.variant(name)
-                requests = tuple(_requests(definition, task, variant, cases, dataset.path))
+            names = selection.variants or ((backend.variant,) if own else tuple(prompt.variants))
+            for variant, decoding in product(map(prompt.variant, names), selection.decoding or definition.decoding):
+                asks = tuple(questions.asked(variant, decoding))
                 cells.append(
-                    Cell(definition, task, prompt, variant, backend, dataset, cases, requests, split, selection.limit)
+                    Cell(definition, task, prompt, variant, backend, dataset, cases, asks, split, limit, decoding)
                 )
     return cells
+
+
+def _backends_for(
+    definition: Eval, task: Task, backends: Sequence[BackendConfig], selection: Selection
+) -> Iterator[BackendConfig]:
+    """Those that the eval does not leave out and that serve what it asks for; a named one that does not is an error."""
+    service: Service = "embeddings" if task.embeds else "chat"
+    for backend in backends:
+        named = backend.name in definition.backends
+        if definition.backends and not named and not selection.every_backend:
+            continue
+        if backend.provider == "replay" or service in backend.serves:
+            yield backend
+        elif named or selection.every_backend:
+            msg = (
+                f"{definition.path}: {definition.task} needs {service}, which backend {backend.name} does not serve: "
+                f'if it does, say so in harness.toml: [backends.{backend.name}] serves = ["{service}"]'
+            )
+            raise ConfigError(msg)
 
 
 def _split(definition: Eval, dataset: Dataset, selection: Selection) -> str | None:
@@ -121,27 +146,56 @@ def _split(definition: Eval, dataset: Dataset, selection: Selection) -> str | No
     return wanted
 
 
-def _requests(definition: Eval, task: Task, variant: Variant, cases: Sequence[Case], path: Path) -> list[Request]:
-    chosen = {name: value for name, value in definition.sampling if value is not None}
-    sampling = replace(task.sampling, **chosen)
-    requests = []
-    for case in cases:
-        variables = task.variables(case)
+@dataclass(frozen=True, slots=True)
+class _Questions:
+    """The cases of an eval; a variant makes requests of them."""
+
+    definition: Eval
+    task: Task
+    cases: tuple[Case, ...]
+    path: Path
+
+    def asked(self, variant: Variant, decoding: Decoding) -> Iterator[tuple[Case, Request]]:
+        """Each case and its request; with `repeats`, each case so often, under a seed of its own."""
+        task = self.task
+        chosen = {name: value for name, value in self.definition.sampling if value is not None}
+        sampling = replace(task.sampling, **chosen)
+        constraint = self._constraint() if decoding == "constrained" else None
+        for case in self.cases:
+            messages = self._messages(variant, case)
+            for repeat in range(self._times(case)):
+                seeded = replace(sampling, seed=None if sampling.seed is None else sampling.seed + repeat)
+                yield case, Request(messages, seeded, repeat, task.tools(case), constraint, task.embeds)
+
+    def _times(self, case: Case) -> int:
+        """How often to ask. What is neither judged nor sampled has nothing to tell by being asked again."""
+        return self.definition.repeats if case.expected is not None and not self.task.embeds else 1
+
+    def _messages(self, variant: Variant, case: Case) -> tuple[Message, ...]:
+        variables = self.task.variables(case)
         if hidden := [name for name in case.inputs if variables[name] != case.inputs[name]]:
-            msg = (
-                f"{path}: case {case.id}: input {hidden[0]!r} has the name of a variable that the task gives: rename it"
-            )
+            what = f"input {hidden[0]!r} has the name of a variable that the task gives: rename it"
+            msg = f"{self.path}: case {case.id}: {what}"
             raise DatasetError(msg)
         try:
-            requests.append(Request(variant.render(variables), sampling))
+            return variant.render(variables)
         except ConfigError as error:
             msg = f"{error} (case {case.id})"
             raise type(error)(msg) from None
-    return requests
+
+    def _constraint(self) -> Constraint:
+        if self.task.constraint is None:
+            msg = (
+                f"{at(self.definition.path, ('decoding',))}a reply of task {self.definition.task} cannot be "
+                'constrained: leave it at decoding = ["free"]'
+            )
+            raise ConfigError(msg)
+        return self.task.constraint
 
 
 def _check_expected(task: Task, dataset: Dataset, cases: Sequence[Case]) -> None:
-    problems = [f"{dataset.path}: case {case.id}: {what}" for case in cases if (what := task.check(case))]
+    judged = [case for case in cases if case.expected is not None]
+    problems = [f"{dataset.path}: case {case.id}: {what}" for case in judged if (what := task.check(case))]
     if problems:
         more = f" (and {len(problems) - SHOWN} more)" if len(problems) > SHOWN else ""
         raise DatasetError("\n".join(problems[:SHOWN]) + more)
@@ -154,10 +208,11 @@ def contract_digest(contract: Contract) -> str:
     return _digest([contract.id, settings])
 
 
-def _rendered(cases: Sequence[Case], requests: Sequence[Request]) -> str:
+def _rendered(asks: Sequence[tuple[Case, Request]]) -> str:
     """Hash of what the model sees, in whatever order; how it is sampled has its own place in the fingerprint."""
-    turns = [[[message.role, message.content] for message in request.messages] for request in requests]
-    return _digest(sorted([case.id, asked] for case, asked in zip(cases, turns, strict=True)))
+    once = [(case, request) for case, request in asks if request.repeat == 0]
+    turns = [[case.id, [[m.role, m.content] for m in request.messages], *request.tools] for case, request in once]
+    return _digest(sorted(turns, key=lambda turn: str(turn[0])))
 
 
 def _digest(value: Any) -> str:

@@ -219,7 +219,8 @@ def _project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Ce
             variant = variants or tuple(config.getoption("--variant"))
             backend = backends or tuple(config.getoption("--backend"))
             options = api.Options(backend=backend, variant=variant, own_variant_only=not variant, whole=True)
-            return api.cells(found, store, names, options)
+            cells = api.cells(found, store, names, options)
+            return [cell for cell in cells if cell.decoding == cell.definition.decoding[0]]
 
         yield found, store, planned
 

@@ -25,11 +25,12 @@ def rescore(run: Run, definition: Eval) -> Run:
     task = task_of(definition)
     results = []
     for result in run.results:
-        if problem := task.check(result.case):
+        if result.case.expected is not None and (problem := task.check(result.case)):
             msg = f"{definition.path}: case {result.case.id} of run {old.run_id}: {problem}"
             raise ConfigError(msg)
         reading, score = read_and_score(task, result.case, result.response)
         results.append(replace(result, reading=reading, score=score, cached=True))
+    results = task.judge(results)
     contract = {"contract": task.contract.id, "contract_hash": contract_digest(task.contract)}
     started = now()
     manifest = replace(

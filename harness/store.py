@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,6 +63,9 @@ class Store:
         """Use `open_store`."""
         self._engine = engine
         self._writer = engine.execution_options(writing=True)
+        # SQLAlchemy writes code for each kind of statement on its first use, and two threads at once trip over it
+        # ("'InternalTraversal' object is not callable"); a store is never so busy that taking turns would show.
+        self._turn = RLock()
         self.url = url
 
     def begin(self, manifest: Manifest, *, plan_key: str, model_key: str) -> None:
@@ -220,12 +224,12 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        with _explained(self.url), self._writer.begin() as connection:
+        with self._turn, _explained(self.url), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        with _explained(self.url), self._engine.connect() as connection:
+        with self._turn, _explained(self.url), self._engine.connect() as connection:
             yield connection
 
 
@@ -377,14 +381,13 @@ def _result(row: Mapping[str, Any]) -> Result:
 def _score(data: Mapping[str, Any]) -> Score:
     fields = data.get("fields", {})
     counts = {name: (FieldCounts(*strict), FieldCounts(*lenient)) for name, (strict, lenient) in fields.items()}
-    return Score(data["strict"], data["lenient"], counts)
+    return Score(data["strict"], data["lenient"], counts, data.get("measures", {}))
 
 
 def _response(data: Mapping[str, Any]) -> Response:
     error = data["error"]
-    return replace(
-        Response(**{**data, "tool_calls": tuple(data["tool_calls"])}), error=CallError(**error) if error else None
-    )
+    told = {**data, "tool_calls": tuple(data["tool_calls"]), "vector": tuple(data.get("vector", ()))}
+    return replace(Response(**told), error=CallError(**error) if error else None)
 
 
 def _manifest(text: str) -> Manifest:

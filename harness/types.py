@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 Role = Literal["system", "user", "assistant"]
+Decoding = Literal["free", "constrained"]
 JSON = Any
 """A value that `json.loads` can return."""
 
@@ -54,19 +55,37 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """What a server is told to let through while it decodes: one of `choices`, or JSON of a `schema`."""
+
+    choices: tuple[str, ...] = ()
+    schema: Mapping[str, JSON] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """What a backend is asked: the rendered messages and how to sample. `repeat` keeps answers to the same apart."""
+    """What a backend is asked: the rendered messages and how to sample.
+
+    `repeat` keeps answers to the same apart. `tools`: functions that the model may call, in the shape of the OpenAI
+    protocol. `embed`: asks for the vector of the only message's text instead of a reply.
+    """
 
     messages: tuple[Message, ...]
     sampling: Sampling
     repeat: int = 0
+    tools: tuple[Mapping[str, JSON], ...] = ()
+    constraint: Constraint | None = None
+    embed: bool = False
 
     @property
     def key(self) -> str:
         """Hash of all that decides the answer, but for who is asked."""
         turns = [[message.role, message.content] for message in self.messages]
-        parts = [turns, [getattr(self.sampling, name) for name in Sampling.__slots__], self.repeat]
-        return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()
+        parts: list[Any] = [turns, [getattr(self.sampling, name) for name in Sampling.__slots__], self.repeat]
+        if self.tools or self.constraint or self.embed:
+            constraint = self.constraint and [self.constraint.choices, self.constraint.schema]
+            parts += [self.tools, constraint, self.embed]
+        return hashlib.sha256(json.dumps(parts, ensure_ascii=True, sort_keys=True, default=dict).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +104,11 @@ class CallError:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back. `latency_s` is the wall time of the call that answered, without waiting or loading the model."""
+    """What came back. `latency_s` is the wall time of the call that answered, without waiting or loading the model.
+
+    `tool_calls` have the shape of the OpenAI protocol, their arguments as the JSON text that the server sent, whatever
+    the provider. `vector` is what an embedding request gets.
+    """
 
     text: str = ""
     finish_reason: str = ""
@@ -95,6 +118,7 @@ class Response:
     load_s: float | None = None
     refusal: str | None = None
     tool_calls: tuple[Mapping[str, JSON], ...] = ()
+    vector: tuple[float, ...] = ()
     model: str = ""
     error: CallError | None = None
 
@@ -133,11 +157,13 @@ class Score:
     """Right or wrong, twice: as production code sees the reply and as a careful reader does.
 
     `fields` has the same in parts, where the answer has parts: name -> counts of the strict and of the lenient reading.
+    `measures` are degrees of right, of the lenient reading: name -> value of this case, `None` where it does not apply.
     """
 
     strict: bool
     lenient: bool
     fields: Mapping[str, tuple[FieldCounts, FieldCounts]] = field(default_factory=dict)
+    measures: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +194,11 @@ class ModelInfo:
     note: str = ""
 
 
+def cell_name(variant: str, backend: str, decoding: Decoding) -> str:
+    """What a cell is called on every screen."""
+    return f"{variant}@{backend}" + ("" if decoding == "free" else f"+{decoding}")
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything about a run except its results. `fingerprint` is what must be equal for two runs to be comparable."""
@@ -189,11 +220,13 @@ class Manifest:
     cold_start_s: float | None = None
     wall_s: float | None = None
     notes: tuple[str, ...] = ()
+    decoding: Decoding = "free"
+    repeats: int = 1
 
     @property
     def cell(self) -> str:
-        """`variant@backend`."""
-        return f"{self.variant}@{self.backend}"
+        """`variant@backend`, and `+constrained` where the server was told what to let through."""
+        return cell_name(self.variant, self.backend, self.decoding)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ConfigError, DatasetError
-from harness.types import Sampling
+from harness.types import Constraint, Sampling
 
 from .support.project import CARD, CONFIG, EVAL, GPT, LOCAL, ROWS, Project, row
 
@@ -41,9 +41,38 @@ class TestCells:
     def test_a_cell_has_one_request_for_each_case(self, project: Project) -> None:
         cell = project.plan(variants=("local",))[0]
         assert [case.id for case in cell.cases] == ["t-1", "t-2", "t-3", "t-4"]
-        assert [request.messages[-1].content for request in cell.requests][:2] == [
+        assert [request.messages[-1].content for _, request in cell.asks][:2] == [
             *("Ticket: I was charged twice for March\nCategory:", "Ticket: The billing page crashes\nCategory:"),
         ]
+
+    def test_a_repeated_case_is_asked_under_seeds_of_its_own(self, project: Project) -> None:
+        project.eval("repeats = 3\n")
+        cell = project.plan(variants=("local",))[0]
+        first = [(case.id, request.repeat, request.sampling.seed) for case, request in cell.asks][:4]
+        assert first == [("t-1", 0, 0), ("t-1", 1, 1), ("t-1", 2, 2), ("t-2", 0, 0)]
+        assert (len(cell.cases), len({request.key for _, request in cell.asks})) == (4, 12)
+
+    def test_each_decoding_is_a_cell_and_production_uses_the_first(self, project: Project) -> None:
+        project.eval('decoding = ["free", "constrained"]\n')
+        free, constrained = project.plan(variants=("local",))
+        assert [(c.name, c.is_own) for c in (free, constrained)] == [
+            ("local@fake", True),
+            ("local@fake+constrained", False),
+        ]
+        assert free.asks[0][1].constraint is None
+        assert constrained.asks[0][1].constraint == Constraint(choices=("billing", "technical", "general"))
+        assert free.fingerprint()["rendered_hash"] == constrained.fingerprint()["rendered_hash"]
+
+    def test_a_decoding_can_be_chosen(self, project: Project) -> None:
+        assert {cell.name for cell in project.plan(decoding=("constrained",))} == {
+            *("gpt@fake+constrained", "local@fake+constrained")
+        }
+
+    def test_a_demo_takes_so_many_cases_as_the_eval_says(self, project: Project) -> None:
+        project.eval("demo_limit = 2\n")
+        assert [(len(cell.cases), cell.limit) for cell in project.plan(demo=True, variants=("gpt",))] == [(2, 2)]
+        assert [len(cell.cases) for cell in project.plan(demo=True, limit=1, variants=("gpt",))] == [1]
+        assert [len(cell.cases) for cell in project.plan(variants=("gpt",))] == [4]
 
     def test_sampling_is_explicit_and_cold_unless_the_eval_says_otherwise(self, project: Project) -> None:
         assert project.plan()[0].sampling == Sampling(temperature=0.0, top_p=1.0, max_tokens=32, seed=0, stop=())

@@ -101,7 +101,7 @@ def test_the_files_it_shows_make_a_project(project: Project) -> None:
     project.write("datasets/triage/cases.jsonl", row)
     cells = project.plan()
     assert [cell.name for cell in cells] == ["gpt@mistral-q4", "local@mistral-q4"]
-    assert cells[1].requests[0].messages[1].content == "I was charged twice"
+    assert cells[1].asks[0][1].messages[1].content == "I was charged twice"
 
 
 def test_its_make_targets_exist() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from time import time
@@ -15,6 +16,8 @@ from harness.types import CallError, Response
 
 MAX_REPLY_CHARS = 4_000_000
 """A longer reply is a fault of the server, not an answer."""
+LONG_TEXT = re.compile(r"too large to process|input length exceeds", re.IGNORECASE)
+"""llama.cpp and Ollama answer 500 to a text that is too long to be embedded. It will be as long next time."""
 
 
 def bad_url(url: str) -> str:
@@ -73,7 +76,8 @@ def failed(
 
 def checked_size(response: Response) -> Response:
     """The response, or the error `too_large` instead of it."""
-    size = len(response.text) + len(response.refusal or "") + sum(len(str(call)) for call in response.tool_calls)
+    size = len(response.text) + len(response.refusal or "") + len(response.vector)
+    size += sum(len(str(call)) for call in response.tool_calls)
     if size <= MAX_REPLY_CHARS:
         return response
     return failed("too_large", f"a reply of {size:,} characters; at most {MAX_REPLY_CHARS:,} are read")
@@ -83,6 +87,8 @@ def failed_status(status: int, message: str, headers: Mapping[str, str]) -> Resp
     """A response for an HTTP status that is no success and does not concern every call."""
     if status == 429:
         return failed("rate_limit", message, status=status, retry=True, after_s=retry_after_s(headers))
+    if status >= 500 and LONG_TEXT.search(message):
+        return failed("bad_request", message, status=status)
     if status in (408, 409) or status >= 500:
         return failed("server", message, status=status, retry=True, after_s=retry_after_s(headers))
     return failed("bad_request", message, status=status)

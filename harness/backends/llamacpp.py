@@ -13,17 +13,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import openai
 from pydantic import Field
 
 from harness import gguf, models
+from harness.backends._constraint import grammar
 from harness.backends._http import one_line
+from harness.backends._pooling import pooling
 from harness.backends.openai import OpenAIBackend
 from harness.config import BackendConfig, Strict
 from harness.errors import BackendError
-from harness.types import ModelInfo, Request, Response
+from harness.types import Constraint, ModelInfo, Request, Response
 
 if TYPE_CHECKING:
     import xllamacpp
@@ -39,16 +41,33 @@ class Options(Strict):
     `reproducible`: the same prompt gets the same reply whatever was asked before it. By default llama.cpp rounds
     differently with what else is in the batch and in the prefix cache, which is enough to change a word of a long
     reply; that default is kept because it is how every other llama.cpp server answers.
+
+    `pooling`: how the vectors of a text's tokens become one. By default as the model's file says, and where it says
+    nothing (a chat model) their mean.
     """
 
     reproducible: bool = False
     n_ctx: int = Field(default=4096, ge=128)
     n_threads: int | None = Field(default=None, ge=1)
     n_gpu_layers: int = -1
+    pooling: Literal["mean", "last", "cls"] | None = None
+
+
+class Engine(OpenAIBackend):
+    """The protocol as llama.cpp speaks it: a grammar lets a choice through as it is."""
+
+    bare_choices = True
+
+    def _constrained(self, constraint: Constraint) -> dict[str, Any]:
+        return grammar(constraint)
 
 
 class LlamaCppBackend:
-    """A GGUF file and the engine that runs it. Loaded on first use; one per process is meant to run at a time."""
+    """A GGUF file and the engine that runs it. Loaded on first use; one per process is meant to run at a time.
+
+    Replies and vectors come from an engine each: to give vectors one is set up so (pooling, a text in one batch) that
+    its replies would not be those of any other llama.cpp server.
+    """
 
     warm_up = True
     exclusive = True
@@ -59,9 +78,8 @@ class LlamaCppBackend:
         self.options = Options.model_validate(config.options)
         self.concurrency = config.concurrency or 1
         self._progress = progress
-        self._server: xllamacpp.Server | None = None
-        self._http: OpenAIBackend | None = None
-        self._starting: asyncio.Task[OpenAIBackend] | None = None
+        self._servers: list[xllamacpp.Server] = []
+        self._engines: dict[bool, asyncio.Task[Engine]] = {}
 
     async def identify(self) -> ModelInfo:
         """Fetch the file if need be, and say what it is: its sha256, and what its header tells. Loads nothing."""
@@ -75,33 +93,34 @@ class LlamaCppBackend:
         )
 
     async def complete(self, request: Request) -> Response:
-        """One chat completion; the first one loads the model."""
-        if self._starting is None:
-            self._starting = asyncio.create_task(self._start())
+        """One chat completion, or the vector of a text; the first of each kind loads the model."""
+        if request.embed not in self._engines:
+            self._engines[request.embed] = asyncio.create_task(self._start(embed=request.embed))
         # Shielded: a caller that runs out of time must not have the next one load the model a second time.
-        http = await asyncio.shield(self._starting)
-        return await http.complete(request)
+        engine = await asyncio.shield(self._engines[request.embed])
+        return await engine.complete(request)
 
     async def close(self) -> None:
-        """Stop the engine. One that is still loading cannot be stopped, and is waited for."""
-        if self._starting is not None:
-            await asyncio.gather(self._starting, return_exceptions=True)
-        if self._http is not None:
-            await self._http.close()
-        self._starting = self._http = self._server = None
+        """Stop the engines. One that is still loading cannot be stopped, and is waited for."""
+        started = await asyncio.gather(*self._engines.values(), return_exceptions=True)
+        for engine in started:
+            if isinstance(engine, Engine):
+                await engine.close()
+        self._engines.clear()
+        self._servers.clear()
 
     async def _path(self) -> Path:
         return await _abandonable(
             lambda: models.resolve(self.config.model, folder=self.config.folder, progress=self._progress)
         )
 
-    async def _start(self) -> OpenAIBackend:
+    async def _start(self, *, embed: bool) -> Engine:
         path = await self._path()
-        server = await asyncio.to_thread(self._load, str(path))
-        self._server, self._http = server, self._client(server.listening_address)
-        return self._http
+        server = await asyncio.to_thread(self._load, path, embed=embed)
+        self._servers.append(server)
+        return self._client(server.listening_address)
 
-    def _load(self, path: str) -> xllamacpp.Server:
+    def _load(self, path: Path, *, embed: bool) -> xllamacpp.Server:
         """Start the engine with one slot per concurrent request, each with the whole context."""
         # OpenMP's threads spin for long while they wait for one another, which takes time slices from the very thread
         # waited for where anything else is busy; not to spin at all costs half the speed (bench/embedded.py).
@@ -109,7 +128,7 @@ class LlamaCppBackend:
         import xllamacpp
 
         parameters = xllamacpp.CommonParams()
-        parameters.model.path = path
+        parameters.model.path = str(path)
         parameters.model_alias = {self.config.model}
         parameters.n_parallel = self.concurrency
         parameters.n_ctx = self.options.n_ctx * self.concurrency
@@ -119,6 +138,11 @@ class LlamaCppBackend:
         if self.options.reproducible:
             parameters.no_extra_bufts = True  # repacked weights sum in another order for one row than for many
             parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        if embed:
+            parameters.embedding = True
+            parameters.n_batch = parameters.n_ubatch = self.options.n_ctx  # pooling wants a text in one batch
+            kind = f"LLAMA_POOLING_TYPE_{(self.options.pooling or pooling(path) or 'mean').upper()}"
+            parameters.pooling_type = getattr(xllamacpp.llama_pooling_type, kind)
         parameters.endpoint_slots = False
         threads = self.options.n_threads or _cores()
         parameters.cpuparams.n_threads = threads
@@ -130,7 +154,7 @@ class LlamaCppBackend:
             msg = f"backend {self.config.name}: llama.cpp cannot load {why}"
             raise BackendError(msg) from None
 
-    def _client(self, address: str) -> OpenAIBackend:
+    def _client(self, address: str) -> Engine:
         """Our own server, without a proxy in between whatever the environment says."""
         base_url = f"{address}/v1"
         client = openai.AsyncOpenAI(
@@ -149,7 +173,7 @@ class LlamaCppBackend:
             quantization=self.config.quantization,
             **common,
         )
-        return OpenAIBackend(plain, client=client, key=LOOPBACK_KEY)
+        return Engine(plain, client=client, key=LOOPBACK_KEY)
 
 
 async def _abandonable(work: Callable[[], T]) -> T:

@@ -1,10 +1,11 @@
-"""An Ollama server, by the `ollama` SDK and the native `/api/chat`."""
+"""An Ollama server, by the `ollama` SDK and the native `/api/chat` and `/api/embed`."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -12,11 +13,14 @@ import httpx
 import ollama
 from pydantic import Field
 
+from harness.backends._constraint import for_wrapped, json_schema, kept, unwrapped
 from harness.backends._http import checked_size, failed, failed_status, get_json, one_line, shown_url
+from harness.backends._refusals import cannot, let_through
+from harness.backends._replies import tool_calls, vector
 from harness.config import BackendConfig, Strict
 from harness.errors import BackendError, BackendUnavailable
 from harness.models import Progress
-from harness.types import ModelInfo, Request, Response
+from harness.types import ModelInfo, Request, Response, Sampling
 
 DEFAULT_URL = "http://127.0.0.1:11434"
 KEY_VARIABLE = "OLLAMA_API_KEY"
@@ -94,32 +98,59 @@ class OllamaBackend:
         )
 
     async def complete(self, request: Request) -> Response:
-        """One chat; the time that the server spent on loading the model is not latency."""
+        """One chat, or the vector of a text; the time that the server spent on loading the model is not latency."""
         started = perf_counter()
         try:
-            reply = await self._client.chat(
-                model=self.config.model,
-                messages=[{"role": m.role, "content": m.content} for m in request.messages],
-                options=self._sampling(request),
-                keep_alive=self.options.keep_alive,
-            )
+            if request.embed:
+                response = _vector(await self._embedding(request), perf_counter() - started)
+            else:
+                response = _response(await self._chat(request), perf_counter() - started)
         except ollama.ResponseError as error:
-            self._raise_if_hopeless(error)
+            self._raise_if_hopeless(error, request=request)
             return failed_status(error.status_code, self._said(error), _headers(error))
         except httpx.TimeoutException:
             return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
         except UNREACHABLE as error:
             return failed("connection", self._redact(error) or type(error).__name__, retry=True)
         except OTHER_SHAPE as error:
-            return failed("bad_reply", f"not a chat reply: {self._redact(error)}", retry=True)
-        return checked_size(_response(reply, perf_counter() - started))
+            what = "an embedding" if request.embed else "a chat reply"
+            return failed("bad_reply", f"not {what}: {self._redact(error)}", retry=True)
+        return checked_size(self._unwrapped(request, response))
+
+    async def _chat(self, request: Request) -> ollama.ChatResponse:
+        constraint = request.constraint
+        asked: dict[str, Any] = {
+            "model": self.config.model,
+            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            "options": self._sampling(for_wrapped(request.sampling, constraint)),
+            "keep_alive": self.options.keep_alive,
+            "format": dict(json_schema(constraint)) if constraint else None,
+        }
+        reply: ollama.ChatResponse
+        if not request.tools:
+            reply = await self._client.chat(**asked)
+            return reply
+        # By itself the SDK leaves out whatever of a parameter's schema it has no field for (nested objects, formats).
+        body = {key: value for key, value in asked.items() if value is not None}
+        body |= {"tools": [dict(tool) for tool in request.tools], "stream": False}
+        reply = await self._client._request(ollama.ChatResponse, "POST", "/api/chat", json=body)  # noqa: SLF001
+        return reply
+
+    async def _embedding(self, request: Request) -> ollama.EmbedResponse:
+        (message,) = request.messages
+        return await self._client.embed(
+            model=self.config.model,
+            input=message.content,
+            truncate=False,  # by default Ollama cuts a longer text without a word
+            options={**self.options.options, "num_ctx": self.options.num_ctx},
+            keep_alive=self.options.keep_alive,
+        )
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client._client.aclose()  # noqa: SLF001  the SDK has no close of its own
 
-    def _sampling(self, request: Request) -> dict[str, Any]:
-        sampling = request.sampling
+    def _sampling(self, sampling: Sampling) -> dict[str, Any]:
         chosen = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -130,8 +161,26 @@ class OllamaBackend:
         }
         return {**self.options.options, **{k: v for k, v in chosen.items() if v is not None}}
 
-    def _raise_if_hopeless(self, error: ollama.ResponseError, not_there: type[BackendError] = BackendError) -> None:
+    def _unwrapped(self, request: Request, response: Response) -> Response:
+        """A constrained reply without the quotes around a choice; raises where the server took no notice."""
+        if request.constraint is None:
+            return response
+        text = unwrapped(request.constraint, response.text)
+        if not kept(request.constraint, text, bare=False):
+            msg = f"backend {self.config.name}: {self._url} {let_through(self.config.model, self._redact(text))}"
+            raise BackendError(msg)
+        return replace(response, text=text)
+
+    def _raise_if_hopeless(
+        self,
+        error: ollama.ResponseError,
+        not_there: type[BackendError] = BackendError,
+        request: Request | None = None,
+    ) -> None:
         """Raise for a status that every further call would get too."""
+        if request and (why := cannot(request, self.config.model, error.status_code, self._said(error))):
+            msg = f"backend {self.config.name}: {self._url} {why}"
+            raise BackendError(msg)
         if error.status_code == 404:
             raise not_there(self._not_pulled())
         if error.status_code in (401, 403):
@@ -170,7 +219,8 @@ def _headers(error: ollama.ResponseError) -> Mapping[str, str]:
 
 
 def _response(reply: ollama.ChatResponse, wall_s: float) -> Response:
-    load_s = (reply.load_duration or 0) * NANOSECONDS
+    load_s = _load_s(reply)
+    calls = ((None, call.function.model_dump(mode="json")) for call in reply.message.tool_calls or ())
     return Response(
         text=reply.message.content or "",
         finish_reason=reply.done_reason or "",
@@ -178,9 +228,27 @@ def _response(reply: ollama.ChatResponse, wall_s: float) -> Response:
         completion_tokens=reply.eval_count,
         latency_s=max(0.0, wall_s - load_s),
         load_s=load_s or None,
-        tool_calls=tuple(call.model_dump(mode="json") for call in reply.message.tool_calls or ()),
+        tool_calls=tool_calls(calls),
         model=reply.model or "",
     )
+
+
+def _vector(reply: ollama.EmbedResponse, wall_s: float) -> Response:
+    if not reply.embeddings:
+        msg = "a reply without a vector"
+        raise ValueError(msg)
+    load_s = _load_s(reply)
+    return Response(
+        prompt_tokens=reply.prompt_eval_count,
+        latency_s=max(0.0, wall_s - load_s),
+        load_s=load_s or None,
+        vector=vector(list(reply.embeddings[0])),
+        model=reply.model or "",
+    )
+
+
+def _load_s(reply: ollama.ChatResponse | ollama.EmbedResponse) -> float:
+    return (reply.load_duration or 0) * NANOSECONDS
 
 
 def connect(config: BackendConfig, _progress: Progress | None = None) -> OllamaBackend:

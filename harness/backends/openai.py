@@ -1,21 +1,24 @@
-"""OpenAI's chat completions by the `openai` SDK: api.openai.com, and any server that speaks the same protocol."""
+"""OpenAI's chat completions and embeddings by the `openai` SDK: api.openai.com, and any server of the same protocol."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from time import perf_counter
 from typing import Annotated, Any, Literal
 
 import openai
-from openai.types.chat import ChatCompletion
 from pydantic import Field
 
+from harness.backends import _constraint as constraints
 from harness.backends._http import checked_size, failed, failed_status, one_line, shown_url
+from harness.backends._refusals import cannot, let_through
+from harness.backends._replies import chat_response, vector_response
 from harness.config import BackendConfig, Strict, hint
 from harness.errors import BackendError, BackendUnavailable
 from harness.models import Progress
-from harness.types import ModelInfo, Request, Response
+from harness.types import Constraint, ModelInfo, Request, Response
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 HOSTED = "api.openai.com"
@@ -38,6 +41,8 @@ class OpenAIBackend:
 
     concurrency = 8
     exclusive = False
+    bare_choices = False
+    """Whether a server that is told the choices sends one as it is; otherwise as JSON."""
 
     def __init__(self, config: BackendConfig, *, client: openai.AsyncOpenAI | None = None, key: str = "") -> None:
         """`client` replaces the one made from `config`; `key` is kept only to keep it out of messages."""
@@ -94,46 +99,79 @@ class OpenAIBackend:
             return {}
 
     async def complete(self, request: Request) -> Response:
-        """One chat completion."""
+        """One chat completion, or the vector of a text."""
+        started = perf_counter()
+        try:
+            reply = await (self._embedding(request) if request.embed else self._completion(request))
+        except openai.APITimeoutError:
+            return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
+        except openai.APIConnectionError as error:
+            return failed("connection", self._redact(str(error.__cause__ or error)), retry=True)
+        except openai.APIStatusError as error:
+            self._raise_if_hopeless(error, request)
+            return failed_status(error.status_code, self._redact(error.message), error.response.headers)
+        except (openai.OpenAIError, ValueError, OverflowError) as error:
+            what = "an embedding" if request.embed else "a chat completion"
+            return failed("bad_reply", f"not {what}: {self._redact(str(error))}", retry=True)
+        wall_s = perf_counter() - started
+        if request.embed:
+            return checked_size(vector_response(reply, wall_s))
+        return checked_size(self._unwrapped(request, chat_response(reply, wall_s)))
+
+    async def _completion(self, request: Request) -> object:
         sampling = request.sampling
+        if not self.bare_choices:
+            sampling = constraints.for_wrapped(sampling, request.constraint)
         parameters: dict[str, Any] = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": sampling.seed,
             self._max_tokens: sampling.max_tokens,
             "stop": list(sampling.stop) or None,
+            "tools": list(request.tools) or None,
         }
         parameters = {k: v for k, v in parameters.items() if v is not None and k not in self.options.omit}
-        started = perf_counter()
-        try:
-            completion = await self._client.chat.completions.create(
-                model=self.config.model,
-                messages=[{"role": m.role, "content": m.content} for m in request.messages],  # type: ignore[misc]
-                extra_body={**self.options.extra_body, **self._extra_body()} or None,
-                **parameters,
-            )
-        except openai.APITimeoutError:
-            return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
-        except openai.APIConnectionError as error:
-            return failed("connection", self._redact(str(error.__cause__ or error)), retry=True)
-        except openai.APIStatusError as error:
-            self._raise_if_hopeless(error)
-            return failed_status(error.status_code, self._redact(error.message), error.response.headers)
-        except (openai.OpenAIError, ValueError) as error:
-            return failed("bad_reply", f"not a chat completion: {self._redact(str(error))}", retry=True)
-        return checked_size(_response(completion, perf_counter() - started))
+        constrained = self._constrained(request.constraint) if request.constraint else {}
+        return await self._client.chat.completions.create(
+            model=self.config.model,
+            messages=[{"role": m.role, "content": m.content} for m in request.messages],  # type: ignore[misc]
+            extra_body={**self.options.extra_body, **constrained} or None,
+            **parameters,
+        )
+
+    async def _embedding(self, request: Request) -> object:
+        (message,) = request.messages
+        return await self._client.embeddings.create(
+            model=self.config.model,
+            input=message.content,
+            encoding_format="float",
+            extra_body=dict(self.options.extra_body) or None,
+        )
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    def _extra_body(self) -> dict[str, Any]:
-        """What a kind of server needs beside the protocol."""
-        return {}
+    def _constrained(self, constraint: Constraint) -> dict[str, Any]:
+        """What a kind of server is told to let through, as keys of the request."""
+        return constraints.response_format(constraint, closed=self.config.base_url is None)
 
-    def _raise_if_hopeless(self, error: openai.APIStatusError) -> None:
+    def _unwrapped(self, request: Request, response: Response) -> Response:
+        """A constrained reply without the JSON around a choice; raises where the server took no notice."""
+        if request.constraint is None or response.error is not None:
+            return response
+        text = response.text if self.bare_choices else constraints.unwrapped(request.constraint, response.text)
+        if not constraints.kept(request.constraint, text, bare=self.bare_choices):
+            msg = f"backend {self.config.name}: {self._url} {let_through(self.config.model, self._redact(text))}"
+            raise BackendError(msg)
+        return replace(response, text=text)
+
+    def _raise_if_hopeless(self, error: openai.APIStatusError, request: Request | None = None) -> None:
         """Raise `BackendError` for a status that every further call would get too."""
         name, message = self.config.name, one_line(self._redact(error.message))
+        if request and (why := cannot(request, self.config.model, error.status_code, message)):
+            msg = f"backend {name}: {self._url} {why}"
+            raise BackendError(msg)
         if error.status_code in (401, 403):
             variable = self.config.api_key_env or ("" if self.warm_up else KEY_VARIABLE)
             hint_ = f"check {variable}" if variable else "name the key's variable with api_key_env in harness.toml"
@@ -172,40 +210,6 @@ def _key(config: BackendConfig) -> str:
         msg = f"backend {config.name}: {variable} holds characters that no key has: set it anew"
         raise BackendError(msg)
     return key
-
-
-def _response(completion: object, latency_s: float) -> Response:
-    """Our response from the SDK's, which does not check what a server sends."""
-    if not isinstance(completion, ChatCompletion):
-        return failed("bad_reply", f"not a chat completion: {one_line(completion, 80)}", retry=True)
-    try:
-        choice: Any = completion.choices[0]  # the SDK's types are only what a server should send
-        message, usage = choice.message, completion.usage
-        content, refusal = message.content or "", message.refusal or None
-        calls = tuple(call.model_dump(mode="json", warnings=False) for call in message.tool_calls or ())
-        tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (None, None)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        return failed("bad_reply", f"a chat completion without {_missing(completion)}: {error}", retry=True)
-    if not isinstance(content, str) or not isinstance(refusal, str | None):
-        return failed("bad_reply", "a chat completion whose content is no text", retry=True)
-    return Response(
-        text=content,
-        finish_reason=str(choice.finish_reason or ""),
-        prompt_tokens=_count(tokens[0]),
-        completion_tokens=_count(tokens[1]),
-        latency_s=latency_s,
-        refusal=refusal,
-        tool_calls=calls,
-        model=" ".join(str(part) for part in (completion.model, completion.system_fingerprint) if part),
-    )
-
-
-def _missing(completion: ChatCompletion) -> str:
-    return "a usable message" if getattr(completion, "choices", None) else "choices"
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
 
 
 def connect(config: BackendConfig, _progress: Progress | None = None) -> OpenAIBackend:

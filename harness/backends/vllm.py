@@ -1,24 +1,42 @@
-"""A vLLM server: the OpenAI protocol, plus `/version` for the fingerprint."""
+"""A vLLM server: the OpenAI protocol, plus `/version` for the fingerprint and decoding under constraints of its own."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Any, Literal
 
+from harness.backends import _constraint as constraints
+from harness.backends import openai
 from harness.backends._http import get_json
-from harness.backends.openai import OpenAIBackend, Options
 from harness.config import BackendConfig
 from harness.models import Progress
-from harness.types import ModelInfo
-
-__all__ = ["Options", "connect"]
+from harness.types import Constraint, ModelInfo
 
 DEFAULT_URL = "http://localhost:8000/v1"
+SINCE = (0, 11)
+"""The first version that takes `structured_outputs`; 0.12 is the first that ignores `guided_choice` and its like."""
 
 
-class VLLMBackend(OpenAIBackend):
+class Options(openai.Options):
+    """Keys of `[backends.x]` for provider vllm, beside those of openai.
+
+    `structured`: which parameter constrains decoding, where the server's version does not tell.
+    """
+
+    structured: Literal["structured_outputs", "guided"] | None = None
+
+
+class VLLMBackend(openai.OpenAIBackend):
     """One model of a vLLM server."""
 
     concurrency = 32
+    bare_choices = True
+
+    def __init__(self, config: BackendConfig) -> None:
+        """`config.base_url` is given."""
+        super().__init__(config)
+        self._structured = Options.model_validate(config.options).structured or "structured_outputs"
 
     async def identify(self) -> ModelInfo:
         """The model that is loaded, and the version of the engine that runs it."""
@@ -26,7 +44,15 @@ class VLLMBackend(OpenAIBackend):
         root = str(self._client.base_url).rstrip("/").removesuffix("/v1")
         version = await get_json(f"{root}/version", {"authorization": f"Bearer {self._key}"})
         found = str(version.get("version", "")) if isinstance(version, dict) else ""
+        numbers = re.match(r"v?(\d+)\.(\d+)", found)
+        if numbers and "structured" not in self.config.options:
+            told = (int(numbers[1]), int(numbers[2]))
+            # a development build of no release calls itself 0.1.dev…
+            self._structured = "guided" if (0, 1) < told < SINCE else "structured_outputs"
         return replace(info, engine="vllm", engine_version=found)
+
+    def _constrained(self, constraint: Constraint) -> dict[str, Any]:
+        return constraints.structured_outputs(constraint, guided=self._structured == "guided")
 
 
 def connect(config: BackendConfig, _progress: Progress | None = None) -> VLLMBackend:

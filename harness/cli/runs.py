@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from harness.gates import GateResult
     from harness.plan import Cell
     from harness.store import Store
-    from harness.types import Result, Run
+    from harness.types import Decoding, Result, Run
 
 Evals = Annotated[list[str] | None, typer.Argument(help="Names or paths of evals; all of them if none is named.")]
 Output = Annotated[
@@ -24,6 +25,14 @@ Output = Annotated[
         "--output", "-o", envvar="HARNESS_OUTPUT", help="Write a report: .html .json .jsonl .csv .md; repeatable."
     ),
 ]
+
+
+class DecodingName(StrEnum):
+    """What `--decoding` takes. Typer makes no choice of a `Literal` in a list."""
+
+    value: Decoding
+    FREE = "free"
+    CONSTRAINED = "constrained"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,7 +57,18 @@ def run(
         typer.Option("--variant", envvar="HARNESS_VARIANT", help="A prompt variant (gpt, local, …); repeatable."),
     ] = None,
     version: Annotated[str | None, typer.Option(envvar="HARNESS_VERSION", help="A prompt version, such as v1.")] = None,
+    decoding: Annotated[
+        list[DecodingName] | None,
+        typer.Option(
+            "--decoding",
+            envvar="HARNESS_DECODING",
+            help="free, or constrained: the server lets through only what the contract allows; repeatable.",
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, envvar="HARNESS_LIMIT", help="Only the first N cases.")] = None,
+    demo: Annotated[  # noqa: FBT002  Typer's way to say a flag
+        bool, typer.Option("--demo", envvar="HARNESS_DEMO", help="Only as many cases as an eval's demo_limit says.")
+    ] = False,
     split: Annotated[
         str | None, typer.Option(envvar="HARNESS_SPLIT", help="Another split than the eval's; `all` for every case.")
     ] = None,
@@ -94,8 +114,10 @@ def run(
         backend=tuple(backend or ()),
         variant=tuple(variant or ()),
         version=version,
+        decoding=tuple(name.value for name in decoding or ()),
         split=split,
         limit=limit,
+        demo=demo,
         cache=cache,
         resume=resume,
         jobs=jobs,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.stats import Rate, quantile, rate
+from harness.stats import Rate, clustered_rate, quantile, rate
 from harness.types import Result
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """The three rates that tell unable from badly phrased, all over the same answered cases."""
+    """The three rates that tell unable from badly phrased, all over the same answered cases.
+
+    Where a case was asked repeatedly, its share of right replies counts, so that `n` is always a number of cases.
+    """
 
     strict: Rate
     lenient: Rate
@@ -21,10 +25,16 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One run in numbers. Rates are over `answered` cases: a failed call is in `errors`, never a wrong answer."""
+    """One run in numbers. A failed call is in `errors`, never a wrong answer.
+
+    `n` calls, of which `answered`, of which `judged` have something to be right about. `unstable`: the share of cases
+    whose repeats do not all give the same answer, `None` where nothing was asked twice.
+    """
 
     n: int
     answered: int
+    judged: int
+    unstable: Rate | None
     cached: int
     errors: tuple[tuple[str, int], ...]
     accuracy: Accuracy
@@ -42,14 +52,26 @@ class Summary:
 
 
 def accuracy(results: Iterable[Result]) -> Accuracy:
-    """Strict and lenient accuracy and compliance over the answered among `results`."""
-    pairs = [(r.score, r.reading) for r in results if r.score is not None and r.reading is not None]
-    n = len(pairs)
-    return Accuracy(
-        strict=rate(sum(score.strict for score, _ in pairs), n),
-        lenient=rate(sum(score.lenient for score, _ in pairs), n),
-        compliance=rate(sum(reading.compliant for _, reading in pairs), n),
+    """Strict and lenient accuracy and compliance over those among `results` that could be judged."""
+    by_case: dict[str, list[tuple[bool, bool, bool]]] = {}
+    for r in results:
+        if r.score is not None and r.reading is not None:
+            by_case.setdefault(r.case.id, []).append((r.score.strict, r.score.lenient, r.reading.compliant))
+    strict, lenient, compliance = (
+        clustered_rate([(sum(reply[i] for reply in replies), len(replies)) for replies in by_case.values()])
+        for i in range(3)
     )
+    return Accuracy(strict, lenient, compliance)
+
+
+def unstable(results: Iterable[Result]) -> Rate | None:
+    """How many of the cases that were asked more than once were not always answered alike, right or wrong."""
+    answers: dict[str, list[str]] = {}
+    for r in results:
+        if r.reading is not None and r.score is not None:
+            answers.setdefault(r.case.id, []).append(json.dumps(r.reading.lenient, sort_keys=True, default=str))
+    repeated = [given for given in answers.values() if len(given) > 1]
+    return rate(sum(len(set(given)) > 1 for given in repeated), len(repeated)) if repeated else None
 
 
 def summarize(results: Sequence[Result]) -> Summary:
@@ -60,6 +82,8 @@ def summarize(results: Sequence[Result]) -> Summary:
     return Summary(
         n=len(results),
         answered=len(answered),
+        judged=sum(r.score is not None for r in answered),
+        unstable=unstable(answered),
         cached=sum(r.cached for r in results),
         errors=_counted(r.response.error.kind for r in results if r.response.error is not None),
         accuracy=accuracy(answered),

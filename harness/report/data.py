@@ -36,12 +36,13 @@ class CellReport:
     @property
     def unfinished(self) -> bool:
         """The run was interrupted: some of its cases were never asked."""
-        return self.manifest.finished_at is None or len({r.case.id for r in self.results}) < self.manifest.n_cases
+        judged = {r.case.id for r in self.results if r.case.expected is not None}
+        return self.manifest.finished_at is None or len(judged) < self.manifest.n_cases
 
     @property
-    def repeats(self) -> int:
-        """How often each case was asked."""
-        return 1 + max((r.repeat for r in self.results), default=0)
+    def judged(self) -> tuple[Result, ...]:
+        """The results that have something to be right about: all but those of a task's context."""
+        return tuple(r for r in self.results if r.case.expected is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,10 @@ def _eval(name: str, runs: list[Run]) -> EvalReport:
 
 def _cell(run: Run, name: str) -> CellReport:
     manifest = run.manifest
-    counted = Counter(outcome(r) for r in run.results)
+    judged = [r for r in run.results if r.case.expected is not None]
+    counted = Counter(outcome(r) for r in judged)
     # A label that the manifest does not know cannot be scored; the rates still can.
-    scorable = manifest.task == "classification" and all(r.case.expected in manifest.labels for r in run.results)
+    scorable = manifest.task == "classification" and all(r.case.expected in manifest.labels for r in judged)
     return CellReport(
         name=name,
         manifest=manifest,
@@ -136,8 +138,9 @@ def _labels(runs: list[Run]) -> list[str]:
 
 
 def _join(runs: list[Run]) -> tuple[JoinedCase, ...]:
-    """Cases are the same where id and content are: an edited case is another case, never silently compared."""
-    by_run = [{(r.case.id, r.case.digest, r.repeat): r for r in run.results} for run in runs]
+    """What was judged. Cases are the same where id and content are: an edited one is never silently compared."""
+    judged = [[r for r in run.results if r.case.expected is not None] for run in runs]
+    by_run = [{(r.case.id, r.case.digest, r.repeat): r for r in results} for results in judged]
     keys = dict.fromkeys(key for results in by_run for key in results)
     joined = []
     for key in keys:

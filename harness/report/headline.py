@@ -72,7 +72,7 @@ def _as_is(cell: CellReport, answer: str) -> str:
 
 def _read_leniently(cell: CellReport, answer: str) -> str:
     """What the model meant, and so where the rest was lost."""
-    lenient, outcomes, n = cell.summary.accuracy.lenient, cell.outcomes, cell.summary.answered
+    lenient, outcomes, n = cell.summary.accuracy.lenient, cell.outcomes, cell.summary.judged
     phrasing, wrong, unclear = (outcomes[kind] for kind in ("phrasing", "wrong", "unclear"))
     missed = _missed(wrong, unclear, n, answer)
     if wrong + unclear == n:

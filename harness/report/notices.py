@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.report.data import CellReport, EvalReport
-from harness.report.text import listed, plural
+from harness.report.text import listed, plural, rate_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ def _of_cell(cell: CellReport) -> Iterator[Notice]:
         rule = "Failed calls are never counted as wrong answers, and a run with errors cannot pass a gate."
         yield Notice("error", f"{cell.name}: {failed}. {rule}")
     if cell.unfinished:
-        asked = len({r.case.id for r in cell.results})
+        asked = len({r.case.id for r in cell.judged})
         yield Notice("error", f"{cell.name}: unfinished run, {asked:,} of {manifest.n_cases:,} cases were asked.")
-    if cell.repeats > 1:
-        text = f"each case was asked up to {cell.repeats} times; the intervals take the replies for independent"
-        yield Notice("caution", f"{cell.name}: {text} and are therefore too narrow.")
+    if (unstable := summary.unstable) is not None:
+        text = f"each case was asked {manifest.repeats} times, and {rate_text(unstable)} of them changed their answer"
+        yield Notice("caution", f"{cell.name}: {text}. Rates average over a case's replies first.")
     if manifest.limit is not None:
         yield Notice("caution", f"{cell.name}: limited to {plural(manifest.limit, 'case')}.")
 

@@ -24,11 +24,11 @@ _INVISIBLE = re.compile(
 )
 
 
-def percent(hits: int, n: int) -> str:
+def percent(hits: float, n: int) -> str:
     """A share with one decimal, rounded half up. Only none is `0.0%` and only all is `100.0%`."""
     if n == 0:
         return NOTHING
-    tenths = (2000 * hits + n) // (2 * n)
+    tenths = int((2000 * hits + n) // (2 * n))
     if 0 < hits < n:
         tenths = min(max(tenths, 1), 999)
     return f"{tenths // 10}.{tenths % 10}%"

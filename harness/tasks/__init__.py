@@ -4,52 +4,66 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import Any, Protocol, cast
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from harness.config import at, hint, parse
 from harness.contracts import Contract
 from harness.errors import ConfigError
 from harness.evals import Eval
-from harness.types import Case, Reading, Response, Sampling, Score
+from harness.types import JSON, Case, Constraint, Reading, Response, Result, Sampling, Score
 
 
-class Task(Protocol):
-    """An eval's task, with the settings that the eval gives it."""
+class Task(ABC):
+    """An eval's task, with the settings that the eval gives it. A kind of task overrides what it needs."""
+
+    contract: Contract
+    """What its replies must look like."""
+    sampling: Sampling
+    """How to sample where the eval does not say."""
+    labels: tuple[str, ...] = ()
+    """The answers there are, or nothing where they are not a list."""
+    context: tuple[Case, ...] = ()
+    """Cases that are asked too but never judged: what the others are judged against."""
+    embeds: bool = False
+    """Whether it asks for vectors instead of replies."""
 
     @property
-    def contract(self) -> Contract:
-        """What its replies must look like."""
-        ...
+    def constraint(self) -> Constraint | None:
+        """What a server that decodes under constraints is told, `None` where it cannot be told."""
+        return None
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The answers there are, or nothing where they are not a list."""
-        ...
+    def tools(self, _case: Case) -> tuple[Mapping[str, JSON], ...]:
+        """The functions that the model may call."""
+        return ()
 
-    @property
-    def sampling(self) -> Sampling:
-        """How to sample where the eval does not say."""
-        ...
-
+    @abstractmethod
     def variables(self, case: Case) -> dict[str, Any]:
         """What the prompt is rendered with."""
-        ...
 
+    @abstractmethod
     def check(self, case: Case) -> str | None:
         """What is wrong with what a case expects, if anything."""
-        ...
 
-    def score(self, reading: Reading, case: Case) -> Score:
-        """Right or wrong."""
-        ...
+    @abstractmethod
+    def score(self, reading: Reading, case: Case) -> Score | None:
+        """Right or wrong; `None` where that shows only beside the other replies."""
+
+    def judge(self, results: Sequence[Result]) -> list[Result]:
+        """Score what shows only beside the other replies, once all are there."""
+        return list(results)
 
 
 def read_and_score(task: Task, case: Case, response: Response) -> tuple[Reading | None, Score | None]:
-    """What a reply says and whether that is right; nothing where the call failed, which is no wrong answer."""
+    """What a reply says and whether that is right; nothing where the call failed, which is no wrong answer.
+
+    A case of the task's context is read, and never scored: it expects nothing.
+    """
     if response.error is not None:
         return None, None
     reading = task.contract.read(response)
-    return reading, task.score(reading, case)
+    return reading, None if case.expected is None else task.score(reading, case)
 
 
 def kinds() -> list[str]:

@@ -11,7 +11,8 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from harness.config import Names, Strict, hint
 from harness.contracts.label import LabelContract
-from harness.types import Case, Reading, Sampling, Score
+from harness.tasks import Task
+from harness.types import Case, Constraint, Reading, Sampling, Score
 
 
 class Options(Strict):
@@ -32,13 +33,18 @@ class Options(Strict):
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(Task):
     """One label out of `labels`."""
 
-    labels: tuple[str, ...]
     contract: LabelContract
+    labels: tuple[str, ...]
     sampling: Sampling = field(default=Sampling(max_tokens=32))
     """32 tokens: room to see how a chatty model goes on, not so much that its chatter costs the run."""
+
+    @property
+    def constraint(self) -> Constraint:
+        """One of the labels."""
+        return Constraint(choices=self.labels)
 
     def variables(self, case: Case) -> dict[str, Any]:
         """The case's inputs and `labels`, which no input can replace."""
@@ -58,4 +64,4 @@ class Classification:
 def build(options: Options, _root: Path) -> Classification:
     """The task, by options whose labels and synonyms work."""
     contract = LabelContract(options.labels, case_sensitive=options.case_sensitive, synonyms=options.synonyms)
-    return Classification(options.labels, contract)
+    return Classification(contract, options.labels)

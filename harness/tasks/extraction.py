@@ -15,7 +15,8 @@ from harness.config import Name, Strict
 from harness.contracts.json import JsonContract
 from harness.errors import ConfigError
 from harness.reading import json_contract
-from harness.types import JSON, Case, FieldCounts, Reading, Sampling, Score
+from harness.tasks import Task
+from harness.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
 
 CENT = 0.005
 """Amounts that differ by less are equal: half of the smallest coin."""
@@ -32,12 +33,16 @@ class Options(Strict):
 
 
 @dataclass(frozen=True)
-class Extraction:
+class Extraction(Task):
     """One record that satisfies the contract's schema."""
 
     contract: JsonContract
-    labels: tuple[str, ...] = ()
     sampling: Sampling = field(default=Sampling(max_tokens=512))
+
+    @property
+    def constraint(self) -> Constraint:
+        """JSON of the schema."""
+        return Constraint(schema=self.contract.schema)
 
     def variables(self, case: Case) -> dict[str, Any]:
         """The case's inputs and `schema`, as JSON text."""

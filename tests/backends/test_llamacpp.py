@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,9 @@ def texts(responses: list[Response]) -> list[str]:
 
 
 @contextmanager
-def llama_server() -> Iterator[str]:
+def llama_server(*switches: str) -> Iterator[str]:
     """A fresh one: what llama.cpp says depends a little on what it was asked before."""
-    command = [sys.executable, str(SERVER), str(MODEL_FILE)]
+    command = [sys.executable, str(SERVER), str(MODEL_FILE), *switches]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None
@@ -153,8 +154,8 @@ def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths that were loaded, by an engine that takes a moment and answers nothing."""
     paths: list[str] = []
 
-    def load(_: LlamaCppBackend, path: str) -> FakeServer:
-        paths.append(path)
+    def load(_: LlamaCppBackend, path: Path, *, embed: bool) -> FakeServer:
+        paths.append(f"{path.name} {embed}")
         time.sleep(0.2)
         return FakeServer()
 
@@ -178,6 +179,21 @@ def test_a_caller_that_runs_out_of_time_does_not_have_the_model_loaded_twice(loa
     assert len(loads) == 1
 
 
+def test_replies_and_vectors_have_an_engine_each_loaded_on_first_use(loads: list[str]) -> None:
+    async def talk() -> None:
+        backend = backends.connect(configured("llamacpp"))
+        await backend.complete(replace(request(), embed=True))
+        assert loads == ["x.gguf True"]
+        await asyncio.gather(*(backend.complete(replace(request(), embed=embed)) for embed in (False, True, False)))
+        assert isinstance(backend, LlamaCppBackend)
+        assert len(backend._servers) == 2
+        await backend.close()
+        assert not backend._servers
+
+    asyncio.run(talk())
+    assert loads == ["x.gguf True", "x.gguf False"]
+
+
 def test_closing_while_it_loads_waits_for_the_end_of_that(loads: list[str]) -> None:
     async def talk() -> None:
         backend = backends.connect(configured("llamacpp"))
@@ -185,7 +201,7 @@ def test_closing_while_it_loads_waits_for_the_end_of_that(loads: list[str]) -> N
             await asyncio.wait_for(backend.complete(request()), 0.05)
         await backend.close()
         assert isinstance(backend, LlamaCppBackend)
-        assert backend._server is None
+        assert not backend._servers
 
     asyncio.run(talk())
     assert len(loads) == 1

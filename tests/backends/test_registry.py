@@ -57,6 +57,8 @@ def test_a_key_of_another_provider_is_unknown(tmp_path: Path) -> None:
         ('num_ctx = "4096"', "ollama", "num_ctx"),
         ("n_ctx = 1", "llamacpp", "n_ctx"),
         ('reproducible = "yes"', "llamacpp", "reproducible"),
+        ('pooling = "max"', "llamacpp", "mean"),
+        ('structured = "yes"', "vllm", "structured_outputs"),
         ('omit = ["temprature"]', "openai", "temperature"),
         ('max_tokens_parameter = "max"', "openai", "max_completion_tokens"),
     ],
@@ -78,3 +80,9 @@ def test_an_address_that_is_none_is_told_and_not_repeated(tmp_path: Path, url: s
 
 def test_an_array_of_toml_is_taken_where_the_options_want_one(tmp_path: Path) -> None:
     checked(tmp_path, 'omit = ["temperature", "seed"]', 'max_tokens_parameter = "max_completion_tokens"')
+
+
+def test_vllm_takes_the_keys_of_openai_too(tmp_path: Path) -> None:
+    checked(tmp_path, 'structured = "guided"', 'omit = ["seed"]', provider="vllm")
+    with pytest.raises(ConfigError, match="unknown key 'structured'"):
+        checked(tmp_path, 'structured = "guided"', provider="openai")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,8 +11,9 @@ import pytest
 from harness.config import BackendConfig
 from harness.errors import StoreError
 from harness.store import Store, open_store
-from harness.types import Run
+from harness.types import Constraint, Response, Run
 
+from ..support.asking import ask, request
 from ..support.project import LOCAL, Project
 from ..support.running import cells_of, config_of, execute
 from ..support.servers import Asked, FakeOpenAI, Reply, closing, error
@@ -89,3 +91,32 @@ def test_a_run_that_is_not_there_is_told(project: Project, store: Store, saved: 
     missing = replace(saved, manifest=replace(saved.manifest, run_id="nowhere"))
     with pytest.raises(StoreError, match="no run 'nowhere'"):
         replay(project, store, missing)
+
+
+def test_vectors_and_tool_calls_come_back_as_they_were(project: Project, store: Store, saved: Run) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "refund", "arguments": "{}"}}
+    asked = request("refund?")
+    wanted = {
+        replace(asked, embed=True).key: Response(vector=(math.nan, -math.inf, 0.1)),
+        replace(asked, tools=(call,)).key: Response(tool_calls=(call,)),
+        replace(asked, constraint=Constraint(choices=("a",))).key: Response(text="a"),
+    }
+    results = [
+        replace(old, request_key=key, response=response)
+        for old, (key, response) in zip(saved.results, wanted.items(), strict=False)
+    ]
+    assert len(results) == len(wanted)
+    store.add(replace(saved, manifest=replace(saved.manifest, run_id="with-vectors"), results=tuple(results)))
+    config = {"name": "r", "provider": "replay", "model": "with-vectors", "variant": "local"}
+    backend = BackendConfig.model_validate({**config, "store_url": project.load().store_url})
+    vector, calls, choice, other = ask(
+        backend,
+        replace(asked, embed=True),
+        replace(asked, tools=(call,)),
+        replace(asked, constraint=Constraint(choices=("a",))),
+        replace(asked, constraint=Constraint(choices=("b",))),
+    )
+    assert repr(vector.vector) == "(nan, -inf, 0.1)"
+    assert calls.tool_calls == (call,)
+    assert choice.text == "a"
+    assert other.error is not None

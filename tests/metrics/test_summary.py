@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from harness.metrics.summary import accuracy, summarize
+from harness.metrics.summary import accuracy, summarize, unstable
 from harness.stats import rate
 
 from .results import answered, failed
@@ -24,7 +25,7 @@ UNCLEAR = answered("a", None, None, "hedged", "multiple_labels")
         ([BADLY_PHRASED], 0, 1, 0),
         ([WRONG], 0, 0, 1),
         ([UNCLEAR], 0, 0, 0),
-        ([RIGHT, RIGHT, BADLY_PHRASED, WRONG, UNCLEAR], 2, 3, 3),
+        ([RIGHT, answered("a", "a"), BADLY_PHRASED, WRONG, UNCLEAR], 2, 3, 3),
     ],
 )
 def test_strict_lenient_and_compliance_are_three_rates_over_the_same_cases(
@@ -42,6 +43,24 @@ def test_a_failed_call_is_an_error_and_in_no_denominator() -> None:
     assert found.accuracy.strict == rate(1, 2)
     assert found.latency_p50_s is None
     assert found.prompt_tokens == 0
+
+
+def test_repeats_are_averaged_within_their_case_first() -> None:
+    often_wrong = [answered("a", said, id="often") for said in ("a", "b", "b", "b")]
+    found = accuracy([answered("a", "a", id="once"), *often_wrong]).strict
+    assert (found.n, found.value) == (2, 0.625)
+
+
+def test_a_case_whose_repeats_differ_is_unstable_even_if_all_are_wrong() -> None:
+    results = [answered("a", said, id=case) for case, said in (("x", "b"), ("x", "c"), ("y", "b"), ("y", "b"))]
+    assert unstable(results) == rate(1, 2)
+    assert unstable([RIGHT, WRONG]) is None
+
+
+def test_what_is_only_context_is_read_and_not_judged() -> None:
+    passage = replace(answered("a", "a"), score=None)
+    found = summarize([passage, RIGHT])
+    assert (found.n, found.answered, found.judged, found.accuracy.strict) == (2, 2, 1, rate(1, 1))
 
 
 def test_violations_are_counted_most_frequent_first_and_then_by_name() -> None:

@@ -80,11 +80,12 @@ def test_a_case_is_flipped_where_answered_cells_disagree_and_a_failed_call_disag
     assert [case.flipped for case in build(runs).evals[0].cases] == [True, False]
 
 
-def test_repeats_of_a_case_are_rows_of_their_own_and_cautioned_about() -> None:
-    run = small_run([reply(fake_case(0), "billing", "billing", repeat=i) for i in range(3)])
+def test_repeats_of_a_case_are_rows_of_their_own_and_how_often_they_differ_is_said() -> None:
+    answers = ("billing", "billing", "technical")
+    run = small_run([reply(fake_case(0), said, said, repeat=i) for i, said in enumerate(answers)], repeats=3)
     e = build([run]).evals[0]
     assert [case.repeat for case in e.cases] == [0, 1, 2]
-    assert "too narrow" in " ".join(n.text for n in notices(e))
+    assert "asked 3 times, and 100.0% (21–100) of them changed their answer" in " ".join(n.text for n in notices(e))
 
 
 def test_errors_and_unfinished_runs_come_first_among_the_notices() -> None:

@@ -1,6 +1,6 @@
 """llama.cpp's own HTTP server in a process of its own, as a user would start it: `python llama_server.py MODEL.gguf`.
 
-Prints its address, and ends when its standard input does.
+With `--embeddings` it gives vectors as well. Prints its address, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ import sys
 import xllamacpp
 
 
-def main(path: str) -> None:
+def main(path: str, *switches: str) -> None:
     """Serve until nobody holds the other end of standard input."""
     parameters = xllamacpp.CommonParams()
     parameters.model.path = path
     parameters.n_parallel = 1
     parameters.n_ctx = 4096
     parameters.verbosity = -1
+    if "--embeddings" in switches:
+        parameters.embedding = True
+        parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)  # noqa: T201  whoever started it reads this
     sys.stdin.read()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

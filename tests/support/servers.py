@@ -7,6 +7,7 @@ What a test wants a request to get is queued with `Fake.next`, or decided by `Fa
 from __future__ import annotations
 
 import json
+import math
 import socket
 import ssl
 import struct
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from string import ascii_lowercase
 from typing import Any, TypeVar
 
 import pytest
@@ -50,8 +52,8 @@ class Asked:
 
     @property
     def prompt(self) -> str:
-        """The last message."""
-        return str(self.body["messages"][-1]["content"])
+        """The last message, or the text to be embedded."""
+        return str(self.body["input"] if "input" in self.body else self.body["messages"][-1]["content"])
 
 
 def error(status: int, message: str = "no", code: str | None = None, **headers: str) -> Reply:
@@ -90,10 +92,38 @@ def chat(text: str = "billing", **more: Any) -> dict[str, Any]:
     return known | more
 
 
+def letters(text: str) -> list[float]:
+    """A vector of a text that no model made: how often it has each letter from a to z, of length 1 where it has any."""
+    counts = [text.lower().count(letter) for letter in ascii_lowercase]
+    return [count / (math.hypot(*counts) or 1.0) for count in counts]
+
+
+def embedding(numbers: Any) -> dict[str, Any]:
+    """An embedding reply of the OpenAI protocol."""
+    return {
+        "object": "list",
+        "data": [{"object": "embedding", "index": 0, "embedding": numbers}],
+        "model": MODEL,
+        "usage": {"prompt_tokens": 7, "total_tokens": 7},
+    }
+
+
+def embed(numbers: Any, **more: Any) -> dict[str, Any]:
+    """An embedding reply of Ollama."""
+    known = {"model": MODEL, "embeddings": [numbers], "load_duration": 0, "prompt_eval_count": 7}
+    return known | more
+
+
+def tool_call(name: str = "refund", arguments: Any = '{"invoice": "INV-7"}', **more: Any) -> dict[str, Any]:
+    """A tool call as OpenAI words it."""
+    return {"id": "c1", "type": "function", "function": {"name": name, "arguments": arguments}, **more}
+
+
 class Fake:
     """A server that records what it is asked and says what it is told to say."""
 
     chat_path = ""
+    embed_path = ""
 
     def __init__(self) -> None:
         """Start listening on a port of the system's choice."""
@@ -116,7 +146,7 @@ class Fake:
     @property
     def chats(self) -> list[Asked]:
         """The requests for an answer, in the order in which they came."""
-        return [asked for asked in self.asked if asked.path == self.chat_path]
+        return [asked for asked in self.asked if self.is_for_the_model(asked)]
 
     @property
     def prompts(self) -> list[str]:
@@ -137,9 +167,23 @@ class Fake:
         self._server.server_close()
         self._thread.join()
 
+    def is_for_the_model(self, asked: Asked) -> bool:
+        """Whether a request wants a reply or a vector."""
+        return asked.path in (self.chat_path, self.embed_path)
+
     def wrap(self, text: str) -> Any:
         """A text as a reply of the protocol."""
         raise NotImplementedError
+
+    def wrap_vector(self, numbers: list[float]) -> Any:
+        """A vector as a reply of the protocol."""
+        raise NotImplementedError
+
+    def said(self, reply: Reply, asked: Asked) -> Any:
+        """What a reply without JSON of its own is; who asks for a vector gets that of `letters`."""
+        if reply.json is not None:
+            return reply.json
+        return self.wrap_vector(letters(asked.prompt)) if asked.path == self.embed_path else self.wrap(reply.text)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -157,18 +201,19 @@ class Fake:
         """Decide, and note the request."""
         with self._lock:
             self.asked.append(asked)
-            if asked.path == self.chat_path and self._next:
+            if self.is_for_the_model(asked) and self._next:
                 return self._next.popleft()
-        if asked.path == self.chat_path:
+        if self.is_for_the_model(asked):
             return self.answer(asked)
         found = self.pages.get(asked.path, Reply(status=404, json={"error": {"message": "no such path"}}))
         return found if isinstance(found, Reply) else Reply(json=found)
 
 
 class FakeOpenAI(Fake):
-    """Chat completions and a list of models; with `version`, vLLM's `/version` as well."""
+    """Chat completions, embeddings and a list of models; with `version`, vLLM's `/version` as well."""
 
     chat_path = "/v1/chat/completions"
+    embed_path = "/v1/embeddings"
 
     def __init__(self, *models: str, version: str = "") -> None:
         """`models`: what the server lists."""
@@ -187,11 +232,16 @@ class FakeOpenAI(Fake):
         """A chat completion."""
         return completion(text)
 
+    def wrap_vector(self, numbers: list[float]) -> Any:
+        """An embedding."""
+        return embedding(numbers)
+
 
 class FakeOllama(Fake):
     """One pulled model."""
 
     chat_path = "/api/chat"
+    embed_path = "/api/embed"
 
     def __init__(self) -> None:
         """A model of 7B in Q4_K_M, as Ollama words it."""
@@ -205,6 +255,10 @@ class FakeOllama(Fake):
     def wrap(self, text: str) -> Any:
         """A chat reply."""
         return chat(text)
+
+    def wrap_vector(self, numbers: list[float]) -> Any:
+        """An embedding."""
+        return embed(numbers)
 
 
 def skip_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,14 +303,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, body: Any) -> None:
         with self.fake.counted():
-            reply = self.fake.reply_to(Asked(self.command, self.path, dict(self.headers.items()), body))
+            asked = Asked(self.command, self.path, dict(self.headers.items()), body)
+            reply = self.fake.reply_to(asked)
             time.sleep(reply.delay_s)
         with suppress(ConnectionError):
-            self._send(reply)
+            self._send(reply, asked)
 
-    def _send(self, reply: Reply) -> None:
-        said = reply.json if reply.json is not None else self.fake.wrap(reply.text)
-        payload = reply.body if reply.body is not None else json.dumps(said).encode()
+    def _send(self, reply: Reply, asked: Asked) -> None:
+        payload = reply.body if reply.body is not None else json.dumps(self.fake.said(reply, asked)).encode()
         headers = {"content-type": "application/json", "content-length": str(len(payload)), **reply.headers}
         self.send_response(reply.status)
         for name, value in headers.items():

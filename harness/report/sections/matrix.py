@@ -34,10 +34,10 @@ def words(kind: Outcome, answer: str) -> str:
 def _row(cell: CellReport, report: EvalReport) -> dict[str, Any]:
     summary = cell.summary
     shares = [
-        (kind, words(kind, report.answer_word), count, summary.answered)
+        (kind, words(kind, report.answer_word), count, summary.judged)
         for kind, count in cell.outcomes.items()
         if count and kind != "error"
     ]
-    # Where one cell was run twice, its name says what the backend alone does not.
-    apart = cell.name.removeprefix(cell.manifest.cell).strip()
-    return {"cell": cell, "backend": f"{cell.manifest.backend} {apart}".strip(), "shares": shares}
+    # The name says what the backend alone does not: how it decoded, and what tells two runs of one cell apart.
+    backend = cell.name.removeprefix(f"{cell.manifest.variant}@")
+    return {"cell": cell, "backend": backend, "shares": shares}

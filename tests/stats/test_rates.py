@@ -1,14 +1,15 @@
-"""Rates and quantiles, against published values."""
+"""Rates and quantiles, against published values; rates over cases that were asked more than once."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.stats import as_json, quantile, rate
+from harness.stats import as_json, clustered_rate, quantile, rate
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,50 @@ def test_what_is_no_rate_is_refused(hits: int, n: int) -> None:
 )
 def test_a_quantile_lies_between_its_neighbours(values: list[float], q: float, expected: float | None) -> None:
     assert quantile(values, q) == (expected if expected is None else pytest.approx(expected))
+
+
+def test_one_answer_per_case_is_a_plain_rate() -> None:
+    assert clustered_rate([(1, 1)] * 8 + [(0, 1)] * 2) == rate(8, 10)
+    assert clustered_rate([]) == rate(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("cases", "same_as"),
+    [
+        ([(5, 5)] * 8 + [(0, 5)] * 2, (8, 10)),  # five times the same answer is one answer
+        ([(5, 5)] * 10, (10, 10)),
+        ([(0, 5)] * 10, (0, 10)),
+    ],
+)
+def test_asking_again_what_never_changes_teaches_nothing(
+    cases: list[tuple[int, int]], same_as: tuple[int, int]
+) -> None:
+    found, once = clustered_rate(cases), rate(*same_as)
+    assert (found.hits, found.n) == (once.hits, once.n)
+    assert (found.low, found.high) == (pytest.approx(once.low), pytest.approx(once.high))
+
+
+def test_answers_that_vary_within_a_case_narrow_the_interval_at_most_as_new_cases_would() -> None:
+    random = np.random.default_rng(0)
+    right = random.binomial(4, 0.5, 200).tolist()  # nothing is due to the case
+    found = clustered_rate([(hits, 4) for hits in right])
+    assert rate(sum(right), 800).low >= found.low > rate(round(sum(right) / 4), 200).low
+    assert found.value == pytest.approx(sum(right) / 800)
+
+
+def test_a_case_counts_once_however_often_it_was_asked() -> None:
+    assert clustered_rate([(9, 9), (0, 1)]).value == 0.5
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3)).map(lambda c: (min(c), c[1])), min_size=1))
+def test_a_clustered_interval_holds_its_share(cases: list[tuple[int, int]]) -> None:
+    found = clustered_rate(cases)
+    assert 0 <= found.low <= found.value + 1e-12
+    assert found.value - 1e-12 <= found.high <= 1
+
+
+@pytest.mark.parametrize("case", [(1, 0), (0, 0), (3, 2), (-1, 2)])
+def test_a_case_without_a_share_is_refused(case: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="is not a share"):
+        clustered_rate([(1, 2), case])

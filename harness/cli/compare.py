@@ -1,0 +1,203 @@
+"""`compare`: two saved runs beside each other, with a verdict."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from harness.compare import Comparison, Question, Side
+    from harness.config import Config
+
+ENDINGS = (".json", ".md")
+SHOWN_FLIPS = 8
+
+
+class QuestionKind(StrEnum):
+    """What `--question` takes."""
+
+    MOVE = "move"
+    CHANGE = "change"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command of this file."""
+    app.command()(compare)
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="A run: its id, EVAL/CELL, CELL~1 (the one before), latest, previous.")],
+    head: Annotated[str, typer.Argument(help="The run to judge, named in the same way.")],
+    margin: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="How much strict accuracy may be lost. Default: the eval's, else 0.03."),
+    ] = None,
+    question: Annotated[
+        QuestionKind | None,
+        typer.Option(
+            help="move: may the task go from base to head? change: is head still as good? Default: see below."
+        ),
+    ] = None,
+    shared: Annotated[  # noqa: FBT002  Typer's way to say a flag
+        bool, typer.Option("--shared", help="Compare the cases that both runs have, where they are not the same.")
+    ] = False,
+    strict: Annotated[  # noqa: FBT002
+        bool, typer.Option("--strict", help="Exit with 4 where nothing is proven either way.")
+    ] = False,
+    eval_name: Annotated[str | None, typer.Option("--eval", help="Look for cells in this eval only.")] = None,
+    noise: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Two runs of one and the same thing: how many cases change though nothing did."),
+    ] = None,
+    output: Annotated[
+        list[Path] | None, typer.Option("--output", "-o", help="Write the comparison: .json .md; repeatable.")
+    ] = None,
+) -> None:
+    """Compare two saved runs case by case: a verdict with its interval, flips, gaps, and what has changed.
+
+    Asked is `move` where the runs are of the pair's reference and candidate, else `change`. Asks no model.
+
+    Examples:
+        harness compare previous latest
+
+        harness compare gpt@gpt-4o local@mistral-q4 --margin 0.03
+
+        harness compare ticket_triage/local@q8 ticket_triage/local@q4 -o q4.json
+
+    Exit codes: 0 good or nothing proven, 1 REGRESSED or KEEP, 2 usage, 4 INCOMPARABLE, errors that could overturn the
+    verdict, or INCONCLUSIVE with --strict.
+    """
+    from harness import api
+    from harness.cli._common import console
+    from harness.compare import compare as compare_sides
+    from harness.compare import side
+    from harness.lookup import find_run
+
+    for path in output or ():
+        _check(path)
+    with api.project() as (project, store):
+        sides = [side(find_run(store, name, eval_name)) for name in (base, head)]
+        same = [side(find_run(store, name, eval_name)) for name in noise or ()]
+        asked = _question(project, sides[0], sides[1], question, margin)
+    found = compare_sides(sides[0], sides[1], asked, shared=shared)
+    floor = compare_sides(same[0], same[1], asked, shared=shared) if same else None
+    console().print(_shown(found, floor))
+    for path in output or ():
+        _write(found, path)
+        typer.echo(f"comparison: {path}")
+    raise typer.Exit(_exit_code(found, strict=strict))
+
+
+def _question(project: Config, base: Side, head: Side, kind: QuestionKind | None, margin: float | None) -> Question:
+    from harness import evals
+    from harness.compare import Question
+    from harness.compare.verdicts import DEFAULT_MARGIN
+    from harness.errors import ConfigError
+
+    pair = project.pair
+    is_pair = pair is not None and (base.backend, head.backend) == (pair.reference, pair.candidate)
+    asked: Literal["move", "change"] = "move" if (kind == QuestionKind.MOVE or (is_pair and not kind)) else "change"
+    if margin is None:
+        try:
+            (definition,) = evals.find(project.root, [head.eval])
+            gates = definition.gates
+            margin = gates.margin if asked == "move" else gates.max_regression
+        except ConfigError:
+            margin = None  # the run is of an eval that is no longer there, or an import
+    return Question(asked, DEFAULT_MARGIN if margin is None else margin)
+
+
+def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.compare.verdicts import UNDECIDED, Verdict
+    from harness.report import compared as words
+    from harness.report.text import rate_text, visible
+
+    bad = {Verdict.REGRESSED, Verdict.KEEP}
+    colour = "red" if c.verdict in bad else "yellow" if c.verdict in UNDECIDED else "green"
+    rates = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for heading in ("", "base", "head", "difference", "p"):
+        rates.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    for name, d in words.measured(c):
+        rates.add_row(name, rate_text(d.base), rate_text(d.head), words.delta_text(d.paired), words.p_text(d.paired.p))
+    facts = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for name, text in _facts(c, floor):
+        facts.add_row(name, Text(visible(text)))
+    return Group(
+        Text(visible(f"{c.head.eval}  {words.title(c)}"), style="bold"),
+        Text(words.question(c), style="dim"),
+        Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(c.reason)}"),
+        Text(""),
+        rates,
+        Text(""),
+        facts,
+    )
+
+
+def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
+    """What else is worth a line."""
+    from harness.report import compared as words
+
+    told = [("cases", f"{c.n:,} answered on both sides"), ("gap", words.gap_text(c)), ("flips", words.flips_text(c))]
+    if c.macro_f1 is not None:
+        base, head, interval = c.macro_f1
+        ends = f" ({words.points(interval.low)} to {words.points(interval.high)})" if abs(interval.low) < 2 else ""
+        told.insert(1, ("macro-F1", f"{base:.3f} -> {head:.3f}, {words.points(interval.value)} points{ends}"))
+    if errors := c.base.n_errors + c.head.n_errors:
+        told.append(("errors", f"{errors:,} failed calls; the difference lies between {_bounds(c)}"))
+    if floor is not None:
+        told.append(("noise", words.noise_text(c, floor)))
+    proven = [s for s in c.slices if s.p < 0.05]
+    told += [(f"{s.kind} {s.name}", f"{words.delta_text(s.strict.paired)}, p = {words.p_text(s.p)}") for s in proven]
+    told.append(("changed", words.changed_text(c)))
+    told += [(name, f"{ratio:.2f} times the base's") for name, ratio in words.ratios(c).items() if ratio is not None]
+    lost = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
+    if lost:
+        more = f" and {len(lost) - SHOWN_FLIPS:,} more" if len(lost) > SHOWN_FLIPS else ""
+        told.append(("lost cases", ", ".join(lost[:SHOWN_FLIPS]) + more))
+    return told
+
+
+def _bounds(c: Comparison) -> str:
+    from harness.report.compared import points
+
+    return f"{points(c.bounds[0].low)} and {points(c.bounds[1].high)} points whatever they would have said"
+
+
+def _exit_code(c: Comparison, *, strict: bool) -> int:
+    from harness.compare import Verdict
+
+    if c.verdict in {Verdict.REGRESSED, Verdict.KEEP}:
+        return 1
+    undecided = c.verdict is Verdict.INCOMPARABLE or (
+        c.verdict is Verdict.INCONCLUSIVE and (strict or c.base.n_errors + c.head.n_errors > 0)
+    )
+    return 4 if undecided else 0
+
+
+def _check(path: Path) -> None:
+    from harness.errors import ConfigError
+
+    if path.suffix.lower() not in ENDINGS:
+        msg = f"{path}: a comparison cannot end in {path.suffix or 'nothing'!r}; use one of {', '.join(ENDINGS)}"
+        raise ConfigError(msg)
+
+
+def _write(c: Comparison, path: Path) -> None:
+    from harness.report import compared
+    from harness.report.formats.json import dumps
+    from harness.report.output import write_text
+
+    write_text(
+        dumps(compared.as_json(c), indent=1) + "\n" if path.suffix.lower() == ".json" else compared.markdown(c), path
+    )

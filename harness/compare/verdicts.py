@@ -1,0 +1,55 @@
+"""What may be said of a difference. The interval decides, never the observed value alone.
+
+May it move? MOVE: shown to be within the margin; KEEP: shown to be beyond it; else INCONCLUSIVE.
+
+Did it change? OK: shown to be within the margin; IMPROVED: shown to be better; REGRESSED: shown to be worse, and not
+shown to be within the margin; else INCONCLUSIVE.
+
+Of either: INCOMPARABLE, where the cases or the contract are others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+DEFAULT_MARGIN = 0.03
+
+
+class Verdict(StrEnum):
+    """What a comparison comes to."""
+
+    MOVE = "MOVE"
+    KEEP = "KEEP"
+    OK = "OK"
+    IMPROVED = "IMPROVED"
+    REGRESSED = "REGRESSED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    INCOMPARABLE = "INCOMPARABLE"
+
+
+UNDECIDED = frozenset({Verdict.INCONCLUSIVE, Verdict.INCOMPARABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`move`: may the task go from the base's model to the head's? `change`: is the head still as good as the base was?
+
+    `margin`: how much strict accuracy may be lost, as a share.
+    """
+
+    kind: Literal["move", "change"]
+    margin: float = DEFAULT_MARGIN
+
+    def answer(self, low: float, high: float) -> Verdict:
+        """The verdict on a difference (head minus base) whose 95% interval is `low` to `high`."""
+        if self.kind == "move":
+            if low > -self.margin:
+                return Verdict.MOVE
+            return Verdict.KEEP if high < -self.margin else Verdict.INCONCLUSIVE
+        if low > 0:
+            return Verdict.IMPROVED
+        if low > -self.margin:
+            return Verdict.OK
+        return Verdict.REGRESSED if high < 0 else Verdict.INCONCLUSIVE

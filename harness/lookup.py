@@ -1,0 +1,60 @@
+"""Which run a user means: by id, by cell, by age.
+
+20261124-231500-3f2a        an id, or the beginning of one
+ticket_triage/local@q4      the newest finished run of that cell; `local@q4` or `q4` where that is clear
+ticket_triage/local@q4~1    the one before it
+latest, previous            the newest finished run of all, and the one before it of the same eval and cell
+
+A number of hundreds of runs is looked through by their manifests alone; results are read of the one that is meant.
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.config import hint
+from harness.errors import StoreError
+from harness.store import Store
+from harness.types import Manifest, Run
+
+_AGE = re.compile(r"(.+)~(\d{1,6})")
+
+
+def find_run(store: Store, reference: str, eval_name: str | None = None) -> Run:
+    """The run that `reference` names, among those of `eval_name` if given; raises `StoreError` with what there is."""
+    finished = [m for m in store.manifests(eval_name) if m.finished_at]
+    aged = _AGE.fullmatch(reference)
+    name, age = (aged[1], int(aged[2])) if aged else (reference, 0)
+    if name in {"latest", "previous"}:
+        name, age = _newest(store, finished), age + (name == "previous")
+    found = _named(store, finished, name)
+    if not found:
+        return store.load(reference)
+    if age >= len(found):
+        msg = f"{reference!r}: there are only {len(found)} finished runs of {name} in {store.url}"
+        raise StoreError(msg)
+    return Run(found[age], tuple(store.results(found[age].run_id)))
+
+
+def _newest(store: Store, finished: list[Manifest]) -> str:
+    if not finished:
+        msg = f"no finished runs in {store.url}: `harness run` makes some"
+        raise StoreError(msg)
+    return f"{finished[0].eval}/{finished[0].cell}"
+
+
+def _named(store: Store, finished: list[Manifest], name: str) -> list[Manifest]:
+    """The runs of the cell called `name`, newest first; empty where it is no cell."""
+    for names_of in (lambda m: {f"{m.eval}/{m.cell}"}, lambda m: {m.cell, m.backend, f"{m.eval}/{m.backend}"}):
+        found = [m for m in finished if name in names_of(m)]
+        cells = sorted({f"{m.eval}/{m.cell}" for m in found})
+        if len(cells) > 1:
+            msg = f"{name!r} could be {', '.join(cells[:5])}: say which"
+            raise StoreError(msg)
+        if found:
+            return found
+    if "@" in name or "/" in name:
+        cells = sorted({f"{m.eval}/{m.cell}" for m in finished})
+        msg = f"no finished run of {name!r} in {store.url}{hint(name, cells)}"
+        raise StoreError(msg)
+    return []

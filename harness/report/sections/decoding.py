@@ -1,0 +1,24 @@
+"""Free and constrained decoding side by side: what a model knows when its phrasing is taken care of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.report.data import CellReport, EvalReport
+
+ORDER = 20
+TITLE = "Free and constrained decoding"
+
+
+def context(report: EvalReport) -> dict[str, Any] | None:
+    """Pairs of the same variant on the same backend; the last of each where it was run several times."""
+    by_decoding: dict[tuple[str, str], dict[str, CellReport]] = {}
+    for cell in report.cells:
+        m = cell.manifest
+        by_decoding.setdefault((m.variant, m.backend), {})[m.decoding] = cell
+    pairs = [
+        (f"{variant}@{backend}", found["free"], found["constrained"])
+        for (variant, backend), found in by_decoding.items()
+        if len(found) == 2
+    ]
+    return {"pairs": pairs, "answer": report.answer_word} if pairs else None

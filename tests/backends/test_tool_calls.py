@@ -1,0 +1,152 @@
+"""Tools: what is offered, what comes back in one shape, and who takes none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.errors import BackendError
+from harness.types import Response
+
+from ..support.asking import ask, configured, request
+from ..support.servers import Fake, FakeOllama, FakeOpenAI, Reply, chat, closing, completion, tool_call
+from .test_llamacpp import MODEL_FILE, embedded
+
+REFUND = {
+    "type": "function",
+    "function": {
+        "name": "refund",
+        "description": "Give money back",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "invoice": {"type": "string", "pattern": "^INV-"},
+                "money": {"type": "object", "properties": {"amount": {"type": "number", "minimum": 0}}},
+            },
+            "required": ["invoice"],
+            "additionalProperties": False,
+        },
+    },
+}
+OFFERED = replace(request("Refund INV-7"), tools=(REFUND,))
+
+
+@pytest.fixture(params=["openai", "vllm", "ollama"])
+def provider(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def server(provider: str) -> Iterator[Fake]:
+    with closing(FakeOllama() if provider == "ollama" else FakeOpenAI()) as fake:
+        yield fake
+
+
+def offered(provider: str, server: Fake, reply: Reply) -> Response:
+    server.next(reply)
+    base_url = server.base_url if isinstance(server, FakeOpenAI) else server.root
+    return ask(configured(provider, base_url), OFFERED)[0]
+
+
+def called(provider: str, *calls: Any) -> Reply:
+    """A reply with tool calls: OpenAI's as they are, Ollama's without id and with a value for arguments."""
+    if provider != "ollama":
+        return Reply(json=completion(None, finish_reason="tool_calls", tool_calls=list(calls)))
+    own = [{"function": {**call["function"], "arguments": json.loads(call["function"]["arguments"])}} for call in calls]
+    return Reply(json=chat(message={"role": "assistant", "content": "", "tool_calls": own}))
+
+
+def test_tools_are_offered_with_the_whole_of_their_schema(server: Fake, provider: str) -> None:
+    offered(provider, server, Reply("I cannot."))
+    body = server.chats[0].body
+    assert body["tools"] == [REFUND]
+    assert "tool_choice" not in body
+    if provider == "ollama":
+        assert (body["stream"], body["options"]["temperature"]) == (False, 0.0)
+
+
+def test_without_tools_none_are_sent(server: Fake, provider: str) -> None:
+    ask(configured(provider, server.base_url if isinstance(server, FakeOpenAI) else server.root))
+    assert not server.chats[0].body.get("tools")
+
+
+def test_calls_come_back_in_one_shape_with_arguments_as_text(server: Fake, provider: str) -> None:
+    calls = [tool_call(), tool_call("close", '{"why": "résumé", "n": 1.0, "sure": true}')]
+    first, second = offered(provider, server, called(provider, *calls)).tool_calls
+    assert first["type"] == "function"
+    assert isinstance(first["id"], str)
+    assert first["function"] == {"name": "refund", "arguments": '{"invoice": "INV-7"}'}
+    assert second["function"] == {"name": "close", "arguments": '{"why": "résumé", "n": 1.0, "sure": true}'}
+
+
+def test_calls_without_an_id_are_numbered() -> None:
+    with closing(FakeOllama()) as server:
+        calls = offered("ollama", server, called("ollama", tool_call(), tool_call())).tool_calls
+    assert [call["id"] for call in calls] == ["call_0", "call_1"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"), [("", ""), ("{broken", "{broken"), ({"a": 1}, '{"a": 1}'), (None, "null"), (["x"], '["x"]')]
+)
+def test_arguments_are_the_text_that_was_sent_and_a_value_is_written_as_json(sent: Any, text: str) -> None:
+    with closing(FakeOpenAI()) as server:
+        (call,) = offered("openai", server, called("openai", tool_call(arguments=sent))).tool_calls
+    assert call["function"]["arguments"] == text
+
+
+@pytest.mark.parametrize(
+    "call", [{"id": "c"}, {"function": None}, {"function": {"name": None}}, {"function": {"arguments": "{}"}}, "refund"]
+)
+def test_a_call_of_no_function_is_an_error_of_the_call(call: Any) -> None:
+    with closing(FakeOpenAI()) as server:
+        reply = Reply(json=completion(None, tool_calls=[call]))
+        found = offered("openai", server, reply).error
+    assert found is not None
+    assert (found.kind, found.retryable) == ("bad_reply", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "registry.ollama.ai/library/fake-model does not support tools"),  # Ollama
+        (400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'),  # vLLM
+        (500, "tools param requires --jinja flag"),  # llama-server
+        (400, "Unsupported parameter: 'tools' is not supported with this model."),  # OpenAI
+    ],
+)
+def test_who_takes_no_tools_stops_the_run_and_says_what_it_takes(
+    server: Fake, provider: str, status: int, said: str
+) -> None:
+    body = {"error": said} if provider == "ollama" else {"error": {"message": said}}
+    with pytest.raises(BackendError, match=r"takes no tools for 'fake-model' .*a server that has them on") as caught:
+        offered(provider, server, Reply(status=status, json=body))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "kind"),
+    [
+        (500, "error parsing tool call: raw='{', err=unexpected end of JSON input", "server"),  # Ollama, one reply
+        (400, "This model's maximum context length is 4096 tokens; your tools have 5000", "bad_request"),
+    ],
+)
+def test_trouble_with_one_call_is_data(server: Fake, provider: str, status: int, said: str, kind: str) -> None:
+    body = {"error": said} if provider == "ollama" else {"error": {"message": said}}
+    found = offered(provider, server, Reply(status=status, json=body)).error
+    assert found is not None
+    assert found.kind == kind
+
+
+@pytest.mark.model
+@pytest.mark.skipif(not MODEL_FILE.is_file(), reason="the model is not in the cache")
+def test_a_model_whose_template_has_no_place_for_tools_is_asked_without() -> None:
+    """A fact about llama.cpp and SmolLM2, on which docs/backends.md relies."""
+    free, with_tools = ask(embedded(n_ctx=512), replace(OFFERED, tools=()), OFFERED)
+    assert with_tools.error is None
+    assert with_tools.prompt_tokens == free.prompt_tokens
+    assert not with_tools.tool_calls
