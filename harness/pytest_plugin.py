@@ -11,7 +11,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 EVALS_FOLDER = "evals"
 RUN_PROPERTY = "harness_run"
+UPDATE = "update-baseline"
+UPDATE_PROPERTY = "harness_baseline"
 SHOWN_CASES = 5
 
 _session = pytest.StashKey[str]()
@@ -49,6 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="NAME",
         help="run this prompt variant; repeatable (default: the one that a backend is tuned for)",
+    )
+    group.addoption(
+        "--update-baselines",
+        action="store_true",
+        help="save what each eval's own cells come to as evals/baselines/*.json, and show what that changes",
     )
     group.addoption(
         "--eval-report",
@@ -88,17 +95,19 @@ class EvalFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """A test per gate and cell. Asks no model: what is wrong with the files shows here."""
-        from harness import gates
+        from harness import judging
         from harness.errors import HarnessError
 
         try:
-            with _project(self.path) as (_, _, planned):
+            with _project(self.path) as (found, _, planned):
                 cells = planned(self.config, [str(self.path)])
+                wanted: list[tuple[Cell, list[str]]] = [(cell, judging.wanted(found, cell)) for cell in cells]
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
-        for cell in cells:
-            wanted: list[str | None] = [*gates.names(cell.definition.gates)]
-            for gate in wanted or [None]:
+        update = self.config.getoption("--update-baselines")
+        for cell, names in wanted:
+            of_cell: list[str | None] = [*([UPDATE] if update and cell.is_own else []), *names]
+            for gate in of_cell or [None]:
                 yield GateItem.from_parent(self, name=f"{cell.name}[{gate or 'answers'}]", cell=cell, gate=gate)
 
 
@@ -117,20 +126,35 @@ class GateItem(pytest.Item):
 
     def runtest(self) -> None:
         """Make the run, or find it made, and judge."""
-        from harness import gates
+        from harness import gates, judging
         from harness.metrics.summary import summarize
 
         run = shared_run(self.config, self.path, self.cell)
         self.user_properties.append((RUN_PROPERTY, run.manifest.run_id))
+        if self.gate == UPDATE:
+            self.user_properties.append((UPDATE_PROPERTY, _update_baseline(self.path, run)))
+            return
+        if self.gate == "margin":
+            self._run_reference()
         summary = summarize(run.results)
         if self.gate is None:
             if summary.n_errors:
                 msg = f"{self.cell.name}: {summary.n_errors} of {summary.n} calls failed"
                 raise GateFailed(msg)
             return
-        result = gates.judge(self.gate, self.cell.definition.gates, self.cell.name, summary)
+        with _project(self.path) as (found, store, _):
+            result = judging.judge(self.gate, self.cell, judging.evidence(found, store, self.cell, run))
+        if self.gate == judging.BASELINE and result.verdict is gates.Verdict.UNDECIDED and not summary.n_errors:
+            pytest.skip(f"nothing proven: {result.message}")
         if result.verdict is not gates.Verdict.PASSED:
             raise GateFailed("\n".join([result.message, *_examples(run)]))
+
+    def _run_reference(self) -> None:
+        """Have the reference run over the same cases. Where it is not there, its newest saved run must do."""
+        with _project(self.path) as (found, _, planned):
+            (cell,) = planned(self.config, [str(self.path)], (found.pair.reference,)) if found.pair else (self.cell,)
+        with suppress(pytest.skip.Exception):
+            shared_run(self.config, self.path, cell)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """A verdict or a user's mistake is told in its own words, without a traceback."""
@@ -225,6 +249,20 @@ def _project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Ce
         yield found, store, planned
 
 
+def _update_baseline(start: Path, run: Run) -> str:
+    """Save the run as the baseline of its cell, and say what that changes."""
+    from harness import baseline, judging
+    from harness.compare import side
+    from harness.report import compared
+
+    with _project(start) as (found, _, _planned):
+        own = side(run)
+        before = judging.to_baseline(found.root, own, None)
+        path = baseline.save(found.root, own)
+    what = f"flips: {compared.flips_text(before)}; changed: {compared.changed_text(before)}" if before else "new"
+    return f"{path.name}: {what}"
+
+
 def _examples(run: Run) -> list[str]:
     """Some cases that production code would get wrong."""
     from harness.report.text import visible
@@ -252,6 +290,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     built = build(runs)
     terminalreporter.section("evals")
     terminalreporter.write(_as_text(built))
+    for line in sorted({str(v) for one in reports for key, v in one.user_properties if key == UPDATE_PROPERTY}):
+        terminalreporter.write_line(f"baseline {line}")
     for name in config.getoption("--eval-report"):
         path = config.invocation_params.dir / name
         write(built, path)

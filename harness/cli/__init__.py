@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import datasets, models, project, prompts, reading, runs
+from harness.cli import compare, datasets, models, project, prompts, reading, runs
 
 app = typer.Typer(
     name="harness",
@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 runs.add_to(app)
+compare.add_to(app)
 reading.add_to(app)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(datasets.app, name="datasets")

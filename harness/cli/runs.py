@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from harness.config import Config
     from harness.engine import Outcome
     from harness.gates import GateResult
     from harness.plan import Cell
@@ -87,6 +88,10 @@ def run(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, envvar="HARNESS_JOBS", help="Requests at once per backend.")
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(envvar="HARNESS_AGAINST", help="Judge each run against `baseline`, `previous`, or a saved run."),
+    ] = None,
     output: Output = None,
 ) -> None:
     """Run prompt variants on backends over golden datasets, and judge the gates.
@@ -104,7 +109,7 @@ def run(
     Exit codes: 0 good, 1 a gate failed, 2 usage or configuration, 4 calls failed so that a gate is undecided,
     130 interrupted.
     """
-    from harness import api
+    from harness import api, judging
     from harness import report as report_module
     from harness.cli._common import complain, console
     from harness.cli._progress import listener
@@ -141,25 +146,31 @@ def run(
             console().print(matrix(built))
             for path in outputs:
                 typer.echo(f"report: {path}")
-    _end(outcome, cells)
+        judged = _judge(project, store, outcome.runs, cells)
+        if against:
+            own = {(cell.definition.name, cell.name) for cell in cells if cell.is_own}
+            runs = [one for one in outcome.runs if (one.manifest.eval, one.manifest.cell) in own]
+            judged += [judging.against(project, store, against, one) for one in runs]
+    _end(outcome, judged)
 
 
-def _end(outcome: Outcome, cells: Sequence[Cell]) -> NoReturn:
+def _end(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
     """Say how the gates stand and leave with the exit code that this makes."""
     from harness.cli._common import complain
     from harness.gates import Verdict
+    from harness.judging import BASELINE
 
     if not outcome.runs and outcome.skipped and not outcome.failures:
         complain("no backend is there to be asked: `harness doctor` says what each one needs")
         raise typer.Exit(2)
-    results = _judge(outcome.runs, cells)
     for result in results:
         colour = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.UNDECIDED: "yellow"}[result.verdict]
         typer.secho(f"{result.verdict.value:9} ", fg=colour, nl=False)
         typer.echo(result.message)
     if outcome.failures:
         raise typer.Exit(2)
-    verdicts = {result.verdict for result in results}
+    # A baseline that cannot be told from is no proof of anything, and nothing that an eval has asked for.
+    verdicts = {result.verdict for result in results if result.gate != BASELINE or result.verdict is Verdict.FAILED}
     if Verdict.UNDECIDED in verdicts or any(r.response.error for run in outcome.runs for r in run.results):
         raise typer.Exit(4)
     raise typer.Exit(1 if Verdict.FAILED in verdicts else 0)
@@ -177,10 +188,9 @@ def _why_calls_failed(runs: Sequence[Run]) -> list[str]:
     return lines
 
 
-def _judge(runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
+def _judge(found: Config, store: Store, runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
     """The gates of every cell that production would use, unless only a sample of its cases was run."""
-    from harness import gates
-    from harness.metrics.summary import summarize
+    from harness import gates, judging
 
     results: list[GateResult] = []
     by_key = {(cell.definition.name, cell.name): cell for cell in cells if cell.is_own}
@@ -189,15 +199,14 @@ def _judge(runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
             typer.echo(f"{name}: no gate is judged, because no backend was run with the variant it is tuned for")
     for one in runs:
         cell = by_key.get((one.manifest.eval, one.manifest.cell))
-        if cell is None:
+        names = judging.wanted(found, cell) if cell else []
+        if cell is None or not names:
             continue
-        names = gates.names(cell.definition.gates)
-        if cell.limit is not None and names:
+        if cell.limit is not None:
             typer.echo(f"{cell.definition.name}: gates are not judged on a sample ({cell.limit} cases)")
             continue
-        summary = summarize(one.results) if names else None
-        title = f"{cell.definition.name} {cell.name}"
-        results += [gates.judge(name, cell.definition.gates, title, summary) for name in names if summary]
+        told = judging.evidence(found, store, cell, one, runs)
+        results += [judging.judge(name, cell, told) for name in names]
     return results
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.stats import Interval, macro_f1_difference, paired_bootstrap
 from harness.types import Result
 
 UNUSABLE = "unusable"
@@ -62,3 +63,16 @@ def classify(results: Sequence[Result], labels: tuple[str, ...], *, lenient: boo
         ),
         confusion=tuple(tuple(int(count) for count in row) for row in matrix[:-1]),
     )
+
+
+def macro_f1(results: Sequence[Result], labels: tuple[str, ...]) -> Interval:
+    """Macro-F1 of the strict reading with its interval, a bootstrap over the answered of `results`.
+
+    Repeats of a case count as cases of their own. Of a sample without any spread the interval is infinite.
+    """
+    index = {label: i for i, label in enumerate(labels)}
+    told = [(r.case.expected, r.reading.strict) for r in results if r.reading is not None and r.score is not None]
+    expected = [index.get(gold, -1) for gold, _ in told]
+    said = [index.get(value, -2) if isinstance(value, str) else -2 for _, value in told]
+    never = [-2] * len(told)  # against a run that is never right, the difference is the score itself
+    return paired_bootstrap(macro_f1_difference(expected, never, said, len(labels)), len(told))

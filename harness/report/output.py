@@ -35,7 +35,11 @@ def write(report: Report, path: Path) -> None:
     """
     check_path(path)
     render = import_module(f"{formats.__name__}.{path.suffix.lower()[1:]}").render
-    content: str | bytes = render(report)
+    write_text(render(report), path)
+
+
+def write_text(content: str | bytes, path: Path) -> None:
+    """Write a file, whole or not at all; raises `ConfigError` for whatever the disk has against it."""
     # A lone surrogate, which a broken server can send, has no UTF-8; `\ud800` is what JSON writes for it, too.
     data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     target = Path(os.path.realpath(path))  # a link stays a link

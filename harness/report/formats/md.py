@@ -11,7 +11,7 @@ from harness.report.sections.violations import examples
 from harness.report.text import NOTHING, number, one_line, rate_text, said, seconds, visible
 
 _EXAMPLE = 120
-_OURS = " .,;()%–’"
+OURS = " .,;:()%–’→−+="
 """Punctuation of our own sentences that Markdown leaves alone inside a line."""
 _TOP_VIOLATIONS = 8
 
@@ -32,9 +32,9 @@ def inert(text: str, plain: str = " ") -> str:
 def _eval(e: EvalReport) -> Iterator[str]:
     yield f"## {inert(e.name)}\n"
     for notice in notices(e):
-        yield f"> {'**Errors.**' if notice.kind == 'error' else 'Note.'} {inert(notice.text, _OURS)}\n"
+        yield f"> {'**Errors.**' if notice.kind == 'error' else 'Note.'} {inert(notice.text, OURS)}\n"
     for sentence in sentences(e):
-        yield f"- **{inert(sentence.cell)}**: {inert(sentence.rest, _OURS)}"
+        yield f"- **{inert(sentence.cell)}**: {inert(sentence.rest, OURS)}"
     yield "\n| cell | strict accuracy | compliance | lenient accuracy | n | errors | p50 |"
     yield "|:--|--:|--:|--:|--:|--:|--:|"
     for cell in e.cells:

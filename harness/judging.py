@@ -1,0 +1,104 @@
+"""What the gates of a cell are judged by: its run, the reference's run, the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import baseline, gates
+from harness.compare import Comparison, Question, Side, compare, side
+from harness.compare import Verdict as Compared
+from harness.compare.verdicts import DEFAULT_MARGIN, UNDECIDED
+from harness.config import Config
+from harness.errors import ConfigError
+from harness.gates import Evidence, GateResult, Verdict
+from harness.lookup import find_run
+from harness.metrics.summary import summarize
+from harness.plan import Cell
+from harness.store import Store
+from harness.types import Manifest, Run
+
+BASELINE = "baseline"
+"""The gate of a cell that has a baseline, where the eval sets none: nothing is shown to be lost."""
+
+
+def wanted(found: Config, cell: Cell) -> list[str]:
+    """The gates of a cell: its eval's, `margin` for the candidate only; `baseline` if one is saved and none is set."""
+    names = gates.names(cell.definition.gates)
+    if "margin" in names and (found.pair is None or cell.backend.name != found.pair.candidate):
+        names.remove("margin")
+    has_own = {"max_regression", "max_flips"} & set(names)
+    has_file = baseline.path_of(found.root, cell.definition.name, cell.name).is_file()
+    return names if has_own or not has_file else [*names, BASELINE]
+
+
+def evidence(found: Config, store: Store, cell: Cell, run: Run, others: Sequence[Run] = ()) -> Evidence:
+    """Everything that the gates of `cell` are judged by. `others`: runs of this session, before those of the store."""
+    own, limits = side(run), cell.definition.gates
+    return Evidence(
+        cell=f"{cell.definition.name} {cell.name}",
+        summary=summarize(run.results),
+        results=run.results,
+        labels=run.manifest.labels,
+        prices=(cell.backend.prompt_usd, cell.backend.completion_usd),
+        reference=_to_reference(found, store, cell, own, others) if limits.margin else None,
+        baseline=to_baseline(found.root, own, limits.max_regression),
+    )
+
+
+def judge(gate: str, cell: Cell, told: Evidence) -> GateResult:
+    """Judge one gate of one cell."""
+    if gate != BASELINE:
+        return gates.judge(gate, cell.definition.gates, told)
+    implied = cell.definition.gates.model_copy(update={"max_regression": DEFAULT_MARGIN})
+    result = gates.judge("max_regression", implied, told)
+    return GateResult(BASELINE, result.cell, result.verdict, result.message)
+
+
+def against(found: Config, store: Store, reference: str, run: Run) -> GateResult:
+    """A run against `baseline`, the `previous` run of its cell, or any run; raises where there is no such thing."""
+    own = side(run)
+    title = f"{own.eval} {own.cell}"
+    if reference == "baseline":
+        base = baseline.load(found.root, own.eval, own.cell)
+        if base is None:
+            msg = f"{title} has no baseline: `harness baseline save {own.eval}` makes one"
+            raise ConfigError(msg)
+    else:
+        wanted_run = f"{own.eval}/{own.cell}~1" if reference == "previous" else reference
+        base = side(find_run(store, wanted_run, own.eval), reference)
+    c = compare(base, own, Question("change", DEFAULT_MARGIN))
+    verdict = Verdict.UNDECIDED if c.verdict in UNDECIDED else Verdict.PASSED
+    verdict = Verdict.FAILED if c.verdict is Compared.REGRESSED else verdict
+    said = f"{title}: against {reference}: {c.verdict.value}, {c.reason}{gates.lost(c)}"
+    return GateResult("against", title, verdict, said)
+
+
+def to_baseline(root: Path, own: Side, margin: float | None) -> Comparison | None:
+    """A run against the baseline of its cell, if there is one."""
+    saved = baseline.load(root, own.eval, own.cell)
+    return None if saved is None else compare(saved, own, Question("change", margin or DEFAULT_MARGIN))
+
+
+def _to_reference(found: Config, store: Store, cell: Cell, own: Side, others: Sequence[Run]) -> Comparison | None:
+    reference = _reference_run(found, store, cell, others)
+    asked = Question("move", cell.definition.gates.margin or DEFAULT_MARGIN)
+    return None if reference is None else compare(side(reference), own, asked)
+
+
+def _reference_run(found: Config, store: Store, cell: Cell, others: Sequence[Run]) -> Run | None:
+    """The newest whole run of the reference as production uses it, over the same eval and split."""
+    if found.pair is None:
+        return None
+    backend = found.backends[found.pair.reference]
+
+    def is_it(m: Manifest) -> bool:
+        same = (m.eval, m.split, m.limit) == (cell.definition.name, cell.split or "", cell.limit)
+        as_used = (m.backend, m.variant, m.decoding) == (backend.name, backend.variant, cell.definition.decoding[0])
+        return same and as_used and m.finished_at is not None
+
+    for run in others:
+        if is_it(run.manifest):
+            return run
+    newest = next((m for m in store.manifests(cell.definition.name) if is_it(m)), None)
+    return None if newest is None else Run(newest, tuple(store.results(newest.run_id)))
