@@ -96,7 +96,7 @@ def compare(base: Side, head: Side, question: Question, *, shared: bool = False)
         base=base,
         head=head,
         question=question,
-        verdict=question.answer(strict.paired.low, strict.paired.high),
+        verdict=question.answer(strict.paired),
         reason="",
         n=len(pairs),
         strict=strict,
@@ -119,7 +119,7 @@ def _judged(c: Comparison, *, shared: bool) -> Comparison:
     """The verdict that remains when everything is considered that may stand against it, and why."""
     if stopped := _incomparable(c, shared=shared):
         return replace(c, verdict=Verdict.INCOMPARABLE, reason=stopped)
-    worst, best = (c.question.answer(bound.low, bound.high) for bound in c.bounds)
+    worst, best = (c.question.answer(bound) for bound in c.bounds)
     if {worst, best} != {c.verdict}:
         failed = c.base.n_errors + c.head.n_errors
         reason = (

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from harness.stats import Paired
+
 DEFAULT_MARGIN = 0.03
+SIGNIFICANT = 0.05
 
 
 class Verdict(StrEnum):
@@ -42,14 +45,14 @@ class Question:
     kind: Literal["move", "change"]
     margin: float = DEFAULT_MARGIN
 
-    def answer(self, low: float, high: float) -> Verdict:
-        """The verdict on a difference (head minus base) whose 95% interval is `low` to `high`."""
+    def answer(self, found: Paired) -> Verdict:
+        """The verdict on a difference, head minus base. A change must show in the interval and in the test."""
+        within = found.low > -self.margin
         if self.kind == "move":
-            if low > -self.margin:
-                return Verdict.MOVE
-            return Verdict.KEEP if high < -self.margin else Verdict.INCONCLUSIVE
-        if low > 0:
+            return Verdict.MOVE if within else Verdict.KEEP if found.high < -self.margin else Verdict.INCONCLUSIVE
+        proven = found.p < SIGNIFICANT
+        if found.low > 0 and proven:
             return Verdict.IMPROVED
-        if low > -self.margin:
+        if within:
             return Verdict.OK
-        return Verdict.REGRESSED if high < 0 else Verdict.INCONCLUSIVE
+        return Verdict.REGRESSED if found.high < 0 and proven else Verdict.INCONCLUSIVE
