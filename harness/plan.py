@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from harness import datasets
+from harness import datasets, power
 from harness.config import BackendConfig, Service, at
 from harness.contracts import Contract
 from harness.datasets import Dataset
@@ -18,7 +18,7 @@ from harness.errors import ConfigError, DatasetError
 from harness.evals import Eval
 from harness.prompts import Library, Prompt, Variant
 from harness.tasks import Task, task_of
-from harness.types import Case, Constraint, Decoding, Message, Request, Sampling, cell_name
+from harness.types import JSON, NOTHING, Case, Constraint, Decoding, Message, Request, Sampling, cell_name
 
 SHOWN = 5
 
@@ -54,6 +54,13 @@ class Cell:
         """The cell that production would use: the variant that the backend is tuned for, as the eval decodes first."""
         return self.variant.name == self.backend.variant and self.decoding == self.definition.decoding[0]
 
+    def over(self, cases: Sequence[Case], source: str) -> Cell:
+        """The same prompt on the same backend with other cases, which come from `source`."""
+        questions = _Questions(self.definition, self.task, tuple(cases), Path(source))
+        asks = tuple(questions.asked(self.variant, self.decoding))
+        dataset = replace(self.dataset, name=source)
+        return replace(self, cases=tuple(cases), asks=asks, dataset=dataset, split=None, limit=None)
+
     def fingerprint(self) -> dict[str, str]:
         """What of a run's identity is known before the backend is asked."""
         return {
@@ -63,7 +70,7 @@ class Cell:
             "dataset": self.dataset.name,
             "dataset_hash": datasets.fingerprint(self.cases),
             "contract": self.task.contract.id,
-            "contract_hash": contract_digest(self.task.contract),
+            "contract_hash": contract_digest(self.task.contract, self.task.settings),
             "sampling": json.dumps(asdict(self.sampling), sort_keys=True),
             "decoding": self.decoding,
             "repeats": str(self.definition.repeats),
@@ -102,6 +109,8 @@ def plan(
         limit = definition.demo_limit if selection.limit is None and selection.demo else selection.limit
         cases = (*task.context, *dataset.select(None if split == "all" else split, limit))
         _check_expected(task, dataset, cases)
+        if limit is None and selection.split is None:  # over part of its cases an eval's gates are not what it says
+            _check_gates(definition, cases)
         questions = _Questions(definition, task, cases, dataset.path)
         for backend in _backends_for(definition, task, backends, selection):
             if backend.provider != "replay":
@@ -201,11 +210,18 @@ def _check_expected(task: Task, dataset: Dataset, cases: Sequence[Case]) -> None
         raise DatasetError("\n".join(problems[:SHOWN]) + more)
 
 
-def contract_digest(contract: Contract) -> str:
-    """Hash of a contract's settings."""
+def _check_gates(definition: Eval, cases: Sequence[Case]) -> None:
+    """Raise for gates that the golden set cannot show, whatever a model answers."""
+    refused = power.refusals(definition.gates, [case for case in cases if case.expected is not None])
+    if refused:
+        raise ConfigError("\n".join(f"{at(definition.path, each.key)}{each.reason}" for each in refused))
+
+
+def contract_digest(contract: Contract, settings: Mapping[str, JSON] = NOTHING) -> str:
+    """Hash of what decides how replies are read, and with a task's `settings` how they are scored."""
     fields = getattr(contract, "__dataclass_fields__", {})
-    settings = {name: getattr(contract, name) for name, f in fields.items() if f.init and f.compare}
-    return _digest([contract.id, settings])
+    rules = {name: getattr(contract, name) for name, f in fields.items() if f.init and f.compare}
+    return _digest([contract.id, rules, dict(settings)] if settings else [contract.id, rules])
 
 
 def _rendered(asks: Sequence[tuple[Case, Request]]) -> str:

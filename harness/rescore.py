@@ -31,7 +31,7 @@ def rescore(run: Run, definition: Eval) -> Run:
         reading, score = read_and_score(task, result.case, result.response)
         results.append(replace(result, reading=reading, score=score, cached=True))
     results = task.judge(results)
-    contract = {"contract": task.contract.id, "contract_hash": contract_digest(task.contract)}
+    contract = {"contract": task.contract.id, "contract_hash": contract_digest(task.contract, task.settings)}
     started = now()
     manifest = replace(
         old,

@@ -52,11 +52,13 @@ def test_every_dataset_loads() -> None:
 def test_every_eval_can_be_run_on_every_backend_with_every_version_of_its_prompt(project: Config) -> None:
     for definition in evals.find(ROOT):
         name = definition.prompt.split("/")[0]
+        service = "embeddings" if definition.task == "embedding" else "chat"
+        able = [backend for backend in project.backends.values() if service in backend.serves]
         for version in Library(ROOT / "prompts").versions(name):
             for split in (None, "all"):
                 selection = Selection(version=version, split=split, every_backend=True)
-                cells = plan(ROOT, [definition], list(project.backends.values()), selection)
-                assert len(cells) >= 2 * len(project.backends)
+                cells = plan(ROOT, [definition], able, selection)
+                assert len(cells) >= 2 * len(able) >= 2
 
 
 def test_the_starter_project_can_be_run_as_it_is() -> None:

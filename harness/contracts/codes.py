@@ -31,6 +31,25 @@ VIOLATIONS: dict[str, str] = {
     "extra_keys": "keys that the schema does not allow",
     "wrong_type": "a value of the wrong type (text for a number)",
     "schema": "breaks the schema in another way",
+    # text
+    "too_long": "more words, sentences, characters, paragraphs or bullets than allowed",
+    "too_short": "fewer words, sentences, characters, paragraphs or bullets than asked for",
+    "wrong_language": "in another language than asked for",
+    "missing_phrase": "a required phrase is missing",
+    "forbidden_phrase": "contains a forbidden phrase",
+    # tool calls
+    "unknown_tool": "a call of a tool that does not exist",
+    "missing_argument": "a call without an argument that it needs",
+    "hallucinated_argument": "a call with an argument that its tool does not have",
+    "tool_call_in_text": "a tool call written as text, not as a call of the protocol",
+    "tool_named": "words that name a tool, and do not call it",
+    "call_format": "a tool call in another notation than asked for (tags, Python)",
+    # vectors
+    "wrong_dimensions": "a vector of another length than declared, or than the others",
+    "not_finite": "a vector with a number that is infinite or not a number",
+    "not_normalized": "a vector that is not of unit length",
+    "constant_vector": "a vector whose numbers are all the same",
+    "duplicate_vector": "the vector of another text as well",
     # leaks of the model's machinery
     "think_block": "a reasoning block before the answer",
     "special_token": "a leaked control token (“<|im_end|>”)",

@@ -12,7 +12,7 @@ from harness.config import at, hint, parse
 from harness.contracts import Contract
 from harness.errors import ConfigError
 from harness.evals import Eval
-from harness.types import JSON, Case, Constraint, Reading, Response, Result, Sampling, Score
+from harness.types import JSON, NOTHING, Case, Constraint, Reading, Response, Result, Sampling, Score
 
 
 class Task(ABC):
@@ -28,6 +28,11 @@ class Task(ABC):
     """Cases that are asked too but never judged: what the others are judged against."""
     embeds: bool = False
     """Whether it asks for vectors instead of replies."""
+
+    @property
+    def settings(self) -> Mapping[str, JSON]:
+        """What decides a score and is no setting of the contract."""
+        return NOTHING
 
     @property
     def constraint(self) -> Constraint | None:

@@ -1,0 +1,118 @@
+"""The vector contract: what an index takes, what can still be compared, and what shows only beside other vectors."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.contracts.codes import VIOLATIONS
+from harness.contracts.vector import VectorContract
+from harness.types import Response
+
+HALF = math.sqrt(0.5)
+NUMBERS = st.lists(st.floats(), max_size=6)
+
+
+def read(vector: tuple[float, ...], **settings: object) -> tuple[str | None, str | None, tuple[str, ...]]:
+    reading = VectorContract(**settings).read(Response(vector=vector))  # type: ignore[arg-type]
+    assert reading.compliant is (reading.strict is not None)
+    return reading.strict, reading.lenient, reading.violations
+
+
+def together(vectors: list[tuple[float, ...]], dimensions: int | None = None, texts: str = "") -> list[str]:
+    names = list(texts or "abcdefghij"[: len(vectors)])
+    return VectorContract(dimensions).together(vectors, names)
+
+
+@pytest.mark.parametrize(
+    ("vector", "settings", "strict", "lenient", "codes"),
+    [
+        ((0.6, 0.8), {}, "2 dimensions", "2 dimensions", ()),
+        ((3.0, 4.0), {}, "2 dimensions", "2 dimensions", ()),
+        ((0.6, 0.8), {"normalized": True, "dimensions": 2}, "2 dimensions", "2 dimensions", ()),
+        ((0.6003, 0.8), {"normalized": True}, "2 dimensions", "2 dimensions", ()),
+        ((3.0, 4.0), {"normalized": True}, None, "2 dimensions", ("not_normalized",)),
+        ((0.6, 0.8), {"dimensions": 3}, None, "2 dimensions", ("wrong_dimensions",)),
+        (
+            (3.0, 4.0),
+            {"dimensions": 3, "normalized": True},
+            None,
+            "2 dimensions",
+            ("wrong_dimensions", "not_normalized"),
+        ),
+        ((), {}, None, None, ("empty",)),
+        ((0.6, math.nan), {}, None, None, ("not_finite",)),
+        ((0.6, math.inf), {"normalized": True}, None, None, ("not_finite",)),
+        ((0.0, 0.0), {}, None, None, ("constant_vector",)),
+        ((HALF, HALF), {"normalized": True}, None, None, ("constant_vector",)),
+        ((1e300, 1.0), {"normalized": True}, None, "2 dimensions", ("not_normalized",)),
+    ],
+)
+def test_a_vector_satisfies_the_contract_or_has_at_least_a_direction_or_not_even_that(
+    vector: tuple[float, ...], settings: dict[str, object], strict: str, lenient: str, codes: tuple[str, ...]
+) -> None:
+    assert read(vector, **settings) == (strict, lenient, codes)
+    assert set(codes) <= VIOLATIONS.keys()
+
+
+def test_the_reading_does_not_hold_the_numbers_a_second_time() -> None:
+    strict, lenient, _ = read(tuple(float(i) for i in range(1536)))
+    assert strict == lenient == "1536 dimensions"
+
+
+def test_vectors_that_differ_are_fine_beside_one_another() -> None:
+    assert together([(1.0, 0.0), (0.0, 1.0), (0.6, 0.8)]) == ["", "", ""]
+
+
+def test_one_vector_for_different_texts_is_a_broken_server() -> None:
+    same = (0.6, 0.8)
+    assert together([same, (1.0, 0.0), same]) == ["duplicate_vector", "", "duplicate_vector"]
+    assert together([same] * 4) == ["duplicate_vector"] * 4
+
+
+def test_rounding_does_not_hide_a_duplicate_nor_does_length() -> None:
+    assert together([(0.6, 0.8), (0.6 + 1e-7, 0.8 - 1e-7), (1.0, 0.0)])[:2] == ["duplicate_vector"] * 2
+    assert together([(0.6, 0.8), (6.0, 8.0), (1.0, 0.0)])[:2] == ["duplicate_vector"] * 2
+    assert together([(0.6, 0.8), (0.61, 0.79)]) == ["", ""]
+
+
+def test_the_same_text_may_have_the_same_vector_twice() -> None:
+    assert together([(0.6, 0.8), (0.6, 0.8), (1.0, 0.0)], texts="aab") == ["", "", ""]
+
+
+def test_a_vector_of_another_length_than_most_cannot_be_compared() -> None:
+    vectors = [(0.6, 0.8), (1.0, 0.0, 0.5), (0.0, 1.0)]
+    assert together(vectors) == ["", "wrong_dimensions", ""]
+    assert together(vectors, dimensions=3) == ["wrong_dimensions", "", "wrong_dimensions"]
+    assert together(vectors, dimensions=9) == ["", "wrong_dimensions", ""]
+
+
+def test_what_has_no_direction_is_left_to_its_own_reading() -> None:
+    assert together([(), (0.0, 0.0), (0.0, 0.0), (0.6, math.nan), (1.0, 0.0)]) == ["", "", "", "", ""]
+    assert together([]) == []
+
+
+@given(NUMBERS, st.none() | st.integers(2, 5), st.booleans())
+def test_no_vector_raises_and_whoever_satisfies_the_contract_can_be_compared(
+    vector: list[float], dimensions: int | None, normalized: bool
+) -> None:
+    contract = VectorContract(dimensions, normalized)
+    reading = contract.read(Response(vector=tuple(vector)))
+    assert reading.strict in (None, reading.lenient)
+    assert reading.compliant is (not reading.violations)
+    assert reading == contract.read(Response(vector=tuple(vector)))
+
+
+@settings(deadline=None)  # the first one loads numpy
+@given(st.lists(NUMBERS, max_size=6), st.randoms())
+def test_what_shows_beside_the_others_does_not_depend_on_their_order(
+    vectors: list[list[float]], random: object
+) -> None:
+    places = list(range(len(vectors)))
+    random.shuffle(places)  # type: ignore[attr-defined]
+    texts = [str(place) for place in range(len(vectors))]
+    shuffled = VectorContract().together([vectors[i] for i in places], [texts[i] for i in places])
+    assert shuffled == [VectorContract().together(vectors, texts)[i] for i in places]
