@@ -25,6 +25,9 @@ FORMAT = 1
 
 BUSY_TIMEOUT_S = 30
 
+OF_A_RUN = "run:"
+"""How the dataset of a run is called that is about the replies of another run, as a judge's is."""
+
 _META = sa.MetaData()
 _meta = sa.Table("meta", _META, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.String))
 _runs = sa.Table(
@@ -202,11 +205,12 @@ class Store:
     def latest(self, eval_name: str | None = None) -> list[Run]:
         """The newest finished run of every cell of every eval (of one eval).
 
-        A sample only where there is nothing whole. Replayed runs are no news, and left out.
+        A sample only where there is nothing whole. Replayed runs are no news, and left out; so are a judge's.
         """
         newest: dict[tuple[str, str], Manifest] = {}
         for manifest in sorted(self.manifests(eval_name), key=lambda m: m.limit is not None):
-            if manifest.finished_at and not manifest.backend.startswith("replay:"):
+            is_own = not manifest.backend.startswith("replay:") and not manifest.dataset.startswith(OF_A_RUN)
+            if manifest.finished_at and is_own:
                 newest.setdefault((manifest.eval, manifest.cell), manifest)
         return [Run(m, tuple(self.results(m.run_id))) for _, m in sorted(newest.items())]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import compare, datasets, models, project, prompts, reading, runs
+from harness.cli import compare, datasets, judge, models, port, project, prompts, reading, runs
 
 app = typer.Typer(
     name="harness",
@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 runs.add_to(app)
 compare.add_to(app)
+judge.add_to(app)
+port.add_to(app)
 reading.add_to(app)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(datasets.app, name="datasets")

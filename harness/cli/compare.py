@@ -77,9 +77,10 @@ def compare(
     from harness.compare import compare as compare_sides
     from harness.compare import side
     from harness.lookup import find_run
+    from harness.report.output import check_ending
 
     for path in output or ():
-        _check(path)
+        check_ending(path, ENDINGS)
     with api.project() as (project, store):
         sides = [side(find_run(store, name, eval_name)) for name in (base, head)]
         same = [side(find_run(store, name, eval_name)) for name in noise or ()]
@@ -183,14 +184,6 @@ def _exit_code(c: Comparison, *, strict: bool) -> int:
         c.verdict is Verdict.INCONCLUSIVE and (strict or c.base.n_errors + c.head.n_errors > 0)
     )
     return 4 if undecided else 0
-
-
-def _check(path: Path) -> None:
-    from harness.errors import ConfigError
-
-    if path.suffix.lower() not in ENDINGS:
-        msg = f"{path}: a comparison cannot end in {path.suffix or 'nothing'!r}; use one of {', '.join(ENDINGS)}"
-        raise ConfigError(msg)
 
 
 def _write(c: Comparison, path: Path) -> None:

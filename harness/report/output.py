@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -20,8 +21,13 @@ def endings() -> tuple[str, ...]:
 
 def check_path(path: Path) -> None:
     """Raise `ConfigError` where `write` could not know the format. Call it before a long run, not after."""
-    if path.suffix.lower() not in endings():
-        msg = f"{path}: a report cannot end in {path.suffix or 'nothing'!r}; use one of {', '.join(endings())}"
+    check_ending(path, endings())
+
+
+def check_ending(path: Path, allowed: Sequence[str]) -> None:
+    """Raise `ConfigError` for a file that could not be written as one of `allowed`."""
+    if path.suffix.lower() not in allowed:
+        msg = f"{path}: a report cannot end in {path.suffix or 'nothing'!r}; use one of {', '.join(allowed)}"
         raise ConfigError(msg)
     if path.is_dir():
         msg = f"{path}: is a folder; name a file in it"
