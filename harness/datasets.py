@@ -129,9 +129,11 @@ def _asked(row: Mapping[str, Any], card: Card) -> Iterator[str]:
         yield f"inputs must be an object with at least one value, not {inputs!r:.60}"
     if "expected" in row and (what := _flaw(expected)):
         yield f"expected {what}"
-    elif "expected" in row and card.labels and expected not in card.labels:
-        near = hint(expected if isinstance(expected, str) else "", card.labels)
-        yield f"expected {expected!r:.60} is not among the card's labels{near}"
+    elif "expected" in row and card.labels:
+        for one in expected if isinstance(expected, list) else [expected]:
+            if one not in card.labels:
+                near = hint(one if isinstance(one, str) else "", card.labels)
+                yield f"expected {one!r:.60} is not among the card's labels{near}"
 
 
 def _noted(row: Mapping[str, Any], card: Card) -> Iterator[str]:

@@ -72,7 +72,7 @@ def macro_f1(results: Sequence[Result], labels: tuple[str, ...]) -> Interval:
     """
     index = {label: i for i, label in enumerate(labels)}
     told = [(r.case.expected, r.reading.strict) for r in results if r.reading is not None and r.score is not None]
-    expected = [index.get(gold, -1) for gold, _ in told]
+    expected = [index.get(gold, -1) if isinstance(gold, str) else -1 for gold, _ in told]
     said = [index.get(value, -2) if isinstance(value, str) else -2 for _, value in told]
     never = [-2] * len(told)  # against a run that is never right, the difference is the score itself
     return paired_bootstrap(macro_f1_difference(expected, never, said, len(labels)), len(told))

@@ -1,0 +1,71 @@
+"""What was let through and what was flagged wrongly: as harmful or not, by category, and look-alike by look-alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.metrics.moderation import AveragePrecision, Moderation, average_precision, moderate
+from harness.report.data import EvalReport
+from harness.report.text import inputs_text, one_line
+
+ORDER = 40
+TITLE = "Moderation"
+
+_LISTED = 40
+_COMMENT = 200
+
+Cells = Sequence[tuple[str, Moderation, Moderation, AveragePrecision | None]]
+"""Of each cell its name, what production code gets, what a lenient reading gives, and the ranking by scores."""
+
+
+def context(report: EvalReport) -> dict[str, Any] | None:
+    """A pair of rows per cell, strict and lenient; rows grouped by category; and the look-alikes that were flagged."""
+    if report.task != "moderation":
+        return None
+    cells = [
+        (cell.name, strict, lenient, average_precision(cell.results))
+        for cell in report.cells
+        if (strict := moderate(cell.results)) and (lenient := moderate(cell.results, lenient=True))
+    ]
+    if not cells:
+        return None
+    flagged = _look_alikes(cells)
+    return {
+        "cells": cells,
+        "categories": _categories(cells),
+        "scores": any(ranked for *_, ranked in cells),
+        "look_alikes": flagged[:_LISTED],
+        "more": max(0, len(flagged) - _LISTED),
+    }
+
+
+def _categories(cells: Cells) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Each category with a row per cell that knows it."""
+    names = dict.fromkeys(name for _, strict, _, _ in cells for name in strict.categories)
+    return [
+        (
+            name,
+            [
+                {
+                    "cell": cell,
+                    "strict": strict.categories[name],
+                    "lenient_f1": lenient.categories[name].f1,
+                    "ranked": ranked.categories.get(name) if ranked else None,
+                }
+                for cell, strict, lenient, ranked in cells
+                if name in strict.categories
+            ],
+        )
+        for name in names
+    ]
+
+
+def _look_alikes(cells: Cells) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(comment, [(cell, flagged as)]), those first that most cells flag; by the lenient reading, as models see them."""
+    found: dict[str, tuple[str, list[tuple[str, str]]]] = {}
+    for cell, _, lenient, _ in cells:
+        for wrong in lenient.flagged_wrongly:
+            comment = one_line(inputs_text(wrong.case.inputs), _COMMENT)
+            found.setdefault(wrong.case.id, (comment, []))[1].append((cell, ", ".join(wrong.categories)))
+    return sorted(found.values(), key=lambda row: -len(row[1]))

@@ -1,0 +1,185 @@
+"""Moderation: which comments somebody has to act on, and for which category.
+
+A reply is either one category (or the benign label), or a score for each category; scores are flagged from a threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from harness.config import Name, Names, Strict, hint
+from harness.contracts.json import JsonContract
+from harness.contracts.label import LabelContract
+from harness.tasks import Task
+from harness.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
+
+ReplyKind = Literal["label", "scores"]
+
+TOKENS: Mapping[ReplyKind, int] = {"label": 32, "scores": 256}
+"""For a label as in classification; for scores ten tokens and more for each of a score of categories."""
+
+
+class Options(Strict):
+    """Keys of an eval whose task is moderation. Their order is the order in which they are checked."""
+
+    reply: ReplyKind = "label"
+    categories: Names = Field(min_length=1)
+    benign: Name = Field(default="ok", validate_default=True)
+    case_sensitive: bool = True
+    synonyms: Mapping[str, str] = Field(default_factory=dict)
+    threshold: float = Field(default=0.5, gt=0, le=1)
+
+    @field_validator("categories", "benign", "case_sensitive", "synonyms")
+    @classmethod
+    def _can_work(cls, value: Any, info: ValidationInfo) -> Any:
+        """What the contract refuses is refused at the key that says it."""
+        known = {**info.data, str(info.field_name): value}
+        if "categories" in known:
+            labels = (*known["categories"], *([known["benign"]] if "benign" in known else []))
+            LabelContract(labels, known.get("case_sensitive", True), known.get("synonyms", {}))
+        return value
+
+    @field_validator("case_sensitive", "synonyms", "threshold")
+    @classmethod
+    def _has_a_use(cls, value: Any, info: ValidationInfo) -> Any:
+        """A key that would change nothing is a mistake."""
+        use: ReplyKind = "scores" if info.field_name == "threshold" else "label"
+        if info.data.get("reply", use) != use:
+            msg = f'has no use where reply is {info.data["reply"]!r}: it belongs to reply = "{use}"'
+            raise ValueError(msg)
+        return value
+
+
+@dataclass(frozen=True)
+class _Moderation(Task):
+    """What both kinds of reply share."""
+
+    categories: tuple[str, ...]
+    benign: str
+
+    def variables(self, case: Case) -> dict[str, Any]:
+        """The case's inputs, `categories` and `benign`, which no input can replace."""
+        return {**case.inputs, "categories": list(self.categories), "benign": self.benign}
+
+    def check(self, case: Case) -> str | None:
+        """Expected is the benign label, a category, or a list of different categories."""
+        expected, allowed = case.expected, self.categories
+        if isinstance(expected, list):
+            if not expected or any(expected.count(name) > 1 for name in expected):
+                return f"expected {expected!r:.60} is not a list of different categories"
+            unknown = [name for name in expected if name not in allowed]
+        else:
+            allowed = (*self.categories, self.benign)
+            unknown = [] if expected in allowed else [expected]
+        if not unknown:
+            return None
+        return f"expected {unknown[0]!r:.60} is not among the categories{hint(str(unknown[0]), allowed)}"
+
+    def wanted(self, case: Case) -> tuple[str, ...]:
+        """The categories of a case, the main one first; none where it is benign."""
+        if isinstance(case.expected, list):
+            return tuple(case.expected)
+        return () if case.expected == self.benign else (case.expected,)
+
+    def counts(self, wanted: tuple[str, ...], flagged: tuple[str, ...]) -> dict[str, FieldCounts]:
+        """For each category: flagged rightly, missed, or flagged where it is not."""
+        return {
+            name: FieldCounts(
+                right=int(name in wanted and name in flagged),
+                missed=int(name in wanted and name not in flagged),
+                invented=int(name not in wanted and name in flagged),
+            )
+            for name in self.categories
+        }
+
+
+@dataclass(frozen=True)
+class LabelModeration(_Moderation):
+    """One category, or the benign label."""
+
+    contract: LabelContract
+    labels: tuple[str, ...]
+    """The categories, and the benign label last."""
+    sampling: Sampling = field(default=Sampling(max_tokens=TOKENS["label"]))
+
+    @property
+    def constraint(self) -> Constraint:
+        """One of the labels."""
+        return Constraint(choices=self.labels)
+
+    def score(self, reading: Reading, case: Case) -> Score:
+        """The label read is the one expected, or one of those expected."""
+        wanted = self.wanted(case)
+        right = wanted or (self.benign,)
+        strict, lenient = self._counts(wanted, reading.strict), self._counts(wanted, reading.lenient)
+        return Score(
+            strict=reading.strict in right,
+            lenient=reading.lenient in right,
+            fields={name: (strict[name], lenient[name]) for name in self.categories},
+        )
+
+    def _counts(self, wanted: tuple[str, ...], said: JSON) -> dict[str, FieldCounts]:
+        """A label can name one category only: a case in several counts for the one it names, or else for the first."""
+        found = (said,) if said in wanted else wanted[:1]
+        return self.counts(found, () if said in (None, self.benign) else (said,))
+
+
+@dataclass(frozen=True)
+class ScoreModeration(_Moderation):
+    """A score of 0..1 for each category, which is flagged from `threshold` on."""
+
+    contract: JsonContract
+    threshold: float = 0.5
+    sampling: Sampling = field(default=Sampling(max_tokens=TOKENS["scores"]))
+
+    @property
+    def constraint(self) -> Constraint:
+        """JSON of the schema."""
+        return Constraint(schema=self.contract.schema)
+
+    @property
+    def settings(self) -> Mapping[str, JSON]:
+        """From which score on a comment is flagged."""
+        return {"threshold": self.threshold}
+
+    def score(self, reading: Reading, case: Case) -> Score:
+        """The categories flagged are those expected, no more and no fewer."""
+        wanted = self.wanted(case)
+        strict, lenient = self._flagged(reading.strict), self._flagged(reading.lenient)
+        pairs = (self.counts(wanted, strict or ()), self.counts(wanted, lenient or ()))
+        return Score(
+            strict=strict is not None and set(strict) == set(wanted),
+            lenient=lenient is not None and set(lenient) == set(wanted),
+            fields={name: (pairs[0][name], pairs[1][name]) for name in self.categories},
+        )
+
+    def _flagged(self, scores: JSON) -> tuple[str, ...] | None:
+        if not isinstance(scores, Mapping):
+            return None
+        return tuple(name for name in self.categories if scores[name] >= self.threshold)
+
+
+def schema(categories: tuple[str, ...]) -> dict[str, JSON]:
+    """JSON Schema of a reply with scores."""
+    score = {"type": "number", "minimum": 0, "maximum": 1}
+    return {
+        "type": "object",
+        "properties": dict.fromkeys(categories, score),
+        "required": list(categories),
+        "additionalProperties": False,
+    }
+
+
+def build(options: Options, _root: Path) -> LabelModeration | ScoreModeration:
+    """The task, by options that work."""
+    if options.reply == "scores":
+        contract = JsonContract(schema(options.categories))
+        return ScoreModeration(options.categories, options.benign, contract, options.threshold)
+    labels = (*options.categories, options.benign)
+    one = LabelContract(labels, options.case_sensitive, options.synonyms)
+    return LabelModeration(options.categories, options.benign, one, labels)
