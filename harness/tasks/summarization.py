@@ -1,0 +1,127 @@
+"""Summarization: a text that says what matters in another one, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from harness.config import Names, Strict
+from harness.contracts._text_measure import words
+from harness.contracts.text import Span, TextContract
+from harness.metrics.summarization import find, measures, phrasings
+from harness.tasks import Task
+from harness.types import JSON, Case, Reading, Sampling, Score
+
+_KEYS = frozenset({"summary", "facts", "must_not"})
+Count = int | None
+_NO_SUMMARY = 1.5
+"""Times the most words that are allowed. Beyond, a text is right about nothing: whoever copies all has every fact."""
+
+
+class ContractOptions(Strict):
+    """`[contract]` of an eval whose task is summarization. What is not given is not limited."""
+
+    min_words: Count = Field(default=None, ge=0)
+    max_words: Count = Field(default=None, ge=1)
+    min_sentences: Count = Field(default=None, ge=0)
+    max_sentences: Count = Field(default=None, ge=1)
+    min_characters: Count = Field(default=None, ge=0)
+    max_characters: Count = Field(default=None, ge=1)
+    min_paragraphs: Count = Field(default=None, ge=0)
+    max_paragraphs: Count = Field(default=None, ge=1)
+    min_bullets: Count = Field(default=None, ge=0)
+    max_bullets: Count = Field(default=None, ge=0)
+    required: Names = ()
+    forbidden: Names = ()
+    language: str | None = None
+    markdown: bool = False
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        """What the contract refuses is refused where it is said."""
+        self.build()
+        return self
+
+    def build(self) -> TextContract:
+        """The contract that these options make; raises `ValueError` where no text can keep it."""
+        units = ("words", "sentences", "characters", "paragraphs", "bullets")
+        spans = {unit: Span(getattr(self, f"min_{unit}"), getattr(self, f"max_{unit}")) for unit in units}
+        return TextContract(
+            **spans, required=self.required, forbidden=self.forbidden, language=self.language, markdown=self.markdown
+        )
+
+
+class Options(Strict):
+    """Keys of an eval whose task is summarization."""
+
+    contract: ContractOptions = ContractOptions()
+
+
+@dataclass(frozen=True)
+class Summarization(Task):
+    """A text within the contract's limits, with all facts of the case and nothing made up."""
+
+    contract: TextContract
+    sampling: Sampling = field(default=Sampling(max_tokens=256))
+
+    def variables(self, case: Case) -> dict[str, Any]:
+        """The case's inputs and `limits`: the contract's numbers by their keys in the eval, `None` where not given."""
+        limits = {
+            f"{end}_{unit}": getattr(self.contract, unit)[end == "max"]
+            for unit in ("words", "sentences", "characters", "paragraphs", "bullets")
+            for end in ("min", "max")
+        }
+        return {**case.inputs, "limits": limits}
+
+    def check(self, case: Case) -> str | None:
+        """The reference must keep the contract, have every fact, and state nothing that it must not."""
+        expected = case.expected
+        problem = _shape(expected)
+        if problem:
+            return f"expected {problem}"
+        broken = self.contract.problem(expected["summary"])
+        if broken:
+            return f"the reference summary breaks the contract: {broken}"
+        found = find(case, expected["summary"])
+        if found.missed:
+            return f"the reference summary lacks the fact {found.missed[0]!r}"
+        return f"the reference summary states what it must not: {found.stated[0]!r}" if found.stated else None
+
+    def score(self, reading: Reading, case: Case) -> Score:
+        """Every fact is there, nothing is stated that must not be, nothing is made up, and it is no mere copy."""
+        right = reading.lenient is not None and self._is_short(reading.lenient) and find(case, reading.lenient).right
+        return Score(reading.compliant and right, right, measures=measures(case, reading.lenient))
+
+    def _is_short(self, text: str) -> bool:
+        most = self.contract.words.most
+        return most is None or words(text) <= _NO_SUMMARY * most
+
+
+def build(options: Options, _root: Path) -> Summarization:
+    """The task, by options that a text can keep."""
+    return Summarization(options.contract.build())
+
+
+def _shape(expected: JSON) -> str | None:
+    """What is wrong with the form of what a case expects."""
+    if not isinstance(expected, Mapping) or not isinstance(expected.get("summary"), str):
+        return "must be an object with a `summary`, a string"
+    unknown = expected.keys() - _KEYS
+    if unknown:
+        return f"has an unknown key {min(unknown)!r}"
+    for key in ("facts", "must_not"):
+        given = expected.get(key, [])
+        if not isinstance(given, list) or not all(_is_fact(fact) for fact in given):
+            return f"has `{key}` that is not a list of phrasings, or of lists of them"
+    return None
+
+
+def _is_fact(fact: JSON) -> bool:
+    if not isinstance(fact, str | list):
+        return False
+    ways = phrasings(fact)
+    return bool(ways) and all(isinstance(way, str) and way.strip() for way in ways)
