@@ -180,7 +180,7 @@ def _plausible_discordance(c: Comparison) -> float:
 
 def points(share: float, *, signed: bool = True) -> str:
     """`-1.8`: a difference of shares in percentage points."""
-    return f"{100 * share:+.1f}" if signed else f"{100 * share:g}"
+    return f"{round(100 * share, 1) or 0.0:+.1f}" if signed else f"{100 * share:g}"
 
 
 def _few(ids: Sequence[str]) -> str:

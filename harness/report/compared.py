@@ -62,7 +62,7 @@ def measured(c: Comparison) -> list[tuple[str, Difference]]:
 
 def points(share: float) -> str:
     """`+1.8`, in percentage points."""
-    return NOTHING if math.isnan(share) else f"{100 * share:+.1f}".replace("-", "−")
+    return NOTHING if math.isnan(share) else f"{round(100 * share, 1) or 0.0:+.1f}".replace("-", "−")
 
 
 def delta_text(p: Paired) -> str:
