@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.metrics.extraction import extract
-from harness.tasks.extraction import equal
+from harness.metrics.values import equal
 from harness.types import FieldCounts
 
 from .support.cli import Terminal

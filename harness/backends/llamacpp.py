@@ -20,7 +20,7 @@ from pydantic import Field
 
 from harness import gguf, models
 from harness.backends._constraint import grammar
-from harness.backends._http import one_line
+from harness.backends._http import get_json, one_line
 from harness.backends._pooling import pooling
 from harness.backends.openai import OpenAIBackend
 from harness.config import BackendConfig, Strict
@@ -57,9 +57,18 @@ class Engine(OpenAIBackend):
     """The protocol as llama.cpp speaks it: a grammar lets a choice through as it is."""
 
     bare_choices = True
+    _can_call: bool | None = None
 
     def _constrained(self, constraint: Constraint) -> dict[str, Any]:
         return grammar(constraint)
+
+    async def can_call(self) -> bool:
+        """Whether the model's chat template has a place for tools. Where it has none, llama.cpp drops them silently."""
+        if self._can_call is None:
+            told = await get_json(self._url.removesuffix("/v1") + "/props", {"authorization": f"Bearer {self._key}"})
+            able = told.get("chat_template_caps", {}).get("supports_tools") if isinstance(told, dict) else None
+            self._can_call = able is not False
+        return self._can_call
 
 
 class LlamaCppBackend:
@@ -98,6 +107,12 @@ class LlamaCppBackend:
             self._engines[request.embed] = asyncio.create_task(self._start(embed=request.embed))
         # Shielded: a caller that runs out of time must not have the next one load the model a second time.
         engine = await asyncio.shield(self._engines[request.embed])
+        if request.tools and not await engine.can_call():
+            msg = (
+                f"backend {self.config.name}: the chat template of {self.config.model} has no place for tools, and "
+                'llama.cpp would drop them: set calls = "text" in the eval, or take a model that is made for tools'
+            )
+            raise BackendError(msg)
         return await engine.complete(request)
 
     async def close(self) -> None:

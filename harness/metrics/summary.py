@@ -28,7 +28,8 @@ class Summary:
     """One run in numbers. A failed call is in `errors`, never a wrong answer.
 
     `n` calls, of which `answered`, of which `judged` have something to be right about. `unstable`: the share of cases
-    whose repeats do not all give the same answer, `None` where nothing was asked twice.
+    whose repeats do not all give the same answer, `None` where nothing was asked twice. `by_label_source`: over the
+    cases labelled by one source; a rate that depends on who labelled says as much of the labels as of the model.
     """
 
     n: int
@@ -40,6 +41,7 @@ class Summary:
     accuracy: Accuracy
     violations: tuple[tuple[str, int], ...]
     by_tag: tuple[tuple[str, Accuracy], ...]
+    by_label_source: tuple[tuple[str, Accuracy], ...]
     latency_p50_s: float | None
     latency_p95_s: float | None
     prompt_tokens: int
@@ -75,9 +77,10 @@ def unstable(results: Iterable[Result]) -> Rate | None:
 
 
 def summarize(results: Sequence[Result]) -> Summary:
-    """All of it. Counts are ordered most frequent first, tags by name."""
+    """All of it. Counts are ordered most frequent first, tags and sources by name."""
     answered = [r for r in results if r.response.error is None]
     tags = sorted({tag for r in results for tag in r.case.tags})
+    sources = sorted({r.case.label_source for r in results if r.case.label_source and r.case.expected is not None})
     latencies = [r.response.latency_s for r in answered if r.response.latency_s is not None]
     return Summary(
         n=len(results),
@@ -89,6 +92,9 @@ def summarize(results: Sequence[Result]) -> Summary:
         accuracy=accuracy(answered),
         violations=_counted(code for r in answered if r.reading for code in r.reading.violations),
         by_tag=tuple((tag, accuracy(r for r in answered if tag in r.case.tags)) for tag in tags),
+        by_label_source=tuple(
+            (source, accuracy(r for r in answered if r.case.label_source == source)) for source in sources
+        ),
         latency_p50_s=quantile(latencies, 0.50),
         latency_p95_s=quantile(latencies, 0.95),
         prompt_tokens=sum(r.response.prompt_tokens or 0 for r in answered),

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from harness.config import Name, Strict
 from harness.contracts.json import JsonContract
 from harness.errors import ConfigError
+from harness.metrics.values import equal
 from harness.reading import json_contract
 from harness.tasks import Task
 from harness.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
-
-CENT = 0.005
-"""Amounts that differ by less are equal: half of the smallest coin."""
-
-_SPACES = re.compile(r"\s+")
-_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ].*)?")
 
 
 class Options(Strict):
@@ -105,32 +97,3 @@ def _items(expected: list[JSON], given: list[JSON]) -> FieldCounts:
             right += 1
     wrong = min(len(left), len(expected) - right)
     return FieldCounts(right, wrong, missed=len(expected) - right - wrong, invented=len(left) - wrong)
-
-
-def equal(expected: JSON, given: JSON) -> bool:
-    """Equal as values: amounts to the cent, dates by their day, text without regard to case and white space."""
-    if isinstance(expected, bool) or isinstance(given, bool):
-        return expected is given
-    if isinstance(expected, int | float) and isinstance(given, int | float):
-        return abs(expected - given) < CENT
-    if isinstance(expected, str) and isinstance(given, str):
-        day = _day(expected)
-        return _day(given) == day if day else _folded(given) == _folded(expected)
-    if isinstance(expected, Mapping) and isinstance(given, Mapping):
-        names = expected.keys() | given.keys()
-        return all(equal(expected.get(name), given.get(name)) for name in names)
-    if isinstance(expected, list) and isinstance(given, list):
-        return len(expected) == len(given) and all(map(equal, expected, given))
-    return expected is None and given is None
-
-
-def _day(text: str) -> date | None:
-    found = _DATE.fullmatch(text.strip())
-    try:
-        return date(*map(int, found.groups())) if found else None
-    except ValueError:
-        return None
-
-
-def _folded(text: str) -> str:
-    return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()

@@ -85,6 +85,22 @@ def test_every_tag_is_a_slice_with_its_own_denominator() -> None:
     }
 
 
+def test_every_source_of_labels_is_a_slice() -> None:
+    def labelled(result: Result, source: str) -> Result:
+        return replace(result, case=replace(result.case, label_source=source))
+
+    context = labelled(replace(answered("a", "a"), score=None), "nobody")
+    context = replace(context, case=replace(context.case, expected=None))
+    by_model = [labelled(answered("a", "a"), "gpt-4o"), labelled(answered("a", "b"), "gpt-4o")]
+    found = dict(
+        summarize([*by_model, labelled(answered("a", "a"), "human"), answered("a", "a"), context]).by_label_source
+    )
+    assert {source: (one.strict.hits, one.strict.n) for source, one in found.items()} == {
+        "gpt-4o": (1, 2),
+        "human": (1, 1),
+    }
+
+
 def test_latency_and_tokens_come_from_answered_calls_that_tell() -> None:
     results = [answered("a", "a", latency_s=float(i), prompt_tokens=10, completion_tokens=i) for i in range(1, 22)]
     found = summarize([*results, answered("a", "a"), failed()])

@@ -1,0 +1,37 @@
+"""Tools called: the right one, with the right arguments, only where one is wanted, and which was taken for which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.metrics.tool_calling import ToolScore, call_tools
+from harness.report.data import EvalReport
+
+ORDER = 40
+TITLE = "Tool calls"
+
+_LISTED = 12
+
+
+def context(report: EvalReport) -> dict[str, Any] | None:
+    """A row per cell; each tool with a row per cell; for each cell the most frequent confusions of tools."""
+    if report.task != "tool_calling":
+        return None
+    cells = [
+        (cell.name, strict, lenient)
+        for cell in report.cells
+        if (strict := call_tools(cell.results)) and (lenient := call_tools(cell.results, lenient=True))
+    ]
+    if not cells:
+        return None
+    tools: dict[str, list[tuple[str, ToolScore, int]]] = {}
+    for name, strict, lenient in cells:
+        usable = {score.name: score.right for score in strict.per_tool}
+        for score in lenient.per_tool:
+            tools.setdefault(score.name, []).append((name, score, usable.get(score.name, 0)))
+    return {
+        "cells": cells,
+        "tools": sorted(tools.items()),
+        "confusions": [(name, lenient.confusions[:_LISTED]) for name, _, lenient in cells if lenient.confusions],
+        "listed": _LISTED,
+    }

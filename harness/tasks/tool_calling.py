@@ -1,0 +1,161 @@
+"""Tool calling: the right calls of the right tools, or none where none is wanted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.config import Name, Strict, hint
+from harness.contracts.tools import Calls, ToolContract, as_schema
+from harness.errors import ConfigError
+from harness.metrics.calls import matcher, same
+from harness.metrics.tool_calling import measures
+from harness.tasks import Task
+from harness.types import JSON, Case, Constraint, Reading, Sampling, Score
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""What the OpenAI protocol lets a function be called."""
+
+
+class Options(Strict):
+    """Keys of an eval whose task is tool calling."""
+
+    tools_file: Name
+    """JSON list of function tools, as the OpenAI protocol has them; its path counts from the folder of harness.toml."""
+    calls: Calls = "native"
+    """`native`: the tools are offered in the request. `text`: the prompt tells them, the reply is to be JSON."""
+
+
+@dataclass(frozen=True)
+class ToolCalling(Task):
+    """The calls that a case expects, and no others, in whatever order."""
+
+    contract: ToolContract
+    sampling: Sampling = field(default=Sampling(max_tokens=256))
+
+    @property
+    def constraint(self) -> Constraint | None:
+        """A list of calls that satisfy their schemas; nothing where the calls are the protocol's own.
+
+        A reference inside a tool's schema counts from that schema's root, which it no longer is here.
+        """
+        if self.contract.calls == "native" or '"$ref"' in self._tools_json():
+            return None
+        return Constraint(schema=as_schema(self.contract.tools))
+
+    def tools(self, _case: Case) -> tuple[Mapping[str, JSON], ...]:
+        """The tools, where the protocol is to carry them."""
+        return self.contract.tools if self.contract.calls == "native" else ()
+
+    def variables(self, case: Case) -> dict[str, Any]:
+        """The case's inputs; `tools`, each with its name, description and parameters, the same as JSON; and `calls`."""
+        functions = [tool["function"] for tool in self.contract.tools]
+        return {**case.inputs, "tools": functions, "tools_json": self._tools_json(), "calls": self.contract.calls}
+
+    def _tools_json(self) -> str:
+        return json.dumps([tool["function"] for tool in self.contract.tools], ensure_ascii=False, default=dict)
+
+    def check(self, case: Case) -> str | None:
+        """Every expected call must be one that could be carried out."""
+        expected = case.expected
+        calls = expected.get("calls") if isinstance(expected, Mapping) and len(expected) == 1 else None
+        if not isinstance(calls, list):
+            return 'expected must be {"calls": [{"name": …, "arguments": {…}}]}, with an empty list for no call'
+        problems = (
+            f"expected call {i}: {what}" for i, call in enumerate(calls, 1) if (what := self._problem(call)) is not None
+        )
+        return next(problems, None)
+
+    def _problem(self, call: JSON) -> str | None:
+        if not isinstance(call, Mapping) or call.keys() != {"name", "arguments"}:
+            return "must have a name and arguments, and nothing else"
+        name, arguments = call["name"], call["arguments"]
+        names = [tool["function"]["name"] for tool in self.contract.tools]
+        if name not in names:
+            return f"there is no tool {name!r:.60}{hint(str(name), names)}"
+        if not isinstance(arguments, Mapping):
+            return f"arguments must be an object, not {arguments!r:.60}"
+        try:
+            return self.contract.problem(name, {one: _values(value) for one, value in arguments.items()})
+        except ValueError as error:
+            return f"{name}: {error}"
+
+    def score(self, reading: Reading, case: Case) -> Score:
+        """All calls or none; in degrees: the tools, and their arguments."""
+        expected = case.expected["calls"]
+        return Score(
+            strict=same(expected, reading.strict),
+            lenient=same(expected, reading.lenient),
+            measures=measures(expected, reading.lenient),
+        )
+
+
+def _values(expected: JSON) -> list[JSON]:
+    """The values that will do for an argument, `None` for none; nothing where only something about them is known.
+
+    Raises `ValueError` for a matcher that means nothing.
+    """
+    kind = matcher(expected)
+    if kind == "any_of":
+        if not isinstance(expected[kind], list) or not expected[kind]:
+            message = '{"any_of": […]} needs a list of the values that will do'
+            raise ValueError(message)
+        return [value for one in expected[kind] for value in _values(one)]
+    if kind is not None:
+        if not (expected[kind] is True if kind == "anything" else _are_pieces(expected[kind])):
+            message = f'{expected!r:.60} must be {{"anything": true}}, or {{"contains": […]}} with pieces of text'
+            raise ValueError(message)
+        return []
+    if not isinstance(expected, Mapping | list):
+        return [expected]
+    parts = {name: _values(value) for name, value in _members(expected)}
+    if not all(parts.values()):
+        return []
+    firsts = {name: values[0] for name, values in parts.items()}
+    return [list(firsts.values()) if isinstance(expected, list) else firsts]
+
+
+def _members(value: Mapping[str, JSON] | list[JSON]) -> Iterable[tuple[Any, JSON]]:
+    return enumerate(value) if isinstance(value, list) else value.items()
+
+
+def _are_pieces(value: JSON) -> bool:
+    pieces = [one for piece in value for one in (piece if isinstance(piece, list) else [piece])] if value else []
+    return isinstance(value, list) and bool(pieces) and all(isinstance(one, str) and one.strip() for one in pieces)
+
+
+def build(options: Options, root: Path) -> ToolCalling:
+    """The task; raises `ConfigError` for tools that cannot be read or used."""
+    return ToolCalling(ToolContract(read_tools(root / options.tools_file), options.calls))
+
+
+def read_tools(path: Path) -> tuple[Mapping[str, JSON], ...]:
+    """A file of function tools; raises `ConfigError` that names the file, the tool and what is wrong with it."""
+    try:
+        tools = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise ConfigError(msg) from None
+    except json.JSONDecodeError as error:
+        msg = f"{path}:{error.lineno}: not valid JSON: {error.msg}"
+        raise ConfigError(msg) from None
+    except ValueError:
+        msg = f"{path}: not UTF-8 text: save the file as UTF-8"
+        raise ConfigError(msg) from None
+    if not isinstance(tools, list):
+        msg = f"{path}: expected a JSON list of tools, not {type(tools).__name__}"
+        raise ConfigError(msg)
+    try:
+        ToolContract(tuple(tools))
+    except ValueError as error:
+        msg = f"{path}: {error}"
+        raise ConfigError(msg) from None
+    for name in (tool["function"]["name"] for tool in tools):
+        if not _NAME.fullmatch(name):
+            msg = f"{path}: the protocol does not let a function be called {name!r}: letters, digits, _ and - only"
+            raise ConfigError(msg)
+    return tuple(tools)
