@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import backends, config, engine, evals
 from harness.backends.replay import PREFIX as REPLAY
-from harness.config import BackendConfig, Config, RunConfig
+from harness.config import BackendConfig, Config, RunConfig, at
 from harness.engine import Outcome, Settings
 from harness.errors import BackendUnavailable, ConfigError
 from harness.listener import Listener
+from harness.lookup import TAG
 from harness.plan import Cell, Selection, plan
 from harness.store import Store, open_store
 from harness.types import Decoding
@@ -43,6 +44,7 @@ class Options:
     cache: bool | None = None
     resume: bool = False
     jobs: int | None = None
+    tag: tuple[str, ...] = ()
     whole: bool = False
     """Whole splits, as gates need them: what `[run]` says of variants and samples does not hold."""
     every_backend: bool = False
@@ -64,10 +66,10 @@ def project(start: Path | None = None) -> Iterator[tuple[Config, Store]]:
 def cells(found: Config, store: Store, names: Sequence[str], options: Options) -> list[Cell]:
     """Plan the runs of the evals called `names` (default: all); asks no model."""
     defaults = found.run
-    chosen = options.backend or defaults.backend or tuple(found.backends)
+    chosen = options.backend or defaults.backend
     sample = RunConfig() if options.whole else defaults
     selection = Selection(
-        variants=options.variant or sample.variant,
+        variants=options.variant or (() if options.own_variant_only else sample.variant),
         own_variant_only=options.own_variant_only,
         version=options.version or sample.version,
         decoding=options.decoding or sample.decoding,
@@ -76,11 +78,28 @@ def cells(found: Config, store: Store, names: Sequence[str], options: Options) -
         demo=options.demo or sample.demo,
         every_backend=options.every_backend,
     )
-    definitions = evals.find(found.root, names)
-    for definition in definitions:
+    planned: list[Cell] = []
+    for definition in evals.find(found.root, names):
         for name in definition.backends:
             found.backend(name)  # a misspelt one would leave the eval out without a word
-    return plan(found.root, definitions, [backend(found, store, name) for name in chosen], selection)
+        if definition.gates.margin is not None and found.pair is None:
+            where = at(definition.path, ("gates", "margin"))
+            msg = (
+                f"{where}margin asks how far the candidate is below the reference: name both in [pair] of harness.toml"
+            )
+            raise ConfigError(msg)
+        usual = (name for name in found.backends if name in {*found.usual, *definition.backends})
+        asked = [backend(found, store, name) for name in chosen or usual]
+        planned += plan(found.root, [definition], asked, selection)
+    return planned
+
+
+def climb(found: Config, ladder: str, options: Options) -> Options:
+    """`options` for the backends of a ladder, each with the variant that it is tuned for; raises `ConfigError`."""
+    if options.backend:
+        msg = "a ladder names its backends: leave out --backend (or HARNESS_BACKEND), or --ladder"
+        raise ConfigError(msg)
+    return replace(options, backend=found.ladder(ladder).steps, own_variant_only=True)
 
 
 def backend(found: Config, store: Store, name: str) -> BackendConfig:
@@ -111,6 +130,7 @@ def execute(found: Config, store: Store, planned: Sequence[Cell], options: Optio
         resume=options.resume or defaults.resume,
         jobs=options.jobs or defaults.jobs,
         required=frozenset(options.backend or defaults.backend),
+        tags=_checked(options.tag or defaults.tag),
     )
     return engine.run(planned, store, listener, settings)
 
@@ -124,12 +144,14 @@ def run(
     split: str | None = None,
     limit: int | None = None,
     cache: bool | None = None,
+    ladder: str | None = None,
     root: Path | None = None,
     listener: Listener | None = None,
 ) -> list[CellReport]:
     """Run evals and return a report of each cell, as `harness run` does; raises what stopped a backend.
 
-    `names`: evals by name or path, all of the project if none. `root`: a folder of the project, default here.
+    `names`: evals by name or path, all of the project if none. `ladder`: one of harness.toml, instead of `backend`.
+    `root`: a folder of the project, default here.
     """
     options = Options(
         backend=_tuple(backend),
@@ -139,9 +161,10 @@ def run(
         split=split,
         limit=limit,
         cache=cache,
-        every_backend=bool(names and backend),
+        every_backend=bool(names and (backend or ladder)),
     )
     with project(root) as (found, store):
+        options = climb(found, ladder, options) if ladder else options
         outcome = execute(found, store, cells(found, store, names, options), options, listener or Listener())
     for failure in outcome.failures:
         raise failure
@@ -151,6 +174,15 @@ def run(
     from harness.report import build
 
     return [cell for each in build(outcome.runs).evals for cell in each.cells]
+
+
+def _checked(tags: Sequence[str]) -> tuple[str, ...]:
+    """The tags, each once; raises `ConfigError` for one that could not be written after a cell's name."""
+    for tag in tags:
+        if not TAG.fullmatch(tag):
+            msg = f"tag {tag!r}: a tag is letters, digits, dots, hyphens and underscores, 64 at most"
+            raise ConfigError(msg)
+    return tuple(dict.fromkeys(tags))
 
 
 def _tuple(value: str | Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import ConfigError
 from harness.types import Decoding
@@ -65,7 +65,22 @@ class RunConfig(Strict):
     cache: bool = True
     resume: bool = False
     jobs: int | None = Field(default=None, ge=1)
+    tag: Names = ()
     output: Names = ()
+
+
+class LadderConfig(Strict):
+    """Backends that serve one model in several quantizations, the one that the others are judged against first."""
+
+    steps: Annotated[tuple[str, ...], Field(strict=False, min_length=2)]
+
+    @field_validator("steps")
+    @classmethod
+    def _each_once(cls, steps: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := [step for step in dict.fromkeys(steps) if steps.count(step) > 1]:
+            msg = f"steps has {twice[0]!r} more than once"
+            raise ValueError(msg)
+        return steps
 
 
 class BackendConfig(BaseModel):
@@ -89,6 +104,8 @@ class BackendConfig(BaseModel):
     prompt_usd: float | None = Field(default=None, ge=0)
     completion_usd: float | None = Field(default=None, ge=0)
     serves: Annotated[tuple[Service, ...], Field(strict=False, min_length=1)] = ("chat",)
+    default: bool = True
+    """Whether it is asked where no backend is named."""
     folder: Path | None = None
     """Where harness.toml is: a relative path to a model counts from there. Not the user's to set."""
 
@@ -107,6 +124,20 @@ class Config(Strict):
     pair: PairConfig | None = None
     run: RunConfig = RunConfig()
     backends: Mapping[str, BackendConfig] = Field(default_factory=dict)
+    ladders: Mapping[str, LadderConfig] = Field(default_factory=dict)
+
+    @property
+    def usual(self) -> tuple[str, ...]:
+        """The names of the backends that are asked where none is named."""
+        return tuple(name for name, backend in self.backends.items() if backend.default)
+
+    def ladder(self, name: str) -> LadderConfig:
+        """The ladder called `name`; raises `ConfigError` with the nearest name there is."""
+        if name in self.ladders:
+            return self.ladders[name]
+        near = hint(name, self.ladders) or ': [ladders.NAME] with steps = ["a backend", "another"] makes one'
+        msg = f"no ladder {name!r} in {self.path or self.root / FILE_NAME}{near}"
+        raise ConfigError(msg)
 
     def backend(self, name: str) -> BackendConfig:
         """The backend called `name`; raises `ConfigError` with the nearest name there is."""
@@ -146,6 +177,13 @@ def _read(path: Path) -> Config:
         if name not in config.backends:
             msg = f"{at(path, ('pair', role))}[pair] {role} = {name!r} is not a backend{hint(name, config.backends)}"
             raise ConfigError(msg)
+    for ladder, steps in config.ladders.items():
+        for step in steps.steps:
+            if step not in config.backends:
+                table = ("ladders", ladder)
+                near = hint(step, config.backends)
+                msg = f"{at(path, (*table, 'steps'))}[{_dotted(table)}] step {step!r} is not a backend{near}"
+                raise ConfigError(msg)
     return config
 
 

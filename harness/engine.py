@@ -40,12 +40,16 @@ Connect = Callable[[BackendConfig, Progress | None], Backend]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to run. `required`: backends that may not be missing, because the user named them."""
+    """How to run. `required`: backends that may not be missing, because the user named them.
+
+    `tags`: names by which the runs can be found again. `resume` goes on with a run that has them only.
+    """
 
     cache: bool = True
     resume: bool = False
     jobs: int | None = None
     required: frozenset[str] = frozenset()
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,7 @@ class _Session:
         self.cold_start_s: float | None = None
         self._warm: set[bool] = set() if backend.warm_up else {False, True}
         told = asdict(info)
-        del told["note"]
+        del told["note"], told["size"]
         self.model_key = _hash([told, config.provider, config.model, config.base_url, config.options])
 
     async def run(self, cell: Cell) -> Run:
@@ -209,7 +213,9 @@ class _Session:
         """A new run, or the unfinished one that `--resume` goes on with."""
         fingerprint = {**cell.fingerprint(), **self._identity(), "harness": version("prompt-portability-harness")}
         plan_key = _hash([cell.definition.name, cell.name, fingerprint])
-        if self.loop.settings.resume and (earlier := self.loop.store.unfinished(plan_key)) is not None:
+        tags = self.loop.settings.tags
+        earlier = self.loop.store.unfinished(plan_key) if self.loop.settings.resume else None
+        if earlier is not None and set(tags) <= set(earlier.tags):
             return earlier
         started_at = now()
         manifest = Manifest(
@@ -229,6 +235,8 @@ class _Session:
             notes=(self.info.note,) if self.info.note else (),
             decoding=cell.decoding,
             repeats=cell.definition.repeats,
+            model_bytes=self.info.size,
+            tags=tags,
         )
         self.loop.store.begin(manifest, plan_key=plan_key, model_key=self.model_key)
         return manifest

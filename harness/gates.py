@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -117,6 +118,8 @@ def _of_summary(gate: str, gates: GateConfig, evidence: Evidence) -> Told:
 
 def _macro_f1(gate: str, gates: GateConfig, evidence: Evidence) -> Told:
     limit, found = gates.min_macro_f1 or 0.0, macro_f1(evidence.results, evidence.labels)
+    if math.isinf(found.low):  # all cases came out alike, of which a bootstrap learns nothing: as sure as accuracy is
+        found = Interval(found.value, found.value * evidence.summary.accuracy.strict.low, found.value)
     return _reached(f"{gate} = {limit:g}", limit, found, f"macro-F1 {found.value:.1%}", gates.judge)
 
 
@@ -148,7 +151,7 @@ def _compared(gate: str, gates: GateConfig, c: Comparison | None, missing: str) 
     limit = float(getattr(gates, gate))
     if c is None:
         return None, f"{gate} is undecided: {missing}"
-    said = f"against {c.base.name}: {c.verdict.value}, {c.reason} ({gate} = {limit:g})"
+    said = f"against {c.base.name}: {c.verdict.value}, {c.reason} ({gate} = {limit:g}){changed(c)}"
     if c.verdict is Compared.INCOMPARABLE:
         return None, said
     if gates.judge == "point":
@@ -173,6 +176,12 @@ def lost(c: Comparison) -> str:
     ids = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
     more = f" and {len(ids) - 12} more" if len(ids) > 12 else ""
     return f"; right → wrong: {', '.join(ids[:12])}{more}" if ids else ""
+
+
+def changed(c: Comparison) -> str:
+    """What is not as it was, as the end of a sentence; of two models it goes without saying."""
+    told = "; ".join(map(str, c.changed))
+    return f"; changed: {told}" if told and c.question.kind == "change" else ""
 
 
 _JUDGES: Mapping[str, Callable[[str, GateConfig, Evidence], Told]] = {

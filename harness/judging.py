@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import baseline, gates
@@ -11,10 +11,12 @@ from harness.compare import Verdict as Compared
 from harness.compare.verdicts import DEFAULT_MARGIN, UNDECIDED
 from harness.config import Config
 from harness.errors import ConfigError
+from harness.evals import Eval
 from harness.gates import Evidence, GateResult, Verdict
 from harness.lookup import find_run
 from harness.metrics.summary import summarize
 from harness.plan import Cell
+from harness.report import compared
 from harness.store import Store
 from harness.types import Manifest, Run
 
@@ -22,12 +24,16 @@ BASELINE = "baseline"
 """The gate of a cell that has a baseline, where the eval sets none: nothing is shown to be lost."""
 
 
+BY_BASELINE = frozenset({BASELINE, "max_regression", "max_flips"})
+"""The gates that compare with the baseline."""
+
+
 def wanted(found: Config, cell: Cell) -> list[str]:
     """The gates of a cell: its eval's, `margin` for the candidate only; `baseline` if one is saved and none is set."""
     names = gates.names(cell.definition.gates)
     if "margin" in names and (found.pair is None or cell.backend.name != found.pair.candidate):
         names.remove("margin")
-    has_own = {"max_regression", "max_flips"} & set(names)
+    has_own = BY_BASELINE & set(names)
     has_file = baseline.path_of(found.root, cell.definition.name, cell.name).is_file()
     return names if has_own or not has_file else [*names, BASELINE]
 
@@ -55,6 +61,20 @@ def judge(gate: str, cell: Cell, told: Evidence) -> GateResult:
     return GateResult(BASELINE, result.cell, result.verdict, result.message)
 
 
+def newest(found: Config, store: Store, definition: Eval, *, every: bool = False) -> list[Run]:
+    """The newest whole run of each cell that production would use; `every`: of each variant on each backend.
+
+    Whole: finished, over all cases of the eval's own split. Backends that harness.toml no longer has are left out.
+    """
+    cells: dict[str, Manifest] = {}
+    for m in store.manifests(definition.name):
+        whole = m.finished_at is not None and m.limit is None and m.split in {"", definition.split}
+        usual = m.backend in found.backends and m.decoding == definition.decoding[0]
+        if whole and usual and (every or m.variant == found.backends[m.backend].variant):
+            cells.setdefault(m.cell, m)
+    return [Run(m, tuple(store.results(m.run_id))) for _, m in sorted(cells.items())]
+
+
 def against(found: Config, store: Store, reference: str, run: Run) -> GateResult:
     """A run against `baseline`, the `previous` run of its cell, or any run; raises where there is no such thing."""
     own = side(run)
@@ -70,7 +90,7 @@ def against(found: Config, store: Store, reference: str, run: Run) -> GateResult
     c = compare(base, own, Question("change", DEFAULT_MARGIN))
     verdict = Verdict.UNDECIDED if c.verdict in UNDECIDED else Verdict.PASSED
     verdict = Verdict.FAILED if c.verdict is Compared.REGRESSED else verdict
-    said = f"{title}: against {reference}: {c.verdict.value}, {c.reason}{gates.lost(c)}"
+    said = f"{title}: against {reference}: {c.verdict.value}, {c.reason}{gates.changed(c)}{gates.lost(c)}"
     return GateResult("against", title, verdict, said)
 
 
@@ -78,6 +98,27 @@ def to_baseline(root: Path, own: Side, margin: float | None) -> Comparison | Non
     """A run against the baseline of its cell, if there is one."""
     saved = baseline.load(root, own.eval, own.cell)
     return None if saved is None else compare(saved, own, Question("change", margin or DEFAULT_MARGIN))
+
+
+def renew(root: Path, own: Side, kept: Mapping[str, str] | None = None) -> str:
+    """Save a run as the baseline of its cell; returns the file's name and what is not as it was.
+
+    `kept`: replies to be kept, by case id. Raises `ConfigError` for a run that is none to go by.
+    """
+    baseline.check(own)
+    try:
+        before = to_baseline(root, own, None)
+        what = "new" if before is None else _renewed(before)
+    except ConfigError:
+        what = "in the place of a file that could not be read"
+    return f"{baseline.save(root, own, kept).name}: {what}"
+
+
+def _renewed(c: Comparison) -> str:
+    if c.base.run_id == c.head.run_id:
+        return f"the same run as before, {c.head.run_id}"
+    others = f"{c.reason}; " if c.verdict is Compared.INCOMPARABLE else ""
+    return f"{others}flips: {compared.flips_text(c)}; changed: {compared.changed_text(c)}"
 
 
 def _to_reference(found: Config, store: Store, cell: Cell, own: Side, others: Sequence[Run]) -> Comparison | None:

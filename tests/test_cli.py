@@ -63,7 +63,7 @@ def test_variant_limit_and_split_choose_what_is_run(harness: Terminal, served: P
     [
         ("", 0, ""),
         ("[gates]\nmin_compliance = 0.4\n", 0, "passed"),
-        ("[gates]\nmin_accuracy = 0.9\n", 1, "failed"),
+        ("[gates]\nmax_p95_latency_s = 1e-9\n", 1, "failed"),
     ],
 )
 def test_gates_decide_the_exit_code(
@@ -232,7 +232,7 @@ def test_control_characters_of_a_reply_never_reach_the_terminal(
     harness: Terminal, served: Project, server: FakeOpenAI
 ) -> None:
     server.answer = lambda _: Reply("\x1b[2J\x1b]0;owned\x07billing")
-    served.eval("[gates]\nmin_accuracy = 0.9\n")
+    served.eval("[gates]\nmin_accuracy = 0.5\n")
     ended = harness("run")
     assert "\x1b" not in ended.out + ended.err
     assert "\x07" not in ended.out + ended.err
@@ -283,7 +283,7 @@ def test_a_backend_tuned_for_a_variant_that_is_not_there_is_refused_before_anyth
 
 
 def test_gates_that_are_not_judged_are_told(harness: Terminal, served: Project) -> None:
-    served.eval("[gates]\nmin_accuracy = 0.9\n")
+    served.eval("[gates]\nmin_accuracy = 0.5\n")
     ended = harness("run", "--variant", "gpt")
     assert ended.code == 0
     assert "triage: no gate is judged, because no backend was run with the variant it is tuned for" in ended.out

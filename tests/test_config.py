@@ -109,6 +109,35 @@ def test_a_pair_names_backends_that_there_are(project: Project, name: str, neare
     assert complaint(project, text) == f"harness.toml:7: [pair] candidate = {name!r} is not a backend{nearest}"
 
 
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ('["a", "aa"]', "harness.toml:10: [ladders.x] step 'aa' is not a backend (did you mean 'a'?)"),
+        ('["a"]', "harness.toml:10: steps in [ladders.x] should have at least 2 items, not 1"),
+        ('["a", "b", "a"]', "harness.toml:10: steps has 'a' more than once"),
+        ('"a"', "harness.toml:10: steps in [ladders.x] should be a list, not 'a'"),
+        ('["a", ""]', "harness.toml:10: [ladders.x] step '' is not a backend (there are: a, b)"),
+    ],
+)
+def test_a_ladder_has_two_or_more_backends_each_once(project: Project, steps: str, message: str) -> None:
+    assert complaint(project, f"{BACKEND}{BACKEND.replace('.a]', '.b]')}[ladders.x]\nsteps = {steps}") == message
+
+
+def test_an_unknown_ladder_is_named_with_the_nearest(project: Project) -> None:
+    with pytest.raises(ConfigError, match=r"no ladder 'x' in .*harness\.toml: \[ladders\.NAME\] with steps = \["):
+        project.load().ladder("x")
+    project.config(f'{BACKEND}{BACKEND.replace(".a]", ".b]")}[ladders.mistral]\nsteps = ["b", "a"]')
+    with pytest.raises(ConfigError, match=r"no ladder 'mistrl' in .*harness\.toml \(did you mean 'mistral'\?\)"):
+        project.load().ladder("mistrl")
+    assert project.load().ladder("mistral").steps == ("b", "a")
+
+
+def test_a_backend_may_be_left_to_those_who_name_it(project: Project) -> None:
+    project.config(f"{BACKEND}default = false\n{BACKEND.replace('.a]', '.b]')}")
+    assert project.load().usual == ("b",)
+    assert project.load().backend("a").default is False
+
+
 def test_an_unknown_backend_is_named_with_the_nearest(project: Project) -> None:
     with pytest.raises(ConfigError, match=r"no backend 'fak' in .*harness\.toml \(did you mean 'fake'\?\)"):
         project.load().backend("fak")

@@ -8,6 +8,7 @@ import pytest
 
 from harness import evals
 from harness.errors import ConfigError
+from harness.evals import GateConfig
 from harness.tasks import task_of
 
 from .support.project import EVAL, Project
@@ -27,7 +28,7 @@ def test_an_eval_is_named_after_its_file_and_has_sensible_defaults(project: Proj
         *("triage", "classification", "triage", "tickets", "test"),
     )
     assert read.options == {"labels": ["billing", "technical", "general"]}
-    assert all(value is None for _, value in read.gates)
+    assert read.gates == GateConfig()
     assert read.traffic is None
 
 

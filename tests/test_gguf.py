@@ -6,9 +6,11 @@ import struct
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import BackendError
-from harness.gguf import quantization
+from harness.gguf import MADE_FROM, quantization, stamp
 
 UINT32, STRING, ARRAY = 4, 8, 9
 
@@ -108,3 +110,55 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         quantization(tmp_path / "x.gguf")
     with pytest.raises(BackendError, match="cannot be read: Is a directory"):
         quantization(tmp_path)
+
+
+def whole(*pairs: bytes, tensors: tuple[bytes, ...] = (), alignment: int = 32) -> bytes:
+    """A file with a header, one-dimensional tensors of these names, and the data of each in as many bytes."""
+    infos = [
+        text(name) + struct.pack("<IQIQ", 1, alignment, 24, i * alignment)  # type 24: int8
+        for i, name in enumerate(tensors)
+    ]
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(pairs)) + b"".join([*pairs, *infos])
+    return head + bytes(-len(head) % alignment) + b"".join(bytes([i + 1]) * alignment for i in range(len(tensors)))
+
+
+def made_from(what: str) -> bytes:
+    return pair(MADE_FROM, STRING, text(what))
+
+
+def stamped(folder: Path, raw: bytes, what: str) -> bytes:
+    (folder / "m.gguf").write_bytes(raw)
+    stamp(folder / "m.gguf", folder / "stamped.gguf", what)
+    return (folder / "stamped.gguf").read_bytes()
+
+
+class TestStamp:
+    def test_a_file_says_what_its_weights_were_before(self, tmp_path: Path) -> None:
+        stamped(tmp_path, header(NAME, file_type(1)), "Q4_1")
+        assert quantization(tmp_path / "stamped.gguf") == "F16 from Q4_1"
+
+    @pytest.mark.parametrize("what", ["F16", "BF16", "F32"])
+    def test_of_weights_as_they_are_published_nothing_is_said(self, tmp_path: Path, what: str) -> None:
+        stamped(tmp_path, header(NAME, file_type(15)), what)
+        assert quantization(tmp_path / "stamped.gguf") == "Q4_K_M"
+
+    @given(names=st.lists(st.text(max_size=40).map(str.encode), max_size=3), note=st.text(max_size=70))
+    @pytest.mark.parametrize("alignment", [32, 64])
+    def test_nothing_else_changes_but_the_order_of_the_header(
+        self, tmp_path_factory: pytest.TempPathFactory, alignment: int, names: list[bytes], note: str
+    ) -> None:
+        before = [pair("note", STRING, text(note)), pair("general.alignment", UINT32, struct.pack("<I", alignment))]
+        raw = whole(*before, file_type(7), tensors=tuple(names), alignment=alignment)
+        again = stamped(tmp_path_factory.mktemp("stamp"), raw, "Q4_1")
+        assert again == whole(made_from("Q4_1"), file_type(7), *before, tensors=tuple(names), alignment=alignment)
+
+    def test_an_older_stamp_is_replaced(self, tmp_path: Path) -> None:
+        first = stamped(tmp_path, whole(NAME, file_type(1), tensors=(b"t",)), "Q4_1")
+        assert stamped(tmp_path, first, "F16 from Q4_1") == whole(
+            made_from("F16 from Q4_1"), file_type(1), NAME, tensors=(b"t",)
+        )
+
+    def test_a_damaged_file_is_one_line(self, tmp_path: Path) -> None:
+        raw = whole(NAME, file_type(1), tensors=(b"tensor",))
+        with pytest.raises(BackendError, match=r"m\.gguf: the GGUF header is damaged: fetch the file again"):
+            stamped(tmp_path, raw[: raw.index(b"tensor") + 3], "Q4_1")

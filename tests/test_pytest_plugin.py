@@ -49,12 +49,12 @@ def test_a_failing_gate_says_what_was_found_and_shows_cases(
     evals: pytest.Pytester, served: Project, server: FakeOpenAI
 ) -> None:
     server.answer = lambda _: Reply("The category is: general")
-    served.eval("[gates]\nmin_accuracy = 0.9\n")
+    served.eval("[gates]\nmin_accuracy = 0.5\n")
     result = run(evals, "evals/")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "triage local@fake: strict accuracy 0.0% (0 of 4)*its lower end is below min_accuracy = 0.9",
+            "triage local@fake: strict accuracy 0.0% (0 of 4)*its lower end is below min_accuracy = 0.5",
             "  t-1: expected billing, got 'The category is: general' (preamble)",
         ]
     )

@@ -98,7 +98,9 @@ def test_the_files_it_shows_make_a_project(project: Project) -> None:
     (project.root / "evals/triage.toml").write_text(evaluation)
     project.prompt(local=prompt)
     project.card(name="triage")
-    project.write("datasets/triage/cases.jsonl", row)
+    # 250 like the one it shows: its gates are not refused
+    rows = [row, *(row.replace("t-1", f"t-{i}").replace("charged twice", f"charged {i} times") for i in range(2, 251))]
+    project.write("datasets/triage/cases.jsonl", "".join(rows))
     cells = project.plan()
     assert [cell.name for cell in cells] == ["gpt@mistral-q4", "local@mistral-q4"]
     assert cells[1].asks[0][1].messages[1].content == "I was charged twice"

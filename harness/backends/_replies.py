@@ -41,8 +41,17 @@ def chat_response(completion: object, latency_s: float) -> Response:
         latency_s=latency_s,
         refusal=refusal,
         tool_calls=calls,
+        prompt_s=_timing(completion, "prompt_ms"),
+        generation_s=_timing(completion, "predicted_ms"),
         model=" ".join(str(part) for part in (completion.model, completion.system_fingerprint) if part),
     )
+
+
+def _timing(completion: ChatCompletion, name: str) -> float | None:
+    """One of llama.cpp's own times, which it tells beside the protocol, in seconds."""
+    told = (completion.model_extra or {}).get("timings")
+    value = told.get(name) if isinstance(told, dict) else None
+    return value / 1000 if isinstance(value, int | float) else None
 
 
 def vector_response(reply: object, latency_s: float) -> Response:

@@ -99,6 +99,7 @@ class LlamaCppBackend:
             quantization=self.config.quantization or gguf.quantization(path),
             engine="llama.cpp",
             engine_version=f"xllamacpp {version('xllamacpp')}",
+            size=path.stat().st_size,
         )
 
     async def complete(self, request: Request) -> Response:

@@ -85,7 +85,7 @@ class OllamaBackend:
             msg = f"backend {self.config.name}: {self._url} is no Ollama server ({self._redact(error)}): check base_url"
             raise BackendUnavailable(msg) from None
         names = {self.config.model, f"{self.config.model}:latest"}
-        digest = next((m.digest for m in tags.models if m.model in names), None)
+        digest, size = next(((m.digest, m.size) for m in tags.models if m.model in names), (None, None))
         version = await get_json(f"{self._root}/api/version", self._headers)
         details = shown.details
         return ModelInfo(
@@ -93,6 +93,7 @@ class OllamaBackend:
             digest=f"sha256:{digest}" if digest else "",
             quantization=self.config.quantization or (details and details.quantization_level) or "",
             parameters=(details and details.parameter_size) or "",
+            size=int(size) if size else None,
             engine="ollama",
             engine_version=str(version.get("version", "")) if isinstance(version, dict) else "",
         )
@@ -228,9 +229,15 @@ def _response(reply: ollama.ChatResponse, wall_s: float) -> Response:
         completion_tokens=reply.eval_count,
         latency_s=max(0.0, wall_s - load_s),
         load_s=load_s or None,
+        prompt_s=_seconds(reply.prompt_eval_duration),
+        generation_s=_seconds(reply.eval_duration),
         tool_calls=tool_calls(calls),
         model=reply.model or "",
     )
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds * NANOSECONDS
 
 
 def _vector(reply: ollama.EmbedResponse, wall_s: float) -> Response:

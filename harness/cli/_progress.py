@@ -28,7 +28,7 @@ class Plain(Listener):
         self._errors: dict[str, int] = {}
         self._total: dict[str, int] = {}
         self._said_at = monotonic()
-        self._fetched = -1
+        self._fetched: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         """Nothing to set up."""
@@ -48,9 +48,9 @@ class Plain(Listener):
     def fetching(self, what: str, done: int, total: int) -> None:
         """A line each quarter."""
         quarter = 4 * done // max(total, 1)
-        if quarter > self._fetched:
-            self._fetched = quarter
-            self._say(f"fetching {what}: {done // MEGABYTE} of {total // MEGABYTE} MB")
+        if quarter > self._fetched.get(what, -1):
+            self._fetched[what] = quarter
+            self._say(f"{what}: {done // MEGABYTE} of {total // MEGABYTE} MB")
 
     def started(self, cell: Cell, total: int, from_store: int) -> None:
         """One line."""
@@ -104,10 +104,9 @@ class Bars(Plain):
 
     def fetching(self, what: str, done: int, total: int) -> None:
         """A bar in megabytes."""
-        key = f"fetching {what}"
-        if key not in self._tasks:
-            self._tasks[key] = self._bars.add_task(key, total=total // MEGABYTE, extra="MB")
-        self._bars.update(self._tasks[key], completed=done // MEGABYTE)
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=total // MEGABYTE, extra="MB")
+        self._bars.update(self._tasks[what], completed=done // MEGABYTE)
 
     def started(self, cell: Cell, total: int, from_store: int) -> None:
         """A new bar."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,11 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from harness.compare import Comparison
+    from harness.config import Config
     from harness.datasets import Dataset
+    from harness.evals import Eval
+    from harness.store import Store
     from harness.types import Case
 
 app = typer.Typer(help="Check golden datasets and look at them.", no_args_is_help=True)
@@ -88,3 +93,104 @@ def show(
     )
     for variable, value in found.inputs.items():
         typer.echo(f"\n[{variable}]\n" + "\n".join(visible(line) for line in str(value).splitlines()))
+
+
+@app.command()
+def power(
+    name: Annotated[str, typer.Argument(help="The dataset.")],
+    split: Annotated[
+        str | None,
+        typer.Option(help="One split, `all` for every case. Default: the eval's, else `test` if there is one."),
+    ] = None,
+    eval_name: Annotated[
+        str | None, typer.Option("--eval", help="Also by how much the pair's runs of this eval differed.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON.")] = False,  # noqa: FBT002
+) -> None:
+    """Say what its cases can show before anything is run: the smallest margin, the smallest drop, what more would buy.
+
+    Example:
+        harness datasets power ticket_triage --eval ticket_triage
+    """
+    from harness import api, evals
+    from harness.cli import _power
+    from harness.cli._common import console
+    from harness.errors import ConfigError
+
+    (dataset,) = _load([name])
+    measured: Comparison | None = None
+    chosen = split or ("test" if "test" in dataset.splits else "all")
+    if eval_name:
+        with api.project() as (found, store):
+            (definition,) = evals.find(found.root, [eval_name])
+            if definition.dataset != name:
+                msg = f"eval {definition.name} is over dataset {definition.dataset!r}, not {name!r}"
+                raise ConfigError(msg)
+            chosen = split or (definition.split if dataset.splits and definition.split else "all")
+            measured = _pair(found, store, definition)
+    cases = [case for case in dataset.select(None if chosen == "all" else chosen) if case.expected is not None]
+    told = _power.figures(name, chosen if dataset.splits else "", cases, measured)
+    if as_json:
+        typer.echo(json.dumps(told, indent=1))
+        return
+    for part in _power.words(told):
+        console().print(part, markup=False, soft_wrap=True) if isinstance(part, str) else console().print(part)
+    if eval_name and measured is None:
+        typer.echo(f"\nNothing measured yet: there are no whole runs of {eval_name} by both of the [pair].")
+
+
+def _pair(found: Config, store: Store, definition: Eval) -> Comparison | None:
+    """The newest own runs of reference and candidate beside each other, over the cases that both have."""
+    from harness import judging
+    from harness.compare import Question, compare, side
+
+    runs = {run.manifest.backend: run for run in judging.newest(found, store, definition)}
+    if found.pair is None or not {found.pair.reference, found.pair.candidate} <= runs.keys():
+        return None
+    base, head = (side(runs[backend]) for backend in (found.pair.reference, found.pair.candidate))
+    return compare(base, head, Question("move"), shared=True)
+
+
+@app.command()
+def suspects(
+    eval_name: Annotated[str | None, typer.Argument(metavar="[EVAL]", help="One eval; all if none is named.")] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--backend", "-b", help="Among these backends; repeatable. Default: those that are asked by default."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many of an eval; files have all.")] = 20,
+    output: Annotated[
+        list[Path] | None, typer.Option("--output", "-o", help="Write them: .csv .jsonl; repeatable.")
+    ] = None,
+) -> None:
+    """List cases whose label may be wrong, for review: where models agree with each other against it. Asks no model.
+
+    A case is listed where the newest runs of all backends, each with its own variant, give the same wrong answer, and
+    where one backend gives the same wrong answer to every variant. Answers are the lenient reading.
+
+    Examples:
+        harness datasets suspects ticket_triage
+
+        harness datasets suspects -o review.csv
+    """
+    from harness import api, evals
+    from harness.cli import _suspects
+    from harness.cli._common import console, note
+    from harness.report.output import check_ending, write_text
+
+    for path in output or ():
+        check_ending(path, tuple(_suspects.FORMATS))
+    with api.project() as (found, store):
+        for name in backend or ():
+            found.backend(name)
+        definitions = evals.find(found.root, [eval_name] if eval_name else [])
+        reviews = [_suspects.review(found, store, definition, backend or found.usual) for definition in definitions]
+    for review in reviews:
+        console().print(_suspects.shown(review, limit))
+        for line in review.notes:
+            note(f"{review.eval}: {line}")
+    for path in output or ():
+        write_text(_suspects.FORMATS[path.suffix.lower()](reviews), path)
+        typer.echo(f"suspects: {path}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from typing import Any
 
 from harness.report.data import Report
@@ -22,10 +23,15 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 def render(report: Report) -> str:
     """The table, its header first."""
+    return table(COLUMNS, (row.values() for row in rows(report.runs)))
+
+
+def table(header: Iterable[str], body: Iterable[Iterable[Any]]) -> str:
+    """Rows of any values as a table that a spreadsheet shows and does not run."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    writer.writerows([_cell(value) for value in row.values()] for row in rows(report.runs))
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in body)
     return out.getvalue()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.report import sections
+from harness.report import compared, sections
 from harness.report.data import EvalReport, Report
 from harness.report.formats.json import dumps
 from harness.report.headline import sentences
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _HERE = Path(__file__).parent.parent
+_MINUS = re.compile(r"(?:^|(?<=[ (]))-(?=\d)")
+"""The sign of a number in a sentence that terminals and programs get, too."""
 
 
 class Section(Protocol):
@@ -59,14 +61,15 @@ def embedded(value: Any) -> str:
 
 
 def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
-    """One eval. Every section is rendered with the eval, its anchor and its own context."""
+    """One eval. Every section is rendered with the eval, its own context, its own anchor, and the eval's (`home`)."""
     from markupsafe import Markup
 
     shown = []
     for name, section in _sections():
         context = section.context(report)
         if context is not None:
-            body = env.get_template(f"{name}.html.j2").render(context, eval=report, anchor=f"{anchor}-{name}")
+            own = {"eval": report, "home": anchor, "anchor": f"{anchor}-{name}"}
+            body = env.get_template(f"{name}.html.j2").render(context, **own)
             # Already escaped by its own template.
             shown.append({"id": f"{anchor}-{name}", "title": section.TITLE, "body": Markup(body)})  # noqa: S704
     return {
@@ -74,6 +77,8 @@ def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
         "eval": report,
         "sentences": sentences(report),
         "notices": notices(report),
+        "verdicts": [(c, compared.title(c), compared.standing(c.verdict)) for c in report.answers.comparisons],
+        "portability": report.answers.portability,
         "sections": shown,
     }
 
@@ -102,8 +107,10 @@ def _environment() -> Environment:
     env.filters |= {
         "embedded": lambda value: Markup(embedded(value)),  # noqa: S704  escaped for where it goes
         "interval": interval,
+        "typeset": lambda text: _MINUS.sub("−", text).replace(" -> ", " → "),
         "moment": moment,
         "number": number,
+        "points": compared.points,
         "percent": percent,
         "rate": rate_text,
         "seconds": seconds,

@@ -2,16 +2,19 @@
 
     {"format": "harness-report/1",
      "evals": [{"eval", "task", "headline": [sentence, ...], "notices": [{"kind": "error"|"caution", "text"}, ...],
+                "comparisons": [as in report/compared.py, ...], "portability", "ladders": [as in report/estimates.py],
                 "cells": [{"cell", "manifest", "n", "answered", "cached", "errors": {kind: count},
                            "strict", "compliance", "lenient",       each {"hits", "n", "value", "low", "high"}
                            "outcomes": {"right", "phrasing", "wrong", "unclear", "error"},
                            "violations": {code: count}, "by_tag": {tag: {"strict", "compliance", "lenient"}},
+                           "by_label_source": {who labelled: as by_tag},
                            "latency_p50_s", "latency_p95_s", "prompt_tokens", "completion_tokens",
                            "classification": null | {"strict", "lenient"}}, ...]}, ...],
      "cases": [row, ...]}                                           one per case and cell, keys as in JSONL
 
 Shares are 0..1, times are seconds, `value` is null where nothing was answered. The last column of a confusion matrix
-counts replies without a usable label. History: 1 first version.
+counts replies without a usable label. History: 1 first version; later in it, `by_label_source`, `comparisons`,
+`portability` and `ladders`.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from harness.metrics.summary import Accuracy
+from harness.report import compared
 from harness.report.data import CellReport, EvalReport, Report
+from harness.report.estimates import ladder_json, portability_json
 from harness.report.headline import sentences
 from harness.report.notices import notices
 from harness.report.rows import rows
@@ -63,11 +68,15 @@ def _finite(value: Any) -> Any:
 
 
 def _eval(e: EvalReport) -> dict[str, Any]:
+    portability = e.answers.portability
     return {
         "eval": e.name,
         "task": e.task,
         "headline": [sentence.text for sentence in sentences(e)],
         "notices": [asdict(notice) for notice in notices(e)],
+        "comparisons": [compared.as_json(c) for c in e.answers.comparisons],
+        "portability": portability and portability_json(portability),
+        "ladders": [ladder_json(ladder) for ladder in e.answers.ladders],
         "cells": [_cell(cell) for cell in e.cells],
     }
 
@@ -87,6 +96,7 @@ def _cell(cell: CellReport) -> dict[str, Any]:
         "outcomes": dict(cell.outcomes),
         "violations": dict(summary.violations),
         "by_tag": {tag: _rates(accuracy) for tag, accuracy in summary.by_tag},
+        "by_label_source": {source: _rates(accuracy) for source, accuracy in summary.by_label_source},
         "latency_p50_s": summary.latency_p50_s,
         "latency_p95_s": summary.latency_p95_s,
         "prompt_tokens": summary.prompt_tokens,

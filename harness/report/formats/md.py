@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.report import compared
 from harness.report.data import CellReport, EvalReport, Report
 from harness.report.headline import sentences
 from harness.report.notices import notices
@@ -17,7 +18,7 @@ _TOP_VIOLATIONS = 8
 
 
 def render(report: Report) -> str:
-    """Per eval: the sentences, the matrix, the most frequent violations with a real reply each."""
+    """Per eval: verdicts, sentences, the matrix, violations with a real reply each, and what the verdicts rest on."""
     return "\n".join(line for e in report.evals for line in _eval(e)) + "\n"
 
 
@@ -33,6 +34,10 @@ def _eval(e: EvalReport) -> Iterator[str]:
     yield f"## {inert(e.name)}\n"
     for notice in notices(e):
         yield f"> {'**Errors.**' if notice.kind == 'error' else 'Note.'} {inert(notice.text, OURS)}\n"
+    for c in e.answers.comparisons:
+        yield f"- **{c.verdict.value}** {inert(compared.title(c), OURS)}: {inert(c.reason, OURS)}"
+    if e.answers.portability is not None:
+        yield f"- {inert(e.answers.portability.sentence, OURS)}"
     for sentence in sentences(e):
         yield f"- **{inert(sentence.cell)}**: {inert(sentence.rest, OURS)}"
     yield "\n| cell | strict accuracy | compliance | lenient accuracy | n | errors | p50 |"
@@ -48,6 +53,12 @@ def _eval(e: EvalReport) -> Iterator[str]:
         share = f"{count:,} of {cell.summary.answered:,}"
         yield f"| {inert(cell.name)} | {inert(code)} | {share} | {_example(cell, code)} |"
     yield ""
+    for ladder in e.answers.ladders:
+        yield f"### Ladder {inert(ladder.name)}\n"
+        yield from (f"- {inert(step.sentence, OURS)}" for step in ladder.steps)
+        yield ""
+    for c in e.answers.comparisons:
+        yield compared.markdown(c)
 
 
 def _row(cell: CellReport) -> str:

@@ -1,9 +1,11 @@
-"""The same rates over the cases of each tag."""
+"""The same rates over the cases of each tag, and of each source of labels where there are several."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.metrics.summary import Accuracy
 from harness.report.data import EvalReport
 
 ORDER = 50
@@ -11,11 +13,17 @@ TITLE = "Slices"
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """Rows grouped by tag, all cases first; in a group a row per cell that has such cases."""
-    by_cell = [(cell.name, dict(cell.summary.by_tag)) for cell in report.cells]
-    tags = sorted({tag for _, by_tag in by_cell for tag in by_tag})
-    if not tags:
+    """Rows grouped by tag, all cases first, then by who labelled; in a group a row per cell that has such cases."""
+    tags = _grouped([(cell.name, dict(cell.summary.by_tag)) for cell in report.cells])
+    sources = _grouped([(cell.name, dict(cell.summary.by_label_source)) for cell in report.cells])
+    several = len(sources) > 1
+    if not tags and not several:
         return None
     everything = [(cell.name, cell.summary.accuracy) for cell in report.cells]
-    slices = [(tag, [(name, by_tag[tag]) for name, by_tag in by_cell if tag in by_tag]) for tag in tags]
-    return {"rows": [("all cases", everything), *slices]}
+    by_source = [(f"labels by {source}", rows) for source, rows in sources] if several else []
+    return {"rows": [("all cases", everything), *tags, *by_source], "several_sources": several}
+
+
+def _grouped(cells: Sequence[tuple[str, Mapping[str, Accuracy]]]) -> list[tuple[str, list[tuple[str, Accuracy]]]]:
+    names = sorted({name for _, slices in cells for name in slices})
+    return [(name, [(cell, slices[name]) for cell, slices in cells if name in slices]) for name in names]

@@ -1,0 +1,118 @@
+"""What `datasets suspects` shows and writes.
+
+The keys of a line of JSONL and the columns of the CSV are `COLUMNS`: `expected` is the label, `said` what the models
+agree on, `said_by` their cells, `inputs` the case's inputs, whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness import datasets, judging
+from harness import suspects as found_by
+from harness.config import Config
+from harness.errors import ConfigError
+from harness.evals import Eval
+from harness.metrics.summary import accuracy
+from harness.report.formats import csv
+from harness.report.formats.json import dumps
+from harness.report.text import inputs_text, one_line, plural, rate_text, value_text, visible
+from harness.stats import Rate
+from harness.store import Store
+from harness.suspects import Suspect
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+COLUMNS = ("eval", "case_id", "expected", "label_source", "said", "said_by", "why", "tags", "inputs")
+SHOWN_INPUT = 60
+SHOWN_ANSWER = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The suspects of one eval. `cells`: how often each is right by the lenient reading; `notes`: what to know."""
+
+    eval: str
+    cells: tuple[tuple[str, Rate], ...]
+    suspects: tuple[Suspect, ...]
+    notes: tuple[str, ...]
+
+
+def review(found: Config, store: Store, definition: Eval, backends: Collection[str]) -> Review:
+    """Look at the newest whole run of each cell on these backends. Cases that were edited since are left out."""
+    runs = [run for run in judging.newest(found, store, definition, every=True) if run.manifest.backend in backends]
+    own = [m.cell for m in (run.manifest for run in runs) if m.variant == found.backends[m.backend].variant]
+    suspects = found_by.find(runs, own)
+    today, notes = _today(found, definition)
+    current = [s for s in suspects if today is None or today.get(s.case.id) == s.case.digest]
+    if not runs:
+        notes.append(f"no whole run yet: `harness run {definition.name}` makes some")
+    elif definition.task == found_by.EMBEDDING:
+        notes.append("a vector is no answer that could agree with another")
+    elif len({run.manifest.backend for run in runs}) < 2:
+        notes.append("runs of one backend only, so that no backends can agree: its variants are all there is")
+    if len(current) < len(suspects):
+        notes.append(f"{plural(len(suspects) - len(current), 'case')} left out: edited since, or no longer there")
+    rates = tuple((run.manifest.cell, accuracy(run.results).lenient) for run in runs)
+    return Review(definition.name, rates, tuple(current), tuple(notes))
+
+
+def _today(found: Config, definition: Eval) -> tuple[dict[str, str] | None, list[str]]:
+    """The cases as they are now; `None` and a note where the dataset cannot be read."""
+    try:
+        dataset = datasets.load(found.root, definition.dataset)
+    except ConfigError as error:
+        return None, [f"the cases may have changed since: {error}"]
+    return {case.id: case.digest for case in dataset.cases}, []
+
+
+def shown(reviewed: Review, limit: int) -> RenderableType:
+    """The first `limit` as a table, and how good those are who say so."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    n = len(reviewed.suspects)
+    title = Text(f"{reviewed.eval}: {plural(n, 'case')} to look at", style="bold")
+    if not reviewed.cells:
+        return title
+    right = ", ".join(f"{cell} {rate_text(rate)}" for cell, rate in reviewed.cells)
+    facts = Text(visible(f"lenient accuracy: {right}. The better they are, the likelier it is the label."), style="dim")
+    if not n:
+        return Group(title, facts)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for heading in ("case", "label", "by", "they say", "who agrees", "inputs"):
+        table.add_column(heading, overflow="fold")
+    for s in reviewed.suspects[:limit]:
+        expected, said = (one_line(value_text(value), SHOWN_ANSWER) for value in (s.case.expected, s.answer))
+        inputs = one_line(inputs_text(s.case.inputs), SHOWN_INPUT)
+        cells = (s.case.id, expected, s.case.label_source, said, ", ".join(s.why), inputs)
+        table.add_row(*(Text(visible(cell)) for cell in cells))
+    more = [Text(f"and {n - limit:,} more: -o writes all", style="dim")] if n > limit else []
+    return Group(title, facts, table, *more)
+
+
+def rows(reviews: Sequence[Review]) -> Iterator[dict[str, Any]]:
+    """A row for each suspect; the keys are `COLUMNS`, in that order."""
+    for reviewed in reviews:
+        for s in reviewed.suspects:
+            case = s.case
+            asked = (case.expected, case.label_source, s.answer, list(s.cells), "; ".join(s.why), list(case.tags))
+            yield dict(zip(COLUMNS, (reviewed.eval, case.id, *asked, inputs_text(case.inputs)), strict=True))
+
+
+def as_csv(reviews: Sequence[Review]) -> str:
+    """A table for a spreadsheet, in which nothing runs."""
+    return csv.table(COLUMNS, (row.values() for row in rows(reviews)))
+
+
+def as_jsonl(reviews: Sequence[Review]) -> str:
+    """A line each."""
+    return "".join(f"{dumps(row)}\n" for row in rows(reviews))
+
+
+FORMATS: Mapping[str, Callable[[Sequence[Review]], str]] = {".csv": as_csv, ".jsonl": as_jsonl}
+"""File ending -> what writes it."""
