@@ -19,17 +19,19 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (about a minute the first time) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt 'pip>=25.1'  # the first that knows --group
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable '.[quantize]'
 	@touch $@
 
-demo: $(STAMP) ## run every eval on the embedded model and write reports/demo.html
-	@$(BIN)/harness run --output reports/demo.html
+demo: $(STAMP) ## run every eval on a sample, quantize the model in four steps, write reports/demo.html
+	@$(BIN)/harness run --demo
+	@$(BIN)/harness run ticket_triage --demo --ladder smollm2
+	@$(BIN)/harness report --output reports/demo.html
 
 test: $(STAMP) ## the fast tests: no key, no model server, no network
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 test-all: $(STAMP) ## all tests, the slow ones too
-	@$(BIN)/python -m pytest -m ""
+	@$(BIN)/python -m pytest -n auto -m ""
 
 check: $(STAMP) ## lint, types, layers, prompts, datasets
 	@$(BIN)/ruff check .

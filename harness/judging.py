@@ -75,15 +75,26 @@ def newest(found: Config, store: Store, definition: Eval, *, every: bool = False
     return [Run(m, tuple(store.results(m.run_id))) for _, m in sorted(cells.items())]
 
 
+def need_baselines(found: Config, cells: Sequence[Cell]) -> None:
+    """Raise `ConfigError` before anything is asked, where a cell has no baseline to be judged by."""
+    for cell in cells:
+        _saved(found, cell.definition.name, cell.name)
+
+
+def _saved(found: Config, eval_name: str, cell: str) -> Side:
+    saved = baseline.load(found.root, eval_name, cell)
+    if saved is None:
+        msg = f"{eval_name} {cell} has no baseline: `harness baseline save {eval_name}` makes one"
+        raise ConfigError(msg)
+    return saved
+
+
 def against(found: Config, store: Store, reference: str, run: Run) -> GateResult:
     """A run against `baseline`, the `previous` run of its cell, or any run; raises where there is no such thing."""
     own = side(run)
     title = f"{own.eval} {own.cell}"
-    if reference == "baseline":
-        base = baseline.load(found.root, own.eval, own.cell)
-        if base is None:
-            msg = f"{title} has no baseline: `harness baseline save {own.eval}` makes one"
-            raise ConfigError(msg)
+    if reference == BASELINE:
+        base = _saved(found, own.eval, own.cell)
     else:
         wanted_run = f"{own.eval}/{own.cell}~1" if reference == "previous" else reference
         base = side(find_run(store, wanted_run, own.eval), reference)

@@ -4,6 +4,7 @@
 ticket_triage/local@q4      the newest finished run of that cell; `local@q4` or `q4` where that is clear
 ticket_triage/local@q4~1    the one before it
 latest, previous            the newest finished run of all, and the one before it of the same eval and cell
+latest#weekly               with #TAG, of the runs that have this tag only: `local@q4#weekly`, `local@q4#weekly~1`
 
 A number of hundreds of runs is looked through by their manifests alone; results are read of the one that is meant.
 """
@@ -17,23 +18,36 @@ from harness.errors import StoreError
 from harness.store import Store
 from harness.types import Manifest, Run
 
-_AGE = re.compile(r"(.+)~(\d{1,6})")
+TAG = re.compile(r"[^\W_][\w.-]{0,63}")
+"""What may stand after the #."""
+_REFERENCE = re.compile(rf"(.+?)(?:#({TAG.pattern}))?(?:~(\d{{1,6}}))?")
 
 
 def find_run(store: Store, reference: str, eval_name: str | None = None) -> Run:
     """The run that `reference` names, among those of `eval_name` if given; raises `StoreError` with what there is."""
     finished = [m for m in store.manifests(eval_name) if m.finished_at]
-    aged = _AGE.fullmatch(reference)
-    name, age = (aged[1], int(aged[2])) if aged else (reference, 0)
+    parts = _REFERENCE.fullmatch(reference)
+    name, tag, age = (parts[1], parts[2], int(parts[3] or 0)) if parts else (reference, None, 0)
+    if tag:
+        finished = _tagged(store, finished, tag)
     if name in {"latest", "previous"}:
         name, age = _newest(store, finished), age + (name == "previous")
     found = _named(store, finished, name)
     if not found:
         return store.load(reference)
     if age >= len(found):
-        msg = f"{reference!r}: there are only {len(found)} finished runs of {name} in {store.url}"
+        tagged = f" tagged {tag}" if tag else ""
+        msg = f"{reference!r}: there are only {len(found)} finished runs of {name}{tagged} in {store.url}"
         raise StoreError(msg)
     return Run(found[age], tuple(store.results(found[age].run_id)))
+
+
+def _tagged(store: Store, finished: list[Manifest], tag: str) -> list[Manifest]:
+    found = [m for m in finished if tag in m.tags]
+    if not found:
+        msg = f"no finished run tagged {tag!r} in {store.url}{hint(tag, {tag for m in finished for tag in m.tags})}"
+        raise StoreError(msg)
+    return found
 
 
 def _newest(store: Store, finished: list[Manifest]) -> str:

@@ -323,11 +323,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     run_ids = list(dict.fromkeys(v for one in reports for key, v in one.user_properties if key == RUN_PROPERTY))
     if not run_ids:
         return
-    from harness.report import build, write
+    from harness.report import asked_by, build, write
 
-    with _project(_root_of(config)) as (_, store, _):
+    with _project(_root_of(config)) as (found, store, _):
         runs = sorted((store.load(str(run_id)) for run_id in run_ids), key=lambda r: (r.manifest.eval, r.manifest.cell))
-    built = build(runs)
+        built = build(runs, asked=asked_by(found, {run.manifest.eval for run in runs}))
     terminalreporter.section("evals")
     terminalreporter.write(_as_text(built))
     for line in sorted({str(v) for one in reports for key, v in one.user_properties if key == UPDATE_PROPERTY}):

@@ -214,6 +214,12 @@ class Store:
                 newest.setdefault((manifest.eval, manifest.cell), manifest)
         return [Run(m, tuple(self.results(m.run_id))) for _, m in sorted(newest.items())]
 
+    @contextmanager
+    def connection(self, *, writing: bool = False) -> Iterator[sa.Connection]:
+        """The database itself, in turn with everybody else, for what has a table of its own (history.py)."""
+        with self._writing() if writing else self._reading() as connection:
+            yield connection
+
     def close(self) -> None:
         """Give the database's files back."""
         self._engine.dispose()
@@ -396,4 +402,5 @@ def _response(data: Mapping[str, Any]) -> Response:
 
 def _manifest(text: str) -> Manifest:
     data = json.loads(text)
-    return Manifest(**{**data, "labels": tuple(data["labels"]), "notes": tuple(data["notes"])})
+    lists = ("labels", "notes", "tags")
+    return Manifest(**{**data, **{name: tuple(data.get(name, ())) for name in lists}})

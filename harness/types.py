@@ -107,8 +107,8 @@ class Response:
     """What came back. `latency_s` is the wall time of the call that answered, without waiting or loading the model.
 
     `tool_calls` have the shape of the OpenAI protocol, their arguments as the JSON text that the server sent, whatever
-    the provider. `vector` is what an embedding request gets. `prompt_s` and `generation_s` are the server's own times of
-    reading the prompt and of writing the reply, where its protocol tells them.
+    the provider. `vector` is what an embedding request gets. `prompt_s` and `generation_s` are the server's own times
+    of reading the prompt and of writing the reply, where its protocol tells them.
     """
 
     text: str = ""
@@ -186,7 +186,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a backend says it is serving, as far as its protocol tells. Empty means: it does not tell. `size` in bytes."""
+    """What a backend says it is serving, as far as its protocol tells; empty means that it does not. `size` in bytes."""
 
     model: str
     digest: str = ""

@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from .support.cli import Terminal
 from .support.project import TEXTS, Project
+from .support.running import cases
 from .support.servers import Asked, FakeOpenAI, Reply
 
 TRUTH = {text: label for text, label, _ in TEXTS}
@@ -337,3 +339,37 @@ def test_a_terminal_without_our_characters_gets_the_matrix_and_the_report(served
 def test_history_of_an_eval_that_never_ran_says_so(harness: Terminal, served: Project) -> None:
     harness("run")
     assert "no runs of 'nosuch'" in harness("history", "nosuch").out
+
+
+def test_a_tenth_of_failed_calls_leaves_every_gate_undecided(
+    harness: Terminal, served: Project, server: FakeOpenAI
+) -> None:
+    cases(served, 300)
+    served.eval("[gates]\nmin_accuracy = 0.5\nmin_compliance = 0.5\n")
+    server.answer = lambda asked: Reply(status=500) if "7\n" in asked.prompt else Reply("billing")
+    ended = harness("run", "--variant", "local")
+    assert ended.code == 4
+    assert ended.out.count("30 of 300 calls failed (30 server)") >= 2
+    assert "passed" not in ended.out
+
+
+def test_running_a_cell_twice_shows_how_much_is_noise(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
+    seen: Counter[str] = Counter()
+
+    def wavers(asked: Asked) -> Reply:
+        seen[asked.prompt] += 1
+        return Reply("billing" if seen[asked.prompt] == 1 or "Easter" not in asked.prompt else "technical")
+
+    server.answer = wavers
+    ended = harness("run", "--variant", "local", "--repeat-cell", "2")
+    assert ended.code == 0, ended.err
+    assert "noise: triage local@fake: 1 of 4 answers changed between two runs of the same thing" in ended.out
+
+
+def test_a_missing_baseline_is_said_before_anything_is_asked(
+    harness: Terminal, served: Project, server: FakeOpenAI
+) -> None:
+    ended = harness("run", "--against", "baseline")
+    assert ended.code == 2
+    assert "triage local@fake has no baseline: `harness baseline save triage` makes one" in ended.err
+    assert not server.chats

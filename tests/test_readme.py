@@ -42,10 +42,10 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "test_*.py"))
     with closing(FakeOpenAI()) as server:
         config = (ROOT / "harness.toml").read_text(encoding="utf-8")
-        embedded = re.search(r'provider = "llamacpp"\nmodel = ".*"\n', config)
-        assert embedded, "the demo runs on the embedded model"
         faked = f'provider = "openai"\nmodel = "fake-model"\nbase_url = "{server.base_url}"\n'
-        (folder / "harness.toml").write_text(config.replace(embedded.group(), faked), encoding="utf-8")
+        config, embedded = re.subn(r'provider = "llamacpp"\nmodel = ".*"\n', faked, config)
+        assert embedded, "the demo runs on the embedded model"
+        (folder / "harness.toml").write_text(config, encoding="utf-8")
         # The gates are floors of the real model; the fake one says "billing" to everything.
         for path in folder.glob("evals/*.toml"):
             path.write_text(re.sub(r"\[gates\].*?(?=\n\[|\Z)", "", path.read_text(), flags=re.DOTALL))

@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import compare, datasets, judge, models, port, project, prompts, reading, runs
+from harness.cli import (
+    baseline,
+    compare,
+    datasets,
+    history,
+    judge,
+    models,
+    port,
+    project,
+    prompts,
+    reading,
+    runs,
+    weekly,
+)
 
 app = typer.Typer(
     name="harness",
@@ -23,10 +36,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 runs.add_to(app)
+weekly.add_to(app)
 compare.add_to(app)
+history.add_to(app)
 judge.add_to(app)
 port.add_to(app)
 reading.add_to(app)
+app.add_typer(baseline.app, name="baseline")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")

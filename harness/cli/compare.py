@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
     from harness.compare import Comparison, Question, Side
     from harness.config import Config
+    from harness.types import Run
 
-ENDINGS = (".json", ".md")
+ENDINGS = (".html", ".json", ".md")
 SHOWN_FLIPS = 8
 
 
@@ -55,7 +58,7 @@ def compare(
         typer.Option(help="Two runs of one and the same thing: how many cases change though nothing did."),
     ] = None,
     output: Annotated[
-        list[Path] | None, typer.Option("--output", "-o", help="Write the comparison: .json .md; repeatable.")
+        list[Path] | None, typer.Option("--output", "-o", help="Write the comparison: .html .json .md; repeatable.")
     ] = None,
 ) -> None:
     """Compare two saved runs case by case: a verdict with its interval, flips, gaps, and what has changed.
@@ -67,7 +70,7 @@ def compare(
 
         harness compare gpt@gpt-4o local@mistral-q4 --margin 0.03
 
-        harness compare ticket_triage/local@q8 ticket_triage/local@q4 -o q4.json
+        harness compare ticket_triage/local@q8 ticket_triage/local@q4 -o q4.json -o q4.html
 
     Exit codes: 0 good or nothing proven, 1 REGRESSED or KEEP, 2 usage, 4 INCOMPARABLE, errors that could overturn the
     verdict, or INCONCLUSIVE with --strict.
@@ -82,14 +85,15 @@ def compare(
     for path in output or ():
         check_ending(path, ENDINGS)
     with api.project() as (project, store):
-        sides = [side(find_run(store, name, eval_name)) for name in (base, head)]
+        runs = [find_run(store, name, eval_name) for name in (base, head)]
+        sides = [side(run) for run in runs]
         same = [side(find_run(store, name, eval_name)) for name in noise or ()]
         asked = _question(project, sides[0], sides[1], question, margin)
     found = compare_sides(sides[0], sides[1], asked, shared=shared)
     floor = compare_sides(same[0], same[1], asked, shared=shared) if same else None
     console().print(_shown(found, floor))
     for path in output or ():
-        _write(found, path)
+        _write(found, floor, runs, path)
         typer.echo(f"comparison: {path}")
     raise typer.Exit(_exit_code(found, strict=strict))
 
@@ -118,12 +122,11 @@ def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from harness.compare.verdicts import UNDECIDED, Verdict
     from harness.report import compared as words
+    from harness.report.terminal import COLOURS
     from harness.report.text import rate_text, visible
 
-    bad = {Verdict.REGRESSED, Verdict.KEEP}
-    colour = "red" if c.verdict in bad else "yellow" if c.verdict in UNDECIDED else "green"
+    colour = COLOURS[words.standing(c.verdict)]
     rates = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for heading in ("", "base", "head", "difference", "p"):
         rates.add_column(heading, justify="right" if heading else "left", no_wrap=True)
@@ -154,12 +157,12 @@ def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
         base, head, interval = c.macro_f1
         ends = f" ({words.points(interval.low)} to {words.points(interval.high)})" if abs(interval.low) < 2 else ""
         told.insert(1, ("macro-F1", f"{base:.3f} -> {head:.3f}, {words.points(interval.value)} points{ends}"))
-    if errors := c.base.n_errors + c.head.n_errors:
-        told.append(("errors", f"{errors:,} failed calls; the difference lies between {_bounds(c)}"))
+    if c.base.n_errors + c.head.n_errors:
+        told.append(("errors", words.bounds_text(c)))
     if floor is not None:
         told.append(("noise", words.noise_text(c, floor)))
-    proven = [s for s in c.slices if s.p < 0.05]
-    told += [(f"{s.kind} {s.name}", f"{words.delta_text(s.strict.paired)}, p = {words.p_text(s.p)}") for s in proven]
+    proven = words.proven_slices(c)
+    told += [(name, f"{words.delta_text(d.paired)}, p = {words.p_text(p)}") for name, d, p in proven]
     told.append(("changed", words.changed_text(c)))
     told += [(name, f"{ratio:.2f} times the base's") for name, ratio in words.ratios(c).items() if ratio is not None]
     lost = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
@@ -167,12 +170,6 @@ def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
         more = f" and {len(lost) - SHOWN_FLIPS:,} more" if len(lost) > SHOWN_FLIPS else ""
         told.append(("lost cases", ", ".join(lost[:SHOWN_FLIPS]) + more))
     return told
-
-
-def _bounds(c: Comparison) -> str:
-    from harness.report.compared import points
-
-    return f"{points(c.bounds[0].low)} and {points(c.bounds[1].high)} points whatever they would have said"
 
 
 def _exit_code(c: Comparison, *, strict: bool) -> int:
@@ -186,11 +183,17 @@ def _exit_code(c: Comparison, *, strict: bool) -> int:
     return 4 if undecided else 0
 
 
-def _write(c: Comparison, path: Path) -> None:
+def _write(c: Comparison, floor: Comparison | None, runs: Sequence[Run], path: Path) -> None:
+    """The comparison; as a page, with everything else that a report shows of both runs."""
+    from harness import report
     from harness.report import compared
     from harness.report.formats.json import dumps
     from harness.report.output import write_text
 
-    write_text(
-        dumps(compared.as_json(c), indent=1) + "\n" if path.suffix.lower() == ".json" else compared.markdown(c), path
-    )
+    if path.suffix.lower() == ".html":
+        both = list({run.manifest.run_id: run for run in runs}.values())
+        report.write(report.build(both, asked=report.Asked(comparisons=(c,), noise=floor)), path)
+    elif path.suffix.lower() == ".json":
+        write_text(dumps(compared.as_json(c), indent=1) + "\n", path)
+    else:
+        write_text(compared.markdown(c), path)

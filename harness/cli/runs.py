@@ -1,8 +1,9 @@
-"""`run`, and what shows runs: `report`, `export`, `history`."""
+"""`run`, and what makes something of saved runs: `report`, `rescore`."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -40,8 +41,6 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands of this file."""
     app.command()(run)
     app.command()(report)
-    app.command()(export)
-    app.command()(history)
     app.command()(rescore)
 
 
@@ -52,6 +51,9 @@ def run(
         typer.Option(
             "--backend", "-b", envvar="HARNESS_BACKEND", help="A backend of harness.toml, or replay:RUN; repeatable."
         ),
+    ] = None,
+    ladder: Annotated[
+        str | None, typer.Option(help="The backends of a ladder of harness.toml, each with its own variant only.")
     ] = None,
     variant: Annotated[
         list[str] | None,
@@ -88,6 +90,18 @@ def run(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, envvar="HARNESS_JOBS", help="Requests at once per backend.")
     ] = None,
+    repeat_cell: Annotated[
+        int,
+        typer.Option(
+            min=1, envvar="HARNESS_REPEAT_CELL", help="Run each cell so often, with --no-cache: how much is mere noise?"
+        ),
+    ] = 1,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag", envvar="HARNESS_TAG", help="A name to find the runs by (latest#NAME, history --tag); repeatable."
+        ),
+    ] = None,
     against: Annotated[
         str | None,
         typer.Option(envvar="HARNESS_AGAINST", help="Judge each run against `baseline`, `previous`, or a saved run."),
@@ -123,16 +137,20 @@ def run(
         split=split,
         limit=limit,
         demo=demo,
-        cache=cache,
+        cache=cache if repeat_cell == 1 else False,
         resume=resume,
         jobs=jobs,
-        every_backend=bool(evals and backend),
+        tag=tuple(tag or ()),
+        every_backend=bool(evals and (backend or ladder)),
     )
     with api.project() as (project, store):
+        options = api.climb(project, ladder, options) if ladder else options
         outputs = output or [project.root / path for path in project.run.output]
         for path in outputs:
             report_module.check_path(path)
-        cells = api.cells(project, store, evals or (), options)
+        cells = [replace(cell) for cell in api.cells(project, store, evals or (), options) for _ in range(repeat_cell)]
+        if against == judging.BASELINE:
+            judging.need_baselines(project, [cell for cell in cells if cell.is_own])
         with listener() as heard:
             outcome = api.execute(project, store, cells, options, heard)
         for error in outcome.failures:
@@ -140,17 +158,18 @@ def run(
         for line in _why_calls_failed(outcome.runs):
             complain(line, "note")
         if outcome.runs:
-            built = report_module.build(outcome.runs)
+            names = {one.manifest.eval for one in outcome.runs}
+            built = report_module.build(outcome.runs, asked=report_module.asked_by(project, names))
             for path in outputs:
                 report_module.write(built, path)
             console().print(matrix(built))
             for path in outputs:
                 typer.echo(f"report: {path}")
+        for line in _noise(outcome.runs) if repeat_cell > 1 else ():
+            typer.echo(line)
         judged = _judge(project, store, outcome.runs, cells)
         if against:
-            own = {(cell.definition.name, cell.name) for cell in cells if cell.is_own}
-            runs = [one for one in outcome.runs if (one.manifest.eval, one.manifest.cell) in own]
-            judged += [judging.against(project, store, against, one) for one in runs]
+            judged = _judge_against(project, store, against, outcome.runs, cells, judged)
     _end(outcome, judged)
 
 
@@ -176,6 +195,21 @@ def _end(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
     raise typer.Exit(1 if Verdict.FAILED in verdicts else 0)
 
 
+def _noise(runs: Sequence[Run]) -> list[str]:
+    """For each cell that was run more than once, how many answers changed though nothing had."""
+    from harness.compare.noise import floor
+
+    by_cell: dict[str, list[Run]] = {}
+    for run in runs:
+        by_cell.setdefault(f"{run.manifest.eval} {run.manifest.cell}", []).append(run)
+    found = {name: floor(same) for name, same in by_cell.items()}
+    return [
+        f"noise: {name}: {c.answers_changed} of {c.n} answers changed between two runs of the same thing"
+        for name, c in found.items()
+        if c is not None
+    ]
+
+
 def _why_calls_failed(runs: Sequence[Run]) -> list[str]:
     """For each run with failed calls, how many and the commonest reason."""
     lines = []
@@ -186,6 +220,19 @@ def _why_calls_failed(runs: Sequence[Run]) -> list[str]:
             title = f"{run.manifest.eval} {run.manifest.cell}"
             lines.append(f"{title}: {errors.total()} of {len(run.results)} calls failed, most of them: {reason}")
     return lines
+
+
+def _judge_against(
+    found: Config, store: Store, reference: str, runs: Sequence[Run], cells: Sequence[Cell], gates: list[GateResult]
+) -> list[GateResult]:
+    """What the gates say, and how each run that production would use compares with what it is to be judged against."""
+    from harness import judging
+
+    own = {(cell.definition.name, cell.name) for cell in cells if cell.is_own}
+    mine = [one for one in runs if (one.manifest.eval, one.manifest.cell) in own]
+    # The gate that a baseline makes by itself would say the same a second time.
+    others = [result for result in gates if result.gate != judging.BASELINE or reference != judging.BASELINE]
+    return others + [judging.against(found, store, reference, one) for one in mine]
 
 
 def _judge(found: Config, store: Store, runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
@@ -223,7 +270,7 @@ def report(
 
         harness report ticket_triage -o triage.html -o triage.md
     """
-    from harness import api
+    from harness import api, history
     from harness import report as report_module
     from harness.cli._common import console
     from harness.errors import StoreError
@@ -238,7 +285,9 @@ def report(
         if not runs:
             msg = f"no finished runs in {store.url}: `harness run` makes some"
             raise StoreError(msg)
-        built = report_module.build(runs)
+        names = dict.fromkeys(run.manifest.eval for run in runs)
+        trends = [trend for name in names for trend in history.trends(store, name)]
+        built = report_module.build(runs, trends, report_module.asked_by(project, names))
         console().print(matrix(built))
         for path in outputs:
             report_module.write(built, path)
@@ -247,52 +296,13 @@ def report(
 
 def _find_runs(store: Store, name: str | None, backends: Iterable[str] = ()) -> list[Run]:
     """The newest runs of an eval (on these backends, if any are given), or the run of that id."""
+    from harness.lookup import find_run
+    from harness.port import is_imported
+
     known = set(backends)
-    runs = [run for run in store.latest(name) if not known or run.manifest.backend in known]
-    return runs if runs or name is None else [store.load(name)]
-
-
-def export(
-    runs: Annotated[list[str], typer.Argument(help="Ids of runs (`harness history` lists them), or names of evals.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .jsonl .csv .json .md .html")],
-) -> None:
-    """Write saved runs to a file, one row per case.
-
-    Example:
-        harness export ticket_triage -o triage.csv
-    """
-    from harness import api
-    from harness import report as report_module
-
-    report_module.check_path(output)
-    with api.project() as (_, store):
-        found = [one for name in runs for one in _find_runs(store, name)]
-        report_module.write(report_module.build(found), output)
-    typer.echo(f"{output}: {sum(len(one.results) for one in found)} results of {len(found)} runs")
-
-
-def history(
-    eval_name: Annotated[str | None, typer.Argument(metavar="[EVAL]", help="Only runs of this eval.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
-) -> None:
-    """List saved runs, newest first."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from harness import api
-    from harness.cli._common import console
-
-    table = Table(box=None, pad_edge=False)
-    for heading in ("run", "eval", "cell", "prompt", "cases", "model", "state"):
-        table.add_column(heading, overflow="fold")
-    with api.project() as (_, store):
-        for m in store.manifests(eval_name, limit):
-            model = " ".join(filter(None, (m.fingerprint.get("model"), m.fingerprint.get("quantization"))))
-            state = "finished" if m.finished_at else "not finished: --resume"
-            cells = (m.run_id, m.eval, m.cell, m.prompt, str(m.n_cases), model, state)
-            table.add_row(*(Text(cell) for cell in cells))
-    none = f"no runs of {eval_name!r}" if eval_name else "no runs yet"
-    console().print(table if table.row_count else f"{none}: `harness run` makes some")
+    latest = store.latest(name)
+    runs = [run for run in latest if not known or run.manifest.backend in known or is_imported(run.manifest)]
+    return runs if runs or name is None else [find_run(store, name)]
 
 
 def rescore(
@@ -305,20 +315,18 @@ def rescore(
 
         harness rescore ticket_triage
     """
-    from harness import api, evals
+    from harness import api
     from harness import report as report_module
     from harness.cli._common import console
     from harness.report.terminal import matrix
     from harness.rescore import differences
-    from harness.rescore import rescore as read_again
 
     for path in output or ():
         report_module.check_path(path)
     with api.project() as (project, store):
         again = []
         for old in [one for name in runs for one in _find_runs(store, name)]:
-            (definition,) = evals.find(project.root, [old.manifest.eval])
-            new = read_again(old, definition)
+            new = _read_again(project.root, old)
             changed = differences(old.results, new.results)
             store.add(new)
             again.append(new)
@@ -332,6 +340,17 @@ def rescore(
         for path in output or ():
             report_module.write(built, path)
             typer.echo(f"report: {path}")
+
+
+def _read_again(root: Path, old: Run) -> Run:
+    """By the eval of that name as it is now; an import that has none, by the rules it was read by."""
+    from harness import evals, port
+    from harness.rescore import rescore as by_eval
+
+    if port.is_imported(old.manifest) and not (root / evals.FOLDER / f"{old.manifest.eval}.toml").is_file():
+        return port.read_again(old)
+    (definition,) = evals.find(root, [old.manifest.eval])
+    return by_eval(old, definition)
 
 
 def _said(result: Result) -> str:

@@ -1,4 +1,4 @@
-"""Distributions as inline SVG by matplotlib. Colours and fonts are the page's: one drawing fits light and dark."""
+"""Charts as inline SVG by matplotlib. Colours and fonts are the page's: one drawing fits light and dark."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import hashlib
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from harness.report.text import visible
 
 # Drawn in these, replaced by the page's own: matplotlib knows no CSS variable.
-_INK, _RULE = "#010101", "#020202"
+_INK, _RULE, _HOLLOW = "#010101", "#020202", "#070707"
 _SERIES = ("#030303", "#040404", "#050505", "#060606")
-_CSS = {_INK: "var(--muted)", _RULE: "var(--rule)"} | {c: f"var(--series-{i})" for i, c in enumerate(_SERIES)}
+_CSS = {_INK: "var(--muted)", _RULE: "var(--rule)", _HOLLOW: "var(--paper)"} | {
+    c: f"var(--series-{i})" for i, c in enumerate(_SERIES)
+}
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 _RC: dict[Any, Any] = {
@@ -30,6 +33,8 @@ _RC: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
+_LABEL = 20
+"""Characters of a label that stands in a drawing."""
 _WIDE = 30
 """From this ratio of largest to smallest on, the axis is logarithmic."""
 
@@ -69,8 +74,124 @@ def distributions(owner: str, name: str, series: Sequence[tuple[str, Sequence[fl
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     described = f"Share of calls at or below x, {name}, for {', '.join(visible(label) for label, _, _ in drawn)}"
-    prefix = "c" + hashlib.sha256(f"{owner}\n{name}".encode("utf-8", "replace")).hexdigest()[:8]
-    return _for_page(out.getvalue(), prefix, described)
+    return _for_page(out.getvalue(), _prefix(owner, name), described)
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One place of a timeline: a share in 0..1 (`None` where there is none) and its interval. `hollow`: drawn so."""
+
+    day: str
+    value: float | None
+    low: float
+    high: float
+    hollow: bool = False
+
+
+def timeline(owner: str, name: str, dots: Sequence[Dot], marks: Sequence[tuple[int, str]] = ()) -> str:
+    """Shares in their order, each with its interval, and a dotted line before each place at which something changed.
+
+    `marks`: a place and the letter that stands above its line. The SVG is safe to put into a page as it is.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    known = [(place, dot, 100 * dot.value) for place, dot in enumerate(dots) if dot.value is not None]
+    places, values = [place for place, _, _ in known], [value for _, _, value in known]
+    lows, highs = [100 * dot.low for _, dot, _ in known], [100 * dot.high for _, dot, _ in known]
+    with mpl.rc_context(_RC):
+        figure = Figure(figsize=(5.2, 2.5), layout="constrained")
+        figure.patch.set_alpha(0)
+        axes = figure.subplots()
+        axes.patch.set_alpha(0)
+        axes.vlines(places, lows, highs, color=_SERIES[0], linewidth=2.4, alpha=0.35, zorder=1)
+        axes.plot(places, values, color=_SERIES[0], linewidth=1.2, zorder=2)
+        for place, dot, value in known:
+            inside = _HOLLOW if dot.hollow else _SERIES[0]
+            axes.plot(place, value, "o", markersize=4.5, color=_SERIES[0], markerfacecolor=inside, zorder=3)
+        for place, letter in marks:
+            axes.axvline(place - 0.5, color=_SERIES[1], linewidth=1.1, linestyle=_DASHES[2], zorder=0)
+            axes.annotate(letter, (place - 0.5, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom")
+        axes.set_xlim(-0.7, len(dots) - 0.3)
+        room = max(2.0, 0.05 * (max(highs) - min(lows)))
+        axes.set_ylim(max(0.0, min(lows) - room), min(100.0, max(highs) + room))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}%")
+        axes.set_xticks(*_days(dots))
+        axes.grid(visible=True, axis="y", color=_RULE, linewidth=0.6)
+        axes.tick_params(length=0)
+        axes.tick_params(axis="x", pad=8)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    described = f"{name} of {visible(owner)} over {len(dots)} runs, {visible(dots[0].day)} to {visible(dots[-1].day)}"
+    return _for_page(out.getvalue(), _prefix(owner, name), described)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One model in a picture of accuracy against speed: seconds (median and quartiles), a share and its interval."""
+
+    label: str
+    seconds: float
+    quartiles: tuple[float, float]
+    share: float
+    low: float
+    high: float
+
+
+def tradeoff(owner: str, places: Sequence[Place]) -> str:
+    """Strict accuracy over seconds per call. The SVG is safe to put into a page as it is.
+
+    A label that a font may not have, or that is long, is left to the table: its place is numbered.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    with mpl.rc_context(_RC):
+        figure = Figure(figsize=(5.2, 3.0), layout="constrained")
+        figure.patch.set_alpha(0)
+        axes = figure.subplots()
+        axes.patch.set_alpha(0)
+        for i, place in enumerate(places):
+            x, y, colour = place.seconds, 100 * place.share, _SERIES[0] if i else _SERIES[1]
+            axes.plot([x, x], [100 * place.low, 100 * place.high], color=colour, linewidth=2, alpha=0.45)
+            axes.plot(place.quartiles, [y, y], color=colour, linewidth=2, alpha=0.45)
+            axes.plot(x, y, "o", markersize=6, color=colour)
+            label = place.label if place.label.isascii() and len(place.label) <= _LABEL else f"step {i + 1}"
+            behind = {"facecolor": _HOLLOW, "edgecolor": "none", "alpha": 0.8, "pad": 1}
+            axes.annotate(
+                visible(label), (x, y), (6, 6), textcoords="offset points", bbox=behind, zorder=3, parse_math=False
+            )
+        axes.set_xlim(0, 1.22 * max(max(place.seconds, place.quartiles[1]) for place in places))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}%")
+        axes.grid(visible=True, color=_RULE, linewidth=0.6)
+        axes.tick_params(length=0)
+        axes.set_xlabel("seconds per call, median (less is faster)")
+        axes.set_ylabel("strict accuracy")
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    described = f"Strict accuracy over seconds per call, for {', '.join(visible(place.label) for place in places)}"
+    return _for_page(out.getvalue(), _prefix(owner, "tradeoff"), described)
+
+
+def _days(dots: Sequence[Dot]) -> tuple[list[int], list[str]]:
+    """At most six places with their days, the first and the last among them; no day twice."""
+    last = len(dots) - 1
+    steps = min(5, last)
+    chosen = [round(i * last / steps) for i in range(steps + 1)] if steps else [0]
+    shown: dict[str, int] = {}
+    for place in chosen:
+        shown.setdefault(dots[place].day, place)
+    return list(shown.values()), list(shown)
+
+
+def _prefix(owner: str, name: str) -> str:
+    """What the ids of a chart begin with."""
+    return "c" + hashlib.sha256(f"{owner}\n{name}".encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def _for_page(svg: str, prefix: str, described: str) -> str:

@@ -22,10 +22,12 @@ number in a comparison of no cases is null. History: 1 first version.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
-from harness.compare import Comparison, Difference, Side
+from harness.compare import Comparison, Difference, Side, Verdict
 from harness.compare.flips import KINDS, counts
+from harness.compare.noise import beyond
+from harness.compare.verdicts import SIGNIFICANT, UNDECIDED
 from harness.report.text import NOTHING, plural, rate_text
 from harness.stats import Paired
 
@@ -39,6 +41,13 @@ FLIPS = {
     "not_to_compliant": "not → compliant",
 }
 """Each kind of flip as a reader sees it."""
+
+
+def standing(verdict: Verdict) -> Literal["good", "bad", "open"]:
+    """What a verdict means for who asked."""
+    if verdict in UNDECIDED:
+        return "open"
+    return "bad" if verdict in {Verdict.KEEP, Verdict.REGRESSED} else "good"
 
 
 def title(c: Comparison) -> str:
@@ -96,10 +105,31 @@ def changed_text(c: Comparison) -> str:
 
 def noise_text(c: Comparison, floor: Comparison) -> str:
     """How many answers change where nothing has changed, and how many changed beyond that."""
-    rate = floor.answers_changed / floor.n if floor.n else math.nan
-    net = max(0.0, c.answers_changed - rate * c.n) if floor.n else math.nan
+    if not floor.n:
+        return "not known: the two runs of the same thing have no case in common"
     told = f"{floor.answers_changed:,} of {floor.n:,} answers change between two runs of the same thing"
-    return f"{told}; here {c.answers_changed:,} of {c.n:,} do, {net:.0f} more than that"
+    return f"{told}; here {c.answers_changed:,} of {c.n:,} do, {beyond(c, floor):.0f} more than that"
+
+
+def bounds_text(c: Comparison) -> str:
+    """How many calls failed, and between what the difference would lie whatever they would have said."""
+    worst, best = c.bounds
+    failed = plural(c.base.n_errors + c.head.n_errors, "call")
+    return (
+        f"{failed} failed; whatever they would have said, the difference is between {points(worst.delta)} and "
+        f"{points(best.delta)} points ({points(worst.low)} to {points(best.high)})"
+    )
+
+
+def proven_slices(c: Comparison) -> list[tuple[str, Difference, float]]:
+    """`tag hard`, the difference there and its p, where it is proven."""
+    return [(f"{s.kind} {s.name}", s.strict, s.p) for s in c.slices if s.p < SIGNIFICANT]
+
+
+def slices_text(c: Comparison) -> str:
+    """How many of the tags and labels are shown to differ."""
+    n, tested = len(proven_slices(c)), plural(len(c.slices), "tag or label", "tags and labels")
+    return f"{n or 'none'} of {tested} {'are' if n > 1 else 'is'} shown to differ"
 
 
 def markdown(c: Comparison) -> str:

@@ -10,6 +10,8 @@ from typing import Literal, get_args
 from harness.metrics.classification import Classification, classify
 from harness.metrics.extraction import Extraction, extract
 from harness.metrics.summary import Summary, summarize
+from harness.report.asked import NO_ANSWERS, Answers, Asked, answers
+from harness.trend import Trend
 from harness.types import Case, Manifest, Result, Run
 
 Outcome = Literal["right", "phrasing", "wrong", "unclear", "error"]
@@ -61,11 +63,13 @@ class JoinedCase:
 
 @dataclass(frozen=True, slots=True)
 class EvalReport:
-    """All cells of one eval."""
+    """All cells of one eval. `trends`: what became of them from run to run. Both it and `answers`: where asked for."""
 
     name: str
     cells: tuple[CellReport, ...]
     cases: tuple[JoinedCase, ...]
+    trends: tuple[Trend, ...] = ()
+    answers: Answers = NO_ANSWERS
 
     @property
     def task(self) -> str:
@@ -86,10 +90,15 @@ class Report:
     runs: tuple[Run, ...]
 
 
-def build(runs: Sequence[Run]) -> Report:
-    """Group the runs by eval and compute every figure. Evals, cells and cases keep the order in which they come."""
+def build(runs: Sequence[Run], trends: Sequence[Trend] = (), asked: Asked | None = None) -> Report:
+    """Group the runs by eval and compute every figure. Evals, cells and cases keep the order in which they come.
+
+    `trends`: of these cells and perhaps of others, which are left out. `asked`: what the runs are to tell beside each
+    other; nothing by default.
+    """
     names = dict.fromkeys(run.manifest.eval for run in runs)
-    return Report(tuple(_eval(name, [r for r in runs if r.manifest.eval == name]) for name in names), tuple(runs))
+    by_eval = ((name, [run for run in runs if run.manifest.eval == name]) for name in names)
+    return Report(tuple(_eval(name, of, trends, asked or Asked()) for name, of in by_eval), tuple(runs))
 
 
 def outcome(result: Result) -> Outcome:
@@ -103,9 +112,11 @@ def outcome(result: Result) -> Outcome:
     return "unclear" if result.reading.lenient is None else "wrong"
 
 
-def _eval(name: str, runs: list[Run]) -> EvalReport:
+def _eval(name: str, runs: list[Run], trends: Sequence[Trend], asked: Asked) -> EvalReport:
     cells = tuple(_cell(run, label) for run, label in zip(runs, _labels(runs), strict=True))
-    return EvalReport(name, cells, _join(runs))
+    shown = {(name, run.manifest.cell, run.manifest.split) for run in runs}
+    own_trends = tuple(t for t in trends if (t.eval, t.cell, t.split) in shown)
+    return EvalReport(name, cells, _join(runs), own_trends, answers(asked, name, runs))
 
 
 def _cell(run: Run, name: str) -> CellReport:
@@ -121,8 +132,8 @@ def _cell(run: Run, name: str) -> CellReport:
         outcomes={kind: counted[kind] for kind in OUTCOMES},
         classification=classify(run.results, manifest.labels) if scorable else None,
         classification_lenient=classify(run.results, manifest.labels, lenient=True) if scorable else None,
-        extraction=extract(run.results),
-        extraction_lenient=extract(run.results, lenient=True),
+        extraction=extract(run.results) if manifest.task == "extraction" else None,
+        extraction_lenient=extract(run.results, lenient=True) if manifest.task == "extraction" else None,
         results=run.results,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.report import compared
 from harness.report.data import CellReport, EvalReport, Report
 from harness.report.notices import notices
 from harness.report.text import NOTHING, number, rate_text, seconds, visible
@@ -14,18 +15,42 @@ if TYPE_CHECKING:
 
 _TOP_VIOLATIONS = 4
 
+COLOURS = {"good": "green", "bad": "red", "open": "yellow"}
+"""Of a verdict, by where it stands."""
+
 
 def matrix(report: Report) -> RenderableType:
-    """Per eval a row per cell: the three rates with their intervals, n, errors, median latency; then violations."""
+    """Per eval a row per cell: the rates with their intervals, n, errors, median latency; violations, verdicts."""
     from rich.console import Group
     from rich.text import Text
 
     parts: list[RenderableType] = []
     for e in report.evals:
         parts += [Text(visible(e.name), style="bold"), _rates(e), _violations(e)]
+        parts += _answers(e)
         parts += [Text(f"{'!' if notice.kind == 'error' else '·'} {visible(notice.text)}") for notice in notices(e)]
         parts.append(Text(""))
     return Group(*parts[:-1])
+
+
+def _answers(e: EvalReport) -> list[RenderableType]:
+    """The verdict on each comparison, then what follows for the prompts, and for each step of a ladder."""
+    from rich.text import Text
+
+    found = e.answers
+    lines = [
+        Text.assemble(
+            (c.verdict.value, f"bold {COLOURS[compared.standing(c.verdict)]}"),
+            f"  {visible(compared.title(c))}: {visible(c.reason)}",
+        )
+        for c in found.comparisons
+    ]
+    if found.portability is not None:
+        lines.append(Text(visible(found.portability.sentence)))
+    for ladder in found.ladders:
+        lines.append(Text(f"ladder {visible(ladder.name)}", style="dim"))
+        lines += [Text(f"  {visible(step.sentence)}") for step in ladder.steps]
+    return [Text(""), *lines, Text("")] if lines else []
 
 
 def _rates(e: EvalReport) -> Table:

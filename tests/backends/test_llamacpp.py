@@ -82,6 +82,7 @@ class TestWithTheModel:
         assert info.engine_version.startswith("xllamacpp 20")
         assert gguf.quantization(MODEL_FILE) == "Q4_1"
 
+    @pytest.mark.slow
     def test_served_or_embedded_it_gives_the_same_replies(self, capfd: pytest.CaptureFixture[str]) -> None:
         own = ask(embedded(), *REQUESTS)
         with llama_server() as url:
@@ -94,6 +95,7 @@ class TestWithTheModel:
         assert all(r.truncated or r.finish_reason == "stop" for r in own)
         assert capfd.readouterr() == ("", "")  # llama.cpp's log would go through the progress bar
 
+    @pytest.mark.slow
     def test_reproducible_means_that_nothing_asked_before_changes_a_reply(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from harness.types import CallError, Case, Reading, Response, Result, Score
 
-
 _ids = count()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from harness.metrics.summary import accuracy, summarize, unstable
 from harness.stats import rate
+from harness.types import Result
 
 from .results import answered, failed
 

@@ -16,6 +16,7 @@ from harness.types import Run
 
 from .browser import CHROMIUM, DRIVER, Browser
 from .fakes import fake_case, fake_result, fake_run, small_run
+from .test_compared import ASKED, matrix
 from .test_formats import HOSTILE
 
 pytestmark = [
@@ -42,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def show(browser: Browser, folder: Path, name: str, *runs: Run, **screen: Any) -> None:
     path = folder / f"{name}.html"
     if not path.exists():
-        write(build(runs), path)
+        write(build(runs, asked=ASKED), path)
     browser.cdp("Emulation.setDeviceMetricsOverride", **(screen or DESK))
     browser.cdp("Emulation.setEmulatedMedia", media="screen")
     browser.log()
@@ -167,9 +168,9 @@ def test_the_table_is_reached_and_opened_by_keyboard_and_announced(browser: Brow
     assert browser.run("return document.querySelectorAll('tr.detail').length") == 1
 
 
-@pytest.mark.parametrize("name", ["ordinary", "hostile", "several"])
+@pytest.mark.parametrize("name", ["ordinary", "hostile", "several", "compared"])
 def test_nothing_overflows_sideways_on_a_phone(browser: Browser, folder: Path, name: str) -> None:
-    runs = {"ordinary": ordinary, "hostile": hostile, "several": several}[name]()
+    runs = {"ordinary": ordinary, "hostile": hostile, "several": several, "compared": matrix}[name]()
     show(browser, folder, name, *runs, **PHONE)
     browser.run("document.querySelectorAll('.cases .id').forEach((b, i) => { if (i < 5) b.click() })")
     browser.run("document.querySelectorAll('details').forEach((d) => { d.open = true })")
@@ -181,8 +182,18 @@ def several() -> list[Run]:
     return [fake_run(20, v, long, eval=e) for e in ("first_eval", "second_eval") for v in ("gpt", "local")]
 
 
-def test_text_has_enough_contrast_in_light_and_in_dark(browser: Browser, folder: Path) -> None:
-    show(browser, folder, "ordinary", *ordinary())
+def test_a_link_to_a_case_has_the_table_search_for_it(browser: Browser, folder: Path) -> None:
+    show(browser, folder, "compared", *matrix())
+    browser.run("document.querySelectorAll('.verdict details').forEach((d) => { d.open = true })")
+    browser.run("document.querySelector('[data-find=t-0001]').click()")
+    time.sleep(0.25)
+    assert rows_shown(browser) == ["t-0001"]
+    assert browser.run("return location.hash") == "#e1-cases"
+
+
+@pytest.mark.parametrize("name", ["ordinary", "compared"])
+def test_text_has_enough_contrast_in_light_and_in_dark(browser: Browser, folder: Path, name: str) -> None:
+    show(browser, folder, name, *{"ordinary": ordinary, "compared": matrix}[name]())
     for scheme in ("light", "dark"):
         browser.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         assert browser.run(CONTRAST) == [], scheme

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from harness.report import build
+from harness.report import Report, build
 from harness.report.terminal import matrix
 from harness.types import Run
 
@@ -14,8 +14,13 @@ from .fakes import fake_case, fake_result, fake_run, small_run
 
 
 def shown(*runs: Run, width: int = 80) -> str:
+    return printed(build(runs), width)
+
+
+def printed(report: Report, width: int = 80) -> str:
+    """A report as a terminal shows it."""
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(matrix(build(runs)))
+    Console(file=out, width=width, color_system=None).print(matrix(report))
     return out.getvalue()
 
 

@@ -163,5 +163,14 @@
     if (target && target.tagName === "DETAILS") target.open = true;
   };
   addEventListener("hashchange", reveal);
+  // A link to a case has the table of cases search for it.
+  for (const link of document.querySelectorAll("a[data-find]")) {
+    link.addEventListener("click", () => {
+      const search = document.querySelector(`${link.getAttribute("href")} [data-search]`);
+      if (!search) return;
+      search.value = link.dataset.find;
+      search.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+  }
   reveal();
 })();

@@ -1,0 +1,208 @@
+"""`history`: the saved runs, and what became of an eval's cells from run to run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from harness.compare import Comparison
+    from harness.config import Config
+    from harness.store import Store
+    from harness.trend import Point, Trend
+    from harness.types import Manifest
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command of this file."""
+    app.command()(history)
+
+
+def history(
+    eval_name: Annotated[
+        str | None, typer.Argument(metavar="[EVAL]", help="Show the trend of this eval's cells. Without: list runs.")
+    ] = None,
+    cell: Annotated[str | None, typer.Option(help="Only this cell, such as local@mistral-q4.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag, such as weekly.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="At most so many runs, of a trend so many points.")
+    ] = None,
+) -> None:
+    """List saved runs, newest first; of an eval, show the trend of each cell.
+
+    A trend is made of runs over the whole split: strict accuracy from run to run, the newest run against the one before
+    it, and what changed last. Asks no model.
+
+    Examples:
+        harness history                                 # the newest 20 runs
+
+        harness history ticket_triage                   # the trend of its cells
+
+        harness history ticket_triage --cell local@mistral-q4 --tag weekly -n 12
+    """
+    from harness import api
+    from harness.cli._common import console
+    from harness.trend import NEWEST
+
+    with api.project() as (project, store):
+        runs = [m for m in store.manifests(eval_name) if cell in {None, m.cell} and (tag is None or tag in m.tags)]
+        if not runs:
+            named = [
+                repr(eval_name) if eval_name else "",
+                f"cell {cell!r}" if cell else "",
+                f"tag {tag!r}" if tag else "",
+            ]
+            wanted = ", ".join(filter(None, named))
+            console().print(f"no runs {f'of {wanted}' if wanted else 'yet'}: `harness run` makes some", markup=False)
+        elif eval_name is None:
+            console().print(_listed(runs[: limit or 20]))
+        else:
+            console().print(_trends(project, store, runs, limit or NEWEST))
+
+
+def _listed(runs: Sequence[Manifest]) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.report.text import visible
+
+    table = Table(box=None, pad_edge=False)
+    tagged = any(m.tags for m in runs)
+    for heading in ("run", "eval", "cell", "prompt", "cases", "model", *(["tags"] if tagged else []), "state"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "run")
+    for m in runs:
+        model = " ".join(filter(None, (m.fingerprint.get("model"), m.fingerprint.get("quantization"))))
+        state = "finished" if m.finished_at else "not finished: --resume"
+        tags = [", ".join(m.tags)] if tagged else []
+        cells = (m.run_id, m.eval, m.cell, m.prompt, str(m.n_cases), model, *tags, state)
+        table.add_row(*(Text(visible(text)) for text in cells))
+    return table
+
+
+def _trends(project: Config, store: Store, runs: Sequence[Manifest], newest: int) -> RenderableType:
+    """All trends of one eval, and what of its runs is in none."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from harness import history
+    from harness.report.text import plural, visible
+    from harness.trend import is_point, trends
+
+    found = trends(runs, lambda manifests: history.tallies(store, manifests), newest)
+    parts: list[RenderableType] = [Text(visible(runs[0].eval), style="bold")]
+    splits = {trend.split for trend in found}
+    for trend in found:
+        parts += [_trend(project, store, trend, split=len(splits) > 1), Text("")]
+    if left_out := sum(not is_point(m) for m in runs):
+        why = "of a sample, of a replay, or not finished"
+        parts.append(
+            Text(f"{plural(left_out, 'run')} {why}: not in a trend; `harness history` lists them", style="dim")
+        )
+    return Group(*parts)
+
+
+def _trend(project: Config, store: Store, trend: Trend, *, split: bool) -> RenderableType:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.report.text import rate_text, visible
+    from harness.trend import sparkline
+
+    newest = trend.points[-1]
+    name = f"{trend.cell} ({trend.split})" if split else trend.cell
+    head = Text.assemble(
+        (visible(name), "bold"),
+        ("  ", ""),
+        (sparkline([point.strict for point in trend.points], _blocks()), "cyan"),
+        ("  ", ""),
+        (rate_text(newest.strict), "bold"),
+        (f" strict accuracy of {newest.strict.n:,} cases", ""),
+    )
+    facts = Table(box=None, padding=(0, 2, 0, 2), pad_edge=True, show_header=False)
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for word, text in _facts(project, store, trend):
+        facts.add_row(word, text)
+    return Group(head, facts)
+
+
+def _facts(project: Config, store: Store, trend: Trend) -> list[tuple[str, Text]]:
+    from rich.text import Text
+
+    from harness.report.text import plural, visible
+
+    first, newest = trend.points[0], trend.points[-1]
+    when = f"{plural(len(trend.points), 'run')}, {_day(first)} to {_day(newest)}"
+    told = [("runs", Text(visible(f"{when}, the newest {newest.manifest.run_id}{_tags(newest)}")))]
+    for word in ("rescored", "imported"):
+        if marked := [point.manifest.run_id for point in trend.points if point.origin == word]:
+            more = f" and {len(marked) - 3} more" if len(marked) > 3 else ""
+            told.append((word, Text(visible(", ".join(marked[-3:]) + more))))
+    if newest.n_errors:
+        told.append(("errors", Text(f"{plural(newest.n_errors, 'call')} of the newest run failed", style="red")))
+    if len(trend.points) > 1:
+        told.append((f"since {_day(trend.points[-2])}", _since(_against_the_one_before(project, store, trend))))
+    return [*told, ("changed last", Text(visible(_last_change(trend))))]
+
+
+def _since(c: Comparison) -> Text:
+    """The newest run against the one before it."""
+    from rich.text import Text
+
+    from harness.compare import Verdict
+    from harness.compare.verdicts import UNDECIDED
+    from harness.report.text import visible
+
+    colour = "red" if c.verdict is Verdict.REGRESSED else "yellow" if c.verdict in UNDECIDED else "green"
+    return Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(c.reason)}")
+
+
+def _against_the_one_before(project: Config, store: Store, trend: Trend) -> Comparison:
+    from harness import evals
+    from harness.compare import Question, compare, side
+    from harness.compare.verdicts import DEFAULT_MARGIN
+    from harness.errors import ConfigError
+    from harness.types import Run
+
+    before, newest = (side(Run(m, tuple(store.results(m.run_id)))) for m in (p.manifest for p in trend.points[-2:]))
+    try:
+        (definition,) = evals.find(project.root, [trend.eval])
+        margin = definition.gates.max_regression
+    except ConfigError:
+        margin = None  # the eval is no longer there, or the runs are imported
+    return compare(before, newest, Question("change", margin or DEFAULT_MARGIN))
+
+
+def _last_change(trend: Trend) -> str:
+    point = trend.last_change
+    if point is None:
+        return "nothing that a fingerprint tells"
+    return f"{'; '.join(map(str, point.changed))}, {_day(point)} ({point.manifest.run_id})"
+
+
+def _blocks() -> str:
+    """What a sparkline is made of: blocks where standard output can carry them."""
+    import sys
+
+    from harness.trend import ASCII, BLOCKS
+
+    try:
+        BLOCKS.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return BLOCKS
+
+
+def _day(point: Point) -> str:
+    return point.manifest.started_at[:10]
+
+
+def _tags(point: Point) -> str:
+    return f", tagged {', '.join(point.manifest.tags)}" if point.manifest.tags else ""

@@ -1,0 +1,134 @@
+"""`weekly`: the run that a scheduler starts."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.report.findings import Finding
+
+FOLDER = "reports/weekly"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command of this file."""
+    app.command()(weekly)
+
+
+def weekly(
+    day: Annotated[
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="What to call the week by. [today]"),
+    ] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--backend", "-b", envvar="HARNESS_BACKEND", help="Only this backend of harness.toml; repeatable."
+        ),
+    ] = None,
+    resume: Annotated[  # noqa: FBT002  Typer's way to say a flag
+        bool, typer.Option("--resume", envvar="HARNESS_RESUME", help="Go on with this week where it was interrupted.")
+    ] = False,
+    cache: Annotated[
+        bool | None,
+        typer.Option(
+            "--cache/--no-cache", envvar="HARNESS_CACHE", help="Take earlier answers of the same model from the store."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, envvar="HARNESS_JOBS", help="Requests at once per backend.")
+    ] = None,
+) -> None:
+    """Run every eval as production would, compare with last week and the baseline, judge the gates, write a report.
+
+    Run is the variant that each backend is tuned for, over whole splits, on the usual backends and on both of the pair.
+    Written are reports/weekly/DATE.html and DATE.md; on GitHub Actions also the step summary and annotations. The runs
+    are tagged `weekly`: `harness compare 'latest#weekly' latest`, `harness history EVAL --tag weekly`.
+
+    Examples:
+        harness weekly
+
+        harness weekly --date 2026-11-24 --resume       # goes on with a week that was interrupted
+
+    Exit codes: 0 good, 1 a gate failed or a cell regressed, 2 usage or configuration, 4 calls failed, a backend of last
+    week is not there, or what must be judged cannot be told; 130 interrupted.
+    """
+    from harness import api, weekly
+    from harness import report as report_module
+    from harness.cli._common import complain, console
+    from harness.cli._progress import listener
+    from harness.errors import Interrupted
+    from harness.report import findings
+    from harness.report.formats import md
+    from harness.report.output import write_text
+    from harness.report.terminal import matrix
+
+    week = day.date() if day else datetime.now().astimezone().date()
+    options = api.Options(backend=tuple(backend or ()), cache=cache, resume=resume, jobs=jobs)
+    with api.project() as (project, store):
+        planned = weekly.plan(project, store, week, options)
+        try:
+            with listener() as heard:
+                outcome = weekly.run(planned, options, heard)
+        except Interrupted as error:
+            msg = f"{error}: harness weekly --date {week} --resume"
+            raise Interrupted(msg) from None
+        for failure in outcome.failures:
+            complain(str(failure))
+        if not outcome.runs:
+            complain("nothing was run: `harness doctor` says what each backend needs")
+            raise typer.Exit(2)
+        judged = weekly.judge(planned, outcome)
+        built = report_module.build(judged.runs, weekly.trends(store, judged), weekly.asked(planned, judged))
+    verdicts = findings.markdown(f"Weekly evals {week}", judged.findings)
+    whole = f"{verdicts}\n{md.render(built)}"
+    pages = [project.root / FOLDER / f"{week}{ending}" for ending in (".html", ".md")]
+    report_module.write(built, pages[0])
+    write_text(whole, pages[1])
+    console().print(matrix(built))
+    _tell(judged.findings)
+    _tell_github(week, judged.findings, whole if len(whole.encode()) < findings.SUMMARY_BYTES else verdicts)
+    for path in pages:
+        typer.echo(f"report: {path}")
+    raise typer.Exit(2 if outcome.failures else _exit_code(judged.findings))
+
+
+def _tell(found: Sequence[Finding]) -> None:
+    from harness.report.findings import Standing
+    from harness.report.text import visible
+
+    colours = {Standing.FAILED: "red", Standing.UNDECIDED: "yellow", Standing.PASSED: "green"}
+    for finding in found:
+        typer.secho(f"{finding.standing:9} ", fg=colours.get(finding.standing), nl=False)
+        typer.echo(visible(" ".join(finding.text.split())))
+
+
+def _tell_github(week: date, found: Sequence[Finding], summary: str) -> None:
+    """The step summary and the annotations, where there is a step to tell."""
+    from harness.errors import ConfigError
+    from harness.report.findings import commands
+
+    if not (path := os.environ.get("GITHUB_STEP_SUMMARY")):
+        return
+    for line in commands(f"Weekly evals {week}", found):
+        typer.echo(line)
+    try:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123  it must append
+            file.write(f"{summary}\n")
+    except OSError as error:
+        msg = f"GITHUB_STEP_SUMMARY {path}: cannot be written: {error.strerror}"
+        raise ConfigError(msg) from None
+
+
+def _exit_code(found: Sequence[Finding]) -> int:
+    """What is proven to be bad outweighs what cannot be told."""
+    from harness.report.findings import Standing
+
+    standings = {finding.standing for finding in found}
+    return 1 if Standing.FAILED in standings else 4 if Standing.UNDECIDED in standings else 0

@@ -1,0 +1,71 @@
+"""What an unattended run found: one line each, as Markdown for a step summary, and as annotations of GitHub Actions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.report.formats.md import OURS, inert
+from harness.report.text import visible
+
+_PLAIN = OURS + "-"
+"""A hyphen within a line, as in a date, is no list, rule or heading."""
+SUMMARY_BYTES = 1_000_000
+"""What GitHub takes as a step summary is 1 MiB; more is refused as a whole."""
+
+
+class Standing(StrEnum):
+    """FAILED and PASSED are proven, UNDECIDED is a question that must be answered, NOTED is only worth a line."""
+
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+    PASSED = "passed"
+    NOTED = "noted"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One of them. `text` begins with the eval and the cell, and is the whole story on one line."""
+
+    standing: Standing
+    text: str
+
+
+def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """What failed first; among equals as they came."""
+    order = list(Standing)
+    return tuple(sorted(found, key=lambda finding: order.index(finding.standing)))
+
+
+def counted(found: Iterable[Finding]) -> str:
+    """`1 failed, 3 passed`."""
+    counts = Counter(finding.standing for finding in found)
+    return ", ".join(f"{counts[standing]} {standing}" for standing in Standing if counts[standing]) or "nothing judged"
+
+
+def markdown(title: str, found: Sequence[Finding]) -> str:
+    """A heading that tells the outcome, and a line each; inert whatever a case or a model is called."""
+    lines = [f"- **{finding.standing}** {inert(finding.text, _PLAIN)}" for finding in found]
+    return "\n".join([f"# {inert(title, _PLAIN)}: {counted(found)}\n", *lines, ""])
+
+
+def commands(title: str, found: Iterable[Finding]) -> list[str]:
+    """Workflow commands that put what failed, and what is undecided, onto the page of a run on GitHub."""
+    kinds = {Standing.FAILED: "error", Standing.UNDECIDED: "warning"}
+    return [
+        f"::{kinds[finding.standing]} title={_property(title)}::{_data(visible(finding.text))}"
+        for finding in found
+        if finding.standing in kinds
+    ]
+
+
+def _data(text: str) -> str:
+    """As `@actions/core` escapes the message of a command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """As `@actions/core` escapes the value of a property."""
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,74 @@
+"""What quantization costs: each step of a ladder against the first, and accuracy against speed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.compare.flips import counts
+from harness.compare.ladder import Ladder, Step, speed_text
+from harness.report import compared
+from harness.report.charts import Place, tradeoff
+from harness.report.data import EvalReport
+from harness.report.estimates import size_text
+from harness.report.intervals import Scale, scale
+from harness.report.text import NOTHING, seconds
+
+ORDER = 16
+TITLE = "Quantization ladder"
+
+
+def context(report: EvalReport) -> dict[str, Any] | None:
+    """A block per ladder: a row per step, and the picture."""
+    ladders = report.answers.ladders
+    return {"ladders": [_ladder(report.name, ladder) for ladder in ladders]} if ladders else None
+
+
+def _ladder(name: str, ladder: Ladder) -> dict[str, Any]:
+    gaps = [step.comparison.strict.paired for step in ladder.steps if step.comparison]
+    drawn = scale(gaps, ladder.margin)
+    places = [place for step in ladder.steps if (place := _place(step))]
+    return {
+        "name": ladder.name,
+        "scale": drawn,
+        "rows": [_row(step, drawn) for step in ladder.steps],
+        "missing": ladder.missing,
+        "noise": ladder.noise,
+        "chart": tradeoff(f"{name} {ladder.name}", places) if len(places) > 1 else "",
+    }
+
+
+def _row(step: Step, drawn: Scale) -> dict[str, Any]:
+    c = step.comparison
+    return {
+        "step": step,
+        "scale": drawn,
+        "verdict": (c.verdict.value, compared.standing(c.verdict)) if c else None,
+        "paired": c.strict.paired if c else None,
+        "flips": _flips(step),
+        "speed": speed_text(step.faster) if step.faster else "",
+        "p50": seconds(step.side.latency_s),
+        "tokens": f"{step.tokens_per_s:,.1f}" if step.tokens_per_s is not None else NOTHING,
+        "size": size_text(step.model_bytes) if step.model_bytes is not None else NOTHING,
+    }
+
+
+def _flips(step: Step) -> dict[str, Any] | None:
+    """Cases lost and won, and answers changed at all; beyond noise, where that was measured."""
+    c = step.comparison
+    if c is None:
+        return None
+    counted = counts(c.flips)
+    return {
+        "lost": counted["right_to_wrong"],
+        "won": counted["wrong_to_right"],
+        "changed": c.answers_changed,
+        "net": None if step.net_changes is None else f"{step.net_changes:.0f}",
+    }
+
+
+def _place(step: Step) -> Place | None:
+    """Where a step stands in the picture; nowhere if nothing was answered or timed."""
+    rate, latency = step.accuracy, step.side.latency_s
+    if not rate.n or latency is None or step.quartiles is None:
+        return None
+    return Place(step.label, latency, step.quartiles, rate.value, rate.low, rate.high)

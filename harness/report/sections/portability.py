@@ -1,0 +1,50 @@
+"""Does the prompt travel: both prompts on both backends, and whether one of them would serve both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.compare import Comparison
+from harness.compare.portability import Advice, Portability
+from harness.report import compared
+from harness.report.data import EvalReport
+from harness.report.estimates import interaction_text
+from harness.report.intervals import scale
+
+ORDER = 14
+TITLE = "Portability"
+
+
+def context(report: EvalReport) -> dict[str, Any] | None:
+    """The sentence, a row per backend with the rates of both prompts and their difference, and the interaction."""
+    p = report.answers.portability
+    if p is None:
+        return None
+    gaps = [p.transfer, *([p.cost] if p.cost else [])]
+    drawn = scale([*(c.strict.paired for c in gaps), *([p.interaction] if p.interaction else [])], p.margin)
+    return {
+        "p": p,
+        "is_open": p.advice is Advice.UNKNOWN,
+        "scale": drawn,
+        "rows": [_row(c, is_candidate=c is p.transfer) for c in gaps],
+        "interaction": p.interaction,
+        "interaction_told": interaction_text(p),
+        "missing": _missing(p),
+    }
+
+
+def _row(c: Comparison, *, is_candidate: bool) -> dict[str, Any]:
+    return {
+        "backend": c.head.backend,
+        "role": "candidate" if is_candidate else "reference",
+        "base": c.strict.base,
+        "head": c.strict.head,
+        "paired": c.strict.paired,
+        "p": compared.p_text(c.strict.paired.p),
+        "parts": compared.gap_text(c),
+    }
+
+
+def _missing(p: Portability) -> str:
+    """What was not measured."""
+    return "" if p.cost else "The reference was not asked with both prompts: this is the transfer gap alone."

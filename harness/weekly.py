@@ -1,0 +1,194 @@
+"""The weekly run: production's cells over whole splits, held against last week, against the baseline, and by the gates.
+
+A week has the name of a day. Its runs are tagged `weekly` and `weekly-2026-11-24`, so that a week can be gone on with,
+and found again whenever it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from harness import api, gates, history, judging
+from harness.api import Options
+from harness.compare import Comparison, Question, Verdict, compare, side
+from harness.compare.verdicts import DEFAULT_MARGIN
+from harness.config import Config
+from harness.engine import Outcome
+from harness.listener import Listener
+from harness.metrics.summary import summarize
+from harness.plan import Cell
+from harness.report.asked import Asked, asked_by
+from harness.report.findings import Finding, Standing, ordered
+from harness.report.text import listed
+from harness.store import Store
+from harness.trend import Trend, is_point
+from harness.types import Manifest, Run
+
+TAG = "weekly"
+
+_OF_GATES = {
+    gates.Verdict.PASSED: Standing.PASSED,
+    gates.Verdict.FAILED: Standing.FAILED,
+    gates.Verdict.UNDECIDED: Standing.UNDECIDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cells of the week called by `day`, in a project and its store."""
+
+    found: Config
+    store: Store
+    day: date
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """What was made and found in one week. `comparisons`: with the week before, by eval and cell."""
+
+    runs: tuple[Run, ...]
+    findings: tuple[Finding, ...]
+    comparisons: Mapping[tuple[str, str], Comparison]
+
+
+def tags(day: date) -> tuple[str, str]:
+    """What the runs of a week are tagged with."""
+    return TAG, f"{TAG}-{day.isoformat()}"
+
+
+def week_of(manifest: Manifest) -> str:
+    """The day by which a week is called: its tag's, else the one on which a run was made that is only tagged weekly."""
+    days = (tag.removeprefix(f"{TAG}-") for tag in manifest.tags if tag.startswith(f"{TAG}-"))
+    return max(days, default=manifest.started_at[:10])
+
+
+def plan(found: Config, store: Store, day: date, options: Options) -> Plan:
+    """The cells that production would use, of every eval, on every usual backend and on both of the pair."""
+    own = replace(options, own_variant_only=True, whole=True)
+    planned = api.cells(found, store, (), own)
+    if found.pair and not (options.backend or found.run.backend):
+        for name in dict.fromkeys((found.pair.reference, found.pair.candidate)):
+            there = {(cell.definition.name, cell.backend.name) for cell in planned}
+            more = api.cells(found, store, (), replace(own, backend=(name,)))
+            planned += [cell for cell in more if (cell.definition.name, cell.backend.name) not in there]
+    return Plan(found, store, day, tuple(cell for cell in planned if cell.is_own))
+
+
+def run(week: Plan, options: Options, listener: Listener) -> Outcome:
+    """Run the cells of a week. With `resume`, those that are done in it already are taken as they are."""
+    done = {id(cell): made for cell in week.cells if options.resume and (made := _done(week, cell))}
+    todo = [cell for cell in week.cells if id(cell) not in done]
+    outcome = Outcome()
+    if todo or not done:
+        outcome = api.execute(week.found, week.store, todo, replace(options, tag=tags(week.day)), listener)
+    by_name = {(one.manifest.eval, one.manifest.cell): one for one in (*done.values(), *outcome.runs)}
+    in_order = (by_name.get((cell.definition.name, cell.name)) for cell in week.cells)
+    return replace(outcome, runs=tuple(one for one in in_order if one is not None))
+
+
+def judge(week: Plan, outcome: Outcome) -> Week:
+    """Everything that the runs of a week show, what failed first."""
+    by_name = {(one.manifest.eval, one.manifest.cell): one for one in outcome.runs}
+    reasons = dict(outcome.skipped)
+    findings = [Finding(Standing.UNDECIDED, str(failure)) for failure in outcome.failures]
+    comparisons: dict[tuple[str, str], Comparison] = {}
+    for cell in week.cells:
+        name = cell.definition.name, cell.name
+        before = _before(week, cell)
+        if name not in by_name:
+            findings.append(_missing(cell, before, reasons.get(cell.backend.name, "its backend failed")))
+            continue
+        own = by_name[name]
+        if before is None:
+            findings.append(Finding(Standing.NOTED, f"{_title(cell)}: no week before this one to compare with"))
+        else:
+            comparisons[name] = _compared(week.store, cell, before, own)
+            findings.append(_against(cell, before, own, comparisons[name]))
+        findings += _of_run(week, cell, own, outcome.runs)
+    return Week(outcome.runs, ordered(findings), comparisons)
+
+
+def trends(store: Store, week: Week) -> list[Trend]:
+    """The weekly runs of every cell of a week, its comparison with the week before among them."""
+    names = dict.fromkeys(one.manifest.eval for one in week.runs)
+    found = (trend for name in names for trend in history.trends(store, name, tag=TAG))
+    return [replace(trend, latest=week.comparisons.get((trend.eval, trend.cell))) for trend in found]
+
+
+def asked(week: Plan, made: Week) -> Asked:
+    """What the page of a week is to tell: what the project asks of its runs, and first the week before."""
+    names = [cell.definition.name for cell in week.cells]
+    return replace(asked_by(week.found, names), comparisons=tuple(made.comparisons.values()))
+
+
+def _of_cell(store: Store, cell: Cell) -> Iterator[Manifest]:
+    """The weekly runs of a cell over the whole of its split, newest first."""
+    for m in store.manifests(cell.definition.name):
+        if TAG in m.tags and is_point(m) and (m.cell, m.split) == (cell.name, cell.split or ""):
+            yield m
+
+
+def _before(week: Plan, cell: Cell) -> Manifest | None:
+    """The run of the newest week before this one."""
+    earlier = [m for m in _of_cell(week.store, cell) if week_of(m) < week.day.isoformat()]
+    return max(earlier, key=lambda m: (week_of(m), m.started_at), default=None)
+
+
+def _done(week: Plan, cell: Cell) -> Run | None:
+    """The run of a cell in this week, if no call of it failed and the files are still as they were."""
+    planned = cell.fingerprint().items()
+    for m in _of_cell(week.store, cell):
+        if week_of(m) == week.day.isoformat() and planned <= dict(m.fingerprint).items():
+            made = Run(m, tuple(week.store.results(m.run_id)))
+            return None if summarize(made.results).n_errors else made
+    return None
+
+
+def _missing(cell: Cell, before: Manifest | None, reason: str) -> Finding:
+    """A cell that was not run: news only where it was, the week before."""
+    if before is None:
+        return Finding(Standing.NOTED, f"{_title(cell)}: not run: {reason}")
+    return Finding(Standing.UNDECIDED, f"{_title(cell)}: not run, as it was in the week of {week_of(before)}: {reason}")
+
+
+def _compared(store: Store, cell: Cell, before: Manifest, own: Run) -> Comparison:
+    base = side(Run(before, tuple(store.results(before.run_id))), f"the week of {week_of(before)}")
+    return compare(base, side(own), Question("change", cell.definition.gates.max_regression or DEFAULT_MARGIN))
+
+
+def _against(cell: Cell, before: Manifest, own: Run, c: Comparison) -> Finding:
+    """The week before. What is not proven, though no call failed, is only noted: a small set proves little."""
+    standing = Standing.FAILED if c.verdict is Verdict.REGRESSED else Standing.PASSED
+    if c.verdict is Verdict.INCOMPARABLE:
+        standing = Standing.UNDECIDED
+    if c.verdict is Verdict.INCONCLUSIVE:
+        standing = Standing.UNDECIDED if c.base.n_errors + c.head.n_errors else Standing.NOTED
+    unexplained = "; nothing that a fingerprint tells has changed" if standing is Standing.FAILED else ""
+    changed = gates.changed(c) or unexplained
+    stored = "; every answer is an earlier one from the store" if all(r.cached for r in own.results) else ""
+    said = f"against the week of {week_of(before)}: {c.verdict.value}, {c.reason}{changed}{stored}{gates.lost(c)}"
+    return Finding(standing, f"{_title(cell)}: {said}")
+
+
+def _of_run(week: Plan, cell: Cell, own: Run, others: Sequence[Run]) -> Iterator[Finding]:
+    """Failed calls and gates. A baseline that nothing can be told from is noted, as nobody has asked for a verdict."""
+    summary = summarize(own.results)
+    if summary.n_errors:
+        failed = (
+            f"{summary.n_errors:,} of {summary.n:,} calls failed ({listed(summary.errors)}): run again with --resume"
+        )
+        yield Finding(Standing.UNDECIDED, f"{_title(cell)}: {failed}")
+    told = judging.evidence(week.found, week.store, cell, own, others)
+    for name in judging.wanted(week.found, cell):
+        result = judging.judge(name, cell, told)
+        standing = _OF_GATES[result.verdict]
+        if name == judging.BASELINE and standing is Standing.UNDECIDED and not summary.n_errors:
+            standing = Standing.NOTED
+        yield Finding(standing, result.message)
+
+
+def _title(cell: Cell) -> str:
+    return f"{cell.definition.name} {cell.name}"

@@ -1,0 +1,292 @@
+"""What a report says of runs beside each other, in every format. All runs here are fakes."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.compare import Question, Verdict, compare, side
+from harness.report import Asked, EvalReport, Report, asked_by, build, write
+from harness.report.formats.html import render
+from harness.report.intervals import scale
+from harness.report.sections import ladder, portability, verdicts
+from harness.stats import paired
+from harness.types import Run
+
+from ..support.project import CONFIG, Project
+from .fakes import fake_case, fake_error, fake_result, small_run
+from .test_formats import HOSTILE
+from .test_html import Tags
+from .test_terminal import printed
+
+OWN = {"gpt-4o": "gpt", "q4": "local", "fp16": "local"}
+ASKED = Asked(pair=("gpt-4o", "q4"), own=OWN, ladders={"mistral": ("fp16", "q4", "q2")})
+
+
+def run(cell: str, outcomes: str, latency: float = 0.5, **more: Any) -> Run:
+    """A run of `variant@backend`: `R` right, `p` right but badly phrased, `w` wrong, `E` failed."""
+    variant, _, backend = cell.partition("@")
+    results = []
+    for i, letter in enumerate(outcomes):
+        case = fake_case(i, tags=("hard",) if i < 40 else ())
+        read = {"R": ("billing", "billing"), "p": (None, "billing"), "w": ("general", "general")}.get(letter)
+        results.append(fake_result(case, f"reply {letter}", read, latency=latency) if read else fake_error(case))
+    return small_run(results, variant, backend, **more)
+
+
+@cache
+def matrix() -> tuple[Run, ...]:
+    """All four cells of the pair, and the first step of the ladder."""
+    return (
+        run("gpt@gpt-4o", "R" * 300),
+        run("local@gpt-4o", "R" * 300),
+        run("gpt@q4", "p" * 90 + "R" * 210),
+        run("local@q4", "w" * 3 + "R" * 297, 0.2),
+        run("local@fp16", "R" * 300),
+    )
+
+
+@cache
+def whole() -> Report:
+    """The report of them."""
+    return build(matrix(), asked=ASKED)
+
+
+def report(*runs: Run, asked: Asked = ASKED) -> EvalReport:
+    return build(runs, asked=asked).evals[0]
+
+
+def written(folder: Path, ending: str, built: Report) -> str:
+    path = folder / f"r{ending}"
+    write(built, path)
+    return path.read_text(encoding="utf-8")
+
+
+class TestAsked:
+    def test_nothing_is_compared_unless_it_is_asked(self) -> None:
+        found = report(*matrix()[:2], asked=Asked()).answers
+        assert (found.comparisons, found.portability, found.ladders) == ((), None, ())
+
+    def test_the_pair_is_compared_as_production_uses_it(self) -> None:
+        (c,) = whole().evals[0].answers.comparisons
+        assert (c.base.cell, c.head.cell, c.question) == ("gpt@gpt-4o", "local@q4", Question("move", 0.03))
+        assert c.verdict is Verdict.MOVE
+
+    def test_the_margin_is_the_evals(self) -> None:
+        (c,) = report(*matrix(), asked=replace(ASKED, margins={"ticket_triage": 0.001})).answers.comparisons
+        assert c.verdict is Verdict.INCONCLUSIVE
+
+    def test_without_the_references_own_cell_there_is_no_verdict(self) -> None:
+        found = report(*matrix()[1:]).answers
+        assert found.comparisons == ()
+        assert found.portability is not None
+        assert found.portability.cost is None
+
+    def test_of_two_runs_of_a_cell_the_last_counts(self) -> None:
+        runs = [*matrix(), run("local@q4", "w" * 300, run_id="newer")]
+        assert report(*runs).answers.comparisons[0].head.run_id == "newer"
+
+    def test_production_decodes_as_the_eval_says_first(self) -> None:
+        tight = [run(cell, "R" * 300, decoding="constrained", run_id=cell) for cell in ("gpt@gpt-4o", "local@q4")]
+        asked = replace(ASKED, decodings={"ticket_triage": "constrained"})
+        (c,) = report(*matrix(), *tight, asked=asked).answers.comparisons
+        assert (c.base.cell, c.head.cell) == ("gpt@gpt-4o+constrained", "local@q4+constrained")
+
+    def test_a_backend_that_the_project_does_not_know_counts_if_it_was_run_with_one_variant(self) -> None:
+        asked = Asked(pair=("gpt-4o", "q4"))
+        assert report(run("gpt@gpt-4o", "RR"), run("local@q4", "RR"), asked=asked).answers.comparisons
+        assert not report(*matrix(), asked=asked).answers.comparisons
+
+    def test_one_prompt_alone_is_no_question_of_portability(self) -> None:
+        asked = replace(ASKED, own={**OWN, "q4": "gpt"})
+        assert report(*matrix(), asked=asked).answers.portability is None
+
+    def test_a_project_asks_what_its_files_say(self, project: Project) -> None:
+        other = CONFIG.replace("[backends.fake]", "[backends.big]").replace('"local"', '"gpt"')
+        project.config(
+            f'{CONFIG}{other}[pair]\nreference = "big"\ncandidate = "fake"\n[ladders.l]\nsteps = ["big", "fake"]\n'
+        )
+        project.eval('decoding = ["constrained", "free"]\n[gates]\nmargin = 0.07\n')
+        found = asked_by(project.load(), ["triage", "an import", "triage"])
+        assert found == Asked(
+            pair=("big", "fake"),
+            own={"fake": "local", "big": "gpt"},
+            margins={"triage": 0.07},
+            decodings={"triage": "constrained"},
+            ladders={"l": ("big", "fake")},
+        )
+
+
+class TestSections:
+    def test_they_are_left_out_where_nothing_is_compared(self) -> None:
+        alone = report(run("local@q4", "RR"))
+        assert [section.context(alone) for section in (verdicts, portability, ladder)] == [None] * 3
+
+    def test_a_verdict_has_its_interval_gaps_flips_and_replies(self) -> None:
+        runs = [run("gpt@gpt-4o", "R" * 300), run("local@q4", "w" * 30 + "p" * 10 + "R" * 260, 0.2)]
+        block = context(verdicts.context(report(*runs)))["blocks"][0]
+        assert block["standing"] == "bad"
+        assert [name for name, *_ in block["rates"]] == ["strict", "lenient", "compliance"]
+        assert [(name, round(p.delta, 3)) for name, p, _ in block["parts"]] == [
+            ("capability", -0.1),
+            ("format", -0.033),
+        ]
+        assert [name for name, *_ in block["slices"]] == ["label billing", "tag hard"]
+        assert [(flip["kind"], flip["count"]) for flip in block["flips"]] == [
+            ("right → wrong", 40),
+            ("compliant → not", 10),
+        ]
+        first = block["flips"][0]["rows"][0]
+        assert (first["case"], first["base"], first["head"]) == ("t-0000", "reply R", "reply w")
+        assert dict(block["facts"])["median latency"] == "500 ms → 200 ms, 0.40 times"
+
+    def test_failed_calls_are_told_with_what_they_could_have_made_of_it(self) -> None:
+        runs = [run("gpt@gpt-4o", "R" * 300), run("local@q4", "R" * 299 + "E")]
+        block = context(verdicts.context(report(*runs)))["blocks"][0]
+        assert dict(block["facts"])["errors"].startswith(
+            "1 call failed; whatever they would have said, the difference is between −0.3 and +0.0 points"
+        )
+
+    def test_a_comparison_with_a_run_that_the_report_does_not_have_shows_no_replies_of_it(self) -> None:
+        base, head = run("local@q4", "R" * 300), run("local@q4", "w" * 300, run_id="newer")
+        made = compare(side(base), side(head), Question("change"))
+        block = context(verdicts.context(report(head, asked=Asked(comparisons=(made,)))))["blocks"][0]
+        first = block["flips"][0]["rows"][0]
+        assert (first["base"], first["head"]) == ("", "reply w")
+
+    def test_a_long_reply_is_shown_with_both_its_ends(self) -> None:
+        long = fake_result(fake_case(0), f"first {'x' * 500} last", ("general", "general"))
+        runs = [run("gpt@gpt-4o", "R"), small_run([long], "local", "q4")]
+        block = context(verdicts.context(report(*runs)))["blocks"][0]
+        assert re.fullmatch("first x+ … x+ last", block["flips"][0]["rows"][0]["head"])
+
+    def test_noise_is_told_where_it_was_measured(self) -> None:
+        again = run("gpt@gpt-4o", "R" * 295 + "w" * 5, run_id="again")
+        block = context(verdicts.context(report(again, *matrix())))["blocks"][0]
+        assert dict(block["facts"])["noise"].startswith("5 of 300 answers change between two runs of the same thing")
+
+    def test_portability_has_a_row_for_each_backend_and_the_interaction(self) -> None:
+        shown = context(portability.context(whole().evals[0]))
+        assert [(row["role"], round(row["paired"].delta, 2)) for row in shown["rows"]] == [
+            ("candidate", 0.29),
+            ("reference", 0.0),
+        ]
+        assert shown["interaction"].delta == pytest.approx(0.29)
+        assert "more of a difference on q4 than on gpt-4o." in shown["interaction_told"]
+
+    def test_a_ladder_has_a_row_for_each_step_and_a_picture(self) -> None:
+        (shown,) = context(ladder.context(whole().evals[0]))["ladders"]
+        assert [row["step"].label for row in shown["rows"]] == ["fp16", "q4"]  # the fakes are all Q8_0
+        assert (shown["rows"][1]["speed"], shown["rows"][1]["size"]) == ("2.5x faster", "–")
+        assert shown["missing"] == ("q2",)
+        assert re.findall(r">(fp16|q4)</text>", shown["chart"]) == ["fp16", "q4"]
+
+    def test_a_step_of_which_every_call_failed_is_in_the_table_and_not_in_the_picture(self) -> None:
+        runs = [run("local@fp16", "RR"), run("local@q4", "EE")]
+        (shown,) = context(ladder.context(report(*runs)))["ladders"]
+        assert len(shown["rows"]) == 2
+        assert shown["chart"] == ""
+
+
+class TestDrawing:
+    def test_the_interval_and_the_margin_are_on_the_scale_and_0_is_in_its_middle(self) -> None:
+        found = paired(10, 60, 300)
+        drawn = scale([found], 0.03)
+        assert drawn.at(0.0) == 50
+        assert 0 < drawn.at(found.low) < drawn.at(found.delta) < drawn.at(found.high) < drawn.margin_at < 50
+        assert "0" in [label for _, label in drawn.ticks]
+
+    @pytest.mark.parametrize("half", [0.0021, 0.013, 0.031, 0.08, 0.2, 0.7, 1.0, 2.24])
+    def test_ticks_are_round_few_and_within(self, half: float) -> None:
+        drawn = replace(scale([], 0.0), half=half)
+        assert 3 <= len(drawn.ticks) <= 5
+        assert all(0 < place < 100 for place, _ in drawn.ticks)
+        assert all(len(label) <= 5 for _, label in drawn.ticks)
+
+    def test_without_any_case_there_is_still_a_scale(self) -> None:
+        assert scale([paired(0, 0, 0)], 0.0).at(0) == 50
+
+
+class TestFormats:
+    def test_the_page_begins_with_the_verdict_and_what_follows_for_the_prompts(self) -> None:
+        text = render(whole())
+        places = [text.index(what) for what in ("MOVE</strong>", "One prompt serves both", "production code accepts")]
+        assert places == sorted(places)
+        assert places[-1] < text.index('class="matrix"')
+        assert "claimed under" in text
+
+    def test_every_link_leads_somewhere_and_ids_are_unique(self) -> None:
+        lost = run("local@q4", "w" * 30 + "R" * 270)
+        tags = Tags(render(build([*matrix()[:3], lost, matrix()[4]], asked=ASKED))).found
+        ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
+        links = {str(attrs["href"])[1:] for tag, attrs in tags if tag == "a"}
+        assert len(ids) == len(set(ids))
+        assert links <= {*ids, "main"}
+        assert any(attrs.get("data-find") == "t-0000" for _, attrs in tags)
+
+    def test_hostile_names_and_replies_open_no_element(self) -> None:
+        def elements(*names: str) -> list[str]:
+            cells = [("gpt", "gpt-4o"), ("local", "q4"), ("gpt", "q4"), ("local", "fp16")]
+            runs = []
+            for variant, backend in cells:
+                results = [
+                    fake_result(fake_case(i, name, name, (name,)), f"{name} {variant}", (variant, variant), (name,))
+                    for i, name in enumerate(names)
+                ]
+                made = small_run(results, f"{names[0]}{variant}", f"{names[0]}{backend}", notes=(names[0],))
+                runs.append(replace(made, manifest=replace(made.manifest, fingerprint={"model": names[0] + backend})))
+            h = names[0]
+            asked = Asked(
+                pair=(f"{h}gpt-4o", f"{h}q4"),
+                own={f"{h}gpt-4o": f"{h}gpt", f"{h}q4": f"{h}local", f"{h}fp16": f"{h}local"},
+                ladders={h: (f"{h}fp16", f"{h}q4")},
+            )
+            text = render(build(runs, asked=asked))
+            assert "<script>window" not in text
+            assert {"Verdicts", "Portability", "Quantization ladder"} <= set(re.findall(r"<h3[^>]*>([^<]+)", text))
+            return [tag for tag, _ in Tags(text).found if tag in {"script", "img", "a", "h1", "details"}]
+
+        hostile = [text for text in HOSTILE if text]
+        assert elements(*hostile) == elements(*(f"harmless {i}" for i in range(len(hostile))))
+
+    def test_json_has_all_of_it_as_documented(self, tmp_path: Path) -> None:
+        (told,) = json.loads(written(tmp_path, ".json", whole()))["evals"]
+        assert [c["verdict"] for c in told["comparisons"]] == ["MOVE"]
+        assert told["portability"]["advice"] == "one prompt"
+        assert told["portability"]["transfer"]["head"] == "local@q4"
+        assert [step["backend"] for step in told["ladders"][0]["steps"]] == ["fp16", "q4"]
+        documented = sys.modules["harness.report.estimates"].__doc__ or ""
+        keys = {*told["portability"], *told["portability"]["transfer"], *told["ladders"][0]}
+        keys |= set(told["ladders"][0]["steps"][1])
+        assert {key for key in keys if f'"{key}"' not in documented} == set()
+
+    def test_json_of_nothing_measured_holds_no_nan(self, tmp_path: Path) -> None:
+        runs = [run(cell, "E") for cell in ("gpt@gpt-4o", "local@gpt-4o", "gpt@q4", "local@q4", "local@fp16")]
+        (told,) = json.loads(written(tmp_path, ".json", build(runs, asked=ASKED)))["evals"]
+        assert told["comparisons"][0]["verdict"] == "INCOMPARABLE"
+        assert told["portability"]["advice"] == "cannot tell"
+        assert told["portability"]["transfer"]["delta"] is None
+
+    def test_markdown_and_the_terminal_have_every_sentence(self, tmp_path: Path) -> None:
+        text = written(tmp_path, ".md", whole())
+        told = " ".join(printed(whole()).split())
+        assert "- **MOVE** gpt" in text
+        assert "### Ladder mistral" in text
+        for part in ("One prompt serves both: the local one gains 29.0 points", "2.5x faster: MOVE"):
+            assert part in told
+            assert part in text
+        assert "MOVE gpt@gpt-4o -> local@q4: shown to be within 3 points" in told
+
+
+def context(found: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What a section shows; it must show something."""
+    assert found is not None
+    return found

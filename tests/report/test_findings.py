@@ -1,0 +1,71 @@
+"""Findings as Markdown and as workflow commands, whatever is in them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.report.findings import Finding, Standing, commands, counted, markdown, ordered
+
+FOUND = (
+    Finding(Standing.PASSED, "triage local@q4: strict accuracy 95%"),
+    Finding(Standing.NOTED, "triage gpt@gpt-4o: not run"),
+    Finding(Standing.FAILED, "triage local@q4: REGRESSED"),
+    Finding(Standing.UNDECIDED, "triage local@q8: 3 of 60 calls failed"),
+)
+
+
+def test_what_failed_comes_first_and_the_heading_counts() -> None:
+    assert [f.standing for f in ordered(FOUND)] == list(Standing)
+    assert counted(FOUND) == "1 failed, 1 undecided, 1 passed, 1 noted"
+    assert markdown("Weekly evals 2026-11-24", ordered(FOUND)).splitlines()[:3] == [
+        "# Weekly evals 2026-11-24: 1 failed, 1 undecided, 1 passed, 1 noted",
+        "",
+        "- **failed** triage local&#64;q4: REGRESSED",
+    ]
+    assert counted([]) == "nothing judged"
+
+
+def test_only_what_failed_or_is_undecided_is_annotated() -> None:
+    assert commands("Weekly evals 2026-11-24", FOUND) == [
+        "::error title=Weekly evals 2026-11-24::triage local@q4: REGRESSED",
+        "::warning title=Weekly evals 2026-11-24::triage local@q8: 3 of 60 calls failed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("100% of them", "100%25 of them"),
+        ("one\r\n::error::two", "one%0D%0A::error::two"),
+        ("%0A", "%250A"),
+        ("a: b, c", "a: b, c"),
+        ("\x1b[31mred", "‹U+001B›[31mred"),
+    ],
+)
+def test_a_message_is_escaped(text: str, escaped: str) -> None:
+    assert commands("t", [Finding(Standing.FAILED, text)]) == [f"::error title=t::{escaped}"]
+
+
+def test_a_title_is_escaped_further_because_it_is_a_property() -> None:
+    (line,) = commands("a: b, 5%\n", [Finding(Standing.FAILED, "x")])
+    assert line == "::error title=a%3A b%2C 5%25%0A::x"
+
+
+@given(st.text(), st.text())
+def test_whatever_is_said_is_one_command_on_one_line(title: str, text: str) -> None:
+    (line,) = commands(title, [Finding(Standing.FAILED, text)])
+    assert "\n" not in line
+    assert "\r" not in line
+    properties, _, _ = line.removeprefix("::error title=").partition("::")
+    assert ":" not in properties
+    assert "," not in properties
+
+
+@pytest.mark.parametrize(
+    "text", ["[x](javascript:alert(1))", "<script>", "`code`", "# heading", "a | b", "line\n# two"]
+)
+def test_markdown_shows_it_and_does_nothing_else(text: str) -> None:
+    (line,) = markdown("t", [Finding(Standing.FAILED, text)]).splitlines()[2:]
+    assert not set("[]<>`#|\n") & set(line.removeprefix("- **failed** ").replace("&#", ""))

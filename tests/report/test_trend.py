@@ -1,0 +1,97 @@
+"""The section of a report that shows what became of a cell from run to run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from harness.compare import Question, compare, side
+from harness.report import build
+from harness.report.formats.html import render
+from harness.report.sections.trend import _letter, context
+from harness.trend import Trend, trends
+from harness.types import Manifest, Tally
+
+from .fakes import fake_manifest, fake_run
+from .test_html import Tags
+
+RUN = fake_run(30, "local", "q4")
+FINGERPRINT = dict(RUN.manifest.fingerprint)
+
+
+def made(*changed: dict[str, str], **more: Any) -> Trend:
+    """A trend with a run a week, each with these parts of its fingerprint replaced from then on."""
+    manifests: list[Manifest] = []
+    for week, parts in enumerate(changed):
+        before = manifests[-1].fingerprint if manifests else FINGERPRINT
+        stamp = f"2026-{10 + week // 4}-{1 + 7 * (week % 4):02}T06:00:00+00:00"
+        known = {"run_id": f"r{week}", "started_at": stamp, "finished_at": stamp, "notes": ()}
+        manifests.append(fake_manifest("local", "q4", fingerprint={**before, **parts}, **(known | more)))
+    tally = Tally({(1, 1, 1, 1): 20, (1, 0, 0, 1): 10}, 0)
+    (found,) = trends(manifests[::-1], lambda of: {m.run_id: tally for m in of})
+    return found
+
+
+def shown(trend: Trend) -> dict[str, Any] | None:
+    return context(build([RUN], [trend]).evals[0])
+
+
+def test_three_runs_are_shown_and_two_are_not() -> None:
+    assert shown(made({}, {})) is None
+    assert shown(made({}, {}, {})) is not None
+
+
+def test_trends_of_other_cells_splits_and_evals_are_left_out() -> None:
+    others = [made({}, {}, {}, **more) for more in ({"split": "dev"}, {"eval": "spam"}, {"decoding": "constrained"})]
+    assert build([RUN], others).evals[0].trends == ()
+
+
+def test_what_changed_is_marked_with_a_letter_in_the_chart_and_below_it() -> None:
+    told = shown(made({}, {"quantization": "Q4_K_M"}, {}, {"contract_hash": "sha256:2"}, {"harness": "9"}))
+    assert told is not None
+    (trend,) = told["trends"]
+    assert [(letter, day, what.partition(" ")[0]) for letter, what, day in trend["marks"]] == [
+        ("A", "2026-10-08", "model"),
+        ("B", "2026-10-22", "contract"),
+    ]
+    assert re.findall(r">([AB])</text>", trend["chart"]) == ["A", "B"]
+    assert trend["runs"][0]["changed"] == "harness (harness: 0.1.0 -> 9)"  # told, but it comes with every release
+
+
+def test_letters_do_not_run_out() -> None:
+    assert [_letter(n) for n in (0, 25, 26, 52)] == ["A", "Z", "A2", "A3"]
+
+
+def test_a_run_that_was_read_again_is_drawn_hollow_and_said_so() -> None:
+    text = render(build([RUN], [made({}, {}, {}, notes=("replies of r0, read again",))]))
+    assert "<small>rescored</small>" in text
+    assert "A hollow dot is a run" in text
+    assert "A hollow dot" not in render(build([RUN], [made({}, {}, {})]))
+
+
+def test_the_newest_run_has_its_verdict_where_one_was_made() -> None:
+    older = replace(RUN, manifest=replace(RUN.manifest, run_id="r1"))
+    latest = compare(side(older), side(RUN), Question("change"))
+    text = render(build([RUN], [replace(made({}, {}, {}), latest=latest)]))
+    assert "<b>INCONCLUSIVE</b> against r1: " in text
+
+
+def test_the_charts_of_several_cells_share_no_ids() -> None:
+    runs = [RUN, fake_run(30, "gpt", "q4")]
+    both = [made({}, {}, {}), replace(made({}, {}, {}), cell="gpt@q4")]
+    ids = [attrs["id"] for _, attrs in Tags(render(build(runs, both))).found if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_nothing_that_a_server_calls_itself_becomes_markup() -> None:
+    hostile = '"><img src=x onerror=alert(1)>'
+    text = render(build([RUN], [made({}, {"model": hostile}, {"served_model": hostile}, tags=(hostile,))]))
+    assert "<img" not in text
+    assert text.count("&lt;img src=x") >= 3
+
+
+def test_a_trend_in_which_nothing_was_answered_is_not_drawn() -> None:
+    manifests = [fake_manifest("local", "q4", run_id=f"r{i}") for i in range(3)]
+    (trend,) = trends(manifests, lambda of: {m.run_id: Tally({}, 5) for m in of})
+    assert shown(trend) is None
