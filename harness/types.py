@@ -186,7 +186,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a backend says it is serving, as far as its protocol tells; empty means that it does not. `size` in bytes."""
+    """What a backend says it is serving, as far as its protocol tells; empty: it does not. `size` in bytes."""
 
     model: str
     digest: str = ""
