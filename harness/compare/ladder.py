@@ -25,7 +25,9 @@ _SAME = 0.05
 class Step:
     """One rung. Against the first: `comparison`, `faster` (its median latency over this one's), `net_changes`.
 
-    `quartiles`: of the latency in seconds. `tokens_per_s`: completion tokens over the time of the calls that made them.
+    `quartiles`: of the latency in seconds. `tokens_per_s`: completion tokens over the time in which the server says that
+    it wrote them, else over that of the calls. `prompt_s`: the median time of reading the prompt, where the server tells
+    it; the first token comes right after it.
     `net_changes`: answers changed beyond noise, where that was measured. `None`: not known, or the first step itself.
     """
 
@@ -36,6 +38,7 @@ class Step:
     compliance: Rate
     quartiles: tuple[float, float] | None
     tokens_per_s: float | None
+    prompt_s: float | None
     model_bytes: int | None
     comparison: Comparison | None
     faster: float | None
@@ -98,6 +101,7 @@ def _step(run: Run, label: str, first: Side | None, margin: float, noise: Compar
         compliance=_rate(own, lambda case: case.compliant),
         quartiles=_quartiles(run),
         tokens_per_s=_tokens_per_s(run),
+        prompt_s=quantile([r.prompt_s for r in _answered(run) if r.prompt_s is not None], 0.5),
         model_bytes=run.manifest.model_bytes,
         comparison=comparison,
         faster=faster,
@@ -144,7 +148,8 @@ def _quartiles(run: Run) -> tuple[float, float] | None:
 
 
 def _tokens_per_s(run: Run) -> float | None:
-    timed = [(r.completion_tokens, r.latency_s) for r in _answered(run) if r.completion_tokens and r.latency_s]
+    spans = [(r.completion_tokens, r.generation_s or r.latency_s) for r in _answered(run)]
+    timed = [(tokens, seconds) for tokens, seconds in spans if tokens and seconds]
     spent = math.fsum(seconds for _, seconds in timed)
     return sum(tokens for tokens, _ in timed) / spent if spent else None
 

@@ -6,8 +6,9 @@
                                                      "head_rate", "delta", "low", "high", "p"},
                          "interaction": null | {"delta", "low", "high", "p"}}
     ladder: {"ladder", "margin", "missing": [backend, ...], "noise": null | {"n", "answers_changed"},
-             "steps": [{"backend", "label", "run_id", "strict", "compliance", "latency_p50_s", "tokens_per_s",
-                        "model_bytes", "faster", "net_changes", "sentence", "comparison": null | a comparison}, ...]}
+             "steps": [{"backend", "label", "run_id", "strict", "compliance", "latency_p50_s", "prompt_s",
+                        "tokens_per_s", "model_bytes", "faster", "net_changes", "sentence",
+                        "comparison": null | a comparison}, ...]}
 
 `transfer` is on the candidate, `cost` on the reference; both are the candidate's prompt minus the reference's, in
 strict accuracy. `interaction` is the first minus the second, −2..2. `faster`: the first step's median latency over
@@ -97,6 +98,7 @@ def _step(step: Step) -> dict[str, Any]:
         "strict": as_json(step.accuracy),
         "compliance": as_json(step.compliance),
         "latency_p50_s": step.side.latency_s,
+        "prompt_s": step.prompt_s,
         "tokens_per_s": step.tokens_per_s,
         "model_bytes": step.model_bytes,
         "faster": step.faster,

@@ -66,6 +66,12 @@ class TestSteps:
         assert (first.faster, second.faster) == (None, 2.0)
         assert second.quartiles == (0.25, 0.25)
 
+    def test_a_server_that_tells_its_own_times_is_taken_at_its_word(self) -> None:
+        run = step("q8", "RR", 0.5)
+        told = tuple(replace(r, response=replace(r.response, prompt_s=0.1, generation_s=0.25)) for r in run.results)
+        _, second = climbed(step("fp16", "RR", 0.5), replace(run, results=told)).steps
+        assert (second.prompt_s, second.tokens_per_s) == (0.1, 8.0)
+
     def test_the_size_is_what_the_run_tells(self) -> None:
         small = step("q8", "R")
         found = climbed(step("fp16", "R"), replace(small, manifest=replace(small.manifest, model_bytes=1000)))

@@ -20,6 +20,8 @@ FINGERPRINT = {
     "contract": "rules that read the replies, and their version",
     "contract_hash": "hash of these rules",
     "sampling": "temperature and the other parameters that change what a model says",
+    "decoding": "free, or constrained to what the contract allows",
+    "repeats": "how often each case was asked",
     "model": "as the backend names it",
     "model_digest": "hash of the model’s weights",
     "quantization": "how the weights are stored",

@@ -47,6 +47,7 @@ def _row(step: Step, drawn: Scale) -> dict[str, Any]:
         "flips": _flips(step),
         "speed": speed_text(step.faster) if step.faster else "",
         "p50": seconds(step.side.latency_s),
+        "prompt": seconds(step.prompt_s),
         "tokens": f"{step.tokens_per_s:,.1f}" if step.tokens_per_s is not None else NOTHING,
         "size": size_text(step.model_bytes) if step.model_bytes is not None else NOTHING,
     }
