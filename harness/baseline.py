@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from harness import files
 from harness.compare import CaseOutcome, Side
 from harness.config import Name, Names, Strict
 from harness.errors import ConfigError
@@ -101,14 +102,7 @@ def save(root: Path, side: Side, replies: Mapping[str, str] | None = None) -> Pa
     """
     check(side)
     path = path_of(root, side.eval, side.cell)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(_dumps(side, replies or {}), encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    except OSError as error:
-        msg = f"{path}: cannot be written: {error.strerror}"
-        raise ConfigError(msg) from None
+    files.write(_dumps(side, replies or {}), path)
     return path
 
 

@@ -186,14 +186,14 @@ def _exit_code(c: Comparison, *, strict: bool) -> int:
 def _write(c: Comparison, floor: Comparison | None, runs: Sequence[Run], path: Path) -> None:
     """The comparison; as a page, with everything else that a report shows of both runs."""
     from harness import report
+    from harness.files import write
     from harness.report import compared
     from harness.report.formats.json import dumps
-    from harness.report.output import write_text
 
     if path.suffix.lower() == ".html":
         both = list({run.manifest.run_id: run for run in runs}.values())
         report.write(report.build(both, asked=report.Asked(comparisons=(c,), noise=floor)), path)
     elif path.suffix.lower() == ".json":
-        write_text(dumps(compared.as_json(c), indent=1) + "\n", path)
+        write(dumps(compared.as_json(c), indent=1) + "\n", path)
     else:
-        write_text(compared.markdown(c), path)
+        write(compared.markdown(c), path)

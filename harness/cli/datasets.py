@@ -178,7 +178,8 @@ def suspects(
     from harness import api, evals
     from harness.cli import _suspects
     from harness.cli._common import console, note
-    from harness.report.output import check_ending, write_text
+    from harness.files import write
+    from harness.report.output import check_ending
 
     for path in output or ():
         check_ending(path, tuple(_suspects.FORMATS))
@@ -192,5 +193,5 @@ def suspects(
         for line in review.notes:
             note(f"{review.eval}: {line}")
     for path in output or ():
-        write_text(_suspects.FORMATS[path.suffix.lower()](reviews), path)
+        write(_suspects.FORMATS[path.suffix.lower()](reviews), path)
         typer.echo(f"suspects: {path}")

@@ -39,9 +39,10 @@ def judge(
     """
     from harness import api
     from harness.cli._progress import listener
+    from harness.files import write
     from harness.llm_judge import judge as ask
     from harness.lookup import find_run
-    from harness.report.output import check_ending, write_text
+    from harness.report.output import check_ending
 
     if output:
         check_ending(output, (".json",))
@@ -55,7 +56,7 @@ def judge(
     for line in _told(found):
         typer.echo(line)
     if output:
-        write_text(json.dumps(asdict(found), indent=1) + "\n", output)
+        write(json.dumps(asdict(found), indent=1) + "\n", output)
         typer.echo(f"opinion: {output}")
 
 

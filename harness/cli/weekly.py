@@ -64,9 +64,9 @@ def weekly(
     from harness.cli._common import complain, console
     from harness.cli._progress import listener
     from harness.errors import Interrupted
+    from harness.files import write
     from harness.report import findings
     from harness.report.formats import md
-    from harness.report.output import write_text
     from harness.report.terminal import matrix
 
     week = day.date() if day else datetime.now().astimezone().date()
@@ -90,7 +90,7 @@ def weekly(
     whole = f"{verdicts}\n{md.render(built)}"
     pages = [project.root / FOLDER / f"{week}{ending}" for ending in (".html", ".md")]
     report_module.write(built, pages[0])
-    write_text(whole, pages[1])
+    write(whole, pages[1])
     console().print(matrix(built))
     _tell(judged.findings)
     _tell_github(week, judged.findings, whole if len(whole.encode()) < findings.SUMMARY_BYTES else verdicts)

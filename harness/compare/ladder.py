@@ -25,9 +25,9 @@ _SAME = 0.05
 class Step:
     """One rung. Against the first: `comparison`, `faster` (its median latency over this one's), `net_changes`.
 
-    `quartiles`: of the latency in seconds. `tokens_per_s`: completion tokens over the time in which the server says that
-    it wrote them, else over that of the calls. `prompt_s`: the median time of reading the prompt, where the server tells
-    it; the first token comes right after it.
+    `quartiles`: of the latency in seconds. `tokens_per_s`: completion tokens over the time in which the server says it
+    wrote them, else over that of the calls. `prompt_s`: the median time of reading the prompt, where the server tells
+    it; the first token comes right after.
     `net_changes`: answers changed beyond noise, where that was measured. `None`: not known, or the first step itself.
     """
 

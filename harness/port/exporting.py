@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from harness import files
 from harness.config import hint
 from harness.errors import ConfigError
 from harness.port import exports
@@ -38,19 +37,7 @@ def export_format(path: Path, wanted: str | None = None) -> str:
 
 def export(runs: Sequence[Run], path: Path, chosen: str) -> None:
     """Write runs. The old file stays until the new one is complete; raises `ConfigError`."""
-    content = _rendered(runs, chosen)
-    target = Path(os.path.realpath(path))  # a link stays a link
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        msg = f"{path}: cannot be written: {error.strerror or error}"
-        raise ConfigError(msg) from error
+    files.write(_rendered(runs, chosen), path)
 
 
 def _rendered(runs: Sequence[Run], chosen: str) -> bytes:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from harness import files
 from harness.errors import ConfigError
 from harness.report import formats
 from harness.report.data import Report
@@ -41,22 +40,4 @@ def write(report: Report, path: Path) -> None:
     """
     check_path(path)
     render = import_module(f"{formats.__name__}.{path.suffix.lower()[1:]}").render
-    write_text(render(report), path)
-
-
-def write_text(content: str | bytes, path: Path) -> None:
-    """Write a file, whole or not at all; raises `ConfigError` for whatever the disk has against it."""
-    # A lone surrogate, which a broken server can send, has no UTF-8; `\ud800` is what JSON writes for it, too.
-    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
-    target = Path(os.path.realpath(path))  # a link stays a link
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        msg = f"{path}: the report cannot be written: {error.strerror or error}"
-        raise ConfigError(msg) from error
+    files.write(render(report), path)

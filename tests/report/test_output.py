@@ -46,7 +46,7 @@ def test_a_full_disk_leaves_the_old_report_and_nothing_else(tmp_path: Path, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(ConfigError, match=r"report\.md: the report cannot be written: No space left on device$"):
+    with pytest.raises(ConfigError, match=r"report\.md: cannot be written: No space left on device$"):
         write(REPORT, path)
     assert [p.name for p in tmp_path.iterdir()] == ["report.md"]
     assert path.read_text() == "old"
