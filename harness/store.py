@@ -5,11 +5,10 @@ A result is durable when `save` returns. Several processes may write to one stor
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -17,8 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from harness import records
 from harness.errors import StoreError
-from harness.types import CallError, Case, FieldCounts, Manifest, Reading, Response, Result, Run, Score
+from harness.types import Manifest, Response, Result, Run
 
 FORMAT = 1
 """Version of the tables below. 1: the first."""
@@ -83,7 +83,7 @@ class Store:
                     model_key=model_key,
                     started_at=manifest.started_at,
                     finished_at=None,
-                    manifest=_dump(asdict(manifest)),
+                    manifest=records.dump(asdict(manifest)),
                 )
             )
 
@@ -91,12 +91,12 @@ class Store:
         """Write results; one of the same case and repeat (an earlier failure, asked again) is replaced."""
         if not results:
             return
-        cases = {_hash(row): row for row in (_dump(asdict(r.case)) for r in results)}
+        cases = {records.digest(row): row for row in (records.dump(asdict(r.case)) for r in results)}
         with self._writing() as connection:
             connection.execute(
                 self._insert_or_ignore(_cases), [{"row_hash": h, "row": row} for h, row in cases.items()]
             )
-            rows = [_result_row(run_id, result) for result in results]
+            rows = [records.result_row(run_id, result) for result in results]
             connection.execute(
                 _results.delete().where(
                     _results.c.run_id == run_id,
@@ -113,7 +113,7 @@ class Store:
             connection.execute(
                 _runs.update()
                 .where(_runs.c.run_id == manifest.run_id)
-                .values(finished_at=manifest.finished_at, manifest=_dump(asdict(manifest)))
+                .values(finished_at=manifest.finished_at, manifest=records.dump(asdict(manifest)))
             )
 
     def add(self, run: Run) -> None:
@@ -151,7 +151,7 @@ class Store:
                     .order_by(_results.c.answered_at)
                 )
                 for key, record, answered_at in connection.execute(query):
-                    found[key] = (_response(json.loads(record)["response"]), answered_at)
+                    found[key] = (records.response_of(json.loads(record)["response"]), answered_at)
         return found
 
     def unfinished(self, plan_key: str) -> Manifest | None:
@@ -165,7 +165,7 @@ class Store:
         )
         with self._reading() as connection:
             text = connection.scalar(query)
-        return _manifest(text) if text else None
+        return records.manifest_of(text) if text else None
 
     def manifests(self, eval_name: str | None = None, limit: int | None = None) -> list[Manifest]:
         """Runs, newest first."""
@@ -173,7 +173,7 @@ class Store:
         if eval_name:
             query = query.where(_runs.c.eval == eval_name)
         with self._reading() as connection:
-            return [_manifest(text) for text in connection.scalars(query.limit(limit))]
+            return [records.manifest_of(text) for text in connection.scalars(query.limit(limit))]
 
     def results(self, run_id: str) -> list[Result]:
         """What a run has so far, by case id."""
@@ -184,7 +184,7 @@ class Store:
             .order_by(_results.c.case_id, _results.c.repeat)
         )
         with self._reading() as connection:
-            return [_result(dict(row)) for row in connection.execute(query).mappings()]
+            return [records.result_of(dict(row)) for row in connection.execute(query).mappings()]
 
     def load(self, reference: str) -> Run:
         """A run by its id or an unambiguous beginning of it; raises `StoreError`."""
@@ -193,7 +193,7 @@ class Store:
         # In order: the id that is the whole of `reference` comes before those that only begin with it.
         query = sa.select(_runs.c.manifest).where(like).order_by(_runs.c.run_id).limit(2)
         with self._reading() as connection:
-            found = [_manifest(text) for text in connection.scalars(query)]
+            found = [records.manifest_of(text) for text in connection.scalars(query)]
         exact = [manifest for manifest in found if manifest.run_id == reference]
         if len(exact or found) != 1:
             what = f"several runs start with {reference!r}" if found else f"no run {reference!r}"
@@ -334,73 +334,3 @@ def _without_password(url: str) -> str:
     except (SQLAlchemyError, ValueError):
         scheme, found, _ = url.partition("://")
         return f"{scheme}://…" if found else "…"
-
-
-def _dump(value: Any) -> str:
-    # ASCII: a reply may hold lone surrogates, which no database takes
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), default=dict)
-
-
-def _column(text: str) -> str:
-    """Text that any database takes in a column of its own. What it was before is in the case's row."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _result_row(run_id: str, result: Result) -> dict[str, Any]:
-    return {
-        "run_id": run_id,
-        "case_id": _column(result.case.id),
-        "repeat": result.repeat,
-        "row_hash": _hash(_dump(asdict(result.case))),
-        "request_key": result.request_key,
-        "failed": result.response.error is not None,
-        "answered_at": result.answered_at,
-        "record": _dump(
-            {
-                "response": asdict(result.response),
-                "reading": asdict(result.reading) if result.reading else None,
-                "score": asdict(result.score) if result.score else None,
-                "attempts": result.attempts,
-                "cached": result.cached,
-            }
-        ),
-    }
-
-
-def _result(row: Mapping[str, Any]) -> Result:
-    record = json.loads(row["record"])
-    case = json.loads(row["row"])
-    reading = record["reading"]
-    return Result(
-        case=Case(**{**case, "tags": tuple(case["tags"])}),
-        response=_response(record["response"]),
-        reading=Reading(**{**reading, "violations": tuple(reading["violations"])}) if reading else None,
-        score=_score(record["score"]) if record["score"] else None,
-        request_key=row["request_key"],
-        repeat=row["repeat"],
-        attempts=record["attempts"],
-        cached=record["cached"],
-        answered_at=row["answered_at"],
-    )
-
-
-def _score(data: Mapping[str, Any]) -> Score:
-    fields = data.get("fields", {})
-    counts = {name: (FieldCounts(*strict), FieldCounts(*lenient)) for name, (strict, lenient) in fields.items()}
-    return Score(data["strict"], data["lenient"], counts, data.get("measures", {}))
-
-
-def _response(data: Mapping[str, Any]) -> Response:
-    error = data["error"]
-    told = {**data, "tool_calls": tuple(data["tool_calls"]), "vector": tuple(data.get("vector", ()))}
-    return replace(Response(**told), error=CallError(**error) if error else None)
-
-
-def _manifest(text: str) -> Manifest:
-    data = json.loads(text)
-    lists = ("labels", "notes", "tags")
-    return Manifest(**{**data, **{name: tuple(data.get(name, ())) for name in lists}})

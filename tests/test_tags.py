@@ -9,10 +9,11 @@ import pytest
 
 from harness.errors import StoreError
 from harness.lookup import find_run
-from harness.store import Store, _dump, _manifest, open_store
+from harness.records import dump, manifest_of
+from harness.store import Store, open_store
 from harness.types import CallError, Response
 
-from .report.fakes import fake_manifest, fake_run
+from .report.fakes import fake_run
 from .support.cli import Terminal
 from .support.project import Project
 from .support.running import Scripted, cells_of, execute
@@ -59,7 +60,7 @@ def test_a_tag_that_could_not_be_written_after_a_cell_is_refused(harness: Termin
 def test_a_manifest_from_before_there_were_tags_has_none() -> None:
     old = asdict(fake_manifest())
     del old["tags"]
-    assert _manifest(_dump(old)).tags == ()
+    assert manifest_of(dump(old)).tags == ()
 
 
 @pytest.mark.parametrize(
