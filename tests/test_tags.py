@@ -13,7 +13,7 @@ from harness.records import dump, manifest_of
 from harness.store import Store, open_store
 from harness.types import CallError, Response
 
-from .report.fakes import fake_run
+from .report.fakes import fake_manifest, fake_run
 from .support.cli import Terminal
 from .support.project import Project
 from .support.running import Scripted, cells_of, execute
