@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from harness.config import Config
-    from harness.engine import Outcome
-    from harness.gates import GateResult
-    from harness.plan import Cell
     from harness.store import Store
     from harness.types import Decoding, Result, Run
 
@@ -125,6 +120,7 @@ def run(
     """
     from harness import api, judging
     from harness import report as report_module
+    from harness.cli import _after as after
     from harness.cli._common import complain, console
     from harness.cli._progress import listener
     from harness.report.terminal import matrix
@@ -155,7 +151,7 @@ def run(
             outcome = api.execute(project, store, cells, options, heard)
         for error in outcome.failures:
             complain(str(error))
-        for line in _why_calls_failed(outcome.runs):
+        for line in after.why_calls_failed(outcome.runs):
             complain(line, "note")
         if outcome.runs:
             names = {one.manifest.eval for one in outcome.runs}
@@ -165,96 +161,12 @@ def run(
             console().print(matrix(built))
             for path in outputs:
                 typer.echo(f"report: {path}")
-        for line in _noise(outcome.runs) if repeat_cell > 1 else ():
+        for line in after.noise(outcome.runs) if repeat_cell > 1 else ():
             typer.echo(line)
-        judged = _judge(project, store, outcome.runs, cells)
+        judged = after.judge(project, store, outcome.runs, cells)
         if against:
-            judged = _judge_against(project, store, against, outcome.runs, cells, judged)
-    _end(outcome, judged)
-
-
-def _end(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
-    """Say how the gates stand and leave with the exit code that this makes."""
-    from harness.cli._common import complain
-    from harness.gates import Verdict
-    from harness.judging import BASELINE
-
-    if not outcome.runs and outcome.skipped and not outcome.failures:
-        complain("no backend is there to be asked: `harness doctor` says what each one needs")
-        raise typer.Exit(2)
-    for result in results:
-        colour = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.UNDECIDED: "yellow"}[result.verdict]
-        typer.secho(f"{result.verdict.value:9} ", fg=colour, nl=False)
-        typer.echo(result.message)
-    if outcome.failures:
-        raise typer.Exit(2)
-    # A baseline that cannot be told from is no proof of anything, and nothing that an eval has asked for.
-    verdicts = {result.verdict for result in results if result.gate != BASELINE or result.verdict is Verdict.FAILED}
-    if Verdict.UNDECIDED in verdicts or any(r.response.error for run in outcome.runs for r in run.results):
-        raise typer.Exit(4)
-    raise typer.Exit(1 if Verdict.FAILED in verdicts else 0)
-
-
-def _noise(runs: Sequence[Run]) -> list[str]:
-    """For each cell that was run more than once, how many answers changed though nothing had."""
-    from harness.compare.noise import floor
-
-    by_cell: dict[str, list[Run]] = {}
-    for run in runs:
-        by_cell.setdefault(f"{run.manifest.eval} {run.manifest.cell}", []).append(run)
-    found = {name: floor(same) for name, same in by_cell.items()}
-    return [
-        f"noise: {name}: {c.answers_changed} of {c.n} answers changed between two runs of the same thing"
-        for name, c in found.items()
-        if c is not None
-    ]
-
-
-def _why_calls_failed(runs: Sequence[Run]) -> list[str]:
-    """For each run with failed calls, how many and the commonest reason."""
-    lines = []
-    for run in runs:
-        errors = Counter(f"{e.kind}: {e.message}" for r in run.results if (e := r.response.error) is not None)
-        if errors:
-            (reason, _), *_ = errors.most_common(1)
-            title = f"{run.manifest.eval} {run.manifest.cell}"
-            lines.append(f"{title}: {errors.total()} of {len(run.results)} calls failed, most of them: {reason}")
-    return lines
-
-
-def _judge_against(
-    found: Config, store: Store, reference: str, runs: Sequence[Run], cells: Sequence[Cell], gates: list[GateResult]
-) -> list[GateResult]:
-    """What the gates say, and how each run that production would use compares with what it is to be judged against."""
-    from harness import judging
-
-    own = {(cell.definition.name, cell.name) for cell in cells if cell.is_own}
-    mine = [one for one in runs if (one.manifest.eval, one.manifest.cell) in own]
-    # The gate that a baseline makes by itself would say the same a second time.
-    others = [result for result in gates if result.gate != judging.BASELINE or reference != judging.BASELINE]
-    return others + [judging.against(found, store, reference, one) for one in mine]
-
-
-def _judge(found: Config, store: Store, runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
-    """The gates of every cell that production would use, unless only a sample of its cases was run."""
-    from harness import gates, judging
-
-    results: list[GateResult] = []
-    by_key = {(cell.definition.name, cell.name): cell for cell in cells if cell.is_own}
-    for name in dict.fromkeys(cell.definition.name for cell in cells if gates.names(cell.definition.gates)):
-        if not any(one.manifest.eval == name and (name, one.manifest.cell) in by_key for one in runs):
-            typer.echo(f"{name}: no gate is judged, because no backend was run with the variant it is tuned for")
-    for one in runs:
-        cell = by_key.get((one.manifest.eval, one.manifest.cell))
-        names = judging.wanted(found, cell) if cell else []
-        if cell is None or not names:
-            continue
-        if cell.limit is not None:
-            typer.echo(f"{cell.definition.name}: gates are not judged on a sample ({cell.limit} cases)")
-            continue
-        told = judging.evidence(found, store, cell, one, runs)
-        results += [judging.judge(name, cell, told) for name in names]
-    return results
+            judged = after.judge_against(project, store, against, outcome.runs, cells, judged)
+    after.end(outcome, judged)
 
 
 def report(
