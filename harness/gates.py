@@ -29,12 +29,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """One gate of one cell. `message` is the whole story on one line."""
+    """One gate of one cell. `message` is the whole story on one line.
+
+    `asked`: somebody asked for it to be decided, so that UNDECIDED is not good enough.
+    """
 
     gate: str
     cell: str
     verdict: Verdict
     message: str
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,9 +107,7 @@ class EvalFile(pytest.File):
         try:
             with _project(self.path) as (found, _, planned):
                 cells = planned(self.config, [str(self.path)])
-                wanted: list[tuple[Cell, list[str]]] = [
-                    (cell, judging.wanted(found, cell) if cell.limit is None else []) for cell in cells
-                ]
+                wanted: list[tuple[Cell, list[str]]] = [(cell, judging.wanted(found, cell)) for cell in cells]
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
         update = self.config.getoption("--update-baselines")
@@ -119,8 +117,13 @@ class EvalFile(pytest.File):
                 update and cell.is_own and cell.limit is None
             ):  # and nothing is judged by a file that is just being rewritten
                 of_cell = [UPDATE, *(name for name in names if name not in judging.BY_BASELINE)]
-            for gate in of_cell or [None]:
-                yield GateItem.from_parent(self, name=f"{cell.name}[{gate or 'answers'}]", cell=cell, gate=gate)
+            sample = cell.limit is not None
+            for gate in [None, *of_cell] if sample else of_cell or [None]:
+                item = GateItem.from_parent(self, name=f"{cell.name}[{gate or 'answers'}]", cell=cell, gate=gate)
+                if sample and gate:
+                    reason = f"gates are not judged on a sample ({cell.limit} cases)"
+                    item.add_marker(pytest.mark.skip(reason=reason))
+                yield item
 
 
 class GateFailed(Exception):

@@ -371,5 +371,5 @@ def test_a_missing_baseline_is_said_before_anything_is_asked(
 ) -> None:
     ended = harness("run", "--against", "baseline")
     assert ended.code == 2
-    assert "triage local@fake has no baseline: `harness baseline save triage` makes one" in ended.err
+    assert "there is no baseline of triage local@fake: `harness baseline save` makes one" in ended.err
     assert not server.chats

@@ -11,7 +11,7 @@ import pytest
 
 from harness import baseline, judging
 from harness.compare import side
-from harness.errors import ConfigError, StoreError
+from harness.errors import StoreError
 from harness.gates import GateResult, Verdict
 from harness.plan import Cell
 from harness.store import Store, open_store
@@ -162,10 +162,9 @@ class TestAgainst:
 
     def test_what_is_not_there_is_named(self, paired: Project, store: Store) -> None:
         run = made(paired, store, own(paired))
-        with pytest.raises(
-            ConfigError, match="triage local@fake has no baseline: `harness baseline save triage` makes"
-        ):
-            judging.against(paired.load(), store, "baseline", run)
+        missing = judging.against(paired.load(), store, "baseline", run)
+        assert (missing.verdict, missing.asked) == (Verdict.UNDECIDED, True)
+        assert "has no baseline: `harness baseline save triage` makes one" in missing.message
         with pytest.raises(StoreError, match="there are only 1 finished runs"):
             judging.against(paired.load(), store, "previous", run)
 

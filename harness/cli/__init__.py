@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -48,6 +49,9 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
 project.add_to(app)
 
+INTERNAL = 70
+"""The exit code of a bug of ours: sysexits' EX_SOFTWARE."""
+
 
 def _version(wanted: bool) -> None:  # noqa: FBT001  Typer's callback protocol
     if wanted:
@@ -75,11 +79,12 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.secho("interrupted", err=True)
         sys.exit(130)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  a bug must not end with the exit code of a failed gate
         from harness.errors import HarnessError, Interrupted
 
         if not isinstance(error, HarnessError):
-            raise
+            traceback.print_exc()
+            sys.exit(INTERNAL)  # 1 would say that a gate has failed
         if isinstance(error, Interrupted):
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed again while we tell: it is done already
         from harness.cli._common import complain

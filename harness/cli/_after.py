@@ -22,7 +22,6 @@ def end(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
     """Say how the gates stand and leave with the exit code that this makes."""
     from harness.cli._common import complain
     from harness.gates import Verdict
-    from harness.judging import BASELINE
 
     if not outcome.runs and outcome.skipped and not outcome.failures:
         complain("no backend is there to be asked: `harness doctor` says what each one needs")
@@ -33,8 +32,7 @@ def end(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
         typer.echo(result.message)
     if outcome.failures:
         raise typer.Exit(2)
-    # A baseline that cannot be told from is no proof of anything, and nothing that an eval has asked for.
-    verdicts = {result.verdict for result in results if result.gate != BASELINE or result.verdict is Verdict.FAILED}
+    verdicts = {result.verdict for result in results if result.asked or result.verdict is Verdict.FAILED}
     if Verdict.UNDECIDED in verdicts or any(r.response.error for run in outcome.runs for r in run.results):
         raise typer.Exit(4)
     raise typer.Exit(1 if Verdict.FAILED in verdicts else 0)
@@ -74,7 +72,9 @@ def judge_against(
     from harness import judging
 
     own = {(cell.definition.name, cell.name) for cell in cells if cell.is_own}
-    mine = [one for one in runs if (one.manifest.eval, one.manifest.cell) in own]
+    mine = [one for one in runs if (one.manifest.eval, one.manifest.cell) in own and one.manifest.limit is None]
+    for name in sorted({one.manifest.eval for one in runs if one.manifest.limit is not None}):
+        typer.echo(f"{name}: a sample is not judged against {reference}")
     # The gate that a baseline makes by itself would say the same a second time.
     others = [result for result in gates if result.gate != judging.BASELINE or reference != judging.BASELINE]
     return others + [judging.against(found, store, reference, one) for one in mine]

@@ -95,7 +95,7 @@ def check(
 
     What may be lost is the eval's max_regression, else 0.03. A cell without a baseline is named and passed over.
 
-    Exit codes: 0 good or nothing proven, 1 REGRESSED, 2 usage, 4 INCOMPARABLE, no run to compare, errors that could
+    Exit codes: 0 good or nothing proven, 1 REGRESSED, 2 usage, 4 INCOMPARABLE, no run since then, errors that could
     overturn the verdict, nothing compared at all, or INCONCLUSIVE with --strict.
     """
     from harness import api
@@ -110,8 +110,10 @@ def check(
                 codes |= {4} if c == NO_RUN else set()
                 continue
             _tell(title, c)
-            undecided = c.verdict is Verdict.INCOMPARABLE or (
-                c.verdict is Verdict.INCONCLUSIVE and (strict or c.head.n_errors > 0)
+            undecided = (
+                c.base.run_id == c.head.run_id
+                or c.verdict is Verdict.INCOMPARABLE
+                or (c.verdict is Verdict.INCONCLUSIVE and (strict or c.head.n_errors > 0))
             )
             codes.add(1 if c.verdict is Verdict.REGRESSED else 4 if undecided else 0)
     if not codes:
@@ -153,8 +155,9 @@ def _tell(title: str, c: Comparison) -> None:
     from harness.report import compared
     from harness.report.text import visible
 
-    colour = "red" if c.verdict is Verdict.REGRESSED else "yellow" if c.verdict in UNDECIDED else "green"
-    typer.secho(f"{c.verdict.value:12} ", fg=colour, nl=False)
+    verdict = Verdict.INCONCLUSIVE if c.base.run_id == c.head.run_id else c.verdict
+    colour = "red" if verdict is Verdict.REGRESSED else "yellow" if verdict in UNDECIDED else "green"
+    typer.secho(f"{verdict.value:12} ", fg=colour, nl=False)
     if c.base.run_id == c.head.run_id:
         typer.echo(visible(f"{title}: no run since the baseline, {c.base.run_id}"))
         return

@@ -79,6 +79,7 @@ def compare(
     from harness.cli._common import console
     from harness.compare import compare as compare_sides
     from harness.compare import side
+    from harness.errors import ConfigError
     from harness.lookup import find_run
     from harness.report.output import check_ending
 
@@ -86,6 +87,9 @@ def compare(
         check_ending(path, ENDINGS)
     with api.project() as (project, store):
         runs = [find_run(store, name, eval_name) for name in (base, head)]
+        if runs[0].manifest.run_id == runs[1].manifest.run_id:
+            msg = f"{base} and {head} are one and the same run, {runs[0].manifest.run_id}: name another one"
+            raise ConfigError(msg)
         sides = [side(run) for run in runs]
         same = [side(find_run(store, name, eval_name)) for name in noise or ()]
         asked = _question(project, sides[0], sides[1], question, margin)
@@ -165,10 +169,12 @@ def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
     told += [(name, f"{words.delta_text(d.paired)}, p = {words.p_text(p)}") for name, d, p in proven]
     told.append(("changed", words.changed_text(c)))
     told += [(name, f"{ratio:.2f} times the base's") for name, ratio in words.ratios(c).items() if ratio is not None]
+    if c.head.from_store:
+        told.append(("note", "every answer of the head is an earlier one from the store: --no-cache asks again"))
     lost = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
     if lost:
         more = f" and {len(lost) - SHOWN_FLIPS:,} more" if len(lost) > SHOWN_FLIPS else ""
-        told.append(("lost cases", ", ".join(lost[:SHOWN_FLIPS]) + more))
+        told.append(("lost cases", " ".join(", ".join(lost[:SHOWN_FLIPS]).split()) + more))
     return told
 
 

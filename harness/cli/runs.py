@@ -115,8 +115,8 @@ def run(
 
         harness run evals/ticket_triage.toml --variant gpt --limit 20 -o x.jsonl
 
-    Exit codes: 0 good, 1 a gate failed, 2 usage or configuration, 4 calls failed so that a gate is undecided,
-    130 interrupted.
+    Exit codes: 0 good, 1 a gate failed or a regression, 2 usage or configuration, 4 calls failed or a gate is
+    undecided, 70 a bug of the harness, 130 interrupted.
     """
     from harness import api, judging
     from harness import report as report_module

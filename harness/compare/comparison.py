@@ -134,7 +134,12 @@ def _judged(c: Comparison, *, shared: bool) -> Comparison:
 
 def _incomparable(c: Comparison, *, shared: bool) -> str:
     if any(change.what == "contract" for change in c.changed):
-        return "the replies were read by different contracts: `harness rescore` reads the older run by today's"
+        kinds = [side.fingerprint.get("contract", "") for side in (c.base, c.head)]
+        if kinds[0] != kinds[1]:
+            advice = f"{kinds[0]} and {kinds[1]}: of an import, --labels or --contract decides by which it is read"
+        else:
+            advice = "`harness rescore` reads the older run by today's"
+        return f"the replies were read by different contracts: {advice}"
     if c.unequal and not shared:
         u = c.unequal
         parts = [(u.only_base, f"only {c.base.name} has"), (u.only_head, f"only {c.head.name} has")]
@@ -163,7 +168,10 @@ def _undecided(c: Comparison, needed: int | None) -> str:
     )
     if needed is None:
         return f"{told}; the difference is as large as the margin itself, which no number of cases settles"
-    return f"{told}; if the rates held, about {needed:,} cases would settle it ({c.n:,} were compared)"
+    return (
+        f"{told}; if they went on differing at this rate, one flip that did not show allowed for, about {needed:,} "
+        f"cases would settle it ({c.n:,} were compared)"
+    )
 
 
 def _needed(c: Comparison) -> int | None:

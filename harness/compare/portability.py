@@ -164,7 +164,7 @@ class _Words:
             ),
             _Found.NOTHING: (
                 f"Cannot tell from {self.transfer.n:,} cases whether one prompt serves both: on {candidate} "
-                f"{ours} − {theirs} is {_signed(p)}, {_settled(needed)} ({right})"
+                f"{ours} − {theirs} is {_signed(p)} against a margin of {margin} points, {_settled(needed)} ({right})"
             ),
         }[found]
         return f"{told}.{self._not_asked(found, ours, reference)}"

@@ -50,7 +50,8 @@ class CaseOutcome:
 class Side:
     """A run as a comparison sees it. `name` is what to call it; `cases` by id.
 
-    Latency is the median in seconds, tokens are means per call; `None` where nothing was measured.
+    Latency is the median in seconds, tokens are means per call; `None` where nothing was measured. `from_store`: no
+    model was asked, every answer is an earlier one.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Side:
     prompt_tokens: float | None = None
     completion_tokens: float | None = None
     notes: tuple[str, ...] = field(default=())
+    from_store: bool = False
 
     @property
     def n_errors(self) -> int:
@@ -96,6 +98,7 @@ def side(run: Run, name: str = "") -> Side:
         prompt_tokens=_mean([r.prompt_tokens for r in answered]),
         completion_tokens=_mean([r.completion_tokens for r in answered]),
         notes=m.notes,
+        from_store=bool(answered) and all(r.cached for r in run.results if r.response.error is None),
     )
 
 

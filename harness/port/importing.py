@@ -21,6 +21,7 @@ from harness.port import formats as formats_package
 from harness.port.contracts import FEW, Boxed, Equal, Given, Labels, choose
 from harness.port.rows import Row, Wanted
 from harness.port.source import Source
+from harness.tasks import kinds
 from harness.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
 
 VARIANT = "imported"
@@ -67,7 +68,7 @@ def read_run(source: Source, naming: Naming, wanted: Wanted) -> Imported:
     _check(naming, wanted)
     chosen = _format(source, naming.format)
     rows: list[Row] = list(_module(chosen).read(source, wanted))
-    _check_ids(source, rows)
+    _check_ids(source, rows, wanted)
     judge = choose(rows, naming.kind, naming.labels)
     results = [_result(row, judge, naming.name) for row in rows]
     title = naming.eval or _module(chosen).title(source)
@@ -117,6 +118,7 @@ def _fixed(run: Run) -> tuple[str, ...]:
 
 
 def _check(naming: Naming, wanted: Wanted) -> None:
+    _known_task(naming.task)
     if not _NAME.fullmatch(naming.name) or naming.name in _TAKEN or re.match(r"\d{8}-", naming.name):
         msg = f"--as {naming.name!r}: a name has no white space and none of / @ ~ +, and is no run's id nor `latest`"
         raise ConfigError(msg)
@@ -148,13 +150,20 @@ def _format(source: Source, wanted: str | None) -> str:
     raise ConfigError(msg)
 
 
-def _check_ids(source: Source, rows: Sequence[Row]) -> None:
+def _known_task(task: str | None) -> None:
+    if task is not None and task not in kinds():
+        msg = f"--task {task!r} is no kind of task{hint(task, kinds())}"
+        raise ConfigError(msg)
+
+
+def _check_ids(source: Source, rows: Sequence[Row], wanted: Wanted) -> None:
     """Each case once, or once per repeat."""
     first: dict[tuple[str, int], str] = {}
     for row in rows:
         earlier = first.setdefault((row.id, row.repeat), row.where)
         if earlier != row.where:
-            apart = _apart(source, earlier, row.where)
+            judged = {wanted.reply, wanted.expected, wanted.correct}  # nobody may choose by the answer
+            apart = [one for one in _apart(source, earlier, row.where) if one.partition("=")[0] not in judged]
             advice = f": they differ in {', '.join(apart[:4])}, so choose with --where {apart[0]}" if apart else ""
             msg = f"{row.where}: id {row.id!r:.80} is already at {earlier}{advice}"
             raise ConfigError(msg)

@@ -157,7 +157,8 @@ def markdown(c: Comparison) -> str:
 def ratios(c: Comparison) -> dict[str, float | None]:
     """Head over base: median latency, tokens per call."""
     return {
-        "latency": _ratio(c.base.latency_s, c.head.latency_s),
+        # An answer from the store has the latency that it had then, on another day's machine.
+        "latency": None if c.head.from_store else _ratio(c.base.latency_s, c.head.latency_s),
         "prompt_tokens": _ratio(c.base.prompt_tokens, c.head.prompt_tokens),
         "completion_tokens": _ratio(c.base.completion_tokens, c.head.completion_tokens),
     }

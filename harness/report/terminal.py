@@ -70,7 +70,7 @@ def _rates(e: EvalReport) -> Table:
             Text(rate_text(accuracy.strict), style="bold"),
             rate_text(accuracy.compliance),
             rate_text(accuracy.lenient),
-            number(summary.judged),
+            number(accuracy.strict.n),
             Text(number(summary.n_errors), style="bold red" if summary.n_errors else ""),
             seconds(summary.latency_p50_s),
         )

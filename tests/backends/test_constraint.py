@@ -305,8 +305,9 @@ class TestWithTheModel:
         assert set(json.loads(record.text)) == {"vendor", "total"}
 
     def test_a_llama_cpp_server_takes_what_openai_would_and_not_what_vllm_would(self) -> None:
-        asked = replace(request("ACME wants 12.50 for March."), constraint=CHOICES)
+        asked = replace(request("Tell me a story about a ship."), constraint=CHOICES)
+        patient = {"timeout_s": 120.0}  # a call that ran out of time on a busy machine would raise nothing
         with llama_server() as url:
-            assert ask(configured("openai", url), asked)[0].text in LABELS
+            assert ask(configured("openai", url, **patient), asked)[0].text in LABELS
             with pytest.raises(BackendError, match="it does not constrain"):  # it ignores a parameter of vLLM
-                ask(configured("vllm", url), asked)
+                ask(configured("vllm", url, **patient), asked)

@@ -64,7 +64,7 @@ def _eval(e: EvalReport) -> Iterator[str]:
 def _row(cell: CellReport) -> str:
     accuracy, summary = cell.summary.accuracy, cell.summary
     rates = " | ".join(rate_text(r) for r in (accuracy.strict, accuracy.compliance, accuracy.lenient))
-    figures = f"{number(summary.judged)} | {number(summary.n_errors)} | {seconds(summary.latency_p50_s)}"
+    figures = f"{number(accuracy.strict.n)} | {number(summary.n_errors)} | {seconds(summary.latency_p50_s)}"
     return f"| {inert(cell.name)} | {rates} | {figures} |"
 
 
