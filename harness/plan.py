@@ -108,7 +108,8 @@ def plan(
         split = _split(definition, dataset, selection)
         limit = definition.demo_limit if selection.limit is None and selection.demo else selection.limit
         cases = (*task.context, *dataset.select(None if split == "all" else split, limit))
-        _check_expected(task, dataset, cases)
+        # All of the split, whatever the sample: what is wrong further down would show only in the long run.
+        _check_expected(task, dataset, dataset.select(None if split == "all" else split))
         if limit is None and selection.split is None:  # over part of its cases an eval's gates are not what it says
             _check_gates(definition, cases)
         questions = _Questions(definition, task, cases, dataset.path)

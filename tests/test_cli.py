@@ -373,3 +373,35 @@ def test_a_missing_baseline_is_said_before_anything_is_asked(
     assert ended.code == 2
     assert "there is no baseline of triage local@fake: `harness baseline save` makes one" in ended.err
     assert not server.chats
+
+
+def test_a_comparison_says_where_no_model_was_asked(harness: Terminal, served: Project) -> None:
+    harness("run", "--variant", "local")
+    harness("run", "--variant", "local")  # every answer is there already
+    ended = harness("compare", "previous", "latest")
+    assert "every answer of the head is an earlier one from the store: --no-cache asks again" in " ".join(
+        ended.out.split()
+    )
+    assert "latency" not in ended.out
+
+
+def test_a_label_that_is_missing_shows_on_a_sample_too(harness: Terminal, served: Project) -> None:
+    served.eval(
+        text='task = "classification"\nprompt = "triage"\ndataset = "tickets"\nlabels = ["billing", "general"]\n'
+    )
+    ended = harness("run", "--limit", "1")
+    assert ended.code == 2
+    assert "case t-2: expected 'technical' is not among the labels" in ended.err
+
+
+def test_a_bug_of_ours_is_no_failed_gate(harness: Terminal, served: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        msg = "a bug, made for this test"
+        raise ZeroDivisionError(msg)
+
+    monkeypatch.setattr("harness.report.build", broken)
+    ended = harness("report")
+    assert (ended.code, "ZeroDivisionError" in ended.err) == (2, False)  # nothing to report: never got there
+    harness("run", "--variant", "local")
+    ended = harness("report")
+    assert (ended.code, "ZeroDivisionError: a bug, made for this test" in ended.err) == (70, True)
