@@ -21,6 +21,9 @@ from harness.stats import (
     settles,
 )
 
+FEWEST = 20
+"""Fewer cases say too little of how often two runs differ to name a number of cases by it."""
+
 Pairs = Sequence[tuple[CaseOutcome, CaseOutcome]]
 Count = Callable[[CaseOutcome], int]
 
@@ -104,7 +107,7 @@ def compare(base: Side, head: Side, question: Question, *, shared: bool = False)
         compliance=_difference(pairs, lambda case: case.compliant),
         macro_f1=_macro_f1(pairs, base.labels) if base.labels == head.labels else None,
         capability=_paired(pairs, lambda case: case.lenient),
-        form=_negated(_paired(pairs, lambda case: case.lenient - case.strict)),
+        form=negated(_paired(pairs, lambda case: case.lenient - case.strict)),
         flips=flips(pairs),
         answers_changed=answers_changed(pairs),
         slices=_slices(pairs),
@@ -127,7 +130,7 @@ def _judged(c: Comparison, *, shared: bool) -> Comparison:
         )
         return replace(c, verdict=Verdict.INCONCLUSIVE, reason=reason)
     if c.verdict is Verdict.INCONCLUSIVE:
-        needed = _needed(c)
+        needed = cases_needed(c.strict.paired, c.question.margin)
         return replace(c, reason=_undecided(c, needed), needed=needed)
     return replace(c, reason=_decided(c))
 
@@ -167,23 +170,29 @@ def _undecided(c: Comparison, needed: int | None) -> str:
         f"{points(p.delta)} points ({points(p.low)} to {points(p.high)}) shows neither less nor more than {margin} lost"
     )
     if needed is None:
-        return f"{told}; the difference is as large as the margin itself, which no number of cases settles"
+        return f"{told}; {unsettled(c.n)}"
     return (
         f"{told}; if they went on differing at this rate, one flip that did not show allowed for, about {needed:,} "
         f"cases would settle it ({c.n:,} were compared)"
     )
 
 
-def _needed(c: Comparison) -> int | None:
-    p = c.strict.paired
-    needed = settles(p.delta, _plausible_discordance(c), c.n, c.question.margin)
-    return None if needed is None else max(needed, c.n + 1)
+def unsettled(n: int) -> str:
+    """Why no number of cases can be named."""
+    if n < FEWEST:
+        return "too few cases even to say how many would settle it"
+    return "the difference is as large as the margin itself, which no number of cases settles"
 
 
-def _plausible_discordance(c: Comparison) -> float:
-    """The share of cases that differ, but for a handful that did not show: with none at all, nothing could be told."""
-    p = c.strict.paired
-    return min(1.0, (p.gains + p.losses + 1) / (c.n + 2))
+def cases_needed(p: Paired, margin: float) -> int | None:
+    """How many cases in all would show on which side of `-margin` the difference lies, if it is what was observed.
+
+    One flip more than was seen is allowed for: a few cases may show none. `None` as `unsettled` says.
+    """
+    if p.n < FEWEST:
+        return None
+    needed = settles(p.delta, min(1.0, (p.gains + p.losses + 1) / (p.n + 2)), p.n, margin)
+    return None if needed is None else max(needed, p.n + 1)
 
 
 def points(share: float, *, signed: bool = True) -> str:
@@ -214,7 +223,7 @@ def _paired(pairs: Pairs, count: Count) -> Paired:
     return clustered_paired([(count(b), b.asked) for b, _ in pairs], [(count(h), h.asked) for _, h in pairs])
 
 
-def _negated(p: Paired) -> Paired:
+def negated(p: Paired) -> Paired:
     """The same difference seen from the other side: less lost to phrasing is a gain."""
     return Paired(p.losses, p.gains, p.n, -p.delta, -p.high, -p.low, p.p)
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.compare.comparison import Comparison, compare, points
+from harness.compare.comparison import Comparison, compare, points, unsettled
 from harness.compare.noise import beyond, floor
 from harness.compare.sides import CaseOutcome, Side, side
 from harness.compare.verdicts import DEFAULT_MARGIN, Question, Verdict
@@ -127,7 +127,7 @@ def _judged(c: Comparison, faster: float | None) -> str:
     if c.needed:
         return f"{told}; about {c.needed:,} cases would settle it"
     failed = c.base.n_errors + c.head.n_errors
-    return f"{told}; {failed} calls failed, which could overturn it" if failed else told
+    return f"{told}; {failed} calls failed, which could overturn it" if failed else f"{told}; {unsettled(c.n)}"
 
 
 def speed_text(faster: float) -> str:

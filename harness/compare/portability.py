@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 
-from harness.compare.comparison import Comparison, compare, points
+from harness.compare.comparison import Comparison, cases_needed, compare, negated, points, unsettled
 from harness.compare.sides import CaseOutcome, Side
 from harness.compare.verdicts import DEFAULT_MARGIN, SIGNIFICANT, Question, Verdict
-from harness.stats import Paired, PairedMean, paired_mean, settles
+from harness.stats import Paired, PairedMean, paired_mean
 
 Prompts = tuple[Side, Side]
 """One backend with the reference's prompt, and with the candidate's."""
@@ -126,10 +126,7 @@ def _share(case: CaseOutcome) -> float:
 
 def _needed(transfer: Comparison, margin: float) -> int | None:
     """Cases that would show whether the reference's prompt is within the margin of the candidate's own."""
-    p, n = transfer.strict.paired, transfer.n
-    discordance = min(1.0, (p.gains + p.losses + 1) / (n + 2))  # one more than was seen: a few cases may show none
-    needed = settles(-p.delta, discordance, n, margin)
-    return None if needed is None else max(needed, n + 1)
+    return cases_needed(negated(transfer.strict.paired), margin)
 
 
 def _variant(side: Side) -> str:
@@ -164,7 +161,8 @@ class _Words:
             ),
             _Found.NOTHING: (
                 f"Cannot tell from {self.transfer.n:,} cases whether one prompt serves both: on {candidate} "
-                f"{ours} − {theirs} is {_signed(p)} against a margin of {margin} points, {_settled(needed)} ({right})"
+                f"{ours} − {theirs} is {_signed(p)} against a margin of {margin} points, "
+                f"{_settled(needed, p.n)} ({right})"
             ),
         }[found]
         return f"{told}.{self._not_asked(found, ours, reference)}"
@@ -199,10 +197,8 @@ def _gains(p: Paired) -> str:
     return f"is no worse than the other by more than that (difference {_signed(p)})"
 
 
-def _settled(needed: int | None) -> str:
-    if needed is None:
-        return "as much as the margin itself, which no number of cases settles"
-    return f"and about {needed:,} cases would settle it if the rates held"
+def _settled(needed: int | None, n: int) -> str:
+    return unsettled(n) if needed is None else f"and about {needed:,} cases would settle it"
 
 
 def _percent(share: float) -> str:

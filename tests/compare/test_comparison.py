@@ -41,6 +41,11 @@ class TestVerdicts:
         assert found.needed > 20
         assert f"about {found.needed:,} cases would settle it (20 were compared)" in found.reason
 
+    def test_a_handful_of_cases_names_no_number(self) -> None:
+        found = compare(made("R" * 19), made("R" * 19), CHANGE)
+        assert (found.verdict, found.needed) == (Verdict.INCONCLUSIVE, None)
+        assert found.reason.endswith("too few cases even to say how many would settle it")
+
     def test_what_sits_on_the_margin_is_settled_by_no_number(self) -> None:
         found = compare(made("R" * 100), made("R" * 97 + "www"), CHANGE)
         assert (found.verdict, found.needed) == (Verdict.INCONCLUSIVE, None)
