@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -43,6 +44,13 @@ class Backend(Protocol):
     async def close(self) -> None:
         """Give back connections and memory."""
         ...
+
+
+@runtime_checkable
+class TellsHeaders(Protocol):
+    """A backend that tells the headers of every reply, errors included; names are in lower case."""
+
+    on_headers: Callable[[Mapping[str, str]], None] | None
 
 
 def providers() -> list[str]:

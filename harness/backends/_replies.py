@@ -1,14 +1,10 @@
-"""Our response from what came over the OpenAI protocol: the SDK does not check what a server sends."""
+"""Our response from what came over the OpenAI protocol: nothing of it is sure to be there, or of its kind."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from math import nan
-from typing import Any
-
-from openai.types import CreateEmbeddingResponse
-from openai.types.chat import ChatCompletion
 
 from harness.backends._http import failed, one_line
 from harness.types import JSON, Response
@@ -16,26 +12,27 @@ from harness.types import JSON, Response
 _BROKEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 
 
-def chat_response(completion: object, latency_s: float) -> Response:
+def chat_response(completion: JSON, latency_s: float) -> Response:
     """What a chat completion says, or the error `bad_reply`."""
-    if not isinstance(completion, ChatCompletion):
+    if not isinstance(completion, dict):
         return failed("bad_reply", f"not a chat completion: {one_line(completion, 80)}", retry=True)
     try:
-        choice: Any = completion.choices[0]  # the SDK's types are only what a server should send
-        message = choice.message
-        content, refusal = message.content or "", message.refusal or None
-        sent = (call.model_dump(mode="json", warnings=False) for call in message.tool_calls or ())
-        calls = tool_calls((call.get("id"), call["function"]) for call in sent)
-        usage = completion.usage
-        tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (None, None)
+        choice = completion["choices"][0]
+        message = choice["message"]
+        content, refusal = message.get("content") or "", message.get("refusal") or None
+        calls = tool_calls((call.get("id"), call["function"]) for call in message.get("tool_calls") or ())
+        usage = completion.get("usage") or {}
+        tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
     except _BROKEN as error:
-        missing = "a usable message" if getattr(completion, "choices", None) else "choices"
-        return failed("bad_reply", f"a chat completion without {missing}: {error}", retry=True)
+        missing = "a usable message" if completion.get("choices") else "choices"
+        said = completion.get("error")  # some servers answer 200 to what they cannot do
+        why = f": {one_line(said, 120)}" if said else f" ({type(error).__name__}: {one_line(error, 80)})"
+        return failed("bad_reply", f"a chat completion without {missing}{why}", retry=True)
     if not isinstance(content, str) or not isinstance(refusal, str | None):
         return failed("bad_reply", "a chat completion whose content is no text", retry=True)
     return Response(
         text=content,
-        finish_reason=str(choice.finish_reason or ""),
+        finish_reason=str(choice.get("finish_reason") or ""),
         prompt_tokens=_count(tokens[0]),
         completion_tokens=_count(tokens[1]),
         latency_s=latency_s,
@@ -43,27 +40,41 @@ def chat_response(completion: object, latency_s: float) -> Response:
         tool_calls=calls,
         prompt_s=_timing(completion, "prompt_ms"),
         generation_s=_timing(completion, "predicted_ms"),
-        model=" ".join(str(part) for part in (completion.model, completion.system_fingerprint) if part),
+        model=" ".join(str(completion[key]) for key in ("model", "system_fingerprint") if completion.get(key)),
     )
 
 
-def _timing(completion: ChatCompletion, name: str) -> float | None:
+def _timing(completion: Mapping[str, JSON], name: str) -> float | None:
     """One of llama.cpp's own times, which it tells beside the protocol, in seconds."""
-    told = (completion.model_extra or {}).get("timings")
+    told = completion.get("timings")
     value = told.get(name) if isinstance(told, dict) else None
     return value / 1000 if isinstance(value, int | float) else None
 
 
-def vector_response(reply: object, latency_s: float) -> Response:
+def vector_response(reply: JSON, latency_s: float) -> Response:
     """The vector of an embedding reply, or the error `bad_reply`."""
-    if not isinstance(reply, CreateEmbeddingResponse):
+    if not isinstance(reply, dict):
         return failed("bad_reply", f"not an embedding: {one_line(reply, 80)}", retry=True)
     try:
-        numbers = vector(reply.data[0].embedding)
-        tokens = reply.usage.prompt_tokens if reply.usage else None
+        numbers = vector(reply["data"][0]["embedding"])
+        tokens = (reply.get("usage") or {}).get("prompt_tokens")
     except _BROKEN as error:
         return failed("bad_reply", f"an embedding reply without a usable vector: {error}", retry=True)
-    return Response(vector=numbers, prompt_tokens=_count(tokens), latency_s=latency_s, model=str(reply.model or ""))
+    model = str(reply.get("model") or "")
+    return Response(vector=numbers, prompt_tokens=_count(tokens), latency_s=latency_s, model=model)
+
+
+def refusal_of(status: int, body: JSON) -> tuple[str, str]:
+    """What a server that refuses says, in the words of the SDK, and OpenAI's code for it.
+
+    Servers word it in four ways: `{"error": {"message", "code"}}`, `{"error": text}`, `{"message"}`, `{"detail"}`.
+    """
+    whole = body if isinstance(body, dict) else {}
+    told = whole.get("error") or whole
+    if not isinstance(told, dict):
+        told = {"message": told}
+    message = told.get("message") or told.get("detail") or ""
+    return f"Error code: {status}" + (f" - {message}" if message else ""), str(told.get("code") or "")
 
 
 def vector(numbers: object) -> tuple[float, ...]:

@@ -15,12 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-import openai
 from pydantic import Field
 
 from harness import gguf, models
 from harness.backends._constraint import grammar
-from harness.backends._http import get_json, one_line
+from harness.backends._http import one_line
+from harness.backends._lean import Lean
 from harness.backends._pooling import pooling
 from harness.backends.openai import OpenAIBackend
 from harness.config import BackendConfig, Strict
@@ -65,7 +65,7 @@ class Engine(OpenAIBackend):
     async def can_call(self) -> bool:
         """Whether the model's chat template has a place for tools. Where it has none, llama.cpp drops them silently."""
         if self._can_call is None:
-            told = await get_json(self._url.removesuffix("/v1") + "/props", {"authorization": f"Bearer {self._key}"})
+            told = await self._side("/props")
             able = told.get("chat_template_caps", {}).get("supports_tools") if isinstance(told, dict) else None
             self._can_call = able is not False
         return self._can_call
@@ -173,13 +173,6 @@ class LlamaCppBackend:
     def _client(self, address: str) -> Engine:
         """Our own server, without a proxy in between whatever the environment says."""
         base_url = f"{address}/v1"
-        client = openai.AsyncOpenAI(
-            api_key=LOOPBACK_KEY,
-            base_url=base_url,
-            timeout=self.config.timeout_s,
-            max_retries=0,
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
-        )
         common: dict[str, Any] = {"base_url": base_url, "model": self.config.model}
         plain = BackendConfig(
             name=self.config.name,
@@ -189,7 +182,7 @@ class LlamaCppBackend:
             quantization=self.config.quantization,
             **common,
         )
-        return Engine(plain, client=client, key=LOOPBACK_KEY)
+        return Engine(plain, transport=Lean(base_url, LOOPBACK_KEY, proxies=False))
 
 
 async def _abandonable(work: Callable[[], T]) -> T:

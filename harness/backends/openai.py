@@ -1,29 +1,38 @@
-"""OpenAI's chat completions and embeddings by the `openai` SDK: api.openai.com, and any server of the same protocol."""
+"""OpenAI's chat completions and embeddings: api.openai.com by the SDK, any server of the same protocol by a lean way.
+
+The SDK takes many times the processor time of the lean way (docs/performance.md), which matters where a server of
+one's own answers in milliseconds; what is sent, what is read and what an error means is the same, and is here.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import perf_counter
 from typing import Annotated, Any, Literal
 
-import openai
 from pydantic import Field
 
 from harness.backends import _constraint as constraints
-from harness.backends._http import checked_size, failed, failed_status, one_line, shown_url
+from harness.backends._http import checked_size, failed, failed_status, one_line
+from harness.backends._lean import Lean
 from harness.backends._refusals import cannot, let_through
-from harness.backends._replies import chat_response, vector_response
+from harness.backends._replies import chat_response, refusal_of, vector_response
+from harness.backends._transport import LostError, Reply, TooLargeError, Transport
 from harness.config import BackendConfig, Strict, hint
 from harness.errors import BackendError, BackendUnavailable
 from harness.models import Progress
-from harness.types import Constraint, ModelInfo, Request, Response
+from harness.types import JSON, Constraint, ModelInfo, Request, Response
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 HOSTED = "api.openai.com"
 LISTING_TIMEOUT_S = 30.0
 """A list of models is no work; a server that does not give it in this time does not answer."""
+SIDE_TIMEOUT_S = 10.0
+"""For a page that a server need not have."""
 
 Parameter = Literal["temperature", "top_p", "seed", "stop", "max_tokens", "max_completion_tokens"]
 
@@ -37,24 +46,24 @@ class Options(Strict):
 
 
 class OpenAIBackend:
-    """One model behind the OpenAI protocol. Retrying is the engine's: the SDK's own is off."""
+    """One model behind the OpenAI protocol. Retrying is the engine's."""
 
     concurrency = 8
     exclusive = False
     bare_choices = False
     """Whether a server that is told the choices sends one as it is; otherwise as JSON."""
+    on_headers: Callable[[Mapping[str, str]], None] | None = None
+    """Is told the headers of every reply of `complete`, an error's too, their names in lower case: how many requests
+    and tokens a server still allows is in them (`x-ratelimit-*`)."""
 
-    def __init__(self, config: BackendConfig, *, client: openai.AsyncOpenAI | None = None, key: str = "") -> None:
-        """`client` replaces the one made from `config`; `key` is kept only to keep it out of messages."""
+    def __init__(self, config: BackendConfig, *, transport: Transport | None = None) -> None:
+        """`transport` replaces the one made from `config`."""
         self.config = config
         self.options = Options.model_validate({k: v for k, v in config.options.items() if k in Options.model_fields})
         # A server of one's own may have to load the model first; a hosted one bills for a dummy request.
         self.warm_up = config.base_url is not None
-        self._key = key or _key(config)
-        self._client = client or openai.AsyncOpenAI(
-            api_key=self._key, base_url=config.base_url, timeout=config.timeout_s, max_retries=0
-        )
-        self._url = shown_url(str(self._client.base_url))
+        self._transport = transport or transport_to(config, _key(config))
+        self._url = self._transport.url
         self._max_tokens = self.options.max_tokens_parameter or (
             "max_tokens" if self.warm_up else "max_completion_tokens"
         )
@@ -79,46 +88,77 @@ class OpenAIBackend:
 
     def _elsewhere(self) -> str:
         """Where `OPENAI_BASE_URL` leads, which is not where harness.toml says that this backend is."""
-        moved = self.config.base_url is None and self._client.base_url.host != HOSTED
+        moved = self.config.base_url is None and self._transport.host != HOSTED
         return f" at {self._url}" if moved else ""
 
     async def _served(self) -> dict[str, dict[str, Any]]:
         """The models that the server lists, by id; empty where it has no such list."""
+        limit_s = min(self.config.timeout_s, LISTING_TIMEOUT_S)
         try:
-            page = await self._client.models.list(timeout=min(self.config.timeout_s, LISTING_TIMEOUT_S))
-            return {str(model.id): model.model_dump(warnings=False) for model in page.data or ()}
-        except openai.NotFoundError:
+            async with asyncio.timeout(limit_s):
+                reply = await self._transport.get("models")
+        except TimeoutError:
+            raise BackendUnavailable(self._unreachable(f"nothing within {limit_s:g} s")) from None
+        except LostError as error:
+            raise BackendUnavailable(self._unreachable(str(error))) from None
+        except TooLargeError:
             return {}
-        except openai.APIStatusError as error:
-            self._raise_if_hopeless(error)
-            return {}
-        except openai.APIConnectionError as error:
-            raise BackendUnavailable(self._unreachable(error)) from None
-        except (openai.OpenAIError, AttributeError, TypeError, ValueError):
-            # no JSON, or JSON of another shape: not a list of models
-            return {}
+        if not _is_good(reply) and reply.status != 404:
+            self._raise_if_hopeless(reply)
+        try:
+            return {str(model["id"]): model for model in _json(reply)["data"]} if _is_good(reply) else {}
+        except (KeyError, TypeError, ValueError):
+            return {}  # no JSON, or JSON of another shape: not a list of models
+
+    async def _side(self, path: str) -> JSON:
+        """What a page below the server's root says, or `None` where there is none or it says no JSON in time."""
+        try:
+            async with asyncio.timeout(SIDE_TIMEOUT_S):
+                reply = await self._transport.get(path)
+            return _json(reply) if _is_good(reply) else None
+        except (TimeoutError, LostError, TooLargeError, ValueError):
+            return None
 
     async def complete(self, request: Request) -> Response:
         """One chat completion, or the vector of a text."""
+        path, body = self.body_of(request)
         started = perf_counter()
         try:
-            reply = await (self._embedding(request) if request.embed else self._completion(request))
-        except openai.APITimeoutError:
+            async with asyncio.timeout(self.config.timeout_s):
+                reply = await self._transport.post(path, body)
+        except TimeoutError:
             return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
-        except openai.APIConnectionError as error:
-            return failed("connection", self._redact(str(error.__cause__ or error)), retry=True)
-        except openai.APIStatusError as error:
-            self._raise_if_hopeless(error, request)
-            return failed_status(error.status_code, self._redact(error.message), error.response.headers)
-        except (openai.OpenAIError, ValueError, OverflowError) as error:
-            what = "an embedding" if request.embed else "a chat completion"
-            return failed("bad_reply", f"not {what}: {self._redact(str(error))}", retry=True)
+        except LostError as error:
+            return failed("connection", self._redact(str(error)), retry=True)
+        except TooLargeError as error:
+            return failed("too_large", str(error))
+        except ValueError as error:
+            return failed("bad_request", f"what is asked fits into no JSON: {self._redact(str(error))}")
         wall_s = perf_counter() - started
-        if request.embed:
-            return checked_size(vector_response(reply, wall_s))
-        return checked_size(self._unwrapped(request, chat_response(reply, wall_s)))
+        if self.on_headers is not None:
+            self.on_headers(reply.headers)
+        if not _is_good(reply):
+            self._raise_if_hopeless(reply, request)
+            return failed_status(reply.status, self._redact(_refusal(reply)[0]), reply.headers)
+        try:
+            said = _json(reply)
+        except ValueError:
+            what = "an embedding" if request.embed else "a chat completion"
+            begins = one_line(self._redact(reply.body[:4000].decode(errors="replace")), 80)
+            return failed("bad_reply", f"not {what}: {begins}", retry=True)
+        return self.response_of(request, said, wall_s)
 
-    async def _completion(self, request: Request) -> object:
+    def body_of(self, request: Request) -> tuple[str, dict[str, Any]]:
+        """What a request is to the server: a path below its address, and the JSON that goes there."""
+        return self._embedding(request) if request.embed else self._completion(request)
+
+    def response_of(self, request: Request, said: JSON, wall_s: float) -> Response:
+        """What the JSON of a good reply says; raises `BackendError` where the server took no notice of a constraint."""
+        if request.embed:
+            return checked_size(vector_response(said, wall_s))
+        return checked_size(self._unwrapped(request, chat_response(said, wall_s)))
+
+    def _completion(self, request: Request) -> tuple[str, dict[str, Any]]:
         sampling = request.sampling
         if not self.bare_choices:
             sampling = constraints.for_wrapped(sampling, request.constraint)
@@ -132,25 +172,18 @@ class OpenAIBackend:
         }
         parameters = {k: v for k, v in parameters.items() if v is not None and k not in self.options.omit}
         constrained = self._constrained(request.constraint) if request.constraint else {}
-        return await self._client.chat.completions.create(
-            model=self.config.model,
-            messages=[{"role": m.role, "content": m.content} for m in request.messages],  # type: ignore[misc]
-            extra_body={**self.options.extra_body, **constrained} or None,
-            **parameters,
-        )
+        messages = [{"role": m.role, "content": m.content} for m in request.messages]
+        known = {"model": self.config.model, "messages": messages, **parameters}
+        return "chat/completions", {**known, **self.options.extra_body, **constrained}
 
-    async def _embedding(self, request: Request) -> object:
+    def _embedding(self, request: Request) -> tuple[str, dict[str, Any]]:
         (message,) = request.messages
-        return await self._client.embeddings.create(
-            model=self.config.model,
-            input=message.content,
-            encoding_format="float",
-            extra_body=dict(self.options.extra_body) or None,
-        )
+        known = {"model": self.config.model, "input": message.content, "encoding_format": "float"}
+        return "embeddings", {**known, **self.options.extra_body}
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._transport.close()
 
     def _constrained(self, constraint: Constraint) -> dict[str, Any]:
         """What a kind of server is told to let through, as keys of the request."""
@@ -166,35 +199,68 @@ class OpenAIBackend:
             raise BackendError(msg)
         return replace(response, text=text)
 
-    def _raise_if_hopeless(self, error: openai.APIStatusError, request: Request | None = None) -> None:
+    def _raise_if_hopeless(self, reply: Reply, request: Request | None = None) -> None:
         """Raise `BackendError` for a status that every further call would get too."""
-        name, message = self.config.name, one_line(self._redact(error.message))
-        if request and (why := cannot(request, self.config.model, error.status_code, message)):
+        name, (said, code) = self.config.name, _refusal(reply)
+        message = one_line(self._redact(said))
+        if request and (why := cannot(request, self.config.model, reply.status, message)):
             msg = f"backend {name}: {self._url} {why}"
             raise BackendError(msg)
-        if error.status_code in (401, 403):
+        if reply.status in (401, 403):
             variable = self.config.api_key_env or ("" if self.warm_up else KEY_VARIABLE)
             hint_ = f"check {variable}" if variable else "name the key's variable with api_key_env in harness.toml"
-            said = f" ({message})" if error.status_code == 403 else ""  # not always about the key: a model, a region
-            msg = f"backend {name}: the server refuses the key ({error.status_code}): {hint_}{said}"
+            said = f" ({message})" if reply.status == 403 else ""  # not always about the key: a model, a region
+            msg = f"backend {name}: the server refuses the key ({reply.status}): {hint_}{said}"
             raise BackendError(msg)
-        if error.status_code == 404:
+        if reply.status == 404:
             msg = f"backend {name}: {self._url} does not serve {self.config.model!r}: {message}"
             raise BackendError(msg)
-        if error.code == "insufficient_quota":
+        if code == "insufficient_quota":
             msg = f"backend {name}: the account is out of quota: {message}"
             raise BackendError(msg)
 
     def _unknown_model(self, served: Mapping[str, Any]) -> str:
         return f"backend {self.config.name}: no model {self.config.model!r}{hint(self.config.model, served)}"
 
-    def _unreachable(self, error: Exception) -> str:
-        cause = one_line(self._redact(str(error.__cause__ or error)))
+    def _unreachable(self, why: str) -> str:
+        cause = one_line(self._redact(why))
         return f"backend {self.config.name}: no answer from {self._url} ({cause}): is the server running?"
 
     def _redact(self, text: str) -> str:
         """Servers like to repeat the key they did not accept."""
-        return text.replace(self._key, "***") if len(self._key) > 4 else text
+        for secret in self._transport.secrets:
+            text = text.replace(secret, "***") if len(secret) > 4 else text
+        return text
+
+
+def transport_to(config: BackendConfig, key: str) -> Transport:
+    """The way to the server: the SDK knows what api.openai.com wants, and takes half a second to import."""
+    if config.base_url is not None:
+        return Lean(config.base_url, key)
+    from harness.backends._sdk import Sdk
+
+    return Sdk(None, key, config.timeout_s)
+
+
+def _is_good(reply: Reply) -> bool:
+    return 200 <= reply.status < 300
+
+
+def _json(reply: Reply) -> JSON:
+    """The JSON of a reply; raises `ValueError` for what is none."""
+    try:
+        return json.loads(reply.body)
+    except RecursionError:
+        msg = "JSON that is nested too deeply"
+        raise ValueError(msg) from None
+
+
+def _refusal(reply: Reply) -> tuple[str, str]:
+    """What a reply that is no success says, and its code."""
+    try:
+        return refusal_of(reply.status, _json(reply))
+    except ValueError:
+        return refusal_of(reply.status, None)
 
 
 def _key(config: BackendConfig) -> str:

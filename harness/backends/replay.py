@@ -1,4 +1,4 @@
-"""Answers from a saved run: `--backend replay:RUN`. Offline, exact, free.
+"""Answers from a saved run or from a file: `--backend replay:RUN`, `--backend replay:FILE`. Offline, exact, free.
 
 An answer is found by the request it was given to, so a prompt that has changed since gets no answer: replaying must
 never pass replies to one prompt off as replies to another.
@@ -6,9 +6,14 @@ never pass replies to one prompt off as replies to another.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
 from harness.backends._http import failed
 from harness.config import BackendConfig, Strict
 from harness.models import Progress
+from harness.recording import ENDING, Recording
 from harness.store import open_store
 from harness.types import ModelInfo, Request, Response, Run
 
@@ -16,50 +21,90 @@ PREFIX = "replay:"
 
 
 class Options(Strict):
-    """Keys of a replay backend, filled in by the command line."""
+    """Keys of a replay backend, filled in by the command line: a store with the run, or a file of answers.
 
-    store_url: str
+    `backend`: whose answers in the file. `digest` is the file's, so that what was replayed from another state of it is
+    not taken for an answer of this one. `evals` are those that it has answers to.
+    """
+
+    store_url: str | None = None
+    file: str | None = None
+    backend: str = ""
+    digest: str = ""
+    evals: tuple[str, ...] = ()
 
 
 class ReplayBackend:
-    """One saved run that answers again."""
+    """Earlier answers, given again."""
 
     concurrency = 64
     warm_up = False
     exclusive = False
 
-    def __init__(self, run: Run) -> None:
-        """`run` holds the answers."""
-        self._run = run
-        self._answers = {r.request_key: r.response for r in run.results if r.response.error is None}
+    def __init__(self, find: Callable[[str], Response | None], info: ModelInfo, where: str) -> None:
+        """`find` knows the answer to a request by its key; `info` is the model that gave it; `where` they are kept."""
+        self._find = find
+        self._info = info
+        self._where = where
 
     async def identify(self) -> ModelInfo:
         """The model that answered then."""
-        told = self._run.manifest.fingerprint
-        return ModelInfo(
-            model=told.get("model", ""),
-            digest=told.get("model_digest", ""),
-            quantization=told.get("quantization", ""),
-            engine=told.get("engine", ""),
-            engine_version=told.get("engine_version", ""),
-            note=f"replayed from {self._run.manifest.run_id}",
-        )
+        return replace(self._info, note=f"replayed from {self._where}")
 
     async def complete(self, request: Request) -> Response:
         """The saved answer to exactly this request."""
-        if request.key in self._answers:
-            return self._answers[request.key]
-        run_id = self._run.manifest.run_id
-        return failed("not_recorded", f"{run_id} holds no answer to this prompt: it was asked something else")
+        if (said := self._find(request.key)) is not None:
+            return said
+        return failed("not_recorded", f"{self._where} holds no answer to this prompt: it was asked something else")
 
     async def close(self) -> None:
         """Nothing is held."""
 
 
 def connect(config: BackendConfig, _progress: Progress | None = None) -> ReplayBackend:
-    """A backend for the run that `config.model` names; raises `StoreError` where there is none."""
-    store = open_store(Options.model_validate(config.options).store_url)
+    """A backend for the run or the file that `config.model` names; raises `StoreError` where there is none."""
+    options = Options.model_validate(config.options)
+    if options.file is not None:
+        answers = Recording(Path(options.file)).answers(options.backend)
+        return ReplayBackend(answers.find, answers.source.model, config.model)
+    store = open_store(options.store_url or "")
     try:
-        return ReplayBackend(store.load(config.model))
+        return _of_run(store.load(config.model))
     finally:
         store.close()
+
+
+def is_file(name: str) -> bool:
+    """Whether `replay:…` names a file of answers, and not a run: it has that ending, before a `#backend` if any."""
+    return name.removeprefix(PREFIX).partition("#")[0].endswith(ENDING)
+
+
+def of_file(name: str) -> BackendConfig:
+    """The backend `replay:FILE` or `replay:FILE#BACKEND`; raises `StoreError` for what is not there or no recording."""
+    what = name.removeprefix(PREFIX)
+    file, _, backend = what.partition("#")
+    recording = Recording(Path(file))
+    answers = recording.answers(backend)
+    source = answers.source
+    settings = {"name": name, "provider": "replay", "model": what, "variant": source.own_variant}
+    options = {"file": file, "backend": source.backend, "digest": recording.digest, "evals": answers.evals}
+    return BackendConfig.model_validate({**settings, **options})
+
+
+def has_answers_to(config: BackendConfig, eval_name: str) -> bool:
+    """Whether a backend could answer: a file of answers knows which evals it was made with."""
+    evals = config.options.get("evals", ()) if config.provider == "replay" else ()
+    return not evals or eval_name in evals
+
+
+def _of_run(run: Run) -> ReplayBackend:
+    told = run.manifest.fingerprint
+    info = ModelInfo(
+        model=told.get("model", ""),
+        digest=told.get("model_digest", ""),
+        quantization=told.get("quantization", ""),
+        engine=told.get("engine", ""),
+        engine_version=told.get("engine_version", ""),
+    )
+    answers = {r.request_key: r.response for r in run.results if r.response.error is None}
+    return ReplayBackend(answers.get, info, run.manifest.run_id)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from harness.backends import _constraint as constraints
 from harness.backends import openai
-from harness.backends._http import get_json
+from harness.backends._transport import Transport
 from harness.config import BackendConfig
 from harness.models import Progress
 from harness.types import Constraint, ModelInfo
@@ -33,16 +34,15 @@ class VLLMBackend(openai.OpenAIBackend):
     concurrency = 32
     bare_choices = True
 
-    def __init__(self, config: BackendConfig) -> None:
-        """`config.base_url` is given."""
-        super().__init__(config)
+    def __init__(self, config: BackendConfig, *, transport: Transport | None = None) -> None:
+        """`config.base_url` is given; `transport` replaces the one made from it."""
+        super().__init__(config, transport=transport)
         self._structured = Options.model_validate(config.options).structured or "structured_outputs"
 
     async def identify(self) -> ModelInfo:
         """The model that is loaded, and the version of the engine that runs it."""
         info = await super().identify()
-        root = str(self._client.base_url).rstrip("/").removesuffix("/v1")
-        version = await get_json(f"{root}/version", {"authorization": f"Bearer {self._key}"})
+        version = await self._side(urlsplit(self._url).path.removesuffix("/v1") + "/version")
         found = str(version.get("version", "")) if isinstance(version, dict) else ""
         numbers = re.match(r"v?(\d+)\.(\d+)", found)
         if numbers and "structured" not in self.config.options:

@@ -6,6 +6,11 @@ import socket
 
 import pytest
 
+from harness.backends import openai
+from harness.backends._sdk import Sdk
+from harness.backends._transport import Transport
+from harness.config import BackendConfig
+
 from ..support.servers import skip_certificates
 
 
@@ -20,3 +25,29 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def by_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every server of the OpenAI protocol asked by the SDK, and not only api.openai.com."""
+
+    def transport_to(config: BackendConfig, key: str) -> Transport:
+        return Sdk(config.base_url, key, config.timeout_s)
+
+    monkeypatch.setattr(openai, "transport_to", transport_to)
+
+
+@pytest.fixture(params=["lean", "sdk"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the two ways to a server in turn: they must not differ."""
+    if request.param == "sdk":
+        by_the_sdk(monkeypatch)
+    return str(request.param)
+
+
+@pytest.fixture(params=["openai", "openai by the SDK", "vllm", "ollama"])
+def provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Everyone who can be asked over a socket."""
+    name, _, way = str(request.param).partition(" ")
+    if way:
+        by_the_sdk(monkeypatch)
+    return name

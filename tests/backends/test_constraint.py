@@ -32,12 +32,6 @@ SCHEMA: Mapping[str, Any] = {
     },
 }
 RECORD = Constraint(schema=SCHEMA)
-PROVIDERS = ("openai", "vllm", "ollama")
-
-
-@pytest.fixture(params=PROVIDERS)
-def provider(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture

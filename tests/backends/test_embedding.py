@@ -24,11 +24,6 @@ SECOND = 1_000_000_000
 BODIES: dict[str, Callable[..., Any]] = {"openai": embedding, "vllm": embedding, "ollama": embed}
 
 
-@pytest.fixture(params=["openai", "vllm", "ollama"])
-def provider(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def server(provider: str) -> Iterator[Fake]:
     with closing(FakeOllama() if provider == "ollama" else FakeOpenAI()) as fake:

@@ -19,6 +19,7 @@ from ..support.asking import ask, configured, identify, request
 from ..support.servers import MODEL, FakeOpenAI, Reply, closing, completion, error
 
 KEY = "sk-a-key-of-the-tests-0123456789"
+pytestmark = pytest.mark.usefixtures("way")
 
 
 @pytest.fixture

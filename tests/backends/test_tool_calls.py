@@ -35,11 +35,6 @@ REFUND = {
 OFFERED = replace(request("Refund INV-7"), tools=(REFUND,))
 
 
-@pytest.fixture(params=["openai", "vllm", "ollama"])
-def provider(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def server(provider: str) -> Iterator[Fake]:
     with closing(FakeOllama() if provider == "ollama" else FakeOpenAI()) as fake:

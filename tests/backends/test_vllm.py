@@ -27,7 +27,7 @@ def test_a_server_without_a_version_is_no_obstacle(reply: Reply) -> None:
 
 
 def test_a_version_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.backends._http.get_json.__defaults__", (None, 0.1))
+    monkeypatch.setattr("harness.backends.openai.SIDE_TIMEOUT_S", 0.1)
     with closing(FakeOpenAI()) as server:
         server.page("/version", Reply(delay_s=2.0, json={"version": "0.11.0"}))
         assert identify(configured("vllm", server.base_url)).engine_version == ""
@@ -55,5 +55,5 @@ def test_it_needs_no_key_and_gets_only_the_one_that_is_named(monkeypatch: pytest
 def test_without_an_address_it_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
     backend = backends.connect(configured("vllm"))
-    assert str(backend._client.base_url) == "http://localhost:8000/v1/"  # type: ignore[attr-defined]
+    assert backend._url == "http://localhost:8000/v1"  # type: ignore[attr-defined]
     assert backend.warm_up
