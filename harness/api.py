@@ -9,19 +9,22 @@ print(cell.name, cell.summary.accuracy.strict)
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import backends, config, engine, evals
 from harness.backends.replay import PREFIX as REPLAY
+from harness.budget import budget
 from harness.config import BackendConfig, Config, RunConfig, at
-from harness.engine import Outcome, Settings
+from harness.engine import Outcome
 from harness.errors import BackendUnavailable, ConfigError
 from harness.listener import Listener
 from harness.lookup import TAG
 from harness.plan import Cell, Selection, plan
+from harness.recording import Recorder
+from harness.session import Settings
 from harness.store import Store, open_store
 from harness.types import Decoding
 
@@ -45,6 +48,8 @@ class Options:
     resume: bool = False
     jobs: int | None = None
     tag: tuple[str, ...] = ()
+    budget_usd: float | None = None
+    record: Path | None = None
     whole: bool = False
     """Whole splits, as gates need them: what `[run]` says of variants and samples does not hold."""
     every_backend: bool = False
@@ -125,14 +130,18 @@ def execute(found: Config, store: Store, planned: Sequence[Cell], options: Optio
         msg = "nothing to run: the evals leave these backends out; name an eval and a --backend to run it all the same"
         raise ConfigError(msg)
     defaults = found.run
+    spend = defaults.budget if options.budget_usd is None else options.budget_usd
+    record = options.record or (found.root / defaults.record if defaults.record else None)
     settings = Settings(
         cache=defaults.cache if options.cache is None else options.cache,
         resume=options.resume or defaults.resume,
         jobs=options.jobs or defaults.jobs,
         required=frozenset(options.backend or defaults.backend),
         tags=_checked(options.tag or defaults.tag),
+        budget=None if spend is None else budget(found, {c.backend.name: c.backend for c in planned}, spend),
     )
-    return engine.run(planned, store, listener, settings)
+    with nullcontext() if record is None else Recorder(record) as recorder:
+        return engine.run(planned, store, listener, replace(settings, recorder=recorder))
 
 
 def run(

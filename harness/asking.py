@@ -1,34 +1,78 @@
-"""Asking one model one thing: time-outs, retries, and when to stop trying altogether."""
+"""Asking one model one thing: its turn, time-outs, retries, what it may cost, and when to stop trying altogether."""
 
 from __future__ import annotations
 
 import asyncio
-import random
+from dataclasses import dataclass, field
 
 from harness.backends import Backend
 from harness.backends._http import failed
+from harness.budget import Budget
 from harness.config import BackendConfig
 from harness.errors import BackendError
-from harness.types import Request, Response
+from harness.pace import LONGEST_PAUSE_S, Pace, retry_wait_s
+from harness.types import CallError, Request, Response
 
-FIRST_WAIT_S = 0.5
-LONGEST_WAIT_S = 60.0
+CHARS_PER_TOKEN = 4
+"""For `tokens_per_minute`, before the server has said how many there were."""
 
 
-async def ask(backend: Backend, request: Request, config: BackendConfig) -> tuple[Response, int]:
-    """One answer, or the error that remains after all attempts, and how many attempts it took."""
-    attempts = 0
-    while True:
-        attempts += 1
+@dataclass
+class Asker:
+    """One backend, asked at the pace that it keeps up with and within a budget. Used from one event loop."""
+
+    backend: Backend
+    config: BackendConfig
+    pace: Pace = field(default_factory=Pace)
+    budget: Budget | None = None
+
+    async def ask(self, request: Request) -> tuple[Response, int]:
+        """One answer, or the error that remains after all attempts, and how many attempts it took.
+
+        Raises `BudgetExhausted` where the next attempt may cost more than is left.
+        """
+        attempts = 0
+        while True:
+            attempts += 1
+            async with self.pace.turn(self._tokens(request)) as turn:
+                response = await (self._attempt(request) if self.budget is None else self._paid(self.budget, request))
+                turn.learn(response)
+            error = response.error
+            if error is None or not error.retryable:
+                return response, attempts
+            if error.retry_after_s is not None and error.retry_after_s > LONGEST_PAUSE_S:
+                raise BackendError(self._put_off(error, error.retry_after_s))
+            if attempts > self.config.retries or not self.pace.may_retry():
+                return response, attempts
+            await asyncio.sleep(retry_wait_s(attempts, error.retry_after_s))
+
+    async def _attempt(self, request: Request) -> Response:
         try:
-            async with asyncio.timeout(config.timeout_s):
-                response = await backend.complete(request)
+            async with asyncio.timeout(self.config.timeout_s):
+                return await self.backend.complete(request)
         except TimeoutError:
-            response = failed("timeout", f"no answer within {config.timeout_s:g} s", retry=True)
-        error = response.error
-        if error is None or not error.retryable or attempts > config.retries:
-            return response, attempts
-        await asyncio.sleep(wait_s(attempts, error.retry_after_s))
+            return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
+
+    async def _paid(self, budget: Budget, request: Request) -> Response:
+        hold = await budget.reserve(self.config, request)
+        response = None
+        try:
+            response = await self._attempt(request)
+        finally:
+            budget.settle(hold, response)
+        return response
+
+    def _put_off(self, error: CallError, for_s: float) -> str:
+        hours = for_s / 3600
+        wait = f"{hours:.0f} hours" if hours >= 2 else f"{for_s / 60:.0f} minutes"
+        said = f"asks to wait {wait} ({error.message})"
+        return f"backend {self.config.name}: {said}; what was answered is saved, go on with --resume by then"
+
+    def _tokens(self, request: Request) -> int:
+        """About how many tokens an attempt takes, where that is limited."""
+        if self.config.tokens_per_minute is None:
+            return 0
+        return sum(len(m.content) for m in request.messages) // CHARS_PER_TOKEN + request.sampling.max_tokens
 
 
 class Patience:
@@ -47,10 +91,3 @@ class Patience:
                 f"{response.error.kind}: {response.error.message}; what was answered is saved, go on with --resume"
             )
             raise BackendError(msg)
-
-
-def wait_s(attempt: int, asked_s: float | None) -> float:
-    """What the server asks for, or twice as long each time; with jitter, so that clients do not come back together."""
-    if asked_s is not None:
-        return min(asked_s, LONGEST_WAIT_S) + random.uniform(0, 0.1)  # noqa: S311  no secret
-    return float(min(FIRST_WAIT_S * 2 ** (attempt - 1), LONGEST_WAIT_S) * random.uniform(0.5, 1.5))  # noqa: S311

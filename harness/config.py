@@ -52,6 +52,18 @@ class PairConfig(Strict):
     candidate: Name
 
 
+class LogConfig(Strict):
+    """`[log]`: what is kept of routed calls, for how many days, and how many may wait to be written.
+
+    `redact` is a function `package.module:function`, str -> str, applied to the texts before they are kept.
+    """
+
+    texts: bool = False
+    keep_days: int = Field(default=90, ge=1)
+    queue: int = Field(default=10_000, ge=1)
+    redact: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
+
+
 class RunConfig(Strict):
     """Defaults for the flags of `harness run`, by the same names."""
 
@@ -66,6 +78,9 @@ class RunConfig(Strict):
     resume: bool = False
     jobs: int | None = Field(default=None, ge=1)
     tag: Names = ()
+    budget: float | None = Field(default=None, ge=0)
+    record: str | None = None
+    quiet: bool = False
     output: Names = ()
 
 
@@ -81,6 +96,34 @@ class LadderConfig(Strict):
             msg = f"steps has {twice[0]!r} more than once"
             raise ValueError(msg)
         return steps
+
+
+class PriceConfig(Strict):
+    """`[prices."gpt-4o"]`: USD per million tokens of a model, in the place of what the price list says."""
+
+    prompt_usd: float = Field(ge=0)
+    completion_usd: float = Field(default=0.0, ge=0)
+    cached_usd: float | None = Field(default=None, ge=0)
+
+
+class LocalConfig(Strict):
+    """`[local]`: what a server of one's own costs a month, whatever it is asked, and how many there are."""
+
+    server_usd_per_month: float = Field(default=80.0, ge=0)
+    overhead_usd_per_month: float = Field(default=5.0, ge=0)
+    servers: int = Field(default=1, ge=1)
+
+
+class AdviceConfig(Strict):
+    """`[advice]`: what keeps a task where it is, whatever its quality.
+
+    `keep`: names of evals, or kinds of task. `peak`: how many times the mean of a day the busiest hour asks.
+    """
+
+    keep: Names = ("tool_calling",)
+    max_context_tokens: int = Field(default=32_000, ge=1)
+    min_daily_calls: int = Field(default=100, ge=0)
+    peak: float = Field(default=3.0, ge=1)
 
 
 class BackendConfig(BaseModel):
@@ -101,6 +144,8 @@ class BackendConfig(BaseModel):
     timeout_s: float = Field(default=120.0, gt=0)
     concurrency: int | None = Field(default=None, ge=1)
     retries: int = Field(default=4, ge=0)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
     prompt_usd: float | None = Field(default=None, ge=0)
     completion_usd: float | None = Field(default=None, ge=0)
     serves: Annotated[tuple[Service, ...], Field(strict=False, min_length=1)] = ("chat",)
@@ -123,8 +168,12 @@ class Config(Strict):
     store: StoreConfig = StoreConfig()
     pair: PairConfig | None = None
     run: RunConfig = RunConfig()
+    log: LogConfig = LogConfig()
     backends: Mapping[str, BackendConfig] = Field(default_factory=dict)
     ladders: Mapping[str, LadderConfig] = Field(default_factory=dict)
+    prices: Mapping[str, PriceConfig] = Field(default_factory=dict)
+    local: LocalConfig = LocalConfig()
+    advice: AdviceConfig = AdviceConfig()
 
     @property
     def usual(self) -> tuple[str, ...]:
@@ -176,6 +225,12 @@ def _read(path: Path) -> Config:
     for role, name in config.pair.model_dump().items() if config.pair else ():
         if name not in config.backends:
             msg = f"{at(path, ('pair', role))}[pair] {role} = {name!r} is not a backend{hint(name, config.backends)}"
+            raise ConfigError(msg)
+    models = {backend.model for backend in config.backends.values()}
+    for model in config.prices:
+        if model not in models:
+            table = ("prices", model)
+            msg = f"{at(path, table)}[{_dotted(table)}] is the model of no backend{hint(model, models)}"
             raise ConfigError(msg)
     for ladder, steps in config.ladders.items():
         for step in steps.steps:

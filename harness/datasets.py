@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.config import at, hint, parse, read_toml
 from harness.errors import DatasetError
 from harness.sources import Card, rows
+from harness.spool import Chosen, Mapped, Spool
 from harness.types import Case
 
 FOLDER = "datasets"
@@ -19,6 +22,8 @@ CARD = "card.toml"
 COLUMNS = ("id", "inputs", "expected", "tags", "split", "label_source")
 SHOWN = 8
 """How many bad rows one message names."""
+IN_MEMORY = 50_000
+"""Cases beyond which they are made when they are looked at, and not kept: there may be a million of them."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Dataset:
 
     name: str
     card: Card
-    cases: tuple[Case, ...]
+    cases: Sequence[Case]
     path: Path
 
     @property
@@ -38,9 +43,17 @@ class Dataset:
     @property
     def splits(self) -> tuple[str, ...]:
         """The splits that cases are in, by name; nothing where the dataset is not split."""
-        return tuple(sorted({case.split for case in self.cases if case.split}))
+        return tuple(sorted(split for split in self._places if split))
 
-    def select(self, split: str | None = None, limit: int | None = None) -> tuple[Case, ...]:
+    @cached_property
+    def _places(self) -> Mapping[str, Sequence[int]]:
+        """Where the cases of each split are."""
+        places: dict[str, array[int]] = {}
+        for place, case in enumerate(self.cases):
+            places.setdefault(case.split, array("L")).append(place)
+        return places
+
+    def select(self, split: str | None = None, limit: int | None = None) -> Sequence[Case]:
         """The cases of a split, or the first `limit` of them; raises `DatasetError` where there are none.
 
         A dataset that is not split has one: all of it, whatever it is called.
@@ -50,11 +63,11 @@ class Dataset:
             raise DatasetError(msg)
         if split is not None and not self.splits:
             split = None
-        chosen = [case for case in self.cases if split is None or case.split == split]
-        if not chosen:
+        places = range(len(self.cases)) if split is None else self._places.get(split, ())
+        if not places:
             msg = f"{self.path}: no cases in split {split!r}{hint(split or '', self.splits)}"
             raise DatasetError(msg)
-        return tuple(chosen[:limit])
+        return Chosen(self.cases, places[:limit])
 
 
 def fingerprint(cases: Iterable[Case]) -> str:
@@ -88,16 +101,18 @@ def load(root: Path, name: str) -> Dataset:
         raise DatasetError(msg)
     source = card.source if card.source.startswith("hub:") else str(folder / card.source)
     problems: list[str] = []
-    read = ((where, _case(where, row, card, problems)) for where, row in rows(card, source))
-    found = [(where, case) for where, case in read if case is not None]
-    _check_together(found, problems)
+    found = _Read()
+    for where, row in rows(card, source):
+        if (case := _case(where, row, card, problems)) is not None:
+            found.add(where, case)
+    problems += found.contradictions()
+    cases = found.cases if len(found.cases) > IN_MEMORY else tuple(found.cases)
     if problems:
         more = f" (and {len(problems) - SHOWN} more)" if len(problems) > SHOWN else ""
         raise DatasetError("\n".join(problems[:SHOWN]) + more)
-    if not found:
+    if not cases:
         msg = f"{source}: no rows: a golden dataset needs at least one case"
         raise DatasetError(msg)
-    cases = tuple(case for _, case in found)
     return Dataset(card.name, card, cases, Path(source) if not source.startswith("hub:") else folder / CARD)
 
 
@@ -155,7 +170,7 @@ def _flaw(value: Any) -> str | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return "is empty"
     try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)).encode()
     except UnicodeEncodeError as error:
         return f"has half a character, {error.object[error.start]!a}: it is not Unicode text"
     except (TypeError, ValueError):
@@ -163,18 +178,67 @@ def _flaw(value: Any) -> str | None:
     return None
 
 
-def _check_together(found: Sequence[tuple[str, Case]], problems: list[str]) -> None:
-    """What only shows between rows: ids given twice, the same inputs with different labels."""
-    first_id: dict[str, str] = {}
-    first_inputs: dict[str, tuple[str, Case]] = {}
-    for where, case in found:
-        earlier = first_id.setdefault(case.id, where)
-        if earlier != where:
-            problems.append(f"{where}: id {case.id!r} is already taken at {earlier}")
-        inputs = json.dumps(case.inputs, sort_keys=True)
-        other_where, other = first_inputs.setdefault(inputs, (where, case))
-        if other.expected != case.expected:
-            problems.append(
-                f"{where} (case {case.id}): expected {case.expected!r}, but {other_where} (case {other.id}) has the "
-                f"same inputs with {other.expected!r}"
-            )
+class _Read:
+    """The cases read so far, and what only shows between them. Of each, two hashes are kept and not the text."""
+
+    def __init__(self) -> None:
+        self._rows = Spool()
+        self._ids, self._inputs = array("q"), array("q")
+        self.cases = Mapped(self._rows, lambda row: _made(row)[1])
+
+    def add(self, where: str, case: Case) -> None:
+        """One case more, which stands `where`."""
+        fields = [where, *(getattr(case, name) for name in Case.__slots__)]
+        self._rows.append(_ROW.encode(fields).encode())
+        self._ids.append(hash(case.id))
+        self._inputs.append(hash(_inputs(case)))
+
+    def contradictions(self) -> list[str]:
+        """Ids that are given twice, and the same inputs with different labels, in the order of the rows."""
+        found: list[tuple[int, str]] = []
+        for places in _alike(self._ids):
+            first: dict[str, str] = {}
+            for place, (where, case) in self._at(places):
+                if (earlier := first.setdefault(case.id, where)) != where:
+                    found.append((place, f"{where}: id {case.id!r} is already taken at {earlier}"))
+        for places in _alike(self._inputs):
+            asked: dict[str, tuple[str, Case]] = {}
+            for place, (where, case) in self._at(places):
+                other_where, other = asked.setdefault(_inputs(case), (where, case))
+                if other.expected != case.expected:
+                    said = (
+                        f"{where} (case {case.id}): expected {case.expected!r}, but {other_where} (case {other.id}) "
+                        f"has the same inputs with {other.expected!r}"
+                    )
+                    found.append((place, said))
+        return [said for _, said in sorted(found, key=lambda each: each[0])]
+
+    def _at(self, places: Iterable[int]) -> Iterator[tuple[int, tuple[str, Case]]]:
+        return ((place, _made(self._rows.read(place, place + 1)[0])) for place in places)
+
+
+_ROW = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
+def _made(row: bytes) -> tuple[str, Case]:
+    """Where a case stands, and the case."""
+    where, case_id, inputs, expected, tags, *rest = json.loads(row)
+    return where, Case(case_id, inputs, expected, tuple(tags), *rest)
+
+
+def _inputs(case: Case) -> str:
+    return json.dumps(case.inputs, sort_keys=True)
+
+
+def _alike(hashes: array[int]) -> Iterator[list[int]]:
+    """The places, in order, of each hash that stands at more than one."""
+    if len(set(hashes)) == len(hashes):
+        return
+    import numpy as np
+
+    values = np.frombuffer(hashes, dtype=np.int64)
+    order = np.argsort(values, kind="stable")
+    ends = np.flatnonzero(np.diff(values[order])) + 1
+    for places in np.split(order, ends):
+        if len(places) > 1:
+            yield [int(place) for place in places]

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.compare import Comparison
 from harness.compare import Verdict as Compared
+from harness.cost import Price, usd
 from harness.evals import GateConfig, TagGates
 from harness.metrics.classification import macro_f1
 from harness.metrics.summary import Accuracy, Summary
@@ -43,16 +44,13 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the gates of one cell are judged by. A comparison is `None` where there is nothing to compare with.
-
-    `prices`: USD per million tokens of the prompt and of the completion.
-    """
+    """What the gates of one cell are judged by. `None`: nothing to compare with; no price."""
 
     cell: str
     summary: Summary
-    results: tuple[Result, ...] = ()
+    results: Sequence[Result] = ()
     labels: tuple[str, ...] = ()
-    prices: tuple[float | None, float | None] = (None, None)
+    price: Price | None = None
     reference: Comparison | None = None
     baseline: Comparison | None = None
 
@@ -135,12 +133,14 @@ def _latency(gate: str, gates: GateConfig, evidence: Evidence) -> Told:
 
 
 def _cost(gate: str, gates: GateConfig, evidence: Evidence) -> Told:
-    limit, summary, (prompt, completion) = gates.max_cost_per_1k or 0.0, evidence.summary, evidence.prices
-    if prompt is None or completion is None:
-        return None, f"{gate} is undecided: the backend has no prompt_usd and completion_usd in harness.toml"
-    usd = (summary.prompt_tokens * prompt + summary.completion_tokens * completion) / 1e6
-    per_1k = 1000 * usd / summary.answered
-    return per_1k <= limit, f"{per_1k:.4g} USD per 1,000 calls, {gate} = {limit:g}"
+    limit, summary = gates.max_cost_per_1k or 0.0, evidence.summary
+    if evidence.price is None:
+        return (
+            None,
+            f"{gate} is undecided: the backend has no price; prompt_usd and completion_usd in its table say one",
+        )
+    per_1k = 1000 * usd(evidence.price, summary.prompt_tokens, summary.completion_tokens) / summary.answered
+    return per_1k <= limit, f"{per_1k:.4g} USD per 1,000 calls by {evidence.price.source}, {gate} = {limit:g}"
 
 
 def _margin(gate: str, gates: GateConfig, evidence: Evidence) -> Told:

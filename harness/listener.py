@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.pace import Pace
 from harness.plan import Cell
 from harness.types import Result, Run
 
@@ -19,6 +20,9 @@ class Listener:
 
     def fetching(self, what: str, done: int, total: int) -> None:
         """A model file is on its way; sizes in bytes."""
+
+    def paced(self, backend: str, pace: Pace) -> None:
+        """A backend is there, and will be asked at this pace."""
 
     def started(self, cell: Cell, total: int, from_store: int) -> None:
         """A cell begins; `from_store` of its `total` answers are already there."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import product
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ from harness.datasets import Dataset
 from harness.errors import ConfigError, DatasetError
 from harness.evals import Eval
 from harness.prompts import Library, Prompt, Variant
+from harness.spool import Chosen
 from harness.tasks import Task, task_of
 from harness.types import JSON, NOTHING, Case, Constraint, Decoding, Message, Request, Sampling, cell_name
 
 SHOWN = 5
+KEPT_CHARS = 16_000_000
+"""How much of what the cases of one variant are asked is kept from the check to the asking."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Cell:
     variant: Variant
     backend: BackendConfig
     dataset: Dataset
-    cases: tuple[Case, ...]
-    asks: tuple[tuple[Case, Request], ...]
+    cases: Sequence[Case]
+    asks: Asks
     split: str | None
     limit: int | None
     decoding: Decoding = "free"
@@ -47,7 +50,7 @@ class Cell:
     @property
     def sampling(self) -> Sampling:
         """How every request is sampled, but for the seeds of repeats."""
-        return self.asks[0][1].sampling
+        return self.asks.sampling
 
     @property
     def is_own(self) -> bool:
@@ -56,17 +59,16 @@ class Cell:
 
     def over(self, cases: Sequence[Case], source: str) -> Cell:
         """The same prompt on the same backend with other cases, which come from `source`."""
-        questions = _Questions(self.definition, self.task, tuple(cases), Path(source))
-        asks = tuple(questions.asked(self.variant, self.decoding))
+        asks = Asks(self.definition, self.task, cases, Path(source), self.variant, self.decoding)
         dataset = replace(self.dataset, name=source)
-        return replace(self, cases=tuple(cases), asks=asks, dataset=dataset, split=None, limit=None)
+        return replace(self, cases=cases, asks=asks, dataset=dataset, split=None, limit=None)
 
     def fingerprint(self) -> dict[str, str]:
         """What of a run's identity is known before the backend is asked."""
         return {
             "prompt": f"{self.prompt.id}/{self.variant.name}",
             "prompt_hash": self.variant.digest,
-            "rendered_hash": _rendered(self.asks),
+            "rendered_hash": self.asks.digest,
             "dataset": self.dataset.name,
             "dataset_hash": datasets.fingerprint(self.cases),
             "contract": self.task.contract.id,
@@ -107,19 +109,23 @@ def plan(
         dataset = datasets.load(root, definition.dataset)
         split = _split(definition, dataset, selection)
         limit = definition.demo_limit if selection.limit is None and selection.demo else selection.limit
-        cases = (*task.context, *dataset.select(None if split == "all" else split, limit))
+        cases = dataset.select(None if split == "all" else split, limit)
+        if task.context:
+            cases = (*task.context, *cases)
         # All of the split, whatever the sample: what is wrong further down would show only in the long run.
         _check_expected(task, dataset, dataset.select(None if split == "all" else split))
         if limit is None and selection.split is None:  # over part of its cases an eval's gates are not what it says
             _check_gates(definition, cases)
-        questions = _Questions(definition, task, cases, dataset.path)
+        asked: dict[tuple[str, Decoding], Asks] = {}  # the same of every backend
         for backend in _backends_for(definition, task, backends, selection):
             if backend.provider != "replay":
                 prompt.variant(backend.variant)  # a misspelt one would leave every gate unjudged
             own = selection.own_variant_only or backend.provider == "replay"  # a saved run has answers to one variant
             names = selection.variants or ((backend.variant,) if own else tuple(prompt.variants))
             for variant, decoding in product(map(prompt.variant, names), selection.decoding or definition.decoding):
-                asks = tuple(questions.asked(variant, decoding))
+                if (variant.name, decoding) not in asked:
+                    asked[variant.name, decoding] = Asks(definition, task, cases, dataset.path, variant, decoding)
+                asks = asked[variant.name, decoding]
                 cells.append(
                     Cell(definition, task, prompt, variant, backend, dataset, cases, asks, split, limit, decoding)
                 )
@@ -156,44 +162,81 @@ def _split(definition: Eval, dataset: Dataset, selection: Selection) -> str | No
     return wanted
 
 
-@dataclass(frozen=True, slots=True)
-class _Questions:
-    """The cases of an eval; a variant makes requests of them."""
+@dataclass
+class Asks:
+    """What a cell asks: each case and its request; with `repeats`, each case so often, under a seed of its own.
+
+    `path`: where the cases come from, for messages. Requests are made when they are gone through, and only so much of
+    their text is kept: there may be a million of them.
+    """
 
     definition: Eval
     task: Task
-    cases: tuple[Case, ...]
+    cases: Sequence[Case]
     path: Path
+    variant: Variant
+    decoding: Decoding
+    sampling: Sampling = field(init=False)
+    """How every request is sampled, but for the seeds of repeats."""
+    digest: str = field(init=False)
+    """`sha256:…` of what the model sees, in whatever order the cases are."""
+    _constraint: Constraint | None = field(init=False)
+    _len: int = field(init=False)
+    _rendered: dict[str, tuple[Message, ...]] = field(default_factory=dict)
 
-    def asked(self, variant: Variant, decoding: Decoding) -> Iterator[tuple[Case, Request]]:
-        """Each case and its request; with `repeats`, each case so often, under a seed of its own."""
-        task = self.task
+    def __post_init__(self) -> None:
+        """Raises `ConfigError` for a case that cannot be asked."""
         chosen = {name: value for name, value in self.definition.sampling if value is not None}
-        sampling = replace(task.sampling, **chosen)
-        constraint = self._constraint() if decoding == "constrained" else None
+        self.sampling = replace(self.task.sampling, **chosen)
+        self._constraint = self._constrained() if self.decoding == "constrained" else None
+        once = self.definition.repeats == 1
+        self._len = len(self.cases) if once else sum(self._times(case) for case in self.cases)
+        self.digest = self._digest()
+
+    def __len__(self) -> int:
+        return self._len
+
+    def __iter__(self) -> Iterator[tuple[Case, Request]]:
         for case in self.cases:
-            messages = self._messages(variant, case)
+            messages = self._rendered.get(case.id) or self._messages(case)
             for repeat in range(self._times(case)):
-                seeded = replace(sampling, seed=None if sampling.seed is None else sampling.seed + repeat)
-                yield case, Request(messages, seeded, repeat, task.tools(case), constraint, task.embeds)
+                yield case, self._request(case, messages, repeat)
+
+    def _digest(self) -> str:
+        digest, kept = hashlib.sha256(b"["), 0
+        for place, case in enumerate(_by_id(self.cases)):
+            messages = self._messages(case)
+            turns = [[message.role, message.content] for message in messages]
+            digest.update((b", " if place else b"") + _TURNS.encode([case.id, turns, *self.task.tools(case)]).encode())
+            kept += sum(len(message.content) for message in messages)
+            if kept <= KEPT_CHARS:
+                self._rendered[case.id] = messages
+        digest.update(b"]")
+        return f"sha256:{digest.hexdigest()}"
+
+    def _request(self, case: Case, messages: tuple[Message, ...], repeat: int) -> Request:
+        sampling = self.sampling
+        if repeat and sampling.seed is not None:
+            sampling = replace(sampling, seed=sampling.seed + repeat)
+        return Request(messages, sampling, repeat, self.task.tools(case), self._constraint, self.task.embeds)
 
     def _times(self, case: Case) -> int:
         """How often to ask. What is neither judged nor sampled has nothing to tell by being asked again."""
         return self.definition.repeats if case.expected is not None and not self.task.embeds else 1
 
-    def _messages(self, variant: Variant, case: Case) -> tuple[Message, ...]:
+    def _messages(self, case: Case) -> tuple[Message, ...]:
         variables = self.task.variables(case)
         if hidden := [name for name in case.inputs if variables[name] != case.inputs[name]]:
             what = f"input {hidden[0]!r} has the name of a variable that the task gives: rename it"
             msg = f"{self.path}: case {case.id}: {what}"
             raise DatasetError(msg)
         try:
-            return variant.render(variables)
+            return self.variant.render(variables)
         except ConfigError as error:
             msg = f"{error} (case {case.id})"
             raise type(error)(msg) from None
 
-    def _constraint(self) -> Constraint:
+    def _constrained(self) -> Constraint:
         if self.task.constraint is None:
             msg = (
                 f"{at(self.definition.path, ('decoding',))}a reply of task {self.definition.task} cannot be "
@@ -203,8 +246,15 @@ class _Questions:
         return self.task.constraint
 
 
+def _by_id(cases: Sequence[Case]) -> Sequence[Case]:
+    ids = [case.id for case in cases]
+    if all(a <= b for a, b in pairwise(ids)):
+        return cases
+    return Chosen(cases, sorted(range(len(ids)), key=ids.__getitem__))
+
+
 def _check_expected(task: Task, dataset: Dataset, cases: Sequence[Case]) -> None:
-    judged = [case for case in cases if case.expected is not None]
+    judged = (case for case in cases if case.expected is not None)
     problems = [f"{dataset.path}: case {case.id}: {what}" for case in judged if (what := task.check(case))]
     if problems:
         more = f" (and {len(problems) - SHOWN} more)" if len(problems) > SHOWN else ""
@@ -225,17 +275,13 @@ def contract_digest(contract: Contract, settings: Mapping[str, JSON] = NOTHING) 
     return _digest([contract.id, rules, dict(settings)] if settings else [contract.id, rules])
 
 
-def _rendered(asks: Sequence[tuple[Case, Request]]) -> str:
-    """Hash of what the model sees, in whatever order; how it is sampled has its own place in the fingerprint."""
-    once = [(case, request) for case, request in asks if request.repeat == 0]
-    turns = [[case.id, [[m.role, m.content] for m in request.messages], *request.tools] for case, request in once]
-    return _digest(sorted(turns, key=lambda turn: str(turn[0])))
-
-
 def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=_plain)
+    text = _TURNS.encode(value)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _plain(value: Any) -> Any:
     return dict(value) if hasattr(value, "keys") else list(value)
+
+
+_TURNS = json.JSONEncoder(sort_keys=True, ensure_ascii=True, default=_plain)

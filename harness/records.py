@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from typing import Any
 
 from harness.types import CallError, Case, FieldCounts, Manifest, Reading, Response, Result, Score
 
+# ASCII: a reply may hold lone surrogates, which no database takes. Made once: making it takes longer than most records.
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=dict)
+
 
 def dump(value: Any) -> str:
     """A value as JSON that any column takes."""
-    # ASCII: a reply may hold lone surrogates, which no database takes
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), default=dict)
+    return _ENCODER.encode(value)
 
 
-def _column(text: str) -> str:
+def column(text: str) -> str:
     """Text that any database takes in a column of its own. What it was before is in the case's row."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
@@ -27,26 +28,41 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def result_row(run_id: str, result: Result) -> dict[str, Any]:
-    """A result as a row of the table of results."""
+def case_row(case: Case) -> dict[str, str]:
+    """A case as a row of the table of cases."""
+    row = dump(_fields(case))
+    return {"row_hash": digest(row), "row": row}
+
+
+def result_row(run_id: str, result: Result, row_hash: str) -> dict[str, Any]:
+    """A result as a row of the table of results; `row_hash` is its case's there."""
+    response, reading, score = result.response, result.reading, result.score
+    told = _fields(response)
+    if response.error is not None:
+        told["error"] = _fields(response.error)
     return {
         "run_id": run_id,
-        "case_id": _column(result.case.id),
+        "case_id": column(result.case.id),
         "repeat": result.repeat,
-        "row_hash": digest(dump(asdict(result.case))),
+        "row_hash": row_hash,
         "request_key": result.request_key,
-        "failed": result.response.error is not None,
+        "failed": response.error is not None,
         "answered_at": result.answered_at,
         "record": dump(
             {
-                "response": asdict(result.response),
-                "reading": asdict(result.reading) if result.reading else None,
-                "score": asdict(result.score) if result.score else None,
+                "response": told,
+                "reading": _fields(reading) if reading else None,
+                "score": _fields(score) if score else None,
                 "attempts": result.attempts,
                 "cached": result.cached,
             }
         ),
     }
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """What `dataclasses.asdict` gives, without copying what is in it: it is written at once."""
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def result_of(row: Mapping[str, Any]) -> Result:
@@ -76,8 +92,8 @@ def _score(data: Mapping[str, Any]) -> Score:
 def response_of(data: Mapping[str, Any]) -> Response:
     """A response by what was written of it."""
     error = data["error"]
-    told = {**data, "tool_calls": tuple(data["tool_calls"]), "vector": tuple(data.get("vector", ()))}
-    return replace(Response(**told), error=CallError(**error) if error else None)
+    lists = {"tool_calls": tuple(data["tool_calls"]), "vector": tuple(data.get("vector", ()))}
+    return Response(**{**data, **lists, "error": CallError(**error) if error else None})
 
 
 def manifest_of(text: str) -> Manifest:

@@ -30,7 +30,7 @@ def rescore(run: Run, definition: Eval) -> Run:
             raise ConfigError(msg)
         reading, score = read_and_score(task, result.case, result.response)
         results.append(replace(result, reading=reading, score=score, cached=True))
-    results = task.judge(results)
+    judged = task.judge(results)
     contract = {"contract": task.contract.id, "contract_hash": contract_digest(task.contract, task.settings)}
     started = now()
     manifest = replace(
@@ -42,7 +42,7 @@ def rescore(run: Run, definition: Eval) -> Run:
         finished_at=started if old.finished_at else None,
         notes=(*old.notes, f"replies of {old.run_id}, read again"),
     )
-    return Run(manifest, tuple(results))
+    return Run(manifest, tuple(judged))
 
 
 def differences(before: Sequence[Result], after: Sequence[Result]) -> list[tuple[Result, Result]]:

@@ -84,9 +84,13 @@ def rows(card: Card, source: str) -> Iterator[tuple[str, Any]]:
 
 
 def _jsonl_rows(path: Path) -> Iterator[_Row]:
-    for number, line in enumerate(_read(path).split(b"\n"), 1):
-        if line.strip():
-            yield _Row(f"{path}:{number}", _json(line, f"{path}:{number}"))
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _Row(f"{path}:{number}", _json(line.rstrip(b"\n"), f"{path}:{number}"))
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
 def _json(line: bytes, where: str) -> Any:
@@ -152,8 +156,11 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror}"
-        raise DatasetError(msg) from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"{path}: cannot be read: {error.strerror}")
 
 
 def _library_rows(card: Card, source: str) -> Iterator[_Row]:

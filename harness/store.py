@@ -5,13 +5,15 @@ A result is durable when `save` returns. Several processes may write to one stor
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, overload
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -57,6 +59,37 @@ _results = sa.Table(
     sa.Column("answered_at", sa.String, nullable=False),
     sa.Column("record", sa.Text, nullable=False),
 )
+_PLACE = ("run_id", "case_id", "repeat")
+"""Where a result stands: one a case and repeat."""
+
+CHUNK = 500
+"""How many rows are read, and how many keys are looked for, at a time."""
+
+
+class SavedResults(Sequence[Result]):
+    """The results of a run, read from its store whenever they are gone through: there may be a million of them."""
+
+    def __init__(self, store: Store, run_id: str, n: int) -> None:
+        """`n`: how many there are."""
+        self._store = store
+        self._run_id = run_id
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __iter__(self) -> Iterator[Result]:
+        return self._store.each(self._run_id)
+
+    @overload
+    def __getitem__(self, place: int) -> Result: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Result]: ...
+    def __getitem__(self, place: int | slice) -> Result | Sequence[Result]:
+        if isinstance(place, int):
+            return next(islice(self, place % self._n, None))
+        start, stop, step = place.indices(self._n)
+        return tuple(islice(self, start, stop, step))
 
 
 class Store:
@@ -91,21 +124,13 @@ class Store:
         """Write results; one of the same case and repeat (an earlier failure, asked again) is replaced."""
         if not results:
             return
-        cases = {records.digest(row): row for row in (records.dump(asdict(r.case)) for r in results)}
+        cases = {id(result.case): records.case_row(result.case) for result in results}
+        rows = [records.result_row(run_id, result, cases[id(result.case)]["row_hash"]) for result in results]
         with self._writing() as connection:
-            connection.execute(
-                self._insert_or_ignore(_cases), [{"row_hash": h, "row": row} for h, row in cases.items()]
-            )
-            rows = [records.result_row(run_id, result) for result in results]
-            connection.execute(
-                _results.delete().where(
-                    _results.c.run_id == run_id,
-                    _results.c.case_id == sa.bindparam("of_case"),
-                    _results.c.repeat == sa.bindparam("of_repeat"),
-                ),
-                [{"of_case": row["case_id"], "of_repeat": row["repeat"]} for row in rows],
-            )
-            connection.execute(_results.insert(), rows)
+            connection.execute(self._insert(_cases).on_conflict_do_nothing(), list(cases.values()))
+            insert = self._insert(_results)
+            changing = {name: insert.excluded[name] for name in _results.c.keys() if name not in _PLACE}  # noqa: SIM118
+            connection.execute(insert.on_conflict_do_update(index_elements=_PLACE, set_=changing), rows)
 
     def finish(self, manifest: Manifest) -> None:
         """Record that a run is complete."""
@@ -138,13 +163,13 @@ class Store:
         """
         found: dict[str, tuple[Response, str]] = {}
         with self._reading() as connection:
-            for start in range(0, len(request_keys), 500):
+            for start in range(0, len(request_keys), CHUNK):
                 query = (
                     sa.select(_results.c.request_key, _results.c.record, _results.c.answered_at)
                     .join(_runs)
                     .where(
                         _runs.c.model_key == model_key,
-                        _results.c.request_key.in_(request_keys[start : start + 500]),
+                        _results.c.request_key.in_(request_keys[start : start + CHUNK]),
                         sa.not_(_results.c.failed),
                         _results.c.answered_at >= since,
                     )
@@ -177,14 +202,45 @@ class Store:
 
     def results(self, run_id: str) -> list[Result]:
         """What a run has so far, by case id."""
+        return list(self.each(run_id))
+
+    def each(self, run_id: str) -> Iterator[Result]:
+        """What a run has so far, by case id and repeat, some at a time: the store is free for others in between."""
         query = (
             sa.select(_results, _cases.c.row)
             .join(_cases)
             .where(_results.c.run_id == run_id)
             .order_by(_results.c.case_id, _results.c.repeat)
+            .limit(CHUNK)
+        )
+        after = sa.tuple_(_results.c.case_id, _results.c.repeat)
+        last: tuple[str, int] | None = None
+        while True:
+            with self._reading() as connection:
+                more = query if last is None else query.where(after > last)
+                rows = connection.execute(more).mappings().all()
+                found = [records.result_of(dict(row)) for row in rows]
+            yield from found
+            if len(rows) < CHUNK:
+                return
+            last = (rows[-1]["case_id"], rows[-1]["repeat"])
+
+    def answered(self, run_id: str, case_ids: Sequence[str]) -> list[Result]:
+        """What a run has of these cases and is no failed call, in no order."""
+        columns = {records.column(case_id) for case_id in case_ids}
+        query = (
+            sa.select(_results, _cases.c.row)
+            .join(_cases)
+            .where(_results.c.run_id == run_id, _results.c.case_id.in_(columns), sa.not_(_results.c.failed))
         )
         with self._reading() as connection:
             return [records.result_of(dict(row)) for row in connection.execute(query).mappings()]
+
+    def count(self, run_id: str, *, answered: bool = False) -> int:
+        """How many results a run has; `answered`: without the failed calls."""
+        query = sa.select(sa.func.count()).select_from(_results).where(_results.c.run_id == run_id)
+        with self._reading() as connection:
+            return int(connection.scalar(query.where(sa.not_(_results.c.failed)) if answered else query) or 0)
 
     def load(self, reference: str) -> Run:
         """A run by its id or an unambiguous beginning of it; raises `StoreError`."""
@@ -224,13 +280,10 @@ class Store:
         """Give the database's files back."""
         self._engine.dispose()
 
-    def _insert_or_ignore(self, table: sa.Table) -> Any:
-        """Two processes may meet the same new case at the same time."""
-        if self._engine.dialect.name == "postgresql":
-            from sqlalchemy.dialects.postgresql import insert as pg_insert
-
-            return pg_insert(table).on_conflict_do_nothing()
-        return table.insert().prefix_with("OR IGNORE")
+    def _insert(self, table: sa.Table) -> Any:
+        """An insert that knows what to do about a row that is there: two processes may meet the same new case."""
+        dialect = self._engine.dialect.name
+        return importlib.import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.compare import Change, Comparison, changes
-from harness.stats import Rate, clustered_rate, rate
+from harness.metrics.summary import outcome_rate
+from harness.stats import Rate
 from harness.store import OF_A_RUN
 from harness.types import Manifest, Tally
 
@@ -106,15 +107,7 @@ def _points(manifests: Sequence[Manifest], tallies: Mapping[str, Tally]) -> Iter
     before: Manifest | None = None
     for m in manifests:
         tally = tallies[m.run_id]
-        strict, lenient, compliance = (_rate(tally, place) for place in (1, 2, 3))
+        strict, lenient, compliance = (outcome_rate(tally.cases, place) for place in (1, 2, 3))
         changed = changes(before.fingerprint, m.fingerprint) if before else ()
         yield Point(m, strict, lenient, compliance, tally.failed, origin(m), changed)
         before = m
-
-
-def _rate(tally: Tally, place: int) -> Rate:
-    """One of the three rates, as `metrics.summary` counts it: by cases, whether asked once or more often."""
-    asked = [(counts, n) for counts, n in tally.cases.items() if counts[0]]
-    if all(counts[0] == 1 for counts, _ in asked):
-        return rate(sum(n for counts, n in asked if counts[place]), sum(n for _, n in asked))
-    return clustered_rate([pair for counts, n in asked for pair in [(counts[place], counts[0])] * n])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -20,6 +20,8 @@ JSON = Any
 """A value that `json.loads` can return."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+_SORTED = json.JSONEncoder(ensure_ascii=True, sort_keys=True, default=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Request:
         if self.tools or self.constraint or self.embed:
             constraint = self.constraint and [self.constraint.choices, self.constraint.schema]
             parts += [self.tools, constraint, self.embed]
-        return hashlib.sha256(json.dumps(parts, ensure_ascii=True, sort_keys=True, default=dict).encode()).hexdigest()
+        return hashlib.sha256(_SORTED.encode(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +239,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One cell over one dataset."""
+    """One cell over one dataset. `results`: by case id and repeat; very many of them are read when they are looked at."""
 
     manifest: Manifest
-    results: tuple[Result, ...] = field(default=())
+    results: Sequence[Result] = field(default=())
 
 
 class Tally(NamedTuple):

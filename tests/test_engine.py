@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from harness import asking, engine
+from harness import answering, engine
 from harness import store as store_module
 from harness.backends._http import failed
 from harness.errors import BackendError, BackendUnavailable, Interrupted, StoreError
+from harness.pace import _retries
 from harness.store import Store, open_store
 from harness.types import ModelInfo, Request, Response, Result, Run
 
@@ -44,8 +45,7 @@ def store(project: Project) -> Iterator[Store]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     skip_certificates(monkeypatch)
-    monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.001)
-    monkeypatch.setattr(asking, "LONGEST_WAIT_S", 0.01)
+    monkeypatch.setattr(_retries, "FIRST_WAIT_S", 0.001)
 
 
 def served(project: Project, server: FakeOpenAI, **more: Any) -> None:
@@ -166,7 +166,7 @@ def test_without_a_flag_the_configuration_says_how_many_at_once(
 def test_an_embedded_engine_gets_no_more_at_once_than_it_has_slots_because_the_rest_would_wait_as_latency(
     project: Project, store: Store
 ) -> None:
-    cases(project, 8)
+    cases(project, 40)
     assert busiest(project, store, exclusive=True, slots=2, jobs=6) == 2
     assert busiest(project, store, exclusive=True, slots=2, jobs=1) == 1
     assert busiest(project, store, exclusive=False, slots=2, jobs=6) == 6
@@ -272,9 +272,8 @@ def test_a_backend_that_never_returns_is_timed_out(project: Project, store: Stor
 
 @pytest.mark.parametrize("headers", [{"Retry_After": "0.2"}, {"Retry_After_Ms": "200"}])
 def test_the_engine_waits_as_long_as_the_server_asks(
-    project: Project, store: Store, server: FakeOpenAI, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    project: Project, store: Store, server: FakeOpenAI, headers: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(asking, "LONGEST_WAIT_S", 60.0)
     served(project, server, retries=1)
     at: list[float] = []
 
@@ -287,19 +286,15 @@ def test_the_engine_waits_as_long_as_the_server_asks(
     assert 0.2 <= at[2] - at[1] < 5
 
 
-def test_waiting_grows_and_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "FIRST_WAIT_S", 1.0)
-    monkeypatch.setattr(asking, "LONGEST_WAIT_S", 60.0)
-    for attempt, middle in ((1, 1), (2, 2), (3, 4), (7, 60), (50, 60)):
-        assert middle * 0.5 <= asking.wait_s(attempt, None) <= middle * 1.5
-    assert 3 <= asking.wait_s(1, 3.0) <= 3.1
-    assert asking.wait_s(1, 86_400.0) <= 60.1
+def test_a_server_that_asks_for_a_day_is_not_waited_for(project: Project, store: Store, server: FakeOpenAI) -> None:
+    served(project, server)
+    server.next(Reply(), error(429, Retry_After="86400"))
+    (failure,) = execute(project, store, jobs=1).failures
+    assert "asks to wait 24 hours" in str(failure)
+    assert "--resume" in str(failure)
 
 
-def test_waiting_is_no_latency(
-    project: Project, store: Store, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(asking, "LONGEST_WAIT_S", 60.0)
+def test_waiting_is_no_latency(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server, retries=1)
     server.next(Reply(), error(429, Retry_After="0.4"))
     latency = run_of(project, store, jobs=1).results[0].response.latency_s
@@ -782,8 +777,8 @@ def test_answers_of_a_model_without_a_digest_are_good_for_a_day(
 ) -> None:
     info = ModelInfo(model="scripted", digest=digest)
     run_of(project, store, backend=lambda _: Scripted(answer, info=info))
-    real, later = engine.now, timedelta(hours=hours_later)
-    monkeypatch.setattr(engine, "now", lambda offset=timedelta(): real(offset + later))
+    real, later = answering.now, timedelta(hours=hours_later)
+    monkeypatch.setattr(answering, "now", lambda offset=timedelta(): real(offset + later))
     again = run_of(project, store, backend=lambda _: Scripted(answer, info=info))
     assert {result.cached for result in again.results} == {still_good}
 

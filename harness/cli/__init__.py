@@ -11,17 +11,21 @@ from typing import Annotated
 import typer
 
 from harness.cli import (
+    advise,
     baseline,
     compare,
+    cost,
     datasets,
     history,
     judge,
     models,
+    monitor,
     port,
     project,
     prompts,
     reading,
     runs,
+    saved,
     weekly,
 )
 
@@ -37,11 +41,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 runs.add_to(app)
+saved.add_to(app)
 weekly.add_to(app)
 compare.add_to(app)
+cost.add_to(app)
+advise.add_to(app)
 history.add_to(app)
 judge.add_to(app)
 port.add_to(app)
+monitor.add_to(app)
 reading.add_to(app)
 app.add_typer(baseline.app, name="baseline")
 app.add_typer(prompts.app, name="prompts")

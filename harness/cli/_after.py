@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from harness.config import Config
     from harness.engine import Outcome
@@ -16,6 +17,27 @@ if TYPE_CHECKING:
     from harness.plan import Cell
     from harness.store import Store
     from harness.types import Run
+
+
+def show(found: Config, outcome: Outcome, outputs: Sequence[Path]) -> None:
+    """What went wrong, the matrix of what was run, and the reports of it."""
+    from harness import report
+    from harness.cli._common import complain, console
+    from harness.report.terminal import matrix
+
+    for error in dict.fromkeys(map(str, outcome.failures)):
+        complain(error)
+    for line in why_calls_failed(outcome.runs):
+        complain(line, "note")
+    if not outcome.runs:
+        return
+    names = {one.manifest.eval for one in outcome.runs}
+    built = report.build(outcome.runs, asked=report.asked_by(found, names))
+    for path in outputs:
+        report.write(built, path)
+    console().print(matrix(built))
+    for path in outputs:
+        typer.echo(f"report: {path}")
 
 
 def end(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
@@ -31,7 +53,7 @@ def end(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
         typer.secho(f"{result.verdict.value:9} ", fg=colour, nl=False)
         typer.echo(result.message)
     if outcome.failures:
-        raise typer.Exit(2)
+        raise typer.Exit(max(failure.exit_code for failure in outcome.failures))
     verdicts = {result.verdict for result in results if result.asked or result.verdict is Verdict.FAILED}
     if Verdict.UNDECIDED in verdicts or any(r.response.error for run in outcome.runs for r in run.results):
         raise typer.Exit(4)

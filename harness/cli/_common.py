@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.config import Config
+
+Output = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--output", "-o", envvar="HARNESS_OUTPUT", help="Write a report: .html .json .jsonl .csv .md; repeatable."
+    ),
+]
 
 
 def complain(message: str, word: str = "error") -> None:

@@ -1,4 +1,4 @@
-"""`run`, and what makes something of saved runs: `report`, `rescore`."""
+"""`run`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from harness.cli._common import Output
 
-    from harness.store import Store
-    from harness.types import Decoding, Result, Run
+if TYPE_CHECKING:
+    from harness.types import Decoding
 
 Evals = Annotated[list[str] | None, typer.Argument(help="Names or paths of evals; all of them if none is named.")]
-Output = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--output", "-o", envvar="HARNESS_OUTPUT", help="Write a report: .html .json .jsonl .csv .md; repeatable."
-    ),
-]
 
 
 class DecodingName(StrEnum):
@@ -35,8 +28,6 @@ class DecodingName(StrEnum):
 def add_to(app: typer.Typer) -> None:
     """Register the commands of this file."""
     app.command()(run)
-    app.command()(report)
-    app.command()(rescore)
 
 
 def run(
@@ -44,7 +35,10 @@ def run(
     backend: Annotated[
         list[str] | None,
         typer.Option(
-            "--backend", "-b", envvar="HARNESS_BACKEND", help="A backend of harness.toml, or replay:RUN; repeatable."
+            "--backend",
+            "-b",
+            envvar="HARNESS_BACKEND",
+            help="A backend of harness.toml, replay:RUN or replay:FILE.jsonl; repeatable.",
         ),
     ] = None,
     ladder: Annotated[
@@ -101,6 +95,20 @@ def run(
         str | None,
         typer.Option(envvar="HARNESS_AGAINST", help="Judge each run against `baseline`, `previous`, or a saved run."),
     ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(min=0, envvar="HARNESS_BUDGET", help="Stop before more than so many dollars are spent (exit 3)."),
+    ] = None,
+    estimate: Annotated[  # noqa: FBT002  Typer's way to say a flag
+        bool, typer.Option("--estimate", help="Say how many calls, tokens and dollars it would take. Asks no model.")
+    ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(envvar="HARNESS_RECORD", help="Write the answers to a .jsonl file, for --backend replay:FILE."),
+    ] = None,
+    quiet: Annotated[  # noqa: FBT002  Typer's way to say a flag
+        bool, typer.Option("--quiet", "-q", envvar="HARNESS_QUIET", help="No progress.")
+    ] = False,
     output: Output = None,
 ) -> None:
     """Run prompt variants on backends over golden datasets, and judge the gates.
@@ -115,15 +123,19 @@ def run(
 
         harness run evals/ticket_triage.toml --variant gpt --limit 20 -o x.jsonl
 
-    Exit codes: 0 good, 1 a gate failed or a regression, 2 usage or configuration, 4 calls failed or a gate is
-    undecided, 70 a bug of the harness, 130 interrupted.
+        harness run --estimate                          # what would it cost?
+
+        harness run -b gpt-4o --budget 2.00             # stop before it costs more; --resume goes on
+
+    Exit codes: 0 good, 1 a gate failed or a regression, 2 usage or configuration, 3 budget exhausted, 4 calls failed or
+    a gate is undecided, 70 a bug of the harness, 130 interrupted, 143 terminated.
     """
     from harness import api, judging
     from harness import report as report_module
     from harness.cli import _after as after
-    from harness.cli._common import complain, console
-    from harness.cli._progress import listener
-    from harness.report.terminal import matrix
+    from harness.cli._estimate import tell
+    from harness.cli._progress import listener, spent
+    from harness.estimate import estimate as estimates
 
     options = api.Options(
         backend=tuple(backend or ()),
@@ -137,6 +149,8 @@ def run(
         resume=resume,
         jobs=jobs,
         tag=tuple(tag or ()),
+        budget_usd=budget,
+        record=record,
         every_backend=bool(evals and (backend or ladder)),
     )
     with api.project() as (project, store):
@@ -145,130 +159,17 @@ def run(
         for path in outputs:
             report_module.check_path(path)
         cells = [replace(cell) for cell in api.cells(project, store, evals or (), options) for _ in range(repeat_cell)]
+        if estimate:
+            tell(estimates(project, store, cells))
+            return
         if against == judging.BASELINE:
             judging.need_baselines(project, [cell for cell in cells if cell.is_own])
-        with listener() as heard:
+        with listener(spent(project), quiet=quiet or project.run.quiet) as heard:
             outcome = api.execute(project, store, cells, options, heard)
-        for error in outcome.failures:
-            complain(str(error))
-        for line in after.why_calls_failed(outcome.runs):
-            complain(line, "note")
-        if outcome.runs:
-            names = {one.manifest.eval for one in outcome.runs}
-            built = report_module.build(outcome.runs, asked=report_module.asked_by(project, names))
-            for path in outputs:
-                report_module.write(built, path)
-            console().print(matrix(built))
-            for path in outputs:
-                typer.echo(f"report: {path}")
+        after.show(project, outcome, outputs)
         for line in after.noise(outcome.runs) if repeat_cell > 1 else ():
             typer.echo(line)
         judged = after.judge(project, store, outcome.runs, cells)
         if against:
             judged = after.judge_against(project, store, against, outcome.runs, cells, judged)
     after.end(outcome, judged)
-
-
-def report(
-    evals: Annotated[
-        list[str] | None, typer.Argument(help="Names of evals, or ids of runs; all evals if none.")
-    ] = None,
-    output: Output = None,
-) -> None:
-    """Write a report of saved runs: the newest of every cell, or those that are named. Asks no model.
-
-    Examples:
-        harness report                                  # reports/report.html
-
-        harness report ticket_triage -o triage.html -o triage.md
-    """
-    from harness import api, history
-    from harness import report as report_module
-    from harness.cli._common import console
-    from harness.errors import StoreError
-    from harness.report.terminal import matrix
-
-    with api.project() as (project, store):
-        outputs = output or [project.root / "reports" / "report.html"]
-        for path in outputs:
-            report_module.check_path(path)
-        wanted: list[str | None] = list(evals) if evals else [None]
-        runs = [one for name in wanted for one in _find_runs(store, name, project.backends)]
-        if not runs:
-            msg = f"no finished runs in {store.url}: `harness run` makes some"
-            raise StoreError(msg)
-        names = dict.fromkeys(run.manifest.eval for run in runs)
-        trends = [trend for name in names for trend in history.trends(store, name)]
-        built = report_module.build(runs, trends, report_module.asked_by(project, names))
-        console().print(matrix(built))
-        for path in outputs:
-            report_module.write(built, path)
-            typer.echo(f"report: {path}")
-
-
-def _find_runs(store: Store, name: str | None, backends: Iterable[str] = ()) -> list[Run]:
-    """The newest runs of an eval (on these backends, if any are given), or the run of that id."""
-    from harness.lookup import find_run
-    from harness.port import is_imported
-
-    known = set(backends)
-    latest = store.latest(name)
-    runs = [run for run in latest if not known or run.manifest.backend in known or is_imported(run.manifest)]
-    return runs if runs or name is None else [find_run(store, name)]
-
-
-def rescore(
-    runs: Annotated[list[str], typer.Argument(help="Ids of runs, or names of evals: the newest run of each cell.")],
-    output: Output = None,
-) -> None:
-    """Read saved replies again with today's contracts. Makes new runs that name the old ones; asks no model.
-
-    Example:
-
-        harness rescore ticket_triage
-    """
-    from harness import api
-    from harness import report as report_module
-    from harness.cli._common import console
-    from harness.report.terminal import matrix
-    from harness.rescore import differences
-
-    for path in output or ():
-        report_module.check_path(path)
-    with api.project() as (project, store):
-        again = []
-        for old in [one for name in runs for one in _find_runs(store, name)]:
-            new = _read_again(project.root, old)
-            changed = differences(old.results, new.results)
-            store.add(new)
-            again.append(new)
-            typer.echo(
-                f"{old.manifest.run_id} -> {new.manifest.run_id}: {len(changed)} of {len(new.results)} readings changed"
-            )
-            for before, after in changed[:10]:
-                typer.echo(f"  {after.case.id}: {_said(before)} -> {_said(after)}")
-        built = report_module.build(again)
-        console().print(matrix(built))
-        for path in output or ():
-            report_module.write(built, path)
-            typer.echo(f"report: {path}")
-
-
-def _read_again(root: Path, old: Run) -> Run:
-    """By the eval of that name as it is now; an import that has none, by the rules it was read by."""
-    from harness import evals, port
-    from harness.rescore import rescore as by_eval
-
-    if port.is_imported(old.manifest) and not (root / evals.FOLDER / f"{old.manifest.eval}.toml").is_file():
-        return port.read_again(old)
-    (definition,) = evals.find(root, [old.manifest.eval])
-    return by_eval(old, definition)
-
-
-def _said(result: Result) -> str:
-    """A reading in a few words."""
-    reading = result.reading
-    if reading is None:
-        return "no answer"
-    codes = f" ({', '.join(reading.violations)})" if reading.violations else ""
-    return f"{reading.lenient}{codes}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,14 +44,16 @@ def classify(results: Sequence[Result], labels: tuple[str, ...], *, lenient: boo
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    answered = [(r.case.expected, r.reading) for r in results if r.reading is not None]
-    if not answered:
-        return Classification(labels, 0.0, (), ())
-    gold = [labels.index(expected) for expected, _ in answered]
     # Numbers, not names: a user's own label may well be called "unusable".
     index = {label: i for i, label in enumerate(labels)}
-    values = (reading.lenient if lenient else reading.strict for _, reading in answered)
-    said = [index.get(value, len(labels)) if isinstance(value, str) else len(labels) for value in values]
+    gold, said = array("l"), array("l")
+    for result in results:
+        if result.reading is not None:
+            value = result.reading.lenient if lenient else result.reading.strict
+            gold.append(index[result.case.expected])
+            said.append(index.get(value, len(labels)) if isinstance(value, str) else len(labels))
+    if not gold:
+        return Classification(labels, 0.0, (), ())
     known = list(range(len(labels)))
     precision, recall, f1, support = precision_recall_fscore_support(gold, said, labels=known, zero_division=0)
     matrix = confusion_matrix(gold, said, labels=[*known, len(labels)])

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness import evals
+from harness.bill import Advice
 from harness.compare import Comparison, Question, compare, side
 from harness.compare.ladder import Ladder, climb
 from harness.compare.noise import floor
 from harness.compare.portability import Portability, Prompts, portability
 from harness.compare.verdicts import DEFAULT_MARGIN
 from harness.config import Config
+from harness.cost import Price, is_local, price_of
 from harness.errors import ConfigError
 from harness.types import Decoding, Run
 
@@ -24,7 +26,8 @@ class Asked:
     that is not in it, a variant counts only if no other one was run. `margins` (default 0.03) and `decodings` (default
     free): by eval, what its gates say and what production uses. `ladders`: name -> backends, the first being the one
     that the others are judged against. `comparisons`: shown as they are, before all others. `noise`: two runs of the
-    same thing; else it is looked for among the runs.
+    same thing; else it is looked for among the runs. `prices`: backend -> what it charges, `None` of one's own server.
+    `advice`: what should move and what that does to the bill, from the newest runs of all evals.
     """
 
     pair: tuple[str, str] | None = None
@@ -34,16 +37,20 @@ class Asked:
     ladders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
     noise: Comparison | None = None
+    prices: Mapping[str, Price | None] = field(default_factory=dict)
+    advice: Advice | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the runs of one eval say to it."""
+    """What the runs of one eval say to it. `prices` and `advice` are what was asked with."""
 
     comparisons: tuple[Comparison, ...] = ()
     portability: Portability | None = None
     ladders: tuple[Ladder, ...] = ()
     noise: Comparison | None = None
+    prices: Mapping[str, Price | None] = field(default_factory=dict)
+    advice: Advice | None = None
 
 
 NO_ANSWERS = Answers()
@@ -55,12 +62,14 @@ def asked_by(found: Config, names: Iterable[str]) -> Asked:
     Raises `ConfigError` for nothing: a report of saved runs does not fail for a file that was changed since.
     """
     definitions = [definition for name in dict.fromkeys(names) for definition in _definition(found, name)]
+    priced = [(name, price_of(found, backend)) for name, backend in found.backends.items()]
     return Asked(
         pair=(found.pair.reference, found.pair.candidate) if found.pair else None,
         own={name: backend.variant for name, backend in found.backends.items()},
         margins={one.name: one.gates.margin for one in definitions if one.gates.margin is not None},
         decodings={one.name: one.decoding[0] for one in definitions},
         ladders={name: ladder.steps for name, ladder in found.ladders.items()},
+        prices={name: price for name, price in priced if price is not None or is_local(found, found.backends[name])},
     )
 
 
@@ -75,6 +84,8 @@ def answers(asked: Asked, name: str, runs: Sequence[Run]) -> Answers:
         portability=_portability(cells, margin),
         ladders=tuple(ladder for ladder in ladders if ladder is not None),
         noise=asked.noise or floor(runs),
+        prices=asked.prices,
+        advice=asked.advice,
     )
 
 

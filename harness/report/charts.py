@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.report.text import visible
+from harness.report.text import dollars, visible
 
 # Drawn in these, replaced by the page's own: matplotlib knows no CSS variable.
 _INK, _RULE, _HOLLOW = "#010101", "#020202", "#070707"
@@ -176,6 +176,60 @@ def tradeoff(owner: str, places: Sequence[Place]) -> str:
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     described = f"Strict accuracy over seconds per call, for {', '.join(visible(place.label) for place in places)}"
     return _for_page(out.getvalue(), _prefix(owner, "tradeoff"), described)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One bar of a bill: a name, its parts in USD by what they are for, and what of it is the server."""
+
+    label: str
+    parts: Sequence[tuple[str, float]]
+    server_usd: float = 0.0
+
+    @property
+    def usd(self) -> float:
+        """All of it."""
+        return sum(value for _, value in self.parts) + self.server_usd
+
+
+def bill(owner: str, stacks: Sequence[Stack]) -> str:
+    """What a month costs, a bar for each way to run it; what is for `owner` is filled. The SVG is safe in a page.
+
+    The server is hatched: it costs the same whatever it is asked.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    with mpl.rc_context({**_RC, "hatch.linewidth": 0.8, "hatch.color": _SERIES[1]}):
+        figure = Figure(figsize=(5.2, 0.7 + 0.42 * len(stacks)), layout="constrained")
+        figure.patch.set_alpha(0)
+        axes = figure.subplots()
+        axes.patch.set_alpha(0)
+        most = max(stack.usd for stack in stacks) or 1.0
+        for place, stack in enumerate(stacks):
+            left = 0.0
+            for name, value in stack.parts:
+                colour = _SERIES[0] if name == owner else _HOLLOW
+                axes.barh(place, value, left=left, height=0.6, color=colour, edgecolor=_SERIES[0], linewidth=0.8)
+                left += value
+            if stack.server_usd:
+                drawn: dict[str, Any] = {"color": _HOLLOW, "edgecolor": _SERIES[1], "hatch": "////", "linewidth": 0.8}
+                axes.barh(place, stack.server_usd, left=left, height=0.6, **drawn)
+            axes.annotate(dollars(stack.usd), (stack.usd, place), (5, 0), textcoords="offset points", va="center")
+        axes.set_xlim(0, 1.16 * most)
+        axes.set_yticks(range(len(stacks)), [stack.label for stack in stacks])
+        axes.invert_yaxis()
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        axes.xaxis.set_major_formatter(lambda x, _: f"${x:,.10g}")
+        axes.grid(visible=True, axis="x", color=_RULE, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0)
+        axes.set_xlabel("USD a month")
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    described = f"USD a month: {', '.join(f'{stack.label} {dollars(stack.usd)}' for stack in stacks)}"
+    return _for_page(out.getvalue(), _prefix(owner, "bill"), described)
 
 
 def _days(dots: Sequence[Dot]) -> tuple[list[int], list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 from harness.metrics.classification import Classification, classify
@@ -21,25 +22,41 @@ and a wrong one · no clear answer · the call failed. Exactly one holds, so tha
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CellReport:
-    """One run. `name` is `variant@backend`, with what tells it apart where two runs are of the same cell."""
+    """One run. `name` is `variant@backend`, with what tells it apart where two runs are of the same cell.
+
+    `unfinished`: it was interrupted, some of its cases were never asked. `scorable`: its labels can be counted one
+    against the other. What only the pages show is computed where it is looked at, once.
+    """
 
     name: str
     manifest: Manifest
     summary: Summary
     outcomes: Mapping[Outcome, int]
-    classification: Classification | None
-    classification_lenient: Classification | None
-    extraction: Extraction | None
-    extraction_lenient: Extraction | None
-    results: tuple[Result, ...]
+    results: Sequence[Result]
+    unfinished: bool
+    scorable: bool
 
-    @property
-    def unfinished(self) -> bool:
-        """The run was interrupted: some of its cases were never asked."""
-        judged = {r.case.id for r in self.results if r.case.expected is not None}
-        return self.manifest.finished_at is None or len(judged) < self.manifest.n_cases
+    @cached_property
+    def classification(self) -> Classification | None:
+        """Label by label, read strictly."""
+        return classify(self.results, self.manifest.labels) if self.scorable else None
+
+    @cached_property
+    def classification_lenient(self) -> Classification | None:
+        """Label by label, read leniently."""
+        return classify(self.results, self.manifest.labels, lenient=True) if self.scorable else None
+
+    @cached_property
+    def extraction(self) -> Extraction | None:
+        """Field by field, read strictly."""
+        return extract(self.results) if self.manifest.task == "extraction" else None
+
+    @cached_property
+    def extraction_lenient(self) -> Extraction | None:
+        """Field by field, read leniently."""
+        return extract(self.results, lenient=True) if self.manifest.task == "extraction" else None
 
     @property
     def judged(self) -> tuple[Result, ...]:
@@ -61,15 +78,20 @@ class JoinedCase:
         return len({r.score.strict for r in self.results if r is not None and r.score is not None}) > 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EvalReport:
     """All cells of one eval. `trends`: what became of them from run to run. Both it and `answers`: where asked for."""
 
     name: str
     cells: tuple[CellReport, ...]
-    cases: tuple[JoinedCase, ...]
+    runs: tuple[Run, ...]
     trends: tuple[Trend, ...] = ()
     answers: Answers = NO_ANSWERS
+
+    @cached_property
+    def cases(self) -> tuple[JoinedCase, ...]:
+        """Every case beside its replies, made where it is looked at: most screens do not."""
+        return _join(self.runs)
 
     @property
     def task(self) -> str:
@@ -116,25 +138,27 @@ def _eval(name: str, runs: list[Run], trends: Sequence[Trend], asked: Asked) -> 
     cells = tuple(_cell(run, label) for run, label in zip(runs, _labels(runs), strict=True))
     shown = {(name, run.manifest.cell, run.manifest.split) for run in runs}
     own_trends = tuple(t for t in trends if (t.eval, t.cell, t.split) in shown)
-    return EvalReport(name, cells, _join(runs), own_trends, answers(asked, name, runs))
+    return EvalReport(name, cells, tuple(runs), own_trends, answers(asked, name, runs))
 
 
 def _cell(run: Run, name: str) -> CellReport:
     manifest = run.manifest
-    judged = [r for r in run.results if r.case.expected is not None]
-    counted = Counter(outcome(r) for r in judged)
-    # A label that the manifest does not know cannot be scored; the rates still can.
-    scorable = manifest.task == "classification" and all(r.case.expected in manifest.labels for r in judged)
+    counted: Counter[Outcome] = Counter()
+    asked, before, strange = 0, "", False
+    for result in run.results:
+        if result.case.expected is not None:
+            counted[outcome(result)] += 1
+            strange = strange or result.case.expected not in manifest.labels
+            asked, before = asked + (result.case.id != before), result.case.id
     return CellReport(
         name=name,
         manifest=manifest,
         summary=summarize(run.results),
         outcomes={kind: counted[kind] for kind in OUTCOMES},
-        classification=classify(run.results, manifest.labels) if scorable else None,
-        classification_lenient=classify(run.results, manifest.labels, lenient=True) if scorable else None,
-        extraction=extract(run.results) if manifest.task == "extraction" else None,
-        extraction_lenient=extract(run.results, lenient=True) if manifest.task == "extraction" else None,
         results=run.results,
+        unfinished=manifest.finished_at is None or asked < manifest.n_cases,
+        # A label that the manifest does not know cannot be scored; the rates still can.
+        scorable=manifest.task == "classification" and not strange,
     )
 
 
@@ -148,7 +172,7 @@ def _labels(runs: list[Run]) -> list[str]:
     return labels
 
 
-def _join(runs: list[Run]) -> tuple[JoinedCase, ...]:
+def _join(runs: Sequence[Run]) -> tuple[JoinedCase, ...]:
     """What was judged. Cases are the same where id and content are: an edited one is never silently compared."""
     judged = [[r for r in run.results if r.case.expected is not None] for run in runs]
     by_run = [{(r.case.id, r.case.digest, r.repeat): r for r in results} for results in judged]

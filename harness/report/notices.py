@@ -44,6 +44,7 @@ def _of_cell(cell: CellReport) -> Iterator[Notice]:
 def _across(report: EvalReport) -> Iterator[str]:
     if len(report.cells) == 1:
         yield "Only one cell was run. Whether the prompt travels shows against another variant or another backend."
+        return
     apart = sum(any(result is None for result in joined.results) for joined in report.cases)
     if apart:
         some = f"{apart:,} of {plural(len(report.cases), 'case')} were not asked in every cell"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.cost import Spent, spent
 from harness.report import compared
 from harness.report.data import CellReport, EvalReport, Report
 from harness.report.notices import notices
-from harness.report.text import NOTHING, number, rate_text, seconds, visible
+from harness.report.text import NOTHING, dollars, number, plural, rate_text, seconds, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,7 +27,7 @@ def matrix(report: Report) -> RenderableType:
 
     parts: list[RenderableType] = []
     for e in report.evals:
-        parts += [Text(visible(e.name), style="bold"), _rates(e), _violations(e)]
+        parts += [Text(visible(e.name), style="bold"), _rates(e), _violations(e), *_costs(e)]
         parts += _answers(e)
         parts += [Text(f"{'!' if notice.kind == 'error' else '·'} {visible(notice.text)}") for notice in notices(e)]
         parts.append(Text(""))
@@ -51,6 +52,26 @@ def _answers(e: EvalReport) -> list[RenderableType]:
         lines.append(Text(f"ladder {visible(ladder.name)}", style="dim"))
         lines += [Text(f"  {visible(step.sentence)}") for step in ladder.steps]
     return [Text(""), *lines, Text("")] if lines else []
+
+
+def _costs(e: EvalReport) -> list[RenderableType]:
+    """What each run came to whose backend has a price."""
+    from rich.text import Text
+
+    told = []
+    for cell in e.cells:
+        price = e.answers.prices.get(cell.manifest.backend)
+        if price is not None:
+            told.append(Text(visible(f"  {cell.name}: {_cost(spent(cell.results, price))}"), style="dim"))
+    return list(told)
+
+
+def _cost(of: Spent) -> str:
+    if not of.asked:
+        return "cost nothing: every answer is from the store"
+    per_1k = f" ({dollars(of.usd_per_1k)} per 1,000)" if of.usd_per_1k is not None else ""
+    more = f", at most {dollars(of.at_most_usd)}: {plural(of.untold, 'attempt')} without a count" if of.untold else ""
+    return f"cost {dollars(of.usd)} for {plural(of.asked, 'call')}{per_1k}{more}"
 
 
 def _rates(e: EvalReport) -> Table:

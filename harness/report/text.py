@@ -54,6 +54,19 @@ def seconds(value: float | None) -> str:
     return f"{value:,.{decimals}f} s"
 
 
+def dollars(value: float | None) -> str:
+    """`$1,204`, `$48.00`, `$0.31`, `$0.00080`; of less than ten cents, two figures that say something."""
+    if value is None:
+        return NOTHING
+    if value < 0:
+        return f"−{dollars(-value)}"
+    if value >= 1000 or value == 0:
+        return f"${value:,.0f}"
+    if value >= 0.1:
+        return f"${value:.2f}"
+    return f"${value:.{1 - math.floor(math.log10(value))}f}" if value >= 1e-9 else "$0"
+
+
 def moment(stamp: str) -> str:
     """`2025-06-01 10:04 UTC` of an ISO 8601 time; anything else as it is."""
     try:

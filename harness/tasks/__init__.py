@@ -28,6 +28,8 @@ class Task(ABC):
     """Cases that are asked too but never judged: what the others are judged against."""
     embeds: bool = False
     """Whether it asks for vectors instead of replies."""
+    judges_together: bool = False
+    """Whether scores show only once all replies are there, by `judge`."""
 
     @property
     def settings(self) -> Mapping[str, JSON]:
@@ -55,9 +57,9 @@ class Task(ABC):
     def score(self, reading: Reading, case: Case) -> Score | None:
         """Right or wrong; `None` where that shows only beside the other replies."""
 
-    def judge(self, results: Sequence[Result]) -> list[Result]:
-        """Score what shows only beside the other replies, once all are there."""
-        return list(results)
+    def judge(self, results: Sequence[Result]) -> Sequence[Result]:
+        """Score what shows only beside the other replies, once all are there. Called where `judges_together`."""
+        return results
 
 
 def read_and_score(task: Task, case: Case, response: Response) -> tuple[Reading | None, Score | None]:

@@ -48,6 +48,7 @@ class Embedding(Task):
     k: int = 5
     sampling: Sampling = field(default=Sampling())
     embeds: bool = True
+    judges_together: bool = True
 
     @property
     def settings(self) -> Mapping[str, JSON]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.metrics.summary import accuracy, summarize, unstable
+from harness.metrics.summary import accuracy, summarize
 from harness.stats import rate
 from harness.types import Result
 
@@ -54,8 +54,8 @@ def test_repeats_are_averaged_within_their_case_first() -> None:
 
 def test_a_case_whose_repeats_differ_is_unstable_even_if_all_are_wrong() -> None:
     results = [answered("a", said, id=case) for case, said in (("x", "b"), ("x", "c"), ("y", "b"), ("y", "b"))]
-    assert unstable(results) == rate(1, 2)
-    assert unstable([RIGHT, WRONG]) is None
+    assert summarize(results).unstable == rate(1, 2)
+    assert summarize([RIGHT, WRONG]).unstable is None
 
 
 def test_what_is_only_context_is_read_and_not_judged() -> None:

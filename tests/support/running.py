@@ -9,10 +9,11 @@ from typing import Any
 from harness import backends, engine
 from harness.backends import Backend
 from harness.config import BackendConfig
-from harness.engine import Outcome, Settings
+from harness.engine import Outcome
 from harness.listener import Listener
 from harness.models import Progress
 from harness.plan import Cell
+from harness.session import Settings
 from harness.store import Store
 from harness.types import ModelInfo, Request, Response, Result, Run
 

@@ -15,7 +15,18 @@ from harness.report.data import EvalReport, Report
 from harness.report.formats.json import dumps
 from harness.report.headline import sentences
 from harness.report.notices import notices
-from harness.report.text import interval, moment, number, one_line, percent, plural, rate_text, seconds, visible
+from harness.report.text import (
+    dollars,
+    interval,
+    moment,
+    number,
+    one_line,
+    percent,
+    plural,
+    rate_text,
+    seconds,
+    visible,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -108,6 +119,7 @@ def _environment() -> Environment:
         "embedded": lambda value: Markup(embedded(value)),  # noqa: S704  escaped for where it goes
         "interval": interval,
         "typeset": lambda text: _MINUS.sub("−", text).replace(" -> ", " → "),
+        "dollars": dollars,
         "moment": moment,
         "number": number,
         "points": compared.points,

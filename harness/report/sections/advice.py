@@ -1,0 +1,96 @@
+"""Should this task move: the decision, its reasons, what it costs a month now and then, and the whole bill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.bill import Advised, Bill, Decision, Line
+from harness.report.charts import Stack, bill
+from harness.report.data import EvalReport
+from harness.report.text import NOTHING, dollars, number
+
+ORDER = 11
+TITLE = "Should it move?"
+
+_STANDING = {Decision.MOVE: "good", Decision.KEEP: "bad", Decision.INCONCLUSIVE: "open"}
+STANDS = {"for": "for moving", "against": "against it", "open": "not known", "note": "to note"}
+
+
+def context(report: EvalReport) -> dict[str, Any] | None:
+    """The eval's own part, and the bill of all evals as a picture and a table; nothing where none was asked for."""
+    advice = report.answers.advice
+    one = advice.of(report.name) if advice else None
+    if advice is None or one is None:
+        return None
+    whole = advice.bill
+    return {
+        "one": one,
+        "standing": _STANDING[one.decision],
+        "reasons": [(STANDS[reason.stands], reason.text) for reason in one.reasons],
+        "facts": _facts(one.line, whole),
+        "chart": bill(report.name, stacks(whole)) if whole.today_usd else "",
+        "rows": [(each, _standing(each), _row(each.line, whole)) for each in advice.advised],
+        "bill": whole,
+        "left_out": advice.left_out,
+        "has_estimated": any(line.estimated for line in whole.lines),
+        "prices": sorted({line.price_now.source for line in whole.lines if line.price_now}),
+    }
+
+
+def stacks(whole: Bill) -> list[Stack]:
+    """A bar for each way to run it."""
+    today = [(line.eval, line.today_usd or 0.0) for line in whole.lines]
+    split = [(line.eval, (line.then_usd if line in whole.moving else line.today_usd) or 0.0) for line in whole.lines]
+    then = [(line.eval, line.then_usd or 0.0) for line in whole.lines]
+    return [
+        Stack("today", today),
+        Stack("in batches", [(line.eval, line.batch_usd or 0.0) for line in whole.lines]),
+        Stack("as advised", split, whole.server_usd(whole.moving)),
+        Stack("all moved", then, whole.server_usd(whole.lines)),
+    ]
+
+
+def _standing(one: Advised) -> str:
+    return _STANDING[one.decision]
+
+
+def _row(line: Line, whole: Bill) -> list[str]:
+    """Volume, tokens, and the month: today, in batches, saved."""
+    used = line.usage_now
+    about = "≈" if line.estimated else ""
+    saved = whole.saved_usd(line) if line.eval in whole.moved else None
+    return [
+        number(line.daily_calls),
+        f"{about}{number(used.prompt_tokens)} + {number(used.completion_tokens)}" if used else NOTHING,
+        f"{about if line.today_usd is not None else ''}{dollars(line.today_usd)}",
+        f"{about if line.batch_usd is not None else ''}{dollars(line.batch_usd)}",
+        number(line.break_even),
+        dollars(saved),
+    ]
+
+
+def _facts(line: Line, whole: Bill) -> list[tuple[str, str]]:
+    """Where each figure of the eval is from."""
+    facts = []
+    for when, backend, used in (("today", line.now, line.usage_now), ("then", line.then, line.usage_then)):
+        if used is None:
+            continue
+        instead = " (its own were not measured, so these are the nearest)" if when == "today" and line.estimated else ""
+        retried = f", {used.tries:.3f} attempts" if used.tries > 1 else ""
+        tokens = f"{used.prompt_tokens:,.1f} tokens in and {used.completion_tokens:,.1f} out a call{retried}"
+        facts.append(
+            (f"{when}: {backend}", f"{tokens}, over {used.n:,} calls of {used.cell}, run {used.run_id}{instead}")
+        )
+    if line.today_usd is not None and line.price_now is not None:
+        price = f"{line.price_now.prompt_usd:g} in and {line.price_now.completion_usd:g} out per million tokens"
+        facts.append(("price today", f"USD {price} ({line.price_now.source})"))
+        calls = f"{line.daily_calls:,} a day × 30 days × {dollars(line.per_call_usd)} = {dollars(line.today_usd)}"
+        facts.append(("month today", calls))
+    if line.break_even is not None:
+        carried = f"; one server carries {line.capacity:,}" if line.capacity is not None else ""
+        told = f"from {line.break_even:,} calls a day on, a server for it alone would cost no more{carried}"
+        facts.append(("break-even", told))
+    if line.eval in whole.moved and line.local:
+        share = f"{dollars(whole.share_usd(line))} of {dollars(whole.server_usd(whole.moving))}, in proportion to what it costs today"
+        facts.append(("its part of the server", share))
+    return facts

@@ -1,0 +1,25 @@
+"""What each run cost, and by which prices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.cost import Price, spent
+from harness.report.data import CellReport, EvalReport
+
+ORDER = 62
+TITLE = "Cost"
+
+
+def context(report: EvalReport) -> dict[str, Any] | None:
+    """A row per cell whose backend is known to the project; nothing where none of them has a price."""
+    prices = report.answers.prices
+    known = [cell for cell in report.cells if cell.manifest.backend in prices]
+    if not any(prices[cell.manifest.backend] for cell in known):
+        return None
+    rows = [_row(cell, prices[cell.manifest.backend]) for cell in known]
+    return {"rows": rows, "has_untold": any(row["spent"].untold for row in rows)}
+
+
+def _row(cell: CellReport, price: Price | None) -> dict[str, Any]:
+    return {"cell": cell, "price": price, "spent": spent(cell.results, price)}
