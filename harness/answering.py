@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from harness.asking import Asker, Patience
 from harness.errors import BudgetExhausted, StoreError
@@ -39,6 +39,15 @@ class Asked(NamedTuple):
     case: Case
     request: Request
     key: str
+
+
+@runtime_checkable
+class InBulk(Protocol):
+    """A backend that takes all that a cell asks together, and answers it in its own time."""
+
+    async def answer(self, answers: Answers, todo: list[Asked]) -> None:
+        """Have `todo` and all that `answers` opens after it answered, and commit every answer."""
+        ...
 
 
 @dataclass
@@ -155,7 +164,7 @@ class _Crew:
         self._answers = answers
         self._size = min(answers.asker.pace.slots.limit, len(answers.cell.asks))
         self._pending: asyncio.Queue[Asked | None] = asyncio.Queue(maxsize=2 * self._size)
-        self._patience = Patience(max(10, 2 * answers.asker.pace.slots.limit))
+        self._patience = Patience(answers.asker)
         self._answered: deque[Result] = deque()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -194,7 +203,7 @@ class _Crew:
                 continue
             self._answered.append(answers.read(asked, response, now(), attempts=attempts))
             self._news.set()
-            self._patience.watch(asker.config.name, response)
+            self._patience.watch(response)
             if len(self._answered) > 2 * self._size:  # while nothing can be saved, no more is asked
                 self._room.clear()
                 await self._room.wait()

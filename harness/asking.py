@@ -13,6 +13,12 @@ from harness.errors import BackendError
 from harness.pace import LONGEST_PAUSE_S, Pace, retry_wait_s
 from harness.types import CallError, Request, Response
 
+SILENCE = 3
+"""Time-outs without any answer after which a server is taken to be gone."""
+LEAST_SILENCE_S = 30.0
+"""A server that restarts is waited for at least so long."""
+FEW, MANY = 3, 10
+"""Failed calls in a row that end a cell, of a server that is silent and of one that answers with errors."""
 CHARS_PER_TOKEN = 4
 """For `tokens_per_minute`, before the server has said how many there were."""
 
@@ -42,9 +48,14 @@ class Asker:
                 return response, attempts
             if error.retry_after_s is not None and error.retry_after_s > LONGEST_PAUSE_S:
                 raise BackendError(self._put_off(error, error.retry_after_s))
-            if attempts > self.config.retries or not self.pace.may_retry():
+            if attempts > self.config.retries or self.is_silent or not self.pace.may_retry():
                 return response, attempts
             await asyncio.sleep(retry_wait_s(attempts, error.retry_after_s))
+
+    @property
+    def is_silent(self) -> bool:
+        """Nobody has been answered for so long that asking again only makes the end come later."""
+        return self.pace.silent_s > max(SILENCE * self.config.timeout_s, LEAST_SILENCE_S)
 
     async def _attempt(self, request: Request) -> Response:
         try:
@@ -75,19 +86,20 @@ class Asker:
         return sum(len(m.content) for m in request.messages) // CHARS_PER_TOKEN + request.sampling.max_tokens
 
 
+@dataclass
 class Patience:
     """Stops a cell whose every call fails: hours of retries would end with nothing."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.in_a_row = 0
+    asker: Asker
+    in_a_row: int = 0
 
-    def watch(self, backend: str, response: Response) -> None:
+    def watch(self, response: Response) -> None:
         """Count a final failure, or forget them all after an answer."""
         self.in_a_row = self.in_a_row + 1 if response.error else 0
-        if response.error and self.in_a_row >= self.limit:
+        enough = FEW if self.asker.is_silent else max(MANY, 2 * self.asker.pace.now)
+        if response.error and self.in_a_row >= enough:
             msg = (
-                f"backend {backend}: stopped after {self.in_a_row} failed calls in a row, the last one "
+                f"backend {self.asker.config.name}: stopped after {self.in_a_row} failed calls in a row, the last one "
                 f"{response.error.kind}: {response.error.message}; what was answered is saved, go on with --resume"
             )
             raise BackendError(msg)

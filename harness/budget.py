@@ -107,8 +107,8 @@ class Budget:
 
     def _told(self, most: float) -> str:
         return (
-            f"budget of ${self.limit_usd:.10g}: ${self.settled_usd:.4f} are spent and the next call can cost "
-            f"${most:.4f}; what was answered is saved: the same command with --resume and another --budget goes on"
+            f"budget of ${self.limit_usd:.10g}: ${self.settled_usd:.4g} are spent and the next call can cost "
+            f"${most:.4g}; what was answered is saved: the same command with --resume and another --budget goes on"
         )
 
 

@@ -50,9 +50,10 @@ class SamplingConfig(Strict):
 
 
 class TrafficConfig(Strict):
-    """`[traffic]`: how often production asks this."""
+    """`[traffic]`: how often production asks this, and which backend, where it is not the reference of `[pair]`."""
 
     daily_calls: int = Field(ge=0)
+    backend: Name | None = None
 
 
 class Eval(Strict):

@@ -10,6 +10,7 @@ from harness.compare import Comparison, Question, Side, compare, side
 from harness.compare import Verdict as Compared
 from harness.compare.verdicts import DEFAULT_MARGIN, UNDECIDED
 from harness.config import Config
+from harness.cost import price_of
 from harness.errors import ConfigError
 from harness.evals import Eval
 from harness.gates import Evidence, GateResult, Verdict
@@ -46,7 +47,7 @@ def evidence(found: Config, store: Store, cell: Cell, run: Run, others: Sequence
         summary=summarize(run.results),
         results=run.results,
         labels=run.manifest.labels,
-        prices=(cell.backend.prompt_usd, cell.backend.completion_usd),
+        price=price_of(found, cell.backend),
         reference=_to_reference(found, store, cell, own, others) if limits.margin else None,
         baseline=to_baseline(found.root, own, limits.max_regression),
     )

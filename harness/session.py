@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from time import perf_counter
 
-from harness.answering import Answers
+from harness.answering import Answers, InBulk
 from harness.asking import Asker
 from harness.backends import Backend, TellsHeaders
 from harness.budget import Budget
@@ -104,6 +104,9 @@ class Session:
 
     async def _answer(self, cell: Cell, answers: Answers) -> None:
         if not (todo := await answers.open()):
+            return
+        if isinstance(self.backend, InBulk):
+            await self.backend.answer(answers, todo)
             return
         async with self.machine if self.backend.exclusive else nullcontext():
             await self._warm_up(embed=cell.task.embeds)

@@ -9,6 +9,7 @@ import pytest
 
 from harness import gates
 from harness.compare import Question, compare
+from harness.cost import Price
 from harness.evals import GateConfig
 from harness.gates import Evidence, GateResult, Verdict
 from harness.metrics.summary import summarize
@@ -105,11 +106,14 @@ class TestTags:
 class TestCost:
     def test_price_times_tokens(self) -> None:
         of = [replace(r, response=replace(r.response, prompt_tokens=100, completion_tokens=10)) for r in results(4, 0)]
-        cheap = judged("max_cost_per_1k", of, {"prices": (2.0, 10.0)}, max_cost_per_1k=0.31)
+        cheap = judged("max_cost_per_1k", of, {"price": Price(2.0, 10.0, None, "a list")}, max_cost_per_1k=0.31)
         assert (cheap.verdict, cheap.message) == (
-            *(Verdict.PASSED, "local@x: 0.3 USD per 1,000 calls, max_cost_per_1k = 0.31"),
+            *(Verdict.PASSED, "local@x: 0.3 USD per 1,000 calls by a list, max_cost_per_1k = 0.31"),
         )
-        assert judged("max_cost_per_1k", of, {"prices": (2.0, 10.0)}, max_cost_per_1k=0.29).verdict is Verdict.FAILED
+        assert (
+            judged("max_cost_per_1k", of, {"price": Price(2.0, 10.0, None, "a list")}, max_cost_per_1k=0.29).verdict
+            is Verdict.FAILED
+        )
 
     def test_without_a_price_nothing_is_known(self) -> None:
         assert judged("max_cost_per_1k", results(4, 0), max_cost_per_1k=1.0).verdict is Verdict.UNDECIDED

@@ -27,7 +27,7 @@ class Backend(Protocol):
     """A model that can be asked."""
 
     concurrency: int
-    """How many requests it takes at once, unless the user says otherwise."""
+    """The most requests at once, unless the user says otherwise; how many it can do with is found by measuring."""
     exclusive: bool
     """Whether it takes this machine's cores, so that two such backends must not run side by side."""
     warm_up: bool

@@ -49,7 +49,7 @@ class OllamaBackend:
 
     warm_up = True
     exclusive = False
-    concurrency = 4
+    concurrency = 32
 
     def __init__(self, config: BackendConfig) -> None:
         """The server is `base_url`, or `OLLAMA_HOST`, or this machine."""

@@ -48,7 +48,7 @@ class Options(Strict):
 class OpenAIBackend:
     """One model behind the OpenAI protocol. Retrying is the engine's."""
 
-    concurrency = 8
+    concurrency = 64
     exclusive = False
     bare_choices = False
     """Whether a server that is told the choices sends one as it is; otherwise as JSON."""
@@ -62,7 +62,7 @@ class OpenAIBackend:
         self.options = Options.model_validate({k: v for k, v in config.options.items() if k in Options.model_fields})
         # A server of one's own may have to load the model first; a hosted one bills for a dummy request.
         self.warm_up = config.base_url is not None
-        self._transport = transport or transport_to(config, _key(config))
+        self._transport = transport or transport_to(config, key_of(config))
         self._url = self._transport.url
         self._max_tokens = self.options.max_tokens_parameter or (
             "max_tokens" if self.warm_up else "max_completion_tokens"
@@ -263,7 +263,7 @@ def _refusal(reply: Reply) -> tuple[str, str]:
         return refusal_of(reply.status, None)
 
 
-def _key(config: BackendConfig) -> str:
+def key_of(config: BackendConfig) -> str:
     """The key, from the environment only. OpenAI's own is never sent to another server."""
     variable = config.api_key_env or (KEY_VARIABLE if config.base_url is None else None)
     if variable is None:

@@ -31,7 +31,7 @@ class Options(openai.Options):
 class VLLMBackend(openai.OpenAIBackend):
     """One model of a vLLM server."""
 
-    concurrency = 32
+    concurrency = 128
     bare_choices = True
 
     def __init__(self, config: BackendConfig, *, transport: Transport | None = None) -> None:

@@ -41,6 +41,8 @@ class State:
     asked: int = 0
     errors: int = 0
     usd: float | None = None
+    elsewhere: bool = False
+    """The work is done elsewhere, and whoever does it says when there is news."""
 
     def told(self, now: float) -> str:
         """Rate, time left, how many at once, errors, spend, and what it waits for."""
@@ -89,6 +91,12 @@ class Lines(Listener):
         """One line."""
         note(f"{cell}: {text}")
 
+    def waits(self, cell: Cell, text: str) -> None:
+        """One line, which takes the place of those every ten seconds."""
+        with self._turn:
+            self._states[id(cell)].elsewhere = True
+        self._say(f"{title(cell)}: {text}")
+
     def fetching(self, what: str, done: int, total: int) -> None:
         """A line each quarter."""
         quarter = 4 * done // max(total, 1)
@@ -136,7 +144,7 @@ class Lines(Listener):
     def _tell(self) -> None:
         while not self._over.wait(EVERY_S):
             with self._turn:
-                states = list(self._states.values())
+                states = [state for state in self._states.values() if not state.elsewhere]
             for state in states:
                 told = state.told(monotonic())
                 self._say(f"{state.title}: {state.done:,} of {state.total:,}{' · ' if told else ''}{told}")

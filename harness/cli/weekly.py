@@ -48,6 +48,8 @@ def weekly(
     """Run every eval as production would, compare with last week and the baseline, judge the gates, write a report.
 
     Run is the variant that each backend is tuned for, over whole splits, on the usual backends and on both of the pair.
+    What production's log says of the week before, and the newest review of its replies, is in it.
+
     Written are reports/weekly/DATE.html and DATE.md; on GitHub Actions also the step summary and annotations. The runs
     are tagged `weekly`: `harness compare 'latest#weekly' latest`, `harness history EVAL --tag weekly`.
 

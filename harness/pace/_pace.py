@@ -50,7 +50,7 @@ class Pace:
         self._waiting: deque[tuple[Turn, asyncio.Future[None]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._pause_until = float("-inf")
-        now = clock()
+        self._heard_at = now = clock()
         self._requests = Bucket(rpm, now) if rpm else None
         self._tokens = Bucket(tpm, now) if tpm else None
         self._left: tuple[Allowance, Allowance] | None = None
@@ -82,6 +82,11 @@ class Pace:
             return "the server asked to wait"
         per = "tokens" if self._tokens is not None and self._tokens.delay_s(turn.tokens, now) > 0 else "requests"
         return f"{per}_per_minute in harness.toml"
+
+    @property
+    def silent_s(self) -> float:
+        """How long nobody has been answered."""
+        return self._clock() - self._heard_at
 
     def turn(self, tokens: int = 0) -> Turn:
         """A place in the queue for one attempt that costs about so many tokens, prompt and reply together."""
@@ -179,10 +184,12 @@ class Pace:
             self.heed(headers)
         now = self._clock()
         if response.error is None:
+            self._heard_at = now
             if self._tokens is not None and response.prompt_tokens is not None:
                 self._tokens.take(response.prompt_tokens + (response.completion_tokens or 0) - turn.tokens)
             self.slots.answered(turn.cohort, now - turn.started, response.completion_tokens)
-        elif _busy(response.error):
+        elif _busy(response.error) and not (response.error.kind == "timeout" and self._heard_at > turn.started):
+            # a time-out while others were answered is that case's own trouble, and no sign of a busy server
             if response.error.retry_after_s is not None:
                 self.pause(response.error.retry_after_s)
             self.slots.refused(turn.cohort, turn.started, now)

@@ -91,6 +91,6 @@ def _facts(line: Line, whole: Bill) -> list[tuple[str, str]]:
         told = f"from {line.break_even:,} calls a day on, a server for it alone would cost no more{carried}"
         facts.append(("break-even", told))
     if line.eval in whole.moved and line.local:
-        share = f"{dollars(whole.share_usd(line))} of {dollars(whole.server_usd(whole.moving))}, in proportion to what it costs today"
-        facts.append(("its part of the server", share))
+        share = f"{dollars(whole.share_usd(line))} of {dollars(whole.server_usd(whole.moving))}"
+        facts.append(("its part of the server", f"{share}, in proportion to what it costs today"))
     return facts

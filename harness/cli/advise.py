@@ -1,0 +1,122 @@
+"""`advise`: what should move, what should stay, and the routes that follow."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.bill import Advice
+    from harness.config import Config
+    from harness.routing import Routing
+    from harness.store import Store
+
+
+class Format(StrEnum):
+    """What `--format` takes, and the file that each is written to unless another is named."""
+
+    ROUTING = "routing"
+    LITELLM = "litellm"
+
+    @property
+    def file(self) -> str:
+        """In the project's folder."""
+        return "routing.toml" if self is Format.ROUTING else "litellm.yaml"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command of this file."""
+    app.command()(advise)
+
+
+def advise(
+    evals: Annotated[
+        list[str] | None, typer.Argument(help="Names or paths of evals; all with traffic if none.")
+    ] = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="routing: for harness.router; litellm: for the LiteLLM proxy.")
+    ] = Format.ROUTING,
+    to: Annotated[Path | None, typer.Option(help="Where to write it. [routing.toml or litellm.yaml]")] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("--output", "-o", help="Write a report with the bill: .html .json .md …; repeatable."),
+    ] = None,
+) -> None:
+    """Say of each eval whether it should move, with the reasons and the bill, and write the routes that follow.
+
+    MOVE: shown to be good enough, and nothing speaks against it. KEEP: something does. INCONCLUSIVE: it cannot be told
+    yet. Read from the newest saved runs of both backends of [pair]; asks no model. Review the file before it is used:
+    its tiers are written anew, and what you have set beside them (deadlines, budgets, hedging, probe) is kept.
+
+    Examples:
+        harness advise                                  # writes routing.toml
+
+        harness advise -o reports/advice.html           # and a page with the bill
+
+        harness advise --format litellm --to proxy.yaml
+
+    Exit codes: 0 told, whatever it comes to; 2 usage or configuration.
+    """
+    from harness import advise as advising
+    from harness import api
+    from harness import report as report_module
+    from harness.files import write
+    from harness.report.text import dollars
+
+    for path in output or ():
+        report_module.check_path(path)
+    with api.project() as (project, store):
+        advice = advising.advise(project, store, evals or ())
+        make = advising.routing if form is Format.ROUTING else advising.litellm
+        target = to or project.root / form.file
+        text = make(project, advice, _before(project, target))
+        _tell(advice)
+        bill = advice.bill
+        typer.echo(
+            f"the bill: {dollars(bill.today_usd)} a month today, {dollars(bill.hybrid_usd)} as advised "
+            f"({dollars(bill.stays_usd)} of what stays, "
+            f"{dollars(bill.server_usd(bill.moving) + bill.moved_api_usd)} of what moves)"
+        )
+        write(text, target)
+        typer.echo(f"{form.value}: {target}")
+        for path in output or ():
+            _report(project, store, advice, path)
+            typer.echo(f"report: {path}")
+
+
+def _before(project: Config, target: Path) -> Routing | None:
+    """The routes that are written anew, whose settings are kept; a file that cannot be read must not be lost."""
+    from harness import routing
+
+    path = target if target.suffix == ".toml" else project.root / routing.FILE_NAME
+    return routing.load(path, project) if path.is_file() else None
+
+
+def _tell(advice: Advice) -> None:
+    from harness.bill import Decision
+    from harness.report.text import visible
+
+    colours = {Decision.MOVE: "green", Decision.KEEP: "red", Decision.INCONCLUSIVE: "yellow"}
+    for one in advice.advised:
+        typer.secho(f"{one.decision.value:12} ", fg=colours[one.decision], bold=True, nl=False)
+        typer.secho(visible(one.line.eval), bold=True)
+        for reason in one.reasons:
+            sign = {"for": "+", "against": "-", "open": "?", "note": " "}[reason.stands]
+            typer.echo(f"  {sign} {visible(' '.join(reason.text.split()))}")
+    if advice.left_out:
+        typer.echo(f"no advice, because the eval has no [traffic] daily_calls: {', '.join(advice.left_out)}")
+
+
+def _report(project: Config, store: Store, advice: Advice, path: Path) -> None:
+    """The page of the newest runs of all evals on the bill, the advice in it."""
+    from dataclasses import replace
+
+    from harness import report as report_module
+
+    names = [one.line.eval for one in advice.advised]
+    runs = [run for name in names for run in store.latest(name) if run.manifest.backend in project.backends]
+    asked = replace(report_module.asked_by(project, names), advice=advice)
+    report_module.write(report_module.build(runs, asked=asked), path)

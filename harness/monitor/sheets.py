@@ -1,0 +1,243 @@
+"""What was drawn for review, and what people said of it, in tables of their own in the store.
+
+Of a call is kept what the verdict needs (what was read from the reply, whether it was as agreed, its stratum), not what
+customers wrote: that is in the sheet's files only. So a label file that comes back brings labels, and nothing else of
+it has to be believed; and the verdict can be told when the calls are long forgotten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from harness import calls, ids, records
+from harness.errors import ConfigError, StoreError
+from harness.monitor import sampling, weeks
+from harness.store import Store
+from harness.types import JSON
+
+_META = sa.MetaData()
+_sheets = sa.Table(
+    "review_sheets",
+    _META,
+    sa.Column("sheet", sa.String, primary_key=True),
+    sa.Column("drawn_at", sa.String, nullable=False),
+    sa.Column("head", sa.Text, nullable=False),
+)
+_items = sa.Table(
+    "review_items",
+    _META,
+    sa.Column("sheet", sa.String, primary_key=True),
+    sa.Column("item", sa.Integer, primary_key=True),
+    sa.Column("record", sa.Text, nullable=False),
+)
+_labels = sa.Table(
+    "review_labels",
+    _META,
+    sa.Column("sheet", sa.String, primary_key=True),
+    sa.Column("item", sa.Integer, primary_key=True),
+    sa.Column("reviewer", sa.String, primary_key=True),
+    sa.Column("imported_at", sa.String, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One reply to be reviewed. `said`: its stratum's; `size`: how many calls that stratum had.
+
+    `by_label`: its task has a list of labels, and people say which is right; else they say whether the reply is.
+    """
+
+    item: int
+    task: str
+    backend: str
+    variant: str
+    called_at: str
+    call_id: int
+    value: JSON
+    compliant: bool | None
+    said: str
+    size: int
+    by_label: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One sample. `choices`: task -> labels, of tasks that have a list of them. `since`, `until` as calls' times."""
+
+    sheet: str
+    drawn_at: str
+    since: str
+    until: str
+    seed: int
+    choices: Mapping[str, tuple[str, ...]]
+    items: tuple[Item, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What one person said of one item: a label of the task or `right`, `wrong`; or `UNCLEAR`."""
+
+    item: int
+    reviewer: str
+    label: str
+    correct: str = ""
+    note: str = ""
+
+
+RIGHT, WRONG = "right", "wrong"
+UNCLEAR = "?"
+"""Said of what a person could not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to draw. `since`, `until` as calls' times; `tasks`: only these, all if there are none."""
+
+    since: str
+    until: str
+    per_task: int = 100
+    seed: int = 0
+    tasks: tuple[str, ...] = ()
+
+
+def draw(store: Store, labels: Mapping[str, Sequence[str]], wanted: Wanted) -> tuple[Sheet, tuple[sampling.Drawn, ...]]:
+    """Draw a sample and keep what it takes to judge it; raises `ConfigError` where there is nothing to draw.
+
+    The same calls and the same arguments give the same sheet, and do not touch what was said of it.
+    """
+    since, until, seed = wanted.since, wanted.until, wanted.seed
+    there = [task for task in calls.tasks(store) if not wanted.tasks or task in wanted.tasks]
+
+    def logged() -> Iterable[calls.Call]:
+        return (call for task in there for call in calls.read(store, task=task, since=since, until=until))
+
+    found = sampling.strata(logged(), labels)
+    if not found:
+        raise ConfigError(_nothing(wanted, has_calls=any(True for _ in logged())))
+    drawn = sampling.arrange(logged(), sampling.choose(found, wanted.per_task, seed), found, seed)
+    items = tuple(
+        Item(
+            item=one.item,
+            task=one.call.task,
+            backend=one.call.backend,
+            variant=one.call.variant,
+            called_at=one.call.called_at,
+            call_id=one.call.call_id or 0,
+            value=one.call.value,
+            compliant=one.call.compliant,
+            said=one.stratum.said,
+            size=one.size,
+            by_label=bool(labels.get(one.call.task)),
+        )
+        for one in drawn
+    )
+    used = {item.task for item in items}
+    choices = {task: tuple(labels[task]) for task in sorted(used) if labels.get(task)}
+    content = records.dump([since, until, seed, choices, [records.dump(_record(item)) for item in items]])
+    week = weeks.name(weeks.monday(weeks.last_day(until)))
+    sheet = f"{week.lower()}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+    made = Sheet(sheet, ids.now(), since, until, seed, choices, items)
+    _keep(store, made)
+    return made, drawn
+
+
+def load(store: Store, sheet: str) -> Sheet:
+    """A sheet by its name; raises `StoreError` with what there is."""
+    with store.connection() as connection:
+        if _there(connection):
+            row = connection.execute(sa.select(_sheets).where(_sheets.c.sheet == sheet)).one_or_none()
+            if row is not None:
+                query = sa.select(_items.c.record).where(_items.c.sheet == sheet).order_by(_items.c.item)
+                items = tuple(Item(**json.loads(record)) for record in connection.scalars(query))
+                head = json.loads(row.head)
+                choices = {task: tuple(labels) for task, labels in head["choices"].items()}
+                return Sheet(sheet, row.drawn_at, head["since"], head["until"], head["seed"], choices, items)
+    known = names(store)
+    there = f"; the newest there are: {', '.join(known[:3])}" if known else ""
+    msg = f"no review sheet {sheet!r} in {store.url}: labels go to the store that it was drawn from{there}"
+    raise StoreError(msg)
+
+
+def names(store: Store) -> list[str]:
+    """All sheets, by the end of what they were drawn from, the newest first."""
+    with store.connection() as connection:
+        if not _there(connection):
+            return []
+        rows = connection.execute(sa.select(_sheets.c.sheet, _sheets.c.drawn_at, _sheets.c.head)).all()
+    return [row.sheet for row in sorted(rows, key=lambda r: (json.loads(r.head)["until"], r.drawn_at), reverse=True)]
+
+
+def add_labels(store: Store, sheet: str, labels: Sequence[Label]) -> None:
+    """Keep what people said; what the same person said of the same item before is replaced."""
+    now = ids.now()
+    rows = [
+        {
+            "sheet": sheet,
+            "item": label.item,
+            "reviewer": label.reviewer,
+            "imported_at": now,
+            "record": records.dump({"label": label.label, "correct": label.correct, "note": label.note}),
+        }
+        for label in labels
+    ]
+    with store.connection(writing=True) as connection:
+        _META.create_all(connection)
+        for row in rows:
+            same = [_labels.c[name] == row[name] for name in ("sheet", "item", "reviewer")]
+            connection.execute(_labels.delete().where(*same))
+        connection.execute(_labels.insert(), rows)
+
+
+def labels_of(store: Store, sheet: str) -> list[Label]:
+    """All that was said of a sheet, by item and reviewer."""
+    with store.connection() as connection:
+        if not _there(connection):
+            return []
+        query = sa.select(_labels).where(_labels.c.sheet == sheet).order_by(_labels.c.item, _labels.c.reviewer)
+        return [Label(row.item, row.reviewer, **json.loads(row.record)) for row in connection.execute(query)]
+
+
+def reviewed(store: Store) -> list[str]:
+    """The sheets of which anything was said, the newest first."""
+    with store.connection() as connection:
+        if not _there(connection):
+            return []
+        labelled = set(connection.scalars(sa.select(_labels.c.sheet).distinct()))
+    return [name for name in names(store) if name in labelled]
+
+
+def _keep(store: Store, sheet: Sheet) -> None:
+    head = {"since": sheet.since, "until": sheet.until, "seed": sheet.seed, "choices": sheet.choices}
+    rows = [{"sheet": sheet.sheet, "item": i.item, "record": records.dump(_record(i))} for i in sheet.items]
+    with store.connection(writing=True) as connection:
+        _META.create_all(connection)
+        for table in (_sheets, _items):
+            connection.execute(table.delete().where(table.c.sheet == sheet.sheet))
+        connection.execute(_sheets.insert().values(sheet=sheet.sheet, drawn_at=sheet.drawn_at, head=records.dump(head)))
+        connection.execute(_items.insert(), rows)
+
+
+def _record(item: Item) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in Item.__slots__}
+
+
+def _there(connection: sa.Connection) -> bool:
+    return sa.inspect(connection).has_table(_labels.name)
+
+
+def _nothing(wanted: Wanted, *, has_calls: bool) -> str:
+    of = f" of {', '.join(wanted.tasks)}" if wanted.tasks else ""
+    between = f"{wanted.since[:10]} to {weeks.last_day(wanted.until)}"
+    if has_calls:
+        return (
+            f"calls{of} from {between} were logged without their texts, so nobody can review them: "
+            "set texts = true in [log] of harness.toml, and sample what is logged from then on"
+        )
+    return f"no calls{of} were logged from {between}: `harness sample --since 30d` looks further back"

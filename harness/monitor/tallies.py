@@ -1,0 +1,96 @@
+"""Whole weeks of logged calls, counted once: calls are millions, and most weeks do not change any more.
+
+The counts are in a table of their own, `call_weeks`, which may be dropped at any time. A week to which calls have come
+since is counted again; one whose calls were forgotten since (`[log] keep_days`) is taken as it was counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import fields
+from datetime import date, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from harness import calls
+from harness.errors import StoreError
+from harness.monitor import weeks
+from harness.monitor.weeks import Tally, Weeks
+from harness.store import Store
+
+_kept = sa.Table(
+    "call_weeks",
+    sa.MetaData(),
+    sa.Column("task", sa.String, primary_key=True),
+    sa.Column("week", sa.String, primary_key=True),
+    sa.Column("labels", sa.String, nullable=False),
+    sa.Column("tally", sa.Text, nullable=False),
+)
+_calls = sa.table("calls", *map(sa.column, ("task", "called_at")))
+"""What is read here of the table of calls.py."""
+
+
+def counted(store: Store, first: date, last: date, labels: Mapping[str, Collection[str]]) -> Weeks:
+    """The weeks from Monday `first` to Monday `last`, counted. Raises `StoreError`."""
+    found: dict[str, dict[date, Tally]] = {}
+    week = first
+    while week <= last:
+        for task, tally in _week(store, week, labels).items():
+            found.setdefault(task, {})[week] = tally
+        week += timedelta(weeks=1)
+    return found
+
+
+def _week(store: Store, week: date, labels: Mapping[str, Collection[str]]) -> dict[str, Tally]:
+    since, until = weeks.stamp(week), weeks.stamp(week + timedelta(weeks=1))
+    there = _there(store, since, until)
+    known = _known(store, week, labels)
+    if all(task in known and known[task].calls >= n for task, n in there.items()):
+        return known
+    new = {
+        task: tallies[week]
+        for task, tallies in weeks.count(calls.read(store, since=since, until=until), labels).items()
+    }
+    with suppress(StoreError), store.connection(writing=True) as connection:  # a store may be readable only
+        _kept.create(connection, checkfirst=True)
+        connection.execute(_kept.delete().where(_kept.c.week == week.isoformat(), _kept.c.task.in_(list(new))))
+        connection.execute(_kept.insert(), [_row(task, week, tally, labels) for task, tally in new.items()])
+    return known | new
+
+
+def _there(store: Store, since: str, until: str) -> dict[str, int]:
+    """How many calls of each task the store has now."""
+    with store.connection() as connection:
+        if not sa.inspect(connection).has_table(_calls.name):
+            return {}
+        counts = sa.select(_calls.c.task, sa.func.count().label("n"))
+        query = counts.where(_calls.c.called_at >= since, _calls.c.called_at < until)
+        return {row.task: row.n for row in connection.execute(query.group_by(_calls.c.task))}
+
+
+def _known(store: Store, week: date, labels: Mapping[str, Collection[str]]) -> dict[str, Tally]:
+    """What was counted before, of the tasks whose labels are still the same."""
+    with store.connection() as connection:
+        if not sa.inspect(connection).has_table(_kept.name):
+            return {}
+        rows = connection.execute(sa.select(_kept).where(_kept.c.week == week.isoformat())).all()
+    return {row.task: _load(row.tally) for row in rows if row.labels == _digest(labels.get(row.task, ()))}
+
+
+def _row(task: str, week: date, tally: Tally, labels: Mapping[str, Collection[str]]) -> dict[str, Any]:
+    text = json.dumps({f.name: getattr(tally, f.name) for f in fields(Tally)})
+    return {"task": task, "week": week.isoformat(), "labels": _digest(labels.get(task, ())), "tally": text}
+
+
+def _load(text: str) -> Tally:
+    data = json.loads(text)
+    return Tally(**{**data, "said": Counter(data["said"])})
+
+
+def _digest(labels: Collection[str]) -> str:
+    return hashlib.sha256(json.dumps(sorted(labels)).encode()).hexdigest()[:16]

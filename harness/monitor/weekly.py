@@ -1,0 +1,81 @@
+"""What production adds to the weekly run: its signals, and the newest review. Nothing where nothing is logged."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from harness import calls
+from harness.compare import Verdict
+from harness.config import Config
+from harness.monitor import sheets, signals, verdicts, weeks, words
+from harness.monitor.kinds import labels_of
+from harness.monitor.signals import Signal, Standing, Watch
+from harness.report import findings
+from harness.report.findings import Finding
+from harness.store import Store
+
+STALE_DAYS = 14
+"""A review whose week ended longer ago says nothing of this week."""
+
+_OF_SIGNALS = {Standing.WORSE: findings.Standing.FAILED, Standing.CHANGED: findings.Standing.UNDECIDED}
+_OF_VERDICTS = {
+    Verdict.REGRESSED: findings.Standing.FAILED,
+    Verdict.OK: findings.Standing.PASSED,
+    Verdict.IMPROVED: findings.Standing.PASSED,
+}
+
+
+def found_in(found: Config, store: Store, day: date) -> list[Finding]:
+    """The findings of the newest whole week before `day`; raises `StoreError`."""
+    tasks = calls.tasks(store)
+    if not tasks:
+        return []
+    week = weeks.monday(day) - timedelta(weeks=1)
+    watch = signals.watch(store, week, labels_of(found, tasks))
+    return [*_of_watch(watch), *_of_review(found, store, day)]
+
+
+def _of_watch(watch: Watch) -> Iterator[Finding]:
+    named = weeks.name(watch.week)
+    by_task: dict[str, list[Signal]] = defaultdict(list)
+    for signal in watch.signals:
+        by_task[signal.task].append(signal)
+    for task, n in watch.calls.items():
+        if not n:
+            yield Finding(findings.Standing.NOTED, f"{task} in production: no calls in {named}")
+            continue
+        if not (told := by_task.get(task, [])) or any(s.standing is Standing.TOO_EARLY for s in told):
+            why = words.too_early(watch, task)
+            yield Finding(findings.Standing.NOTED, f"{task} in production: {n:,} calls in {named}; too early: {why}")
+            continue
+        alarms = [s for s in told if s.standing in _OF_SIGNALS]
+        for s in alarms:
+            text = f"{task} in production: {s.standing.value} in {named}, {words.signal(s)}, p {words.adjusted(s)}"
+            yield Finding(_OF_SIGNALS[s.standing], text)
+        if not alarms:
+            steady = ", ".join(s.name for s in told)
+            text = f"{task} in production: steady in {named}, {n:,} calls: {steady}"
+            yield Finding(findings.Standing.PASSED, text)
+
+
+def _of_review(found: Config, store: Store, day: date) -> Iterator[Finding]:
+    names = [name for name in sheets.reviewed(store) if sheets.load(store, name).since[:10] <= day.isoformat()]
+    if not names:
+        text = "production: no reply was reviewed yet: `harness sample` draws some"
+        yield Finding(findings.Standing.NOTED, text)
+        return
+    newest = verdicts.review(found, store, names[0])
+    until = date.fromisoformat(newest.sheet.until[:10])
+    stale = (day - until).days > STALE_DAYS
+    for cell in newest.cells:
+        standing = _OF_VERDICTS.get(cell.verdict, findings.Standing.NOTED) if cell.verdict else findings.Standing.NOTED
+        said = f"{cell.verdict.value}, {words.cell(cell)}" if cell.verdict else words.cell(cell)
+        text = f"{cell.task} {cell.cell} in production: review {names[0]}: {said}"
+        if stale:
+            yield Finding(
+                findings.Standing.NOTED, f"{text}; that week ended on {until}: `harness sample` draws a new one"
+            )
+        else:
+            yield Finding(standing, text)

@@ -1,0 +1,193 @@
+"""One call on its way through the tiers of its route: one backend after another, and two at once only when hedging."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Generic, Protocol, TypeVar
+
+from harness.cost import MAY_BE_BILLED
+from harness.errors import AllBackendsFailed, BackendError
+from harness.router._faults import Failed
+from harness.router._member import Member
+from harness.routing import TaskRoute
+from harness.types import CallError
+
+_log = logging.getLogger("harness.router")
+
+T = TypeVar("T")
+
+AGAIN_S = 0.2
+"""How long the last backend of a chain is left alone before it is asked once more."""
+
+MAY_PASS = frozenset({"connection", "server"})
+"""Kinds of failures after which that is worth it: a time-out has cost the caller enough already."""
+
+LEAST_WAIT_S = 0.5
+"""How long to wait after a 429 that does not say."""
+
+
+class Job(Protocol[T]):
+    """What is asked: the same of every backend, in its words."""
+
+    def chars(self, member: Member, /) -> int:
+        """The size of the prompt that `member` would get."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """How long the reply may be; 0 where the caller has not said."""
+        ...
+
+    async def ask(self, member: Member, chain: Chain[T], /) -> T:
+        """One answer; raises `Failed`."""
+        ...
+
+    async def drop(self, answer: T, /) -> None:
+        """Let go of an answer that came second."""
+        ...
+
+
+class Chain(Generic[T]):
+    """One call."""
+
+    def __init__(self, task: str, route: TaskRoute, members: Sequence[Member], job: Job[T]) -> None:
+        """`members`: the backends of the route, in its order."""
+        self.task = task
+        self.route = route
+        self.members = members
+        self.job = job
+        self.started = perf_counter()
+        self.attempts = 0
+        self.causes: list[tuple[str, CallError]] = []
+        self._told_usd = 0.0
+        self._untold = False
+
+    @property
+    def usd(self) -> float | None:
+        """What all its attempts have cost; `None` where one of them did not tell and may have been billed."""
+        return None if self._untold else self._told_usd
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds since the call came in."""
+        return perf_counter() - self.started
+
+    def reason(self, member: Member | None) -> str:
+        """Why `member` answered (or nobody) and not the first one: how that failed; "" where it is the first."""
+        if member is self.members[0]:
+            return ""
+        return next((error.kind for name, error in self.causes if name == self.members[0].name), "hedge")
+
+    def spend(self, usd: float | None) -> None:
+        """Note what an attempt has cost, `None` where it has not told."""
+        if usd is None:
+            self._untold = True
+        else:
+            self._told_usd += usd
+
+    async def run(self) -> tuple[Member, T]:
+        """Who answered, and what; raises `AllBackendsFailed`."""
+        if self.route.hedge_after_s is not None and len(self.members) > 1:
+            return await self._side_by_side(self.route.hedge_after_s)
+        for place, member in enumerate(self.members):
+            try:
+                return member, await self._ask(member, self.members[place + 1 :])
+            except Failed as failed:
+                self.causes.append((member.name, failed.error))
+        raise self._nobody()
+
+    async def _side_by_side(self, after_s: float) -> tuple[Member, T]:
+        """Ask the next one too when no answer has come by then, or at once after a failure; the first answer counts."""
+        waiting = list(self.members)
+        asked: dict[asyncio.Task[T], Member] = {}
+        try:
+            while waiting or asked:
+                if waiting:
+                    member = waiting.pop(0)
+                    asked[asyncio.create_task(self._ask(member, waiting))] = member
+                await asyncio.wait(asked, timeout=after_s if waiting else None, return_when=asyncio.FIRST_COMPLETED)
+                for task in [task for task in asked if task.done()]:
+                    member = asked.pop(task)
+                    try:
+                        return member, task.result()
+                    except Failed as failed:
+                        self.causes.append((member.name, failed.error))
+        finally:
+            await self._call_off(asked)
+        raise self._nobody()
+
+    async def _call_off(self, asked: Mapping[asyncio.Task[T], Member]) -> None:
+        """Nothing stays running, and an answer that came all the same holds no connection."""
+        for task, member in asked.items():
+            if task.cancel():
+                self.spend(member.usd(None, None))
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            if not isinstance(answer, BaseException):
+                await self.job.drop(answer)
+
+    async def _ask(self, member: Member, after: Sequence[Member]) -> T:
+        """Ask one backend, more than once where waiting is worth it; `after` are those that could be asked instead."""
+        patience_s = self.route.patience_s
+        more = True
+        while True:
+            others = sum(other.breaker.why is None for other in after)
+            era = member.breaker.era
+            limit_s = self._limit_s(member, others)
+            self.attempts += 1
+            try:
+                async with asyncio.timeout(limit_s):
+                    answer = await self.job.ask(member, self)
+            except TimeoutError:
+                error = CallError("timeout", f"no answer within {limit_s:.3g} s", retryable=True)
+            except BackendError as refused:
+                error = CallError("refused", str(refused).removeprefix(f"backend {member.name}: "))
+            except Failed as failed:
+                error = failed.error
+            else:
+                member.breaker.succeeded(era)
+                return answer
+            if error.kind in MAY_BE_BILLED:
+                self.spend(member.usd(None, None))
+            if member.breaker.failed(era, error):
+                _log.warning("backend %s is left alone: %s: %s", member.name, error.kind, error.message)
+            wait_s = _jitter(LEAST_WAIT_S if error.retry_after_s is None else error.retry_after_s)
+            if error.kind == "rate_limit" and wait_s < min(self._left_s, patience_s if others else self._left_s):
+                patience_s -= wait_s
+            elif more and not others and error.kind in MAY_PASS and member.breaker.why is None:
+                more, wait_s = False, _jitter(AGAIN_S)
+            else:
+                raise Failed(error)
+            await asyncio.sleep(wait_s)
+
+    @property
+    def _left_s(self) -> float:
+        return self.route.deadline_s - self.wall_s
+
+    def _limit_s(self, member: Member, others: int) -> float:
+        """How long this attempt may take: what is left, shared with those who could be asked after it, not beside it.
+
+        Raises `Failed` where it is not to be asked at all.
+        """
+        if member.breaker.why is not None:
+            raise Failed(CallError("breaker_open", f"left alone: {member.breaker.why.message}"))
+        if self._left_s <= 0:
+            raise Failed(CallError("deadline", f"not asked: the {self.route.deadline_s:g} s of this task are over"))
+        most = self.route.max_usd
+        if most is not None:
+            usd = self._told_usd + member.at_most_usd(self.job.chars(member), self.job.max_tokens)
+            if usd > most:
+                raise Failed(CallError("budget", f"not asked: ${usd:.4g} in all is more than the ${most:g} of a call"))
+        share = 1 if self.route.hedge_after_s is not None else 1 + others
+        return min(self._left_s / share, member.config.timeout_s)
+
+    def _nobody(self) -> AllBackendsFailed:
+        return AllBackendsFailed(self.task, tuple((name, e.kind, e.message) for name, e in self.causes))
+
+
+def _jitter(seconds: float) -> float:
+    """So that clients do not come back together."""
+    return seconds * random.uniform(1.0, 1.2)  # noqa: S311  no secret

@@ -1,0 +1,167 @@
+"""`router.chat.completions.create`: the SDK's call, with `task=` in the place of `model=`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from openai.types.chat import ChatCompletion
+
+from harness.errors import AllBackendsFailed
+from harness.ids import now
+from harness.router._chain import Chain
+from harness.router._faults import SDK_ERRORS, Failed, fault, tokens, unusable
+from harness.router._member import Member
+from harness.router._service import Service
+from harness.router._stream import RoutedStream
+from harness.types import CallError
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionMessageParam
+
+
+class Chat:
+    """So that the call reads as the SDK's."""
+
+    def __init__(self, service: Service) -> None:
+        """`service` knows the backends."""
+        self.completions = Completions(service)
+
+
+class Completions:
+    """The routed call."""
+
+    def __init__(self, service: Service) -> None:
+        """`service` knows the backends."""
+        self._service = service
+
+    @overload
+    async def create(
+        self,
+        *,
+        task: str,
+        messages: Iterable[ChatCompletionMessageParam],
+        stream: Literal[False] = False,
+        **more: Any,
+    ) -> ChatCompletion: ...
+
+    @overload
+    async def create(
+        self, *, task: str, messages: Iterable[ChatCompletionMessageParam], stream: Literal[True], **more: Any
+    ) -> RoutedStream: ...
+
+    async def create(
+        self, *, task: str, messages: Iterable[ChatCompletionMessageParam], stream: bool = False, **more: Any
+    ) -> ChatCompletion | RoutedStream:
+        """One chat completion of whichever backend of `task` answers; `more` goes to the SDK as it is.
+
+        Raises `AllBackendsFailed`, and `ConfigError` for a task that is not in routing.toml.
+        """
+        if "model" in more:
+            msg = "create() takes no model: routing.toml says which backend a task goes to"
+            raise TypeError(msg)
+        asked = {"messages": list(messages), **more}
+        return await (self._streamed(task, asked) if stream else self._whole(task, asked))
+
+    async def _whole(self, task: str, asked: dict[str, Any]) -> ChatCompletion:
+        called_at = now()
+        service = self._service
+        chain = await service.chain(task, _Whole(asked))
+        inputs = asked if service.keeps_texts else None
+        try:
+            member, reply = await chain.run()
+        except AllBackendsFailed as failed:
+            service.note(chain, None, called_at=called_at, error=failed.causes[-1][1], inputs=inputs)
+            raise
+        prompt_tokens, completion_tokens = tokens(reply.usage)
+        text = reply.choices[0].message.content or ""
+        service.note(
+            chain,
+            member,
+            called_at=called_at,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            reply_chars=len(text),
+            inputs=inputs,
+            reply=text if service.keeps_texts else None,
+        )
+        return reply
+
+    async def _streamed(self, task: str, asked: dict[str, Any]) -> RoutedStream:
+        called_at = now()
+        service = self._service
+        chain = await service.chain(task, _Streamed(asked))
+        inputs = asked if service.keeps_texts else None
+        try:
+            member, stream = await chain.run()
+        except AllBackendsFailed as failed:
+            service.note(chain, None, called_at=called_at, error=failed.causes[-1][1], inputs=inputs)
+            raise
+
+        def ended(stream: RoutedStream) -> None:
+            told = tokens(stream.usage)
+            chain.spend(member.usd(*told))
+            service.note(
+                chain,
+                member,
+                called_at=called_at,
+                prompt_tokens=told[0],
+                completion_tokens=told[1],
+                reply_chars=stream.chars,
+                inputs=inputs,
+                reply="".join(stream.text) if service.keeps_texts else None,
+                error=stream.broken.kind if stream.broken else "",
+            )
+
+        stream.keep_text, stream.tell = service.keeps_texts, ended
+        return stream
+
+
+class _Job:
+    """What both ways of asking have in common."""
+
+    def __init__(self, asked: dict[str, Any]) -> None:
+        self.asked = asked
+        self.max_tokens: int = asked.get("max_completion_tokens") or asked.get("max_tokens") or 0
+
+    def chars(self, _member: Member) -> int:
+        return sum(len(str(message)) for message in self.asked["messages"])
+
+
+class _Whole(_Job):
+    async def ask(self, member: Member, chain: Chain[ChatCompletion]) -> ChatCompletion:
+        client = await member.client()
+        try:
+            reply: ChatCompletion = await client.chat.completions.create(**member.dialect.spoken(self.asked))
+        except SDK_ERRORS as error:
+            raise Failed(fault(error, member.secrets)) from None
+        if (wrong := unusable(reply)) is not None:
+            raise Failed(wrong)
+        chain.spend(member.usd(*tokens(reply.usage)))
+        return reply
+
+    async def drop(self, answer: ChatCompletion) -> None:
+        pass
+
+
+class _Streamed(_Job):
+    def __init__(self, asked: dict[str, Any]) -> None:
+        """Without it nobody tells what a streamed reply has cost; the caller does not see the chunk that does."""
+        super().__init__(asked)
+        self._for_us = "stream_options" not in asked
+        if self._for_us:
+            self.asked = {**asked, "stream_options": {"include_usage": True}}
+
+    async def ask(self, member: Member, _chain: Chain[RoutedStream]) -> RoutedStream:
+        client = await member.client()
+        try:
+            stream = await client.chat.completions.create(**member.dialect.spoken(self.asked), stream=True)
+            first = await anext(stream)
+        except StopAsyncIteration:
+            raise Failed(CallError("bad_reply", "a stream with nothing in it", retryable=True)) from None
+        except SDK_ERRORS as error:
+            raise Failed(fault(error, member.secrets)) from None
+        return RoutedStream(stream, first, member, hide_usage=self._for_us)
+
+    async def drop(self, answer: RoutedStream) -> None:
+        await answer.close()

@@ -1,0 +1,83 @@
+"""The OpenAI protocol of a backend: every provider has it, at one address or another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import openai
+
+from harness.backends import Backend, vllm
+from harness.backends import ollama as ollama_backend
+from harness.backends import openai as openai_backend
+from harness.config import BackendConfig
+
+if TYPE_CHECKING:
+    from harness.backends.llamacpp import LlamaCppBackend
+    from harness.backends.ollama import OllamaBackend
+
+_LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+def key_of(config: BackendConfig) -> str:
+    """The key of a backend that has connected, so that it is there where one is needed; "" where it has none."""
+    if config.api_key_env is not None:
+        return os.environ.get(config.api_key_env, "").strip()
+    if config.provider == "ollama":
+        return os.environ.get(ollama_backend.KEY_VARIABLE, "").strip()
+    hosted = config.provider == "openai" and config.base_url is None
+    return os.environ.get(openai_backend.KEY_VARIABLE, "").strip() if hosted else ""
+
+
+async def client_of(config: BackendConfig, backend: Backend) -> openai.AsyncOpenAI:
+    """The SDK's client for it. It does not retry: what comes next is the chain's to say."""
+    if config.provider == "llamacpp":
+        return await _embedded(config, cast("LlamaCppBackend", backend))
+    base_url = config.base_url
+    if config.provider == "ollama":
+        base_url = cast("OllamaBackend", backend)._root + "/v1"  # noqa: SLF001  OLLAMA_HOST may decide
+    elif config.provider == "vllm":
+        base_url = base_url or vllm.DEFAULT_URL
+    return openai.AsyncOpenAI(
+        api_key=key_of(config) or "none", base_url=base_url, timeout=config.timeout_s, max_retries=0
+    )
+
+
+async def _embedded(config: BackendConfig, backend: LlamaCppBackend) -> openai.AsyncOpenAI:
+    """The engine in this process; a probe has loaded it before."""
+    from harness.backends.llamacpp import LOOPBACK_KEY
+
+    engine = await backend._engines[False]  # noqa: SLF001
+    return openai.AsyncOpenAI(
+        api_key=LOOPBACK_KEY,
+        base_url=f"{engine._url}",  # noqa: SLF001
+        timeout=config.timeout_s,
+        max_retries=0,
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
+    )
+
+
+class Dialect:
+    """What a server wants to be told otherwise, by the keys of its backend (`max_tokens_parameter`, `omit`)."""
+
+    def __init__(self, config: BackendConfig) -> None:
+        """`config` may be of any provider."""
+        told = config.options
+        hosted = config.provider == "openai" and config.base_url is None
+        self._limit = told.get("max_tokens_parameter") or _LIMITS[hosted]
+        self._other = _LIMITS[self._limit == _LIMITS[0]]
+        self._omit = frozenset(told.get("omit", ()))
+        self._extra: Mapping[str, Any] = told.get("extra_body", {})
+        self._model = config.model
+
+    def spoken(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A caller's parameters as this server takes them."""
+        told = {"model": self._model, **asked}
+        if self._other in told:
+            told.setdefault(self._limit, told.pop(self._other))
+        for name in self._omit:
+            told.pop(name, None)
+        if self._extra:
+            told["extra_body"] = {**self._extra, **(told.get("extra_body") or {})}
+        return told

@@ -1,0 +1,187 @@
+"""The log of routed calls: into the store in a thread of its own, in batches, and never in the way of a request.
+
+A row waits in a bounded queue for at most `FLUSH_S`. Where the queue is full, or the database does not come back, rows
+are dropped and counted; no call ever waits for them or fails of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from time import monotonic
+from typing import cast
+
+from harness import calls
+from harness.calls import Call
+from harness.config import Config, LogConfig
+from harness.errors import ConfigError, StoreError
+from harness.ids import now
+from harness.router._faults import without
+from harness.store import Store, open_store
+from harness.types import JSON
+
+_log = logging.getLogger("harness.router")
+
+FLUSH_S = 0.25
+BATCH = 500
+"""The most rows of one transaction."""
+TRIES = 5
+"""So often a batch is tried, half a second apart at first and twice as long each time, before it is dropped."""
+FIRST_WAIT_S = 0.5
+CLOSE_S = 5.0
+"""So long `close` waits for the rows that are left."""
+DAY_S = 86_400.0
+
+Redact = Callable[[str], str]
+
+
+class Log:
+    """Rows on their way to the store at `url`."""
+
+    def __init__(self, url: str, config: LogConfig, redact: Redact | None, secrets: Sequence[str]) -> None:
+        """`secrets`: keys, which no text may hold whatever a server or a caller puts there."""
+        self.texts = config.texts
+        self.dropped = 0
+        """Rows that were not written."""
+        self.withheld = 0
+        """Rows that were written without their texts, because the hook that redacts them failed."""
+        self._url = url
+        self._config = config
+        self._redact = redact
+        self._secrets = secrets
+        self._queue: deque[Call] = deque()
+        self._stop = threading.Event()
+        self._abandoned = False
+        """`close` has not waited to the end: what is left is counted as dropped, whatever becomes of it."""
+        self._thread: threading.Thread | None = None
+        self._store: Store | None = None
+        self._pruned_at: float | None = None
+
+    def put(self, call: Call) -> None:
+        """Take a row, or drop it where too many wait already, or the log is closed. Returns at once."""
+        if len(self._queue) < self._config.queue and not self._stop.is_set():
+            self._queue.append(call)
+        else:
+            self.dropped += 1
+
+    def start(self) -> None:
+        """Begin to write."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="harness-router-log", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Write what is left, if that does not take too long, and say what was dropped. Blocks."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_S)
+        self._abandoned = True
+        self.dropped += len(self._queue)
+        if self.dropped or self.withheld:
+            _log.warning("log of routed calls: %d dropped, %d without their texts", self.dropped, self.withheld)
+
+    def _work(self) -> None:
+        while not self._stop.wait(FLUSH_S):
+            self._prune_daily()
+            self._write_all()
+        self._write_all()
+        if self._store is not None:
+            self._store.close()
+
+    def _write_all(self) -> None:
+        while self._queue and not self._abandoned:
+            batch = [self._queue[place] for place in range(min(BATCH, len(self._queue)))]
+            self._write([self._fit(call) for call in batch])
+            for _ in batch:  # only now: what is being written still takes its place in the queue
+                self._queue.popleft()
+
+    def _write(self, batch: Sequence[Call]) -> None:
+        """Write a batch, or drop it in the end. Once the log is closed there is one try."""
+        for attempt in range(TRIES):
+            try:
+                calls.append(self._opened(), batch)
+            except StoreError as error:
+                if attempt == 0:
+                    _log.warning("log of routed calls: %s", error)
+                if self._stop.wait(FIRST_WAIT_S * 2**attempt):
+                    break
+            except Exception as error:  # noqa: BLE001  a thread that has ended would write nothing more
+                return self._one_by_one(batch, error)
+            else:
+                return None
+        if not self._abandoned:
+            self.dropped += len(batch)
+        return None
+
+    def _one_by_one(self, batch: Sequence[Call], error: Exception) -> None:
+        """One of these rows cannot be written: only that one is dropped."""
+        if len(batch) == 1:
+            self.dropped += 1
+            _log.warning("log of routed calls: a row cannot be written: %s: %s", type(error).__name__, error)
+        else:
+            for call in batch:
+                self._write([call])
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = open_store(self._url)
+        return self._store
+
+    def _prune_daily(self) -> None:
+        if self._pruned_at is not None and monotonic() - self._pruned_at < DAY_S:
+            return
+        self._pruned_at = monotonic()
+        try:
+            calls.prune(self._opened(), now(-timedelta(days=self._config.keep_days)))
+        except StoreError as error:
+            _log.warning("log of routed calls: old rows are not removed: %s", error)
+
+    def _fit(self, call: Call) -> Call:
+        """A row as it may be written: without keys, redacted, or else without its texts."""
+        if call.inputs is None and call.reply is None:
+            return call
+        try:
+            reply = None if call.reply is None else self._clean(call.reply)
+            return replace(
+                call,
+                inputs=cast("Mapping[str, JSON]", self._clean(call.inputs)),
+                reply=reply,
+                value=self._clean(call.value),
+            )
+        except Exception as error:  # noqa: BLE001  the hook is the user's, and so are the inputs
+            self.withheld += 1
+            if self.withheld == 1:
+                _log.warning("log of routed calls: texts are left out: %s: %s", type(error).__name__, error)
+            return replace(call, inputs=None, reply=None, value=None)
+
+    def _clean(self, value: JSON) -> JSON:
+        """A value of JSON without keys, its texts redacted."""
+        if isinstance(value, str):
+            value = without(self._secrets, value)
+            return value if self._redact is None else self._redact(value)
+        if isinstance(value, Mapping):
+            return {str(key): self._clean(part) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._clean(part) for part in value]
+        return value if isinstance(value, int | float | None) else self._clean(str(value))
+
+
+def redactor(config: Config) -> Redact | None:
+    """The hook that `[log] redact` names; raises `ConfigError` where there is none of that name."""
+    if config.log.redact is None:
+        return None
+    module, _, name = config.log.redact.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        msg = f"{config.path}: [log] redact = {config.log.redact!r} cannot be imported: {error}"
+        raise ConfigError(msg) from None
+    if not callable(found):
+        msg = f"{config.path}: [log] redact = {config.log.redact!r} is no function"
+        raise ConfigError(msg)
+    return cast("Redact", found)

@@ -1,0 +1,105 @@
+"""A streamed reply: the SDK's chunks as they come, watched for an end that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from openai import AsyncStream
+from openai.types.chat import ChatCompletionChunk
+
+from harness.errors import BackendError
+from harness.router._faults import SDK_ERRORS, fault
+from harness.router._member import Member
+from harness.types import CallError
+
+
+class RoutedStream:
+    """What `create(stream=True)` gives: an async iterator of the SDK's chunks, and a context manager that closes it.
+
+    Another backend can take over until the first chunk is there, and not after it: a stream that breaks off then raises
+    `BackendError`.
+    """
+
+    def __init__(
+        self,
+        stream: AsyncStream[ChatCompletionChunk],
+        first: ChatCompletionChunk,
+        member: Member,
+        *,
+        hide_usage: bool = False,
+    ) -> None:
+        """`first` has been taken from `stream`. `hide_usage`: the chunk that only tells the tokens is for us."""
+        self.stream = stream
+        self.chars = 0
+        self.text: list[str] = []
+        self.usage: Any = None
+        self.broken: CallError | None = None
+        """Why it broke off, if it did."""
+        self.tell: Callable[[RoutedStream], None] = lambda _: None
+        """Hears once, when no more will come."""
+        self.keep_text = False
+        self._first: ChatCompletionChunk | None = first
+        self._member = member
+        self._era = member.breaker.era
+        self._hide_usage = hide_usage
+        self._finished = False
+        self._told = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ChatCompletionChunk:
+        chunk = await self._next()
+        while self._hide_usage and chunk.usage and not chunk.choices:
+            chunk = await self._next()
+        return chunk
+
+    async def _next(self) -> ChatCompletionChunk:
+        try:
+            chunk, self._first = (self._first, None) if self._first else (await anext(self.stream), None)
+        except StopAsyncIteration:
+            if not self._finished and not self._told:
+                raise self._broke_off(CallError("connection", "it ended before the reply did")) from None
+            self._end()
+            raise
+        except SDK_ERRORS as error:
+            raise self._broke_off(fault(error, self._member.secrets)) from None
+        self._look(chunk)
+        return chunk
+
+    def _look(self, chunk: ChatCompletionChunk) -> None:
+        self.usage = chunk.usage or self.usage
+        for choice in chunk.choices or ():
+            self._finished = self._finished or bool(choice.finish_reason)
+            text = choice.delta.content if choice.delta else None
+            if text:
+                self.chars += len(text)
+                if self.keep_text:
+                    self.text.append(text)
+
+    def _broke_off(self, error: CallError) -> BackendError:
+        self.broken = error
+        self._member.breaker.failed(self._era, error)
+        self._end()
+        msg = f"backend {self._member.name}: the stream broke off after {self.chars:,} characters: {error.message}"
+        return BackendError(msg)
+
+    def _end(self) -> None:
+        if not self._told:
+            self._told = True
+            self.tell(self)
+
+    async def close(self) -> None:
+        """Hang up; the server stops writing."""
+        self._end()
+        await self.stream.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,150 @@
+"""What a run cost, and what should move, on the page and on the terminal."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from harness.bill import Advice, Advised, Bill, Decision, Line, Reason, usage
+from harness.config import LocalConfig
+from harness.cost import Price
+from harness.report import Asked, asked_by, build
+from harness.report.charts import Stack, bill
+from harness.report.formats import html
+from harness.report.sections import advice, cost
+from harness.report.terminal import matrix
+from harness.report.text import dollars
+from harness.types import Run
+
+from ..support.field_report import made
+from ..support.project import CONFIG, Project
+
+PRICE = Price(2.5, 10.0, None, "genai-prices 9.9: openai/gpt-4o")
+PRICES: dict[str, Price | None] = {"gpt-4o": PRICE, "home": None}
+BIG, HOME = made("triage", "gpt", "gpt-4o", 40), made("triage", "local", "home", 40, 2)
+
+
+def asked(*runs: Run, of: Asked) -> str:
+    return html.render(build(runs, asked=of))
+
+
+def on_a_terminal(*runs: Run) -> str:
+    out = io.StringIO()
+    Console(file=out, width=120, color_system=None).print(matrix(build(runs, asked=Asked(prices=PRICES))))
+    return out.getvalue()
+
+
+class TestCost:
+    def test_a_row_per_cell_with_its_price_and_where_it_is_from(self) -> None:
+        found = cost.context(build([BIG, HOME], asked=Asked(prices=PRICES)).evals[0])
+        assert found is not None
+        big, home = found["rows"]
+        assert big["spent"].usd == pytest.approx(40 * 0.0008)
+        assert (home["price"], home["spent"].usd) == (None, None)
+        page = asked(BIG, HOME, of=Asked(prices=PRICES))
+        assert "$0.032" in page
+        assert "2.5 and 10<small>genai-prices 9.9: openai/gpt-4o</small>" in page
+        assert "a server of one’s own" in page
+
+    def test_a_project_says_the_prices_of_its_backends(self, project: Project) -> None:
+        hosted = '[backends.{0}]\nprovider = "openai"\nmodel = "{0}"\nvariant = "gpt"\n'
+        project.config(CONFIG + hosted.format("gpt-4o") + hosted.format("gpt-9"))
+        prices = asked_by(project.load(), ["triage"]).prices
+        assert prices["fake"] is None  # a server of one's own
+        assert prices["gpt-4o"] == Price(2.5, 10.0, 1.25, prices["gpt-4o"].source if prices["gpt-4o"] else "")
+        assert "gpt-9" not in prices  # nobody knows
+
+    def test_it_is_left_out_where_nothing_has_a_price(self) -> None:
+        for prices in ({}, {"home": None}):
+            assert cost.context(build([HOME], asked=Asked(prices=prices)).evals[0]) is None
+
+    def test_attempts_that_nobody_counted_are_told(self) -> None:
+        retried = made("triage", "gpt", "gpt-4o", 40, attempts=2)
+        assert "at most $0.064" in asked(retried, of=Asked(prices=PRICES))
+        assert "cost $0.032 for 40 calls ($1.60 per 1,000), at most $0.064: 40 attempts without a count" in (
+            on_a_terminal(retried)
+        )
+
+    def test_the_terminal_tells_what_was_paid(self) -> None:
+        text = on_a_terminal(BIG, HOME)
+        assert "gpt@gpt-4o: cost $0.032 for 40 calls ($0.80 per 1,000)" in text
+        assert "local@home: cost" not in text
+        assert "every answer is from the store" in on_a_terminal(made("triage", "gpt", "gpt-4o", 4, cached=True))
+
+
+LINE = Line("triage", "classification", 4000, "gpt-4o", "home", usage(BIG), usage(HOME), PRICE, None, True, 3.0, 85.0)
+
+
+def advised(decision: Decision = Decision.MOVE, name: str = "triage") -> Advice:
+    line = replace(LINE, eval=name)
+    moved = frozenset({name}) if decision is Decision.MOVE else frozenset()
+    one = Advised(line, decision, (Reason("quality", "for", "it is good, -0.5 points"),))
+    return Advice((one,), Bill((line,), moved, LocalConfig()), ("other",))
+
+
+class TestAdvice:
+    def test_the_decision_its_reasons_and_where_each_figure_is_from(self) -> None:
+        page = asked(BIG, HOME, of=Asked(prices=PRICES, advice=advised()))
+        for told in (
+            "Should it move?",
+            '<strong class="badge">MOVE</strong> <span class="cell">gpt-4o → home</span>',
+            "it is good, −0.5 points",
+            "4,000 a day × 30 days × $0.00080 = $96.00",
+            "over 40 calls of gpt@gpt-4o, run triage-gpt-gpt-4o-free-0-None",
+            "from 3,542 calls a day on, a server for it alone would cost no more; one server carries 230,400",
+            "$85.00 of $85.00, in proportion to what it costs today",
+            "Not on the bill, because the eval has no [traffic]: other.",
+        ):
+            assert told in page, told
+
+    def test_of_an_eval_that_is_not_advised_there_is_no_section(self) -> None:
+        for of in (Asked(), Asked(advice=advised(name="another"))):
+            assert advice.context(build([BIG], asked=of).evals[0]) is None
+
+    def test_names_are_inert(self) -> None:
+        bad = made("<script>x", "gpt", "gpt-4o", 5)
+        page = asked(bad, of=Asked(prices=PRICES, advice=advised(name="<script>x")))
+        assert "<script>x" not in page
+
+    def test_the_bars_are_today_half_split_and_all(self) -> None:
+        stacks = advice.stacks(advised().bill)
+        assert [(stack.label, stack.usd) for stack in stacks] == [
+            ("today", pytest.approx(96)),
+            ("in batches", pytest.approx(48)),
+            ("as advised", pytest.approx(85)),
+            ("all moved", pytest.approx(85)),
+        ]
+
+
+class TestPicture:
+    def test_it_says_what_it_shows_and_keeps_its_ids_to_itself(self) -> None:
+        stacks = [Stack("today", [("a", 40.0), ("b", 8.0)]), Stack("split", [("a", 40.0), ("b", 0.0)], 85.0)]
+        one, other = bill("a", stacks), bill("b", stacks)
+        assert 'aria-label="USD a month: today $48.00, split $125.00"' in one
+        ids = [{part.split('"')[0] for part in svg.split(' id="')[1:]} for svg in (one, other)]
+        assert not ids[0] & ids[1]
+        assert "#03" not in one
+
+    def test_nothing_to_pay_can_be_drawn(self) -> None:
+        assert "<svg" in bill("a", [Stack("today", [("a", 0.0)])])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.0, "$0"),
+        (1204.4, "$1,204"),
+        (48.0, "$48.00"),
+        (0.312, "$0.31"),
+        (0.0321, "$0.032"),
+        (0.0008, "$0.00080"),
+        (1e-12, "$0"),
+        (-29.41, "−$29.41"),
+    ],
+)
+def test_dollars(value: float | None, text: str) -> None:
+    assert dollars(value) == text
