@@ -136,6 +136,7 @@ class Answers:
         done = {_place(result) for result in kept}
         known, todo = self._known([each for each in chunk if (each.case.id, each.request.repeat) not in done])
         self._keep(kept)
+        self.keeper.record(self.manifest, self.cell.backend.variant, kept)  # the session before may have been without
         self.save(known)
         return known, todo
 
@@ -163,7 +164,10 @@ class _Crew:
         self.stopped: BudgetExhausted | None = None
         self._answers = answers
         self._size = min(answers.asker.pace.slots.limit, len(answers.cell.asks))
-        self._pending: asyncio.Queue[Asked | None] = asyncio.Queue(maxsize=2 * self._size)
+        self._pending: deque[Asked] = deque()
+        self._all_open = False
+        self._more = asyncio.Event()
+        self._few = asyncio.Event()
         self._patience = Patience(answers.asker)
         self._answered: deque[Result] = deque()
         self._news = asyncio.Event()
@@ -185,17 +189,27 @@ class _Crew:
 
     async def _open(self, todo: list[Asked]) -> None:
         while todo and self.stopped is None:
-            for asked in todo:
-                await self._pending.put(asked)
+            self._pending.extend(todo)
+            self._more.set()
+            await self._few.wait()
+            self._few.clear()
             todo = await self._answers.open()
-        for _ in range(self._size):
-            await self._pending.put(None)
+        self._all_open = True
+        self._more.set()
+
+    async def _next(self) -> Asked | None:
+        """The next question; `None` when there are no more, or nobody is to ask any."""
+        while not self._pending and not self._all_open:
+            self._more.clear()
+            await self._more.wait()
+        asked = self._pending.popleft() if self._pending and self.stopped is None else None
+        if len(self._pending) <= self._size or self.stopped is not None:
+            self._few.set()
+        return asked
 
     async def _ask(self) -> None:
         answers, asker = self._answers, self._answers.asker
-        while (asked := await self._pending.get()) is not None:
-            if self.stopped is not None:
-                continue
+        while (asked := await self._next()) is not None:
             try:
                 response, attempts = await asker.ask(asked.request)
             except BudgetExhausted as error:

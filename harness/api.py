@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import backends, config, engine, evals
-from harness.backends.replay import PREFIX as REPLAY
+from harness import backends, batch, config, engine, evals
+from harness.backends import replay
 from harness.budget import budget
 from harness.config import BackendConfig, Config, RunConfig, at
 from harness.engine import Outcome
@@ -50,6 +50,8 @@ class Options:
     tag: tuple[str, ...] = ()
     budget_usd: float | None = None
     record: Path | None = None
+    batch: bool = False
+    """By the Batch API, those that have one: half the price, within a day."""
     whole: bool = False
     """Whole splits, as gates need them: what `[run]` says of variants and samples does not hold."""
     every_backend: bool = False
@@ -95,6 +97,8 @@ def cells(found: Config, store: Store, names: Sequence[str], options: Options) -
             raise ConfigError(msg)
         usual = (name for name in found.backends if name in {*found.usual, *definition.backends})
         asked = [backend(found, store, name) for name in chosen or usual]
+        if not names:  # a file of answers need not be of every eval
+            asked = [one for one in asked if replay.has_answers_to(one, definition.name)]
         planned += plan(found.root, [definition], asked, selection)
     return planned
 
@@ -108,12 +112,14 @@ def climb(found: Config, ladder: str, options: Options) -> Options:
 
 
 def backend(found: Config, store: Store, name: str) -> BackendConfig:
-    """A backend of harness.toml, or `replay:RUN`, which answers from a saved run."""
-    if not name.startswith(REPLAY):
+    """A backend of harness.toml, or `replay:RUN` or `replay:FILE`, which answers from a saved run or a recording."""
+    if not name.startswith(replay.PREFIX):
         return found.backend(name)
-    saved = store.load(name.removeprefix(REPLAY)).manifest
+    if replay.is_file(name):
+        return replay.of_file(name)
+    saved = store.load(name.removeprefix(replay.PREFIX)).manifest
     settings = {
-        "name": f"{REPLAY}{saved.run_id}",
+        "name": f"{replay.PREFIX}{saved.run_id}",
         "provider": "replay",
         "model": saved.run_id,
         "variant": saved.variant,
@@ -140,8 +146,11 @@ def execute(found: Config, store: Store, planned: Sequence[Cell], options: Optio
         tags=_checked(options.tag or defaults.tag),
         budget=None if spend is None else budget(found, {c.backend.name: c.backend for c in planned}, spend),
     )
+    if options.batch:
+        _check_batch(planned, spend)
+    connect = batch.connect(store) if options.batch else backends.connect
     with nullcontext() if record is None else Recorder(record) as recorder:
-        return engine.run(planned, store, listener, replace(settings, recorder=recorder))
+        return engine.run(planned, store, listener, replace(settings, recorder=recorder), connect)
 
 
 def run(
@@ -183,6 +192,36 @@ def run(
     from harness.report import build
 
     return [cell for each in build(outcome.runs).evals for cell in each.cells]
+
+
+def collect(
+    planned: Sequence[Cell],
+    store: Store,
+    found: batch.Found,
+    listener: Listener,
+    *,
+    where: str,
+    tags: Sequence[str] = (),
+    resume: bool = False,
+) -> Outcome:
+    """Make runs of results in files, of what was planned; `where` names the files. Asks no model."""
+
+    def connect(config: BackendConfig, _progress: object) -> batch.Imported:
+        return batch.Imported(config, found, where)
+
+    return engine.run(planned, store, listener, Settings(cache=False, resume=resume, tags=_checked(tags)), connect)
+
+
+def _check_batch(planned: Sequence[Cell], spend: float | None) -> None:
+    """Raise `ConfigError` for what no batch can do."""
+    if not any(batch.takes_batches(cell.backend) for cell in planned):
+        msg = (
+            "no backend of this run is asked by batch: that is for provider openai; others take `harness batch export`"
+        )
+        raise ConfigError(msg)
+    if spend is not None:
+        msg = "a batch is paid as a whole, so no budget can stop it: leave out --batch or --budget (see --estimate)"
+        raise ConfigError(msg)
 
 
 def _checked(tags: Sequence[str]) -> tuple[str, ...]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from threading import Lock
 
+from harness import leases
+from harness.errors import StoreError
 from harness.recording import Recorder
 from harness.store import Store
 from harness.types import Manifest, Result
@@ -19,14 +22,40 @@ class Keeper:
         self.saved = 0
         self._recorder = recorder
         self._counting = Lock()
+        self._owner = leases.new_owner()
+
+    @asynccontextmanager
+    async def alone(self, run_id: str) -> AsyncIterator[None]:
+        """While nobody else is at a run; raises `StoreError` where somebody is."""
+        if not await asyncio.to_thread(leases.acquire, self.store, run_id, self._owner):
+            who = await asyncio.to_thread(leases.holder, self.store, run_id) or "another process"
+            msg = f"run {run_id} is being gone on with by {who}: wait until that ends, or leave out --resume"
+            raise StoreError(msg)
+        renewing = asyncio.create_task(self._renew(run_id))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(StoreError):  # it ends by itself
+                await asyncio.to_thread(leases.release, self.store, run_id, self._owner)
+
+    async def _renew(self, run_id: str) -> None:
+        while True:
+            await asyncio.sleep(leases.LASTS_S / 3)
+            with suppress(StoreError):  # whoever saves results will say so
+                await asyncio.to_thread(leases.renew, self.store, run_id, self._owner)
 
     def save(self, manifest: Manifest, own_variant: str, results: Sequence[Result]) -> None:
         """Write results of a run; they are durable when this returns. `own_variant`: that of the run's backend."""
         self.store.save(manifest.run_id, results)
-        if self._recorder is not None:
-            self._recorder.add(manifest, results, own_variant)
+        self.record(manifest, own_variant, results)
         with self._counting:
             self.saved += sum(not result.cached and result.response.error is None for result in results)
+
+    def record(self, manifest: Manifest, own_variant: str, results: Sequence[Result]) -> None:
+        """Have results in the recording, if there is one: those, too, that the run had before."""
+        if self._recorder is not None:
+            self._recorder.add(manifest, results, own_variant)
 
     async def commit(self, manifest: Manifest, own_variant: str, results: Sequence[Result]) -> None:
         """Save in a thread, so that the disk does not hold up the calls. Ctrl-C waits until it is done."""

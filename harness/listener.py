@@ -18,6 +18,9 @@ class Listener:
     def noted(self, cell: str, text: str) -> None:
         """Something worth a line."""
 
+    def waits(self, cell: Cell, text: str) -> None:
+        """How work stands that is done elsewhere and may take hours, such as a batch."""
+
     def fetching(self, what: str, done: int, total: int) -> None:
         """A model file is on its way; sizes in bytes."""
 

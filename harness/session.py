@@ -78,6 +78,12 @@ class Session:
         started = perf_counter()
         # The store in threads: a loop that waits for the disk would be counted as latency of another backend.
         manifest = await asyncio.to_thread(self._begin, cell)
+        async with self.keeper.alone(manifest.run_id):
+            run_ = await self._go_on(cell, manifest, started)
+        self.listener.finished(cell, run_)
+        return run_
+
+    async def _go_on(self, cell: Cell, manifest: Manifest, started: float) -> Run:
         resumed = await asyncio.to_thread(self._resumed, manifest)
         known_by = self._model_key if self.settings.cache else None
         answers = Answers(
@@ -98,9 +104,7 @@ class Session:
         results = await asyncio.to_thread(answers.results)
         results = await asyncio.to_thread(self._judge, manifest, cell, results)
         finished = await asyncio.to_thread(self._finish, manifest, results, perf_counter() - started)
-        run_ = Run(finished, results)
-        self.listener.finished(cell, run_)
-        return run_
+        return Run(finished, results)
 
     async def _answer(self, cell: Cell, answers: Answers) -> None:
         if not (todo := await answers.open()):

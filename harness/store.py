@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,21 +16,23 @@ from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import Any, overload
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness import records
+from harness import migrations, records
 from harness.errors import StoreError
+from harness.migrations import FORMAT
 from harness.types import Manifest, Response, Result, Run
-
-FORMAT = 1
-"""Version of the tables below. 1: the first."""
 
 BUSY_TIMEOUT_S = 30
 
 OF_A_RUN = "run:"
 """How the dataset of a run is called that is about the replies of another run, as a judge's is."""
+
+_BY_BYTES = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+"""Text that is sorted as SQLite and Python do; PostgreSQL would sort it as people do, which depends on the server."""
 
 _META = sa.MetaData()
 _meta = sa.Table("meta", _META, sa.Column("key", sa.String, primary_key=True), sa.Column("value", sa.String))
@@ -43,6 +47,8 @@ _runs = sa.Table(
     sa.Column("started_at", sa.String, nullable=False),
     sa.Column("finished_at", sa.String),
     sa.Column("manifest", sa.Text, nullable=False),
+    sa.Column("lease", sa.String),  # leases.py
+    sa.Column("lease_until", sa.Float),
 )
 _cases = sa.Table(
     "cases", _META, sa.Column("row_hash", sa.String, primary_key=True), sa.Column("row", sa.Text, nullable=False)
@@ -51,7 +57,7 @@ _results = sa.Table(
     "results",
     _META,
     sa.Column("run_id", sa.String, sa.ForeignKey("runs.run_id"), primary_key=True),
-    sa.Column("case_id", sa.String, primary_key=True),
+    sa.Column("case_id", _BY_BYTES, primary_key=True),
     sa.Column("repeat", sa.Integer, primary_key=True),
     sa.Column("row_hash", sa.String, sa.ForeignKey("cases.row_hash"), nullable=False),
     sa.Column("request_key", sa.String, nullable=False, index=True),
@@ -127,7 +133,9 @@ class Store:
         cases = {id(result.case): records.case_row(result.case) for result in results}
         rows = [records.result_row(run_id, result, cases[id(result.case)]["row_hash"]) for result in results]
         with self._writing() as connection:
-            connection.execute(self._insert(_cases).on_conflict_do_nothing(), list(cases.values()))
+            # in one order, whatever the results': two transactions that take the same rows crosswise wait for ever
+            new = sorted(cases.values(), key=lambda row: row["row_hash"])
+            connection.execute(self._insert(_cases).on_conflict_do_nothing(), new)
             insert = self._insert(_results)
             changing = {name: insert.excluded[name] for name in _results.c.keys() if name not in _PLACE}  # noqa: SIM118
             connection.execute(insert.on_conflict_do_update(index_elements=_PLACE, set_=changing), rows)
@@ -308,18 +316,41 @@ def open_store(url: str) -> Store:
         msg = f"store url {_without_password(url)!r} cannot be used: {_first_line(error)}{extra}"
         raise StoreError(msg) from None
     if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _sqlite_pragmas)
+        sa.event.listen(engine, "connect", _sqlite_pragmas if not _is_locked_away(parsed) else _sqlite_read_only)
         sa.event.listen(engine, "begin", _sqlite_begin)
     shown = _without_password(url)
-    with _explained(shown), engine.execution_options(writing=True).begin() as connection:
+    with _explained(shown):
+        with engine.connect() as connection:  # looked at first: who may only read must not have to write
+            found = _format(connection)
+        if found is None or migrations.check(found, shown):
+            _make_tables(engine, shown)
+    return Store(engine, shown)
+
+
+def _make_tables(engine: sa.Engine, shown: str) -> None:
+    """In a new store, or of an old one the tables of today."""
+    with engine.execution_options(writing=True).begin() as connection:
+        migrations.alone(connection)
+        found = _format(connection)  # again: another process may have been faster
+        if found is not None:
+            migrations.migrate(connection, found, shown)
         _META.create_all(connection)
-        found = connection.scalar(sa.select(_meta.c.value).where(_meta.c.key == "format"))
         if found is None:
             connection.execute(_meta.insert().values(key="format", value=str(FORMAT)))
-        elif int(found) > FORMAT:
-            msg = f"{shown} has format {found}, this version reads up to {FORMAT}: upgrade prompt-portability-harness"
-            raise StoreError(msg)
-    return Store(engine, shown)
+
+
+def _format(connection: sa.Connection) -> int | None:
+    """The format of the store, `None` where there is none yet."""
+    if not sa.inspect(connection).has_table(_meta.name):
+        return None
+    found = connection.scalar(sa.select(_meta.c.value).where(_meta.c.key == "format"))
+    return None if found is None else int(found)
+
+
+def _is_locked_away(url: sa.URL) -> bool:
+    """Whether an SQLite file, or its folder, where SQLite keeps its log, cannot be written by us."""
+    path = Path(url.database or "")
+    return path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
 
 
 def _make_folder(folder: Path) -> None:
@@ -331,11 +362,27 @@ def _make_folder(folder: Path) -> None:
 
 def _engine_options(url: sa.URL) -> dict[str, Any]:
     if url.get_backend_name() != "sqlite":
-        return {}
+        return {"pool_pre_ping": True}  # the server may have been restarted in between
     if url.database in (None, "", ":memory:"):  # one connection for all threads, or each would see a store of its own
         one = {"poolclass": sa.QueuePool, "pool_size": 1, "max_overflow": 0}
         return {**one, "connect_args": {"check_same_thread": False}}
+    if _is_locked_away(url):
+        return {"creator": lambda: _read_only(Path(str(url.database)))}
     return {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    """A file that we may only read.
+
+    In a folder that is closed SQLite cannot make its log, and opens no file without one unless it is told that nobody
+    changes the file. Where there is a log, what stands in it must not be hidden by that: then SQLite's error is told.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    has_log = log.exists() and log.stat().st_size > 0
+    still = "" if has_log or os.access(path.parent, os.W_OK) else "&immutable=1"
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?mode=ro{still}", uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False
+    )
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
@@ -347,10 +394,17 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
+def _sqlite_read_only(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+
+
 def _sqlite_begin(connection: sa.Connection) -> None:
     """A writer takes the write lock at once: a lock taken halfway fails instead of waiting for another process."""
     writing = connection.get_execution_options().get("writing")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+_GONE = "once the server is there again, go on with --resume"
 
 
 @contextmanager
@@ -368,6 +422,11 @@ def _explained(url: str) -> Iterator[None]:
             "locked": "another process holds it: wait for that, then go on with --resume",
             "readonly": "it cannot be written: check its permissions",
             "unable to open": "it cannot be opened: its folder must be there and writable",
+            "permission denied": "it may only be read: ask its owner for the right to write",
+            "server closed": _GONE,
+            "terminating connection": _GONE,
+            "connection is lost": _GONE,
+            "Connection refused": f"nobody listens there: check [store] url in harness.toml; {_GONE}",
         }
         what = next((hint for sign, hint in advice.items() if sign in text), "check [store] url in harness.toml")
         msg = f"store {url}: {text}: {what}"

@@ -322,9 +322,13 @@ def test_a_store_that_another_process_holds_is_told_after_a_while(
     monkeypatch.setattr(store_module, "BUSY_TIMEOUT_S", 0.1)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    assert "locked: another process holds it" in opening(f"sqlite:///{path}")
+    waiting = open_store(f"sqlite:///{path}")  # what is there can be read
+    assert waiting.manifests() == []
+    with pytest.raises(StoreError, match="locked: another process holds it"):
+        waiting.begin(manifest(), plan_key="", model_key="")
     other.close()
-    open_store(f"sqlite:///{path}").close()
+    waiting.begin(manifest(), plan_key="", model_key="")
+    waiting.close()
 
 
 def test_a_full_disk_is_told_and_what_was_saved_before_stays(begun: Store) -> None:

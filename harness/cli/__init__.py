@@ -13,6 +13,7 @@ import typer
 from harness.cli import (
     advise,
     baseline,
+    batch,
     compare,
     cost,
     datasets,
@@ -52,6 +53,7 @@ port.add_to(app)
 monitor.add_to(app)
 reading.add_to(app)
 app.add_typer(baseline.app, name="baseline")
+app.add_typer(batch.app, name="batch")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")

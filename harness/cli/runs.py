@@ -109,7 +109,9 @@ def run(
     batch: Annotated[  # noqa: FBT002  Typer's way to say a flag
         bool,
         typer.Option(
-            "--batch", envvar="HARNESS_BATCH", help="Ask OpenAI backends by the Batch API: half the price, within a day."
+            "--batch",
+            envvar="HARNESS_BATCH",
+            help="Ask OpenAI backends by the Batch API: half the price, within a day.",
         ),
     ] = False,
     quiet: Annotated[  # noqa: FBT002  Typer's way to say a flag

@@ -35,6 +35,10 @@ class Heard(Listener):
         """Remember."""
         self.told.append(("noted", (cell, text)))
 
+    def waits(self, cell: Cell, text: str) -> None:
+        """Remember."""
+        self.told.append(("waits", (cell.name, text)))
+
     def fetching(self, what: str, done: int, total: int) -> None:
         """Nothing is fetched here."""
 

@@ -1,0 +1,68 @@
+"""Looks at batches under way, and ends them: `harness batch list`, `harness batch cancel`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import groupby
+
+from harness import batch
+from harness.batch._seen import ENDED, BusyError, Seen
+from harness.batch._sent import Sent, forget
+from harness.batch._service import Service
+from harness.config import Config
+from harness.errors import BackendError
+from harness.store import Store
+
+Told = Seen | str
+"""How a batch stands, or why that cannot be told."""
+_Ask = Callable[[Service, Sent], Awaitable[Seen]]
+
+
+def look(config: Config, sent: Sequence[Sent]) -> Iterator[tuple[Sent, Told]]:
+    """How each stands."""
+    yield from _each(config, sent, _look)
+
+
+def cancel(config: Config, store: Store, sent: Sequence[Sent]) -> Iterator[tuple[Sent, Told]]:
+    """Have the server stop. One that it has stopped with nothing done is forgotten."""
+    for one, told in _each(config, sent, _cancel):
+        if isinstance(told, Seen) and (told.status == "gone" or (told.status in ENDED and not told.files)):
+            forget(store, one.token)
+        yield one, told
+
+
+async def _look(service: Service, sent: Sent) -> Seen:
+    found = await (service.look(sent.batch_id) if sent.batch_id else service.find(sent.token))
+    return found or Seen("", "gone", why="the server has never heard of it")
+
+
+async def _cancel(service: Service, sent: Sent) -> Seen:
+    seen = await _look(service, sent)
+    return seen if seen.status in ENDED else await service.cancel(seen.batch_id)
+
+
+def _each(config: Config, sent: Sequence[Sent], ask: _Ask) -> Iterator[tuple[Sent, Told]]:
+    """Backend by backend, the oldest first."""
+    by_backend = sorted(sent, key=lambda one: one.backend)
+    for name, group in groupby(by_backend, key=lambda one: one.backend):
+        yield from asyncio.run(_of_one(config, name, list(group), ask))
+
+
+async def _of_one(config: Config, name: str, sent: Sequence[Sent], ask: _Ask) -> list[tuple[Sent, Told]]:
+    if name not in config.backends:
+        return [(one, f"backend {name} is not in harness.toml any more") for one in sent]
+    try:
+        service = batch.service(config.backends[name])
+    except BackendError as error:
+        return [(one, str(error)) for one in sent]
+    told: list[tuple[Sent, Told]] = []
+    try:
+        for one in sent:
+            try:
+                told.append((one, await ask(service, one)))
+            except (BackendError, BusyError) as error:
+                told.append((one, str(error)))
+    finally:
+        await service.close()
+    return told
