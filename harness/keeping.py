@@ -23,6 +23,7 @@ class Keeper:
         self._recorder = recorder
         self._counting = Lock()
         self._owner = leases.new_owner()
+        self._lost: set[str] = set()
 
     @asynccontextmanager
     async def alone(self, run_id: str) -> AsyncIterator[None]:
@@ -43,10 +44,17 @@ class Keeper:
         while True:
             await asyncio.sleep(leases.LASTS_S / 3)
             with suppress(StoreError):  # whoever saves results will say so
-                await asyncio.to_thread(leases.renew, self.store, run_id, self._owner)
+                if not await asyncio.to_thread(leases.renew, self.store, run_id, self._owner):
+                    self._lost.add(run_id)
 
     def save(self, manifest: Manifest, own_variant: str, results: Sequence[Result]) -> None:
-        """Write results of a run; they are durable when this returns. `own_variant`: that of the run's backend."""
+        """Write results of a run; they are durable when this returns. `own_variant`: that of the run's backend.
+
+        Raises `StoreError` where the run is somebody else's by now.
+        """
+        if manifest.run_id in self._lost:  # the machine slept for longer than a lease lasts
+            msg = f"run {manifest.run_id} was taken over by another process: let that go on, or start a run without --resume"
+            raise StoreError(msg)
         self.store.save(manifest.run_id, results)
         self.record(manifest, own_variant, results)
         with self._counting:

@@ -1,5 +1,7 @@
 """The weekly run: production's cells over whole splits, held against last week, against the baseline, and by the gates.
 
+Where a router logs what it routes, what production itself says is in it, too: its signals, and the newest review.
+
 A week has the name of a day. Its runs are tagged `weekly` and `weekly-2026-11-24`, so that a week can be gone on with,
 and found again whenever it was made.
 """
@@ -18,6 +20,7 @@ from harness.config import Config
 from harness.engine import Outcome
 from harness.listener import Listener
 from harness.metrics.summary import summarize
+from harness.monitor import weekly as production
 from harness.plan import Cell
 from harness.report.asked import Asked, asked_by
 from harness.report.findings import Finding, Standing, ordered
@@ -108,6 +111,7 @@ def judge(week: Plan, outcome: Outcome) -> Week:
             comparisons[name] = _compared(week.store, cell, before, own)
             findings.append(_against(cell, before, own, comparisons[name]))
         findings += _of_run(week, cell, own, outcome.runs)
+    findings += production.found_in(week.found, week.store, week.day)
     return Week(outcome.runs, ordered(findings), comparisons)
 
 

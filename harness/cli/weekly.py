@@ -61,6 +61,8 @@ def weekly(
     Exit codes: 0 good, 1 a gate failed or a cell regressed, 2 usage or configuration, 4 calls failed, a backend of last
     week is not there, or what must be judged cannot be told; 130 interrupted.
     """
+    from dataclasses import replace
+
     from harness import api, weekly
     from harness import report as report_module
     from harness.cli._common import complain, console
@@ -91,7 +93,7 @@ def weekly(
     verdicts = findings.markdown(f"Weekly evals {week}", judged.findings)
     whole = f"{verdicts}\n{md.render(built)}"
     pages = [project.root / FOLDER / f"{week}{ending}" for ending in (".html", ".md")]
-    report_module.write(built, pages[0])
+    report_module.write(replace(built, findings=judged.findings), pages[0])
     write(whole, pages[1])
     console().print(matrix(built))
     _tell(judged.findings)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from harness.metrics.classification import Classification, classify
 from harness.metrics.extraction import Extraction, extract
@@ -14,6 +14,9 @@ from harness.metrics.summary import Summary, summarize
 from harness.report.asked import NO_ANSWERS, Answers, Asked, answers
 from harness.trend import Trend
 from harness.types import Case, Manifest, Result, Run
+
+if TYPE_CHECKING:
+    from harness.report.findings import Finding
 
 Outcome = Literal["right", "phrasing", "wrong", "unclear", "error"]
 """What became of one call: right as it is · right, but phrased so that production code cannot use it · a clear answer,
@@ -106,10 +109,11 @@ class EvalReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that any format shows."""
+    """Everything that any format shows. `findings`: what an unattended run found; the page begins with them."""
 
     evals: tuple[EvalReport, ...]
     runs: tuple[Run, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def build(runs: Sequence[Run], trends: Sequence[Trend] = (), asked: Asked | None = None) -> Report:

@@ -56,6 +56,7 @@ def render(report: Report) -> str:
     return env.get_template("page.html.j2").render(
         title=one_line(", ".join(e.name for e in report.evals), 80),
         parts=[_part(env, e, f"e{i}") for i, e in enumerate(report.evals, 1)],
+        findings=report.findings,
         finished=max((run.manifest.finished_at or run.manifest.started_at for run in report.runs), default=""),
         versions=sorted({run.manifest.fingerprint.get("harness", "") for run in report.runs} - {""}),
         style=Markup(_asset("report.css")),  # noqa: S704  our own file

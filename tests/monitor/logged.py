@@ -1,0 +1,68 @@
+"""Logged calls as a router writes them, made up."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from harness import calls
+from harness.calls import Call
+from harness.store import Store, open_store
+
+from ..support.project import LABELS, Project
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+"""A Wednesday; the newest whole week is 2026-W47, 16 to 22 November."""
+
+
+@contextmanager
+def opened(project: Project) -> Iterator[Store]:
+    """The project's store."""
+    store = open_store(project.load().store_url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def at(days_ago: float) -> str:
+    """A time so many days before `NOW`, as calls have it."""
+    return (NOW - timedelta(days=days_ago)).isoformat(timespec="milliseconds")
+
+
+def call(said: str | None = "billing", *, days_ago: float = 1, **more: Any) -> Call:
+    """One answered call of the project's eval."""
+    reply = said or "Hm."
+    usual = {
+        "task": "triage",
+        "variant": "local",
+        "backend": "fake",
+        "compliant": said is not None,
+        "violations": () if said is not None else ("no_answer",),
+        "value": said,
+        "reply": reply,
+        "reply_chars": len(reply),
+        "inputs": {"text": "I was charged twice"},
+    }
+    return Call(called_at=at(days_ago), **{**usual, **more})
+
+
+def weeks(n: int, per_week: int, *, broken: Sequence[float] = (), seed: int = 1) -> list[Call]:
+    """Calls of the `n` whole weeks before `NOW`, oldest first; `broken`: the share out of contract, of the last weeks."""
+    drawn = random.Random(seed)
+    shares = [0.02] * (n - len(broken)) + list(broken)
+    found = []
+    for week, share in enumerate(shares):
+        for _ in range(per_week):
+            days_ago = 2.5 + 7 * (n - 1 - week) + 7 * drawn.random()
+            found.append(call(None if drawn.random() < share else drawn.choice(LABELS), days_ago=days_ago))
+    return found
+
+
+def log(project: Project, logged: Sequence[Call]) -> None:
+    """Write calls into the project's store."""
+    with opened(project) as store:
+        calls.append(store, logged)
