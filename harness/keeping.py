@@ -53,7 +53,7 @@ class Keeper:
         Raises `StoreError` where the run is somebody else's by now.
         """
         if manifest.run_id in self._lost:  # the machine slept for longer than a lease lasts
-            msg = f"run {manifest.run_id} was taken over by another process: let that go on, or start a run without --resume"
+            msg = f"run {manifest.run_id} was taken over by another process: let that one go on, or leave out --resume"
             raise StoreError(msg)
         self.store.save(manifest.run_id, results)
         self.record(manifest, own_variant, results)

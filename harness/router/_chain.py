@@ -104,6 +104,7 @@ class Chain(Generic[T]):
         """Ask the next one too when no answer has come by then, or at once after a failure; the first answer counts."""
         waiting = list(self.members)
         asked: dict[asyncio.Task[T], Member] = {}
+        eras = [member.breaker.era for member in self.members]
         try:
             while waiting or asked:
                 if waiting:
@@ -113,12 +114,24 @@ class Chain(Generic[T]):
                 for task in [task for task in asked if task.done()]:
                     member = asked.pop(task)
                     try:
-                        return member, task.result()
+                        answer = task.result()
                     except Failed as failed:
                         self.causes.append((member.name, failed.error))
+                    else:
+                        self._overtaken(member, set(asked.values()), eras, after_s)
+                        return member, answer
         finally:
             await self._call_off(asked)
         raise self._nobody()
+
+    def _overtaken(self, winner: Member, others: set[Member], eras: Sequence[int], after_s: float) -> None:
+        """Those that were asked before and have not answered yet: a backend that hangs must be found out here, too."""
+        slow = CallError("timeout", f"overtaken by one that was asked {after_s:g} s later")
+        for member, era in zip(self.members, eras, strict=True):
+            if member is winner:
+                return
+            if member in others:
+                self._count(member, era, slow)
 
     async def _call_off(self, asked: Mapping[asyncio.Task[T], Member]) -> None:
         """Nothing stays running, and an answer that came all the same holds no connection."""
@@ -152,8 +165,7 @@ class Chain(Generic[T]):
                 return answer
             if error.kind in MAY_BE_BILLED:
                 self.spend(member.usd(None, None))
-            if member.breaker.failed(era, error):
-                _log.warning("backend %s is left alone: %s: %s", member.name, error.kind, error.message)
+            self._count(member, era, error)
             wait_s = _jitter(LEAST_WAIT_S if error.retry_after_s is None else error.retry_after_s)
             if error.kind == "rate_limit" and wait_s < min(self._left_s, patience_s if others else self._left_s):
                 patience_s -= wait_s
@@ -162,6 +174,11 @@ class Chain(Generic[T]):
             else:
                 raise Failed(error)
             await asyncio.sleep(wait_s)
+
+    @staticmethod
+    def _count(member: Member, era: int, error: CallError) -> None:
+        if member.breaker.failed(era, error):
+            _log.warning("backend %s is left alone: %s: %s", member.name, error.kind, error.message)
 
     @property
     def _left_s(self) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import openai
+import openai.resources.chat  # which the SDK would import in the midst of the first call
 
 from harness.backends import Backend, vllm
 from harness.backends import ollama as ollama_backend

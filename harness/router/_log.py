@@ -43,8 +43,13 @@ Redact = Callable[[str], str]
 class Log:
     """Rows on their way to the store at `url`."""
 
-    def __init__(self, url: str, config: LogConfig, redact: Redact | None, secrets: Sequence[str]) -> None:
-        """`secrets`: keys, which no text may hold whatever a server or a caller puts there."""
+    def __init__(
+        self, url: str, config: LogConfig, redact: Redact | None, secrets: Sequence[str], labels: frozenset[str]
+    ) -> None:
+        """`secrets`: keys, which no text may hold whatever a server or a caller puts there.
+
+        `labels`: values that tell nothing of what somebody wrote, and stay as they are.
+        """
         self.texts = config.texts
         self.dropped = 0
         """Rows that were not written."""
@@ -54,6 +59,7 @@ class Log:
         self._config = config
         self._redact = redact
         self._secrets = secrets
+        self._labels = labels
         self._queue: deque[Call] = deque()
         self._stop = threading.Event()
         self._abandoned = False
@@ -146,29 +152,36 @@ class Log:
         if call.inputs is None and call.reply is None:
             return call
         try:
-            reply = None if call.reply is None else self._clean(call.reply)
-            return replace(
-                call,
-                inputs=cast("Mapping[str, JSON]", self._clean(call.inputs)),
-                reply=reply,
-                value=self._clean(call.value),
-            )
+            inputs, reply, value = (self._clean(part) for part in (call.inputs, call.reply, call.value))
+            value = call.value if self._is_label(call.value) else value
+            return replace(call, inputs=cast("Mapping[str, JSON]", inputs), reply=cast("str", reply), value=value)
         except Exception as error:  # noqa: BLE001  the hook is the user's, and so are the inputs
             self.withheld += 1
             if self.withheld == 1:
                 _log.warning("log of routed calls: texts are left out: %s: %s", type(error).__name__, error)
-            return replace(call, inputs=None, reply=None, value=None)
+            return replace(call, inputs=None, reply=None, value=call.value if self._is_label(call.value) else None)
+
+    def _is_label(self, value: JSON) -> bool:
+        return isinstance(value, str) and value in self._labels
 
     def _clean(self, value: JSON) -> JSON:
         """A value of JSON without keys, its texts redacted."""
         if isinstance(value, str):
-            value = without(self._secrets, value)
-            return value if self._redact is None else self._redact(value)
+            return self._redacted(without(self._secrets, value))
         if isinstance(value, Mapping):
             return {str(key): self._clean(part) for key, part in value.items()}
         if isinstance(value, list | tuple):
             return [self._clean(part) for part in value]
         return value if isinstance(value, int | float | None) else self._clean(str(value))
+
+    def _redacted(self, text: str) -> str:
+        if self._redact is None:
+            return text
+        told: object = self._redact(text)  # whatever its author has promised
+        if not isinstance(told, str):
+            msg = f"[log] redact gave {type(told).__name__}, and no text"
+            raise TypeError(msg)
+        return told
 
 
 def redactor(config: Config) -> Redact | None:

@@ -96,7 +96,10 @@ class Member:
         try:
             async with asyncio.timeout(limit_s):
                 self._recognize(await self.backend.identify())
-                return await self._warm_up() if self.backend.warm_up else None
+                error = await self._warm_up() if self.backend.warm_up else None
+                if error is None and False in self._embeds:
+                    await self.client()  # reading certificates is nothing for a caller's first call
+                return error
         except TimeoutError:
             return CallError("timeout", f"no answer to a probe within {limit_s:g} s")
         except HarnessError as error:

@@ -45,7 +45,8 @@ class Service:
                 msg = f"{where}{name} asks for vectors, and those of two models cannot be compared: name one tier"
                 raise ConfigError(msg)
         secrets = [secret for member in self.members.values() for secret in member.secrets]
-        self.log = Log(config.store_url, config.log, redactor(config), secrets)
+        labels = frozenset(label for work in self.works.values() for label in work.task.labels)
+        self.log = Log(config.store_url, config.log, redactor(config), secrets, labels)
         self.keeps_texts = config.log.texts
         self._watches: list[asyncio.Task[None]] = []
         self._starting: asyncio.Task[None] | None = None

@@ -1,0 +1,34 @@
+"""A project whose backend has a (fake) Batch API, and no waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from harness.batch import _ask
+
+from ..support.batches import FakeBatches
+from ..support.project import CONFIG, Project
+from ..support.servers import closing, skip_certificates
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_certificates(monkeypatch)
+    monkeypatch.setattr(_ask, "FIRST_WAIT_S", 0.005)
+    monkeypatch.setattr(_ask, "LONGEST_WAIT_S", 0.01)
+
+
+@pytest.fixture
+def api() -> Iterator[FakeBatches]:
+    """A server with the Batch API."""
+    with closing(FakeBatches()) as fake:
+        yield fake
+
+
+@pytest.fixture
+def batched(project: Project, api: FakeBatches) -> Project:
+    """The small project, four cases in its split `test`; its backend `fake` is that server."""
+    project.config(CONFIG.replace("http://127.0.0.1:9/v1", api.base_url) + "retries = 1\n")
+    return project

@@ -1,0 +1,242 @@
+"""What goes wrong with servers, and what the caller hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+
+import pytest
+
+from harness.errors import AllBackendsFailed, BackendError, BackendUnavailable, ConfigError
+from harness.router import ModelRouter
+
+from ..support.lean import Act, refusal
+from .conftest import MESSAGES, ROUTING, Desk
+
+
+async def create(router: ModelRouter) -> str:
+    reply = await router.chat.completions.create(task="triage", messages=MESSAGES, max_tokens=16)
+    return str(reply.choices[0].message.content)
+
+
+def once(desk: Desk) -> str:
+    async def main() -> str:
+        async with desk.router() as router:
+            return await create(router)
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("act", "kind"),
+    [
+        (refusal(500), "server"),
+        (refusal(503), "server"),
+        (refusal(429, headers="retry-after: 60\r\n"), "rate_limit"),
+        (refusal(404, "the model `fake-model` does not exist"), "refused"),
+        (refusal(401, "incorrect API key"), "refused"),
+        (refusal(400, "the prompt is longer than the context"), "bad_request"),
+        (Act(drop=True), "connection"),
+        (Act(body=b"<html>busy</html>"), "bad_reply"),
+        (Act(body=b'{"choices": '), "bad_reply"),
+        (Act(body=b"[]"), "bad_reply"),
+        (Act(body=b'{"error": {"message": "out of memory"}}'), "bad_reply"),
+        (Act(body=b'{"object": "chat.completion", "choices": []}'), "bad_reply"),
+        (Act(body=b'{"object": "chat.completion", "choices": [{}]}'), "bad_reply"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("how", ["chat", "ask"])
+def test_whatever_a_server_answers_the_next_one_is_asked(desk: Desk, act: Act, kind: str, how: str) -> None:
+    async def main() -> str:
+        async with desk.router() as router:
+            desk.local.answer = lambda _: act
+            if how == "chat":
+                return await create(router)
+            answer = await router.ask("triage", text="charged twice")
+            assert (answer.backend, answer.fallback) == ("api", "bad_request" if act.status == 400 else kind)
+            return str(answer.value)
+
+    assert asyncio.run(main()) == "billing"
+    (call,) = desk.calls()
+    assert (call.backend, call.fallback, call.attempts, call.error) == ("api", kind, 2, "")
+    assert len(desk.api.prompts) == 1
+
+
+def test_a_server_that_is_down_at_the_start_is_not_asked_until_it_is_there(desk: Desk) -> None:
+    desk.local.kill()
+
+    async def main() -> None:
+        async with desk.router() as router:
+            assert list(router.down) == ["home"]
+            await create(router)
+            desk.local.start()
+            await until(lambda: not router.down)
+            await create(router)
+
+    asyncio.run(main())
+    assert [(c.backend, c.fallback) for c in desk.calls()] == [("api", "breaker_open"), ("home", "")]
+
+
+async def until(true: Callable[[], bool], within_s: float = 3.0) -> float:
+    started = perf_counter()
+    while not true():
+        assert perf_counter() - started < within_s
+        await asyncio.sleep(0.005)
+    return perf_counter() - started
+
+
+@pytest.mark.parametrize("how", ["chat", "ask"])
+def test_a_server_that_hangs_is_left_after_its_share_of_the_deadline(desk: Desk, how: str) -> None:
+    desk.routing(text=ROUTING.replace("2.0", "0.4"))
+
+    async def main() -> float:
+        async with desk.router() as router:
+            desk.local.answer = lambda _: Act(delay_s=30)
+            started = perf_counter()
+            await (create(router) if how == "chat" else router.ask("triage", text="x"))
+            return perf_counter() - started
+
+    assert 0.2 <= asyncio.run(main()) < 0.4
+    assert [(c.backend, c.fallback) for c in desk.calls()] == [("api", "timeout")]
+
+
+def test_a_server_that_hangs_at_the_start_holds_nothing_up_for_longer_than_it_may(desk: Desk) -> None:
+    desk.routing(text=ROUTING.replace("start_s = 1.0", "start_s = 0.1"))
+    desk.local.answer = lambda _: Act(delay_s=30)
+    assert once(desk) == "billing"
+    assert desk.calls()[0].fallback == "breaker_open"
+
+
+def test_both_down_is_one_exception_that_names_both_causes(desk: Desk) -> None:
+    async def main() -> None:
+        async with desk.router() as router:
+            desk.local.answer = lambda _: refusal(500, "CUDA out of memory")
+            desk.api.kill()
+            with pytest.raises(AllBackendsFailed) as caught:
+                await create(router)
+            assert [(name, kind) for name, kind, _ in caught.value.causes] == [
+                ("home", "server"),
+                ("api", "connection"),
+            ]
+            assert "triage" in str(caught.value)
+            assert "CUDA out of memory" in str(caught.value)
+            assert "\n" not in str(caught.value)
+
+    asyncio.run(main())
+    (call,) = desk.calls()
+    assert (call.backend, call.error, call.fallback) == ("", "connection", "server")
+
+
+def test_the_last_backend_is_asked_once_more_where_that_may_help(desk: Desk) -> None:
+    async def main() -> None:
+        async with desk.router() as router:
+            desk.local.kill()
+            desk.api.next = [refusal(503)]
+            await create(router)
+
+    asyncio.run(main())
+    assert desk.calls()[0].attempts == 3
+
+
+def test_a_server_that_says_wait_is_waited_for_as_long_as_patience_goes(desk: Desk) -> None:
+    desk.routing("patience_s = 0.5")
+
+    async def main() -> None:
+        async with desk.router() as router:
+            desk.local.next = [refusal(429, headers="retry-after: 0.1\r\n")]
+            await create(router)
+
+    asyncio.run(main())
+    assert [(c.backend, c.fallback, c.attempts) for c in desk.calls()] == [("home", "", 2)]
+
+
+def test_a_wrong_model_name_is_found_at_the_start(desk: Desk) -> None:
+    desk.local.models = ["another"]
+    desk.local.answer = lambda _: refusal(404, "no such model")
+
+    async def main() -> str:
+        async with desk.router() as router:
+            await create(router)
+            return router.down["home"]
+
+    assert "does not serve 'fake-model'" in asyncio.run(main())
+
+
+def test_a_missing_key_is_said_before_anybody_is_asked(desk: Desk) -> None:
+    desk.config('api_key_env = "API_KEY_OF_NOBODY"\n')
+    with pytest.raises(BackendUnavailable, match=r"^backend api: no key: set API_KEY_OF_NOBODY in the environment$"):
+        desk.router()
+
+
+def test_a_key_stands_in_no_message_and_in_no_log(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "sk-secret-1234")
+    desk.config('api_key_env = "API_KEY"\n[log]\ntexts = true\n')
+
+    async def main() -> None:
+        async with desk.router() as router:
+            desk.local.answer = lambda _: Act(text="your key is sk-secret-1234")
+            await create(router)
+            desk.local.kill()
+            desk.api.answer = lambda _: refusal(401, "incorrect key sk-secret-1234")
+            with pytest.raises(AllBackendsFailed) as caught:
+                await create(router)
+            assert "incorrect key ***" in str(caught.value)
+
+    asyncio.run(main())
+    assert [c.reply for c in desk.calls()] == ["your key is ***", None]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ((' "home"', ' "hone"'), "routing.toml:2: [tiers] local = 'hone' is not a backend of harness.toml (did you mean 'home'?)"),
+        (("[tasks.triage]", "[tasks.triaje]"), "routing.toml:5: no eval 'triaje' in "),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_the_file_is_one_line(desk: Desk, change: tuple[str, str], says: str) -> None:
+    desk.routing(text=ROUTING.replace("{route}", "").replace(*change))
+    with pytest.raises(ConfigError) as caught:
+        desk.router()
+    assert says in str(caught.value)
+
+
+def test_a_task_that_is_not_routed_is_an_error_with_the_nearest_name(desk: Desk) -> None:
+    async def main() -> None:
+        async with desk.router() as router:
+            with pytest.raises(ConfigError, match=r"no task 'triag' in .*routing.toml \(did you mean 'triage'\?\)"):
+                await router.chat.completions.create(task="triag", messages=MESSAGES)
+            with pytest.raises(ConfigError, match="no task 'x'"):
+                await router.ask("x")
+
+    asyncio.run(main())
+
+
+def test_a_stream_that_dies_before_its_first_chunk_goes_on_elsewhere(desk: Desk) -> None:
+    async def main() -> str:
+        async with desk.router() as router:
+            desk.local.answer = lambda _: Act(body=b"{}", drop=True)
+            return await streamed(router)
+
+    assert asyncio.run(main()) == "billing"
+    (call,) = desk.calls()
+    assert (call.backend, call.reply_chars, call.prompt_tokens, call.completion_tokens) == ("api", 7, 11, 3)
+    assert call.usd == pytest.approx(0.014)
+
+
+async def streamed(router: ModelRouter) -> str:
+    stream = await router.chat.completions.create(task="triage", messages=MESSAGES, stream=True)
+    return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+
+
+@pytest.mark.parametrize("act", [Act(drop=True), Act(silent=True)])
+def test_a_stream_that_dies_in_the_middle_says_so(desk: Desk, act: Act) -> None:
+    async def main() -> None:
+        async with desk.router() as router:
+            desk.local.answer = lambda _: act
+            with pytest.raises(BackendError, match=r"backend home: the stream broke off after . characters"):
+                await streamed(router)
+
+    asyncio.run(main())
+    (call,) = desk.calls()
+    assert (call.backend, call.error) == ("home", "connection")

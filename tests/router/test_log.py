@@ -1,0 +1,178 @@
+"""The log of routed calls: what is kept, and that no request ever waits for it or fails of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter, sleep
+
+import pytest
+
+from harness import calls
+from harness.calls import Call
+from harness.config import LogConfig
+from harness.errors import ConfigError
+from harness.ids import now
+from harness.router import ModelRouter
+from harness.router import _log as log_module
+from harness.router._log import Log
+from harness.store import open_store
+
+from ..support.lean import Act
+from .conftest import MESSAGES, Desk
+from .test_faults import create
+from .test_router import within
+
+
+def started(folder: Path, url: str = "", **settings: object) -> Log:
+    log = Log(url or f"sqlite:///{folder}/runs.db", LogConfig.model_validate(settings), None, (), frozenset())
+    log.start()
+    return log
+
+
+def rows(folder: Path) -> list[Call]:
+    store = open_store(f"sqlite:///{folder}/runs.db")
+    try:
+        return list(calls.read(store))
+    finally:
+        store.close()
+
+
+def test_texts_are_kept_where_that_is_wanted_and_go_through_the_hook(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.project.write("hooks_of_ours.py", "def redact(text):\n    return text.replace('Anna', 'A.')\n")
+    monkeypatch.syspath_prepend(str(desk.project.root))
+    desk.config('[log]\ntexts = true\nredact = "hooks_of_ours:redact"\n')
+
+    async def work(router: ModelRouter) -> None:
+        desk.local.next = [Act("billing, Anna"), Act("Anna is billing"), Act("Anna")]
+        await router.ask("triage", text="I am Anna", extra=[1, {"who": "Anna"}])
+        await create(router)
+        async with await router.chat.completions.create(task="triage", messages=MESSAGES, stream=True) as stream:
+            assert [chunk async for chunk in stream]
+
+    within(desk, work)
+    asked, created, streamed = desk.calls()
+    assert (asked.inputs, asked.reply) == ({"text": "I am A.", "extra": [1, {"who": "A."}]}, "billing, A.")
+    assert (created.inputs, created.reply) == ({"messages": MESSAGES, "max_tokens": 16}, "A. is billing")
+    assert streamed.reply == "A."
+    sys.modules.pop("hooks_of_ours")
+
+
+@pytest.mark.parametrize("hook", [lambda text: text[99], lambda _: None])
+def test_a_hook_that_fails_keeps_the_text_out(tmp_path: Path, hook: Callable[[str], str]) -> None:
+    log = Log(f"sqlite:///{tmp_path}/runs.db", LogConfig(texts=True), hook, (), frozenset({"billing"}))
+    log.start()
+    log.put(Call(now(), "t", value="secret", inputs={"text": "secret"}, reply="secret"))
+    log.put(Call(now(), "t", value="billing", inputs={"text": "secret"}, reply="secret"))
+    log.close()
+    assert [(c.inputs, c.reply, c.value) for c in rows(tmp_path)] == [(None, None, None), (None, None, "billing")]
+    assert (log.dropped, log.withheld) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("hook", "says"),
+    [
+        ("no_such_module_of_ours:f", "cannot be imported: No module named"),
+        ("json:dunps", "cannot be imported: module 'json' has no attribute 'dunps'"),
+        ("json:__name__", "is no function"),
+        ("json.dumps", "redact in [log] "),
+    ],
+)
+def test_a_hook_that_is_not_there_is_found_at_once(desk: Desk, hook: str, says: str) -> None:
+    desk.config(f'[log]\nredact = "{hook}"\n')
+    with pytest.raises(ConfigError) as caught:
+        desk.router()
+    assert says in str(caught.value)
+
+
+def test_a_dead_database_fails_no_request(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_STORE_URL", "sqlite:////proc/no/such/folder/runs.db")
+
+    async def main() -> ModelRouter:
+        async with desk.router() as router:
+            for _ in range(3):
+                assert await create(router) == "billing"
+        return router
+
+    assert asyncio.run(main()).dropped == 3
+
+
+def test_a_full_queue_drops_rows_and_holds_nobody_up(tmp_path: Path) -> None:
+    log = Log(f"sqlite:///{tmp_path}/runs.db", LogConfig(queue=10), None, (), frozenset())
+    for _ in range(25):
+        log.put(Call(now(), "t"))
+    assert log.dropped == 15
+    log.start()
+    log.close()
+    assert len(rows(tmp_path)) == 10
+
+
+def test_a_database_that_comes_back_gets_what_has_waited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_module, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(log_module, "FLUSH_S", 0.01)
+    folder = tmp_path / "store"
+    folder.write_text("no folder")
+    log = started(folder)
+    log.put(Call(now(), "t"))
+    sleep(0.1)
+    folder.unlink()
+    folder.mkdir()
+    sleep(0.3)
+    log.close()
+    assert (len(rows(folder)), log.dropped) == (1, 0)
+
+
+def test_a_database_that_does_not_come_back_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_module, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(log_module, "FLUSH_S", 0.01)
+    (tmp_path / "store").write_text("no folder")
+    log = started(tmp_path / "store")
+    log.put(Call(now(), "t"))
+    sleep(0.3)
+    assert log.dropped == 1
+    log.close()
+
+
+def test_a_locked_database_does_not_hold_up_the_close(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_module, "CLOSE_S", 0.2)
+    log = started(tmp_path)
+    with open_store(f"sqlite:///{tmp_path}/runs.db").connection(writing=True):
+        log.put(Call(now(), "t"))
+        began = perf_counter()
+        log.close()
+        assert perf_counter() - began < 1
+        assert log.dropped == 1
+
+
+def test_a_row_that_cannot_be_written_takes_no_other_with_it(tmp_path: Path) -> None:
+    log = started(tmp_path)
+    log.put(Call(now(), "t", inputs={"text": object()}, reply="x"))
+    log.put(Call(now(), "t", value=object()))
+    log.put(Call(now(), "t"))
+    log.close()
+    assert len(rows(tmp_path)) == 2
+    assert log.dropped == 1
+
+
+def test_old_rows_are_removed_at_the_start(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/runs.db")
+    calls.append(store, [Call(now(-timedelta(days=days)), "t") for days in (1, 29, 31)])
+    store.close()
+    log = started(tmp_path, keep_days=30)
+    sleep(2 * log_module.FLUSH_S)
+    log.close()
+    assert len(rows(tmp_path)) == 2
+
+
+def test_a_label_tells_nothing_and_stays_as_it_is(tmp_path: Path) -> None:
+    log = Log(f"sqlite:///{tmp_path}/runs.db", LogConfig(texts=True), lambda _: "X", (), frozenset({"billing"}))
+    log.start()
+    for value in ("billing", "a summary"):
+        log.put(Call(now(), "t", value=value, inputs={"text": "secret"}, reply=value))
+    log.close()
+    assert [(c.value, c.reply) for c in rows(tmp_path)] == [("billing", "X"), ("X", "X")]

@@ -1,0 +1,81 @@
+"""A thousand calls while the local server is killed and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from typing import Any
+
+from harness.router import ModelRouter
+
+from ..support.lean import WARM_UP, Act, Lean
+from .conftest import ROUTING, Desk
+from .test_faults import until
+
+EVERY_S = 0.1
+
+
+def says(server: Lean, name: str, delay_s: float) -> None:
+    """The server answers with its name and the number it is asked for."""
+
+    def answer(asked: dict[str, Any]) -> Act:
+        text = asked["messages"][-1]["content"]
+        number = re.search(r"\d+", text)
+        return Act(f"{name} {number[0]}" if number else "ok", delay_s=0 if text == WARM_UP else delay_s)
+
+    server.answer = answer
+
+
+async def numbered(router: ModelRouter, number: int) -> str:
+    """Three of four with the task's own prompt."""
+    if number % 4:
+        return (await router.ask("triage", text=str(number))).response.text
+    messages: list[Any] = [{"role": "user", "content": str(number)}]
+    reply = await router.chat.completions.create(task="triage", messages=messages)
+    return str(reply.choices[0].message.content)
+
+
+def test_no_call_is_lost_and_traffic_returns(desk: Desk) -> None:
+    desk.routing(text=ROUTING.replace("deadline_s = 2.0", "deadline_s = 20.0"))
+    says(desk.local, "home", 0.05)
+    says(desk.api, "api", 0.0)
+
+    async def main() -> tuple[list[str], float, list[str]]:
+        async with desk.router() as router:
+            desk.local.dies_after = 100
+            said = await asyncio.gather(*(numbered(router, number) for number in range(1000)))
+            assert list(router.down) == ["home"]
+            desk.local.start()
+            back_s = await until(lambda: not router.down)
+            says(desk.local, "home", 0.0)
+            return said, back_s, await asyncio.gather(*(numbered(router, number) for number in range(20)))
+
+    said, back_s, after = asyncio.run(main())
+    assert [text.split()[1] for text in said] == [str(number) for number in range(1000)]
+    who = Counter(text.split()[0] for text in said)
+    assert who["home"] > 0
+    assert who["api"] > 0
+    assert back_s < EVERY_S + 0.5  # and a little for the probe itself on a busy machine
+    assert {text.split()[0] for text in after} == {"home"}
+    calls = desk.calls()
+    assert len(calls) == 1020
+    assert Counter(call.backend for call in calls[:1000]) == who
+    assert max(Counter(desk.api.prompts).values()) == 1, "nobody is asked twice where the first time was answered"
+
+
+def test_where_nobody_else_can_answer_every_call_fails_clearly_or_is_answered(desk: Desk) -> None:
+    from harness.errors import AllBackendsFailed
+
+    desk.api.kill()
+    says(desk.local, "home", 0.1)
+
+    async def main() -> list[str | BaseException]:
+        async with desk.router() as router:
+            desk.local.dies_after = 50
+            return await asyncio.gather(*(numbered(router, number) for number in range(200)), return_exceptions=True)
+
+    said = asyncio.run(main())
+    assert all(isinstance(one, AllBackendsFailed) or one == f"home {i}" for i, one in enumerate(said))
+    assert 0 < sum(isinstance(one, str) for one in said) < 200
+    assert len(desk.calls()) == 200
