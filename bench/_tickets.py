@@ -46,10 +46,14 @@ def make_project(folder: Path, n: int, base_url: str, connections: int = 50) -> 
         encoding="utf-8",
     )
     (folder / "evals" / "tickets.toml").write_text(
-        'task = "classification"\nprompt = "tickets"\ndataset = "tickets"\nlabels = ["billing", "technical", "general"]\n',
+        'task = "classification"\nprompt = "tickets"\ndataset = "tickets"\n'
+        'labels = ["billing", "technical", "general"]\n',
         encoding="utf-8",
     )
-    text = "{% system %}Answer with one of: {{ labels | join(', ') }}.{% endsystem %}\n{% user %}<ticket>{{ text }}</ticket>{% enduser %}\n"
+    text = (
+        "{% system %}Answer with one of: {{ labels | join(', ') }}.{% endsystem %}\n"
+        "{% user %}<ticket>{{ text }}</ticket>{% enduser %}\n"
+    )
     for variant in ("gpt", "local"):
         (folder / "prompts" / "tickets" / "v1" / f"{variant}.j2").write_text(text, encoding="utf-8")
     (folder / "datasets" / "tickets" / "card.toml").write_text(

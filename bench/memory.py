@@ -28,7 +28,8 @@ def main() -> None:
                 wall, cpu, peak = timed([sys.executable, "-m", "harness", "run", "--variant", "gpt"], project)
                 dataset = (project / "datasets" / "tickets" / "cases.jsonl").stat().st_size / 1e6
                 store = sum(file.stat().st_size for file in (project / ".harness").glob("runs.db*")) / 1e6
-                print(f"| {n:,} | {dataset:.0f} | {store:.0f} | {peak} | {cpu / n * 1000:.2f} | {wall:.0f} |", flush=True)
+                sizes = f"{dataset:.0f} | {store:.0f} | {peak}"
+                print(f"| {n:,} | {sizes} | {cpu / n * 1000:.2f} | {wall:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

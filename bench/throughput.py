@@ -1,6 +1,6 @@
 """What the harness costs beside the model: wall and CPU of a run against a server that answers after 50 ms.
 
-    python bench/throughput.py                        # five rounds of 10,000 cases at 50 connections, some three minutes
+    python bench/throughput.py                        # five rounds of 10,000 cases, some three minutes
     python bench/throughput.py --server FILE          # another server, started as `FILE --port 0 --latency-ms 50`
 
 A round is, in turn: the floor (a bare client that asks the same questions and throws the replies away), `harness run`

@@ -52,7 +52,8 @@ def sampled(arguments: list[str]) -> Counter[str]:
     counted: Counter[str] = Counter()
 
     def take(_number: int, frame: FrameType | None) -> None:
-        stacks = (other for other in sys._current_frames().values() if other is not frame)
+        frames = sys._current_frames().values()  # noqa: SLF001  Python's own way, under this name
+        stacks = (other for other in frames if other is not frame)
         found = part(frame) or next(filter(None, map(part, stacks)), "other")
         counted[found] += 1
 

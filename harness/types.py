@@ -239,7 +239,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One cell over one dataset. `results`: by case id and repeat; very many of them are read when they are looked at."""
+    """One cell over one dataset. `results`: by case id and repeat; very many are read when they are looked at."""
 
     manifest: Manifest
     results: Sequence[Result] = field(default=())

@@ -37,7 +37,8 @@ def history(
     """List saved runs, newest first; of an eval, show the trend of each cell.
 
     A trend is made of runs over the whole split: strict accuracy from run to run, the newest run against the one before
-    it, and what changed last. Asks no model.
+    it, and what changed last. Below it is the routed traffic (docs/routing.md): who answered, why not the first tier,
+    at what cost. Asks no model.
 
     Examples:
         harness history                                 # the newest 20 runs
@@ -47,12 +48,14 @@ def history(
         harness history ticket_triage --cell local@mistral-q4 --tag weekly -n 12
     """
     from harness import api
+    from harness.cli import traffic
     from harness.cli._common import console
     from harness.trend import NEWEST
 
     with api.project() as (project, store):
         runs = [m for m in store.manifests(eval_name) if cell in {None, m.cell} and (tag is None or tag in m.tags)]
-        if not runs:
+        routed = traffic.show(store, eval_name) if cell is None and tag is None else None
+        if not runs and routed is None:
             named = [
                 repr(eval_name) if eval_name else "",
                 f"cell {cell!r}" if cell else "",
@@ -60,10 +63,12 @@ def history(
             ]
             wanted = ", ".join(filter(None, named))
             console().print(f"no runs {f'of {wanted}' if wanted else 'yet'}: `harness run` makes some", markup=False)
-        elif eval_name is None:
+        elif runs and eval_name is None:
             console().print(_listed(runs[: limit or 20]))
-        else:
+        elif runs:
             console().print(_trends(project, store, runs, limit or NEWEST))
+        if routed is not None:
+            console().print(routed)
 
 
 def _listed(runs: Sequence[Manifest]) -> RenderableType:
