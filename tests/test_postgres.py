@@ -142,6 +142,7 @@ def run_of(project: Project, *flags: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_runners_that_start_together_make_one_history(team: str, project: Project, server: FakeOpenAI) -> None:
     cases(project, 40)
     project.config(config_of(url=server.base_url))
@@ -210,6 +211,7 @@ def test_the_command_line_never_shows_the_password(
     assert PASSWORD not in (served.root / "r.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_in_mid_run_is_one_line_and_resume_goes_on_after_it(
     postgres: Postgres, team: str, project: Project, server: FakeOpenAI
 ) -> None:

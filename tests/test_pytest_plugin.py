@@ -67,6 +67,7 @@ def test_a_run_is_made_once_for_all_its_tests(evals: pytest.Pytester, served: Pr
     assert len(server.prompts) == 4
 
 
+@pytest.mark.slow
 def test_workers_of_xdist_share_the_run(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
     served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\nmin_lenient_accuracy = 0.3\n")
     result = run(evals, "evals/", "-n", "2")

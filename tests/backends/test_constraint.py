@@ -298,6 +298,7 @@ class TestWithTheModel:
         assert other.text in odd
         assert set(json.loads(record.text)) == {"vendor", "total"}
 
+    @pytest.mark.slow
     def test_a_llama_cpp_server_takes_what_openai_would_and_not_what_vllm_would(self) -> None:
         asked = replace(request("Tell me a story about a ship."), constraint=CHOICES)
         patient = {"timeout_s": 120.0}  # a call that ran out of time on a busy machine would raise nothing

@@ -195,6 +195,7 @@ def test_a_text_that_is_too_long_is_data_and_is_not_sent_again(
 class TestWithTheModel:
     pytestmark = with_model
 
+    @pytest.mark.slow
     def test_a_chat_model_gives_the_mean_of_its_tokens_and_replies_as_well(self) -> None:
         texts = (TEXT, "I want a refund", "The app crashes when I open it", "word " * 600)
         wanted = [replace(request(text), embed=True) for text in texts]

@@ -122,6 +122,7 @@ class TestAsked:
             margins={"triage": 0.07},
             decodings={"triage": "constrained"},
             ladders={"l": ("big", "fake")},
+            prices={"big": None, "fake": None},
         )
 
 
