@@ -16,7 +16,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from harness.config import BackendConfig, Config
-from harness.types import Result, Run
+from harness.types import Manifest, Result, Run
 
 if TYPE_CHECKING:
     from genai_prices.types import Provider
@@ -30,6 +30,8 @@ SECONDS = 86_400
 
 BATCH = 0.5
 """What a call costs that may take a day, against one that may not: the batch endpoints of OpenAI and Anthropic."""
+BY_BATCH = "asked by batch"
+"""How a note of a run's manifest begins whose calls were batches."""
 
 _HOSTED = "openai"
 """The provider that asks a service of somebody else's, unless `base_url` says otherwise."""
@@ -98,7 +100,15 @@ def usd(price: Price, prompt_tokens: float, completion_tokens: float) -> float:
 def run_usd(config: Config, run: Run) -> Spent:
     """What a run came to, by the prices of its backend today."""
     backend = config.backends.get(run.manifest.backend)
-    return spent(run.results, price_of(config, backend) if backend else None)
+    return spent(run.results, charged(price_of(config, backend), run.manifest) if backend else None)
+
+
+def charged(price: Price | None, manifest: Manifest) -> Price | None:
+    """What a run's calls were charged by: half of the price where they were batches."""
+    if price is None or not any(note.startswith(BY_BATCH) for note in manifest.notes):
+        return price
+    cached = None if price.cached_usd is None else BATCH * price.cached_usd
+    return Price(BATCH * price.prompt_usd, BATCH * price.completion_usd, cached, f"{price.source}, by batch")
 
 
 def spent(results: Iterable[Result], price: Price | None) -> Spent:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from harness import backends
 from harness.backends import Backend
 from harness.backends.openai import OpenAIBackend, key_of
-from harness.batch._ask import BY_BATCH, MOST_BYTES, MOST_REQUESTS, Batched
-from harness.batch._files import BY_FILE, Imported, export, left_over, takes_files
+from harness.batch._ask import MOST_BYTES, MOST_REQUESTS, Batched
+from harness.batch._files import Imported, export, left_over, takes_files
 from harness.batch._found import Found
 from harness.batch._lines import cell_part
 from harness.batch._seen import ENDED, BusyError, Seen
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from harness.batch._service import Service
 
 __all__ = [
-    "BY_BATCH",
-    "BY_FILE",
     "ENDED",
     "MOST_BYTES",
     "MOST_REQUESTS",

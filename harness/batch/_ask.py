@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from random import uniform
 from tempfile import TemporaryDirectory
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,9 +23,10 @@ from harness.backends._http import failed
 from harness.backends.openai import OpenAIBackend
 from harness.batch import _sent
 from harness.batch._found import Found
-from harness.batch._lines import Id, answered_at, cell_part, id_of, line_of, response_of
+from harness.batch._lines import GIVEN_UP, Id, answered_at, cell_part, id_of, line_of, response_of
 from harness.batch._seen import ENDED, BusyError, Seen
 from harness.batch._sent import Sent
+from harness.cost import BY_BATCH
 from harness.errors import BackendError
 from harness.ids import now
 from harness.store import Store
@@ -47,9 +49,6 @@ PATIENCE_S = 3600.0
 SHOWN = 5
 """So many lines about strange results are shown of each batch."""
 
-BY_BATCH = "asked by batch"
-"""How the note of a run begins that was: its tokens cost half (`cost.BATCH`), and its latency is unknown."""
-
 
 class Batched:
     """A backend of the OpenAI protocol, asked through its server's Batch API."""
@@ -64,6 +63,7 @@ class Batched:
         self.service = service
         self.store = store
         self._claimed: set[str] = set()
+        self._claiming = Lock()
 
     async def identify(self) -> ModelInfo:
         """The model, as if it were asked at once: the answers are as good."""
@@ -87,13 +87,15 @@ class Batched:
     def claim(self, cell: str) -> list[Sent]:
         """Batches of a cell that are under way on this server and nobody in this process waits for."""
         found = [sent for sent in _sent.read(self.store) if (sent.cell, sent.server) == (cell, self.service.url)]
-        mine = [sent for sent in found if sent.token not in self._claimed]
-        self._claimed.update(sent.token for sent in mine)
+        with self._claiming:
+            mine = [sent for sent in found if sent.token not in self._claimed]
+            self._claimed.update(sent.token for sent in mine)
         return mine
 
     def keep(self, sent: Sent) -> None:
         """A batch of this process."""
-        self._claimed.add(sent.token)
+        with self._claiming:
+            self._claimed.add(sent.token)
         _sent.write(self.store, sent)
 
 
@@ -129,7 +131,7 @@ class _Job:
                     await self._save_errors([custom_id], response, attempt)
                 self._unfit.clear()
                 await self._gather([self._part(*part, attempt, last=attempt > retries) for part in parts])
-        await self._save_errors(self.pending, failed("server", "the batch was cancelled before this was asked"), 1)
+        await self._save_errors(self.pending, failed("server", GIVEN_UP, retry=True), 1)
 
     async def _gather(self, work: Sequence[Awaitable[None]]) -> None:
         """All at the same time."""
@@ -183,17 +185,15 @@ class _Job:
             msg = f"backend {sent.backend}: {sent.server} refuses the batch: {seen.why or 'no reason is given'}"
             raise BackendError(msg)
         found = await self._fetched(seen)
+        last |= seen.status == "cancelled"  # nobody wants the rest any more
         await self._save(found, attempt, last=last)
         if strange := found.left_over().keys() - set(ids):
-            told = (
-                f"batch {sent.batch_id}: {len(strange):,} results of requests that are not of this batch are not used"
-            )
+            told = f"batch {sent.batch_id}: {len(strange):,} results of requests that were not in it are not used"
             self.answers.listener.noted(self.answers.cell.name, told)
         missing = [custom_id for custom_id in ids if custom_id in self.pending and custom_id not in found]
-        if seen.status == "cancelled":
-            await self._save_errors(missing, failed("server", "the batch was cancelled before this was asked"), attempt)
-        elif last:
-            await self._save_errors(missing, failed("server", f"the batch {seen.status} without an answer"), attempt)
+        if last:
+            why = GIVEN_UP if seen.status == "cancelled" else f"the batch {seen.status} without an answer to this"
+            await self._save_errors(missing, failed("server", why, retry=True), attempt)
         await asyncio.to_thread(_sent.forget, self.batched.store, sent.token)
 
     async def _earlier(self, sent: Sent) -> None:
@@ -209,7 +209,7 @@ class _Job:
         self.answers.listener.waits(self.answers.cell, f"batch {sent.batch_id} is under way since {sent.sent_at[:16]}")
         seen = before if before.status in ENDED else await self._ended(sent)
         self.given_up |= seen.status == "cancelled" != before.status
-        await self._save(await self._fetched(seen), 1, last=False)
+        await self._save(await self._fetched(seen), 1, last=self.given_up)
         await asyncio.to_thread(_sent.forget, self.batched.store, sent.token)
 
     async def _send(self, path: Path, endpoint: str, requests: int) -> Sent:
@@ -245,9 +245,9 @@ class _Job:
         wait_s, told = FIRST_WAIT_S, ("", 0)
         while True:
             seen = await self._patiently(lambda: self.batched.service.look(sent.batch_id))
-            if (stage := (seen.status, 10 * seen.done // sent.requests)) != told:
-                state = f"batch {sent.batch_id} {seen.status}: {seen.done:,} of {sent.requests:,} done"
-                self.answers.listener.waits(self.answers.cell, state)
+            stage = seen.status, 10 * (seen.answered + seen.failed) // sent.requests
+            if stage != told:
+                self.answers.listener.waits(self.answers.cell, f"batch {sent.batch_id} {seen.told(sent.requests)}")
                 told = stage
             if seen.status in ENDED:
                 return seen

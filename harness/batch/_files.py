@@ -14,12 +14,11 @@ from harness.backends.openai import OpenAIBackend
 from harness.batch._found import Found
 from harness.batch._lines import Id, answered_at, cell_part, id_of, line_of, response_of
 from harness.config import BackendConfig
+from harness.cost import BY_BATCH
 from harness.errors import ConfigError, StoreError
 from harness.plan import Cell
 from harness.types import JSON, ModelInfo, Request, Response
 
-BY_FILE = "imported"
-"""How the note of a run begins whose answers came in a file."""
 _PROVIDERS = ("openai", "vllm")
 
 
@@ -80,7 +79,7 @@ class Imported:
     async def identify(self) -> ModelInfo:
         """What harness.toml says: there is nobody to be asked."""
         told, quantization = self.config, self.config.quantization or ""
-        note = f"{BY_FILE} from {self.where}"
+        note = f"{BY_BATCH}: answers from {self.where}"
         return ModelInfo(model=told.model, quantization=quantization, engine=told.provider, note=note)
 
     async def complete(self, request: Request) -> Response:

@@ -31,6 +31,7 @@ from harness.types import JSON, Request, Response
 _ID = re.compile(r"([0-9a-f]{8})-([0-9a-f]{16})-([0-9a-f]{32})")
 EXPIRED, CANCELLED = "batch_expired", "batch_cancelled"
 """OpenAI's codes for requests that were not got round to."""
+GIVEN_UP = "the batch was cancelled before this was asked"
 
 
 class Id(NamedTuple):
@@ -120,7 +121,7 @@ def _unanswered(error: JSON) -> Response:
     if code == EXPIRED:
         return failed("server", "the batch expired before this was asked", retry=True)
     if code == CANCELLED:
-        return failed("server", "the batch was cancelled before this was asked")
+        return failed("server", GIVEN_UP, retry=True)
     return failed("server", f"{code}: {message}" if code else message, retry=True)
 
 

@@ -18,7 +18,12 @@ class Seen:
 
     batch_id: str
     status: str
-    done: int = 0
-    total: int = 0
+    answered: int = 0
+    failed: int = 0
     files: tuple[str, ...] = ()
     why: str = ""
+
+    def told(self, requests: int) -> str:
+        """In a few words, of a batch of so many requests."""
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        return f"{self.status}, {self.answered:,} of {requests:,} answered{failed}"

@@ -150,8 +150,8 @@ def _seen(batch: Mapping[str, Any]) -> Seen:
     return Seen(
         batch_id=str(batch.get("id") or ""),
         status=str(batch.get("status") or "unknown"),
-        done=_count(counts.get("completed")) + _count(counts.get("failed")),
-        total=_count(counts.get("total")),
+        answered=_count(counts.get("completed")),
+        failed=_count(counts.get("failed")),
         files=tuple(str(file) for file in files if file),
         why="; ".join(one_line(error.get("message") or error.get("code"), 160) for error in told),
     )

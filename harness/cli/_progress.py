@@ -15,7 +15,7 @@ from rich.text import Text
 
 from harness.cli._common import note
 from harness.config import Config
-from harness.cost import Price, price_of, usd
+from harness.cost import BATCH, Price, price_of, usd
 from harness.listener import Listener
 from harness.pace import Pace
 from harness.plan import Cell
@@ -125,7 +125,8 @@ class Lines(Listener):
             state.errors += sum(response.error is not None for response in new)
             if self._spent is not None:
                 tokens = (sum(r.prompt_tokens or 0 for r in new), sum(r.completion_tokens or 0 for r in new))
-                usd = self._spent(cell.backend.name, *tokens)
+                full = self._spent(cell.backend.name, *tokens)
+                usd = full and full * (BATCH if state.elsewhere else 1.0)
                 state.usd = state.usd if usd is None else (state.usd or 0.0) + usd
 
     def finished(self, cell: Cell, run: Run) -> None:

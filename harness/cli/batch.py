@@ -101,7 +101,7 @@ def import_(
     from harness import report as report_module
     from harness.cli import _after as after
     from harness.cli._common import complain
-    from harness.cli._progress import listener, spent
+    from harness.cli._progress import listener
     from harness.errors import ConfigError
 
     options = _options(evals, backend, variant, version, decoding, limit, split)
@@ -113,7 +113,7 @@ def import_(
         planned = api.cells(project, store, evals or (), _all_backends(project, options))
         cells = [cell for cell in planned if batch.cell_part(cell) in found.cells()]
         if cells:
-            with listener(spent(project), quiet=project.run.quiet) as heard:
+            with listener(quiet=project.run.quiet) as heard:
                 names = ", ".join(path.name for path in results)
                 outcome = api.collect(cells, store, found, heard, where=names, tags=tag or (), resume=resume)
         unused = [*found.problems, *batch.left_over(found, cells)]
@@ -136,7 +136,7 @@ def list_() -> None:
     with api.project() as (project, store):
         sent = batch.read(store)
         for one, told in under_way.look(project, sent):
-            state = told if isinstance(told, str) else f"{told.status}, {told.done:,} of {one.requests:,} done"
+            state = told if isinstance(told, str) else told.told(one.requests)
             typer.echo(f"{one.batch_id or '(not made)'}  {one.title}  sent {one.sent_at[:16]}: {state}")
     typer.echo("`harness run --batch` waits for them and collects them" if sent else "no batch is under way")
 
@@ -174,7 +174,7 @@ def cancel(
                 complain(f"{one.batch_id}: {told}")
                 failed = True
             else:
-                typer.echo(f"{one.batch_id}: {told.status}, {told.done:,} of {one.requests:,} done")
+                typer.echo(f"{one.batch_id}: {told.told(one.requests)}")
     raise typer.Exit(2 if failed else 0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.cost import Spent, spent
+from harness.cost import Spent, charged, spent
 from harness.report import compared
 from harness.report.data import CellReport, EvalReport, Report
 from harness.report.notices import notices
@@ -62,7 +62,11 @@ def _costs(e: EvalReport) -> list[RenderableType]:
     for cell in e.cells:
         price = e.answers.prices.get(cell.manifest.backend)
         if price is not None:
-            told.append(Text(visible(f"  {cell.name}: {_cost(spent(cell.results, price))}"), style="dim"))
+            told.append(
+                Text(
+                    visible(f"  {cell.name}: {_cost(spent(cell.results, charged(price, cell.manifest)))}"), style="dim"
+                )
+            )
     return list(told)
 
 

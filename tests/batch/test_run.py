@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections import Counter
 from typing import Any
 
 import pytest
 
-from harness.batch import _ask
+from harness.backends.openai import OpenAIBackend
+from harness.batch import _ask, _lines
+from harness.batch._files import offline
+from harness.batch._lines import Id
+from harness.cost import run_usd
 from harness.store import open_store
-from harness.types import Result, Run
+from harness.types import Message, Request, Result, Run, Sampling
 
 from ..support.batches import End, FakeBatches, good, refused
 from ..support.cli import Ended, Terminal
@@ -46,9 +54,9 @@ def text_of(line: dict[str, Any]) -> str:
 
 def test_a_run_by_batch_ends_as_any_run_does(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     api.result = lambda line: good(line, completion("technical" if "crashes" in text_of(line) else "billing"))
-    ended = harness(*RUN, "-o", "report.json", "-o", "report.html")
+    ended = harness(*RUN)
     assert ended.code == 0, ended.err
-    assert "4 of 4 done" in ended.err
+    assert "4 of 4 answered" in ended.err
     assert {case: r.response.text for case, r in by_case(batched).items()} == {
         "t-1": "billing",
         "t-2": "technical",
@@ -72,12 +80,8 @@ def test_what_is_sent_is_what_would_be_asked_directly(harness: Terminal, batched
 
 def test_an_embedding_goes_to_its_own_endpoint(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     del harness
-    from harness.batch._files import offline
-    from harness.batch._lines import Id, line_of
-    from harness.types import Message, Request, Sampling
-
     request = Request((Message("user", "ticket"),), Sampling(), embed=True)
-    line = json.loads(line_of(offline(batched.load().backends["fake"]), Id("c", "d", "e"), request))
+    line = json.loads(_lines.line_of(offline(batched.load().backends["fake"]), Id("c", "d", "e"), request))
     assert (line["url"], line["body"]["input"], api.base_url[-3:]) == ("/v1/embeddings", "ticket", "/v1")
 
 
@@ -91,7 +95,7 @@ def test_latency_is_unknown_and_neither_gates_nor_comparisons_mind(
     assert newest(batched).manifest.notes == ("asked by batch",)
     api.result = good
     assert harness(*RUN, "--no-cache").code == 4
-    compared = harness("compare", "latest", "previous", "-o", "compared.html")
+    compared = harness("compare", "latest", "previous")
     assert compared.code in (0, 1, 4), compared.err
     assert "Traceback" not in compared.err
 
@@ -180,13 +184,10 @@ def test_after_ctrl_c_the_same_batch_is_waited_for(
     assert len(newest(batched).results) == 4
 
 
-WAITED = _ask._waited  # noqa: SLF001  where a test can press Ctrl-C
+WAITED = _ask._waited
 
 
 def interrupt_at_next_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-    import signal
-
     async def waited(wait_s: float) -> float:
         os.kill(os.getpid(), signal.SIGINT)
         return await WAITED(wait_s)
@@ -261,11 +262,14 @@ def test_a_wrong_key_is_one_line_without_the_key(
     assert "sk-wrong" not in ended.err + ended.out
 
 
-def test_a_server_without_batches_says_what_to_do_instead(harness: Terminal, served: Project) -> None:
+def test_a_server_without_batches_says_what_to_do_instead(
+    harness: Terminal, batched: Project, api: FakeBatches
+) -> None:
+    api.troubles.append(error(404, "no such path"))
     ended = harness(*RUN)
     assert ended.code == 2
     assert "has no Batch API" in ended.err
-    del served
+    del batched
 
 
 def test_cancelled_keeps_what_was_answered(
@@ -277,7 +281,7 @@ def test_cancelled_keeps_what_was_answered(
     monkeypatch.setattr(_ask, "_waited", WAITED)
     api.ends.append(End(answered=1))
     assert "batch_0: cancelling" in harness("batch", "cancel", "batch_0").out
-    assert "cancelled, 1 of 4 done" in under_way(harness).out
+    assert "cancelled, 1 of 4 answered, 3 failed" in under_way(harness).out
     api.hangs = False
     assert harness(*RUN, "--resume").code == 0, "asked again, because somebody asks again"
     assert [len(api.requests(name)) for name in api.batches] == [4, 3]
@@ -328,7 +332,12 @@ def test_strange_lines_are_told_and_make_no_answer(harness: Terminal, batched: P
     api.spoil = spoil
     ended = harness(*RUN)
     assert ended.code == 0, ended.err
-    for told in ("no whole JSON", "'mine-1' is not one of", "because they differ", "1 results of requests that were not"):
+    for told in (
+        "no whole JSON",
+        "'mine-1' is not one of",
+        "because they differ",
+        "1 results of requests that were not",
+    ):
         assert told in ended.err
     assert {r.response.text for r in newest(batched).results} == {"billing"}
     assert len(api.requests("batch_1")) == 2, "the two without an answer that can be trusted are asked again"
@@ -364,7 +373,9 @@ def test_repeated_cells_do_not_collect_each_others_batches(
 
 
 def test_other_backends_of_the_run_go_the_usual_way(harness: Terminal, batched: Project, api: FakeBatches) -> None:
-    more = f'[backends.direct]\nprovider = "vllm"\nmodel = "fake-model"\nbase_url = "{api.base_url}"\nvariant = "local"\n'
+    more = (
+        f'[backends.direct]\nprovider = "vllm"\nmodel = "fake-model"\nbase_url = "{api.base_url}"\nvariant = "local"\n'
+    )
     batched.config((batched.root / "harness.toml").read_text() + more)
     assert harness("run", "--batch", "--variant", "local").code == 0
     assert len(api.batches) == 1
@@ -375,16 +386,45 @@ def test_what_no_batch_can_do_is_refused_at_once(harness: Terminal, batched: Pro
     assert "leave out --batch or --budget" in harness(*RUN, "--budget", "1").err
     text = (batched.root / "harness.toml").read_text()
     batched.config(text.replace('"openai"', '"vllm"'))
-    assert "this run has none" in harness(*RUN).err
+    assert "no backend of this run is asked by batch" in harness(*RUN).err
     assert not api.batches
 
 
-def test_a_text_that_fits_into_no_json_is_an_error_of_its_case(
-    harness: Terminal, batched: Project, api: FakeBatches
+def test_what_fits_into_no_json_is_an_error_of_its_case(
+    harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batched.cases([row("c-1", "half \ud800", split="test"), row("c-2", split="test")])
-    ended = harness(*RUN)
-    if ended.code == 2:
-        pytest.skip("the dataset refuses such text already")
-    assert (ended.code, list(errors(batched))) == (4, ["c-1"])
-    assert len(api.requests("batch_0")) == 1
+    def line_of(backend: OpenAIBackend, custom_id: Id, request: Request) -> bytes:
+        if "crashes" in request.messages[-1].content:
+            msg = "half a character"
+            raise ValueError(msg)
+        return _lines.line_of(backend, custom_id, request)
+
+    monkeypatch.setattr(_ask, "line_of", line_of)
+    assert harness(*RUN).code == 4
+    assert errors(batched) == {"t-2": "what is asked fits into no JSON: half a character"}
+    assert [len(api.requests(name)) for name in api.batches] == [3]
+
+
+def test_it_costs_half(harness: Terminal, batched: Project) -> None:
+    batched.config((batched.root / "harness.toml").read_text() + "prompt_usd = 20.0\ncompletion_usd = 40.0\n")
+    assert harness(*RUN).code == 0
+    spent = run_usd(batched.load(), newest(batched))
+    assert (spent.prompt_tokens, spent.completion_tokens) == (44, 12)
+    assert spent.usd == pytest.approx((44 * 20 + 12 * 40) / 1e6 / 2)
+
+
+def test_a_list_that_the_server_cannot_add_to_says_so(
+    harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_at_next_wait(monkeypatch)
+    api.hangs = True
+    harness(*RUN)
+    api.troubles.append(error(503, "down for an hour"))
+    assert "down for an hour" in under_way(harness).out
+    batched.config((batched.root / "harness.toml").read_text().replace("backends.fake", "backends.new"))
+    assert "backend fake is not in harness.toml any more" in under_way(harness).out
+
+
+def test_the_sdk_is_imported_only_for_a_batch() -> None:
+    code = "import sys, harness.api, harness.cli.batch; sys.exit('openai' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.cost import Price, spent
+from harness.cost import Price, charged, spent
 from harness.report.data import CellReport, EvalReport
 
 ORDER = 62
@@ -22,4 +22,5 @@ def context(report: EvalReport) -> dict[str, Any] | None:
 
 
 def _row(cell: CellReport, price: Price | None) -> dict[str, Any]:
+    price = charged(price, cell.manifest)
     return {"cell": cell, "price": price, "spent": spent(cell.results, price)}
