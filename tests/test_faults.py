@@ -190,10 +190,7 @@ def test_a_name_that_is_not_found_is_one_line_at_first_and_an_error_of_the_case_
 # Replies that nobody asked for
 
 
-@pytest.mark.parametrize(
-    "way",
-    ["lean", pytest.param("sdk", marks=pytest.mark.xfail(strict=True, reason="h11 keeps it for the next question"))],
-)
+@pytest.mark.parametrize("way", ["lean", "sdk"])
 def test_a_reply_too_many_is_not_taken_for_that_to_the_next_question(
     project: Project, store: Store, server: Rough, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:

@@ -120,6 +120,7 @@ def start(project: Project, *flags: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_somebody_is_at_is_not_gone_on_with_until_he_is_gone(project: Project, server: FakeOpenAI) -> None:
     server.answer = lambda _: Reply(delay_s=0.2)
     cases(project, 40)

@@ -70,7 +70,10 @@ def test_it_passes_unchanged(evals: Callable[..., pytest.RunResult], project: Pr
 
 
 @MANY
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])
+@pytest.mark.parametrize(
+    "workers",
+    [pytest.param((), id="alone"), pytest.param(("-n", "2"), id="two workers", marks=pytest.mark.slow)],
+)
 def test_it_fails_by_name_when_12_of_300_replies_turn_wrong(
     evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI, workers: tuple[str, ...]
 ) -> None:

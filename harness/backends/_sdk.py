@@ -1,48 +1,71 @@
 """The way to api.openai.com: the `openai` SDK, with its authentication and whatever its environment variables say.
 
-The SDK's response models are not used: they cost more than the call, and say no more than its JSON does.
+Only the connections are ours: those of the SDK keep what a server sends beyond a reply, and take it for the answer to
+the next request. The SDK's response models are not used: they cost more than the call, and say no more than its JSON
+does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from importlib import import_module
 from typing import Any
 
 import openai
 
+from harness.backends._connections import Connections, target
 from harness.backends._http import one_line, passwords, shown_url
-from harness.backends._transport import MAX_REPLY_BYTES, LostError, Reply, TooLargeError, decoded, encoded
+from harness.backends._transport import LostError, Reply, TooLargeError, encoded
 from harness.types import JSON
 
+_httpx: Any = import_module(str(openai.DefaultAsyncHttpxClient.__base__.__module__).partition(".")[0])
+"""What the installed SDK is made of: `httpx` up to version 2, `httpx2` from 3 on."""
+_OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+"""Headers that say how a body was sent, which `Reply` has undone."""
 
-class _Bounded(openai.DefaultAsyncHttpxClient):
-    """The SDK's own client, which reads no more of a reply than there is room for."""
 
-    async def send(self, request: Any, **how: Any) -> Any:
-        reply = await super().send(request, **{**how, "stream": True})
-        body, size = [], 0
-        try:
-            async for part in reply.aiter_raw():
-                body.append(part)
-                size += len(part)
-                if size > MAX_REPLY_BYTES:
-                    raise TooLargeError
-        finally:
-            await reply.aclose()
-        headers = dict(reply.headers)
-        plain = decoded(b"".join(body), headers.pop("content-encoding", "").strip().lower())
-        for name in ("content-length", "transfer-encoding"):
-            headers.pop(name, None)
-        return type(reply)(reply.status_code, headers=headers, content=plain, request=reply.request)
+class _Wire:
+    """`_connections` as a transport of httpx, whose client signs requests and follows redirects.
+
+    It has no time limit: whoever asks has one for the whole call.
+    """
+
+    def __init__(self) -> None:
+        self._connections = Connections(_httpx.create_ssl_context)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """A request and the reply to it, both httpx's."""
+        origin = target(str(request.url))
+        for_proxy = self._connections.forwarded(origin)
+        path = request.url.raw_path
+        if for_proxy is not None:
+            path = b"http://" + request.headers["host"].encode("latin-1") + path
+        head = [b"%s %s HTTP/1.1" % (request.method.encode(), path)]
+        head += [b"%s: %s" % pair for pair in request.headers.raw]
+        if any(b"\r" in line or b"\n" in line for line in head):  # a variable of the environment can hold one
+            msg = "a header of more than one line"
+            raise LostError(msg)
+        sent = b"%s\r\n%s\r\n%s" % (b"\r\n".join(head), (for_proxy or "").encode("latin-1"), await request.aread())
+        reply = await self._connections.ask(origin, sent)
+        headers = [
+            (k.encode("latin-1"), v.encode("latin-1")) for k, v in reply.headers.items() if k not in _OF_THE_WIRE
+        ]
+        return _httpx.Response(reply.status, headers=headers, content=reply.body)
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        await self._connections.close()
 
 
 class Sdk:
     """The SDK's client; retrying is the engine's, so its own is off."""
 
     def __init__(self, base_url: str | None, key: str, timeout_s: float) -> None:
-        """`base_url`: `OPENAI_BASE_URL` or OpenAI's where it is `None`."""
+        """`base_url`: `OPENAI_BASE_URL` or OpenAI's where it is `None`. `timeout_s`: what the server is told of it."""
+        wire: Any = _Wire()
+        client = openai.DefaultAsyncHttpxClient(transport=wire, headers={"accept-encoding": "gzip, deflate"})
         self._client = openai.AsyncOpenAI(
-            api_key=key, base_url=base_url, timeout=timeout_s, max_retries=0, http_client=_Bounded()
+            api_key=key, base_url=base_url, timeout=timeout_s, max_retries=0, http_client=client
         )
         self.url = shown_url(str(self._client.base_url))
         self.host = self._client.base_url.host
@@ -84,9 +107,9 @@ async def _told(reply: Awaitable[Reply]) -> Reply:
         return await reply
     except openai.APIStatusError as error:
         return Reply(error.status_code, dict(error.response.headers), error.response.content)
-    except openai.APITimeoutError:
-        raise TimeoutError from None
     except openai.APIConnectionError as error:
+        if isinstance(error.__cause__, TooLargeError):  # up to version 2 the SDK wraps whatever is raised below it
+            raise TooLargeError from None
         raise LostError(one_line(error.__cause__ or error)) from None
     except openai.OpenAIError as error:
         raise LostError(one_line(error)) from None

@@ -42,15 +42,18 @@ class Cleaned:
     special_token: bool = False
 
 
-def clean(text: str, *, keep_tokens: bool = False) -> Cleaned:
-    """Take out reasoning blocks and control tokens. `keep_tokens` is for labels that look like control tokens."""
+def clean(text: str, *, keep_tokens: bool = False, keep_letters: bool = False) -> Cleaned:
+    """Take out reasoning blocks and control tokens. `keep_tokens` is for labels that look like control tokens.
+
+    `keep_letters`: every character stays as it was written, as it must where values are copied out of the text.
+    """
     reasoning = None
     special = False
     if "<" in text or "[" in text or "◁" in text:
         text, reasoning = _without_reasoning(text)
         if not keep_tokens:
             text, special = _without_tokens(text)
-    if not text.isascii():
+    if not (keep_letters or text.isascii()):
         text = _visible(text)
     return Cleaned(text, reasoning, special)
 

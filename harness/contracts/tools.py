@@ -109,7 +109,7 @@ class ToolContract:
     def _text(self, response: Response) -> Reading:
         """A reply without calls of the protocol: an answer in words, or calls in the text."""
         marked = _MARKER.search(response.text) is not None
-        cleaned = clean(_MARKER.sub("\n", response.text) if marked else response.text)
+        cleaned = clean(_MARKER.sub("\n", response.text) if marked else response.text, keep_letters=True)
         if not cleaned.text.strip():
             codes = {"truncated"} if response.truncated else {"empty" if cleaned.reasoning is None else "think_block"}
             return _reading(None, codes, cleaned.reasoning)

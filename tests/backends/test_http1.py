@@ -19,7 +19,7 @@ BODY = b'{"choices": [{"message": {"content": "na\xc3\xafve"}}]}'
 WHOLE = [
     reply(BODY, "X-Left: 1", "x-left: 2"),
     reply(chunked(BODY[:7], BODY[7:]), "transfer-encoding: chunked", "X-Left: 1", "x-left: 2"),
-    b"HTTP/1.1 100 Continue\r\n\r\n" + reply(gzip.compress(BODY), "content-encoding: gzip", "x-left: 1, 2"),
+    b"HTTP/1.1 100 Continue\r\n\r\n" + reply(gzip.compress(BODY, mtime=0), "content-encoding: gzip", "x-left: 1, 2"),
     b"HTTP/1.1 200 OK\r\nx-left: 1, 2\r\n\r\n" + BODY,
 ]
 

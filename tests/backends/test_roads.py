@@ -174,9 +174,7 @@ def test_a_proxy_that_lets_nobody_through_is_an_error_of_the_call(
         assert "s3cret" not in found.message
 
 
-def test_a_proxy_of_another_kind_is_told(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    if way == "sdk":
-        pytest.skip("the SDK says so in its own way")
+def test_a_proxy_of_another_kind_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     assert "only http and https" in error_of(answers("http://vllm.example/v1")[0]).message
 

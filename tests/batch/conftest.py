@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from functools import cache
 
-import click
 import pytest
-from typer.main import get_command
 
-from harness import cli
 from harness.batch import _ask
 
 from ..support.batches import FakeBatches
@@ -32,17 +28,6 @@ def _ctrl_c_can_be_pressed_again() -> Iterator[None]:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture(autouse=True)
-def _commands_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Typer reads all commands anew each time it is called, which takes longer than what is tested here."""
-    monkeypatch.setattr(cli, "app", _commands())
-
-
-@cache
-def _commands() -> click.Command:
-    return get_command(cli.app)
 
 
 @pytest.fixture

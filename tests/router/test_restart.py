@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from harness.router import ModelRouter
 
 from ..support.lean import WARM_UP, Act, Lean
@@ -64,6 +66,7 @@ def test_no_call_is_lost_and_traffic_returns(desk: Desk) -> None:
     assert max(Counter(desk.api.prompts).values()) == 1, "nobody is asked twice where the first time was answered"
 
 
+@pytest.mark.slow
 def test_where_nobody_else_can_answer_every_call_fails_clearly_or_is_answered(desk: Desk) -> None:
     from harness.errors import AllBackendsFailed
 

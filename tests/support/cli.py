@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 
+import click
 import pytest
+from typer.main import get_command
 
-from harness.cli import main
+from harness import cli
+
+
+@cache
+def _commands() -> click.Command:
+    """Typer reads all commands anew each time it is called, which takes longer than most of what is tested."""
+    return get_command(cli.app)
 
 
 @dataclass(frozen=True)
@@ -28,10 +37,12 @@ class Terminal:
 
     def __call__(self, *arguments: str) -> Ended:
         """Run the command to its end."""
+        commands = _commands()  # before it is put in the place of what it is made of
+        self.monkeypatch.setattr(cli, "app", commands)
         self.monkeypatch.setattr(sys, "argv", ["harness", *arguments])
         self.capsys.readouterr()
         try:
-            main()
+            cli.main()
             code: int | str | None = 0
         except SystemExit as end:
             code = end.code

@@ -1,0 +1,166 @@
+"""The connections of a way to a server: as many as there are calls at once, kept open between them.
+
+Both ways use them, so that what a server can do to a connection is met in one place. Proxies are those of the
+environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from harness.backends._http import basic, one_line
+from harness.backends._http1 import Connection
+from harness.backends._transport import LostError, Reply
+
+IDLE_S = 4.0
+"""A connection that was idle for longer is not used again: uvicorn (vLLM) and llama.cpp hang up after 5 s, and a
+request that crosses their hanging up is lost."""
+PORTS = {"http": 80, "https": 443}
+
+
+class Origin(NamedTuple):
+    """Who is spoken to."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class Connections:
+    """Each serves one request after the other, and is closed where anything else than that happens on it."""
+
+    def __init__(self, tls: Callable[[], ssl.SSLContext], *, proxies: bool = True) -> None:
+        """`tls`: the certificates that are trusted; asked for once, where there is need (30 ms)."""
+        self._make_tls = tls
+        self._with_proxies = proxies
+        self._idle: dict[Origin, list[tuple[Connection, float]]] = {}
+        self._open: set[Connection] = set()
+        self._proxies: dict[Origin, SplitResult | None] = {}
+        self._context: ssl.SSLContext | None = None
+
+    async def ask(self, origin: Origin, request: bytes) -> Reply:
+        """One request. One that was sent is not sent again, whatever becomes of it."""
+        connection = self._reused(origin) or await self._connected(origin)
+        reply = await connection.ask(request)
+        if connection.usable():
+            self._idle.setdefault(origin, []).append((connection, monotonic()))
+        return reply
+
+    async def close(self) -> None:
+        """Hang up, and wait until that is done: a loop that ends before it would complain of it."""
+        for connection in self._open:
+            connection.abort()
+        if self._open:
+            await asyncio.wait([connection.lost for connection in self._open], timeout=1.0)
+        self._open.clear()
+        self._idle.clear()
+
+    def forwarded(self, origin: Origin) -> str | None:
+        """The headers for a proxy that is told the whole address; `None` where `origin` itself hears what is sent."""
+        proxy = self._proxy(origin) if origin.scheme == "http" else None
+        return None if proxy is None else _for_proxy(proxy)
+
+    def _reused(self, origin: Origin) -> Connection | None:
+        """The connection that was used last, if it can be used again."""
+        idle = self._idle.get(origin, [])
+        while idle:
+            connection, since = idle.pop()
+            if monotonic() - since < IDLE_S and connection.usable():
+                return connection
+            connection.abort()
+        return None
+
+    async def _connected(self, origin: Origin) -> Connection:
+        """A new connection, through the proxy that the environment names."""
+        proxy = self._proxy(origin)
+        secure = origin.scheme == "https"
+        try:
+            if proxy is None:
+                return await self._dial(origin, secure=secure)
+            connection = await self._dial(target(proxy.geturl()), secure=proxy.scheme == "https")
+            if secure:
+                await self._through(connection, proxy, origin)
+        except (OSError, UnicodeError) as error:
+            raise LostError(one_line(error) or type(error).__name__) from None
+        return connection
+
+    async def _dial(self, to: Origin, *, secure: bool) -> Connection:
+        loop = asyncio.get_running_loop()
+        how: dict[str, Any] = {"ssl": self._tls()} if secure else {}
+        if isinstance(loop, asyncio.BaseEventLoop):  # a host whose IPv6 leads nowhere; uvloop does not have this
+            how["happy_eyeballs_delay"] = 0.25
+        _, connection = await loop.create_connection(Connection, to.host, to.port, **how)
+        self._open.add(connection)
+        connection.lost.add_done_callback(lambda _: self._open.discard(connection))
+        return connection
+
+    async def _through(self, connection: Connection, proxy: SplitResult, origin: Origin) -> None:
+        """Have a proxy pass everything on to `origin`, and speak TLS with that."""
+        to = f"{named(origin.host)}:{origin.port}"
+        head = f"CONNECT {to} HTTP/1.1\r\nhost: {to}\r\n{_for_proxy(proxy)}\r\n"
+        reply = await connection.ask(head.encode("latin-1"), head_only=True)
+        if reply.status != 200 or connection.transport is None:
+            connection.abort()
+            msg = f"the proxy answers {reply.status}"
+            raise LostError(msg)
+        loop = asyncio.get_running_loop()
+        try:
+            upgraded = await loop.start_tls(connection.transport, connection, self._tls(), server_hostname=origin.host)
+        except BaseException:
+            connection.abort()
+            raise
+        connection.transport = upgraded
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = self._make_tls()
+        return self._context
+
+    def _proxy(self, origin: Origin) -> SplitResult | None:
+        """The proxy on the way to `origin`; raises `LostError` for one of a kind that is not spoken here."""
+        if origin not in self._proxies:
+            found = getproxies() if self._with_proxies and not proxy_bypass(origin.host) else {}
+            url = found.get(origin.scheme) or found.get("all") or ""
+            proxy = urlsplit(url if "://" in url else f"http://{url}") if url else None
+            if proxy is not None and proxy.scheme not in PORTS:
+                msg = f"the environment names a proxy of the kind {one_line(proxy.scheme, 20)!r}: only http and https"
+                raise LostError(msg)
+            self._proxies[origin] = proxy
+        return self._proxies[origin]
+
+
+def target(url: str) -> Origin:
+    """Who an address leads to; raises `LostError` for one that leads nowhere. It may have come from a server."""
+    try:
+        return _origin(urlsplit(url))
+    except (ValueError, KeyError):
+        msg = f"{one_line(url.rpartition('@')[2], 80)!r} is no address"
+        raise LostError(msg) from None
+
+
+def named(host: str) -> str:
+    """A host as a header has it."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _origin(parts: SplitResult) -> Origin:
+    """Raises `ValueError` or `KeyError` for an address that is none."""
+    host = parts.hostname or ""
+    if not host:
+        msg = "no host"
+        raise ValueError(msg)
+    # an address of IPv6 is no name, and has no letters to be put into ASCII
+    return Origin(
+        parts.scheme, host if ":" in host else host.encode("idna").decode(), parts.port or PORTS[parts.scheme]
+    )
+
+
+def _for_proxy(proxy: SplitResult) -> str:
+    known = basic(proxy)
+    return f"proxy-authorization: {known}\r\n" if known else ""
