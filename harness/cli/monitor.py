@@ -33,7 +33,7 @@ def monitor(
         str | None, typer.Option(metavar="2026-W48", help="Which week to look at. [the newest that is over]")
     ] = None,
     reference: Annotated[
-        int | None, typer.Option(min=1, max=520, help="Hold it against so many weeks before it. [12]")
+        int | None, typer.Option(min=1, max=520, help="Hold it against so many weeks before it. [26]")
     ] = None,
     since: Annotated[
         str | None,

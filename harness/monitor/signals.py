@@ -28,10 +28,10 @@ LOOKS = 52
 ALARM = YEARLY / LOOKS
 """An adjusted p below it is an alarm."""
 
-REFERENCE = 12
+REFERENCE = 26
 """So many weeks before the newest are what it is held against."""
 
-FEWEST = 3
+FEWEST = 6
 """With fewer weeks before it, how much weeks vary is not known well enough to cry."""
 
 CHANCES: Mapping[str, Direction] = {

@@ -4,8 +4,7 @@ Weeks are not alike even where nothing has changed: Monday's outage, a campaign,
 knows how calls vary cries at every one of them, once there are many calls. So the weeks before are asked how much weeks
 vary, as a meta-analysis asks its studies: the newest must lie outside of what they predict for one more of their kind
 (DerSimonian & Laird 1986, Controlled Clin. Trials 7:177; Higgins, Thompson & Spiegelhalter 2009, JRSS A 172:137).
-A few weeks do not tell how much weeks vary. So what is usual is counted in, as if it had been seen in `EXPERIENCE`
-weeks (a moderated t statistic: Smyth 2004, Stat. Appl. Genet. Mol. Biol. 3:3); twelve weeks of one's own outweigh it.
+A few weeks do not tell how much weeks vary, which Student's t of so few degrees knows.
 """
 
 from __future__ import annotations
@@ -16,12 +15,6 @@ from typing import Literal, NamedTuple
 
 Direction = Literal["up", "down", "both"]
 """Which way a change counts."""
-
-WAVER = 0.1
-"""What is usual: the standard deviation, from week to week, of the log-odds of a share."""
-
-EXPERIENCE = 8
-"""How many weeks of one's own that counts for."""
 
 TELLS_NOTHING = 0.1
 """A p value above it is no news, and is not looked into any further."""
@@ -34,19 +27,16 @@ class Week(NamedTuple):
     variance: float
 
 
-def predicted_p(
-    before: Sequence[Week], newest: Week, direction: Direction = "both", *, usual: float = 0.03**2
-) -> float:
+def predicted_p(before: Sequence[Week], newest: Week, direction: Direction = "both") -> float:
     """How likely one more week like those before lies so far out, or farther: Student's t.
 
-    `usual`: the variance between weeks that is counted in. 1 where there are fewer than two weeks before.
+    1 where there are fewer than two weeks before.
     """
     if len(before) < 2:
         return 1.0
     from scipy.special import stdtr
 
-    degrees = EXPERIENCE + len(before) - 1
-    between = (EXPERIENCE * usual + (len(before) - 1) * _between(before)) / degrees
+    degrees, between = len(before) - 1, _between(before)
     weights = [1 / (week.variance + between) for week in before]
     mean = math.fsum(w * week.value for w, week in zip(weights, before, strict=True)) / math.fsum(weights)
     spread = math.sqrt(newest.variance + between + 1 / math.fsum(weights))
@@ -57,19 +47,23 @@ def predicted_p(
 
 
 def share_p(before: Sequence[tuple[int, int]], newest: tuple[int, int], direction: Direction = "both") -> float:
-    """The same for shares, `(hits, n)` of each week: the larger of two p values, so that neither few nor many mislead.
+    """The same for shares, `(hits, n)` of each week: the largest of three p values, so that nothing misleads.
 
-    Fisher's exact test against all weeks before in one holds where hits are few; `predicted_p` of the arcsines holds
-    where calls are many and weeks differ; where that one is above `TELLS_NOTHING` it is the answer as it is. Weeks
-    without calls are left out; with fewer than two the newest has nothing to differ from.
+    Fisher's exact test against all weeks before in one holds where hits are few; `predicted_p` holds where calls are
+    many and weeks differ, of the arcsines where their calls make weeks differ, of the log-odds where more than that
+    does; where these are above `TELLS_NOTHING` they are the answer as it is. Weeks without calls are left out; with
+    fewer than two the newest has nothing to differ from.
     """
     known = [week for week in before if week[1]]
     if len(known) < 2 or not newest[1]:
         return 1.0
     hits, n = sum(h for h, _ in known), sum(n for _, n in known)
     share = (hits + 0.5) / (n + 1)
-    usual = WAVER**2 * share * (1 - share) / 4  # the log-odds' variance, on the scale of the arcsine
-    predicted = predicted_p([_arcsine(week) for week in known], _arcsine(newest), direction, usual=usual)
+    odds = [_log_odds(week, 1 / (week[1] * share * (1 - share))) for week in known]
+    predicted = max(
+        predicted_p([_arcsine(week) for week in known], _arcsine(newest), direction),
+        predicted_p(odds, _log_odds(newest), direction),
+    )
     return predicted if predicted > TELLS_NOTHING else max(predicted, _fisher(hits, n, newest, direction))
 
 
@@ -104,6 +98,12 @@ def _arcsine(week: tuple[int, int]) -> Week:
     """Anscombe's form (1948), whose variance hardly depends on the share."""
     hits, n = week
     return Week(math.asin(math.sqrt((hits + 0.375) / (n + 0.75))), 1 / (4 * n + 2))
+
+
+def _log_odds(week: tuple[int, int], variance: float | None = None) -> Week:
+    """The empirical log-odds (Haldane 1956, Anscombe 1956); by themselves they vary as Gart & Zweifel (1967) say."""
+    hits, misses = week[0] + 0.5, week[1] - week[0] + 0.5
+    return Week(math.log(hits / misses), 1 / hits + 1 / misses if variance is None else variance)
 
 
 def _fisher(hits: int, n: int, newest: tuple[int, int], direction: Direction) -> float:

@@ -138,7 +138,7 @@ def look(harness: Terminal, *more: str) -> Ended:
 
 
 def test_steady_weeks_end_with_0(harness: Terminal, project: Project) -> None:
-    log(project, weeks(6, 60))
+    log(project, weeks(14, 60))
     ended = look(harness)
     assert ended.code == 0, ended.out
     assert "production in 2026-W47" in ended.out
@@ -146,7 +146,7 @@ def test_steady_weeks_end_with_0(harness: Terminal, project: Project) -> None:
 
 
 def test_a_broken_contract_ends_with_1(harness: Terminal, project: Project) -> None:
-    log(project, weeks(6, 120, broken=[0.5]))
+    log(project, weeks(14, 120, broken=[0.5]))
     ended = look(harness)
     assert ended.code == 1
     assert "WORSE" in ended.out
@@ -154,7 +154,7 @@ def test_a_broken_contract_ends_with_1(harness: Terminal, project: Project) -> N
 
 
 def test_a_change_ends_with_4(harness: Terminal, project: Project) -> None:
-    calls = [c for c in weeks(6, 60) if c.called_at < "2026-11-16"]
+    calls = [c for c in weeks(14, 60) if c.called_at < "2026-11-16"]
     log(project, [*calls, *(call("billing", days_ago=4, reply_chars=500) for _ in range(60))])
     assert look(harness).code == 4
 
@@ -163,12 +163,12 @@ def test_too_early_says_from_when_on(harness: Terminal, project: Project) -> Non
     log(project, weeks(2, 40))
     ended = look(harness)
     assert ended.code == 0
-    assert "1 whole week before 2026-W47, and how much weeks vary is known from 3 on" in ended.out
+    assert "1 whole week before 2026-W47, and how much weeks vary is known from 6 on" in ended.out
     assert look(harness, "--strict").code == 4
 
 
 def test_weeks_before_a_change_that_was_meant_do_not_count(harness: Terminal, project: Project) -> None:
-    log(project, weeks(6, 120, broken=[0.5, 0.5, 0.5, 0.5]))
+    log(project, weeks(14, 120, broken=[0.5, 0.5, 0.5, 0.5]))
     assert look(harness, "--since", "2026-W44").code == 0
 
 

@@ -29,7 +29,7 @@ def test_where_nothing_is_routed_there_is_nothing_to_say(project: Project) -> No
 
 
 def test_a_steady_week_passes(project: Project) -> None:
-    log(project, weeks(6, 60))
+    log(project, weeks(14, 60))
     watched, reviewed = found(project)
     assert (watched.standing, reviewed.standing) == (Standing.PASSED, Standing.NOTED)
     assert watched.text.startswith("triage in production: steady in 2026-W47, 60 calls: compliance, refusals")
@@ -37,10 +37,10 @@ def test_a_steady_week_passes(project: Project) -> None:
 
 
 def test_an_alarm_fails_the_week(project: Project) -> None:
-    log(project, weeks(6, 120, broken=[0.5]))
+    log(project, weeks(14, 120, broken=[0.5]))
     first = found(project)[0]
     assert first.standing is Standing.FAILED
-    assert first.text.startswith("triage in production: WORSE in 2026-W47, compliance 45.0% (36–54), before it 97.8%")
+    assert first.text.startswith("triage in production: WORSE in 2026-W47, compliance 41.7% (33–51), before it 97.8%")
 
 
 def test_the_first_weeks_are_noted(project: Project) -> None:
@@ -64,7 +64,7 @@ def test_the_newest_review_is_in_it_until_it_is_stale(project: Project) -> None:
 
 def test_the_weekly_run_tells_it_all(harness: Terminal, served: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.report.write", lambda *_: None)  # the page takes longer than all the rest
-    log(served, weeks(6, 120, broken=[0.5]))
+    log(served, weeks(14, 120, broken=[0.5]))
     ended = harness("weekly", "--date", "2026-11-25", "--no-cache")
     assert ended.code == 1, ended.err
     assert "failed    triage in production: WORSE in 2026-W47, compliance" in ended.out

@@ -16,7 +16,8 @@ def test_a_week_like_the_others_is_no_news() -> None:
 
 
 def test_a_week_far_below_the_others_is() -> None:
-    assert share_p(STEADY, (1260, 1400), "down") < 1e-6
+    assert share_p(STEADY, (1260, 1400), "down") < 1e-4
+    assert share_p(STEADY * 3, (1260, 1400), "down") < 1e-8, "more weeks before it know better how much weeks vary"
     assert share_p(STEADY, (1260, 1400), "up") > 0.5
 
 
@@ -26,12 +27,12 @@ def test_where_weeks_differ_anyway_the_same_week_is_no_proof() -> None:
 
 
 def test_a_few_rare_events_are_judged_exactly() -> None:
-    """None of a label that was one in a hundred: the arcsine would be surer of it than Fisher's test allows."""
+    """None of what was one in a hundred: no p value is below the exact one."""
     from scipy.stats import fisher_exact
 
-    before, newest = [(4, 480), (5, 480), (4, 480)], (0, 641)
-    exact = fisher_exact([[0, 641], [13, 1427]], alternative="less")[1]
-    assert share_p(before, newest, "down") == pytest.approx(exact)
+    before, newest = [(4, 480), (5, 480), (4, 480)] * 6, (0, 641)
+    exact = fisher_exact([[0, 641], [78, 8562]], alternative="less")[1]
+    assert share_p(before, newest, "down") >= exact - 1e-15
 
 
 def test_the_exact_part_is_fishers() -> None:
@@ -52,12 +53,12 @@ def test_weeks_without_calls_are_left_out() -> None:
     assert share_p(STEADY, (0, 0)) == 1.0
 
 
-def test_of_a_distribution_the_label_that_changed_comes_first() -> None:
+def test_of_a_distribution_a_label_that_changed_comes_first() -> None:
     before = [{"billing": 450, "technical": 350, "general": 200} for _ in range(6)]
     newest = {"billing": 450, "technical": 220, "general": 200, "no clear answer": 130}
     (first, p), *_ = label_ps(before, newest)
-    assert first == "no clear answer"
-    assert p < 1e-6
+    assert first in {"technical", "no clear answer"}, "what one lost the other has"
+    assert p < 1e-3
 
 
 shares = st.tuples(st.integers(0, 500), st.integers(500, 1000))
