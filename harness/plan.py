@@ -247,9 +247,9 @@ class Asks:
 
 
 def _by_id(cases: Sequence[Case]) -> Sequence[Case]:
-    ids = [case.id for case in cases]
-    if all(a <= b for a, b in pairwise(ids)):
+    if all(a <= b for a, b in pairwise(case.id for case in cases)):
         return cases
+    ids = [case.id for case in cases]
     return Chosen(cases, sorted(range(len(ids)), key=ids.__getitem__))
 
 
@@ -263,7 +263,7 @@ def _check_expected(task: Task, dataset: Dataset, cases: Sequence[Case]) -> None
 
 def _check_gates(definition: Eval, cases: Sequence[Case]) -> None:
     """Raise for gates that the golden set cannot show, whatever a model answers."""
-    refused = power.refusals(definition.gates, [case for case in cases if case.expected is not None])
+    refused = power.refusals(definition.gates, (case for case in cases if case.expected is not None))
     if refused:
         raise ConfigError("\n".join(f"{at(definition.path, each.key)}{each.reason}" for each in refused))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -89,19 +89,22 @@ def small_slices(cases: Iterable[Case]) -> list[tuple[str, str, int]]:
     return sorted((size for size in sizes if size[2] < SMALL), key=lambda size: (size[2], size))
 
 
-def refusals(gates: GateConfig, cases: Sequence[Case]) -> list[Refusal]:
+def refusals(gates: GateConfig, cases: Iterable[Case]) -> list[Refusal]:
     """The gates that `cases`, a whole split, cannot show. Under `judge = "point"` only tags that no case has."""
-    by_tag = {tag: sum(tag in case.tags for case in cases) for tag in gates.tag}
-    known = {tag for case in cases for tag in case.tags}
+    n_cases, known = 0, Counter[str]()
+    for case in cases:
+        n_cases += 1
+        known.update(set(case.tags))
+    by_tag = {tag: known[tag] for tag in gates.tag}
     found = [
         Refusal(("gates", "tag", tag), f"no case has tag {tag!r}{hint(tag, known)}")
         for tag, n in by_tag.items()
         if n == 0
     ]
-    if gates.judge == "point" or not cases:
+    if gates.judge == "point" or not n_cases:
         return found
-    found += _too_close(gates, len(cases))
-    found += _too_high(gates, len(cases), "the set", ("gates",))
+    found += _too_close(gates, n_cases)
+    found += _too_high(gates, n_cases, "the set", ("gates",))
     for tag, n in by_tag.items():
         if n:
             found += _too_high(gates.tag[tag], n, f"tag {tag!r}", ("gates", "tag", tag))
