@@ -16,12 +16,13 @@ from harness import litellm as proxy
 from harness.bill import Advice, Advised, Bill, Decision, Line, Reason, Usage, usage
 from harness.compare import Comparison, Question, compare, side
 from harness.compare.verdicts import DEFAULT_MARGIN
-from harness.config import BackendConfig, Config, PairConfig, Service, at, hint
+from harness.config import BackendConfig, Config, PairConfig, Service
 from harness.cost import is_local, price_of
 from harness.errors import ConfigError
 from harness.evals import Eval, TrafficConfig
 from harness.routing import Routing, TaskRoute, Tier, dump
 from harness.store import SavedResults, Store
+from harness.toml import at, hint
 from harness.types import Run
 
 COMMENT = 100

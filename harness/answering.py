@@ -78,11 +78,10 @@ class Answers:
         self._asks = iter(self.cell.asks)
         self._kept = [] if len(self.cell.asks) <= IN_MEMORY else None
 
-    async def look(self) -> bool:
-        """Look for the first requests in the store: of a small run that is all of it. Whether any is to be asked."""
+    async def look(self) -> None:
+        """Look for the first requests in the store: of a small run that is all of it."""
         known, self._todo = await asyncio.to_thread(self._next)
         self.known_at_first = len(known)
-        return bool(self._todo)
 
     async def open(self) -> list[Asked]:
         """The next requests that nobody has answered yet; empty at the end."""

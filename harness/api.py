@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from harness import backends, batch, config, engine, evals
 from harness.backends import replay
 from harness.budget import budget
-from harness.config import BackendConfig, Config, RunConfig, at
+from harness.config import BackendConfig, Config, RunConfig
 from harness.engine import Outcome
 from harness.errors import BackendUnavailable, ConfigError
 from harness.listener import Listener
@@ -26,6 +26,7 @@ from harness.plan import Cell, Selection, plan
 from harness.recording import Recorder
 from harness.session import Settings
 from harness.store import Store, open_store
+from harness.toml import at
 from harness.types import Decoding
 
 if TYPE_CHECKING:

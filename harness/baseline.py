@@ -24,8 +24,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from harness import files
 from harness.compare import CaseOutcome, Side
-from harness.config import Name, Names, Strict
 from harness.errors import ConfigError
+from harness.toml import Name, Names, Strict
 
 FOLDER = Path("evals", "baselines")
 FORMAT = "harness-baseline/1"

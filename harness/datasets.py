@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.config import at, hint, parse, read_toml
 from harness.errors import DatasetError
 from harness.sources import Card, rows
 from harness.spool import Chosen, Mapped, Spool
+from harness.toml import at, hint, parse, read_toml
 from harness.types import Case
 
 FOLDER = "datasets"

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from harness.config import Name, Names, Strict, at, hint, parse, read_toml
 from harness.errors import ConfigError
+from harness.toml import Name, Names, Strict, at, hint, parse, read_toml
 from harness.types import Decoding
 
 FOLDER = "evals"

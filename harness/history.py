@@ -27,7 +27,7 @@ _tallies = sa.Table(
     sa.Column("tally", sa.Text, nullable=False),
 )
 _results = sa.table("results", *map(sa.column, ("run_id", "case_id", "failed", "record")))
-"""What is read here of the table of store.py."""
+"""What is read here of the table of database.py."""
 
 
 def trends(

@@ -20,7 +20,7 @@ LASTS_S = 30.0
 """How long a lease holds that is not renewed; renew it three times as often."""
 
 _runs = sa.table("runs", *map(sa.column, ("run_id", "lease", "lease_until")))
-"""What is written here of the table of store.py."""
+"""What is written here of the table of database.py."""
 
 
 def new_owner() -> str:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import re
 
-from harness.config import hint
 from harness.errors import StoreError
 from harness.store import Store
+from harness.toml import hint
 from harness.types import Manifest, Run
 
 TAG = re.compile(r"[^\W_][\w.-]{0,63}")

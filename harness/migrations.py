@@ -35,7 +35,7 @@ STEPS: Mapping[int, Step] = {1: _leases_and_one_order}
 """The format that a step starts from -> the step to the next one."""
 
 FORMAT = max(STEPS) + 1
-"""Version of the tables in store.py."""
+"""Version of the tables in database.py."""
 
 _LOCK = 7_205_759_403
 """By which PostgreSQL knows that two processes make or change a store of ours. Any number, but the same for all."""

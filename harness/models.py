@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from harness import gguf, quantize
-from harness.config import hint
 from harness.errors import BackendError, BackendUnavailable
+from harness.toml import hint
 
 Progress = Callable[[str, int, int], None]
 """Told `(what, bytes done, bytes in all)` while a file is fetched."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import datasets, power
-from harness.config import BackendConfig, Service, at
+from harness.config import BackendConfig, Service
 from harness.contracts import Contract
 from harness.datasets import Dataset
 from harness.errors import ConfigError, DatasetError
@@ -19,6 +19,7 @@ from harness.evals import Eval
 from harness.prompts import Library, Prompt, Variant
 from harness.spool import Chosen
 from harness.tasks import Task, task_of
+from harness.toml import at
 from harness.types import JSON, NOTHING, Case, Constraint, Decoding, Message, Request, Sampling, cell_name
 
 SHOWN = 5

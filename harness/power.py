@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from harness.config import hint
 from harness.evals import GateConfig, TagGates
 from harness.stats import rate, required_n_margin, smallest_drop, smallest_margin
+from harness.toml import hint
 from harness.types import Case
 
 DISCORDANCES = (0.02, 0.05, 0.10, 0.20, 0.40)

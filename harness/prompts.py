@@ -24,8 +24,8 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from harness.config import hint
 from harness.errors import PromptError
+from harness.toml import hint
 from harness.types import Message, Role
 
 LOCK_NAME = "lock.toml"

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness import gguf
-from harness.config import hint
 from harness.errors import BackendError, BackendUnavailable
+from harness.toml import hint
 
 Tell = Callable[[int, int], None]
 """Told `(tensors done, tensors in all)`."""

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
-from harness.config import Config, Strict, at, hint, parse, read_toml
+from harness.config import Config
 from harness.errors import ConfigError
+from harness.toml import Strict, at, hint, parse, read_toml
 
 FILE_NAME = "routing.toml"
 

@@ -20,8 +20,8 @@ from typing import Any
 
 from pydantic import Field
 
-from harness.config import Names, Strict, hint
 from harness.errors import DatasetError
+from harness.toml import Names, Strict, hint
 
 
 class Columns(Strict):

@@ -8,6 +8,7 @@ some = Chosen(cases, places)        those at some places, in that order
 from __future__ import annotations
 
 import tempfile
+from abc import abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -56,9 +57,9 @@ class Spool:
 class _Lazy(Sequence[T], Generic[T]):
     """What sequences have in common that make their items when they are looked at."""
 
+    @abstractmethod
     def some(self, start: int, stop: int) -> Iterable[T]:
         """The items from `start` to before `stop`."""
-        raise NotImplementedError
 
     def __iter__(self) -> Iterator[T]:
         for start in range(0, len(self), AT_ONCE):

@@ -34,6 +34,7 @@ def _no_environment_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, LOOPBACK)
+    monkeypatch.delenv("COLUMNS", raising=False)  # as wide as it is without a terminal
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def test_advise_writes_a_page_in_which_its_figures_are_found_again(harness: Term
     page = (team.root / "advice.html").read_text(encoding="utf-8")
     for figure in ("$102.00", "$85.00", "ticket_triage-gpt-gpt-4o-free-0-None", "openai/gpt-4o", "300.0 tokens in"):
         assert figure in page
-    assert page.count("USD a month: today $102.00") == 2  # the picture of the bill, once for each eval
+    assert page.count("USD a month: today $102.00") == 3  # the picture of the bill, at the top and for each eval
 
 
 def test_a_routing_file_that_cannot_be_read_is_not_written_over(harness: Terminal, team: Project) -> None:

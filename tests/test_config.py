@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import config
-from harness.config import load, read_toml
+from harness import toml
+from harness.config import load
 from harness.errors import ConfigError
+from harness.toml import read_toml
 
 from .support.project import CONFIG, Project
 
@@ -200,4 +201,4 @@ class TestStoreUrl:
     ],
 )
 def test_a_hint_is_the_nearest_name_or_all_names(name: str, known: list[str], text: str) -> None:
-    assert config.hint(name, known) == text
+    assert toml.hint(name, known) == text

@@ -1,7 +1,7 @@
 """Whatever a server does on the wire, a case ends with its own answer or with an error: never another's, never a hang.
 
 What is a matter of the reply's text alone is in tests/backends/test_openai.py; time-outs, retries and storms are in
-test_engine.py, processes that are killed in test_kill.py. `bench/faults.py` does all of it to the real command at length.
+tests/engine, processes that are killed in test_kill.py. `bench/faults.py` does all of it to the real command at length.
 """
 
 from __future__ import annotations

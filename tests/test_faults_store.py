@@ -1,7 +1,7 @@
 """What becomes of the answers when the store, the clock or the whole process fails beside a run.
 
 A process that is killed, or stopped with Ctrl-C, is in test_kill.py; a full disk and a store that is held for good are in
-test_engine.py; damaged files are in test_store.py. `bench/faults.py` does all of it to the real command at length.
+tests/engine; damaged files are in test_store.py. `bench/faults.py` does all of it to the real command at length.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ids
-from harness import store as store_module
+from harness import database, ids
 from harness.errors import StoreError
 from harness.store import Store, open_store
 from harness.types import Request, Response
@@ -119,7 +118,7 @@ def test_a_store_that_is_held_for_a_moment_is_waited_for(project: Project, store
 def test_while_nothing_can_be_saved_no_more_is_asked_than_can_be_kept_in_hand(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "BUSY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.3)
     cases(project, 160)
     store = open_store(project.load().store_url)
     held: list[Held] = []

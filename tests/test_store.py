@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from harness import store as store_module
+from harness import database
 from harness.errors import StoreError
-from harness.store import FORMAT, Store, open_store
+from harness.migrations import FORMAT
+from harness.store import Store, open_store
 from harness.types import CallError, Case, Manifest, Reading, Response, Result, Score
 
 NASTY = "emoji \U0001f600, half of one \ud83d, nul \x00, quote ' \" \\, newline\r\n, rtl \u202e, {% system %}"
@@ -319,7 +320,7 @@ def test_a_store_of_a_newer_format_is_left_alone(store: Store, path: Path) -> No
 def test_a_store_that_another_process_holds_is_told_after_a_while(
     store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     waiting = open_store(f"sqlite:///{path}")  # what is there can be read

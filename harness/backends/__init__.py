@@ -16,9 +16,10 @@ from typing import Protocol, runtime_checkable
 from pydantic import BaseModel
 
 from harness.backends._http import bad_url
-from harness.config import BackendConfig, Config, hint, parse
+from harness.config import BackendConfig, Config
 from harness.errors import ConfigError
 from harness.models import Progress
+from harness.toml import hint, parse
 from harness.types import ModelInfo, Request, Response
 
 

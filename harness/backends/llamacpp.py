@@ -23,8 +23,9 @@ from harness.backends._http import one_line
 from harness.backends._lean import Lean
 from harness.backends._pooling import pooling
 from harness.backends.openai import OpenAIBackend
-from harness.config import BackendConfig, Strict
+from harness.config import BackendConfig
 from harness.errors import BackendError
+from harness.toml import Strict
 from harness.types import Constraint, ModelInfo, Request, Response
 
 if TYPE_CHECKING:
@@ -104,10 +105,7 @@ class LlamaCppBackend:
 
     async def complete(self, request: Request) -> Response:
         """One chat completion, or the vector of a text; the first of each kind loads the model."""
-        if request.embed not in self._engines:
-            self._engines[request.embed] = asyncio.create_task(self._start(embed=request.embed))
-        # Shielded: a caller that runs out of time must not have the next one load the model a second time.
-        engine = await asyncio.shield(self._engines[request.embed])
+        engine = await self._engine(embed=request.embed)
         if request.tools and not await engine.can_call():
             msg = (
                 f"backend {self.config.name}: the chat template of {self.config.model} has no place for tools, and "
@@ -115,6 +113,16 @@ class LlamaCppBackend:
             )
             raise BackendError(msg)
         return await engine.complete(request)
+
+    async def address(self) -> str:
+        """Where the engine that chats speaks the OpenAI protocol; loads the model if need be."""
+        return (await self._engine(embed=False)).url
+
+    async def _engine(self, *, embed: bool) -> Engine:
+        if embed not in self._engines:
+            self._engines[embed] = asyncio.create_task(self._start(embed=embed))
+        # Shielded: a caller that runs out of time must not have the next one load the model a second time.
+        return await asyncio.shield(self._engines[embed])
 
     async def close(self) -> None:
         """Stop the engines. One that is still loading cannot be stopped, and is waited for."""

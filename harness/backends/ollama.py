@@ -17,9 +17,10 @@ from harness.backends._constraint import for_wrapped, json_schema, kept, unwrapp
 from harness.backends._http import checked_size, failed, failed_status, get_json, one_line, shown_url
 from harness.backends._refusals import cannot, let_through
 from harness.backends._replies import tool_calls, vector
-from harness.config import BackendConfig, Strict
+from harness.config import BackendConfig
 from harness.errors import BackendError, BackendUnavailable
 from harness.models import Progress
+from harness.toml import Strict
 from harness.types import ModelInfo, Request, Response, Sampling
 
 DEFAULT_URL = "http://127.0.0.1:11434"
@@ -64,8 +65,8 @@ class OllamaBackend:
             msg = f"backend {config.name}: OLLAMA_HOST is no address: expected host:port or http://host:port"
             raise BackendError(msg) from None
         self._headers = dict(self._client._client.headers)  # noqa: SLF001  as the SDK sends them
-        self._root = str(self._client._client.base_url).rstrip("/")  # noqa: SLF001  where it really goes
-        self._url = shown_url(self._root)
+        self.address = str(self._client._client.base_url).rstrip("/")  # noqa: SLF001  where it really goes
+        self._url = shown_url(self.address)
 
     async def identify(self) -> ModelInfo:
         """Digest, quantization and size as `/api/tags` and `/api/show` tell them; needs the model to be pulled."""
@@ -86,7 +87,7 @@ class OllamaBackend:
             raise BackendUnavailable(msg) from None
         names = {self.config.model, f"{self.config.model}:latest"}
         digest, size = next(((m.digest, m.size) for m in tags.models if m.model in names), (None, None))
-        version = await get_json(f"{self._root}/api/version", self._headers)
+        version = await get_json(f"{self.address}/api/version", self._headers)
         details = shown.details
         return ModelInfo(
             model=self.config.model,

@@ -22,9 +22,10 @@ from harness.backends._lean import Lean
 from harness.backends._refusals import cannot, let_through
 from harness.backends._replies import chat_response, refusal_of, vector_response
 from harness.backends._transport import LostError, Reply, TooLargeError, Transport
-from harness.config import BackendConfig, Strict, hint
+from harness.config import BackendConfig
 from harness.errors import BackendError, BackendUnavailable
 from harness.models import Progress
+from harness.toml import Strict, hint
 from harness.types import JSON, Constraint, ModelInfo, Request, Response
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -63,7 +64,7 @@ class OpenAIBackend:
         # A server of one's own may have to load the model first; a hosted one bills for a dummy request.
         self.warm_up = config.base_url is not None
         self._transport = transport or transport_to(config, key_of(config))
-        self._url = self._transport.url
+        self.url = self._transport.url
         self._max_tokens = self.options.max_tokens_parameter or (
             "max_tokens" if self.warm_up else "max_completion_tokens"
         )
@@ -89,7 +90,7 @@ class OpenAIBackend:
     def _elsewhere(self) -> str:
         """Where `OPENAI_BASE_URL` leads, which is not where harness.toml says that this backend is."""
         moved = self.config.base_url is None and self._transport.host != HOSTED
-        return f" at {self._url}" if moved else ""
+        return f" at {self.url}" if moved else ""
 
     async def _served(self) -> dict[str, dict[str, Any]]:
         """The models that the server lists, by id; empty where it has no such list."""
@@ -195,7 +196,7 @@ class OpenAIBackend:
             return response
         text = response.text if self.bare_choices else constraints.unwrapped(request.constraint, response.text)
         if not constraints.kept(request.constraint, text, bare=self.bare_choices):
-            msg = f"backend {self.config.name}: {self._url} {let_through(self.config.model, self._redact(text))}"
+            msg = f"backend {self.config.name}: {self.url} {let_through(self.config.model, self._redact(text))}"
             raise BackendError(msg)
         return replace(response, text=text)
 
@@ -204,7 +205,7 @@ class OpenAIBackend:
         name, (said, code) = self.config.name, _refusal(reply)
         message = one_line(self._redact(said))
         if request and (why := cannot(request, self.config.model, reply.status, message)):
-            msg = f"backend {name}: {self._url} {why}"
+            msg = f"backend {name}: {self.url} {why}"
             raise BackendError(msg)
         if reply.status in (401, 403):
             variable = self.config.api_key_env or ("" if self.warm_up else KEY_VARIABLE)
@@ -213,7 +214,7 @@ class OpenAIBackend:
             msg = f"backend {name}: the server refuses the key ({reply.status}): {hint_}{said}"
             raise BackendError(msg)
         if reply.status == 404:
-            msg = f"backend {name}: {self._url} does not serve {self.config.model!r}: {message}"
+            msg = f"backend {name}: {self.url} does not serve {self.config.model!r}: {message}"
             raise BackendError(msg)
         if code == "insufficient_quota":
             msg = f"backend {name}: the account is out of quota: {message}"
@@ -224,7 +225,7 @@ class OpenAIBackend:
 
     def _unreachable(self, why: str) -> str:
         cause = one_line(self._redact(why))
-        return f"backend {self.config.name}: no answer from {self._url} ({cause}): is the server running?"
+        return f"backend {self.config.name}: no answer from {self.url} ({cause}): is the server running?"
 
     def _redact(self, text: str) -> str:
         """Servers like to repeat the key they did not accept."""

@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.backends._http import failed
-from harness.config import BackendConfig, Strict
+from harness.config import BackendConfig
 from harness.models import Progress
 from harness.recording import ENDING, Recording
 from harness.store import open_store
+from harness.toml import Strict
 from harness.types import ModelInfo, Request, Response, Run
 
 PREFIX = "replay:"

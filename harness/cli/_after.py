@@ -107,6 +107,7 @@ def judge(found: Config, store: Store, runs: Sequence[Run], cells: Sequence[Cell
     from harness import gates, judging
 
     results: list[GateResult] = []
+    samples: dict[str, None] = {}
     by_key = {(cell.definition.name, cell.name): cell for cell in cells if cell.is_own}
     for name in dict.fromkeys(cell.definition.name for cell in cells if gates.names(cell.definition.gates)):
         if not any(one.manifest.eval == name and (name, one.manifest.cell) in by_key for one in runs):
@@ -117,8 +118,10 @@ def judge(found: Config, store: Store, runs: Sequence[Run], cells: Sequence[Cell
         if cell is None or not names:
             continue
         if cell.limit is not None:
-            typer.echo(f"{cell.definition.name}: gates are not judged on a sample ({cell.limit} cases)")
+            samples[f"{cell.definition.name}: gates are not judged on a sample ({cell.limit} cases)"] = None
             continue
         told = judging.evidence(found, store, cell, one, runs)
         results += [judging.judge(name, cell, told) for name in names]
+    for line in samples:
+        typer.echo(line)
     return results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,7 +40,7 @@ def console() -> Console:
     from rich.console import Console
 
     plain = Console(highlight=False)
-    return plain if plain.is_terminal else Console(highlight=False, width=100)
+    return plain if plain.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=100)
 
 
 def load_project() -> Config:

@@ -47,6 +47,8 @@ class State:
     def told(self, now: float) -> str:
         """Rate, time left, how many at once, errors, spend, and what it waits for."""
         parts = [f"{self.from_store:,} from the store"] if self.from_store and not self.asked else []
+        if not self.asked and self.done < self.total and (self.pace is None or not self.pace.in_flight):
+            parts.append("waits for its turn")
         rate = self.asked / max(now - self.started_at, 1e-9)
         if self.asked and self.done < self.total:
             parts += [f"{rate:.3g}/s", f"{duration((self.total - self.done) / rate)} left"]
@@ -120,6 +122,8 @@ class Lines(Listener):
             state = self._states[id(cell)]
             state.done += len(results)
             new = [result.response for result in results if not result.cached]
+            if new and not state.asked:  # what was waited for before the first call says nothing of the rate
+                state.started_at = monotonic() - max(response.latency_s or 0.0 for response in new)
             state.asked += len(new)
             state.from_store += len(results) - len(new)
             state.errors += sum(response.error is not None for response in new)

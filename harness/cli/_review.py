@@ -187,8 +187,8 @@ def _reviewers(read: Sequence[Labelled], reviewer: str | None) -> list[str]:
 
 def _known(there: Sequence[str], wanted: Sequence[str]) -> Sequence[str]:
     """The tasks to be sampled; raises where one has no calls."""
-    from harness.config import hint
     from harness.errors import ConfigError
+    from harness.toml import hint
 
     for name in wanted:
         if there and name not in there:

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
-
-from harness.stats import Paired
+from typing import Literal, Protocol
 
 DEFAULT_MARGIN = 0.03
 SIGNIFICANT = 0.05
@@ -35,6 +33,25 @@ class Verdict(StrEnum):
 UNDECIDED = frozenset({Verdict.INCONCLUSIVE, Verdict.INCOMPARABLE})
 
 
+class Difference(Protocol):
+    """Head minus base, paired or not: its 95% interval, and the `p` of the test that there is none."""
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+        ...
+
+    @property
+    def p(self) -> float:
+        """Of the two-sided test."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """`move`: may the task go from the base's model to the head's? `change`: is the head still as good as the base was?
@@ -45,7 +62,7 @@ class Question:
     kind: Literal["move", "change"]
     margin: float = DEFAULT_MARGIN
 
-    def answer(self, found: Paired) -> Verdict:
+    def answer(self, found: Difference) -> Verdict:
         """The verdict on a difference, head minus base. A change must show in the interval and in the test."""
         within = found.low > -self.margin
         if self.kind == "move":

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config import hint
 from harness.errors import ConfigError
 from harness.monitor.sampling import Drawn
 from harness.monitor.sheets import RIGHT, UNCLEAR, WRONG, Label, Sheet
 from harness.report.formats.csv import table
 from harness.report.text import inputs_text, value_text
+from harness.toml import hint
 
 FORMAT = "harness-review/1"
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness.compare import Verdict
+from harness.compare import Question, Verdict
 from harness.compare.verdicts import DEFAULT_MARGIN
-from harness.monitor.answers import answer
 from harness.stats import rate
 from harness.stats.unpaired import counted, unpaired
 
@@ -64,10 +63,10 @@ def reach(
 
     base = rate(round(baseline * baseline_cases), baseline_cases)
     chances = np.asarray(binom.pmf(np.arange(per_week + 1), per_week, drop_to))
-    by_verdict = dict.fromkeys(Verdict, 0.0)
+    question, by_verdict = Question("change", margin), dict.fromkeys(Verdict, 0.0)
     for right, chance in enumerate(chances.tolist()):
         if chance > RARE:
-            by_verdict[answer(unpaired(base, counted(right, per_week)), margin)] += chance
+            by_verdict[question.answer(unpaired(base, counted(right, per_week)))] += chance
     first = min(1.0, by_verdict[Verdict.REGRESSED])
     return Reach(
         per_week=per_week,

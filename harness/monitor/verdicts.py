@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from harness import baseline, evals
-from harness.compare import Side, Verdict, side
+from harness.compare import Question, Side, Verdict, side
 from harness.compare.verdicts import DEFAULT_MARGIN
 from harness.config import Config
 from harness.errors import ConfigError
 from harness.monitor import sheets
-from harness.monitor.answers import answer
 from harness.monitor.sheets import RIGHT, UNCLEAR, Item, Label, Sheet
 from harness.stats import Interval, Rate, clustered_rate, kappa
 from harness.stats.unpaired import Stratum, Unpaired, effective_n, stratified_rate, unpaired
@@ -148,7 +147,7 @@ def _judged(found: Config, task: str, cell: str, m: Measured, base: Base | None)
     change = unpaired(base.strict, m.strict, head_size=m.effective) if base and m.strict.n else None
     verdict: Verdict | None = None
     if m.strict.n >= FEWEST:
-        verdict = answer(change, margin) if change else Verdict.INCONCLUSIVE
+        verdict = Question("change", margin).answer(change) if change else Verdict.INCONCLUSIVE
     return CellReview(
         task, cell, m.strict, m.lenient, m.effective, m.size, m.n_unclear, m.n_open, margin, base, change, verdict
     )

@@ -8,11 +8,11 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from harness import files
-from harness.config import hint
 from harness.errors import ConfigError
 from harness.port import exports
 from harness.report import build, endings
 from harness.report import formats as reports
+from harness.toml import hint
 from harness.types import Run
 
 

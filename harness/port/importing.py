@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pkgutil import iter_modules
 from typing import Any
 
-from harness.config import hint
 from harness.contracts.label import LabelContract
 from harness.datasets import case_digest, fingerprint
 from harness.errors import ConfigError
@@ -22,6 +21,7 @@ from harness.port.contracts import FEW, Boxed, Equal, Given, Labels, choose
 from harness.port.rows import Row, Wanted
 from harness.port.source import Source
 from harness.tasks import kinds
+from harness.toml import hint
 from harness.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
 
 VARIANT = "imported"

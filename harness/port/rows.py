@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.config import hint
 from harness.errors import ConfigError
+from harness.toml import hint
 from harness.types import JSON, NOTHING
 
 SHOWN = 12

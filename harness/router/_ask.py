@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.config import at
 from harness.errors import ConfigError
 from harness.evals import Eval
 from harness.prompts import Library, Prompt
@@ -15,6 +14,7 @@ from harness.router._chain import Chain
 from harness.router._faults import Failed
 from harness.router._member import Member
 from harness.tasks import task_of
+from harness.toml import at
 from harness.types import JSON, NOTHING, CallError, Case, Reading, Request, Response
 
 AGAIN_TEMPERATURE = 0.5

@@ -37,7 +37,7 @@ async def client_of(config: BackendConfig, backend: Backend) -> openai.AsyncOpen
         return await _embedded(config, cast("LlamaCppBackend", backend))
     base_url = config.base_url
     if config.provider == "ollama":
-        base_url = cast("OllamaBackend", backend)._root + "/v1"  # noqa: SLF001  OLLAMA_HOST may decide
+        base_url = cast("OllamaBackend", backend).address + "/v1"  # OLLAMA_HOST may decide
     elif config.provider == "vllm":
         base_url = base_url or vllm.DEFAULT_URL
     return openai.AsyncOpenAI(
@@ -49,10 +49,9 @@ async def _embedded(config: BackendConfig, backend: LlamaCppBackend) -> openai.A
     """The engine in this process; a probe has loaded it before."""
     from harness.backends.llamacpp import LOOPBACK_KEY
 
-    engine = await backend._engines[False]  # noqa: SLF001
     return openai.AsyncOpenAI(
         api_key=LOOPBACK_KEY,
-        base_url=f"{engine._url}",  # noqa: SLF001
+        base_url=await backend.address(),
         timeout=config.timeout_s,
         max_retries=0,
         http_client=openai.DefaultAsyncHttpxClient(trust_env=False),

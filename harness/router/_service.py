@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from harness import evals
 from harness.calls import Call
-from harness.config import Config, at, hint
+from harness.config import Config
 from harness.errors import ConfigError, HarnessError
 from harness.prompts import Library
 from harness.router._ask import Work
@@ -16,6 +16,7 @@ from harness.router._chain import Chain, Job
 from harness.router._log import Log, redactor
 from harness.router._member import Connect, Member
 from harness.routing import Routing
+from harness.toml import at, hint
 
 T = TypeVar("T")
 

@@ -41,7 +41,7 @@ def rate(hits: int, n: int, confidence: float = 0.95) -> Rate:
         raise ValueError(msg)
     if n == 0:
         return Rate(0, 0, 0.0, 1.0)
-    return Rate(hits, n, *_wilson(hits / n, n, confidence))
+    return Rate(hits, n, *wilson(hits / n, n, confidence))
 
 
 def clustered_rate(cases: Sequence[Asked], confidence: float = 0.95) -> Rate:
@@ -60,7 +60,7 @@ def clustered_rate(cases: Sequence[Asked], confidence: float = 0.95) -> Rate:
     mean = hits / n
     variance = math.fsum((v - mean) ** 2 for v in values) / n
     size = effective(n, mean * (1 - mean), variance, sum(asked for _, asked in cases), confidence)
-    low, high = _wilson(mean, size, confidence)
+    low, high = wilson(mean, size, confidence)
     return Rate(hits, n, low, high)
 
 
@@ -89,7 +89,7 @@ def effective(n: int, once: float, observed: float, answers: int, confidence: fl
     return max(float(n), size * (NormalDist().inv_cdf(level) / float(t.ppf(level, n - 1))) ** 2)
 
 
-def _wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
+def wilson(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's ends. Not scipy's, which takes no `n` that is not whole and a second to load, for every run."""
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     middle = share + z * z / (2 * n)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import NamedTuple
 
-from harness.stats.rates import Rate, rate
+from harness.stats.rates import Rate, rate, wilson
 
 
 class Stratum(NamedTuple):
@@ -79,14 +78,6 @@ def unpaired(base: Rate, head: Rate, *, head_size: float | None = None) -> Unpai
 def counted(hits: int, n: int) -> Rate:
     """As `rate`, for where thousands of them are made."""
     return Rate(hits, n, *wilson(hits / n, n)) if n else Rate(0, 0, 0.0, 1.0)
-
-
-def wilson(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's ends (1927) where `n` is not whole."""
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    middle = share + z * z / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
 
 
 def _known(strata: Sequence[Stratum]) -> list[Stratum]:

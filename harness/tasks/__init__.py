@@ -8,10 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from harness.config import at, hint, parse
 from harness.contracts import Contract
 from harness.errors import ConfigError
 from harness.evals import Eval
+from harness.toml import at, hint, parse
 from harness.types import JSON, NOTHING, Case, Constraint, Reading, Response, Result, Sampling, Score
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from harness.config import Names, Strict, hint
 from harness.contracts.label import LabelContract
 from harness.tasks import Task
+from harness.toml import Names, Strict, hint
 from harness.types import Case, Constraint, Reading, Sampling, Score
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.config import Name, Strict
 from harness.contracts.json import JsonContract
 from harness.errors import ConfigError
 from harness.metrics.values import equal
 from harness.reading import json_contract
 from harness.tasks import Task
+from harness.toml import Name, Strict
 from harness.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
 
 

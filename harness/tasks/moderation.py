@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from harness.config import Name, Names, Strict, hint
 from harness.contracts.json import JsonContract
 from harness.contracts.label import LabelContract
 from harness.tasks import Task
+from harness.toml import Name, Names, Strict, hint
 from harness.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
 
 ReplyKind = Literal["label", "scores"]

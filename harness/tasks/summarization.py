@@ -9,11 +9,11 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from harness.config import Names, Strict
 from harness.contracts._text_measure import words
 from harness.contracts.text import Span, TextContract
 from harness.metrics.summarization import find, measures, phrasings
 from harness.tasks import Task
+from harness.toml import Names, Strict
 from harness.types import JSON, Case, Reading, Sampling, Score
 
 _KEYS = frozenset({"summary", "facts", "must_not"})

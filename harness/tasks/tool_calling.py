@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.config import Name, Strict, hint
 from harness.contracts.tools import Calls, ToolContract, as_schema
 from harness.errors import ConfigError
 from harness.metrics.calls import matcher, same
 from harness.metrics.tool_calling import measures
 from harness.tasks import Task
+from harness.toml import Name, Strict, hint
 from harness.types import JSON, Case, Constraint, Reading, Sampling, Score
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")

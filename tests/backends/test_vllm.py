@@ -55,5 +55,5 @@ def test_it_needs_no_key_and_gets_only_the_one_that_is_named(monkeypatch: pytest
 def test_without_an_address_it_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
     backend = backends.connect(configured("vllm"))
-    assert backend._url == "http://localhost:8000/v1"  # type: ignore[attr-defined]
+    assert backend.url == "http://localhost:8000/v1"  # type: ignore[attr-defined]
     assert backend.warm_up

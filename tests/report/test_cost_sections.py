@@ -100,13 +100,23 @@ class TestAdvice:
         ):
             assert told in page, told
 
+    def test_over_several_evals_the_bill_comes_first_with_what_decided_each(self) -> None:
+        page = asked(BIG, HOME, made("other", "gpt", "gpt-4o", 5), of=Asked(prices=PRICES, advice=advised()))
+        assert page.index("The bill</h1>") < page.index("2 evals</h1>")
+        assert "$96.00 a month today; $85.00 as advised" in page
+        assert '<strong class="badge good">MOVE</strong> triage: it is good, −0.5 points' in page
+
+    def test_over_one_eval_the_section_says_it_all(self) -> None:
+        assert "The bill</h1>" not in asked(BIG, HOME, of=Asked(prices=PRICES, advice=advised()))
+
     def test_of_an_eval_that_is_not_advised_there_is_no_section(self) -> None:
         for of in (Asked(), Asked(advice=advised(name="another"))):
             assert advice.context(build([BIG], asked=of).evals[0]) is None
 
     def test_names_are_inert(self) -> None:
         bad = made("<script>x", "gpt", "gpt-4o", 5)
-        page = asked(bad, of=Asked(prices=PRICES, advice=advised(name="<script>x")))
+        other = made("other", "gpt", "gpt-4o", 5)
+        page = asked(bad, other, of=Asked(prices=PRICES, advice=advised(name="<script>x")))
         assert "<script>x" not in page
 
     def test_the_bars_are_today_half_split_and_all(self) -> None:

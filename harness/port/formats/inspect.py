@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.config import hint
 from harness.errors import ConfigError
 from harness.port.rows import Row, Selection, Wanted, as_text, case_id, column, is_true, strings
 from harness.port.source import Source
+from harness.toml import hint
 
 _PARTLY = frozenset({"p", "partial"})
 

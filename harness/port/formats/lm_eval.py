@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.config import hint
 from harness.errors import ConfigError
 from harness.port.rows import Row, Selection, Wanted, as_text, case_id, column, is_true, strings
 from harness.port.source import Source
+from harness.toml import hint
 
 STRICT, LENIENT = "strict-match", "flexible-extract"
 INVALID = "[invalid]"

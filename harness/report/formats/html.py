@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -37,7 +38,7 @@ _MINUS = re.compile(r"(?:^|(?<=[ (]))-(?=\d)")
 
 
 class Section(Protocol):
-    """What a module of `sections` is."""
+    """What a module of `sections` is. One with a `lead(evals)` also says something before the first eval."""
 
     ORDER: int
     TITLE: str
@@ -57,6 +58,7 @@ def render(report: Report) -> str:
         title=one_line(", ".join(e.name for e in report.evals), 80),
         parts=[_part(env, e, f"e{i}") for i, e in enumerate(report.evals, 1)],
         findings=report.findings,
+        leads=list(_leads(env, report)),
         finished=max((run.manifest.finished_at or run.manifest.started_at for run in report.runs), default=""),
         versions=sorted({run.manifest.fingerprint.get("harness", "") for run in report.runs} - {""}),
         style=Markup(_asset("report.css")),  # noqa: S704  our own file
@@ -70,6 +72,18 @@ def embedded(value: Any) -> str:
     """JSON that stays data inside a script element, whatever it holds."""
     text = dumps(value)
     return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+
+
+def _leads(env: Environment, report: Report) -> Iterator[str]:
+    """What a section has to say of all evals together, before the first of them. Most have nothing to say there."""
+    from markupsafe import Markup
+
+    for name, section in _sections():
+        lead = getattr(section, "lead", None)
+        context = lead(report.evals) if lead else None
+        if context is not None:
+            # Already escaped by its own template.
+            yield Markup(env.get_template(f"{name}_lead.html.j2").render(context))  # noqa: S704
 
 
 def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.bill import Advised, Bill, Decision, Line
@@ -37,6 +38,20 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     }
 
 
+def lead(evals: Sequence[EvalReport]) -> dict[str, Any] | None:
+    """What is advised of all evals and what that does to the bill: for who pays it."""
+    advice = next((report.answers.advice for report in evals if report.answers.advice), None)
+    if advice is None or len(evals) < 2:
+        return None
+    whole = advice.bill
+    return {
+        "advised": [(one, _standing(one), _decisive(one)) for one in advice.advised],
+        "bill": whole,
+        "has_estimated": any(line.estimated for line in whole.lines),
+        "chart": bill("", stacks(whole)) if whole.today_usd else "",
+    }
+
+
 def stacks(whole: Bill) -> list[Stack]:
     """A bar for each way to run it."""
     today = [(line.eval, line.today_usd or 0.0) for line in whole.lines]
@@ -52,6 +67,12 @@ def stacks(whole: Bill) -> list[Stack]:
 
 def _standing(one: Advised) -> str:
     return _STANDING[one.decision]
+
+
+def _decisive(one: Advised) -> str:
+    """The first reason for what was decided, where there is one of that kind."""
+    kind = {Decision.MOVE: "for", Decision.KEEP: "against", Decision.INCONCLUSIVE: "open"}[one.decision]
+    return next((reason.text for reason in one.reasons if reason.stands == kind), "")
 
 
 def _row(line: Line, whole: Bill) -> list[str]:
