@@ -1,6 +1,6 @@
 """What `harness run` makes of a local model: against asking one by one, and against what the server's own times allow.
 
-    python bench/local.py [-n 8] [--slots 4]
+    python bench/local.py [-n 60] [--slots 4]
 
 SmolLM2 on the tickets of `ticket_triage`, embedded (one slot) and behind llama.cpp's own HTTP server with several
 slots, whose number the harness is not told. `limit`: slots / (seconds of reading the prompt + of writing the reply), as
@@ -145,7 +145,7 @@ def measure(folder: Path, row: Row, n: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-n", type=int, default=8, help="cases a row")
+    parser.add_argument("-n", type=int, default=60, help="cases a row")
     parser.add_argument("--slots", type=int, default=4, help="slots of the HTTP server")
     parser.add_argument("--serve", type=int, help="be that server")
     parser.add_argument("--row", type=int, help="measure one row in this process")

@@ -2,7 +2,8 @@
 
 python bench/router.py [--server ../shared/bench/mock_server.py]
 
-`bare` is the OpenAI SDK, `routed` the same call through the router. `backend` is what `router.ask` stands on, with the
+`bare` is the OpenAI SDK as it comes, `ours` the SDK over connections of ours, `routed` the same call through the
+router, which uses those: it is held against both. `backend` is what `router.ask` stands on, with the
 prompt rendered and the reply read, and `asked` is `router.ask`. `log` is the thread that writes the rows of both into
 SQLite, a row; it is part of what the router adds. The server answers at once and is no model. Small blocks of the kinds
 take turns, so that other work on the machine hits all of them alike.
@@ -16,6 +17,7 @@ import gc
 import statistics
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from time import process_time, thread_time
 from typing import Any
@@ -24,6 +26,7 @@ import _tickets
 import openai
 
 from harness import backends, config
+from harness.backends import _sdk
 from harness.evals import load as load_eval
 from harness.prompts import Library
 from harness.router import ModelRouter
@@ -56,7 +59,7 @@ def main() -> None:
             file.write(SPARE.format(url=url))
         (root / "routing.toml").write_text(ROUTING, encoding="utf-8")
         print("at once   kind        ms CPU a call   times   added, with the log")
-        for at_once in (1, 32):
+        for at_once in (1, 32, 500):
             asyncio.run(measure(root, url, told.calls, at_once))
 
 
@@ -69,12 +72,12 @@ async def measure(root: Path, url: str, calls: int, at_once: int) -> None:
         work.task.contract.read(await backend.complete(work.request("gpt", {"text": text})))
 
     client = openai.AsyncOpenAI(api_key="none", base_url=url, max_retries=0)
+    ours = _sdk.client(url, "none", 60.0)
     router = ModelRouter.from_file(root / "routing.toml")
-    async with client, router:
+    async with client, ours, router:
         kinds: dict[str, Call] = {
-            "bare": lambda text: client.chat.completions.create(
-                model="mock-1", messages=[{"role": "user", "content": text}], max_tokens=16
-            ),
+            "bare": partial(_created, client),
+            "ours": partial(_created, ours),
             "routed": lambda text: router.chat.completions.create(
                 task="tickets", messages=[{"role": "user", "content": text}], max_tokens=16
             ),
@@ -83,8 +86,15 @@ async def measure(root: Path, url: str, calls: int, at_once: int) -> None:
         }
         spent, others_s = await _in_turns(kinds, calls, at_once)
     await backend.close()
-    log_ms = 1000 * others_s / (2 * calls)
-    for kind, base in (("bare", ""), ("routed", "bare"), ("backend", ""), ("asked", "backend")):
+    log_ms = 1000 * others_s / (2 * len(spent["routed"]) * max(BLOCK, at_once))
+    for kind, base in (
+        ("bare", ""),
+        ("routed", "bare"),
+        ("ours", ""),
+        ("routed", "ours"),
+        ("backend", ""),
+        ("asked", "backend"),
+    ):
         line = f"{at_once:7}   {kind:8} {statistics.median(spent[kind]):16.3f}"
         if base:
             added = statistics.median(a - b for a, b in zip(spent[kind], spent[base], strict=True)) + log_ms
@@ -94,9 +104,16 @@ async def measure(root: Path, url: str, calls: int, at_once: int) -> None:
     print(f"{at_once:7}   log      {log_ms:16.3f}           {router.dropped} rows dropped")
 
 
+async def _created(client: openai.AsyncOpenAI, text: str) -> Any:
+    return await client.chat.completions.create(
+        model="mock-1", messages=[{"role": "user", "content": text}], max_tokens=16
+    )
+
+
 async def _in_turns(kinds: dict[str, Call], calls: int, at_once: int) -> tuple[dict[str, list[float]], float]:
     """Milliseconds of CPU a call, of each block of each kind; and the seconds of all other threads."""
-    texts = [text for text, _ in _tickets.tickets(BLOCK)]
+    block = max(BLOCK, at_once)
+    texts = [text for text, _ in _tickets.tickets(block)]
     spent: dict[str, list[float]] = {kind: [] for kind in kinds}
     for call in kinds.values():  # connections and caches
         await _block(iter(texts), call, at_once)
@@ -104,11 +121,11 @@ async def _in_turns(kinds: dict[str, Call], calls: int, at_once: int) -> tuple[d
     gc.collect()
     gc.disable()  # a collection falls on whichever kind is running
     whole, ours = process_time(), thread_time()
-    for _ in range(calls // BLOCK):
+    for _ in range(calls // block):
         for kind, call in kinds.items():
             began = thread_time()
             await _block(iter(texts), call, at_once)
-            spent[kind].append(1000 * (thread_time() - began) / BLOCK)
+            spent[kind].append(1000 * (thread_time() - began) / block)
     await asyncio.sleep(1)  # the last rows
     gc.enable()
     return spent, process_time() - whole - (thread_time() - ours)

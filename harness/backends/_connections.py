@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -32,6 +33,32 @@ class Origin(NamedTuple):
     port: int
 
 
+class Stream:
+    """A reply that is still coming: status and headers are there, the body is asked for piece by piece."""
+
+    def __init__(self, head: Reply, connection: Connection, give_back: Callable[[], None]) -> None:
+        """`give_back`: what is done with the connection when the reply is over."""
+        self.status = head.status
+        self.headers = head.headers
+        self._connection = connection
+        self._give_back = give_back
+        self._over = False
+
+    async def piece(self) -> bytes:
+        """The next bytes, `b""` at the end; raises `LostError` and `TooLargeError`."""
+        piece = b"" if self._over else await self._connection.piece()
+        if not piece and not self._over:
+            self._over = True
+            self._give_back()
+        return piece
+
+    def close(self) -> None:
+        """Hang up, if there is more to come. The connection may serve somebody else by now where there is not."""
+        if not self._over:
+            self._over = True
+            self._connection.abort()
+
+
 class Connections:
     """Each serves one request after the other, and is closed where anything else than that happens on it."""
 
@@ -48,8 +75,16 @@ class Connections:
         """One request. One that was sent is not sent again, whatever becomes of it."""
         connection = self._reused(origin) or await self._connected(origin)
         reply = await connection.ask(request)
-        if connection.usable():
-            self._idle.setdefault(origin, []).append((connection, monotonic()))
+        self._give_back(origin, connection)
+        return reply
+
+    async def open(self, origin: Origin, request: bytes) -> Reply | Stream:
+        """As `ask`, but a stream of events is given as soon as it begins."""
+        connection = self._reused(origin) or await self._connected(origin)
+        reply = await connection.ask(request, events=True)
+        if connection.streams:
+            return Stream(reply, connection, partial(self._give_back, origin, connection))
+        self._give_back(origin, connection)
         return reply
 
     async def close(self) -> None:
@@ -65,6 +100,10 @@ class Connections:
         """The headers for a proxy that is told the whole address; `None` where `origin` itself hears what is sent."""
         proxy = self._proxy(origin) if origin.scheme == "http" else None
         return None if proxy is None else _for_proxy(proxy)
+
+    def _give_back(self, origin: Origin, connection: Connection) -> None:
+        if connection.usable():
+            self._idle.setdefault(origin, []).append((connection, monotonic()))
 
     def _reused(self, origin: Origin) -> Connection | None:
         """The connection that was used last, if it can be used again."""

@@ -1,4 +1,4 @@
-"""One connection that speaks HTTP/1.1 as a client: a request out, a whole reply in.
+"""One connection that speaks HTTP/1.1 as a client: a request out, a reply in, whole or as it comes.
 
 Ours, because of what general clients do with a reply that nobody asked for: kept in a pooled connection, it becomes the
 answer to the next request, and from there on every case gets the answer of the one before. Here a connection on which
@@ -10,15 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import select
+from collections import deque
 from typing import cast
 
 import httptools
 
 from harness.backends._http import one_line
-from harness.backends._transport import MAX_REPLY_BYTES, LostError, Reply, TooLargeError, decoded
+from harness.backends._transport import MAX_REPLY_BYTES, LostError, Reply, TooLargeError, Unpacking
 
 HEAD_BYTES = 65_536
 """What status line, headers and the framing of chunks may take beside the body."""
+EVENTS = "text/event-stream"
+MAX_STREAM_BYTES = 256_000_000
+"""A token of an event stream takes some 300 bytes, so this is far more than any model says."""
+AHEAD_BYTES = 262_144
+"""So much of a stream is read before somebody wants it; then the server has to wait."""
 
 
 class Connection(asyncio.Protocol):
@@ -28,15 +34,21 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.lost = asyncio.get_running_loop().create_future()
         self._waiter: asyncio.Future[Reply] | None = None
+        self._more: asyncio.Future[None] | None = None
         self._poll: select.poll | None = None
         self._begin()
+        self._expects = False
 
-    async def ask(self, request: bytes, *, head_only: bool = False) -> Reply:
-        """Send a whole request and wait for its reply. `head_only`: the body belongs to somebody else (CONNECT)."""
+    async def ask(self, request: bytes, *, head_only: bool = False, events: bool = False) -> Reply:
+        """Send a whole request and wait for its reply.
+
+        `head_only`: the body belongs to somebody else (CONNECT). `events`: a stream of them is not waited for, its
+        reply has no body, and `piece` gives that as it comes.
+        """
         if self.transport is None or self.transport.is_closing():
             msg = "the server hung up"
             raise LostError(msg)
-        self._begin(head_only=head_only)
+        self._begin(head_only=head_only, events=events)
         self._waiter = asyncio.get_running_loop().create_future()
         self.transport.write(request)
         try:
@@ -47,9 +59,33 @@ class Connection(asyncio.Protocol):
         finally:
             self._waiter = None
 
+    async def piece(self) -> bytes:
+        """The next bytes of a stream, `b""` at its end. Not after a failure, nor from two tasks at once."""
+        if not self._body and self._expects:
+            self._more = more = asyncio.get_running_loop().create_future()
+            try:
+                await more
+            except asyncio.CancelledError:
+                self.abort()
+                raise
+        if self._body:
+            plain = self._body.popleft()
+            self._ahead -= len(plain)
+            if self.transport is not None and self._ahead < AHEAD_BYTES:
+                self.transport.resume_reading()
+            return plain
+        if self._failure is not None:
+            raise self._failure
+        return b""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the last reply is a stream, so that `piece` has its body."""
+        return self._streams
+
     def usable(self) -> bool:
         """Whether another request may go this way: nothing has arrived since the last reply, not even an end."""
-        if self.transport is None or self.transport.is_closing():
+        if self.transport is None or self.transport.is_closing() or self._expects:
             return False
         return self._poll is None or not self._poll.poll(0)
 
@@ -58,14 +94,19 @@ class Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
-    def _begin(self, *, head_only: bool = False) -> None:
+    def _begin(self, *, head_only: bool = False, events: bool = False) -> None:
         """Forget the last reply."""
         self._parser = httptools.HttpResponseParser(self)
         self._head_only = head_only
+        self._events = events
         self._headers: dict[str, str] = {}
-        self._body: list[bytes] = []
-        self._received = 0
-        self._keep = self._to_the_end = self._complete = False
+        self._body: deque[bytes] = deque()
+        self._received = self._ahead = 0
+        self._most = MAX_REPLY_BYTES
+        self._failure: Exception | None = None
+        self._unpacking = Unpacking("")
+        self._keep = self._to_the_end = self._streams = False
+        self._expects = True
 
     # What the event loop tells
 
@@ -78,7 +119,7 @@ class Connection(asyncio.Protocol):
             self._poll.register(socket.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
-        if self._waiter is None or self._waiter.done():
+        if not self._expects:
             self.abort()  # nobody asked
             return
         self._received += len(data)
@@ -86,11 +127,11 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(LostError(f"no HTTP reply: {one_line(error, 80)}"))
-        if self._received > MAX_REPLY_BYTES + HEAD_BYTES:
+        if self._received > self._most + HEAD_BYTES:
             self._fail(TooLargeError())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._to_the_end and exc is None and not self._complete:
+        if self._to_the_end and exc is None and self._expects:
             self._finish()
         begun = " in the middle of a reply" if self._received else ""
         self._fail(LostError(f"the server hung up{begun}" + (f" ({one_line(exc, 80)})" if exc else "")))
@@ -101,51 +142,88 @@ class Connection(asyncio.Protocol):
     # What the parser tells
 
     def on_message_begin(self) -> None:
-        if self._complete:
+        if not self._expects:
             self.abort()  # a second reply to one request
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._complete:
-            return
+        if self._streams or not self._expects:
+            return  # what follows the last chunk
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
     def on_headers_complete(self) -> None:
-        if self._complete or 100 <= (status := self._parser.get_status_code()) < 200:
+        if not self._expects or 100 <= (status := self._parser.get_status_code()) < 200:
             return
         self._keep = self._parser.should_keep_alive()
         length = self._headers.get("content-length")
         self._to_the_end = length is None and "transfer-encoding" not in self._headers
+        try:
+            self._unpacking = Unpacking(self._headers.get("content-encoding", "").strip().lower())
+        except LostError as error:
+            self._fail(error)
+            return
         if self._head_only:
+            self._expects = False
+            self._answer(Reply(status, self._headers, b""))
+        elif self._events and status == 200 and self._headers.get("content-type", "").lower().startswith(EVENTS):
+            self._streams, self._most = True, MAX_STREAM_BYTES
             self._answer(Reply(status, self._headers, b""))
         elif length is not None and length.isdigit() and int(length) > MAX_REPLY_BYTES:
             self._fail(TooLargeError())
 
     def on_body(self, body: bytes) -> None:
-        self._body.append(body)
+        if not self._expects:
+            return  # a second reply's
+        if not self._streams:
+            self._body.append(body)
+            return
+        try:
+            plain = self._unpacking.feed(body)
+        except (LostError, TooLargeError) as error:
+            self._fail(error)
+            return
+        if plain:
+            self._body.append(plain)
+            self._ahead += len(plain)
+            if self._ahead > AHEAD_BYTES and self.transport is not None:
+                self.transport.pause_reading()
+            self._wake()
 
     def on_message_complete(self) -> None:
         if 100 <= self._parser.get_status_code() < 200:
             self._headers = {}  # the real one follows
-        elif not self._complete:
+        elif self._expects:
             self._finish()
             if not self._keep:
                 self.abort()
 
     def _finish(self) -> None:
         try:
-            body = decoded(b"".join(self._body), self._headers.get("content-encoding", "").strip().lower())
+            body = b"" if self._streams else self._unpacking.feed(b"".join(self._body))
+            self._unpacking.end()
         except (LostError, TooLargeError) as error:
             self._fail(error)
+            return
+        self._expects = False
+        if self._streams:
+            self._wake()
         else:
             self._answer(Reply(self._parser.get_status_code(), self._headers, body))
 
     def _answer(self, reply: Reply) -> None:
-        self._complete = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(reply)
 
     def _fail(self, error: Exception) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
+        elif self._expects and self._failure is None:
+            self._failure = error
+            self._wake()
+        self._expects = False
         self.abort()
+
+    def _wake(self) -> None:
+        """Let whoever waits for a piece look."""
+        if self._more is not None and not self._more.done():
+            self._more.set_result(None)

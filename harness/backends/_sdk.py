@@ -1,19 +1,20 @@
 """The way to api.openai.com: the `openai` SDK, with its authentication and whatever its environment variables say.
 
-Only the connections are ours: those of the SDK keep what a server sends beyond a reply, and take it for the answer to
-the next request. The SDK's response models are not used: they cost more than the call, and say no more than its JSON
-does.
+The router's callers get the SDK for every server. Only the connections are ours: those of the SDK keep what a server
+sends beyond a reply, and take it for the answer to the next request. A run does not use the SDK's response models: they
+cost more than the call, and say no more than its JSON does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from importlib import import_module
 from typing import Any
 
 import openai
 
-from harness.backends._connections import Connections, target
+from harness.backends._connections import Connections, Stream, target
 from harness.backends._http import one_line, passwords, shown_url
 from harness.backends._transport import LostError, Reply, TooLargeError, encoded
 from harness.types import JSON
@@ -24,17 +25,62 @@ _OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encodi
 """Headers that say how a body was sent, which `Reply` has undone."""
 
 
+HTTP_ERROR: type[Exception] = _httpx.HTTPError
+"""What the SDK lets through of a stream that breaks off."""
+TIME_OUT: type[Exception] = _httpx.TimeoutException
+
+
+class _Events(_httpx.AsyncByteStream):  # type: ignore[misc]
+    """A stream as httpx's response reads it."""
+
+    def __init__(self, stream: Stream, silent_s: float | None) -> None:
+        """`silent_s`: how long nothing may come."""
+        self._stream = stream
+        self._silent_s = silent_s
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            while piece := await asyncio.wait_for(self._stream.piece(), self._silent_s):
+                yield piece
+        except TimeoutError:
+            msg = f"nothing has come for {self._silent_s:g} s"
+            raise _httpx.ReadTimeout(msg) from None
+        except LostError as error:
+            raise _httpx.ReadError(str(error)) from None
+
+    async def aclose(self) -> None:
+        self._stream.close()
+
+
 class _Wire:
     """`_connections` as a transport of httpx, whose client signs requests and follows redirects.
 
-    It has no time limit: whoever asks has one for the whole call.
+    Its only time limit is that on the silence in a stream: whoever asks has one for the whole call.
     """
 
-    def __init__(self) -> None:
-        self._connections = Connections(_httpx.create_ssl_context)
+    def __init__(self, *, proxies: bool = True) -> None:
+        """`proxies`: whether those of the environment apply."""
+        self._connections = Connections(_httpx.create_ssl_context, proxies=proxies)
 
     async def handle_async_request(self, request: Any) -> Any:
         """A request and the reply to it, both httpx's."""
+        try:
+            reply = await self._asked(request)
+        except LostError as error:
+            raise _httpx.NetworkError(str(error)) from None
+        headers = [
+            (k.encode("latin-1"), v.encode("latin-1")) for k, v in reply.headers.items() if k not in _OF_THE_WIRE
+        ]
+        if isinstance(reply, Reply):
+            return _httpx.Response(reply.status, headers=headers, content=reply.body)
+        silent_s = request.extensions.get("timeout", {}).get("read")
+        return _httpx.Response(reply.status, headers=headers, stream=_Events(reply, silent_s))
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        await self._connections.close()
+
+    async def _asked(self, request: Any) -> Reply | Stream:
         origin = target(str(request.url))
         for_proxy = self._connections.forwarded(origin)
         path = request.url.raw_path
@@ -46,27 +92,26 @@ class _Wire:
             msg = "a header of more than one line"
             raise LostError(msg)
         sent = b"%s\r\n%s\r\n%s" % (b"\r\n".join(head), (for_proxy or "").encode("latin-1"), await request.aread())
-        reply = await self._connections.ask(origin, sent)
-        headers = [
-            (k.encode("latin-1"), v.encode("latin-1")) for k, v in reply.headers.items() if k not in _OF_THE_WIRE
-        ]
-        return _httpx.Response(reply.status, headers=headers, content=reply.body)
+        return await self._connections.open(origin, sent)
 
-    async def aclose(self) -> None:
-        """Hang up."""
-        await self._connections.close()
+
+def client(base_url: str | None, key: str, timeout_s: float, *, proxies: bool = True) -> openai.AsyncOpenAI:
+    """The SDK's client over connections of ours. It does not retry: when to ask again is for its user to say.
+
+    `base_url`: `OPENAI_BASE_URL` or OpenAI's where it is `None`. `timeout_s`: what the server is told of it, and how
+    long nothing may come of a stream. `proxies`: whether those of the environment apply.
+    """
+    wire: Any = _Wire(proxies=proxies)
+    http = openai.DefaultAsyncHttpxClient(transport=wire, headers={"accept-encoding": "gzip, deflate"})
+    return openai.AsyncOpenAI(api_key=key, base_url=base_url, timeout=timeout_s, max_retries=0, http_client=http)
 
 
 class Sdk:
-    """The SDK's client; retrying is the engine's, so its own is off."""
+    """The SDK's client as a `Transport`."""
 
     def __init__(self, base_url: str | None, key: str, timeout_s: float) -> None:
-        """`base_url`: `OPENAI_BASE_URL` or OpenAI's where it is `None`. `timeout_s`: what the server is told of it."""
-        wire: Any = _Wire()
-        client = openai.DefaultAsyncHttpxClient(transport=wire, headers={"accept-encoding": "gzip, deflate"})
-        self._client = openai.AsyncOpenAI(
-            api_key=key, base_url=base_url, timeout=timeout_s, max_retries=0, http_client=client
-        )
+        """As `client` has them."""
+        self._client = client(base_url, key, timeout_s)
         self.url = shown_url(str(self._client.base_url))
         self.host = self._client.base_url.host
         self.secrets = (key, *passwords(str(self._client.base_url)))

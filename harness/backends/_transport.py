@@ -10,7 +10,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.backends._http import MAX_REPLY_CHARS, one_line
 from harness.types import JSON
@@ -72,24 +72,37 @@ def encoded(body: Mapping[str, JSON]) -> bytes:
     return _encode(body).encode()
 
 
-def decoded(body: bytes, encoding: str) -> bytes:
-    """A body without its `content-encoding`: never more than are read, however small it was when packed."""
-    if encoding in ("", "identity"):
-        return body
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        msg = f"a reply in the encoding {one_line(encoding, 40)!r}, which was not asked for"
-        raise LostError(msg)
-    # deflate means zlib's format, but some servers send the bare stream, which never starts like zlib's
-    bare = encoding == "deflate" and (len(body) < 1 or body[0] & 0x0F != zlib.DEFLATED)
-    unpacking = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 32)
-    try:
-        plain = unpacking.decompress(body, MAX_REPLY_BYTES + 1)
-    except zlib.error as error:
-        msg = f"a reply that does not unpack: {error}"
-        raise LostError(msg) from None
-    if len(plain) > MAX_REPLY_BYTES:
-        raise TooLargeError
-    if not unpacking.eof:
-        msg = "a reply that does not unpack: it ends too early"
-        raise LostError(msg)
-    return plain
+class Unpacking:
+    """Undoes a `content-encoding`, piece by piece; no piece becomes more than is read, however small it was."""
+
+    def __init__(self, encoding: str) -> None:
+        """Raises `LostError` for an encoding that was not asked for."""
+        if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
+            msg = f"a reply in the encoding {one_line(encoding, 40)!r}, which was not asked for"
+            raise LostError(msg)
+        self._packed = encoding not in ("", "identity")
+        self._may_be_bare = encoding == "deflate"
+        self._unpacking: Any = None
+
+    def feed(self, piece: bytes) -> bytes:
+        """What a piece says; raises `LostError` where it does not unpack, and `TooLargeError`."""
+        if not self._packed or not piece:
+            return piece
+        if self._unpacking is None:
+            # deflate means zlib's format, but some servers send the bare stream, which never starts like zlib's
+            bare = self._may_be_bare and piece[0] & 0x0F != zlib.DEFLATED
+            self._unpacking = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 32)
+        try:
+            plain: bytes = self._unpacking.decompress(piece, MAX_REPLY_BYTES + 1)
+        except zlib.error as error:
+            msg = f"a reply that does not unpack: {error}"
+            raise LostError(msg) from None
+        if len(plain) > MAX_REPLY_BYTES:
+            raise TooLargeError
+        return plain
+
+    def end(self) -> None:
+        """Say that there is no more; raises `LostError` where there should be."""
+        if self._packed and (self._unpacking is None or not self._unpacking.eof):
+            msg = "a reply that does not unpack: it ends too early"
+            raise LostError(msg)

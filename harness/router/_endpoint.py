@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import openai
 import openai.resources.chat  # which the SDK would import in the midst of the first call
 
-from harness.backends import Backend, vllm
+from harness.backends import Backend, _sdk, vllm
 from harness.backends import ollama as ollama_backend
 from harness.backends import openai as openai_backend
 from harness.config import BackendConfig
@@ -32,7 +32,7 @@ def key_of(config: BackendConfig) -> str:
 
 
 async def client_of(config: BackendConfig, backend: Backend) -> openai.AsyncOpenAI:
-    """The SDK's client for it. It does not retry: what comes next is the chain's to say."""
+    """The SDK's client for it."""
     if config.provider == "llamacpp":
         return await _embedded(config, cast("LlamaCppBackend", backend))
     base_url = config.base_url
@@ -40,22 +40,14 @@ async def client_of(config: BackendConfig, backend: Backend) -> openai.AsyncOpen
         base_url = cast("OllamaBackend", backend).address + "/v1"  # OLLAMA_HOST may decide
     elif config.provider == "vllm":
         base_url = base_url or vllm.DEFAULT_URL
-    return openai.AsyncOpenAI(
-        api_key=key_of(config) or "none", base_url=base_url, timeout=config.timeout_s, max_retries=0
-    )
+    return _sdk.client(base_url, key_of(config) or "none", config.timeout_s)
 
 
 async def _embedded(config: BackendConfig, backend: LlamaCppBackend) -> openai.AsyncOpenAI:
     """The engine in this process; a probe has loaded it before."""
     from harness.backends.llamacpp import LOOPBACK_KEY
 
-    return openai.AsyncOpenAI(
-        api_key=LOOPBACK_KEY,
-        base_url=await backend.address(),
-        timeout=config.timeout_s,
-        max_retries=0,
-        http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
-    )
+    return _sdk.client(await backend.address(), LOOPBACK_KEY, config.timeout_s, proxies=False)
 
 
 class Dialect:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import httpx
 import openai
 from openai.types.chat import ChatCompletion
 
 from harness.backends._http import failed_status, one_line
+from harness.backends._sdk import HTTP_ERROR, TIME_OUT
+from harness.backends._transport import TooLargeError
 from harness.types import CallError
 
-SDK_ERRORS = (openai.OpenAIError, httpx.HTTPError, ValueError, OverflowError)
+SDK_ERRORS = (openai.OpenAIError, HTTP_ERROR, TooLargeError, ValueError, OverflowError)
 """What a call of the SDK raises for what a server or the network does; a `TypeError` is the caller's own."""
 
 
@@ -26,9 +27,12 @@ class Failed(Exception):
 
 def fault(error: Exception, secrets: Sequence[str]) -> CallError:
     """Why a call failed; `secrets`: keys, which servers like to repeat when they do not accept them."""
-    if isinstance(error, openai.APITimeoutError | httpx.TimeoutException):
+    large = next((one for one in (error, error.__cause__) if isinstance(one, TooLargeError)), None)
+    if large is not None:
+        return CallError("too_large", str(large))
+    if isinstance(error, (openai.APITimeoutError, TIME_OUT)):
         return CallError("timeout", "the server has stopped answering", retryable=True)
-    if isinstance(error, openai.APIConnectionError | httpx.TransportError):
+    if isinstance(error, (openai.APIConnectionError, HTTP_ERROR)):
         return CallError("connection", _said(error.__cause__ or error, secrets), retryable=True)
     if isinstance(error, openai.APIStatusError):
         said = _said(error.message, secrets)

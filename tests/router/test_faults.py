@@ -8,7 +8,7 @@ from time import perf_counter
 
 import pytest
 
-from harness.errors import AllBackendsFailed, BackendError, BackendUnavailable, ConfigError
+from harness.errors import AllBackendsFailed, BackendUnavailable, ConfigError
 from harness.router import ModelRouter
 
 from ..support.lean import Act, refusal
@@ -102,7 +102,7 @@ def test_a_server_that_hangs_is_left_after_its_share_of_the_deadline(desk: Desk,
 
 
 def test_a_server_that_hangs_at_the_start_holds_nothing_up_for_longer_than_it_may(desk: Desk) -> None:
-    desk.routing(text=ROUTING.replace("start_s = 1.0", "start_s = 0.1"))
+    desk.routing(text=ROUTING.replace("start_s = 1.0", "start_s = 0.5"))
     desk.local.answer = lambda _: Act(delay_s=30)
     assert once(desk) == "billing"
     assert desk.calls()[0].fallback == "breaker_open"
@@ -210,33 +210,3 @@ def test_a_task_that_is_not_routed_is_an_error_with_the_nearest_name(desk: Desk)
                 await router.ask("x")
 
     asyncio.run(main())
-
-
-def test_a_stream_that_dies_before_its_first_chunk_goes_on_elsewhere(desk: Desk) -> None:
-    async def main() -> str:
-        async with desk.router() as router:
-            desk.local.answer = lambda _: Act(body=b"{}", drop=True)
-            return await streamed(router)
-
-    assert asyncio.run(main()) == "billing"
-    (call,) = desk.calls()
-    assert (call.backend, call.reply_chars, call.prompt_tokens, call.completion_tokens) == ("api", 7, 11, 3)
-    assert call.usd == pytest.approx(0.014)
-
-
-async def streamed(router: ModelRouter) -> str:
-    stream = await router.chat.completions.create(task="triage", messages=MESSAGES, stream=True)
-    return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
-
-
-@pytest.mark.parametrize("act", [Act(drop=True), Act(silent=True)])
-def test_a_stream_that_dies_in_the_middle_says_so(desk: Desk, act: Act) -> None:
-    async def main() -> None:
-        async with desk.router() as router:
-            desk.local.answer = lambda _: act
-            with pytest.raises(BackendError, match=r"backend home: the stream broke off after . characters"):
-                await streamed(router)
-
-    asyncio.run(main())
-    (call,) = desk.calls()
-    assert (call.backend, call.error) == ("home", "connection")

@@ -201,17 +201,6 @@ def test_what_a_call_that_was_called_off_has_cost_is_not_known(desk: Desk) -> No
     within(desk, work)
 
 
-def test_the_chunk_that_tells_the_tokens_is_for_who_asked_for_it(desk: Desk) -> None:
-    async def work(router: ModelRouter) -> list[bool]:
-        told = {"include_usage": True}
-        stream = await router.chat.completions.create(
-            task="triage", messages=MESSAGES, stream=True, stream_options=told
-        )
-        return [bool(chunk.usage) for chunk in [chunk async for chunk in stream]]
-
-    assert within(desk, work) == [False, False, False, False, True]
-
-
 def test_hedging_does_not_wait_after_a_failure_and_asks_nobody_else_after_an_answer(desk: Desk) -> None:
     desk.routing("hedge_after_s = 1.5")
 
@@ -297,19 +286,6 @@ def test_the_first_call_starts_a_router_that_was_not_started(desk: Desk) -> None
 
     asyncio.run(main())
     assert len(desk.local.asked) == 3
-
-
-def test_a_stream_can_be_closed_early_and_is_logged_once(desk: Desk) -> None:
-    async def work(router: ModelRouter) -> None:
-        async with await router.chat.completions.create(task="triage", messages=MESSAGES, stream=True) as stream:
-            async for chunk in stream:
-                assert chunk.choices[0].delta.content == "bi"
-                break
-        async with await router.chat.completions.create(task="triage", messages=MESSAGES, stream=True) as stream:
-            assert [chunk.choices[0].delta.content async for chunk in stream] == ["bi", "ll", "ing", None]
-
-    within(desk, work)
-    assert [(c.reply_chars, c.error, c.compliant) for c in desk.calls()] == [(2, "", None), (7, "", None)]
 
 
 EMBEDDING = """\

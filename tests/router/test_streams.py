@@ -1,0 +1,165 @@
+"""`create(stream=True)`: chunks as they come, an end that is none, and connections that serve the next call, too."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from harness.errors import BackendError
+from harness.router import ModelRouter
+
+from ..support.lean import WARM_UP, Act
+from ..support.wire import Part, Wire, chunked, reply
+from .conftest import MESSAGES, Desk
+from .test_faults import create
+from .test_router import within
+
+
+async def streamed(router: ModelRouter) -> str:
+    stream = await router.chat.completions.create(task="triage", messages=MESSAGES, stream=True)
+    return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+
+
+def test_the_chunk_that_tells_the_tokens_is_for_who_asked_for_it(desk: Desk) -> None:
+    async def work(router: ModelRouter) -> list[bool]:
+        told = {"include_usage": True}
+        stream = await router.chat.completions.create(
+            task="triage", messages=MESSAGES, stream=True, stream_options=told
+        )
+        return [bool(chunk.usage) for chunk in [chunk async for chunk in stream]]
+
+    assert within(desk, work) == [False, False, False, False, True]
+
+
+def test_a_stream_can_be_closed_early_and_is_logged_once(desk: Desk) -> None:
+    async def work(router: ModelRouter) -> None:
+        async with await router.chat.completions.create(task="triage", messages=MESSAGES, stream=True) as stream:
+            async for chunk in stream:
+                assert chunk.choices[0].delta.content == "bi"
+                break
+        async with await router.chat.completions.create(task="triage", messages=MESSAGES, stream=True) as stream:
+            assert [chunk.choices[0].delta.content async for chunk in stream] == ["bi", "ll", "ing", None]
+
+    within(desk, work)
+    assert [(c.reply_chars, c.error, c.compliant) for c in desk.calls()] == [(2, "", None), (7, "", None)]
+
+
+def test_a_stream_that_dies_before_its_first_chunk_goes_on_elsewhere(desk: Desk) -> None:
+    async def main() -> str:
+        async with desk.router() as router:
+            desk.local.answer = lambda _: Act(body=b"{}", drop=True)
+            return await streamed(router)
+
+    assert asyncio.run(main()) == "billing"
+    (call,) = desk.calls()
+    assert (call.backend, call.reply_chars, call.prompt_tokens, call.completion_tokens) == ("api", 7, 11, 3)
+    assert call.usd == pytest.approx(0.014)
+
+
+@pytest.mark.parametrize("act", [Act(drop=True), Act(silent=True)])
+def test_a_stream_that_dies_in_the_middle_says_so(desk: Desk, act: Act) -> None:
+    async def main() -> None:
+        async with desk.router() as router:
+            desk.local.answer = lambda _: act
+            with pytest.raises(BackendError, match=r"backend home: the stream broke off after . characters"):
+                await streamed(router)
+
+    asyncio.run(main())
+    (call,) = desk.calls()
+    assert (call.backend, call.error) == ("home", "connection")
+
+
+# What a server sends beyond a reply, and what it does not send
+
+
+def event(text: str | None, **more: Any) -> bytes:
+    """A chunk of a stream as it goes over the wire."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": None if text else "stop"}
+    known = {"id": "fake-1", "object": "chat.completion.chunk", "created": 1, "model": "fake-model"}
+    return f"data: {json.dumps({**known, 'choices': [choice], **more})}\n\n".encode()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+WHOLE_STREAM = HEAD + chunked(event("bill"), event("ing"), event(None), b"data: [DONE]\n\n")
+UP = [reply(json.dumps({"object": "list", "data": [{"id": "fake-model", "object": "model"}]}).encode())]
+
+
+@pytest.fixture
+def home(desk: Desk) -> Iterator[Wire]:
+    """The first backend, byte by byte."""
+    desk.local.kill()
+    server = Wire(lambda _: UP)
+    text = (desk.project.root / "harness.toml").read_text()
+    desk.project.config(text.replace(desk.local.base_url, server.base_url))
+    yield server
+    server.close()
+
+
+def plays(home: Wire, *answers: Sequence[Part]) -> None:
+    """What it sends to the calls, one each, the last of them again and again."""
+
+    def answer(number: int) -> Sequence[Part]:
+        if home.requests[number].startswith("GET"):
+            return UP
+        if WARM_UP in home.requests[number]:
+            return [reply("OK")]
+        calls = sum("POST" in request and WARM_UP not in request for request in home.requests[:number])
+        return answers[min(calls, len(answers) - 1)]
+
+    home.answer = answer
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_reply_too_many_is_not_the_answer_to_the_next_call(
+    desk: Desk, home: Wire, *, stream: bool, later: bool
+) -> None:
+    first, surplus = WHOLE_STREAM if stream else reply("billing"), reply("technical")
+    plays(home, [first, surplus] if later else [first + surplus], [reply("general")])
+
+    async def work(router: ModelRouter) -> list[str]:
+        said = await (streamed(router) if stream else create(router))
+        await asyncio.sleep(0.05)  # until what nobody asked for is there
+        return [said, await create(router)]
+
+    assert within(desk, work) == ["billing", "general"]
+
+
+def test_a_stream_that_has_ended_leaves_its_connection_to_the_next_call(desk: Desk, home: Wire) -> None:
+    plays(home, [WHOLE_STREAM])
+
+    async def work(router: ModelRouter) -> list[str]:
+        return [await streamed(router) for _ in range(4)]
+
+    assert within(desk, work) == ["billing"] * 4
+    assert home.connections <= 2, "one for the probe, and one for all of them"
+
+
+def test_a_stream_that_falls_silent_ends_when_the_backend_has_had_its_time(desk: Desk, home: Wire) -> None:
+    plays(home, [HEAD + chunked(event("bill")).removesuffix(b"0\r\n\r\n"), 5.0])
+    text = (desk.project.root / "harness.toml").read_text()
+    desk.project.config(text.replace("[backends.api]", "timeout_s = 0.5\n\n[backends.api]"))
+
+    async def work(router: ModelRouter) -> None:
+        with pytest.raises(BackendError, match="broke off after 4 characters: the server has stopped answering"):
+            await streamed(router)
+
+    within(desk, work)
+    assert [(call.backend, call.error, call.reply_chars) for call in desk.calls()] == [("home", "timeout", 4)]
+
+
+def test_a_server_that_writes_faster_than_anybody_reads_has_to_wait(desk: Desk, home: Wire) -> None:
+    """Of 100 MB only what the system's buffers hold is taken."""
+    piece = event("x" * 100_000)
+    plays(home, [HEAD, *[b"%x\r\n%s\r\n" % (len(piece), piece)] * 1000])
+
+    async def work(router: ModelRouter) -> int:
+        async with await router.chat.completions.create(task="triage", messages=MESSAGES, stream=True):
+            await asyncio.sleep(0.5)
+            return home.sent
+
+    assert within(desk, work) < 30_000_000
