@@ -336,9 +336,13 @@ def test_a_terminal_without_our_characters_gets_the_matrix_and_the_report(served
     assert (served.root / "r.html").is_file()
 
 
-def test_history_of_an_eval_that_never_ran_says_so(harness: Terminal, served: Project) -> None:
-    harness("run")
-    assert "no runs of 'nosuch'" in harness("history", "nosuch").out
+def test_history_of_an_eval_that_never_ran_says_so_and_of_one_that_is_not_there_is_a_mistake(
+    harness: Terminal, served: Project
+) -> None:
+    ended = harness("history", "triage")
+    assert (ended.code, "no runs of 'triage'" in ended.out) == (0, True)
+    ended = harness("history", "triag")
+    assert (ended.code, "did you mean 'triage'?" in ended.err) == (2, True)
 
 
 def test_a_tenth_of_failed_calls_leaves_every_gate_undecided(

@@ -6,7 +6,7 @@ import io
 import signal
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,6 +58,31 @@ app.add_typer(prompts.app, name="prompts")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
 project.add_to(app)
+
+PANELS = {
+    "Start": ("init", "doctor", "models"),
+    "Evaluate": ("run", "report", "compare", "history", "baseline", "weekly"),
+    "Act on it": ("cost", "advise", "monitor", "sample", "review"),
+    "Prompts and datasets": ("prompts", "datasets"),
+    "Replies and other tools": ("read", "rescore", "judge", "import", "export", "batch"),
+}
+"""The help in the order in which one comes to need it."""
+
+
+def _arrange() -> None:
+    """Put each command under its heading. Typer lists groups of commands after commands."""
+    place = {name: (number, heading) for number, (heading, names) in enumerate(PANELS.items()) for name in names}
+    registered: list[Any] = [*app.registered_commands, *app.registered_groups]
+    for info in registered:
+        info.rich_help_panel = place[_name(info)][1]
+    app.registered_commands.sort(key=lambda info: place[_name(info)][0])
+
+
+def _name(info: Any) -> str:
+    return str(info.name or info.callback.__name__)
+
+
+_arrange()
 
 INTERNAL = 70
 """The exit code of a bug of ours: sysexits' EX_SOFTWARE."""

@@ -20,6 +20,31 @@ Output = Annotated[
     ),
 ]
 
+Backends = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backend",
+        "-b",
+        envvar="HARNESS_BACKEND",
+        help="A backend of harness.toml, replay:RUN or replay:FILE.jsonl; repeatable.",
+    ),
+]
+Cache = Annotated[
+    bool | None,
+    typer.Option(
+        "--cache/--no-cache", envvar="HARNESS_CACHE", help="Take earlier answers of the same model from the store."
+    ),
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, envvar="HARNESS_JOBS", help="Requests at once per backend.")
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", envvar="HARNESS_RESUME", help="Go on with what was interrupted, and ask again what failed."
+    ),
+]
+
 
 def complain(message: str, word: str = "error") -> None:
     """A message on standard error, safe to print whatever a file or a server put into it."""

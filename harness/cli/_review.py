@@ -45,9 +45,9 @@ def sample(
     `[log] texts = true` in harness.toml. The files hold what customers wrote; the folder keeps itself out of git.
 
     Examples:
-        harness sample --since 7d --per-task 100
 
-        harness sample --since 2026-11-16 --until 2026-11-22 --seed 7 -o reviews/2026-w47
+        harness sample --since 7d --per-task 100
+        harness sample --since 2026-11-16 --until 2026-11-22 -o reviews/w47
     """
     from datetime import UTC
 
@@ -96,8 +96,8 @@ def import_(
     reviewers Cohen's kappa says how far they agree. The same reviewer's labels may be imported again.
 
     Examples:
-        harness review import ~/Downloads/2026-w47-3f2a9c01.anna.json
 
+        harness review import ~/Downloads/2026-w47-3f2a9c01.anna.json
         harness review import anna.json ben.csv
 
     Exit codes: 0 good or nothing proven, 1 REGRESSED, 2 usage or a file that is wrong, 4 INCONCLUSIVE with --strict.
@@ -125,6 +125,10 @@ def show(
     strict: Strict = False,  # noqa: FBT002
 ) -> None:
     """Say again what a review came to, by the labels that are there and the baseline of today.
+
+    Examples:
+
+        harness review show
 
     Exit codes: as of `import`.
     """

@@ -52,10 +52,9 @@ def advise(
     its tiers are written anew, and what you have set beside them (deadlines, budgets, hedging, probe) is kept.
 
     Examples:
+
         harness advise                                  # writes routing.toml
-
         harness advise -o reports/advice.html           # and a page with the bill
-
         harness advise --format litellm --to proxy.yaml
 
     Exit codes: 0 told, whatever it comes to; 2 usage or configuration.

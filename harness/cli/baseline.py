@@ -45,8 +45,8 @@ def save(
     --replies it also holds what a model said, which may repeat what customers wrote.
 
     Examples:
-        harness baseline save
 
+        harness baseline save
         harness baseline save ticket_triage --cell local@mistral-q4
     """
     from harness import api, baseline, judging
@@ -94,6 +94,11 @@ def check(
     """Compare the newest whole run of each cell with its baseline. Asks no model.
 
     What may be lost is the eval's max_regression, else 0.03. A cell without a baseline is named and passed over.
+
+    Examples:
+
+        harness baseline check
+        harness baseline check ticket_triage --cell local@mistral-q4 --strict
 
     Exit codes: 0 good or nothing proven, 1 REGRESSED, 2 usage, 4 INCOMPARABLE, no run since then, errors that could
     overturn the verdict, nothing compared at all, or INCONCLUSIVE with --strict.
@@ -191,7 +196,12 @@ def show(
     eval_name: Annotated[str, typer.Argument(metavar="EVAL", help="The eval.")],
     cell: OfCell = None,
 ) -> None:
-    """Show a baseline: what it is of, how many are right, and what has changed up to the newest run."""
+    """Show a baseline: what it is of, how many are right, and what has changed up to the newest run.
+
+    Examples:
+
+        harness baseline show ticket_triage
+    """
     from harness import api, baseline
     from harness.errors import ConfigError
     from harness.report.text import moment, rate_text, visible

@@ -44,10 +44,9 @@ def export(
     The file is for `vllm run-batch`, OpenAI's Batch API, and whatever else takes the same. See docs/batch.md.
 
     Examples:
+
         harness batch export ticket_triage -b mistral-vllm -o requests.jsonl
-
-        vllm run-batch -i requests.jsonl -o results.jsonl --model mistralai/Mistral-7B-Instruct-v0.3
-
+        vllm run-batch -i requests.jsonl -o results.jsonl --model NAME
         harness batch import results.jsonl
     """
     from harness import api, batch
@@ -91,9 +90,9 @@ def import_(
     answers: where the prompt, the case or the model has changed since, a line says so.
 
     Examples:
-        harness batch import results.jsonl
 
-        harness batch import output.jsonl errors.jsonl --limit 100 -o reports/batch.html
+        harness batch import results.jsonl
+        harness batch import output.jsonl errors.jsonl --limit 100 -o batch.html
 
     Exit codes: 0 good, 1 a gate failed, 2 usage or configuration, 4 answers are missing or a gate is undecided.
     """
@@ -149,8 +148,8 @@ def cancel(
     """Have the server stop. What it has answered is paid for, and the next `harness run --batch` collects it.
 
     Examples:
-        harness batch cancel batch_abc123
 
+        harness batch cancel batch_abc123
         harness batch cancel --all
     """
     from harness import api, batch

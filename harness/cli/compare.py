@@ -66,11 +66,10 @@ def compare(
     Asked is `move` where the runs are of the pair's reference and candidate, else `change`. Asks no model.
 
     Examples:
+
         harness compare previous latest
-
         harness compare gpt@gpt-4o local@mistral-q4 --margin 0.03
-
-        harness compare ticket_triage/local@q8 ticket_triage/local@q4 -o q4.json -o q4.html
+        harness compare triage/local@q8 triage/local@q4 -o q4.json -o q4.html
 
     Exit codes: 0 good or nothing proven, 1 REGRESSED or KEEP, 2 usage, 4 INCOMPARABLE, errors that could overturn the
     verdict, or INCONCLUSIVE with --strict.

@@ -26,8 +26,8 @@ def cost(
     genai-prices. Asks no model.
 
     Examples:
-        harness cost
 
+        harness cost
         harness cost ticket_triage invoice_fields
 
     Exit codes: 0 told, 2 usage or configuration.

@@ -37,14 +37,25 @@ def _load(names: list[str] | None) -> list[Dataset]:
 
 @app.command()
 def validate(names: Annotated[list[str] | None, typer.Argument(help="Datasets; all if none is named.")] = None) -> None:
-    """Check every row: ids, inputs, labels, tags, contradictions. Names file, line and field of what is wrong."""
+    """Check every row: ids, inputs, labels, tags, contradictions. Names file, line and field of what is wrong.
+
+    Examples:
+
+        harness datasets validate
+        harness datasets validate ticket_triage
+    """
     for dataset in _load(names):
         typer.echo(f"{dataset.name}: {len(dataset.cases)} cases are fine ({dataset.digest[:19]}…)")
 
 
 @app.command()
 def stats(names: Annotated[list[str] | None, typer.Argument(help="Datasets; all if none is named.")] = None) -> None:
-    """Count cases by label, split and tag."""
+    """Count cases by label, split and tag.
+
+    Examples:
+
+        harness datasets stats ticket_triage
+    """
     for dataset in _load(names):
         cases = dataset.cases
         typer.secho(f"{dataset.name}: {dataset.card.description}", bold=True)
@@ -74,7 +85,13 @@ def show(
     case_id: Annotated[str | None, typer.Argument(metavar="[CASE]", help="One case, whole.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
 ) -> None:
-    """Show its cases, a line each, or one of them whole."""
+    """Show its cases, a line each, or one of them whole.
+
+    Examples:
+
+        harness datasets show ticket_triage --limit 20
+        harness datasets show ticket_triage tt-004
+    """
     from harness.errors import DatasetError
     from harness.report.text import visible
 
@@ -109,7 +126,8 @@ def power(
 ) -> None:
     """Say what its cases can show before anything is run: the smallest margin, the smallest drop, what more would buy.
 
-    Example:
+    Examples:
+
         harness datasets power ticket_triage --eval ticket_triage
     """
     from harness import api, evals
@@ -171,8 +189,8 @@ def suspects(
     where one backend gives the same wrong answer to every variant. Answers are the lenient reading.
 
     Examples:
-        harness datasets suspects ticket_triage
 
+        harness datasets suspects ticket_triage
         harness datasets suspects -o review.csv
     """
     from harness import api, evals

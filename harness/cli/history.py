@@ -41,13 +41,12 @@ def history(
     at what cost. Asks no model.
 
     Examples:
+
         harness history                                 # the newest 20 runs
-
         harness history ticket_triage                   # the trend of its cells
-
         harness history ticket_triage --cell local@mistral-q4 --tag weekly -n 12
     """
-    from harness import api
+    from harness import api, evals
     from harness.cli import traffic
     from harness.cli._common import console
     from harness.trend import NEWEST
@@ -56,6 +55,8 @@ def history(
         runs = [m for m in store.manifests(eval_name) if cell in {None, m.cell} and (tag is None or tag in m.tags)]
         routed = traffic.show(store, eval_name) if cell is None and tag is None else None
         if not runs and routed is None:
+            if eval_name is not None:
+                evals.find(project.root, [eval_name])  # a name that there is not is a mistake, and no empty list
             named = [
                 repr(eval_name) if eval_name else "",
                 f"cell {cell!r}" if cell else "",

@@ -34,7 +34,8 @@ def judge(
     The judge first labels the sample that people have labelled (the eval's dataset); its agreement with them, Cohen's
     kappa, stands beside its opinion. Answers that it has given before are taken from the store.
 
-    Example:
+    Examples:
+
         harness judge incident_summaries/local@mistral-q4 --backend gpt-4o
     """
     from harness import api

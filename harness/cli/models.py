@@ -34,7 +34,7 @@ def quantize(
 ) -> None:
     """Make other quantizations of a model, for a ladder. Takes the extra `quantize`.
 
-    Example:
+    Examples:
 
         harness models quantize smollm2-135m-instruct --to F16,Q8_0,Q4_K_M,Q2_K
     """
@@ -67,7 +67,8 @@ def _what(path: Path) -> str:
 def pull(name: Annotated[str, typer.Argument(help="A name of `models list`, or hf:owner/repo/file.gguf.")]) -> None:
     """Fetch a model into the cache and check it.
 
-    Example:
+    Examples:
+
         harness models pull smollm2-135m-instruct
     """
     from harness import models
@@ -84,7 +85,12 @@ def warmup(
         list[str] | None, typer.Argument(help="Backends; those that `harness run` asks if none is named.")
     ] = None,
 ) -> None:
-    """Send one short request to each backend, so that the next run does not wait for the model to load."""
+    """Send one short request to each backend, so that the next run does not wait for the model to load.
+
+    Examples:
+
+        harness models warmup mistral-q4
+    """
     import asyncio
     from time import perf_counter
 

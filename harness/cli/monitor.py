@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.monitor.power import Reach
     from harness.monitor.signals import Watch
 
-app = typer.Typer(help="Watch what production says, without labels; and see what labels would show.")
+app = typer.Typer()
 
 PER_WEEK = "50,100,250,500"
 
@@ -44,14 +44,13 @@ def monitor(
     """Hold the newest whole week of logged calls against the weeks before it: no labels, no model.
 
     Watched are compliance, refusals, unknown labels, labels, reply length and fallbacks of every task. If nothing has
-    changed, the chance of any false alarm in a whole year of weekly looks is at most 5%.
+    changed, a false alarm comes up in about one year of weekly looks in twenty, or fewer (docs/monitoring.md).
 
     Examples:
+
         harness monitor
-
         harness monitor --week 2026-W47 --reference 8
-
-        harness monitor --since 2026-W45                # a change that was meant; weeks before it are no guide
+        harness monitor --since 2026-W45       # without the weeks before a change
 
     Exit codes: 0 steady or too early to tell, 1 WORSE, 2 usage, 4 CHANGED, or too early with --strict.
     """
@@ -96,6 +95,7 @@ def power(
     """Say what a weekly sample can see of a drop: computed, not simulated.
 
     Examples:
+
         harness monitor power --baseline 0.94 --drop-to 0.87 --per-week 100,250
     """
     from harness.cli._common import console

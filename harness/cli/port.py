@@ -64,12 +64,10 @@ def import_(
     Columns are named with dots where they lie in objects: --correct correct.gpt-4.
 
     Examples:
-        harness import replies.jsonl --as march --id item --reply reply --expected gold --where model=gpt-4-0314
 
-        harness import models.jsonl --as athene --id item --correct correct.Athene-70B
-
+        harness import replies.jsonl --as march --reply reply --expected gold
+        harness import models.jsonl --as athene --correct correct.Athene-70B
         harness import samples_gsm8k_2026-11-01T10-00-00.jsonl --as mistral-q4
-
         harness import logs/triage.eval --as gpt-4o --correct match
     """
     from harness import api
@@ -111,9 +109,9 @@ def export(
     """Write saved runs to a file, one row per case.
 
     Examples:
-        harness export ticket_triage -o triage.csv
 
-        harness export ticket_triage/local@mistral-q4 --format lm-eval -o samples_triage.jsonl
+        harness export ticket_triage -o triage.csv
+        harness export triage/local@mistral-q4 --format lm-eval -o samples.jsonl
     """
     from harness import api
     from harness.lookup import find_run

@@ -21,7 +21,8 @@ def add_to(app: typer.Typer) -> None:
 def init(folder: Annotated[Path, typer.Argument(help="An empty or new folder.")] = Path()) -> None:
     """Make a small project that runs at once on the embedded model: an eval, a prompt pair, a golden dataset.
 
-    Example:
+    Examples:
+
         harness init my-evals && cd my-evals && harness run
     """
     from importlib.resources import as_file, files

@@ -44,7 +44,8 @@ def show(
 ) -> None:
     """Render a prompt for one case: exactly what the model sees.
 
-    Example:
+    Examples:
+
         harness prompts show ticket_triage/v2 --variant local --case tt-004
     """
     from harness import datasets, evals, tasks
@@ -77,7 +78,12 @@ def show(
 
 @app.command()
 def new(name: Annotated[str, typer.Argument(help="The prompt's name.")]) -> None:
-    """Copy the newest version to a new one, to be edited; a prompt that does not exist gets a v1."""
+    """Copy the newest version to a new one, to be edited; a prompt that does not exist gets a v1.
+
+    Examples:
+
+        harness prompts new ticket_triage
+    """
     typer.echo(f"{_library().new(name)}: edit its files, then `harness prompts lock {name}` releases them")
 
 
@@ -87,7 +93,12 @@ def diff(
     old: Annotated[str | None, typer.Argument(help="The older version; the last but one if not given.")] = None,
     new_version: Annotated[str | None, typer.Argument(metavar="[NEW]", help="The newer one; the last.")] = None,
 ) -> None:
-    """Show what changed between two versions, variant by variant."""
+    """Show what changed between two versions, variant by variant.
+
+    Examples:
+
+        harness prompts diff ticket_triage v1 v2
+    """
     from harness.errors import PromptError
 
     library = _library()
@@ -109,7 +120,12 @@ def diff(
 
 @app.command()
 def lock(names: Annotated[list[str] | None, typer.Argument(help="Prompts; all if none is named.")] = None) -> None:
-    """Release all versions that are not released yet: their text never changes again."""
+    """Release all versions that are not released yet: their text never changes again.
+
+    Examples:
+
+        harness prompts lock ticket_triage/v2
+    """
     added = _library().lock(names or ())
     typer.echo("\n".join(f"released {one}" for one in added) or "nothing new to release")
 

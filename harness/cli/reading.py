@@ -30,8 +30,7 @@ def read(
 
     Examples:
 
-        echo "The category is: technical" | harness read --labels billing,technical,general
-
+        echo "It is: technical" | harness read --labels billing,technical,general
         harness read replies.jsonl > readings.jsonl
     """
     from harness.errors import ConfigError

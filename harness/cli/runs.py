@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli._common import Output
+from harness.cli._common import Backends, Cache, Jobs, Output, Resume
 
 if TYPE_CHECKING:
     from harness.types import Decoding
@@ -32,15 +32,7 @@ def add_to(app: typer.Typer) -> None:
 
 def run(
     evals: Evals = None,
-    backend: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--backend",
-            "-b",
-            envvar="HARNESS_BACKEND",
-            help="A backend of harness.toml, replay:RUN or replay:FILE.jsonl; repeatable.",
-        ),
-    ] = None,
+    backend: Backends = None,
     ladder: Annotated[
         str | None, typer.Option(help="The backends of a ladder of harness.toml, each with its own variant only.")
     ] = None,
@@ -64,21 +56,9 @@ def run(
     split: Annotated[
         str | None, typer.Option(envvar="HARNESS_SPLIT", help="Another split than the eval's; `all` for every case.")
     ] = None,
-    resume: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool,
-        typer.Option(
-            "--resume", envvar="HARNESS_RESUME", help="Go on with a run that was interrupted or had failed calls."
-        ),
-    ] = False,
-    cache: Annotated[
-        bool | None,
-        typer.Option(
-            "--cache/--no-cache", envvar="HARNESS_CACHE", help="Take earlier answers of the same model from the store."
-        ),
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, envvar="HARNESS_JOBS", help="Requests at once per backend.")
-    ] = None,
+    resume: Resume = False,  # noqa: FBT002  Typer's way to say a flag
+    cache: Cache = None,
+    jobs: Jobs = None,
     repeat_cell: Annotated[
         int,
         typer.Option(
@@ -125,17 +105,13 @@ def run(
     variant that a backend is tuned for, over the whole split.
 
     Examples:
-        harness run                                     # the whole matrix
 
+        harness run                           # the whole matrix
         harness run ticket_triage -b mistral-q4 -o reports/triage.html
-
         harness run evals/ticket_triage.toml --variant gpt --limit 20 -o x.jsonl
-
-        harness run --estimate                          # what would it cost?
-
-        harness run -b gpt-4o --budget 2.00             # stop before it costs more; --resume goes on
-
-        harness run -b gpt-4o --batch                   # half the price, within a day; --resume goes on waiting
+        harness run --estimate                # what would it cost?
+        harness run -b gpt-4o --budget 2.00   # not more; --resume goes on
+        harness run -b gpt-4o --batch         # half the price, within a day
 
     Exit codes: 0 good, 1 a gate failed or a regression, 2 usage or configuration, 3 budget exhausted, 4 calls failed or
     a gate is undecided, 70 a bug of the harness, 130 interrupted, 143 terminated.

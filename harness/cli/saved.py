@@ -31,8 +31,8 @@ def report(
     """Write a report of saved runs: the newest of every cell, or those that are named. Asks no model.
 
     Examples:
-        harness report                                  # reports/report.html
 
+        harness report                                  # reports/report.html
         harness report ticket_triage -o triage.html -o triage.md
     """
     from harness import api, history
@@ -76,7 +76,7 @@ def rescore(
 ) -> None:
     """Read saved replies again with today's contracts. Makes new runs that name the old ones; asks no model.
 
-    Example:
+    Examples:
 
         harness rescore ticket_triage
     """

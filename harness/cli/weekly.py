@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli._common import Backends, Cache, Jobs, Resume
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,24 +28,10 @@ def weekly(
         datetime | None,
         typer.Option("--date", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="What to call the week by. [today]"),
     ] = None,
-    backend: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--backend", "-b", envvar="HARNESS_BACKEND", help="Only this backend of harness.toml; repeatable."
-        ),
-    ] = None,
-    resume: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool, typer.Option("--resume", envvar="HARNESS_RESUME", help="Go on with this week where it was interrupted.")
-    ] = False,
-    cache: Annotated[
-        bool | None,
-        typer.Option(
-            "--cache/--no-cache", envvar="HARNESS_CACHE", help="Take earlier answers of the same model from the store."
-        ),
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, envvar="HARNESS_JOBS", help="Requests at once per backend.")
-    ] = None,
+    backend: Backends = None,
+    resume: Resume = False,  # noqa: FBT002  Typer's way to say a flag
+    cache: Cache = None,
+    jobs: Jobs = None,
 ) -> None:
     """Run every eval as production would, compare with last week and the baseline, judge the gates, write a report.
 
@@ -54,9 +42,9 @@ def weekly(
     are tagged `weekly`: `harness compare 'latest#weekly' latest`, `harness history EVAL --tag weekly`.
 
     Examples:
-        harness weekly
 
-        harness weekly --date 2026-11-24 --resume       # goes on with a week that was interrupted
+        harness weekly
+        harness weekly --date 2026-11-24 --resume   # that was interrupted
 
     Exit codes: 0 good, 1 a gate failed or a cell regressed, 2 usage or configuration, 4 calls failed, a backend of last
     week is not there, or what must be judged cannot be told; 130 interrupted.

@@ -80,7 +80,7 @@ def items(browser: Browser) -> list[dict[str, Any]]:
 
 def saved(folder: Path, pattern: str) -> Path:
     """The file, once the browser has written it."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if found := list(folder.glob(pattern)):
             return found[0]

@@ -13,6 +13,7 @@ import pytest
 
 from harness.report import COLUMNS, build, rows, write
 from harness.report.formats import md
+from harness.report.text import visible
 from harness.types import Run
 
 from .fakes import fake_case, fake_error, fake_result, fake_run, small_run
@@ -126,13 +127,18 @@ def test_csv_has_a_row_per_case_and_joins_lists_with_a_space(tmp_path: Path) -> 
 def test_csv_survives_every_hostile_reply(tmp_path: Path) -> None:
     made = read_csv(written([hostile_run()], tmp_path, ".csv"))
     assert len(made) == len(HOSTILE)
-    kept = [i for i, text in enumerate(HOSTILE) if not set(text) & {"\0", "\ud800"} and not text.startswith("=")]
-    assert [made[i]["reply"] for i in kept] == [HOSTILE[i] for i in kept]
-    assert made[4]["reply"] == "lone \\ud800 surrogate"
-    assert "\0" not in made[5]["reply"]
+    told = [visible(text) for text in HOSTILE]
+    assert [row["reply"] for row in made] == [f"'{text}" if text.startswith("=") else text for text in told]
+    assert made[4]["reply"] == "lone ‹U+D800› surrogate"
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0=", "＝"])
+def test_csv_does_nothing_to_a_terminal(tmp_path: Path) -> None:
+    text = written([hostile_run(("\x1b]0;pwned\x07 bill\x08\x9bing \u202eevil\0",))], tmp_path, ".csv")
+    assert not set(text) & set("\x1b\x07\x08\x9b\u202e\0")
+    assert read_csv(text)[0]["reply"] == "‹U+001B›]0;pwned‹U+0007› bill‹U+0008›‹U+009B›ing ‹U+202E›evil‹U+0000›"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
 def test_csv_cells_that_a_spreadsheet_would_run_are_made_inert(tmp_path: Path, start: str) -> None:
     (row,) = read_csv(written([hostile_run((f"{start}cmd|' /C calc'!A0",))], tmp_path, ".csv"))
     assert row["reply"][0] == "'"

@@ -1,7 +1,8 @@
 """A table for spreadsheets, one row per case and cell; the columns are `rows.COLUMNS`.
 
 Lists are joined by a space, nothing is an empty cell, values that are not text are JSON. Text that a spreadsheet would
-run as a formula gets an apostrophe in front. Text is cut where a spreadsheet's cell ends; JSONL has it whole.
+run as a formula gets an apostrophe in front; what would act on a terminal or hide is spelled out. Text is cut where a
+spreadsheet's cell ends. JSONL has it as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from harness.report.data import Report
 from harness.report.rows import COLUMNS, rows
-from harness.report.text import value_text
+from harness.report.text import value_text, visible
 
 CELL_LIMIT = 32_767
 """Characters that Excel and LibreOffice accept in a cell; Python's csv reader, 131,072."""
@@ -38,7 +39,7 @@ def table(header: Iterable[str], body: Iterable[Iterable[Any]]) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         value = " ".join(value)
-    text = value_text(value).replace("\0", "")
+    text = visible(value_text(value))
     if isinstance(value, str) and text.startswith(_FORMULA):
         text = "'" + text
     if len(text) <= CELL_LIMIT:
