@@ -92,8 +92,9 @@ def import_(
 ) -> None:
     """Take labels in, and judge: weekly accuracy with its interval against the baseline of each cell.
 
-    Held against is the saved baseline of the cell, else its newest whole run, else the newest earlier review. With two
-    reviewers Cohen's kappa says how far they agree. The same reviewer's labels may be imported again.
+    Held against is the saved baseline of the cell, else its newest whole run, else its reviews of half a year.
+    REGRESSED is a week far below that, or the second in a row below it. With two reviewers Cohen's kappa says how far
+    they agree. The same reviewer's labels may be imported again.
 
     Examples:
 

@@ -1,16 +1,19 @@
 """What a weekly sample of labels can see, before anybody has labelled one. Exact: all outcomes, each with its chance.
 
 The baseline is taken as it is known: an accuracy that was measured on so many cases. The sample is taken as drawn with
-equal chances; `reach` asks of every number of right replies that it may hold what `verdicts` would say of it.
+equal chances; `reach` asks of every number of right replies that it may hold what `verdicts` would say of it, by itself
+and after a week that was lower.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.compare import Question, Verdict
+from harness.compare import Verdict
 from harness.compare.verdicts import DEFAULT_MARGIN
+from harness.monitor.verdicts import answer
 from harness.stats import rate
 from harness.stats.unpaired import counted, unpaired
 
@@ -28,10 +31,10 @@ RARE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What `per_week` labels a week see of a drop. `first`: the chance of REGRESSED in the first week; `ok`: of OK.
+    """What `per_week` labels a week see of a drop, `seen` meaning that REGRESSED has been said.
 
-    `weeks`: after how many it has been seen at least once with a chance of `SURE`, `None` where a year is not enough.
-    `mean_weeks`: how many it takes on average, infinite where it is never seen.
+    `first`: the chance that it is seen in the first week; `ok`: of OK in a week. `by_week`: that it has been seen by
+    the end of each week of a year. `mean_weeks`: how many it takes on average, infinite where it is never seen.
     """
 
     per_week: int
@@ -39,8 +42,13 @@ class Reach:
     drop_to: float
     first: float
     ok: float
-    weeks: int | None
+    by_week: tuple[float, ...]
     mean_weeks: float
+
+    @property
+    def weeks(self) -> int | None:
+        """After how many weeks it has been seen, `SURE`."""
+        return next((week for week, chance in enumerate(self.by_week, 1) if chance >= SURE), None)
 
 
 def reach(
@@ -63,26 +71,32 @@ def reach(
 
     base = rate(round(baseline * baseline_cases), baseline_cases)
     chances = np.asarray(binom.pmf(np.arange(per_week + 1), per_week, drop_to))
-    question, by_verdict = Question("change", margin), dict.fromkeys(Verdict, 0.0)
+    alone, second = dict.fromkeys(Verdict, 0.0), dict.fromkeys(Verdict, 0.0)
     for right, chance in enumerate(chances.tolist()):
         if chance > RARE:
-            by_verdict[question.answer(unpaired(base, counted(right, per_week)))] += chance
-    first = min(1.0, by_verdict[Verdict.REGRESSED])
+            change = unpaired(base, counted(right, per_week))
+            alone[answer(change, margin, lower_before=False)] += chance
+            second[answer(change, margin, lower_before=True)] += chance
+    first, lower = (min(1.0, told[Verdict.REGRESSED]) for told in (alone, second))
+    ends = first + lower * (lower - first)
     return Reach(
         per_week=per_week,
         baseline=baseline,
         drop_to=drop_to,
         first=first,
-        ok=min(1.0, by_verdict[Verdict.OK] + by_verdict[Verdict.IMPROVED]),
-        weeks=_weeks(first),
-        mean_weeks=1 / first if first else math.inf,
+        ok=min(1.0, alone[Verdict.OK] + alone[Verdict.IMPROVED]),
+        by_week=tuple(_by_week(first, lower)),
+        mean_weeks=(1 + lower - first) / ends if ends else math.inf,
     )
 
 
-def _weeks(first: float) -> int | None:
-    if first >= SURE:
-        return 1
-    if first <= 0:
-        return None
-    needed = math.ceil(math.log(1 - SURE) / math.log1p(-first) - 1e-9)
-    return needed if needed <= A_YEAR else None
+def _by_week(first: float, lower: float) -> Iterator[float]:
+    """The chance that it has been said by each week, if a week says it by itself with one and is lower with the other.
+
+    A chain of three states: the last week was not lower; it was, once; it has been said.
+    """
+    usual, once, said = 1.0, 0.0, 0.0
+    for _ in range(A_YEAR):
+        said += usual * first + once * lower
+        usual, once = (usual + once) * (1 - lower), usual * (lower - first)
+        yield said

@@ -3,6 +3,10 @@
 Right is a reply whose value, as a careful reader reads it, is what people say is right; strict accuracy counts of these
 only the replies that were as agreed, as everywhere. It is judged per cell, as baselines are. What people could not tell
 counts on neither side. Where several people labelled a reply it counts once, by the share of them who found it right.
+
+A review is looked at every week, and of 52 looks at an interval of 95% one or the other shows what is not there. So
+REGRESSED is said of a review that would show it among a year of looks, or of the second in a row that shows it by
+itself: the rules of control charts (Western Electric 1956: one point far out, or two not so far).
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import combinations
 
 from harness import baseline, evals
@@ -19,6 +24,7 @@ from harness.config import Config
 from harness.errors import ConfigError
 from harness.monitor import sheets
 from harness.monitor.sheets import RIGHT, UNCLEAR, Item, Label, Sheet
+from harness.monitor.signals import ALARM, REFERENCE
 from harness.stats import Interval, Rate, clustered_rate, kappa
 from harness.stats.unpaired import Stratum, Unpaired, effective_n, stratified_rate, unpaired
 from harness.store import Store
@@ -47,13 +53,16 @@ class CellReview:
     cell: str
     strict: Rate
     lenient: Rate
-    effective: float
     size: int
     n_unclear: int
     n_open: int
     margin: float
     base: Base | None
     change: Unpaired | None
+    lower: bool
+    """Whether it is shown to be lower than the base, if nothing else is looked at."""
+    lower_before: bool
+    """Whether the review before it was."""
     verdict: Verdict | None
     """`None` where it is not judged: fewer labels than `FEWEST`."""
 
@@ -84,30 +93,44 @@ def review(found: Config, store: Store, name: str) -> Review:
     """Judge a sheet by what was said of it so far; raises `StoreError` for one that is not there."""
     sheet = sheets.load(store, name)
     labels = sheets.labels_of(store, name)
+    earlier = list(_earlier(store, sheet))
     by_cell: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in sheet.items:
         by_cell[item.task, item.backend].append(item)
     said = _by_item(labels)
     cells = []
     for (task, _), items in sorted(by_cell.items(), key=lambda one: (one[0][0], -len(one[1]), one[0][1])):
-        measured = measure(items, said)
         cell = _cell(found, task, items)
-        base = _base(found, store, task, cell, sheet) if cell else None
-        cells.append(_judged(found, task, cell or f"(own messages)@{items[0].backend}", measured, base))
+        past = _Past(None, ())
+        if cell:
+            past = _Past(_fixed_base(found, store, task, cell), tuple(_reviews(found, earlier, task, cell)))
+        cells.append(_judged(found, task, cell or f"(own messages)@{items[0].backend}", measure(items, said), past))
     reviewers = tuple(sorted({label.reviewer for label in labels}))
     return Review(sheet, reviewers, tuple(cells), tuple(_agreements(sheet, labels)))
 
 
+def answer(change: Unpaired, margin: float, *, lower_before: bool) -> Verdict:
+    """What a weekly review comes to; `lower_before`: whether the one before it was lower than the base, too."""
+    verdict = Question("change", margin).answer(change)
+    if verdict is Verdict.REGRESSED and not lower_before and change.p >= ALARM:
+        return Verdict.INCONCLUSIVE
+    return verdict
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The labels of one cell, counted."""
+    """The labels of one cell, counted. `strata`: strictly right, of which is made what is strictly right in all."""
 
-    strict: Rate
+    strata: tuple[Stratum, ...]
     lenient: Rate
-    effective: float
     size: int
     n_unclear: int
     n_open: int
+
+    @property
+    def strict(self) -> Rate:
+        """Strict accuracy of the calls that were sampled."""
+        return stratified_rate(self.strata)
 
 
 def measure(items: Sequence[Item], said: Mapping[int, Sequence[Label]]) -> Measured:
@@ -127,14 +150,7 @@ def measure(items: Sequence[Item], said: Mapping[int, Sequence[Label]]) -> Measu
             n_open += 1
     lenient = [Stratum(sum(s for _, s in votes), len(votes), sizes[name]) for name, votes in parts.items()]
     strict = [Stratum(sum(s for s, _ in votes), len(votes), sizes[name]) for name, votes in parts.items()]
-    return Measured(
-        stratified_rate(strict),
-        stratified_rate(lenient),
-        effective_n(strict),
-        sum(sizes.values()),
-        n_unclear,
-        n_open,
-    )
+    return Measured(tuple(strict), stratified_rate(lenient), sum(sizes.values()), n_unclear, n_open)
 
 
 def is_right(item: Item, label: Label) -> bool:
@@ -142,15 +158,60 @@ def is_right(item: Item, label: Label) -> bool:
     return label.label == (item.value if item.by_label else RIGHT)
 
 
-def _judged(found: Config, task: str, cell: str, m: Measured, base: Base | None) -> CellReview:
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What a review of a cell is held against: something fixed, else its earlier reviews, the newest first."""
+
+    fixed: Base | None
+    reviews: tuple[tuple[str, Measured], ...]
+
+    def held(self, m: Measured) -> tuple[Base | None, Unpaired | None]:
+        """The base of a review, and how the review differs from it."""
+        base = self.fixed
+        if base is None and self.reviews:
+            n = len(self.reviews)
+            named = (
+                f"{n} earlier reviews, the newest {self.reviews[0][0]}" if n > 1 else f"review of {self.reviews[0][0]}"
+            )
+            base = Base(stratified_rate([one for _, earlier in self.reviews for one in earlier.strata]), named)
+        if base is None or not m.strict.n:
+            return base, None
+        return base, unpaired(base.strict, m.strict, head_size=effective_n(m.strata))
+
+    def was_lower(self, margin: float) -> bool:
+        """Whether the newest of the reviews was lower than what came before it, or than what is fixed."""
+        if not self.reviews:
+            return False
+        (_, newest), *older = self.reviews
+        return _lower(_Past(self.fixed, tuple(older)).held(newest)[1], margin)
+
+
+def _judged(found: Config, task: str, cell: str, m: Measured, past: _Past) -> CellReview:
     margin = _margin(found, task)
-    change = unpaired(base.strict, m.strict, head_size=m.effective) if base and m.strict.n else None
+    base, change = past.held(m)
+    lower_before = past.was_lower(margin)
     verdict: Verdict | None = None
     if m.strict.n >= FEWEST:
-        verdict = Question("change", margin).answer(change) if change else Verdict.INCONCLUSIVE
+        verdict = answer(change, margin, lower_before=lower_before) if change else Verdict.INCONCLUSIVE
     return CellReview(
-        task, cell, m.strict, m.lenient, m.effective, m.size, m.n_unclear, m.n_open, margin, base, change, verdict
+        task=task,
+        cell=cell,
+        strict=m.strict,
+        lenient=m.lenient,
+        size=m.size,
+        n_unclear=m.n_unclear,
+        n_open=m.n_open,
+        margin=margin,
+        base=base,
+        change=change,
+        lower=_lower(change, margin),
+        lower_before=lower_before,
+        verdict=verdict,
     )
+
+
+def _lower(change: Unpaired | None, margin: float) -> bool:
+    return change is not None and Question("change", margin).answer(change) is Verdict.REGRESSED
 
 
 def _by_item(labels: Sequence[Label]) -> dict[int, list[Label]]:
@@ -180,25 +241,41 @@ def _cell(found: Config, task: str, items: Sequence[Item]) -> str:
     return cell_name(variant, items[0].backend, definition.decoding[0] if definition else "free") if variant else ""
 
 
-def _base(found: Config, store: Store, task: str, cell: str, sheet: Sheet) -> Base | None:
-    """The saved baseline; else the newest whole run of the cell; else the newest earlier review of it."""
+def _fixed_base(found: Config, store: Store, task: str, cell: str) -> Base | None:
+    """The saved baseline; else the newest whole run of the cell."""
     definition = _definition(found, task)
-    if definition is None or definition.task not in OTHER_MEASURE:
-        saved = baseline.load(found.root, task, cell)
-        if saved is not None:
-            return Base(_strict(saved), f"baseline of {saved.started_at[:10]}")
-        newest = next((run for run in store.latest(task) if run.manifest.cell == cell), None)
-        if newest is not None and newest.manifest.limit is None:
-            return Base(_strict(side(newest)), f"run {newest.manifest.run_id}")
-    for name in sheets.reviewed(store):
-        earlier = sheets.load(store, name)
-        if earlier.until > sheet.since:
-            continue
-        items = [i for i in earlier.items if i.task == task and _cell(found, task, [i]) == cell]
-        measured = measure(items, _by_item(sheets.labels_of(store, name)))
-        if measured.strict.n >= FEWEST:
-            return Base(measured.strict, f"review of {name}")
+    if definition is not None and definition.task in OTHER_MEASURE:
+        return None
+    saved = baseline.load(found.root, task, cell)
+    if saved is not None:
+        return Base(_strict(saved), f"baseline of {saved.started_at[:10]}")
+    newest = next((run for run in store.latest(task) if run.manifest.cell == cell), None)
+    if newest is not None and newest.manifest.limit is None:
+        return Base(_strict(side(newest)), f"run {newest.manifest.run_id}")
     return None
+
+
+def _earlier(store: Store, sheet: Sheet) -> Iterator[tuple[Sheet, Mapping[int, Sequence[Label]]]]:
+    """The reviews of the half year before a sheet, the newest first, and what was said."""
+    oldest = (datetime.fromisoformat(sheet.since) - timedelta(weeks=REFERENCE)).isoformat()
+    for name in sheets.reviewed(store):
+        one = sheets.load(store, name)
+        if oldest <= one.since and one.until <= sheet.since:
+            yield one, _by_item(sheets.labels_of(store, name))
+
+
+def _reviews(
+    found: Config, earlier: Sequence[tuple[Sheet, Mapping[int, Sequence[Label]]]], task: str, cell: str
+) -> Iterator[tuple[str, Measured]]:
+    """What each said of one cell, if it said enough; of two over the same days, the newer one."""
+    after = ""
+    for sheet, said in earlier:
+        if after and sheet.until > after:
+            continue
+        measured = measure([i for i in sheet.items if i.task == task and _cell(found, task, [i]) == cell], said)
+        if measured.strict.n >= FEWEST:
+            after = sheet.since
+            yield sheet.sheet, measured
 
 
 def _strict(of: Side) -> Rate:

@@ -71,6 +71,8 @@ def _of_review(found: Config, store: Store, day: date) -> Iterator[Finding]:
     stale = (day - until).days > STALE_DAYS
     for cell in newest.cells:
         standing = _OF_VERDICTS.get(cell.verdict, findings.Standing.NOTED) if cell.verdict else findings.Standing.NOTED
+        if cell.verdict is Verdict.INCONCLUSIVE and cell.lower:
+            standing = findings.Standing.UNDECIDED  # the next review decides
         said = f"{cell.verdict.value}, {words.cell(cell)}" if cell.verdict else words.cell(cell)
         text = f"{cell.task} {cell.cell} in production: review {names[0]}: {said}"
         if stale:

@@ -81,6 +81,10 @@ def verdict(review: Review) -> Verdict:
 
 def _allowed(c: CellReview) -> str:
     margin = f"{100 * c.margin:g} points may be lost"
+    if c.verdict is Verdict.REGRESSED and c.lower_before:
+        return f"{margin}; the review before it was lower, too"
+    if c.verdict is Verdict.INCONCLUSIVE and c.lower:
+        return f"{margin}; lower, but of a year of reviews one or two look so by chance: REGRESSED if the next is, too"
     if c.verdict is Verdict.INCONCLUSIVE:
         return f"{margin}, and too few labels to tell"
     return margin

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,7 +14,7 @@ from harness.compare import CaseOutcome, Side, Verdict
 from harness.errors import ConfigError, StoreError
 from harness.monitor import sheets, weeks, words
 from harness.monitor.sheets import UNCLEAR, Item, Label, Sheet, Wanted
-from harness.monitor.verdicts import Review, is_right, measure, review
+from harness.monitor.verdicts import CellReview, Review, is_right, measure, review
 
 from ..support.project import LABELS, Project
 from .logged import call, log, opened
@@ -89,7 +90,7 @@ def reviewed(project: Project) -> Callable[..., Review]:
 
 @pytest.mark.parametrize(
     ("wrong", "verdict"),
-    [(25, Verdict.REGRESSED), (3, Verdict.OK), (8, Verdict.INCONCLUSIVE)],
+    [(25, Verdict.REGRESSED), (3, Verdict.OK), (8, Verdict.INCONCLUSIVE), (13, Verdict.INCONCLUSIVE)],
 )
 def test_the_week_is_held_against_the_saved_baseline(
     project: Project, reviewed: Callable[..., Review], wrong: int, verdict: Verdict
@@ -100,6 +101,57 @@ def test_the_week_is_held_against_the_saved_baseline(
     assert cell.base
     assert cell.base.words == "baseline of 2026-11-01"
     assert (cell.cell, cell.strict.n, cell.size) == ("local@fake", 100, 400)
+
+
+@pytest.fixture
+def week(project: Project) -> Callable[[int, int], CellReview]:
+    """The review of one week of December: 100 replies, so many of them wrong."""
+
+    def run(number: int, wrong: int) -> CellReview:
+        start = datetime(2026, 12, 7 * number, tzinfo=UTC)
+        stamp = start.isoformat(timespec="milliseconds")
+        log(project, [replace(call("billing"), called_at=stamp) for _ in range(100)])
+        with opened(project) as store:
+            until = (start + timedelta(days=1)).isoformat(timespec="milliseconds")
+            sheet, _ = sheets.draw(store, {"triage": LABELS}, Wanted(stamp, until))
+            labels = [Label(i.item, "anna", "general" if k < wrong else "billing") for k, i in enumerate(sheet.items)]
+            sheets.add_labels(store, sheet.sheet, labels)
+            (cell,) = review(project.load(), store, sheet.sheet).cells
+            return cell
+
+    return run
+
+
+def test_one_lower_week_among_many_is_no_verdict_and_the_second_in_a_row_is(
+    project: Project, week: Callable[[int, int], CellReview]
+) -> None:
+    keep_baseline(project, 282)
+    assert week(1, 6).verdict is Verdict.INCONCLUSIVE
+    first = week(2, 13)
+    assert (first.verdict, first.lower, first.lower_before) == (Verdict.INCONCLUSIVE, True, False)
+    assert "REGRESSED if the next is, too" in words.cell(first)
+    second = week(3, 13)
+    assert (second.verdict, second.lower_before) == (Verdict.REGRESSED, True)
+    assert "the review before it was lower, too" in words.cell(second)
+
+
+def test_a_better_week_in_between_starts_again(project: Project, week: Callable[[int, int], CellReview]) -> None:
+    keep_baseline(project, 282)
+    verdicts = [week(number, wrong).verdict for number, wrong in ((1, 13), (2, 6), (3, 13))]
+    assert verdicts == [Verdict.INCONCLUSIVE] * 3
+
+
+def test_without_a_baseline_a_week_is_held_against_all_reviews_before_it(
+    week: Callable[[int, int], CellReview],
+) -> None:
+    bases = [week(number, wrong).base for number, wrong in ((1, 4), (2, 6), (3, 5))]
+    assert bases[0] is None
+    assert bases[1] is not None
+    assert bases[2] is not None
+    assert (bases[1].strict.n, bases[2].strict.n) == (100, 200)
+    assert bases[2].strict.value == pytest.approx(0.95)
+    assert bases[2].words.startswith("2 earlier reviews, the newest 2026-w5")
+    assert week(4, 20).verdict is Verdict.REGRESSED
 
 
 def test_without_a_baseline_there_is_nothing_to_hold_it_against(reviewed: Callable[..., Review]) -> None:

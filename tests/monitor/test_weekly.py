@@ -62,6 +62,18 @@ def test_the_newest_review_is_in_it_until_it_is_stale(project: Project) -> None:
     assert (late.standing, "that week ended on 2026-11-26" in late.text) == (Standing.NOTED, True)
 
 
+def test_a_review_that_is_lower_for_the_first_time_leaves_the_week_undecided(project: Project) -> None:
+    keep_baseline(project, 282)
+    log(project, [call("billing", days_ago=1 + i / 100) for i in range(100)])
+    with opened(project) as store:
+        sheet, _ = sheets.draw(store, {"triage": ("billing", "general")}, Wanted(SINCE, UNTIL))
+        labels = [Label(i.item, "anna", "general" if k < 13 else "billing") for k, i in enumerate(sheet.items)]
+        sheets.add_labels(store, sheet.sheet, labels)
+    last = found(project)[-1]
+    assert last.standing is Standing.UNDECIDED
+    assert "INCONCLUSIVE, strict accuracy 87.0%" in last.text
+
+
 def test_the_weekly_run_tells_it_all(harness: Terminal, served: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.report.write", lambda *_: None)  # the page takes longer than all the rest
     log(served, weeks(14, 120, broken=[0.5]))
