@@ -18,13 +18,15 @@ from .test_faults import until
 EVERY_S = 0.1
 
 
-def says(server: Lean, name: str, delay_s: float) -> None:
-    """The server answers with its name and the number it is asked for."""
+def says(server: Lean, name: str, delay_s: float, each_s: float = 0.0) -> None:
+    """The server answers with its name and the number it is asked for, the higher the later."""
 
     def answer(asked: dict[str, Any]) -> Act:
         text = asked["messages"][-1]["content"]
         number = re.search(r"\d+", text)
-        return Act(f"{name} {number[0]}" if number else "ok", delay_s=0 if text == WARM_UP else delay_s)
+        if number is None or text == WARM_UP:
+            return Act("ok")
+        return Act(f"{name} {number[0]}", delay_s=delay_s + each_s * int(number[0]))
 
     server.answer = answer
 
@@ -71,7 +73,7 @@ def test_where_nobody_else_can_answer_every_call_fails_clearly_or_is_answered(de
     from harness.errors import AllBackendsFailed
 
     desk.api.kill()
-    says(desk.local, "home", 0.1)
+    says(desk.local, "home", 0.1, each_s=0.005)
 
     async def main() -> list[str | BaseException]:
         async with desk.router() as router:
