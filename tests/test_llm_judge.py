@@ -61,7 +61,7 @@ def test_an_opinion_stands_beside_the_judges_agreement(harness: Terminal, projec
     ended = harness("judge", "brief/fake", "--backend", "fake", "-o", "opinion.json")
     assert ended.code == 0, ended.err
     assert "acceptable 50.0% (15–85) of 4 replies" in ended.out
-    assert "its agreement with people on 8 labelled rows: kappa 1.00" in ended.out
+    assert "agreement with people on 8 labelled rows: kappa 1.00" in ended.out
     saved = json.loads((project.root / "opinion.json").read_text())
     assert (saved["accepted"]["hits"], saved["agreed"]["n"], saved["unread"]) == (2, 8, 0)
 

@@ -52,6 +52,7 @@ def export(
     from harness import api, batch
     from harness.cli._common import complain, note
     from harness.errors import ConfigError
+    from harness.report.text import plural
 
     options = _options(evals, backend, variant, version, decoding, limit, split)
     with api.project() as (project, store):
@@ -62,7 +63,7 @@ def export(
         written, left_out = batch.export(cells, output)
     for line in left_out:
         complain(line, "note")
-    typer.echo(f"{output}: {written:,} requests of {len(cells)} cells")
+    typer.echo(f"{output}: {plural(written, 'request')} of {plural(len(cells), 'cell')}")
     if written > batch.MOST_REQUESTS or output.stat().st_size > batch.MOST_BYTES:
         limits = f"{batch.MOST_REQUESTS:,} requests and {batch.MOST_BYTES // 1_000_000} MB"
         note(f"OpenAI takes {limits} a file: `harness run --batch` splits; vllm run-batch takes any number")

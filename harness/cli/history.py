@@ -118,7 +118,7 @@ def _trend(project: Config, store: Store, trend: Trend, *, split: bool) -> Rende
     from rich.table import Table
     from rich.text import Text
 
-    from harness.report.text import rate_text, visible
+    from harness.report.text import plural, rate_text, visible
     from harness.trend import sparkline
 
     newest = trend.points[-1]
@@ -129,7 +129,7 @@ def _trend(project: Config, store: Store, trend: Trend, *, split: bool) -> Rende
         (sparkline([point.strict for point in trend.points], _blocks()), "cyan"),
         ("  ", ""),
         (rate_text(newest.strict), "bold"),
-        (f" strict accuracy of {newest.strict.n:,} cases", ""),
+        (f" strict accuracy of {plural(newest.strict.n, 'case')}", ""),
     )
     facts = Table(box=None, padding=(0, 2, 0, 2), pad_edge=True, show_header=False)
     facts.add_column(style="dim", no_wrap=True)

@@ -62,16 +62,16 @@ def judge(
 
 
 def _told(o: Opinion) -> list[str]:
-    from harness.report.text import rate_text, visible
+    from harness.report.text import plural, rate_text, visible
 
     a = o.agreement
     kappa = f"kappa {a.value:.2f} ({a.low:.2f} to {a.high:.2f})"
     lines = [
-        visible(f"{o.judge}: {o.label} {rate_text(o.accepted)} of {o.accepted.n} replies"),
-        f"its agreement with people on {o.agreed.n} labelled rows: {kappa}, the same label in {rate_text(o.agreed)}",
+        visible(f"{o.judge}: {o.label} {rate_text(o.accepted)} of {plural(o.accepted.n, 'reply', 'replies')}"),
+        f"agreement with people on {plural(o.agreed.n, 'labelled row')}: {kappa}, same label in {rate_text(o.agreed)}",
     ]
     if o.unread:
-        lines.append(f"it gave no label to {o.unread} replies, which are in no figure")
+        lines.append(f"it gave no label to {plural(o.unread, 'reply', 'replies')}: in no figure")
     if not a.low > ENOUGH:
         lines.append("its agreement is not shown to be substantial (kappa above 0.6): do not decide by it")
     return lines

@@ -120,7 +120,7 @@ def _shown(found: Watch) -> RenderableType:
 
     from harness.monitor import weeks, words
     from harness.monitor.signals import LOOKS, YEARLY, Standing
-    from harness.report.text import visible
+    from harness.report.text import plural, visible
 
     colours = {Standing.WORSE: "bold red", Standing.CHANGED: "bold yellow", Standing.STEADY: "green"}
     parts: list[RenderableType] = [Text(f"production in {weeks.name(found.week)}", style="bold")]
@@ -128,7 +128,7 @@ def _shown(found: Watch) -> RenderableType:
         parts.append(Text("no calls in that week"))
     for task, n in found.calls.items():
         told = [signal for signal in found.signals if signal.task == task]
-        before = f"{n:,} calls; weeks before it: {found.n_before[task]}"
+        before = f"{plural(n, 'call')}; weeks before it: {found.n_before[task]}"
         parts.append(Text.assemble("\n", (visible(task), "bold"), f"  {before}"))
         if not n:
             continue
@@ -161,9 +161,10 @@ def _reach(found: list[Reach], baseline_cases: int, margin: float) -> Renderable
     from rich.text import Text
 
     from harness.monitor.power import SURE
+    from harness.report.text import plural
 
     first = found[0]
-    fell = f"{first.baseline:.1%} on {baseline_cases:,} cases, fallen to {first.drop_to:.1%}"
+    fell = f"{first.baseline:.1%} on {plural(baseline_cases, 'case')}, fallen to {first.drop_to:.1%}"
     head = f"{fell}; {100 * margin:g} points may be lost"
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
     for heading in (

@@ -73,7 +73,7 @@ def import_(
     from harness import api
     from harness.metrics.summary import summarize
     from harness.port import Naming, Source, Wanted, read_run
-    from harness.report.text import rate_text, visible
+    from harness.report.text import plural, rate_text, visible
 
     wanted = Wanted(
         id=id_column,
@@ -95,8 +95,8 @@ def import_(
     for title, rate in (("strict", rates.strict), ("lenient", rates.lenient), ("compliance", rates.compliance)):
         typer.echo(f"{title:11} {rate_text(rate)}")
     if summary.n_errors:
-        typer.echo(f"{'errors':11} {summary.n_errors} rows have no reply; they are no wrong answers")
-    typer.echo(f"imported {found.run.manifest.n_cases} cases as {name}: run {found.run.manifest.run_id}")
+        typer.echo(f"{'errors':11} {plural(summary.n_errors, 'row')} without a reply: no wrong answers")
+    typer.echo(f"imported {plural(found.run.manifest.n_cases, 'case')} as {name}: run {found.run.manifest.run_id}")
 
 
 def export(

@@ -14,6 +14,7 @@ from harness.monitor.kinds import labels_of
 from harness.monitor.signals import Signal, Standing, Watch
 from harness.report import findings
 from harness.report.findings import Finding
+from harness.report.text import plural
 from harness.store import Store
 
 STALE_DAYS = 14
@@ -48,7 +49,9 @@ def _of_watch(watch: Watch) -> Iterator[Finding]:
             continue
         if not (told := by_task.get(task, [])) or any(s.standing is Standing.TOO_EARLY for s in told):
             why = words.too_early(watch, task)
-            yield Finding(findings.Standing.NOTED, f"{task} in production: {n:,} calls in {named}; too early: {why}")
+            yield Finding(
+                findings.Standing.NOTED, f"{task} in production: {plural(n, 'call')} in {named}; too early: {why}"
+            )
             continue
         alarms = [s for s in told if s.standing in _OF_SIGNALS]
         for s in alarms:
@@ -56,7 +59,7 @@ def _of_watch(watch: Watch) -> Iterator[Finding]:
             yield Finding(_OF_SIGNALS[s.standing], text)
         if not alarms:
             steady = ", ".join(s.name for s in told)
-            text = f"{task} in production: steady in {named}, {n:,} calls: {steady}"
+            text = f"{task} in production: steady in {named}, {plural(n, 'call')}: {steady}"
             yield Finding(findings.Standing.PASSED, text)
 
 

@@ -67,7 +67,7 @@ def imported(harness: Terminal, *more: str) -> Ended:
 def test_the_file_is_what_vllm_run_batch_takes(exported: Project, harness: Terminal, server: FakeOpenAI) -> None:
     """Each line with the four keys of its `BatchRequestInput`, each body what the server would be asked."""
     ended = harness("batch", "export", "-b", "fake", "--variant", "local", "-o", "requests.jsonl")
-    assert (ended.code, ended.out) == (0, "requests.jsonl: 4 requests of 1 cells\n"), ended.err
+    assert (ended.code, ended.out) == (0, "requests.jsonl: 4 requests of 1 cell\n"), ended.err
     lines = requests(exported)
     assert [(set(line), line["method"], line["url"]) for line in lines] == [
         ({"custom_id", "method", "url", "body"}, "POST", "/v1/chat/completions")
