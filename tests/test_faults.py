@@ -1,6 +1,6 @@
 """Whatever a server does on the wire, a case ends with its own answer or with an error: never another's, never a hang.
 
-What is a matter of the reply's text alone is in tests/backends/test_openai.py; time-outs, retries and storms are in
+What is a matter of the reply's text alone is in tests/backends/openai; time-outs, retries and storms are in
 tests/engine, processes that are killed in test_kill.py. `bench/faults.py` does all of it to the real command at length.
 """
 

@@ -20,7 +20,7 @@ from .support.postgres import Postgres, running
 from .support.project import Project
 from .support.running import cases, config_of
 from .support.servers import FakeOpenAI, Reply
-from .test_store import manifest
+from .support.stored import manifest
 
 RUN = "20250601-1000-aaaa"
 ANNA, BERT = "elsewhere:1:a", "elsewhere:2:b"

@@ -20,7 +20,7 @@ from harness.store import Store, open_store
 from harness.types import CallError, FieldCounts
 
 from .support.postgres import Postgres, running
-from .test_store import manifest, result
+from .support.stored import manifest, result
 
 OLD = Path(__file__).parent / "data" / "store_format1.db"
 """Written by format 1: a run with a failed call, one with repeats that is not finished, tool calls, a vector."""

@@ -24,7 +24,7 @@ from .support.postgres import PASSWORD, Postgres, running
 from .support.project import Project
 from .support.running import cases, config_of
 from .support.servers import FakeOpenAI, Reply
-from .test_store import NASTY, failure, manifest, result
+from .support.stored import NASTY, failure, manifest, result
 
 RUN = "20250601-1000-aaaa"
 

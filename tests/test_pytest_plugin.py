@@ -13,9 +13,9 @@ import pytest
 import scipy.stats  # noqa: F401
 import sklearn.metrics  # noqa: F401
 
+from .support.knowing import knows
 from .support.project import Project
 from .support.servers import FakeOpenAI, Reply
-from .test_cli import knows
 
 pytest_plugins = ["pytester"]
 

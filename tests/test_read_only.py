@@ -19,7 +19,7 @@ from harness.store import open_store
 from .support.cli import Terminal
 from .support.project import Project
 from .support.servers import FakeOpenAI
-from .test_store import manifest, result
+from .support.stored import manifest, result
 
 RUN = "20250601-1000-aaaa"
 

@@ -17,7 +17,7 @@ from harness.errors import StoreError
 from harness.recording import FORMAT, Recorder, Recording
 from harness.types import Case, Manifest, ModelInfo, Response, Result
 
-from .test_store import NASTY, failure, manifest, result
+from .support.stored import NASTY, failure, manifest, result
 
 FINGERPRINT = {"model": "m", "model_digest": "sha256:1", "engine": "e", "backend_hash": "of url and options"}
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +18,9 @@ from harness import database
 from harness.errors import StoreError
 from harness.migrations import FORMAT
 from harness.store import Store, open_store
-from harness.types import CallError, Case, Manifest, Reading, Response, Result, Score
+from harness.types import Case, Reading, Response, Result, Score
 
-NASTY = "emoji \U0001f600, half of one \ud83d, nul \x00, quote ' \" \\, newline\r\n, rtl \u202e, {% system %}"
-
-
-def manifest(run_id: str = "20250601-1000-aaaa", **more: Any) -> Manifest:
-    known: dict[str, Any] = {
-        "eval": "triage",
-        "task": "classification",
-        "variant": "local",
-        "backend": "fake",
-        "prompt": "triage/v1",
-        "dataset": "tickets",
-        "split": "test",
-        "limit": None,
-        "labels": ("billing", "technical"),
-        "n_cases": 2,
-        "started_at": "2025-06-01T10:00:00.000+00:00",
-        "fingerprint": {"model": "m", "note": NASTY},
-    }
-    return Manifest(run_id, **(known | more))
-
-
-def result(case_id: str = "t-1", text: str = "billing", **more: Any) -> Result:
-    case = Case(case_id, {"text": f"ticket {case_id}"}, "billing", ("hard",), "test", "author", "d1")
-    reading = Reading("billing", "billing", compliant=True)
-    known = {"answered_at": "2025-06-01T10:00:01.000+00:00"}
-    return Result(
-        case, Response(text, "stop"), reading, Score(strict=True, lenient=True), f"key-{case_id}", **(known | more)
-    )
-
-
-def failure(case_id: str = "t-1", **more: Any) -> Result:
-    error = CallError("rate_limit", "slow down", status=429, retryable=True, retry_after_s=2.5)
-    return replace(result(case_id), response=Response(error=error), reading=None, score=None, **more)
+from .support.stored import NASTY, failure, manifest, result
 
 
 @pytest.fixture
@@ -158,75 +125,18 @@ def test_many_thousand_results_fit_into_one_save(begun: Store) -> None:
     assert len(begun.answers("model", [one.request_key for one in many])) == 5000
 
 
+def test_the_records_are_plain_json_that_other_tools_can_read(begun: Store, path: Path) -> None:
+    begun.save("20250601-1000-aaaa", [result(text="gr\u00fcn \U0001f600")])
+    with sqlite3.connect(path) as connection:
+        record, row = connection.execute("SELECT record, row FROM results JOIN cases USING (row_hash)").fetchone()
+    assert json.loads(record)["response"]["text"] == "gr\u00fcn \U0001f600"
+    assert json.loads(row)["id"] == "t-1"
+
+
 def count(path: Path, table: str) -> int:
     with sqlite3.connect(path) as connection:
         found: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
     return found
-
-
-# Finding
-
-
-@pytest.mark.parametrize("reference", ["20250601-1000-aaaa", "20250601-1000", "20250601-1000-a"])
-def test_a_run_is_found_by_the_beginning_of_its_id(begun: Store, reference: str) -> None:
-    assert begun.load(reference).manifest.run_id == "20250601-1000-aaaa"
-
-
-def test_an_unknown_or_ambiguous_beginning_is_told(begun: Store) -> None:
-    begun.begin(manifest("20250601-1000-aabb"), plan_key="plan", model_key="model")
-    with pytest.raises(StoreError, match=r"several runs start with '20250601-1000-aa'.*`harness history` lists them"):
-        begun.load("20250601-1000-aa")
-    for unknown in ("2024", "%", "_0250601-1000-aaaa", "20250601-1000-aaaa-and-more", "\\"):
-        with pytest.raises(StoreError, match="no run "):
-            begun.load(unknown)
-
-
-def test_a_whole_id_that_others_only_begin_with_is_no_ambiguity(store: Store) -> None:
-    for run_id in ("r-1-c", "r-1-b", "r-1", "r-1-a"):
-        store.begin(manifest(run_id), plan_key="plan", model_key="model")
-    assert store.load("r-1").manifest.run_id == "r-1"
-
-
-def test_runs_are_listed_newest_first_and_by_eval(store: Store) -> None:
-    for day in (1, 3, 2):
-        when = f"2025-06-0{day}T10:00:00Z"
-        store.begin(manifest(f"r{day}", started_at=when, eval=f"e{day % 2}"), plan_key="p", model_key="m")
-    assert [m.run_id for m in store.manifests()] == ["r3", "r2", "r1"]
-    assert [m.run_id for m in store.manifests("e1")] == ["r3", "r1"]
-    assert [m.run_id for m in store.manifests(limit=1)] == ["r3"]
-
-
-def test_the_latest_of_a_cell_is_the_newest_that_is_finished(store: Store) -> None:
-    for day, finished in ((1, "x"), (2, "x"), (3, None)):
-        one = manifest(f"r{day}", started_at=f"2025-06-0{day}T10:00:00Z", finished_at=finished)
-        store.begin(one, plan_key="p", model_key="m")
-    store.begin(manifest("other", backend="other", finished_at="x"), plan_key="p", model_key="m")
-    assert [run.manifest.run_id for run in store.latest("triage")] == ["r2", "other"]
-
-
-def test_the_unfinished_run_of_a_plan_is_the_newest_one(store: Store) -> None:
-    assert store.unfinished("plan") is None
-    for day in (1, 2):
-        store.begin(manifest(f"r{day}", started_at=f"2025-06-0{day}T10:00:00Z"), plan_key="plan", model_key="m")
-    found = store.unfinished("plan")
-    assert found is not None
-    assert found.run_id == "r2"
-    store.finish(replace(found, finished_at="x"))
-    store.finish(manifest("r1", finished_at="x"))
-    assert store.unfinished("plan") is None
-    assert store.unfinished("another plan") is None
-
-
-def test_answers_are_those_of_the_same_model_newest_first_and_never_failures(begun: Store) -> None:
-    begun.begin(manifest("later"), plan_key="plan", model_key="model")
-    begun.begin(manifest("elsewhere"), plan_key="plan", model_key="another model")
-    begun.save("20250601-1000-aaaa", [result("t-1", text="old"), failure("t-2")])
-    begun.save("later", [result("t-1", text="new", answered_at="2025-06-02T10:00:00Z")])
-    begun.save("elsewhere", [result("t-1", text="foreign", answered_at="2025-06-03T10:00:00Z")])
-    found = begun.answers("model", ["key-t-1", "key-t-2", "key-t-3"])
-    assert {key: (response.text, when) for key, (response, when) in found.items()} == {
-        "key-t-1": ("new", "2025-06-02T10:00:00Z")
-    }
 
 
 # The file
@@ -368,11 +278,3 @@ def test_a_url_that_cannot_be_used_is_told_without_its_password(url: str) -> Non
     message = opening(url)
     assert "cannot be used" in message
     assert "secret" not in message
-
-
-def test_the_records_are_plain_json_that_other_tools_can_read(begun: Store, path: Path) -> None:
-    begun.save("20250601-1000-aaaa", [result(text="gr\u00fcn \U0001f600")])
-    with sqlite3.connect(path) as connection:
-        record, row = connection.execute("SELECT record, row FROM results JOIN cases USING (row_hash)").fetchone()
-    assert json.loads(record)["response"]["text"] == "gr\u00fcn \U0001f600"
-    assert json.loads(row)["id"] == "t-1"

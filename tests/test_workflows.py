@@ -77,7 +77,7 @@ def test_what_they_run_is_there(harness: Terminal) -> None:
     (command,) = [shlex.split(line)[1:] for line in scripts if line.startswith(".venv/bin/harness ")]
     assert harness(*command, "--help").code == 0
     (tests,) = [line for line in scripts if " -m pytest " in line]
-    plugin = (ROOT / "harness/pytest_plugin.py").read_text(encoding="utf-8")
+    plugin = (ROOT / "harness/pytest_plugin/__init__.py").read_text(encoding="utf-8")
     assert all(f'"{flag}"' in plugin for flag in re.findall(r"--[a-z-]+", tests))
 
 

@@ -1,4 +1,4 @@
-"""What is the SDK's alone: everything that both ways do is in test_openai.py, test_transport.py and test_roads.py."""
+"""What is the SDK's alone: everything that both ways do is in test_roads.py and the folders openai and transport."""
 
 from __future__ import annotations
 

@@ -1,0 +1,88 @@
+"""`pytest evals/`: one test per gate of each cell, and fixtures for tests of one's own.
+
+Loaded by pytest in every project where this package is installed, so nothing is imported until an eval is collected.
+A run is made once and shared among the tests, also among the workers of `pytest -n`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from harness.pytest_plugin._fixtures import compare_to_baseline, run_eval
+from harness.pytest_plugin._items import EvalFile
+from harness.pytest_plugin._runs import SESSION
+from harness.pytest_plugin._summary import pytest_terminal_summary
+
+__all__ = [
+    "compare_to_baseline",
+    "pytest_addoption",
+    "pytest_collect_file",
+    "pytest_configure",
+    "pytest_terminal_summary",
+    "run_eval",
+]
+
+EVALS_FOLDER = "evals"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options that only concern evals."""
+    group = parser.getgroup("harness", "prompt portability evals (pytest evals/)")
+    group.addoption(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run evals on this backend of harness.toml, which then must be there; repeatable (default: all that are)",
+    )
+    group.addoption(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run this prompt variant; repeatable (default: the one that a backend is tuned for)",
+    )
+    group.addoption(
+        "--update-baselines",
+        action="store_true",
+        help="save what each eval's own cells come to as evals/baselines/*.json, and show what that changes",
+    )
+    group.addoption(
+        "--eval-demo",
+        action="store_true",
+        help="ask no more cases than an eval's demo_limit; gates are not judged on such a sample",
+    )
+    group.addoption(
+        "--eval-report",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write a report of all runs: .html .json .jsonl .csv .md; repeatable",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All workers of one session share its name."""
+    if paths := config.getoption("--eval-report"):
+        from harness.errors import HarnessError
+        from harness.report import check_path
+
+        try:
+            for path in paths:
+                check_path(Path(path))
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from None
+    worker = getattr(config, "workerinput", None)
+    config.stash[SESSION] = worker["testrunuid"] if worker else uuid.uuid4().hex
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """`evals/*.toml` of a project, which is a folder with a harness.toml."""
+    if file_path.suffix != ".toml" or file_path.parent.name != EVALS_FOLDER:
+        return None
+    if not (file_path.parent.parent / "harness.toml").is_file():
+        return None
+    return EvalFile.from_parent(parent, path=file_path)

@@ -1,0 +1,60 @@
+"""The fixtures for tests of one's own: a cell's report, and its comparison with the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.pytest_plugin._runs import RUN_PROPERTY, project, shared_run
+
+if TYPE_CHECKING:
+    from harness.compare import Comparison
+    from harness.report import CellReport
+
+
+@pytest.fixture
+def run_eval(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
+    """`run_eval("ticket_triage")` -> the report of a cell: its summary, results and manifest.
+
+    `backend`: default the first of `--backend`, else the pair's candidate. `variant`: default the one the backend is
+    tuned for. The test is skipped where the backend is not there, unless `--backend` named it.
+    """
+
+    def run_one(name: str, *, backend: str | None = None, variant: str | None = None) -> CellReport:
+        from harness.report import build
+
+        folder = request.path
+        with project(folder) as (found, _, planned):
+            chosen = backend or next(iter(request.config.getoption("--backend")), None)
+            chosen = chosen or (found.pair.candidate if found.pair else next(iter(found.backends)))
+            (cell,) = planned(request.config, [name], (chosen,), (variant,) if variant else ())
+        run = shared_run(request.config, folder, cell)
+        request.node.user_properties.append((RUN_PROPERTY, run.manifest.run_id))
+        return build([run]).evals[0].cells[0]
+
+    return run_one
+
+
+@pytest.fixture
+def compare_to_baseline(request: pytest.FixtureRequest) -> Callable[[CellReport], Comparison]:
+    """`compare_to_baseline(run_eval("ticket_triage"))` -> the comparison: its verdict, flips, and what has changed.
+
+    The margin is the eval's `max_regression`, else 0.03. Fails where the cell has no baseline.
+    """
+
+    def compared(cell: CellReport) -> Comparison:
+        from harness import evals, judging
+        from harness.compare import side
+        from harness.types import Run
+
+        with project(request.path) as (found, _, _planned):
+            (definition,) = evals.find(found.root, [cell.manifest.eval])
+            own = side(Run(cell.manifest, cell.results))
+            comparison = judging.to_baseline(found.root, own, definition.gates.max_regression)
+        if comparison is None:
+            pytest.fail(f"{own.eval} {own.cell} has no baseline: `harness baseline save {own.eval}`", pytrace=False)
+        return comparison
+
+    return compared

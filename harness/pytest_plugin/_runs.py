@@ -1,0 +1,96 @@
+"""One run per cell and session, whoever needs it: the tests of an eval and the workers of `pytest -n` share it.
+
+The first that needs a run makes it under a lock, the others read it from the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import gettempdir
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.config import Config
+    from harness.engine import Outcome
+    from harness.plan import Cell
+    from harness.store import Store
+    from harness.types import Run
+
+RUN_PROPERTY = "harness_run"
+UPDATE_PROPERTY = "harness_baseline"
+
+SESSION = pytest.StashKey[str]()
+"""The name that all workers of a session share."""
+
+
+class GateFailed(Exception):
+    """A gate did not pass."""
+
+
+def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
+    """The run of a cell, made once in a session whoever needs it first; skips the test where its backend is missing."""
+    from filelock import FileLock
+
+    from harness import api
+    from harness.errors import Interrupted
+    from harness.listener import Listener
+
+    with project(start) as (found, store, _):
+        folder = Path(gettempdir()) / f"harness-pytest-{config.stash[SESSION]}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        key = hashlib.sha256(f"{cell.definition.path}\n{cell.name}".encode()).hexdigest()[:16]
+        told = folder / f"{key}.json"
+        with FileLock(folder / f"{key}.lock"):
+            if not told.exists():
+                named = tuple(config.getoption("--backend"))
+                try:
+                    outcome = api.execute(found, store, [cell], api.Options(backend=named), Listener())
+                except Interrupted as error:  # Ctrl-C ends the session, not this test alone
+                    raise KeyboardInterrupt(str(error)) from None
+                told.write_text(json.dumps(_told(outcome)), encoding="utf-8")
+        saved = json.loads(told.read_text(encoding="utf-8"))
+        if saved["skipped"]:
+            pytest.skip(saved["skipped"])
+        if saved["failure"]:
+            raise GateFailed(saved["failure"])
+        return store.load(saved["run_id"])
+
+
+def _told(outcome: Outcome) -> dict[str, str]:
+    """What the other tests of the session must know."""
+    return {
+        "run_id": outcome.runs[0].manifest.run_id if outcome.runs else "",
+        "skipped": outcome.skipped[0][1] if outcome.skipped else "",
+        "failure": str(outcome.failures[0]) if outcome.failures else "",
+    }
+
+
+@contextmanager
+def project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Cell]]]]:
+    """The project around `start`, its open store, and what plans cells as pytest's options say."""
+    from harness import api
+
+    with api.project(start if start.is_dir() else start.parent) as (found, store):
+
+        def planned(
+            config: pytest.Config, names: list[str], backends: tuple[str, ...] = (), variants: tuple[str, ...] = ()
+        ) -> list[Cell]:
+            variant = variants or tuple(config.getoption("--variant"))
+            backend = backends or tuple(config.getoption("--backend"))
+            options = api.Options(
+                backend=backend,
+                variant=variant,
+                own_variant_only=not variant,
+                demo=config.getoption("--eval-demo"),
+                whole=True,
+            )
+            cells = api.cells(found, store, names, options)
+            return [cell for cell in cells if cell.decoding == cell.definition.decoding[0]]
+
+        yield found, store, planned

@@ -1,0 +1,56 @@
+"""What pytest prints below the tests: the matrix of all runs of the session. And the reports that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.pytest_plugin._runs import RUN_PROPERTY, UPDATE_PROPERTY, project
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The matrix of all runs of the session, and the reports that were asked for."""
+    reports = [one for group in terminalreporter.stats.values() for one in group if isinstance(one, pytest.TestReport)]
+    run_ids = list(dict.fromkeys(v for one in reports for key, v in one.user_properties if key == RUN_PROPERTY))
+    if not run_ids:
+        return
+    from harness.report import asked_by, build, write
+
+    with project(_root_of(config)) as (found, store, _):
+        runs = sorted((store.load(str(run_id)) for run_id in run_ids), key=lambda r: (r.manifest.eval, r.manifest.cell))
+        built = build(runs, asked=asked_by(found, {run.manifest.eval for run in runs}))
+    terminalreporter.section("evals")
+    terminalreporter.write(_as_text(built))
+    for line in sorted({str(v) for one in reports for key, v in one.user_properties if key == UPDATE_PROPERTY}):
+        terminalreporter.write_line(f"baseline {line}")
+    for name in config.getoption("--eval-report"):
+        path = config.invocation_params.dir / name
+        write(built, path)
+        terminalreporter.write_line(f"report: {path}")
+
+
+def _root_of(config: pytest.Config) -> Path:
+    """The folder of the project that was tested."""
+    candidates: Iterable[Path] = (
+        config.invocation_params.dir / str(arg).split("::")[0] for arg in (*config.args, config.rootpath)
+    )
+    for path in candidates:
+        for folder in (path, *path.parents):
+            if (folder / "harness.toml").is_file():
+                return folder
+    return config.rootpath
+
+
+def _as_text(built: Any) -> str:
+    import io
+
+    from rich.console import Console
+
+    from harness.report.terminal import matrix
+
+    sink = io.StringIO()
+    Console(file=sink, width=100, highlight=False, no_color=True).print(matrix(built))
+    return sink.getvalue()

@@ -1,0 +1,79 @@
+"""Who is there: the models that a server of the OpenAI protocol lists, and what it tells of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness import backends
+from harness.errors import BackendError, BackendUnavailable
+
+from ...support.asking import ask, configured, identify
+from ...support.servers import MODEL, FakeOpenAI, Reply, closing, error
+from .conftest import KEY
+
+pytestmark = pytest.mark.usefixtures("way")
+
+
+def test_a_wrong_name_on_the_hosted_service_gets_the_nearest_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(FakeOpenAI("gpt-4o", "gpt-4o-mini", "o3")) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        with pytest.raises(BackendError, match=r"no model 'gpt4o' \(did you mean 'gpt-4o'\?\)"):
+            identify(configured("openai", model="gpt4o"))
+
+
+def test_a_compatible_server_that_lists_another_model_is_tried_and_that_is_noted(server: FakeOpenAI) -> None:
+    config = configured("openai", server.base_url, model="other")
+    assert identify(config).note == "the server lists fake-model, not other"
+    assert ask(config)[0].text == "billing"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=404, json={}),
+        Reply(status=500, json={}),
+        Reply(body=b"<html>", headers={"content-type": "text/html"}),
+        Reply(body=b'{"object": "list", "data": [1'),
+        Reply(json={"data": ["fake-model"]}),
+        Reply(json={"data": None}),
+        Reply(json=[]),
+        Reply(body=b"\xff\xfe\xfd"),
+    ],
+)
+def test_a_server_without_a_list_of_models_is_asked_all_the_same(server: FakeOpenAI, reply: Reply) -> None:
+    server.page("/v1/models", reply)
+    info = identify(configured("openai", server.base_url))
+    assert (info.model, info.engine, info.note) == (MODEL, "openai", "")
+
+
+def test_a_refused_key_shows_before_anything_is_asked(hosted: FakeOpenAI) -> None:
+    hosted.page("/v1/models", error(401, f"no: {KEY}"))
+    with pytest.raises(BackendError, match=r"refuses the key \(401\)"):
+        identify(configured("openai"))
+
+
+@pytest.mark.parametrize("meta", [None, "x", [], {"ftype": "Q4_K - Medium", "n_params": 7}])
+def test_what_a_llama_cpp_server_tells_of_its_model_is_kept(server: FakeOpenAI, meta: Any) -> None:
+    server.page("/v1/models", Reply(json={"data": [{"id": MODEL, "meta": meta}]}))
+    info = identify(configured("openai", server.base_url))
+    expected = ("Q4_K - Medium", "7") if isinstance(meta, dict) else ("", "")
+    assert (info.quantization, info.parameters) == expected
+
+
+def test_a_hosted_service_that_the_environment_moves_elsewhere_is_not_taken_for_openai(hosted: FakeOpenAI) -> None:
+    assert identify(configured("openai")).engine == f"openai at {hosted.base_url}"
+
+
+def test_a_password_in_the_address_is_never_shown(unused_port: int) -> None:
+    config = configured("openai", f"http://me:secret@127.0.0.1:{unused_port}/v1")
+    with pytest.raises(BackendUnavailable) as caught:
+        identify(config)
+    assert "secret" not in str(caught.value)
+
+
+def test_only_a_server_of_ones_own_is_warmed_up(hosted: FakeOpenAI) -> None:
+    assert not backends.connect(configured("openai")).warm_up
+    assert backends.connect(configured("openai", hosted.base_url)).warm_up

@@ -1,0 +1,114 @@
+"""What is read of a reply over the OpenAI protocol, and what is no reply: another format, too much, half of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from harness.backends._http import MAX_REPLY_CHARS
+
+from ...support.asking import ask, configured, request
+from ...support.protocol import error_of
+from ...support.servers import MODEL, FakeOpenAI, Reply, completion
+from .conftest import reply_to_one
+
+pytestmark = pytest.mark.usefixtures("way")
+
+
+# What is read
+
+
+def test_a_reply_is_read_with_its_usage_model_and_time(server: FakeOpenAI) -> None:
+    response = reply_to_one(server, Reply("technical", delay_s=0.05))
+    assert (response.text, response.finish_reason) == ("technical", "stop")
+    assert (response.prompt_tokens, response.completion_tokens) == (11, 3)
+    assert response.model == f"{MODEL} fp_fake"
+    assert response.latency_s is not None
+    assert 0.05 <= response.latency_s < 4
+
+
+def test_a_reply_cut_off_at_max_tokens_says_so(server: FakeOpenAI) -> None:
+    assert reply_to_one(server, Reply(json=completion("The cat", finish_reason="length"))).truncated
+
+
+def test_a_refusal_is_kept_beside_the_empty_text(server: FakeOpenAI) -> None:
+    response = reply_to_one(server, Reply(json=completion(None, refusal="I can't help with that.")))
+    assert (response.text, response.refusal, response.error) == ("", "I can't help with that.", None)
+
+
+def test_tool_calls_are_kept(server: FakeOpenAI) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "refund", "arguments": '{"id": 7}'}}
+    response = reply_to_one(server, Reply(json=completion(None, finish_reason="tool_calls", tool_calls=[call])))
+    assert response.tool_calls == (call,)
+
+
+def test_usage_may_be_missing(server: FakeOpenAI) -> None:
+    body = {key: value for key, value in completion().items() if key not in ("usage", "system_fingerprint")}
+    response = reply_to_one(server, Reply(json=body))
+    assert (response.text, response.prompt_tokens, response.model) == ("billing", None, MODEL)
+
+
+def test_an_emoji_half_an_emoji_and_a_nul_come_through_as_they_are(server: FakeOpenAI) -> None:
+    text = "ok \U0001f600 \ud83d \x00 end"
+    assert reply_to_one(server, Reply(json=completion(text))).text == text
+
+
+# What is no reply
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"<html><body>Welcome to nginx!</body></html>", "not a chat completion"),
+        (json.dumps(completion()).encode()[:80], "not a chat completion"),
+        (b"", "not a chat completion"),
+        (b'{"text": "\xff\xfe"}', "not a chat completion"),
+        (b"[]", "not a chat completion"),
+        (b"null", "not a chat completion"),
+        (b"{}", "without choices"),
+        (b'{"choices": []}', "without choices"),
+        (b'{"choices": null}', "without choices"),
+        (b'{"choices": {"0": "x"}}', "without a usable message"),
+        (b'{"choices": "billing"}', "without a usable message"),
+        (b'{"choices": [null]}', "without a usable message"),
+        (b'{"choices": [{"message": null}]}', "without a usable message"),
+        (b'{"choices": [{"message": "billing"}]}', "without a usable message"),
+        (b'{"choices": [{"message": {"content": ["billing"]}}]}', "content is no text"),
+        (b'{"choices": [{"message": {"content": {"a": 1}}}]}', "content is no text"),
+        (b'{"choices": [{"message": {"content": "x", "tool_calls": ["y"]}}]}', "without a usable message"),
+        (b'{"choices": [{"message": {"content": "x"}}], "usage": 5}', "without a usable message"),
+    ],
+)
+def test_what_is_no_chat_completion_is_an_error_of_the_call_and_worth_another_try(
+    server: FakeOpenAI, body: bytes, says: str
+) -> None:
+    kinds = ("application/json", "text/html; charset=utf-8", "application/octet-stream")
+    server.next(*(Reply(body=body, headers={"content-type": kind}) for kind in kinds))
+    for response in ask(configured("openai", server.base_url), *[request()] * len(kinds)):
+        found = error_of(response)
+        assert (found.kind, found.retryable) == ("bad_reply", True)
+        assert says in found.message
+
+
+def test_a_web_page_in_place_of_a_reply_is_shown(server: FakeOpenAI) -> None:
+    page = Reply(body=b"<html>\n<body>Welcome to nginx!" + b"x" * 1000, headers={"content-type": "text/html"})
+    assert "<html> <body>Welcome to nginx!xxx" in error_of(reply_to_one(server, page)).message
+
+
+@pytest.mark.parametrize("usage", [{}, {"prompt_tokens": "eleven"}, {"prompt_tokens": None}])
+def test_odd_usage_does_not_spoil_an_answer(server: FakeOpenAI, usage: Any) -> None:
+    response = reply_to_one(server, Reply(json=completion() | {"usage": usage, "model": 7}))
+    assert (response.text, response.prompt_tokens) == ("billing", None)
+
+
+def test_a_reply_of_10_mb_is_an_error_and_is_not_kept(server: FakeOpenAI) -> None:
+    found = error_of(reply_to_one(server, Reply("x" * 10_000_000)))
+    assert (found.kind, found.retryable) == ("too_large", False)
+    assert found.message == f"a reply of 10,000,000 characters; at most {MAX_REPLY_CHARS:,} are read"
+
+
+def test_tool_calls_of_10_mb_are_too_large_as_well(server: FakeOpenAI) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "x" * 10_000_000}}
+    assert error_of(reply_to_one(server, Reply(json=completion(None, tool_calls=[call])))).kind == "too_large"

@@ -1,0 +1,51 @@
+"""`harness run --batch` of the small project: the line that is typed, and what is in the store afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from harness.batch import _ask
+from harness.store import open_store
+from harness.types import Result, Run
+
+from .cli import Ended, Terminal
+from .project import Project
+
+RUN = ("run", "--batch", "-b", "fake", "--variant", "local")
+WAITED = _ask._waited
+
+
+def newest(project: Project) -> Run:
+    store = open_store(project.load().store_url)
+    try:
+        return store.load(store.manifests()[0].run_id)
+    finally:
+        store.close()
+
+
+def errors(project: Project) -> dict[str, str]:
+    return {r.case.id: r.response.error.message for r in newest(project).results if r.response.error}
+
+
+def by_case(project: Project) -> dict[str, Result]:
+    return {result.case.id: result for result in newest(project).results}
+
+
+def under_way(harness: Terminal) -> Ended:
+    return harness("batch", "list")
+
+
+def text_of(line: dict[str, Any]) -> str:
+    return str(line["body"]["messages"][-1]["content"])
+
+
+def interrupt_at_next_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def waited(wait_s: float) -> float:
+        os.kill(os.getpid(), signal.SIGINT)
+        return await WAITED(wait_s)
+
+    monkeypatch.setattr(_ask, "_waited", waited)

@@ -1,0 +1,24 @@
+"""The small project's golden dataset, loaded, and what is said where it cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import datasets
+from harness.datasets import Dataset
+from harness.errors import ConfigError
+
+from .project import Project
+
+COLUMNS = '[columns]\nid = "nr"\nexpected = "label"\ninputs = { text = "ticket" }\n'
+
+
+def load(project: Project) -> Dataset:
+    return datasets.load(project.root, "tickets")
+
+
+def complaint(project: Project) -> str:
+    """What loading the dataset says, without the folder."""
+    with pytest.raises(ConfigError) as caught:
+        load(project)
+    return str(caught.value).replace(f"{project.root}/datasets/tickets/", "")

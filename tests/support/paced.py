@@ -1,0 +1,31 @@
+"""A pace on virtual time, and attempts that keep to it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from harness.pace import Pace
+from harness.types import Response
+
+from .virtual_time import now
+
+ANSWER = Response("billing", "stop", prompt_tokens=90, completion_tokens=10)
+
+
+def pace(limit: int = 4, **more: Any) -> Pace:
+    return Pace(limit, clock=now, draw=lambda: 0.0, **more)
+
+
+async def ask(pace: Pace, response: Response = ANSWER, *, takes: float = 0.0, **more: Any) -> float:
+    """One attempt; when it started."""
+    tokens, headers = more.get("tokens", 0), more.get("headers", {})
+    async with pace.turn(tokens) as turn:
+        started = now()
+        await asyncio.sleep(takes)
+        turn.learn(response, headers)
+    return started
+
+
+async def ask_all(pace: Pace, n: int, **more: Any) -> list[float]:
+    return sorted(await asyncio.gather(*(ask(pace, **more) for _ in range(n))))
