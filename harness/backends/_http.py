@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
@@ -81,6 +81,22 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 def one_line(text: object, at_most: int = 300) -> str:
     """What a server says, on one line that fits a screen."""
     return " ".join(str(text).split())[:at_most]
+
+
+def without(secrets: Sequence[str], text: str) -> str:
+    """A text in which no key stands: servers like to repeat what they did not accept.
+
+    What is shorter than any key would take common words out.
+    """
+    for secret in secrets:
+        if len(secret) > 4:
+            text = text.replace(secret, "***")
+    return text
+
+
+def said(text: object, secrets: Sequence[str], at_most: int = 300) -> str:
+    """What a server says, on one line, without keys. In this order: half a key that is left by a cut is a key, too."""
+    return one_line(without(secrets, str(text)), at_most)
 
 
 def failed(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import nan
 
-from harness.backends._http import failed, one_line
+from harness.backends._http import failed, said
 from harness.types import JSON, Response
 
+MOST_TOKENS = 1_000_000_000
 _BROKEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 
 
-def chat_response(completion: JSON, latency_s: float) -> Response:
-    """What a chat completion says, or the error `bad_reply`."""
+def chat_response(completion: JSON, latency_s: float, secrets: Sequence[str] = ()) -> Response:
+    """What a chat completion says, or the error `bad_reply`. `secrets` stand in no error."""
     if not isinstance(completion, dict):
-        return failed("bad_reply", f"not a chat completion: {one_line(completion, 80)}", retry=True)
+        return failed("bad_reply", f"not a chat completion: {said(completion, secrets, 80)}", retry=True)
     try:
         choice = completion["choices"][0]
         message = choice["message"]
@@ -25,16 +26,16 @@ def chat_response(completion: JSON, latency_s: float) -> Response:
         tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
     except _BROKEN as error:
         missing = "a usable message" if completion.get("choices") else "choices"
-        said = completion.get("error")  # some servers answer 200 to what they cannot do
-        why = f": {one_line(said, 120)}" if said else f" ({type(error).__name__}: {one_line(error, 80)})"
+        told = completion.get("error")  # some servers answer 200 to what they cannot do
+        why = f": {said(told, secrets, 120)}" if told else f" ({type(error).__name__}: {said(error, secrets, 80)})"
         return failed("bad_reply", f"a chat completion without {missing}{why}", retry=True)
     if not isinstance(content, str) or not isinstance(refusal, str | None):
         return failed("bad_reply", "a chat completion whose content is no text", retry=True)
     return Response(
         text=content,
         finish_reason=str(choice.get("finish_reason") or ""),
-        prompt_tokens=_count(tokens[0]),
-        completion_tokens=_count(tokens[1]),
+        prompt_tokens=count(tokens[0]),
+        completion_tokens=count(tokens[1]),
         latency_s=latency_s,
         refusal=refusal,
         tool_calls=calls,
@@ -51,17 +52,17 @@ def _timing(completion: Mapping[str, JSON], name: str) -> float | None:
     return value / 1000 if isinstance(value, int | float) else None
 
 
-def vector_response(reply: JSON, latency_s: float) -> Response:
-    """The vector of an embedding reply, or the error `bad_reply`."""
+def vector_response(reply: JSON, latency_s: float, secrets: Sequence[str] = ()) -> Response:
+    """The vector of an embedding reply, or the error `bad_reply`. `secrets` stand in no error."""
     if not isinstance(reply, dict):
-        return failed("bad_reply", f"not an embedding: {one_line(reply, 80)}", retry=True)
+        return failed("bad_reply", f"not an embedding: {said(reply, secrets, 80)}", retry=True)
     try:
         numbers = vector(reply["data"][0]["embedding"])
         tokens = (reply.get("usage") or {}).get("prompt_tokens")
     except _BROKEN as error:
-        return failed("bad_reply", f"an embedding reply without a usable vector: {error}", retry=True)
+        return failed("bad_reply", f"an embedding reply without a usable vector: {said(error, secrets)}", retry=True)
     model = str(reply.get("model") or "")
-    return Response(vector=numbers, prompt_tokens=_count(tokens), latency_s=latency_s, model=model)
+    return Response(vector=numbers, prompt_tokens=count(tokens), latency_s=latency_s, model=model)
 
 
 def refusal_of(status: int, body: JSON) -> tuple[str, str]:
@@ -83,7 +84,7 @@ def vector(numbers: object) -> tuple[float, ...]:
     `null` is how a JSON encoder says NaN, and stays one: that a model gives such numbers is for the contract to say.
     """
     if not isinstance(numbers, list) or not numbers:
-        msg = f"expected numbers, got {one_line(numbers, 40)!r}"
+        msg = f"expected numbers, got {_kind(numbers)}"
         raise ValueError(msg)
     return tuple(nan if n is None else _float(n) for n in numbers)
 
@@ -97,7 +98,7 @@ def tool_calls(calls: Iterable[tuple[object, Mapping[str, JSON]]]) -> tuple[Mapp
     for place, (id_, function) in enumerate(calls):
         name, arguments = function.get("name"), function.get("arguments")
         if not isinstance(name, str):
-            msg = f"a tool call of {one_line(name, 40)!r}"
+            msg = f"a tool call whose name is {_kind(name)}"
             raise ValueError(msg)  # noqa: TRY004  what a server sends is a value
         text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
         called = {"name": name, "arguments": text}
@@ -105,12 +106,18 @@ def tool_calls(calls: Iterable[tuple[object, Mapping[str, JSON]]]) -> tuple[Mapp
     return tuple(shaped)
 
 
+def _kind(value: object) -> str:
+    """What a value is instead: not what it says, which may be a key."""
+    return "nothing" if value in (None, [], "") else f"a {type(value).__name__}"
+
+
 def _float(number: object) -> float:
     if not isinstance(number, int | float):
-        msg = f"{one_line(number, 40)!r} is no number"
+        msg = f"{_kind(number)} among the numbers"
         raise ValueError(msg)  # noqa: TRY004  what a server sends is a value
     return float(number)
 
 
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+def count(value: object) -> int | None:
+    """A number of tokens, or `None` for what can be none: it is added up, and multiplied by a price."""
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None

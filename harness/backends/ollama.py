@@ -14,9 +14,9 @@ import ollama
 from pydantic import Field
 
 from harness.backends._constraint import for_wrapped, json_schema, kept, unwrapped
-from harness.backends._http import checked_size, failed, failed_status, get_json, one_line, shown_url
+from harness.backends._http import checked_size, failed, failed_status, get_json, passwords, said, shown_url
 from harness.backends._refusals import cannot, let_through
-from harness.backends._replies import tool_calls, vector
+from harness.backends._replies import count, tool_calls, vector
 from harness.config import BackendConfig
 from harness.errors import BackendError, BackendUnavailable
 from harness.models import Progress
@@ -200,8 +200,7 @@ class OllamaBackend:
         return self._redact(error.error)
 
     def _redact(self, text: object) -> str:
-        line = one_line(text)
-        return line.replace(self._key, "***") if len(self._key) > 4 else line
+        return said(text, (self._key, *passwords(self.address)))
 
 
 def _key(config: BackendConfig) -> str:
@@ -226,8 +225,8 @@ def _response(reply: ollama.ChatResponse, wall_s: float) -> Response:
     return Response(
         text=reply.message.content or "",
         finish_reason=reply.done_reason or "",
-        prompt_tokens=reply.prompt_eval_count,
-        completion_tokens=reply.eval_count,
+        prompt_tokens=count(reply.prompt_eval_count),
+        completion_tokens=count(reply.eval_count),
         latency_s=max(0.0, wall_s - load_s),
         load_s=load_s or None,
         prompt_s=_seconds(reply.prompt_eval_duration),
@@ -247,7 +246,7 @@ def _vector(reply: ollama.EmbedResponse, wall_s: float) -> Response:
         raise ValueError(msg)
     load_s = _load_s(reply)
     return Response(
-        prompt_tokens=reply.prompt_eval_count,
+        prompt_tokens=count(reply.prompt_eval_count),
         latency_s=max(0.0, wall_s - load_s),
         load_s=load_s or None,
         vector=vector(list(reply.embeddings[0])),

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from harness.backends import _constraint as constraints
-from harness.backends._http import checked_size, failed, failed_status, one_line
+from harness.backends._http import checked_size, failed, failed_status, said, without
 from harness.backends._lean import Lean
 from harness.backends._refusals import cannot, let_through
 from harness.backends._replies import chat_response, refusal_of, vector_response
@@ -123,6 +123,7 @@ class OpenAIBackend:
     async def complete(self, request: Request) -> Response:
         """One chat completion, or the vector of a text."""
         path, body = self.body_of(request)
+        secrets = self._transport.secrets
         started = perf_counter()
         try:
             async with asyncio.timeout(self.config.timeout_s):
@@ -130,34 +131,34 @@ class OpenAIBackend:
         except TimeoutError:
             return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
         except LostError as error:
-            return failed("connection", self._redact(str(error)), retry=True)
+            return failed("connection", said(error, secrets), retry=True)
         except TooLargeError as error:
             return failed("too_large", str(error))
         except ValueError as error:
-            return failed("bad_request", f"what is asked fits into no JSON: {self._redact(str(error))}")
+            return failed("bad_request", f"what is asked fits into no JSON: {said(error, secrets)}")
         wall_s = perf_counter() - started
         if self.on_headers is not None:
             self.on_headers(reply.headers)
         if not _is_good(reply):
             self._raise_if_hopeless(reply, request)
-            return failed_status(reply.status, self._redact(_refusal(reply)[0]), reply.headers)
+            return failed_status(reply.status, said(_refusal(reply)[0], secrets), reply.headers)
         try:
-            said = _json(reply)
+            told = _json(reply)
         except ValueError:
             what = "an embedding" if request.embed else "a chat completion"
-            begins = one_line(self._redact(reply.body[:4000].decode(errors="replace")), 80)
+            begins = said(reply.body[:4000].decode(errors="replace"), secrets, 80)
             return failed("bad_reply", f"not {what}: {begins}", retry=True)
-        return self.response_of(request, said, wall_s)
+        return self.response_of(request, told, wall_s)
 
     def body_of(self, request: Request) -> tuple[str, dict[str, Any]]:
         """What a request is to the server: a path below its address, and the JSON that goes there."""
         return self._embedding(request) if request.embed else self._completion(request)
 
-    def response_of(self, request: Request, said: JSON, wall_s: float) -> Response:
+    def response_of(self, request: Request, told: JSON, wall_s: float) -> Response:
         """What the JSON of a good reply says; raises `BackendError` where the server took no notice of a constraint."""
         if request.embed:
-            return checked_size(vector_response(said, wall_s))
-        return checked_size(self._unwrapped(request, chat_response(said, wall_s)))
+            return checked_size(vector_response(told, wall_s, self._transport.secrets))
+        return checked_size(self._unwrapped(request, chat_response(told, wall_s, self._transport.secrets)))
 
     def _completion(self, request: Request) -> tuple[str, dict[str, Any]]:
         sampling = request.sampling
@@ -196,22 +197,23 @@ class OpenAIBackend:
             return response
         text = response.text if self.bare_choices else constraints.unwrapped(request.constraint, response.text)
         if not constraints.kept(request.constraint, text, bare=self.bare_choices):
-            msg = f"backend {self.config.name}: {self.url} {let_through(self.config.model, self._redact(text))}"
+            why = let_through(self.config.model, without(self._transport.secrets, text))
+            msg = f"backend {self.config.name}: {self.url} {why}"
             raise BackendError(msg)
         return replace(response, text=text)
 
     def _raise_if_hopeless(self, reply: Reply, request: Request | None = None) -> None:
         """Raise `BackendError` for a status that every further call would get too."""
-        name, (said, code) = self.config.name, _refusal(reply)
-        message = one_line(self._redact(said))
+        name, (refusal, code) = self.config.name, _refusal(reply)
+        message = said(refusal, self._transport.secrets)
         if request and (why := cannot(request, self.config.model, reply.status, message)):
             msg = f"backend {name}: {self.url} {why}"
             raise BackendError(msg)
         if reply.status in (401, 403):
             variable = self.config.api_key_env or ("" if self.warm_up else KEY_VARIABLE)
             hint_ = f"check {variable}" if variable else "name the key's variable with api_key_env in harness.toml"
-            said = f" ({message})" if reply.status == 403 else ""  # not always about the key: a model, a region
-            msg = f"backend {name}: the server refuses the key ({reply.status}): {hint_}{said}"
+            why = f" ({message})" if reply.status == 403 else ""  # not always about the key: a model, a region
+            msg = f"backend {name}: the server refuses the key ({reply.status}): {hint_}{why}"
             raise BackendError(msg)
         if reply.status == 404:
             msg = f"backend {name}: {self.url} does not serve {self.config.model!r}: {message}"
@@ -224,14 +226,8 @@ class OpenAIBackend:
         return f"backend {self.config.name}: no model {self.config.model!r}{hint(self.config.model, served)}"
 
     def _unreachable(self, why: str) -> str:
-        cause = one_line(self._redact(why))
+        cause = said(why, self._transport.secrets)
         return f"backend {self.config.name}: no answer from {self.url} ({cause}): is the server running?"
-
-    def _redact(self, text: str) -> str:
-        """Servers like to repeat the key they did not accept."""
-        for secret in self._transport.secrets:
-            text = text.replace(secret, "***") if len(secret) > 4 else text
-        return text
 
 
 def transport_to(config: BackendConfig, key: str) -> Transport:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
 from harness.errors import BackendError, BackendUnavailable
 
-from ...support.asking import ask, configured, identify
+from ...support.asking import ask, configured, identify, request
 from ...support.protocol import error_of
 from ...support.servers import FakeOpenAI, Reply, error
 from .conftest import KEY, reply_to_one
@@ -124,3 +127,29 @@ def test_a_404_page_of_a_web_server_is_one_line(server: FakeOpenAI) -> None:
         reply_to_one(server, Reply(status=404, body=page, headers={"content-type": "text/html"}))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("at", range(60, 130, 7))
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"error": {"message": "{}"}},
+        {"error": "{}", "choices": []},
+        ["{}"],
+        {"choices": [{"message": "{}"}]},
+        {"choices": [{"message": {"tool_calls": [{"function": {"name": ["{}"]}}]}}]},
+        {"data": [{"embedding": "{}"}]},
+    ],
+)
+def test_no_part_of_a_key_that_a_server_repeats_with_status_200_is_in_the_error(
+    server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch, shape: Any, at: int
+) -> None:
+    """Wherever a message is cut."""
+    key = "sk-verysecret-1234567890abcdefghijklmnop"
+    monkeypatch.setenv("SERVER_KEY", key)
+    told = json.loads(json.dumps(shape).replace("{}", "x" * at + key))
+    server.next(Reply(json=told), Reply(json=told))
+    backend = configured("openai", server.base_url, api_key_env="SERVER_KEY")
+    for response in ask(backend, request(), replace(request(), embed=True)):
+        assert response.error is not None
+        assert "sk-very" not in str(response)
