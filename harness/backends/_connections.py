@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
@@ -66,7 +67,8 @@ class Connections:
         """`tls`: the certificates that are trusted; asked for once, where there is need (30 ms)."""
         self._make_tls = tls
         self._with_proxies = proxies
-        self._idle: dict[Origin, list[tuple[Connection, float]]] = {}
+        self._idle: dict[Origin, deque[tuple[Connection, float]]] = {}
+        self._closed = False
         self._open: set[Connection] = set()
         self._proxies: dict[Origin, SplitResult | None] = {}
         self._context: ssl.SSLContext | None = None
@@ -89,6 +91,7 @@ class Connections:
 
     async def close(self) -> None:
         """Hang up, and wait until that is done: a loop that ends before it would complain of it."""
+        self._closed = True
         for connection in self._open:
             connection.abort()
         if self._open:
@@ -102,12 +105,18 @@ class Connections:
         return None if proxy is None else _for_proxy(proxy)
 
     def _give_back(self, origin: Origin, connection: Connection) -> None:
+        idle, now = self._idle.setdefault(origin, deque()), monotonic()
+        while idle and now - idle[0][1] >= IDLE_S:  # left over from when there was more to do
+            idle.popleft()[0].abort()
         if connection.usable():
-            self._idle.setdefault(origin, []).append((connection, monotonic()))
+            idle.append((connection, now))
 
     def _reused(self, origin: Origin) -> Connection | None:
         """The connection that was used last, if it can be used again."""
-        idle = self._idle.get(origin, [])
+        if self._closed:
+            msg = "the connections are closed"
+            raise LostError(msg)
+        idle = self._idle.get(origin)
         while idle:
             connection, since = idle.pop()
             if monotonic() - since < IDLE_S and connection.usable():
@@ -135,6 +144,8 @@ class Connections:
         if isinstance(loop, asyncio.BaseEventLoop):  # a host whose IPv6 leads nowhere; uvloop does not have this
             how["happy_eyeballs_delay"] = 0.25
         _, connection = await loop.create_connection(Connection, to.host, to.port, **how)
+        if self._closed:
+            connection.abort()
         self._open.add(connection)
         connection.lost.add_done_callback(lambda _: self._open.discard(connection))
         return connection

@@ -21,8 +21,10 @@ from harness.backends._transport import MAX_REPLY_BYTES, LostError, Reply, TooLa
 HEAD_BYTES = 65_536
 """What status line, headers and the framing of chunks may take beside the body."""
 EVENTS = "text/event-stream"
-MAX_STREAM_BYTES = 256_000_000
-"""A token of an event stream takes some 300 bytes, so this is far more than any model says."""
+MAX_STREAM_BYTES = 64_000_000
+"""Without its compression. A token of an event stream takes some 300 bytes: so much is more than any model says."""
+MAX_LINE_BYTES = 4_000_000
+"""Whoever takes a stream apart keeps a line until it has ended."""
 AHEAD_BYTES = 262_144
 """So much of a stream is read before somebody wants it; then the server has to wait."""
 
@@ -101,7 +103,7 @@ class Connection(asyncio.Protocol):
         self._events = events
         self._headers: dict[str, str] = {}
         self._body: deque[bytes] = deque()
-        self._received = self._ahead = 0
+        self._received = self._plain = self._line = self._ahead = 0
         self._most = MAX_REPLY_BYTES
         self._failure: Exception | None = None
         self._unpacking = Unpacking("")
@@ -185,6 +187,12 @@ class Connection(asyncio.Protocol):
         if plain:
             self._body.append(plain)
             self._ahead += len(plain)
+            self._plain += len(plain)
+            last = plain.rfind(b"\n")
+            self._line = len(plain) - 1 - last if last >= 0 else self._line + len(plain)
+            if self._plain > MAX_STREAM_BYTES or self._line > MAX_LINE_BYTES:
+                self._fail(TooLargeError())
+                return
             if self._ahead > AHEAD_BYTES and self.transport is not None:
                 self.transport.pause_reading()
             self._wake()

@@ -25,6 +25,9 @@ _OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encodi
 """Headers that say how a body was sent, which `Reply` has undone."""
 
 
+_STREAMS = "harness-streams"
+"""An extension of a request."""
+
 HTTP_ERROR: type[Exception] = _httpx.HTTPError
 """What the SDK lets through of a stream that breaks off."""
 TIME_OUT: type[Exception] = _httpx.TimeoutException
@@ -40,7 +43,11 @@ class _Events(_httpx.AsyncByteStream):  # type: ignore[misc]
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            while piece := await asyncio.wait_for(self._stream.piece(), self._silent_s):
+            while True:
+                async with asyncio.timeout(self._silent_s):
+                    piece = await self._stream.piece()
+                if not piece:
+                    return
                 yield piece
         except TimeoutError:
             msg = f"nothing has come for {self._silent_s:g} s"
@@ -53,10 +60,7 @@ class _Events(_httpx.AsyncByteStream):  # type: ignore[misc]
 
 
 class _Wire:
-    """`_connections` as a transport of httpx, whose client signs requests and follows redirects.
-
-    Its only time limit is that on the silence in a stream: whoever asks has one for the whole call.
-    """
+    """`_connections` as a transport of httpx, whose client signs requests and follows redirects."""
 
     def __init__(self, *, proxies: bool = True) -> None:
         """`proxies`: whether those of the environment apply."""
@@ -64,8 +68,13 @@ class _Wire:
 
     async def handle_async_request(self, request: Any) -> Any:
         """A request and the reply to it, both httpx's."""
+        limit_s = request.extensions.get("timeout", {}).get("read")
         try:
-            reply = await self._asked(request)
+            async with asyncio.timeout(limit_s):
+                reply = await self._asked(request)
+        except TimeoutError:
+            msg = f"no answer within {limit_s:g} s"
+            raise _httpx.ReadTimeout(msg) from None
         except LostError as error:
             raise _httpx.NetworkError(str(error)) from None
         headers = [
@@ -73,8 +82,7 @@ class _Wire:
         ]
         if isinstance(reply, Reply):
             return _httpx.Response(reply.status, headers=headers, content=reply.body)
-        silent_s = request.extensions.get("timeout", {}).get("read")
-        return _httpx.Response(reply.status, headers=headers, stream=_Events(reply, silent_s))
+        return _httpx.Response(reply.status, headers=headers, stream=_Events(reply, limit_s))
 
     async def aclose(self) -> None:
         """Hang up."""
@@ -92,17 +100,27 @@ class _Wire:
             msg = "a header of more than one line"
             raise LostError(msg)
         sent = b"%s\r\n%s\r\n%s" % (b"\r\n".join(head), (for_proxy or "").encode("latin-1"), await request.aread())
-        return await self._connections.open(origin, sent)
+        ask = self._connections.open if request.extensions.get(_STREAMS) else self._connections.ask
+        return await ask(origin, sent)
+
+
+class _Client(openai.DefaultAsyncHttpxClient):
+    """Tells the transport whether the caller wants a reply as it comes: httpx does not."""
+
+    async def send(self, request: Any, *, stream: bool = False, **more: Any) -> Any:
+        """As httpx's."""
+        request.extensions = {**request.extensions, _STREAMS: stream}
+        return await super().send(request, stream=stream, **more)
 
 
 def client(base_url: str | None, key: str, timeout_s: float, *, proxies: bool = True) -> openai.AsyncOpenAI:
     """The SDK's client over connections of ours. It does not retry: when to ask again is for its user to say.
 
-    `base_url`: `OPENAI_BASE_URL` or OpenAI's where it is `None`. `timeout_s`: what the server is told of it, and how
-    long nothing may come of a stream. `proxies`: whether those of the environment apply.
+    `base_url`: `OPENAI_BASE_URL` or OpenAI's where it is `None`. `timeout_s`: for a whole reply; of a stream, how long
+    nothing may come. `proxies`: whether those of the environment apply.
     """
     wire: Any = _Wire(proxies=proxies)
-    http = openai.DefaultAsyncHttpxClient(transport=wire, headers={"accept-encoding": "gzip, deflate"})
+    http = _Client(transport=wire, headers={"accept-encoding": "gzip, deflate"})
     return openai.AsyncOpenAI(api_key=key, base_url=base_url, timeout=timeout_s, max_retries=0, http_client=http)
 
 
@@ -152,6 +170,8 @@ async def _told(reply: Awaitable[Reply]) -> Reply:
         return await reply
     except openai.APIStatusError as error:
         return Reply(error.status_code, dict(error.response.headers), error.response.content)
+    except openai.APITimeoutError:
+        raise TimeoutError from None
     except openai.APIConnectionError as error:
         if isinstance(error.__cause__, TooLargeError):  # up to version 2 the SDK wraps whatever is raised below it
             raise TooLargeError from None

@@ -44,7 +44,8 @@ class TooLargeError(Exception):
 class Transport(Protocol):
     """A way to one server. Every call is made once: to repeat one is the engine's business.
 
-    Raises `LostError` and `TooLargeError`. How long to wait is the caller's business too.
+    Raises `LostError`, `TooLargeError`, and `TimeoutError` where it has a limit of its own. How long to wait is the
+    caller's business too.
     """
 
     url: str

@@ -69,6 +69,11 @@ class OpenAIBackend:
             "max_tokens" if self.warm_up else "max_completion_tokens"
         )
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is sent and must stand in no message."""
+        return self._transport.secrets
+
     async def identify(self) -> ModelInfo:
         """Ask which models there are; a server that does not list this one is tried all the same, and that is noted."""
         served = await self._served()

@@ -118,7 +118,7 @@ class Question:
         broken = ", ".join(reply.reading.violations) or "no answer"
         raise Failed(CallError("contract", f"asked twice, no reply keeps the contract ({broken})"))
 
-    async def drop(self, answer: Reply) -> None:
+    async def drop(self, answer: Reply, chain: Chain[Reply]) -> None:
         """A reply holds nothing."""
 
     async def _once(self, member: Member, chain: Chain[Reply], request: Request) -> Reply:

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from harness.cost import MAY_BE_BILLED
 from harness.errors import AllBackendsFailed, BackendError
+from harness.router._breaker import COUNTED
 from harness.router._faults import Failed
 from harness.router._member import Member
 from harness.routing import TaskRoute
@@ -26,8 +27,11 @@ AGAIN_S = 0.2
 MAY_PASS = frozenset({"connection", "server"})
 """Kinds of failures after which that is worth it: a time-out has cost the caller enough already."""
 
-LEAST_WAIT_S = 0.5
+WAIT_S = 0.5
 """How long to wait after a 429 that does not say."""
+
+LEAST_WAIT_S = 0.1
+"""However short a wait a server asks for: one that says 0 to everybody would be asked without end."""
 
 
 class Job(Protocol[T]):
@@ -46,8 +50,8 @@ class Job(Protocol[T]):
         """One answer; raises `Failed`."""
         ...
 
-    async def drop(self, answer: T, /) -> None:
-        """Let go of an answer that came second."""
+    async def drop(self, answer: T, chain: Chain[T], /) -> None:
+        """Let go of an answer that came second, and tell what it has cost if that is not told yet."""
         ...
 
 
@@ -80,7 +84,8 @@ class Chain(Generic[T]):
         """Why `member` answered (or nobody) and not the first one: how that failed; "" where it is the first."""
         if member is self.members[0]:
             return ""
-        return next((error.kind for name, error in self.causes if name == self.members[0].name), "hedge")
+        hedged = "" if member is None else "hedge"
+        return next((error.kind for name, error in self.causes if name == self.members[0].name), hedged)
 
     def spend(self, usd: float | None) -> None:
         """Note what an attempt has cost, `None` where it has not told."""
@@ -135,25 +140,29 @@ class Chain(Generic[T]):
 
     async def _call_off(self, asked: Mapping[asyncio.Task[T], Member]) -> None:
         """Nothing stays running, and an answer that came all the same holds no connection."""
-        for task, member in asked.items():
-            if task.cancel():
-                self.spend(member.usd(None, None))
+        for task in asked:
+            task.cancel()
         for answer in await asyncio.gather(*asked, return_exceptions=True):
             if not isinstance(answer, BaseException):
-                await self.job.drop(answer)
+                await self.job.drop(answer, self)
 
     async def _ask(self, member: Member, after: Sequence[Member]) -> T:
         """Ask one backend, more than once where waiting is worth it; `after` are those that could be asked instead."""
-        patience_s = self.route.patience_s
+        began, until = self.wall_s, 0.0
         more = True
         while True:
             others = sum(other.breaker.why is None for other in after)
+            self._check(member)
+            until = until or began + self._share_s(others)
+            limit_s = min(until - self.wall_s, member.config.timeout_s)
             era = member.breaker.era
-            limit_s = self._limit_s(member, others)
             self.attempts += 1
             try:
                 async with asyncio.timeout(limit_s):
                     answer = await self.job.ask(member, self)
+            except asyncio.CancelledError:
+                self.spend(member.usd(None, None))
+                raise
             except TimeoutError:
                 error = CallError("timeout", f"no answer within {limit_s:.3g} s", retryable=True)
             except BackendError as refused:
@@ -166,9 +175,10 @@ class Chain(Generic[T]):
             if error.kind in MAY_BE_BILLED:
                 self.spend(member.usd(None, None))
             self._count(member, era, error)
-            wait_s = _jitter(LEAST_WAIT_S if error.retry_after_s is None else error.retry_after_s)
-            if error.kind == "rate_limit" and wait_s < min(self._left_s, patience_s if others else self._left_s):
-                patience_s -= wait_s
+            wait_s = _jitter(max(LEAST_WAIT_S, WAIT_S if error.retry_after_s is None else error.retry_after_s))
+            patience_s = self.route.patience_s - (self.wall_s - began) if others else self._left_s
+            if error.kind == "rate_limit" and wait_s < min(until - self.wall_s, patience_s):
+                pass
             elif more and not others and error.kind in MAY_PASS and member.breaker.why is None:
                 more, wait_s = False, _jitter(AGAIN_S)
             else:
@@ -177,18 +187,23 @@ class Chain(Generic[T]):
 
     @staticmethod
     def _count(member: Member, era: int, error: CallError) -> None:
-        if member.breaker.failed(era, error):
+        """Tell the breaker; a failure that does not speak of the backend was an answer of it."""
+        if error.kind not in COUNTED:
+            member.breaker.succeeded(era)
+        elif member.breaker.failed(era, error):
             _log.warning("backend %s is left alone: %s: %s", member.name, error.kind, error.message)
 
     @property
     def _left_s(self) -> float:
         return self.route.deadline_s - self.wall_s
 
-    def _limit_s(self, member: Member, others: int) -> float:
-        """How long this attempt may take: what is left, shared with those who could be asked after it, not beside it.
+    def _share_s(self, others: int) -> float:
+        """What a backend may take of the time that is left: shared with those who could be asked after it."""
+        return self._left_s / (1 if self.route.hedge_after_s is not None else 1 + others)
 
-        Raises `Failed` where it is not to be asked at all.
-        """
+    def _check(self, member: Member) -> None:
+        """Raise `Failed` where a backend is not to be asked at all."""
+        member.check_open()
         if member.breaker.why is not None:
             raise Failed(CallError("breaker_open", f"left alone: {member.breaker.why.message}"))
         if self._left_s <= 0:
@@ -198,8 +213,6 @@ class Chain(Generic[T]):
             usd = self._told_usd + member.at_most_usd(self.job.chars(member), self.job.max_tokens)
             if usd > most:
                 raise Failed(CallError("budget", f"not asked: ${usd:.4g} in all is more than the ${most:g} of a call"))
-        share = 1 if self.route.hedge_after_s is not None else 1 + others
-        return min(self._left_s / share, member.config.timeout_s)
 
     def _nobody(self) -> AllBackendsFailed:
         return AllBackendsFailed(self.task, tuple((name, e.kind, e.message) for name, e in self.causes))

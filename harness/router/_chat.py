@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from openai.types.chat import ChatCompletion
 
-from harness.errors import AllBackendsFailed
 from harness.ids import now
 from harness.router._chain import Chain
-from harness.router._faults import SDK_ERRORS, Failed, fault, tokens, unusable
+from harness.router._faults import SDK_ERRORS, Failed, fault, tokens, unusable, unusable_chunk
 from harness.router._member import Member
 from harness.router._service import Service
 from harness.router._stream import RoutedStream
@@ -67,12 +66,8 @@ class Completions:
         called_at = now()
         service = self._service
         chain = await service.chain(task, _Whole(asked))
-        inputs = asked if service.keeps_texts else None
-        try:
-            member, reply = await chain.run()
-        except AllBackendsFailed as failed:
-            service.note(chain, None, called_at=called_at, error=failed.causes[-1][1], inputs=inputs)
-            raise
+        inputs = _kept(asked) if service.keeps_texts else None
+        member, reply = await service.run(chain, called_at=called_at, inputs=inputs)
         prompt_tokens, completion_tokens = tokens(reply.usage)
         text = reply.choices[0].message.content or ""
         service.note(
@@ -91,12 +86,8 @@ class Completions:
         called_at = now()
         service = self._service
         chain = await service.chain(task, _Streamed(asked))
-        inputs = asked if service.keeps_texts else None
-        try:
-            member, stream = await chain.run()
-        except AllBackendsFailed as failed:
-            service.note(chain, None, called_at=called_at, error=failed.causes[-1][1], inputs=inputs)
-            raise
+        inputs = _kept(asked) if service.keeps_texts else None
+        member, stream = await service.run(chain, called_at=called_at, inputs=inputs)
 
         def ended(stream: RoutedStream) -> None:
             told = tokens(stream.usage)
@@ -117,6 +108,15 @@ class Completions:
         return stream
 
 
+_OF_THE_WIRE = frozenset({"extra_headers", "extra_query", "extra_body"})
+"""Parameters of the SDK that may hold a key."""
+
+
+def _kept(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a call goes into the log where texts do."""
+    return {name: value for name, value in asked.items() if name not in _OF_THE_WIRE}
+
+
 class _Job:
     """What both ways of asking have in common."""
 
@@ -135,12 +135,12 @@ class _Whole(_Job):
             reply: ChatCompletion = await client.chat.completions.create(**member.dialect.spoken(self.asked))
         except SDK_ERRORS as error:
             raise Failed(fault(error, member.secrets)) from None
-        if (wrong := unusable(reply)) is not None:
+        if (wrong := unusable(reply, member.secrets)) is not None:
             raise Failed(wrong)
         chain.spend(member.usd(*tokens(reply.usage)))
         return reply
 
-    async def drop(self, answer: ChatCompletion) -> None:
+    async def drop(self, answer: ChatCompletion, chain: Chain[ChatCompletion]) -> None:
         pass
 
 
@@ -161,7 +161,11 @@ class _Streamed(_Job):
             raise Failed(CallError("bad_reply", "a stream with nothing in it", retryable=True)) from None
         except SDK_ERRORS as error:
             raise Failed(fault(error, member.secrets)) from None
+        if (wrong := unusable_chunk(first)) is not None:
+            await stream.close()
+            raise Failed(wrong)
         return RoutedStream(stream, first, member, hide_usage=self._for_us)
 
-    async def drop(self, answer: RoutedStream) -> None:
+    async def drop(self, answer: RoutedStream, chain: Chain[RoutedStream]) -> None:
+        chain.spend(answer.member.usd(None, None))
         await answer.close()

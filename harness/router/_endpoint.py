@@ -12,6 +12,7 @@ import openai.resources.chat  # which the SDK would import in the midst of the f
 from harness.backends import Backend, _sdk, vllm
 from harness.backends import ollama as ollama_backend
 from harness.backends import openai as openai_backend
+from harness.backends._http import passwords
 from harness.config import BackendConfig
 
 if TYPE_CHECKING:
@@ -31,16 +32,26 @@ def key_of(config: BackendConfig) -> str:
     return os.environ.get(openai_backend.KEY_VARIABLE, "").strip() if hosted else ""
 
 
+def secrets_of(config: BackendConfig, backend: Backend) -> tuple[str, ...]:
+    """What is sent to it and must stand in no message."""
+    address = _address(config, backend) or os.environ.get("OPENAI_BASE_URL", "")
+    return (key_of(config), *passwords(address))
+
+
 async def client_of(config: BackendConfig, backend: Backend) -> openai.AsyncOpenAI:
     """The SDK's client for it."""
     if config.provider == "llamacpp":
         return await _embedded(config, cast("LlamaCppBackend", backend))
-    base_url = config.base_url
+    return _sdk.client(_address(config, backend), key_of(config) or "none", config.timeout_s)
+
+
+def _address(config: BackendConfig, backend: Backend) -> str | None:
+    """Where it is; `None` where the SDK knows."""
     if config.provider == "ollama":
-        base_url = cast("OllamaBackend", backend).address + "/v1"  # OLLAMA_HOST may decide
-    elif config.provider == "vllm":
-        base_url = base_url or vllm.DEFAULT_URL
-    return _sdk.client(base_url, key_of(config) or "none", config.timeout_s)
+        return cast("OllamaBackend", backend).address + "/v1"  # OLLAMA_HOST may decide
+    if config.provider == "vllm":
+        return config.base_url or vllm.DEFAULT_URL
+    return config.base_url
 
 
 async def _embedded(config: BackendConfig, backend: LlamaCppBackend) -> openai.AsyncOpenAI:

@@ -6,15 +6,27 @@ from collections.abc import Sequence
 from typing import Any
 
 import openai
-from openai.types.chat import ChatCompletion
+from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
+from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
 
-from harness.backends._http import failed_status, one_line
+from harness.backends._http import failed_status, said
+from harness.backends._replies import count
 from harness.backends._sdk import HTTP_ERROR, TIME_OUT
 from harness.backends._transport import TooLargeError
 from harness.types import CallError
 
-SDK_ERRORS = (openai.OpenAIError, HTTP_ERROR, TooLargeError, ValueError, OverflowError)
-"""What a call of the SDK raises for what a server or the network does; a `TypeError` is the caller's own."""
+SDK_ERRORS = (
+    openai.OpenAIError,
+    HTTP_ERROR,
+    TooLargeError,
+    ValueError,
+    OverflowError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+)
+"""What a call of the SDK raises for what a server or the network does: it does not check the shape of a reply. A
+`TypeError` is the caller's own."""
 
 
 class Failed(Exception):
@@ -25,7 +37,7 @@ class Failed(Exception):
         self.error = error
 
 
-def fault(error: Exception, secrets: Sequence[str]) -> CallError:
+def fault(error: BaseException, secrets: Sequence[str]) -> CallError:
     """Why a call failed; `secrets`: keys, which servers like to repeat when they do not accept them."""
     large = next((one for one in (error, error.__cause__) if isinstance(one, TooLargeError)), None)
     if large is not None:
@@ -33,41 +45,44 @@ def fault(error: Exception, secrets: Sequence[str]) -> CallError:
     if isinstance(error, (openai.APITimeoutError, TIME_OUT)):
         return CallError("timeout", "the server has stopped answering", retryable=True)
     if isinstance(error, (openai.APIConnectionError, HTTP_ERROR)):
-        return CallError("connection", _said(error.__cause__ or error, secrets), retryable=True)
+        cause = error.__cause__ or error
+        return CallError("connection", said(cause, secrets) or type(cause).__name__, retryable=True)
     if isinstance(error, openai.APIStatusError):
-        said = _said(error.message, secrets)
+        told = said(error.message, secrets) or type(error).__name__
         if error.status_code in (401, 403, 404):
-            return CallError("refused", said, status=error.status_code)
-        told = failed_status(error.status_code, said, error.response.headers).error
-        return told or CallError("server", said, status=error.status_code, retryable=True)
-    return CallError("bad_reply", f"not a chat completion: {_said(error, secrets)}", retryable=True)
+            return CallError("refused", told, status=error.status_code)
+        kind = failed_status(error.status_code, told, error.response.headers).error
+        return kind or CallError("server", told, status=error.status_code, retryable=True)
+    return CallError("bad_reply", f"not a chat completion: {said(error, secrets, 120)}", retryable=True)
 
 
-def unusable(reply: object) -> CallError | None:
-    """What is wrong with a reply that came with status 200: the SDK does not check what a server sends."""
-    choices: Any = reply.choices if isinstance(reply, ChatCompletion) else None
-    if not choices:
-        said = getattr(reply, "error", None) or reply
-        return CallError("bad_reply", f"not a chat completion: {one_line(said, 120)}", retryable=True)
-    if getattr(choices[0], "message", None) is None:
-        return CallError("bad_reply", "a chat completion without a message", retryable=True)
+def unusable(reply: object, secrets: Sequence[str]) -> CallError | None:
+    """What is wrong with a reply that came with status 200."""
+    choices: object = reply.choices if isinstance(reply, ChatCompletion) else None
+    if not isinstance(choices, list) or not choices:
+        told = said(getattr(reply, "error", None) or reply, secrets, 120)
+        return CallError("bad_reply", f"not a chat completion: {told}", retryable=True)
+    messages = [getattr(choice, "message", None) for choice in choices]
+    if not all(isinstance(m, ChatCompletionMessage) and isinstance(m.content, str | None) for m in messages):
+        return CallError("bad_reply", "a chat completion without a usable message", retryable=True)
     return None
+
+
+def unusable_chunk(chunk: object) -> CallError | None:
+    """What is wrong with a part of a stream."""
+    choices: object = chunk.choices if isinstance(chunk, ChatCompletionChunk) else 0
+    if isinstance(choices, list | None) and all(map(_is_part, choices or ())):
+        return None
+    return CallError("bad_reply", "a part of it is none of a chat completion", retryable=True)
+
+
+def _is_part(choice: object) -> bool:
+    if not isinstance(choice, Choice):
+        return False
+    delta: object = choice.delta
+    return delta is None or (isinstance(delta, ChoiceDelta) and isinstance(delta.content, str | None))
 
 
 def tokens(usage: Any) -> tuple[int | None, int | None]:
     """Prompt and completion tokens, where a server tells them as numbers."""
-    counts = (getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))
-    prompt, completion = (count if isinstance(count, int) else None for count in counts)
-    return prompt, completion
-
-
-def without(secrets: Sequence[str], text: str) -> str:
-    """A text in which no key stands. What is shorter than any key would take common words out."""
-    for secret in secrets:
-        if len(secret) > 4:
-            text = text.replace(secret, "***")
-    return text
-
-
-def _said(text: object, secrets: Sequence[str]) -> str:
-    return without(secrets, one_line(text) or type(text).__name__)
+    return count(getattr(usage, "prompt_tokens", None)), count(getattr(usage, "completion_tokens", None))

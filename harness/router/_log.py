@@ -17,11 +17,11 @@ from time import monotonic
 from typing import cast
 
 from harness import calls
+from harness.backends._http import without
 from harness.calls import Call
 from harness.config import Config, LogConfig
 from harness.errors import ConfigError, StoreError
 from harness.ids import now
-from harness.router._faults import without
 from harness.store import Store, open_store
 from harness.types import JSON
 
@@ -30,9 +30,9 @@ _log = logging.getLogger("harness.router")
 FLUSH_S = 0.25
 BATCH = 500
 """The most rows of one transaction."""
-TRIES = 5
-"""So often a batch is tried, half a second apart at first and twice as long each time, before it is dropped."""
 FIRST_WAIT_S = 0.5
+"""Between two tries to write, twice as long each time."""
+LONGEST_WAIT_S = 8.0
 CLOSE_S = 5.0
 """So long `close` waits for the rows that are left."""
 DAY_S = 86_400.0
@@ -107,15 +107,18 @@ class Log:
                 self._queue.popleft()
 
     def _write(self, batch: Sequence[Call]) -> None:
-        """Write a batch, or drop it in the end. Once the log is closed there is one try."""
-        for attempt in range(TRIES):
+        """Write a batch: try until the database takes it; once the log is closed, once more."""
+        wait_s = FIRST_WAIT_S
+        while True:
             try:
                 calls.append(self._opened(), batch)
             except StoreError as error:
-                if attempt == 0:
+                if wait_s == FIRST_WAIT_S:
                     _log.warning("log of routed calls: %s", error)
-                if self._stop.wait(FIRST_WAIT_S * 2**attempt):
+                if self._stop.is_set():
                     break
+                self._stop.wait(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
             except Exception as error:  # noqa: BLE001  a thread that has ended would write nothing more
                 return self._one_by_one(batch, error)
             else:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from harness import cost
 from harness.backends import Backend
-from harness.backends._http import passwords
 from harness.config import BackendConfig, Config
 from harness.errors import HarnessError
 from harness.router._breaker import COUNTED, Breaker
-from harness.router._endpoint import Dialect, client_of, key_of
+from harness.router._endpoint import Dialect, client_of, secrets_of
 from harness.routing import Routing
 from harness.types import CallError, Message, ModelInfo, Request, Sampling
 
@@ -39,9 +38,10 @@ class Member:
         self.backend = connect(self.config)
         self.breaker = Breaker(routing.breaker.failures)
         self.dialect = Dialect(self.config)
-        self.secrets = (key_of(self.config), *passwords(self.config.base_url or ""))
+        self.secrets = secrets_of(self.config, self.backend)
         self.looked = asyncio.Event()
         """Set when the first probe is over, however it went."""
+        self.closed = False
         self._probe = routing.probe
         self._embeds = embeds
         self._price = cost.price_of(config, self.config)
@@ -55,8 +55,15 @@ class Member:
         """The SDK's client, made on first use."""
         if self._client is None:
             async with self._connecting:
+                self.check_open()
                 self._client = self._client or await client_of(self.config, self.backend)
         return self._client
+
+    def check_open(self) -> None:
+        """Raise where it serves no more: a call may be under way when the router is closed."""
+        if self.closed:
+            msg = "the router is closed"
+            raise HarnessError(msg)
 
     def usd(self, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
         """What so many tokens cost: nothing on a server of one's own, `None` where tokens or price are not told."""
@@ -131,6 +138,7 @@ class Member:
 
     async def close(self) -> None:
         """Give back connections and memory."""
+        self.closed = True
         if self._client is not None:
             await self._client.close()
             self._client = None

@@ -9,7 +9,6 @@ from typing import Self
 
 from harness import backends, config, routing
 from harness.config import BackendConfig
-from harness.errors import AllBackendsFailed
 from harness.ids import now
 from harness.router._ask import Answer, Question
 from harness.router._chat import Chat
@@ -56,11 +55,7 @@ class ModelRouter:
         escalate = service.routing.tasks[task].on_broken_contract == "escalate"
         chain = await service.chain(task, Question(work, inputs, escalate=escalate))
         kept = inputs if service.keeps_texts else None
-        try:
-            member, (response, reading) = await chain.run()
-        except AllBackendsFailed as failed:
-            service.note(chain, None, called_at=called_at, error=failed.causes[-1][1], inputs=kept)
-            raise
+        member, (response, reading) = await service.run(chain, called_at=called_at, inputs=kept)
         variant = member.config.variant
         value: JSON = reading.strict if reading.compliant else reading.lenient
         if work.task.embeds and value is not None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from harness import evals
 from harness.calls import Call
 from harness.config import Config
-from harness.errors import ConfigError, HarnessError
+from harness.errors import AllBackendsFailed, ConfigError, HarnessError
 from harness.prompts import Library
 from harness.router._ask import Work
 from harness.router._chain import Chain, Job
@@ -58,15 +58,22 @@ class Service:
         """Have every backend answer its first probe, its model loaded; waits at most `[probe] start_s`."""
         if self._starting is None:
             self._starting = asyncio.create_task(self._start())
-        # Shielded: a caller that is cancelled must not take the start of all others with it.
-        await asyncio.shield(self._starting)
+        try:
+            # Shielded: a caller that is cancelled must not take the start of all others with it.
+            await asyncio.shield(self._starting)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._closed and not (task and task.cancelling()):
+                raise self._no_more() from None  # the start was called off, and not the caller
+            raise
 
     async def _start(self) -> None:
         self.log.start()
         self._watches = [asyncio.create_task(member.watch()) for member in self.members.values()]
         looked = [asyncio.create_task(member.looked.wait()) for member in self.members.values()]
         try:
-            await asyncio.wait(looked, timeout=self.routing.probe.start_s)
+            if looked:
+                await asyncio.wait(looked, timeout=self.routing.probe.start_s)
         finally:
             for task in looked:
                 task.cancel()
@@ -82,12 +89,22 @@ class Service:
     async def chain(self, task: str, job: Job[T]) -> Chain[T]:
         """A call of `task`, not yet under way; the first one starts the router."""
         if self._closed:
-            msg = "the router is closed"
-            raise HarnessError(msg)
+            raise self._no_more()
         if not self._ready:
             await self.start()
         self.work(task)
         return Chain(task, self.routing.tasks[task], self._of_task[task], job)
+
+    async def run(self, chain: Chain[T], **told: Any) -> tuple[Member, T]:
+        """Who answered, and what. A call that nobody answers, or that is given up, is logged here."""
+        try:
+            return await chain.run()
+        except AllBackendsFailed as failed:
+            self.note(chain, None, error=failed.causes[-1][1], **told)
+            raise
+        except asyncio.CancelledError:
+            self.note(chain, None, error="cancelled", **told)
+            raise
 
     def note(self, chain: Chain[T], member: Member | None, prompt: str = "", **told: Any) -> None:
         """Log what came of a call: `told` are fields of `Call`.
@@ -106,6 +123,10 @@ class Service:
                 **told,
             )
         )
+
+    @staticmethod
+    def _no_more() -> HarnessError:
+        return HarnessError("the router is closed")
 
     async def close(self) -> None:
         """End the watches, give back what the backends hold, and write what is left of the log."""

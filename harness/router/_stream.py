@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -10,7 +11,7 @@ from openai import AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
 from harness.errors import BackendError
-from harness.router._faults import SDK_ERRORS, fault
+from harness.router._faults import SDK_ERRORS, fault, unusable_chunk
 from harness.router._member import Member
 from harness.types import CallError
 
@@ -40,11 +41,12 @@ class RoutedStream:
         self.tell: Callable[[RoutedStream], None] = lambda _: None
         """Hears once, when no more will come."""
         self.keep_text = False
+        self.member = member
         self._first: ChatCompletionChunk | None = first
-        self._member = member
         self._era = member.breaker.era
         self._hide_usage = hide_usage
-        self._finished = False
+        self._begun: set[int] = set()
+        self._finished: set[int] = set()
         self._told = False
 
     def __aiter__(self) -> Self:
@@ -57,22 +59,36 @@ class RoutedStream:
         return chunk
 
     async def _next(self) -> ChatCompletionChunk:
+        if self.broken is not None:
+            raise self._error(self.broken)
+        silent_s = self.member.config.timeout_s
         try:
-            chunk, self._first = (self._first, None) if self._first else (await anext(self.stream), None)
+            async with asyncio.timeout(silent_s):  # comments that keep a connection alive are no chunks
+                chunk, self._first = (self._first, None) if self._first else (await anext(self.stream), None)
         except StopAsyncIteration:
-            if not self._finished and not self._told:
+            if not self._told and (not self._finished or self._begun - self._finished):
                 raise self._broke_off(CallError("connection", "it ended before the reply did")) from None
             self._end()
             raise
+        except TimeoutError:
+            raise self._broke_off(CallError("timeout", f"nothing has come for {silent_s:g} s")) from None
+        except asyncio.CancelledError:
+            self.broken = CallError("cancelled", "who read it has given up")
+            self._end()
+            raise
         except SDK_ERRORS as error:
-            raise self._broke_off(fault(error, self._member.secrets)) from None
+            raise self._broke_off(fault(error, self.member.secrets)) from None
+        if (wrong := unusable_chunk(chunk)) is not None:
+            raise self._broke_off(wrong)
         self._look(chunk)
         return chunk
 
     def _look(self, chunk: ChatCompletionChunk) -> None:
         self.usage = chunk.usage or self.usage
         for choice in chunk.choices or ():
-            self._finished = self._finished or bool(choice.finish_reason)
+            self._begun.add(choice.index)
+            if choice.finish_reason:
+                self._finished.add(choice.index)
             text = choice.delta.content if choice.delta else None
             if text:
                 self.chars += len(text)
@@ -80,10 +96,16 @@ class RoutedStream:
                     self.text.append(text)
 
     def _broke_off(self, error: CallError) -> BackendError:
+        """No more comes: the backend's fault, unless somebody has closed the stream while another was reading it."""
+        if self._told:
+            return self._error(CallError("closed", "it was closed"))
         self.broken = error
-        self._member.breaker.failed(self._era, error)
+        self.member.breaker.failed(self._era, error)
         self._end()
-        msg = f"backend {self._member.name}: the stream broke off after {self.chars:,} characters: {error.message}"
+        return self._error(error)
+
+    def _error(self, error: CallError) -> BackendError:
+        msg = f"backend {self.member.name}: the stream broke off after {self.chars:,} characters: {error.message}"
         return BackendError(msg)
 
     def _end(self) -> None:

@@ -32,6 +32,8 @@ class Script:
     told: dict[str, list[str]]
     chars: Any = field(default=lambda _member: 100)
     max_tokens: int = 10
+    retry_after_s: float | None = None
+    takes_s: float = 0.0
     now: set[str] = field(default_factory=set)
     most_at_once: int = 0
     asked: list[str] = field(default_factory=list)
@@ -46,15 +48,15 @@ class Script:
             self.now.discard(member.name)
 
     async def _do(self, what: str, name: str) -> str:
-        await asyncio.sleep({"slow": SLOW_S, "hangs": 60}.get(what, 0))
+        await asyncio.sleep({"slow": SLOW_S, "hangs": 60}.get(what, self.takes_s))
         if what == "refused":
             msg = f"backend {name}: no tools"
             raise BackendError(msg)
         if what in KINDS:
-            raise Failed(CallError(what, "x", retryable=True))
+            raise Failed(CallError(what, "x", retryable=True, retry_after_s=self.retry_after_s))
         return name
 
-    async def drop(self, answer: str) -> None:
+    async def drop(self, answer: str, chain: Chain[str]) -> None:
         """A name holds nothing."""
 
 
@@ -67,6 +69,9 @@ class Made:
         self.breaker = Breaker(3)
         self.breaker.probed(None)
         self.config = SimpleNamespace(timeout_s=60.0)
+
+    def check_open(self) -> None:
+        """It always is."""
 
     def usd(self, _prompt: int | None, _completion: int | None) -> float:
         return 0.0
@@ -86,6 +91,7 @@ def route(**more: Any) -> TaskRoute:
 @pytest.fixture(autouse=True)
 def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_chain, "AGAIN_S", 0.001)
+    monkeypatch.setattr(_chain, "WAIT_S", 0.001)
     monkeypatch.setattr(_chain, "LEAST_WAIT_S", 0.001)
 
 
@@ -174,3 +180,48 @@ def test_a_rate_limit_may_say_for_how_long() -> None:
     assert asyncio.run(main(0.05)) == "a"
     job.told["a"] = ["rate_limit"]
     assert asyncio.run(main(0.0)) == "b"
+
+
+@pytest.mark.parametrize(("retry_after_s", "takes_s"), [(0.0, 0.0), (0.001, 0.0), (0.0, 0.06)])
+def test_a_server_that_always_says_soon_is_asked_a_few_times_and_then_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, retry_after_s: float, takes_s: float
+) -> None:
+    """However short the wait it asks for, and however long it takes to say so."""
+    monkeypatch.setattr(_chain, "LEAST_WAIT_S", 0.05)
+    job = Script({"a": ["rate_limit"] * 1000, "b": [], "c": []}, retry_after_s=retry_after_s, takes_s=takes_s)
+
+    async def main() -> Chain[str]:
+        chain = Chain("t", route(patience_s=0.15, deadline_s=5.0), [member(name) for name in "abc"], job)
+        assert (await chain.run())[1] == "b"
+        return chain
+
+    chain = asyncio.run(main())
+    assert chain.wall_s < 0.5
+    assert 2 <= job.asked.count("a") <= 3
+
+
+def test_where_nobody_else_is_up_it_is_asked_until_the_deadline_and_not_more_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_chain, "LEAST_WAIT_S", 0.05)
+    job = Script({"a": ["rate_limit"] * 1000}, retry_after_s=0.0)
+
+    async def main() -> None:
+        with pytest.raises(AllBackendsFailed, match="a: rate_limit"):
+            await Chain("t", route(deadline_s=0.3), [member("a")], job).run()
+
+    asyncio.run(main())
+    assert 4 <= job.asked.count("a") <= 6
+
+
+@pytest.mark.parametrize("kind", ["contract", "bad_request", "rate_limit"])
+def test_a_reply_that_is_no_use_is_still_a_sign_of_life(kind: str) -> None:
+    job = Script({"a": ["server", "server", kind, "server", "server"]})
+    one = member("a")
+
+    async def main() -> None:
+        for _ in range(5):
+            await asyncio.gather(Chain("t", route(), [one], job).run(), return_exceptions=True)
+
+    asyncio.run(main())
+    assert one.breaker.why is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from time import perf_counter
 
@@ -13,6 +14,8 @@ from harness.router import ModelRouter
 
 from ..support.lean import Act, refusal
 from .conftest import MESSAGES, ROUTING, Desk
+
+KEY = "sk-verysecret-1234567890abcdefghijklmnop"
 
 
 async def create(router: ModelRouter) -> str:
@@ -44,6 +47,13 @@ def once(desk: Desk) -> str:
         (Act(body=b'{"error": {"message": "out of memory"}}'), "bad_reply"),
         (Act(body=b'{"object": "chat.completion", "choices": []}'), "bad_reply"),
         (Act(body=b'{"object": "chat.completion", "choices": [{}]}'), "bad_reply"),
+        (Act(body=b'{"choices": {"a": 1}}'), "bad_reply"),
+        (Act(body=b'{"choices": 5}'), "bad_reply"),
+        (Act(body=b'{"choices": [null]}'), "bad_reply"),
+        (Act(body=b'{"choices": [{"message": "billing"}]}'), "bad_reply"),
+        (Act(body=b'{"choices": [{"message": ["billing"]}]}'), "bad_reply"),
+        (Act(body=b'{"choices": [{"message": {"content": 5}}]}'), "bad_reply"),
+        (Act(body=b'{"choices": ' + b"[" * 5000 + b"]" * 5000 + b"}"), "bad_reply"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("how", ["chat", "ask"])
@@ -185,6 +195,56 @@ def test_a_key_stands_in_no_message_and_in_no_log(desk: Desk, monkeypatch: pytes
 
     asyncio.run(main())
     assert [c.reply for c in desk.calls()] == ["your key is ***", None]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("filler", range(60, 130, 9))
+def test_no_part_of_a_key_is_left_by_a_cut(
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    filler: int,
+    status: int,
+    *,
+    stream: bool,
+) -> None:
+    monkeypatch.setenv("HOME_KEY", KEY)
+    desk.config()
+    text = (desk.project.root / "harness.toml").read_text()
+    desk.project.config(text.replace("[backends.api]", 'api_key_env = "HOME_KEY"\n\n[backends.api]', 1))
+    desk.api.kill()
+    body = json.dumps({"error": {"message": "x" * filler + KEY}}).encode()
+
+    async def main() -> str:
+        async with desk.router() as router:
+            desk.local.answer = lambda _: Act(status=status, body=body)
+            with pytest.raises(AllBackendsFailed) as caught:
+                await router.chat.completions.create(task="triage", messages=MESSAGES, stream=stream)
+            return str(caught.value) + str(router.down)
+
+    assert KEY[:8] not in asyncio.run(main()) + caplog.text + repr(desk.calls())
+
+
+def test_a_password_in_the_address_that_the_environment_names_stands_in_no_message(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", desk.local.base_url.replace("//", "//bob:passw0rd1@"))
+    text = (desk.project.root / "harness.toml").read_text()
+    desk.project.config(text.replace(f'base_url = "{desk.local.base_url}"\n', ""))
+    desk.api.kill()
+    desk.local.answer = lambda _: refusal(500, "no such user: bob:passw0rd1")
+
+    async def main() -> str:
+        async with desk.router() as router:
+            with pytest.raises(AllBackendsFailed) as caught:
+                await create(router)
+            return str(caught.value)
+
+    said = asyncio.run(main())
+    assert "no such user" in said
+    assert "passw0rd1" not in said
 
 
 @pytest.mark.parametrize(

@@ -127,15 +127,19 @@ def test_a_database_that_comes_back_gets_what_has_waited(tmp_path: Path, monkeyp
     assert (len(rows(folder)), log.dropped) == (1, 0)
 
 
-def test_a_database_that_does_not_come_back_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_a_database_is_away_rows_wait_as_long_as_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(log_module, "FIRST_WAIT_S", 0.001)
     monkeypatch.setattr(log_module, "FLUSH_S", 0.01)
     (tmp_path / "store").write_text("no folder")
-    log = started(tmp_path / "store")
-    log.put(Call(now(), "t"))
-    sleep(0.3)
-    assert log.dropped == 1
+    log = started(tmp_path / "store", queue=2)
+    for _ in range(3):
+        log.put(Call(now(), "t"))
+        sleep(0.05)
+    assert log.dropped == 1, "the third"
     log.close()
+    assert log.dropped == 3
 
 
 def test_a_locked_database_does_not_hold_up_the_close(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,3 +180,16 @@ def test_a_label_tells_nothing_and_stays_as_it_is(tmp_path: Path) -> None:
         log.put(Call(now(), "t", value=value, inputs={"text": "secret"}, reply=value))
     log.close()
     assert [(c.value, c.reply) for c in rows(tmp_path)] == [("billing", "X"), ("X", "X")]
+
+
+def test_what_a_caller_sends_beside_the_messages_is_not_kept(desk: Desk) -> None:
+    desk.config("[log]\ntexts = true\n")
+
+    async def main() -> None:
+        async with desk.router() as router:
+            await router.chat.completions.create(
+                task="triage", messages=MESSAGES, extra_headers={"x-api-key": "mine"}, extra_body={"top_k": 3}
+            )
+
+    asyncio.run(main())
+    assert desk.calls()[0].inputs == {"messages": MESSAGES}

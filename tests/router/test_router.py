@@ -258,7 +258,46 @@ def test_cancellation_leaves_nothing_running(desk: Desk, route: str) -> None:
         await router.close()
 
     asyncio.run(main())
-    assert desk.calls() == []
+    assert [(call.backend, call.error, call.fallback) for call in desk.calls()] == [("", "cancelled", "")] * 2
+
+
+def test_a_call_that_is_under_way_when_the_router_is_closed_says_so(desk: Desk) -> None:
+    async def main() -> None:
+        router = desk.router()
+        await router.start()
+        desk.local.answer = desk.api.answer = lambda _: Act(delay_s=30)
+        calls = [asyncio.create_task(create(router)), asyncio.create_task(router.ask("triage", text="x"))]
+        await asyncio.sleep(0.1)
+        await router.close()
+        for call in calls:
+            with pytest.raises(HarnessError, match="the router is closed"):
+                await call
+
+    asyncio.run(main())
+
+
+def test_who_waits_for_the_start_of_a_router_that_is_closed_is_not_cancelled_but_told(desk: Desk) -> None:
+    async def main() -> None:
+        desk.local.answer = desk.api.answer = lambda _: Act(delay_s=30)
+        router = desk.router()
+        call = asyncio.create_task(create(router))
+        await asyncio.sleep(0.05)
+        await router.close()
+        with pytest.raises(HarnessError, match="the router is closed"):
+            await call
+
+    asyncio.run(main())
+
+
+def test_the_sdks_own_time_limit_holds(desk: Desk) -> None:
+    async def work(router: ModelRouter) -> float:
+        desk.local.next = [Act(delay_s=1.0)]
+        started = perf_counter()
+        await router.chat.completions.create(task="triage", messages=MESSAGES, timeout=0.1)
+        return perf_counter() - started
+
+    assert within(desk, work) < 0.5
+    assert [(call.backend, call.fallback) for call in desk.calls()] == [("api", "timeout")]
 
 
 def test_models_are_loaded_before_anybody_is_served_and_again_after_a_restart(desk: Desk) -> None:
@@ -336,3 +375,13 @@ def test_a_backend_that_does_not_serve_what_a_task_asks_for_is_found_at_once(des
         ConfigError, match=r"routing.toml:6: triage needs embeddings, which backend home does not serve"
     ):
         desk.router()
+
+
+def test_a_routing_without_tasks_starts_and_says_that_there_are_none(desk: Desk) -> None:
+    desk.routing(text='[tiers]\nlocal = "home"\n')
+
+    async def work(router: ModelRouter) -> None:
+        with pytest.raises(ConfigError, match="no task 'triage' in"):
+            await create(router)
+
+    within(desk, work)

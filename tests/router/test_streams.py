@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import resource
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -99,6 +101,12 @@ def home(desk: Desk) -> Iterator[Wire]:
     server.close()
 
 
+def slow(desk: Desk) -> None:
+    """The first backend has half a second."""
+    text = (desk.project.root / "harness.toml").read_text()
+    desk.project.config(text.replace("[backends.api]", "timeout_s = 0.5\n\n[backends.api]"))
+
+
 def plays(home: Wire, *answers: Sequence[Part]) -> None:
     """What it sends to the calls, one each, the last of them again and again."""
 
@@ -141,11 +149,13 @@ def test_a_stream_that_has_ended_leaves_its_connection_to_the_next_call(desk: De
 
 def test_a_stream_that_falls_silent_ends_when_the_backend_has_had_its_time(desk: Desk, home: Wire) -> None:
     plays(home, [HEAD + chunked(event("bill")).removesuffix(b"0\r\n\r\n"), 5.0])
-    text = (desk.project.root / "harness.toml").read_text()
-    desk.project.config(text.replace("[backends.api]", "timeout_s = 0.5\n\n[backends.api]"))
+    slow(desk)
 
     async def work(router: ModelRouter) -> None:
-        with pytest.raises(BackendError, match="broke off after 4 characters: the server has stopped answering"):
+        with pytest.raises(
+            BackendError,
+            match=r"broke off after 4 characters: (nothing has come|the server has stopped)",
+        ):
             await streamed(router)
 
     within(desk, work)
@@ -163,3 +173,98 @@ def test_a_server_that_writes_faster_than_anybody_reads_has_to_wait(desk: Desk, 
             return home.sent
 
     assert within(desk, work) < 30_000_000
+
+
+def test_a_stream_that_only_says_that_it_is_alive_is_silent(desk: Desk, home: Wire) -> None:
+    ping = b"c\r\n: still on\n\n\r\n"
+    plays(home, [HEAD + chunked(event("bill")).removesuffix(b"0\r\n\r\n"), *[ping, 0.1] * 50])
+    slow(desk)
+
+    async def work(router: ModelRouter) -> None:
+        with pytest.raises(
+            BackendError, match=r"broke off after 4 characters: (nothing has come|the server has stopped)"
+        ):
+            await streamed(router)
+
+    within(desk, work)
+
+
+STRANGE = [b"5", b'{"choices": [null]}', b'{"choices": [{"delta": {"content": 5}}]}', b"[" * 5000, b"{}x"]
+
+
+@pytest.mark.parametrize("data", STRANGE)
+def test_what_is_no_part_of_a_reply_ends_a_stream_or_asks_the_next_one(desk: Desk, home: Wire, data: bytes) -> None:
+    strange = b"data: " + data + b"\n\n"
+    plays(home, [HEAD + chunked(strange)], [HEAD + chunked(event("bill"), strange)])
+
+    async def work(router: ModelRouter) -> None:
+        assert await streamed(router) == "billing"
+        with pytest.raises(BackendError, match="broke off after 4 characters: "):
+            await streamed(router)
+
+    within(desk, work)
+    assert [(c.backend, c.fallback, c.error) for c in desk.calls()] == [
+        ("api", "bad_reply", ""),
+        ("home", "", "bad_reply"),
+    ]
+
+
+def test_of_two_replies_in_one_stream_both_must_have_ended(desk: Desk, home: Wire) -> None:
+    def part(index: int, text: str | None) -> bytes:
+        return event(text).replace(b'"index": 0', b'"index": %d' % index)
+
+    plays(home, [HEAD + chunked(part(0, "a"), part(1, "b"), part(0, None), b"data: [DONE]\n\n")])
+
+    async def work(router: ModelRouter) -> None:
+        with pytest.raises(BackendError, match="it ended before the reply did"):
+            await streamed(router)
+
+    within(desk, work)
+
+
+def test_a_stream_that_its_user_closes_or_gives_up_is_no_fault_of_the_backend(desk: Desk, home: Wire) -> None:
+    plays(home, [HEAD + chunked(event("bill")).removesuffix(b"0\r\n\r\n"), 5.0])
+
+    async def closed(router: ModelRouter) -> None:
+        stream = await router.chat.completions.create(task="triage", messages=MESSAGES, stream=True)
+        await anext(stream)
+        reading = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0.02)
+        await stream.close()
+        with pytest.raises(BackendError, match="it was closed"):
+            await reading
+
+    async def given_up(router: ModelRouter) -> None:
+        stream = await router.chat.completions.create(task="triage", messages=MESSAGES, stream=True)
+        await anext(stream)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(stream), 0.02)
+        with pytest.raises(BackendError, match="who read it has given up"):
+            await anext(stream)
+
+    async def work(router: ModelRouter) -> dict[str, str]:
+        for _ in range(3):
+            await closed(router)
+            await given_up(router)
+        return router.down
+
+    assert within(desk, work) == {}
+    assert [call.error for call in desk.calls()] == ["", "cancelled"] * 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_little_gzip_that_becomes_a_lot_is_too_large_and_the_next_one_is_asked(
+    desk: Desk, home: Wire, *, stream: bool
+) -> None:
+    """200 kB that become 200 MB: of a stream as of a reply no more is unpacked than there is room for."""
+    bomb = gzip.compress(b"data: " + b" " * 200_000_000, compresslevel=1)
+    kind = "content-type: text/event-stream"
+    plays(home, [reply(bomb, "content-encoding: gzip").replace(b"content-type: application/json", kind.encode())])
+
+    async def work(router: ModelRouter) -> str:
+        return await (streamed(router) if stream else create(router))
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert within(desk, work) == "billing"
+    assert [(call.backend, call.fallback) for call in desk.calls()] == [("api", "too_large")]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000

@@ -147,7 +147,7 @@ class Lean:
             return False
         _send(writer, act.status, payload, act.headers)
         self.answered += act.status == 200
-        if self.answered == self.dies_after:
+        if self.dies_after and self.answered == self.dies_after:
             self._last = asyncio.create_task(self._kill())
         return True
 
