@@ -33,7 +33,7 @@ def monitor(
         str | None, typer.Option(metavar="2026-W48", help="Which week to look at. [the newest that is over]")
     ] = None,
     reference: Annotated[
-        int | None, typer.Option(min=1, max=520, help="Hold it against so many weeks before it. [26]")
+        int | None, typer.Option(min=6, max=520, help="Hold it against so many weeks before it. [26]")
     ] = None,
     since: Annotated[
         str | None,
@@ -52,7 +52,8 @@ def monitor(
         harness monitor --week 2026-W47 --reference 8
         harness monitor --since 2026-W45       # without the weeks before a change
 
-    Exit codes: 0 steady or too early to tell, 1 WORSE, 2 usage, 4 CHANGED, or too early with --strict.
+    Exit codes: 0 steady or too early to tell, 1 WORSE, 2 usage, 4 CHANGED, no calls of a task that had some, or too
+    early with --strict.
     """
     if context.invoked_subcommand is not None:
         return
@@ -60,13 +61,20 @@ def monitor(
 
     from harness import api, calls
     from harness.cli._common import console
-    from harness.errors import StoreError
+    from harness.errors import ConfigError, StoreError
     from harness.monitor import signals, weeks
     from harness.monitor.kinds import labels_of
     from harness.monitor.signals import Standing
 
-    day = weeks.parse(week) if week else weeks.newest_whole(datetime.now(UTC))
+    whole = weeks.newest_whole(datetime.now(UTC))
+    day = weeks.parse(week) if week else whole
     start = weeks.parse(since) if since else date.min
+    if day > whole:
+        msg = f"--week {weeks.name(day)} is not over: the newest whole week is {weeks.name(whole)}"
+        raise ConfigError(msg)
+    if start > day:
+        msg = f"--since {weeks.name(start)} is after {weeks.name(day)}, the week that is looked at"
+        raise ConfigError(msg)
     with api.project() as (project, store):
         tasks = calls.tasks(store)
         if not tasks:
@@ -78,7 +86,8 @@ def monitor(
     console().print(_shown(found))
     standings = {signal.standing for signal in found.signals}
     early = not found.signals or Standing.TOO_EARLY in standings
-    open_question = Standing.CHANGED in standings or (strict and early)
+    silent = any(found.n_before[task] and not n for task, n in found.calls.items())
+    open_question = Standing.CHANGED in standings or silent or (strict and early)
     raise typer.Exit(1 if Standing.WORSE in standings else 4 if open_question else 0)
 
 
@@ -131,6 +140,8 @@ def _shown(found: Watch) -> RenderableType:
         before = f"{plural(n, 'call')}; weeks before it: {found.n_before[task]}"
         parts.append(Text.assemble("\n", (visible(task), "bold"), f"  {before}"))
         if not n:
+            if found.n_before[task]:
+                parts.append(Text("  no calls: is the router's log still written?", style="bold yellow"))
             continue
         if not told or any(signal.standing is Standing.TOO_EARLY for signal in told):
             parts.append(Text(f"  too early to tell: {words.too_early(found, task)}", style="dim"))

@@ -13,6 +13,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from harness.monitor.sampling import Drawn
 from harness.monitor.sheets import RIGHT, UNCLEAR, WRONG, Label, Sheet
 from harness.report.formats.csv import table
 from harness.report.text import inputs_text, value_text
-from harness.toml import hint
 
 FORMAT = "harness-review/1"
 
@@ -92,7 +92,9 @@ def labels(file: Labelled, sheet: Sheet, reviewer: str) -> list[Label]:
             msg = f"{place} item {number} is labelled twice"
             raise ConfigError(msg)
         item = items[number]
-        found[number] = Label(number, reviewer, _label(label, choices(sheet, item.task), place), correct, note)
+        # in a CSV a text of several lines makes the lines others than the rows that a spreadsheet shows
+        known = _label(label, choices(sheet, item.task), f"{place} item {number}:")
+        found[number] = Label(number, reviewer, known, correct, note)
     return list(found.values())
 
 
@@ -128,7 +130,9 @@ def _label(label: str, known: Sequence[str], place: str) -> str:
         return UNCLEAR
     if tuple(known) == (RIGHT, WRONG) and label.casefold() in _OTHER_WORDS:
         return _OTHER_WORDS[label.casefold()]
-    msg = f"{place} label {label!r:.60} is none of {', '.join(known)} or {UNCLEAR}{hint(label, known)}"
+    near = get_close_matches(label, known, n=1)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    msg = f"{place} label {label!r:.60} is none of {', '.join(known)} or {UNCLEAR}{meant}"
     raise ConfigError(msg)
 
 

@@ -141,7 +141,7 @@ def draw(store: Store, labels: Mapping[str, Sequence[str]], wanted: Wanted) -> t
     used = {item.task for item in items}
     choices = {task: tuple(labels[task]) for task in sorted(used) if labels.get(task)}
     content = records.dump([since, until, seed, choices, [records.dump(_record(item)) for item in items]])
-    week = weeks.name(weeks.monday(weeks.last_day(until)))
+    week = weeks.name(weeks.holding(since, until))
     sheet = f"{week.lower()}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     made = Sheet(sheet, ids.now(), since, until, seed, choices, items)
     _keep(store, made)

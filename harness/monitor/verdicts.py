@@ -63,6 +63,8 @@ class CellReview:
     """Whether it is shown to be lower than the base, if nothing else is looked at."""
     lower_before: bool
     """Whether the review before it was."""
+    may_have_baseline: bool
+    """Whether a golden score is the same measure as what people say: else there are only earlier reviews."""
     verdict: Verdict | None
     """`None` where it is not judged: fewer labels than `FEWEST`."""
 
@@ -206,6 +208,7 @@ def _judged(found: Config, task: str, cell: str, m: Measured, past: _Past) -> Ce
         change=change,
         lower=_lower(change, margin),
         lower_before=lower_before,
+        may_have_baseline=not _is_other_measure(found, task),
         verdict=verdict,
     )
 
@@ -229,6 +232,11 @@ def _definition(found: Config, task: str) -> evals.Eval | None:
         return None
 
 
+def _is_other_measure(found: Config, task: str) -> bool:
+    definition = _definition(found, task)
+    return definition is not None and definition.task in OTHER_MEASURE
+
+
 def _margin(found: Config, task: str) -> float:
     definition = _definition(found, task)
     return (definition and definition.gates.max_regression) or DEFAULT_MARGIN
@@ -243,8 +251,7 @@ def _cell(found: Config, task: str, items: Sequence[Item]) -> str:
 
 def _fixed_base(found: Config, store: Store, task: str, cell: str) -> Base | None:
     """The saved baseline; else the newest whole run of the cell."""
-    definition = _definition(found, task)
-    if definition is not None and definition.task in OTHER_MEASURE:
+    if _is_other_measure(found, task):
         return None
     saved = baseline.load(found.root, task, cell)
     if saved is not None:

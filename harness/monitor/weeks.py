@@ -90,6 +90,12 @@ def stamp(day: date) -> str:
     return datetime(day.year, day.month, day.day, tzinfo=UTC).isoformat(timespec="milliseconds")
 
 
+def holding(since: str, until: str) -> date:
+    """The Monday of the week that holds the middle of some days: of seven days, most of them."""
+    start, end = (datetime.fromisoformat(text) for text in (since, until))
+    return monday((start + (end - start) / 2).date())
+
+
 def last_day(until: str) -> date:
     """The last day that lies before a time."""
     return date.fromisoformat(until[:10]) - timedelta(days=1)

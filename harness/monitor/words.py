@@ -42,7 +42,10 @@ def cell(c: CellReview) -> str:
     if c.verdict is None:
         return f"{strict}: fewer than {FEWEST}, not judged"
     if c.base is None or c.change is None:
-        return f"{strict}; there is nothing to hold it against: `harness baseline save` keeps what it should be"
+        how = (
+            "`harness baseline save` keeps what it should be" if c.may_have_baseline else "the next review has this one"
+        )
+        return f"{strict}; there is nothing to hold it against: {how}"
     interval = f"{points(c.change.low)} to {points(c.change.high)}"
     against = f"{c.base.words}, {rate_text(c.base.strict)} of {plural(c.base.strict.n, 'case')}"
     change = f"{points(c.change.delta)} points ({interval}), p = {p_text(c.change.p)}".replace("= <", "<")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,29 @@ def test_the_page_holds_no_reply_as_markup(harness: Terminal, project: Project) 
     assert "\u202e" not in page
     data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
     assert data["items"][0]["reply"] == hostile.replace("\u202e", "‹U+202E›")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--week", "2036-W01"), r"--week 2036-W01 is not over: the newest whole week is 20\d\d-W\d\d"),
+        (
+            ("--week", "2026-W47", "--since", "2026-W48"),
+            "--since 2026-W48 is after 2026-W47, the week that is looked at",
+        ),
+    ],
+)
+def test_a_week_that_is_not_over_or_that_nothing_comes_before_is_not_looked_at(
+    harness: Terminal, project: Project, more: tuple[str, ...], says: str
+) -> None:
+    log(project, [call()])
+    ended = harness("monitor", *more)
+    assert ended.code == 2
+    assert re.search(says, ended.err)
+
+
+def test_a_week_without_a_call_is_no_steady_week(harness: Terminal, project: Project) -> None:
+    log(project, [call(days_ago=7 * week) for week in range(3, 12)])
+    ended = harness("monitor", "--week", "2026-W47")
+    assert ended.code == 4
+    assert "no calls: is the router's log still written?" in ended.out

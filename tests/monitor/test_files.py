@@ -103,7 +103,10 @@ def test_right_and_wrong_may_be_short(tmp_path: Path, written: str, meant: str) 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (f"sheet,item,label\n{SHEET.sheet},1,tecnical\n", r"labels.csv:2: label 'tecnical' is none of .*technical"),
+        (
+            f"sheet,item,label\n{SHEET.sheet},1,tecnical\n",
+            r"labels.csv:2: item 1: label 'tecnical' is none of .*technical",
+        ),
         (f"sheet,item,label\n{SHEET.sheet},3,billing\n", "label 'billing' is none of right, wrong"),
         (f"sheet,item,label\n{SHEET.sheet},9,billing\n", "item 9 is not in sheet .*, which has 3"),
         (f"sheet,item,label\n{SHEET.sheet},x,billing\n", "item 'x' is no number"),

@@ -119,7 +119,7 @@ def test_from_the_keyboard_to_the_verdict(browser: Browser, page: Path, harness:
 def test_the_csv_that_it_saves_is_read_too(browser: Browser, page: Path, harness: Terminal, project: Project) -> None:
     press(browser, "1", "x")
     browser.run("document.querySelector('[data-save=csv]').click()")
-    file = saved(project.root, "2026-w48-*.csv")
+    file = saved(project.root, "2026-w47-*.csv")
     ended = harness("review", "import", str(file), "--reviewer", "ben")
     assert ended.code == 0, ended.err
     assert "1 could not be told; 25 not labelled" in " ".join(ended.out.split())
@@ -154,7 +154,7 @@ def test_labels_are_there_again_when_the_page_is_opened_again(browser: Browser, 
     browser.open(page)
     assert (text(browser, "place"), text(browser, "status")) == ("3 of 30", "2 of 30 labelled")
     assert browser.run("return document.querySelector('[data-note]').value") == "hm"
-    key = browser.run("return Object.keys(localStorage).find((k) => k.startsWith('harness-review:2026-w48-'))")
+    key = browser.run("return Object.keys(localStorage).find((k) => k.startsWith('harness-review:2026-w47-'))")
     assert key
     browser.run("window.confirm = () => true; document.querySelector('[data-clear]').click()")
     assert text(browser, "status") == "0 of 30 labelled"

@@ -160,6 +160,16 @@ def test_without_a_baseline_there_is_nothing_to_hold_it_against(reviewed: Callab
     assert "nothing to hold it against" in words.cell(found.cells[0])
 
 
+def test_of_summaries_a_baseline_is_no_measure_and_it_is_not_advised(
+    project: Project, reviewed: Callable[..., Review]
+) -> None:
+    project.eval(text='task = "summarization"\nprompt = "triage"\ndataset = "tickets"\n')
+    keep_baseline(project, 300)
+    (cell,) = reviewed(3).cells
+    assert cell.base is None
+    assert "the next review has this one" in words.cell(cell)
+
+
 def test_an_earlier_review_is_held_against_where_there_is_no_other(
     project: Project, reviewed: Callable[..., Review]
 ) -> None:
@@ -206,7 +216,7 @@ def test_the_same_draw_is_the_same_sheet_and_keeps_its_labels(
         other, _ = sheets.draw(store, {"triage": LABELS}, Wanted(SINCE, UNTIL, 100, 4))
         assert again.sheet == name != other.sheet
         assert len(sheets.labels_of(store, name)) == 100
-        assert name.startswith("2026-w48-")
+        assert name.startswith("2026-w47-")
 
 
 def test_what_customers_wrote_is_not_kept_with_the_sheet(project: Project, reviewed: Callable[..., Review]) -> None:

@@ -66,3 +66,8 @@ def test_calls_are_counted_by_task_and_week() -> None:
     assert newest.said == {"billing": 1, weeks.NO_ANSWER: 1}
     assert found["triage"][date(2026, 11, 9)].fallbacks == 1
     assert found["other"][date(2026, 11, 16)].read == 0
+
+
+def test_a_sheet_has_the_name_of_the_week_that_holds_most_of_its_days() -> None:
+    tuesday, monday = "2026-11-24T00:00:00.000+00:00", "2026-12-01T00:00:00.000+00:00"
+    assert weeks.name(weeks.holding(tuesday, monday)) == "2026-W48"
