@@ -60,11 +60,15 @@ class Options:
 
 
 @contextmanager
-def project(start: Path | None = None) -> Iterator[tuple[Config, Store]]:
-    """The project around `start` (default: here) and its open store."""
+def project(start: Path | None = None, *, reading: bool = False) -> Iterator[tuple[Config, Store]]:
+    """The project around `start` (default: here) and its open store.
+
+    `reading`: what is there is looked at; a store in a folder that is not there is a mistake, unless it is the usual
+    one, in which nothing has been run yet.
+    """
     found = config.load(start)
     backends.check(found)
-    store = open_store(found.store_url)
+    store = open_store(found.store_url, home=found.root / ".harness" if reading else None)
     try:
         yield found, store
     finally:

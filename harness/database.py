@@ -58,12 +58,23 @@ RESULTS = sa.Table(
 )
 
 
-def connect(url: str) -> tuple[sa.Engine, str]:
-    """Open, and where it is new make, the database at `url`; and the url as it may be shown. Raises `StoreError`."""
+def connect(url: str, *, home: Path | None = None) -> tuple[sa.Engine, str]:
+    """Open, and where it is new make, the database at `url`; and the url as it may be shown. Raises `StoreError`.
+
+    `home`: for who only reads, the one folder that is made where it is missing. A path elsewhere may be mistyped, and
+    an empty store there would say that there are no runs.
+    """
     try:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database:
-            _make_folder(Path(parsed.database).parent)
+            folder = Path(parsed.database).parent
+            if home not in {None, folder} and not folder.is_dir():
+                msg = (
+                    f"store {url}: there is no folder {folder}: check HARNESS_STORE_URL and [store] url in "
+                    "harness.toml, or let `harness run` make it"
+                )
+                raise StoreError(msg)
+            _make_folder(folder)
         engine = sa.create_engine(parsed, **_engine_options(parsed))
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
         extra = ": `pip install 'prompt-portability-harness[postgres]'`" if "psycopg" in str(error) else ""

@@ -12,6 +12,7 @@ A number of hundreds of runs is looked through by their manifests alone; results
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 
 from harness.errors import StoreError
 from harness.store import Store
@@ -25,7 +26,12 @@ _REFERENCE = re.compile(rf"(.+?)(?:#({TAG.pattern}))?(?:~(\d{{1,6}}))?")
 
 def find_run(store: Store, reference: str, eval_name: str | None = None) -> Run:
     """The run that `reference` names, among those of `eval_name` if given; raises `StoreError` with what there is."""
-    finished = [m for m in store.manifests(eval_name) if m.finished_at]
+    saved = store.manifests(eval_name)
+    if eval_name and not saved:
+        near = hint(eval_name, {m.eval for m in store.manifests()})
+        msg = f"no eval {eval_name!r} with a saved run in {store.url}{near}"
+        raise StoreError(msg)
+    finished = [m for m in saved if m.finished_at]
     parts = _REFERENCE.fullmatch(reference)
     name, tag, age = (parts[1], parts[2], int(parts[3] or 0)) if parts else (reference, None, 0)
     if tag:
@@ -34,12 +40,24 @@ def find_run(store: Store, reference: str, eval_name: str | None = None) -> Run:
         name, age = _newest(store, finished), age + (name == "previous")
     found = _named(store, finished, name)
     if not found:
-        return store.load(reference)
+        return _by_id(store, reference)
     if age >= len(found):
         tagged = f" tagged {tag}" if tag else ""
         msg = f"{reference!r}: there are only {len(found)} finished runs of {name}{tagged} in {store.url}"
         raise StoreError(msg)
     return Run(found[age], tuple(store.results(found[age].run_id)))
+
+
+def _by_id(store: Store, reference: str) -> Run:
+    """The run of that id, or of the one that begins so; raises `StoreError` with the nearest name of something else."""
+    saved = store.manifests()
+    if not any(m.run_id.lower().startswith(reference.lower()) for m in saved):  # as SQLite's LIKE looks for it
+        known = sorted({name for m in saved for name in (m.eval, m.cell, m.backend)})
+        near = get_close_matches(reference[:100], known, n=1)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        msg = f"no run {reference!r} in {store.url}{meant}: `harness history` lists them"
+        raise StoreError(msg)
+    return store.load(reference)
 
 
 def _tagged(store: Store, finished: list[Manifest], tag: str) -> list[Manifest]:

@@ -25,6 +25,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.errors import PromptError
+from harness.files import write
 from harness.toml import hint
 from harness.types import Message, Role
 
@@ -293,7 +294,20 @@ class Library:
         for key in sorted(released, key=lambda k: (k.split("/")[0], int(k.rsplit("/v", 1)[1]))):
             lines += ["", f"[{'.'.join(map(_toml_key, key.split('/')))}]"]
             lines += [f'{_toml_key(variant)} = "{digest}"' for variant, digest in sorted(released[key].items())]
-        (self.folder / LOCK_NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write("\n".join(lines) + "\n", self.folder / LOCK_NAME)
+
+    def unedited(self, prompt_id: str) -> str | None:
+        """The version before this one, as `name/v1`, where its text is the same; else `None`."""
+        name, _, version = prompt_id.partition("/")
+        versions = self.versions(name)
+        place = versions.index(version)
+        if not place:
+            return None
+        before, this = (self.load(name, version=which) for which in (versions[place - 1], version))
+        same = {key: v.digest for key, v in before.variants.items()} == {
+            key: v.digest for key, v in this.variants.items()
+        }
+        return before.id if same else None
 
     def new(self, name: str) -> Path:
         """Copy the newest version to the next number, to be edited; a prompt that does not exist gets a v1."""
@@ -307,9 +321,8 @@ class Library:
             if versions
             else {f"{variant}.j2": _STARTER[variant].encode() for variant in PAIR}
         )
-        target.mkdir(parents=True)
         for file_name, source in sources.items():
-            (target / file_name).write_bytes(source)
+            write(source, target / file_name)
         return target
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
+from pathlib import Path
 from threading import RLock
 from typing import Any, overload
 
@@ -263,6 +264,9 @@ class Store:
             yield connection
 
 
-def open_store(url: str) -> Store:
-    """Open, and where it is new make, the store at `url`; raises `StoreError`."""
-    return Store(*database.connect(url))
+def open_store(url: str, *, home: Path | None = None) -> Store:
+    """Open, and where it is new make, the store at `url`; raises `StoreError`.
+
+    `home`: for who only reads, the one folder that is made where it is missing.
+    """
+    return Store(*database.connect(url, home=home))

@@ -173,3 +173,10 @@ def test_a_comparison_says_where_no_model_was_asked(harness: Terminal, served: P
         ended.out.split()
     )
     assert "latency" not in ended.out
+
+
+def test_quiet_is_quiet_also_by_the_week(harness: Terminal, served: Project) -> None:
+    loud, quiet = (harness("weekly", "--date", "2026-11-24", *flag) for flag in ((), ("--quiet",)))
+    assert "triage local@fake" in loud.err
+    assert (quiet.code, quiet.err) == (loud.code, "")
+    assert harness("weekly", "--date", "2026-11-24", "-q").err == ""

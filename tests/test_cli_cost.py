@@ -6,6 +6,7 @@ import pytest
 
 from harness.store import open_store
 
+from .report.test_columns import figures
 from .support.cli import Terminal
 from .support.field_report import field_report, runs
 from .support.project import Project
@@ -85,3 +86,18 @@ def test_a_routing_file_that_cannot_be_read_is_not_written_over(harness: Termina
     assert ended.code == 2
     assert "routing.toml:2" in ended.err
     assert "locall" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", ["60", "80", "100", "140"])
+def test_no_figure_of_the_bill_is_cut_and_no_name_is_broken_however_narrow_the_terminal(
+    harness: Terminal, team: Project, monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    (team.root / "evals" / "moderation.toml").rename(team.root / "evals" / "comment_moderation.toml")
+    monkeypatch.setenv("COLUMNS", "200")
+    wide = harness("cost").out
+    monkeypatch.setenv("COLUMNS", width)
+    narrow = harness("cost").out
+    assert {"3,542", "1,600+200", "$48.00"} <= figures(wide) <= figures(narrow)
+    for name in ("comment_moderation", "ticket_triage"):
+        first, second = name.split("_")
+        assert name in narrow.split() or {f"{first}_", second} <= set(narrow.split())

@@ -53,6 +53,20 @@ def test_gates_that_are_not_judged_are_told(harness: Terminal, served: Project) 
     assert "triage: no gate is judged, because no backend was run with the variant it is tuned for" in ended.out
 
 
+def test_gates_of_runs_that_were_not_finished_are_told(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
+    served.eval("[gates]\nmin_accuracy = 0.5\n")
+    path = served.root / "harness.toml"
+    path.write_text(path.read_text() + "\n[prices.fake-model]\nprompt_usd = 1.0\ncompletion_usd = 1.0\n")
+    ended = harness("run", "--budget", "0")
+    assert ended.code == 3
+    assert "triage: no gate is judged, because no run of local@fake was finished" in ended.out
+    server.close()
+    ended = harness("run", "--backend", "fake")
+    assert ended.code == 2
+    assert "triage: no gate is judged, because no run of local@fake was finished" in ended.out
+    assert "tuned for" not in ended.out
+
+
 def test_the_commonest_reason_of_failed_calls_is_told(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     server.answer = lambda asked: (
         knows(asked) if "Say OK" in asked.prompt else Reply(status=400, json={"error": {"message": "too long"}})

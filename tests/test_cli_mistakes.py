@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from errno import EACCES, EISDIR, ENOENT, ENOSPC, EROFS
+from pathlib import Path
+
 import pytest
 
 from .support.cli import Terminal
 from .support.project import Project
 from .support.servers import FakeOpenAI
+from .test_read_only import locked
 
 
 @pytest.mark.parametrize(
@@ -112,3 +119,105 @@ def test_a_bug_of_ours_is_no_failed_gate(harness: Terminal, served: Project, mon
     harness("run", "--variant", "local")
     ended = harness("report")
     assert (ended.code, "ZeroDivisionError: a bug, made for this test" in ended.err) == (70, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["report", "triag"], "no run 'triag' in "),
+        (["export", "triag", "-o", "x.csv"], "no run 'triag' in "),
+        (["rescore", "triag"], "no run 'triag' in "),
+        (["compare", "previous", "latest", "--eval", "triag"], "no eval 'triag' with a saved run in "),
+        (["compare", "local@fake", "latest", "--eval", "triag"], "no eval 'triag' with a saved run in "),
+    ],
+)
+def test_a_misspelt_eval_of_saved_runs_is_told_with_the_nearest_name(
+    harness: Terminal, served: Project, arguments: list[str], said: str
+) -> None:
+    harness("run", "--variant", "local")
+    ended = harness(*arguments)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert said in ended.err
+    assert "(did you mean 'triage'?)" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (PermissionError(EACCES, "Permission denied", "reports"), 2, "error: reports: Permission denied: check "),
+        (IsADirectoryError(EISDIR, "Is a directory", "x.db"), 2, "error: x.db: Is a directory: check "),
+        (OSError(ENOSPC, "No space left on device"), 2, "error: No space left on device: make room"),
+        (OSError(EROFS, "Read-only file system", "/mnt/x"), 2, "error: /mnt/x: Read-only file system: mount it"),
+        (PermissionError(EACCES, "Permission denied"), 70, "Traceback"),  # of a socket, say: no path
+        (FileNotFoundError(ENOENT, "No such file or directory", "x"), 70, "Traceback"),  # which we should have made
+    ],
+)
+def test_what_the_disk_refuses_is_one_line_and_what_we_did_wrong_is_a_traceback(
+    harness: Terminal, served: Project, monkeypatch: pytest.MonkeyPatch, error: OSError, code: int, said: str
+) -> None:
+    def refused(*_: object) -> None:
+        raise error
+
+    harness("run", "--variant", "local")
+    monkeypatch.setattr("harness.report.build", refused)
+    ended = harness("report")
+    assert ended.code == code
+    assert ended.err.startswith(said)
+    assert (ended.err.count("\n") == 1) is (code == 2)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["prompts", "new", "other"], ["prompts", "new", "triage"], ["prompts", "lock"], ["init", "new"]]
+)
+def test_in_a_folder_that_cannot_be_written_nothing_ends_with_a_traceback(
+    harness: Terminal, served: Project, arguments: list[str]
+) -> None:
+    folders = [served.root, served.root / "prompts", served.root / "prompts" / "triage"]
+    with locked(*folders):
+        ended = harness(*arguments)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert ended.err.startswith("error: ")
+    assert "not permitted" in ended.err or "denied" in ended.err
+
+
+@pytest.mark.parametrize("arguments", [["history"], ["prompts", "list"], ["nosuch"], ["run", "nosuch"]])
+def test_who_stops_reading_makes_no_failed_gate(served: Project, arguments: list[str]) -> None:
+    """As in `harness history | head -1` with pipefail: 1 would be the code of a failed gate."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [sys.executable, "-m", "harness", *arguments]
+        ended = subprocess.run(
+            command, cwd=served.root, stdout=writing, stderr=writing if "nosuch" in arguments else subprocess.PIPE,
+            check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr or b"") == (141, b"")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["history"], ["report"], ["rescore", "triage"], ["compare", "previous", "latest"], ["baseline", "save"],
+        ["baseline", "check"], ["baseline", "show", "triage"], ["cost"],
+    ],
+)  # fmt: skip
+def test_who_only_reads_makes_no_store_at_a_mistyped_path(
+    harness: Terminal, served: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]
+) -> None:
+    elsewhere = tmp_path / "mistyped" / "x.db"
+    monkeypatch.setenv("HARNESS_STORE_URL", f"sqlite:///{elsewhere}")
+    ended = harness(*arguments)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert f"there is no folder {elsewhere.parent}: check HARNESS_STORE_URL" in ended.err
+    assert not elsewhere.parent.exists()
+
+
+def test_the_usual_store_is_made_by_who_reads_and_another_by_who_runs(
+    harness: Terminal, served: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert harness("history").code == 0
+    monkeypatch.setenv("HARNESS_STORE_URL", f"sqlite:///{tmp_path / 'new' / 'x.db'}")
+    assert harness("run", "--variant", "local").code == 0
+    assert "local@fake" in harness("history").out

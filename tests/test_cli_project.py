@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.config import LocalConfig
+
 from .support.cli import Terminal
 from .support.project import Project
 
@@ -61,8 +63,34 @@ def test_a_new_version_starts_as_a_copy_and_diff_shows_what_became_of_it(harness
     assert "triage/v2/gpt.j2: unchanged" in out
 
 
+def test_a_prompt_that_is_new_is_said_to_be_with_the_name_that_may_have_been_meant(
+    harness: Terminal, served: Project
+) -> None:
+    ended = harness("prompts", "new", "triag")
+    assert (ended.code, ended.err) == (0, "note: new prompt triag (did you mean triage?)\n")
+    assert "prompts/triag/v1: edit its files" in ended.out
+    assert harness("prompts", "new", "summaries").err == "note: new prompt summaries\n"
+    assert harness("prompts", "new", "triage").err == ""
+
+
+def test_a_version_that_nobody_has_edited_is_released_with_a_note(harness: Terminal, served: Project) -> None:
+    harness("prompts", "new", "triage")
+    ended = harness("prompts", "lock")
+    assert ended.out == "released triage/v1\nreleased triage/v2\n"
+    assert ended.err == "note: triage/v2 is triage/v1 unedited: the same text is released twice\n"
+    path = (served.root / harness("prompts", "new", "triage").out.partition(": ")[0]) / "local.j2"
+    path.write_text(path.read_text().replace("one word", "ONE word"))
+    assert harness("prompts", "lock").err == ""
+
+
 def test_datasets_are_validated_counted_and_shown(harness: Terminal, served: Project) -> None:
     assert "tickets: 6 cases are fine" in harness("datasets", "validate").out
     assert "test: 4" in harness("datasets", "stats").out
     assert "The billing page crashes" in harness("datasets", "show", "tickets").out
     assert "expected  technical" in harness("datasets", "show", "tickets", "t-2").out
+
+
+def test_every_key_of_local_is_documented() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "files.md").read_text(encoding="utf-8")
+    (line,) = (line for line in text.splitlines() if line.startswith("| `[local]`"))
+    assert [key for key in LocalConfig.model_fields if f"`{key}`" not in line] == []

@@ -9,6 +9,7 @@ import pytest
 
 from harness.store import open_store
 
+from .report.test_columns import figures
 from .report.test_compared import run
 from .support.cli import Terminal
 from .support.project import CONFIG, Project
@@ -89,3 +90,24 @@ def test_a_report_and_a_run_judge_the_pair_of_the_project(harness: Terminal, sav
         "KEEP ", "KEEP  "
     )
     assert "Verdicts</h3>" in (saved.root / "x.html").read_text(encoding="utf-8")
+
+
+def test_a_small_p_is_smaller_and_not_equal_to_smaller(harness: Terminal, saved: Project) -> None:
+    out = harness("compare", "reference", "candidate").out
+    assert "p < 0.001" in out
+    assert "= <" not in out
+
+
+@pytest.mark.parametrize("width", ["60", "80", "100", "140"])
+def test_no_figure_is_cut_however_narrow_the_terminal(
+    harness: Terminal, saved: Project, monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    wide = harness("compare", "reference", "candidate").out
+    monkeypatch.setenv("COLUMNS", width)
+    assert {"80.0%", "−20.0", "(−24.9"} <= figures(wide) <= figures(harness("compare", "reference", "candidate").out)
+
+
+def test_which_default_the_question_has_stands_above_the_options(harness: Terminal, saved: Project) -> None:
+    said = " ".join(harness("compare", "--help").out.split())
+    assert said.index("where the runs are of the pair") < said.index("Default: see above")

@@ -10,13 +10,16 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from harness import history
+from harness import calls, history
+from harness.calls import Call
 from harness.errors import StoreError
+from harness.ids import now
 from harness.metrics.summary import summarize
 from harness.store import Store, open_store
 from harness.types import Result, Run
 
 from .report.fakes import fake_case, fake_error, fake_result, fake_run, small_run
+from .report.test_columns import figures
 from .support.cli import Terminal
 from .support.project import Project, row
 from .support.running import cases
@@ -182,3 +185,25 @@ def test_a_report_shows_the_trend_from_three_runs_on(harness: Terminal, served: 
         harness("run", "--variant", "local", "--no-cache")
         assert harness("report", "triage", "-o", "x.html").code == 0
         assert ("From run to run" in (served.root / "x.html").read_text()) is (number == 3)
+
+
+@pytest.mark.parametrize("width", ["60", "80", "100", "140"])
+def test_no_figure_is_cut_and_no_name_is_broken_however_narrow_the_terminal(
+    harness: Terminal, project: Project, monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    kept = open_store(project.load().store_url)
+    names = {"run_id": "20261124-231500-3f2a", "eval": "ticket_triage", "prompt": "ticket_triage/v1"}
+    keep(kept, 1, fake_run(1234, "local", "mistral", **names))
+    call = Call(now(), "ticket_triage", backend="mistral", latency_s=0.25, compliant=True, usd=1234.5678)
+    broken = replace(call, backend="gpt", fallback="breaker_open")
+    calls.append(kept, [call] * 3 + [broken] * 197 + [replace(broken, fallback="connection")] * 3)
+    kept.close()
+    monkeypatch.setenv("COLUMNS", "200")
+    wide = harness("history").out
+    monkeypatch.setenv("COLUMNS", width)
+    narrow = harness("history").out
+    assert {"1,234", "98.5%", "3,703.7034"} <= figures(wide) <= figures(narrow)
+    words = narrow.replace("ticket_\n", "").split()
+    assert "20261124-231500-3f2a" in words
+    for broken_name in ("ticket_tri", "age", "local@mis", "tral", "breaker_o", "connectio"):
+        assert broken_name not in words

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import os
+import secrets
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness import history
+from harness import batch, calls, history
+from harness.batch import _sent
+from harness.batch._sent import Sent
+from harness.calls import Call
 from harness.errors import StoreError
 from harness.store import Store, open_store
 from harness.types import Case, Response
@@ -142,6 +147,12 @@ def run_of(project: Project, *flags: str) -> subprocess.Popen[str]:
     )
 
 
+def batch_sent(store: Store, calls_: Sequence[Call]) -> None:
+    """Note a batch for each call."""
+    for call in calls_:
+        _sent.write(store, Sent(secrets.token_hex(4), "fake", "http://x", "c", call.task, 1, call.called_at))
+
+
 @pytest.mark.slow
 def test_runners_that_start_together_make_one_history(team: str, project: Project, server: FakeOpenAI) -> None:
     cases(project, 40)
@@ -180,6 +191,27 @@ def test_threads_that_write_the_same_cases_do_not_wait_for_each_other_for_ever(p
         writer.join()
     assert not wrong
     assert postgres.sql("SELECT count(*) FROM results", url.rpartition("/")[2]) == [(360,)]
+
+
+@pytest.mark.parametrize("write", [calls.append, batch_sent], ids=["calls", "batches"])
+def test_tables_that_several_write_to_for_the_first_time_are_made_once(
+    postgres: Postgres, write: Callable[[Store, Sequence[Call]], None]
+) -> None:
+    url = postgres.fresh()
+    stores = [open_store(url) for _ in range(6)]
+    together = threading.Barrier(len(stores))
+
+    def first(store: Store) -> None:
+        together.wait(timeout=30)
+        write(store, [Call("2026-01-01T00:00:00.000+00:00", "triage")])
+
+    try:
+        with ThreadPoolExecutor(len(stores)) as threads:
+            list(threads.map(first, stores))
+        assert len([*calls.read(stores[0]), *batch.read(stores[0])]) == 6
+    finally:
+        for store in stores:
+            store.close()
 
 
 # Trouble

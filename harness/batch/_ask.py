@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,13 +24,13 @@ from harness.backends.openai import OpenAIBackend
 from harness.batch import _sent
 from harness.batch._found import Found
 from harness.batch._lines import GIVEN_UP, Id, answered_at, cell_part, id_of, line_of, response_of
-from harness.batch._seen import ENDED, BusyError, Seen
+from harness.batch._seen import ENDED, BusyError, NoFileError, Seen
 from harness.batch._sent import Sent
 from harness.cost import BY_BATCH
 from harness.errors import BackendError
 from harness.ids import now
 from harness.store import Store
-from harness.types import ModelInfo, Request, Response, Result
+from harness.types import JSON, ModelInfo, Request, Response, Result
 
 if TYPE_CHECKING:
     from harness.batch._service import Service
@@ -113,6 +113,8 @@ class _Job:
     pending: dict[Id, Asked] = field(default_factory=dict)
     given_up: bool = False
     """A batch was cancelled while we waited for it: nobody wants the rest any more."""
+    broken: BackendError | None = None
+    """Why nothing more is to be asked: the server took no notice of a constraint."""
     _files: int = 0
     _unfit: dict[Id, Response] = field(default_factory=dict)
 
@@ -184,17 +186,20 @@ class _Job:
             await asyncio.to_thread(_sent.forget, self.batched.store, sent.token)
             msg = f"backend {sent.backend}: {sent.server} refuses the batch: {seen.why or 'no reason is given'}"
             raise BackendError(msg)
-        found = await self._fetched(seen)
+        found, lost = await self._fetched(seen)
         last |= seen.status == "cancelled"  # nobody wants the rest any more
         await self._save(found, attempt, last=last)
         if strange := found.left_over().keys() - set(ids):
             told = f"batch {sent.batch_id}: {len(strange):,} results of requests that were not in it are not used"
             self.answers.listener.noted(self.answers.cell.name, told)
         missing = [custom_id for custom_id in ids if custom_id in self.pending and custom_id not in found]
-        if last:
-            why = GIVEN_UP if seen.status == "cancelled" else f"the batch {seen.status} without an answer to this"
+        if last or lost:  # a further batch would go the same way: what it costs is for the user to say
+            why = lost or f"the batch {seen.status} without an answer to this"
+            why = GIVEN_UP if seen.status == "cancelled" else why
             await self._save_errors(missing, failed("server", why, retry=True), attempt)
-        await asyncio.to_thread(_sent.forget, self.batched.store, sent.token)
+        if not lost:  # what was paid a moment ago is not given up because of one 404: the next run looks again
+            await asyncio.to_thread(_sent.forget, self.batched.store, sent.token)
+        self._stop_if_broken()
 
     async def _earlier(self, sent: Sent) -> None:
         """Collect what an earlier process has asked for. What it got no answer to is asked anew."""
@@ -209,8 +214,15 @@ class _Job:
         self.answers.listener.waits(self.answers.cell, f"batch {sent.batch_id} is under way since {sent.sent_at[:16]}")
         seen = before if before.status in ENDED else await self._ended(sent)
         self.given_up |= seen.status == "cancelled" != before.status
-        await self._save(await self._fetched(seen), 1, last=self.given_up)
+        answers, _ = await self._fetched(seen)
+        await self._save(answers, 1, last=self.given_up)
         await asyncio.to_thread(_sent.forget, self.batched.store, sent.token)
+        self._stop_if_broken()
+
+    def _stop_if_broken(self) -> None:
+        """End the cell as a direct run does, but after all that a batch has said is saved: it is paid as a whole."""
+        if self.broken is not None:
+            raise self.broken
 
     async def _send(self, path: Path, endpoint: str, requests: int) -> Sent:
         """Make a batch of a file, exactly one: where no answer comes, it is looked for before it is made again."""
@@ -231,7 +243,10 @@ class _Job:
         try:
             seen = await self._patiently(made)
         except _AwayError:
-            raise  # it may have heard us: whoever comes next looks for the batch
+            # It may have heard us: whoever comes next looks for the batch. Noted again, because another run may have
+            # looked in vain before the server heard, and have forgotten it.
+            await asyncio.to_thread(self.batched.keep, sent)
+            raise
         except BackendError:
             await asyncio.to_thread(_sent.forget, self.batched.store, token)
             raise
@@ -253,12 +268,18 @@ class _Job:
                 return seen
             wait_s = await _waited(wait_s)
 
-    async def _fetched(self, seen: Seen) -> Found:
-        paths = []
+    async def _fetched(self, seen: Seen) -> tuple[Found, str]:
+        """What the files of a batch say; and why there are no answers from one of them, where that is so."""
+        paths, lost = [], ""
         for file_id in seen.files:
-            paths.append(path := self._file())
-            await self._patiently(partial(self.batched.service.fetch, file_id, path))
-        return await asyncio.to_thread(Found, paths)
+            path = self._file()
+            try:
+                await self._patiently(partial(self.batched.service.fetch, file_id, path))
+                paths.append(path)
+            except NoFileError as error:
+                lost = f"no answers from batch {seen.batch_id}: {error}"
+                self.answers.listener.noted(self.answers.cell.name, lost)
+        return await asyncio.to_thread(Found, paths), lost
 
     async def _save(self, found: Found, attempt: int, *, last: bool) -> None:
         """Save what has been found of what is pending, but for errors that are worth another try."""
@@ -268,7 +289,7 @@ class _Job:
             if said is None:
                 response = failed("bad_reply", "two different answers have the id of this request", retry=True)
             else:
-                response = response_of(self.batched.backend, asked.request, said)
+                response = self._response(asked, said)
             if response.error is None or not response.error.retryable or last:
                 when = answered_at(said or {})
                 results.append(self.answers.read(asked, response, when, attempts=attempt))
@@ -279,6 +300,14 @@ class _Job:
         await self.answers.commit(results)
         for problem in [*found.problems[:SHOWN], *_more(found.problems)]:
             self.answers.listener.noted(self.answers.cell.name, f"results of the batch: {problem}")
+
+    def _response(self, asked: Asked, said: Mapping[str, JSON]) -> Response:
+        """What a result says. One that breaks its constraint is an error of its case: the others are paid, too."""
+        try:
+            return response_of(self.batched.backend, asked.request, said)
+        except BackendError as error:
+            self.broken = self.broken or error
+            return failed("bad_reply", str(error))
 
     async def _save_errors(self, ids: Iterable[Id], response: Response, attempt: int) -> None:
         asked = [self.pending.pop(custom_id) for custom_id in list(ids)]

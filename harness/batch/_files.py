@@ -8,14 +8,14 @@ from typing import NoReturn
 
 from harness.answering import AT_ONCE, Answers, Asked
 from harness.backends import vllm
-from harness.backends._http import failed
+from harness.backends._http import failed, passwords
 from harness.backends._transport import LostError, Reply
-from harness.backends.openai import OpenAIBackend
+from harness.backends.openai import OpenAIBackend, key_of
 from harness.batch._found import Found
 from harness.batch._lines import Id, answered_at, cell_part, id_of, line_of, response_of
 from harness.config import BackendConfig
 from harness.cost import BY_BATCH
-from harness.errors import ConfigError, StoreError
+from harness.errors import BackendError, ConfigError, StoreError
 from harness.plan import Cell
 from harness.types import JSON, ModelInfo, Request, Response
 
@@ -58,8 +58,17 @@ def offline(config: BackendConfig) -> OpenAIBackend:
     """A backend that knows what it would send and how to read what comes, and sends nothing. It needs no key."""
     if config.provider == "vllm":
         here = config.model_copy(update={"base_url": config.base_url or vllm.DEFAULT_URL})
-        return vllm.VLLMBackend(here, transport=_Nowhere())
-    return OpenAIBackend(config, transport=_Nowhere())
+        return vllm.VLLMBackend(here, transport=_Nowhere(_secrets(config)))
+    return OpenAIBackend(config, transport=_Nowhere(_secrets(config)))
+
+
+def _secrets(config: BackendConfig) -> tuple[str, ...]:
+    """What whoever asked may have sent, as far as it is known here: results repeat it where it was refused."""
+    try:
+        key = key_of(config)
+    except BackendError:  # it is not needed
+        key = ""
+    return (key, *passwords(config.base_url or ""))
 
 
 class Imported:
@@ -149,7 +158,10 @@ class _Nowhere:
 
     url = "nowhere"
     host = ""
-    secrets: tuple[str, ...] = ()
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        """`secrets` stand in no message."""
+        self.secrets = secrets
 
     async def get(self, path: str) -> Reply:
         """Nothing is fetched."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.backends._transport import MAX_REPLY_BYTES
 from harness.batch._lines import Id, content_of, is_good, parsed, result_of
 from harness.errors import StoreError
 from harness.types import JSON
+
+MOST_LINE = MAX_REPLY_BYTES + 1_000_000
+"""The longest reply that is read, and what stands around it. A longer line is no result, nor in memory as a whole."""
 
 
 class _Place(NamedTuple):
@@ -62,9 +67,13 @@ class Found:
         try:
             with path.open("rb") as file:
                 start = 0
-                for number, line in enumerate(file, 1):
+                for number in count(1):
+                    if not (line := file.readline(MOST_LINE)):
+                        return
                     self._note(_Place(path, number, start), line)
-                    start += len(line)
+                    while line and not line.endswith(b"\n"):  # the rest of one that is too long
+                        line = file.readline(MOST_LINE)
+                    start = file.tell()
         except OSError as error:
             msg = f"{path}: cannot be read: {error.strerror or error}"
             raise StoreError(msg) from None
@@ -84,7 +93,7 @@ class Found:
 def _read(place: _Place) -> dict[str, JSON]:
     with place.path.open("rb") as file:
         file.seek(place.start)
-        result = result_of(file.readline())
+        result = result_of(file.readline(MOST_LINE))
     if isinstance(result, str):
         msg = f"{_where(place)}: the file was changed while it was read"
         raise StoreError(msg)

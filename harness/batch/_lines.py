@@ -12,14 +12,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import time
 from typing import NamedTuple
 
 from harness.answering import Asked
-from harness.backends._http import failed, failed_status, one_line
+from harness.backends._http import failed, failed_status, said
 from harness.backends._replies import refusal_of
 from harness.backends._transport import encoded
 from harness.backends.openai import OpenAIBackend
@@ -72,12 +72,12 @@ def line_of(backend: OpenAIBackend, custom_id: Id, request: Request) -> bytes:
 def result_of(line: bytes) -> dict[str, JSON] | str:
     """A line of results, or what is wrong with it."""
     try:
-        said = json.loads(line)
+        result = json.loads(line)
     except (ValueError, RecursionError):
         return "no whole JSON"
-    if not isinstance(said, dict) or not isinstance(said.get("custom_id"), str):
+    if not isinstance(result, dict) or not isinstance(result.get("custom_id"), str):
         return "no result of a batch: it has no custom_id"
-    return said
+    return result
 
 
 def is_good(result: Mapping[str, JSON]) -> bool:
@@ -87,16 +87,19 @@ def is_good(result: Mapping[str, JSON]) -> bool:
 
 
 def response_of(backend: OpenAIBackend, request: Request, result: Mapping[str, JSON]) -> Response:
-    """What a result says, read as if it had come at once; how long it took is not known."""
+    """What a result says, read as if it had come at once; how long it took is not known.
+
+    Raises `BackendError` where the server took no notice of a constraint.
+    """
     response, error = result.get("response"), result.get("error")
     if is_good(result):
         return replace(backend.response_of(request, result["response"]["body"], 0.0), latency_s=None)
     if not isinstance(response, dict) or not isinstance(status := response.get("status_code"), int):
-        return _unanswered(error)
+        return _unanswered(error, backend.secrets)
     if _is_success(status):
         return failed("bad_reply", "a result without a body", retry=True)
     told = response.get("body") or (error if isinstance(error, dict) else {"error": error})  # vLLM: beside the response
-    return failed_status(status, refusal_of(status, told)[0], {})
+    return failed_status(status, said(refusal_of(status, told)[0], backend.secrets), {})
 
 
 def answered_at(result: Mapping[str, JSON]) -> str:
@@ -114,15 +117,15 @@ def content_of(result: Mapping[str, JSON]) -> JSON:
     return [body.get("choices"), body.get("data")] if isinstance(body, dict) else body
 
 
-def _unanswered(error: JSON) -> Response:
+def _unanswered(error: JSON, secrets: Sequence[str]) -> Response:
     """A request that nobody has answered, as the Batch API says it."""
     told = error if isinstance(error, dict) else {"message": error}
-    code, message = told.get("code"), one_line(told.get("message") or "no reason is given")
+    code, message = told.get("code"), told.get("message") or "no reason is given"
     if code == EXPIRED:
         return failed("server", "the batch expired before this was asked", retry=True)
     if code == CANCELLED:
         return failed("server", GIVEN_UP, retry=True)
-    return failed("server", f"{code}: {message}" if code else message, retry=True)
+    return failed("server", said(f"{code}: {message}" if code else message, secrets), retry=True)
 
 
 def _is_success(status: JSON) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
+from harness.calls import make_tables
 from harness.store import Store
 
 
@@ -48,7 +49,7 @@ _batches = sa.Table(
 def write(store: Store, sent: Sent) -> None:
     """Keep a batch, in the place of what was known of it."""
     with store.connection(writing=True) as connection:
-        _batches.create(connection, checkfirst=True)
+        make_tables(connection, _batches.metadata)
         connection.execute(_batches.delete().where(_batches.c.token == sent.token))
         connection.execute(_batches.insert().values(**asdict(sent)))
 

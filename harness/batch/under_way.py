@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from harness import batch
@@ -25,11 +26,15 @@ def look(config: Config, sent: Sequence[Sent]) -> Iterator[tuple[Sent, Told]]:
 
 
 def cancel(config: Config, store: Store, sent: Sequence[Sent]) -> Iterator[tuple[Sent, Told]]:
-    """Have the server stop. One that it has stopped with nothing done is forgotten."""
+    """Have the server stop. One that has ended is forgotten, unless the server has answers that are paid for."""
     for one, told in _each(config, sent, _cancel):
-        if isinstance(told, Seen) and (told.status == "gone" or (told.status in ENDED and not told.files)):
+        if isinstance(told, str) or told.status not in ENDED:
+            yield one, told
+        elif told.files:
+            yield one, replace(told, then="`harness run --batch` collects them")
+        else:
             forget(store, one.token)
-        yield one, told
+            yield one, replace(told, then=f"forgotten, {told.why or 'it holds no answers'}")
 
 
 async def _look(service: Service, sent: Sent) -> Seen:
@@ -38,8 +43,14 @@ async def _look(service: Service, sent: Sent) -> Seen:
 
 
 async def _cancel(service: Service, sent: Sent) -> Seen:
+    """How it stands afterwards; of its files only those that can be collected."""
     seen = await _look(service, sent)
-    return seen if seen.status in ENDED else await service.cancel(seen.batch_id)
+    if seen.status not in ENDED:
+        seen = await service.cancel(seen.batch_id)
+    if seen.status not in ENDED or not seen.files:
+        return seen
+    there = tuple([file_id for file_id in seen.files if await service.has(file_id)])
+    return replace(seen, files=there, why=seen.why or "the server does not give its results any more")
 
 
 def _each(config: Config, sent: Sequence[Sent], ask: _Ask) -> Iterator[tuple[Sent, Told]]:

@@ -109,9 +109,14 @@ def judge(found: Config, store: Store, runs: Sequence[Run], cells: Sequence[Cell
     results: list[GateResult] = []
     samples: dict[str, None] = {}
     by_key = {(cell.definition.name, cell.name): cell for cell in cells if cell.is_own}
+    finished = {(one.manifest.eval, one.manifest.cell) for one in runs}
     for name in dict.fromkeys(cell.definition.name for cell in cells if gates.names(cell.definition.gates)):
-        if not any(one.manifest.eval == name and (name, one.manifest.cell) in by_key for one in runs):
+        own = {key for key in by_key if key[0] == name}
+        if not own:
             typer.echo(f"{name}: no gate is judged, because no backend was run with the variant it is tuned for")
+        elif not own & finished:
+            which = ", ".join(sorted(cell for _, cell in own))
+            typer.echo(f"{name}: no gate is judged, because no run of {which} was finished")
     for one in runs:
         cell = by_key.get((one.manifest.eval, one.manifest.cell))
         names = judging.wanted(found, cell) if cell else []

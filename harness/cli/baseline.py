@@ -53,7 +53,7 @@ def save(
     from harness.compare import side
     from harness.report.text import visible
 
-    with api.project() as (found, store):
+    with api.project(reading=True) as (found, store):
         runs = _runs(found, store, evals, cell)
         sides = [side(run) for run in runs]
         for each in sides:
@@ -108,7 +108,7 @@ def check(
     from harness.compare import Verdict
 
     codes: set[int] = set()
-    with api.project() as (found, store):
+    with api.project(reading=True) as (found, store):
         for title, c in _compared(found, store, evals, cell):
             if isinstance(c, str):
                 complain(f"{title}: {c}") if c == NO_RUN else note(f"{title}: {c}")
@@ -172,23 +172,19 @@ def _tell(title: str, c: Comparison) -> None:
 @app.command(name="list")
 def list_() -> None:
     """List the baselines of this project."""
-    from rich.table import Table
-    from rich.text import Text
-
     from harness import baseline, config
     from harness.cli._common import console
-    from harness.report.text import moment, rate_text, visible
+    from harness.report.columns import Columns
+    from harness.report.text import moment, rate_text
 
     root = config.load().root
-    table = Table(box=None, pad_edge=False)
-    for heading in ("eval", "cell", "cases", "strict", "run", "of"):
-        table.add_column(heading, overflow="fold")
+    whole = ["cases", "strict", "run", "of"]
+    table = Columns("eval", "cell", *whole, names=["eval", "cell"], left=whole)
     for side in baseline.find(root):
         strict = rate_text(_rate(side, "strict"))
-        cells = (side.eval, side.cell, f"{len(side.cases):,}", strict, side.run_id, moment(side.started_at))
-        table.add_row(*(Text(visible(text)) for text in cells))
+        table.add(side.eval, side.cell, f"{len(side.cases):,}", strict, side.run_id, moment(side.started_at))
     none = f"no baselines in {root / baseline.FOLDER}: `harness baseline save` makes some"
-    console().print(table if table.row_count else none)
+    console().print(table if len(table) else none, markup=False)
 
 
 @app.command()
@@ -206,7 +202,7 @@ def show(
     from harness.errors import ConfigError
     from harness.report.text import moment, rate_text, visible
 
-    with api.project() as (found, store):
+    with api.project(reading=True) as (found, store):
         saved = [side for side in baseline.find(found.root, eval_name) if cell in {None, side.cell}]
         if not saved:
             msg = f"{eval_name} has no baseline{f' of {cell}' if cell else ''}: `harness baseline save` makes one"

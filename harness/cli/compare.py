@@ -43,7 +43,7 @@ def compare(
     question: Annotated[
         QuestionKind | None,
         typer.Option(
-            help="move: may the task go from base to head? change: is head still as good? Default: see below."
+            help="move: may the task go from base to head? change: is head still as good? Default: see above."
         ),
     ] = None,
     shared: Annotated[  # noqa: FBT002  Typer's way to say a flag
@@ -84,7 +84,7 @@ def compare(
 
     for path in output or ():
         check_ending(path, ENDINGS)
-    with api.project() as (project, store):
+    with api.project(reading=True) as (project, store):
         runs = [find_run(store, name, eval_name) for name in (base, head)]
         if runs[0].manifest.run_id == runs[1].manifest.run_id:
             msg = f"{base} and {head} are one and the same run, {runs[0].manifest.run_id}: name another one"
@@ -126,15 +126,14 @@ def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
     from rich.text import Text
 
     from harness.report import compared as words
+    from harness.report.columns import Columns
     from harness.report.terminal import COLOURS
     from harness.report.text import rate_text, visible
 
     colour = COLOURS[words.standing(c.verdict)]
-    rates = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for heading in ("", "base", "head", "difference", "p"):
-        rates.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    rates = Columns("", "base", "head", "difference", "p", names=[""])
     for name, d in words.measured(c):
-        rates.add_row(name, rate_text(d.base), rate_text(d.head), words.delta_text(d.paired), words.p_text(d.paired.p))
+        rates.add(name, rate_text(d.base), rate_text(d.head), words.delta_text(d.paired), words.p_text(d.paired.p))
     facts = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -165,7 +164,7 @@ def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
     if floor is not None:
         told.append(("noise", words.noise_text(c, floor)))
     proven = words.proven_slices(c)
-    told += [(name, f"{words.delta_text(d.paired)}, p = {words.p_text(p)}") for name, d, p in proven]
+    told += [(name, f"{words.delta_text(d.paired)}, {words.p_equals(p)}") for name, d, p in proven]
     told.append(("changed", words.changed_text(c)))
     told += [(name, f"{ratio:.2f} times the base's") for name, ratio in words.ratios(c).items() if ratio is not None]
     if c.head.from_store:

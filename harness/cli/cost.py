@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from harness.bill import Bill, Line
+    from harness.report.columns import Columns
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,7 +37,7 @@ def cost(
     from harness.cli._common import console
     from harness.report.text import dollars, plural, visible
 
-    with api.project() as (project, store):
+    with api.project(reading=True) as (project, store):
         advice = advise.advise(project, store, evals or ())
     bill = advice.bill
     console().print(_table(bill))
@@ -51,21 +52,17 @@ def cost(
         typer.echo(visible(line))
 
 
-def _table(bill: Bill) -> object:
-    from rich.table import Table
-    from rich.text import Text
+def _table(bill: Bill) -> Columns:
+    from harness.report.columns import Columns
+    from harness.report.text import NOTHING, dollars, number
 
-    from harness.report.text import NOTHING, dollars, number, visible
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("eval", overflow="fold", min_width=8)
-    for heading in ("calls/day", "tokens in+out", "today", "batch", "candidate", "break-even/day"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("eval", "calls/day", "tokens in+out", "today", "batch", "candidate", "break-even/day")
+    table = Columns(*headings, names=["eval"])
     for line in bill.lines:
         used, about = line.usage_now, "~" if line.estimated else ""
         tokens = f"{about}{used.prompt_tokens:,.0f}+{used.completion_tokens:,.0f}" if used else NOTHING
-        table.add_row(
-            Text(visible(line.eval)),
+        table.add(
+            line.eval,
             number(line.daily_calls),
             tokens,
             f"{about if line.today_usd is not None else ''}{dollars(line.today_usd)}",

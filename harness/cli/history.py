@@ -51,7 +51,7 @@ def history(
     from harness.cli._common import console
     from harness.trend import NEWEST
 
-    with api.project() as (project, store):
+    with api.project(reading=True) as (project, store):
         runs = [m for m in store.manifests(eval_name) if cell in {None, m.cell} and (tag is None or tag in m.tags)]
         routed = traffic.show(store, eval_name) if cell is None and tag is None else None
         if not runs and routed is None:
@@ -73,21 +73,18 @@ def history(
 
 
 def _listed(runs: Sequence[Manifest]) -> RenderableType:
-    from rich.table import Table
-    from rich.text import Text
+    from harness.report.columns import Columns
 
-    from harness.report.text import visible
-
-    table = Table(box=None, pad_edge=False)
     tagged = any(m.tags for m in runs)
-    for heading in ("run", "eval", "cell", "prompt", "cases", "model", *(["tags"] if tagged else []), "state"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "run")
+    tags_too = ["tags"] if tagged else []
+    headings = ("run", "eval", "cell", "prompt", "cases", "model", *tags_too, "state")
+    whole = ["run", "cases"]
+    table = Columns(*headings, names=[heading for heading in headings if heading not in whole], left=whole)
     for m in runs:
         model = " ".join(filter(None, (m.fingerprint.get("model"), m.fingerprint.get("quantization"))))
         state = "finished" if m.finished_at else "not finished: --resume"
         tags = [", ".join(m.tags)] if tagged else []
-        cells = (m.run_id, m.eval, m.cell, m.prompt, str(m.n_cases), model, *tags, state)
-        table.add_row(*(Text(visible(text)) for text in cells))
+        table.add(m.run_id, m.eval, m.cell, m.prompt, f"{m.n_cases:,}", model, *tags, state)
     return table
 
 

@@ -26,15 +26,16 @@ def init(folder: Annotated[Path, typer.Argument(help="An empty or new folder.")]
         harness init my-evals && cd my-evals && harness run
     """
     from importlib.resources import as_file, files
-    from shutil import copytree
 
     from harness.errors import ConfigError
+    from harness.files import write
 
     if folder.exists() and (not folder.is_dir() or any(path.name != ".git" for path in folder.iterdir())):
         msg = f"{folder.resolve()} is not an empty folder: nothing was written"
         raise ConfigError(msg)
     with as_file(files("harness") / "starter") as starter:
-        copytree(starter, folder, dirs_exist_ok=True)
+        for path in sorted(path for path in starter.rglob("*") if path.is_file()):
+            write(path.read_bytes(), folder / path.relative_to(starter))
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and ".git" not in p.parts):
         typer.echo(f"  {path}")
     go = "" if folder == Path() else f"cd {folder} && "

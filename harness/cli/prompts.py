@@ -84,7 +84,15 @@ def new(name: Annotated[str, typer.Argument(help="The prompt's name.")]) -> None
 
         harness prompts new ticket_triage
     """
-    typer.echo(f"{_library().new(name)}: edit its files, then `harness prompts lock {name}` releases them")
+    from harness.cli._common import note
+
+    library = _library()
+    known = library.names()
+    folder = library.new(name)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        note(f"new prompt {name}{f' (did you mean {near[0]}?)' if near else ''}")
+    typer.echo(f"{folder}: edit its files, then `harness prompts lock {name}` releases them")
 
 
 @app.command()
@@ -126,7 +134,13 @@ def lock(names: Annotated[list[str] | None, typer.Argument(help="Prompts; all if
 
         harness prompts lock ticket_triage/v2
     """
-    added = _library().lock(names or ())
+    from harness.cli._common import note
+
+    library = _library()
+    added = library.lock(names or ())
+    for one in added:
+        if before := library.unedited(one):
+            note(f"{one} is {before} unedited: the same text is released twice")
     typer.echo("\n".join(f"released {one}" for one in added) or "nothing new to release")
 
 

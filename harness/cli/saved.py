@@ -41,7 +41,7 @@ def report(
     from harness.errors import StoreError
     from harness.report.terminal import matrix
 
-    with api.project() as (project, store):
+    with api.project(reading=True) as (project, store):
         outputs = output or [project.root / "reports" / "report.html"]
         for path in outputs:
             report_module.check_path(path)
@@ -88,7 +88,7 @@ def rescore(
 
     for path in output or ():
         report_module.check_path(path)
-    with api.project() as (project, store):
+    with api.project(reading=True) as (project, store):
         again = []
         for old in [one for name in runs for one in _find_runs(store, name)]:
             new = _read_again(project.root, old)

@@ -44,29 +44,23 @@ def _number(found: Sequence[Traffic]) -> int:
 
 
 def _table(found: Sequence[Traffic], *, with_task: bool) -> RenderableType:
-    from rich.table import Table
     from rich.text import Text
 
-    from harness.report.text import visible
+    from harness.report.columns import Columns
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    if with_task:
-        table.add_column("task", overflow="fold")
-    table.add_column("answered by", overflow="fold")
-    for heading in ("calls", "share", "in format", "p50", "p95", "USD"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("why not the first", overflow="fold")
+    names, why = ["task", "answered by"] if with_task else ["answered by"], "why not the first"
+    table = Columns(*names, "calls", "share", "in format", "p50", "p95", "USD", why, names=[*names, why])
     for t in found:
-        table.add_row(
-            *([Text(visible(t.task))] if with_task else []),
-            Text(visible(t.backend)) if t.backend else Text("nobody", style="red"),
+        table.add(
+            *([t.task] if with_task else []),
+            t.backend or Text("nobody", style="red"),
             f"{t.calls:,}",
             f"{t.share:.1%}",
             "–" if t.compliance is None else f"{t.compliance:.1%}",
             _seconds(t.p50_s),
             _seconds(t.p95_s),
             "–" if t.usd is None else f"{t.usd:,.4f}",
-            Text(visible(", ".join(f"{why} {number:,}" for why, number in t.fallbacks.items()))),
+            ", ".join(f"{reason} {number:,}" for reason, number in t.fallbacks.items()),
         )
     return table
 

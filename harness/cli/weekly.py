@@ -32,6 +32,9 @@ def weekly(
     resume: Resume = False,  # noqa: FBT002  Typer's way to say a flag
     cache: Cache = None,
     jobs: Jobs = None,
+    quiet: Annotated[  # noqa: FBT002  Typer's way to say a flag
+        bool, typer.Option("--quiet", "-q", envvar="HARNESS_QUIET", help="No progress.")
+    ] = False,
 ) -> None:
     """Run every eval as production would, compare with last week and the baseline, judge the gates, write a report.
 
@@ -66,7 +69,7 @@ def weekly(
     with api.project() as (project, store):
         planned = weekly.plan(project, store, week, options)
         try:
-            with listener() as heard:
+            with listener(quiet=quiet or project.run.quiet) as heard:
                 outcome = weekly.run(planned, options, heard)
         except Interrupted as error:
             msg = f"{error}: harness weekly --date {week} --resume"

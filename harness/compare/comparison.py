@@ -113,7 +113,7 @@ def compare(base: Side, head: Side, question: Question, *, shared: bool = False)
         slices=_slices(pairs),
         bounds=_bounds(both),
         unequal=unequal,
-        changed=changes(base.fingerprint, head.fingerprint),
+        changed=changes(base.fingerprint, head.fingerprint, (base.backend, head.backend)),
     )
     return _judged(found, shared=shared)
 
@@ -125,9 +125,8 @@ def _judged(c: Comparison, *, shared: bool) -> Comparison:
     worst, best = (c.question.answer(bound) for bound in c.bounds)
     if {worst, best} != {c.verdict}:
         failed = c.base.n_errors + c.head.n_errors
-        reason = (
-            f"{failed} calls failed: the verdict would be {worst} at worst and {best} at best, so run with --resume"
-        )
+        calls = "1 call" if failed == 1 else f"{failed:,} calls"
+        reason = f"{calls} failed: the verdict would be {worst} at worst and {best} at best, so run with --resume"
         return replace(c, verdict=Verdict.INCONCLUSIVE, reason=reason)
     if c.verdict is Verdict.INCONCLUSIVE:
         needed = cases_needed(c.strict.paired, c.question.margin)

@@ -84,6 +84,11 @@ def p_text(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def p_equals(p: float) -> str:
+    """`p = 0.039`, `p < 0.001`."""
+    return f"p {'' if p < 0.001 else '= '}{p_text(p)}"
+
+
 def gap_text(c: Comparison) -> str:
     """Where the difference comes from, as one sentence."""
     return f"capability {delta_text(c.capability)}, format {delta_text(c.form)}"

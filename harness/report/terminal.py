@@ -1,4 +1,7 @@
-"""The summary for a terminal of 80 columns. Names come from files and replies: nothing is read as markup."""
+"""The summary for a terminal of 80 columns, or of any other width (columns.py).
+
+Names come from files and replies: nothing is read as markup.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from harness.report.text import NOTHING, dollars, number, plural, rate_text, sec
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
+
+    from harness.report.columns import Columns
 
 _TOP_VIOLATIONS = 4
 
@@ -78,20 +82,16 @@ def _cost(of: Spent) -> str:
     return f"cost {dollars(of.usd)} for {plural(of.asked, 'call')}{per_1k}{more}"
 
 
-def _rates(e: EvalReport) -> Table:
-    from rich.table import Table
+def _rates(e: EvalReport) -> Columns:
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("cell", overflow="fold", min_width=8)
-    for heading in ("strict", "compliance", "lenient"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("n", "errors", "p50"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    from harness.report.columns import Columns
+
+    table = Columns("cell", "strict", "compliance", "lenient", "n", "errors", "p50", names=["cell"])
     for cell in e.cells:
         accuracy, summary = cell.summary.accuracy, cell.summary
-        table.add_row(
-            Text(visible(cell.name)),
+        table.add(
+            cell.name,
             Text(rate_text(accuracy.strict), style="bold"),
             rate_text(accuracy.compliance),
             rate_text(accuracy.lenient),
@@ -102,15 +102,14 @@ def _rates(e: EvalReport) -> Table:
     return table
 
 
-def _violations(e: EvalReport) -> Table:
-    from rich.table import Table
+def _violations(e: EvalReport) -> Columns:
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False, style="dim")
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold")
+    from harness.report.columns import Columns
+
+    table = Columns("cell", "violations", names=["cell", "violations"], show_header=False)
     for cell in e.cells:
-        table.add_row(Text(f"  {visible(cell.name)}"), Text(visible(_top(cell))))
+        table.add(Text(f"  {cell.name}", style="dim"), Text(_top(cell), style="dim"))
     return table
 
 
@@ -118,5 +117,6 @@ def _top(cell: CellReport) -> str:
     counted = cell.summary.violations
     if not counted:
         return "no violations" if cell.summary.answered else NOTHING
-    more = f" · {len(counted) - _TOP_VIOLATIONS} more kinds" if len(counted) > _TOP_VIOLATIONS else ""
+    left = len(counted) - _TOP_VIOLATIONS
+    more = f" · {plural(left, 'more kind')}" if left > 0 else ""
     return " · ".join(f"{code} {count:,}" for code, count in counted[:_TOP_VIOLATIONS]) + more

@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from harness.batch import MOST_BYTES, MOST_REQUESTS
+from harness.batch import MOST_BYTES, MOST_REQUESTS, _service
 from harness.batch._ask import PATIENCE_S
 from harness.cli.batch import SHOWN
 
@@ -31,3 +31,4 @@ def test_its_figures_are_those_of_the_code() -> None:
     assert PATIENCE_S == 3600
     assert "tried for an hour" in PAGE
     assert f"(the first {SHOWN};" in PAGE
+    assert f"more than {_service.MOST_BYTES // 10**9} GB" in PAGE

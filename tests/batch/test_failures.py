@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from harness.backends.openai import OpenAIBackend
-from harness.batch import _ask, _lines
+from harness.batch import _ask, _lines, _service
 from harness.batch._lines import Id
 from harness.types import Request
 
-from ..support.batch_runs import RUN, by_case, errors, newest, text_of, under_way
+from ..support.batch_runs import RUN, by_case, errors, left_behind, newest, text_of, under_way
 from ..support.batches import End, FakeBatches, good, refused
 from ..support.cli import Terminal
 from ..support.project import Project
-from ..support.servers import completion, error
+from ..support.servers import Reply, completion, error
 
 
 def test_failed_requests_are_asked_again_in_a_further_batch(
@@ -128,6 +128,70 @@ def test_strange_lines_are_told_and_make_no_answer(harness: Terminal, batched: P
         assert told in ended.err
     assert {r.response.text for r in newest(batched).results} == {"billing"}
     assert len(api.requests("batch_1")) == 2, "the two without an answer that can be trusted are asked again"
+
+
+def test_a_reply_that_breaks_its_constraint_costs_no_other_answer(
+    harness: Terminal, batched: Project, api: FakeBatches
+) -> None:
+    """The run ends as a direct one does, but a batch is paid as a whole: what it says is kept."""
+    batched.eval('decoding = ["constrained"]\n')
+    said = {"crashes": "I think billing"}
+
+    def result(line: dict[str, Any]) -> dict[str, Any]:
+        broken = next((text for word, text in said.items() if word in text_of(line)), None)
+        return good(line, completion(broken or '{"answer": "billing"}'))
+
+    api.result = result
+    ended = harness(*RUN)
+    assert ended.code == 2
+    told = f"{api.base_url} let 'I think billing' through: it does not constrain what 'fake-model' says"
+    assert f"error: backend fake: {told}, so run the cell free" in ended.err
+    assert {case: r.response.text for case, r in by_case(batched).items() if not r.response.error} == {
+        "t-1": "billing",
+        "t-3": "billing",
+        "t-4": "billing",
+    }
+    assert list(errors(batched)) == ["t-2"]
+    assert told in errors(batched)["t-2"]
+    assert under_way(harness).out == "no batch is under way\n"
+    said.clear()
+    assert harness(*RUN, "--resume").code == 0
+    assert [len(api.requests(name)) for name in api.batches] == [4, 1], "only what has no answer is paid again"
+
+
+def test_a_broken_constraint_in_a_batch_that_was_left_behind_does_not_stop_every_run(
+    harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batched.eval('decoding = ["constrained"]\n')
+    left_behind(harness, api, monkeypatch, lambda line: good(line, completion("I think billing")))
+    assert "does not constrain" in harness(*RUN, "--resume").err
+    assert len(errors(batched)) == 4
+    api.result = lambda line: good(line, completion('{"answer": "billing"}'))
+    assert harness(*RUN, "--resume").code == 0
+    assert not errors(batched)
+
+
+def test_results_that_break_off_halfway_are_fetched_again(
+    harness: Terminal, batched: Project, api: FakeBatches
+) -> None:
+    api.troubles.extend([None, None, None, None, Reply(body=b"half a file" * 1000, drop=True)])
+    ended = harness(*RUN)
+    assert ended.code == 0, ended.err
+    assert "busy or away, trying again" in ended.err
+    assert not api.troubles
+    assert list(api.batches) == ["batch_0"]
+    del batched
+
+
+def test_results_without_end_are_not_read(
+    harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_service, "MOST_BYTES", 1000)
+    ended = harness(*RUN)
+    assert ended.code == 4
+    assert "no answers from batch batch_0: file file-1 has more than 1,000 bytes, which are not read" in ended.err
+    assert len(errors(batched)) == 4
+    del api
 
 
 def test_what_fits_into_no_json_is_an_error_of_its_case(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.batch import export
+from harness.batch import _found, export
 from harness.store import open_store
 from harness.types import Run
 
@@ -186,6 +186,17 @@ def test_very_many_strange_lines_are_counted(exported: Project, harness: Termina
     ended = imported(harness)
     assert ended.code == 0
     assert "and 80 more" in ended.err
+
+
+def test_a_line_longer_than_any_reply_is_no_result(
+    exported: Project, harness: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_found, "MOST_LINE", 2000)
+    first, *others = requests(exported)
+    write(exported, [good(first, completion("x" * 5000)), *map(good, others)])
+    ended = imported(harness)
+    assert (ended.code, ended.err.count("results.jsonl:1: no whole JSON")) == (4, 1), ended.err
+    assert said(exported) == {"t-1": "not_recorded", "t-2": "billing", "t-3": "billing", "t-4": "billing"}
 
 
 def test_repeats_have_ids_of_their_own(exported: Project, harness: Terminal) -> None:

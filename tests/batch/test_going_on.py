@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness.batch import _ask
+from harness import batch, leases
+from harness.batch import Seen, _ask
+from harness.batch._service import Service
+from harness.store import open_store
 
-from ..support.batch_runs import RUN, WAITED, errors, interrupt_at_next_wait, newest, under_way
+from ..support.batch_runs import RUN, WAITED, errors, interrupt_at_next_wait, left_behind, newest, under_way
 from ..support.batches import End, FakeBatches
 from ..support.cli import Terminal
 from ..support.project import Project
@@ -75,6 +78,26 @@ def test_a_server_that_stays_away_leaves_the_batch_to_the_next_run(
     del batched
 
 
+def test_what_another_run_has_forgotten_is_noted_again_before_the_server_is_given_up(
+    harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_ask, "PATIENCE_S", -1.0)
+    store = open_store(batched.load().store_url)
+    create = Service.create
+
+    async def created(service: Service, *asked: str) -> Seen:
+        for sent in batch.read(store):
+            batch.forget(store, sent.token)
+        return await create(service, *asked)
+
+    monkeypatch.setattr(Service, "create", created)
+    api.after_create = error(500, "oh")
+    assert harness(*RUN).code == 2
+    store.close()
+    assert harness(*RUN, "--resume").code == 0
+    assert list(api.batches) == ["batch_0"], "the batch that was made, though nobody heard of it"
+
+
 def test_cancelled_keeps_what_was_answered(
     harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +134,90 @@ def test_what_is_cancelled_while_it_is_waited_for_is_not_asked_again(
     assert list(api.batches) == ["batch_0"]
     assert set(errors(batched).values()) == {"the batch was cancelled before this was asked"}
     assert len(errors(batched)) == 3
+
+
+@pytest.mark.parametrize("resume", [("--resume",), ()])
+def test_results_that_are_gone_from_the_server_are_asked_anew(
+    harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch, resume: tuple[str, ...]
+) -> None:
+    """OpenAI deletes files in time: that must not keep a cell from ever being run again."""
+    left_behind(harness, api, monkeypatch)
+    api.loses_files = True
+    api.on_look = lambda: setattr(api, "loses_files", "batch_1" not in api.batches)
+    ended = harness(*RUN, *resume)
+    assert ended.code == 0, ended.err
+    told = "no answers from batch batch_0: the server does not give file file-1: Error code: 404 - No such File object"
+    assert told in ended.err
+    assert [len(api.requests(name)) for name in api.batches] == [4, 4]
+    assert under_way(harness).out == "no batch is under way\n"
+    assert not errors(batched)
+
+
+def test_what_was_paid_a_moment_ago_is_not_paid_again_because_a_file_is_not_there_yet(
+    harness: Terminal, batched: Project, api: FakeBatches
+) -> None:
+    api.loses_files = True
+    assert harness(*RUN).code == 4
+    assert all(told.startswith("no answers from batch batch_0: ") for told in errors(batched).values())
+    assert len(errors(batched)) == 4
+    api.loses_files = False
+    assert harness(*RUN, "--resume").code == 0
+    assert list(api.batches) == ["batch_0"]
+    assert under_way(harness).out == "no batch is under way\n"
+
+
+def test_cancel_forgets_what_has_ended_and_is_gone(
+    harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_behind(harness, api, monkeypatch)
+    api.loses_files = True
+    ended = harness("batch", "cancel", "batch_0")
+    told = "batch_0: completed, 4 of 4 answered: forgotten, the server does not give its results any more\n"
+    assert (ended.code, ended.out) == (0, told)
+    assert under_way(harness).out == "no batch is under way\n"
+    api.loses_files = False
+    assert harness(*RUN).code == 0
+    assert list(api.batches) == ["batch_0", "batch_1"]
+    del batched
+
+
+def test_cancel_forgets_what_the_server_does_not_know(
+    harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_behind(harness, api, monkeypatch)
+    api.batches.clear()
+    assert "gone, 0 of 4 answered: forgotten, the server does not know it" in harness("batch", "cancel", "--all").out
+    assert under_way(harness).out == "no batch is under way\n"
+    del batched
+
+
+def test_cancel_keeps_answers_that_are_paid(
+    harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_behind(harness, api, monkeypatch)
+    told = "batch_0: completed, 4 of 4 answered: `harness run --batch` collects them\n"
+    assert harness("batch", "cancel", "batch_0").out == told
+    assert harness(*RUN).code == 0
+    assert list(api.batches) == ["batch_0"]
+    del batched
+
+
+def test_two_runs_of_a_cell_at_the_same_time_pay_once(
+    harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run is one process's; another run takes its answers from the same batch, and leaves it the answers."""
+    left_behind(harness, api, monkeypatch)
+    store = open_store(batched.load().store_url)
+    (first,) = store.manifests()
+    assert leases.acquire(store, first.run_id, "elsewhere:1:ab")
+    assert "is being gone on with by process 1 on elsewhere" in harness(*RUN, "--resume").err
+    assert harness(*RUN).code == 0
+    assert newest(batched).manifest.run_id != first.run_id
+    leases.release(store, first.run_id, "elsewhere:1:ab")
+    assert harness(*RUN, "--resume").code == 0
+    assert list(api.batches) == ["batch_0"]
+    assert [len(store.results(each.run_id)) for each in store.manifests()] == [4, 4]
+    store.close()
 
 
 def test_cancel_needs_to_know_which(harness: Terminal, batched: Project) -> None:

@@ -8,17 +8,14 @@ import sys
 
 import pytest
 
-from harness.batch import _ask, _lines
-from harness.batch._files import offline
-from harness.batch._lines import Id
+from harness.batch import _ask
 from harness.cost import run_usd
-from harness.types import Message, Request, Sampling
 
 from ..support.batch_runs import RUN, by_case, newest, text_of, under_way
 from ..support.batches import FakeBatches, good
 from ..support.cli import Terminal
 from ..support.project import Project, row
-from ..support.servers import completion
+from ..support.servers import completion, embedding, letters
 
 
 def test_a_run_by_batch_ends_as_any_run_does(harness: Terminal, batched: Project, api: FakeBatches) -> None:
@@ -44,14 +41,29 @@ def test_what_is_sent_is_what_would_be_asked_directly(harness: Terminal, batched
     warm_up, *asked = [json.dumps(each.body, sort_keys=True) for each in api.chats]
     assert sorted(json.dumps(line["body"], sort_keys=True) for line in lines) == sorted(asked)
     assert "Say OK." in warm_up
+    assert api.batches["batch_0"]["endpoint"] == "/v1/chat/completions"
     assert api.batches["batch_0"]["completion_window"] == "24h"
 
 
-def test_an_embedding_goes_to_its_own_endpoint(harness: Terminal, batched: Project, api: FakeBatches) -> None:
-    del harness
-    request = Request((Message("user", "ticket"),), Sampling(), embed=True)
-    line = json.loads(_lines.line_of(offline(batched.load().backends["fake"]), Id("c", "d", "e"), request))
-    assert (line["url"], line["body"]["input"], api.base_url[-3:]) == ("/v1/embeddings", "ticket", "/v1")
+def test_embeddings_go_to_their_own_endpoint(harness: Terminal, batched: Project, api: FakeBatches) -> None:
+    """Passages and queries; OpenAI takes no file whose lines are for another endpoint than the batch."""
+    (batched.root / "evals/triage.toml").unlink()
+    batched.config((batched.root / "harness.toml").read_text() + 'serves = ["embeddings"]\n')
+    batched.eval(
+        name="search", text='task = "embedding"\nprompt = "search"\ndataset = "search"\npassages = "p.jsonl"\n'
+    )
+    batched.write("p.jsonl", '{"id": "p1", "text": "Give back seats"}\n{"id": "p2", "text": "Cancel the plan"}\n')
+    batched.prompt(name="search", gpt="{{ text }}", local="{{ text }}")
+    batched.card(name="search")
+    batched.cases([row("q1", "stop the plan", {"p2": 1, "p1": 0})], name="search")
+    api.result = lambda line: good(line, embedding(letters(line["body"]["input"])))
+    ended = harness(*RUN)
+    assert ended.code == 0, ended.err
+    assert api.batches["batch_0"]["endpoint"] == "/v1/embeddings"
+    lines = api.requests("batch_0")
+    assert {line["url"] for line in lines} == {"/v1/embeddings"}
+    assert sorted(line["body"]["input"] for line in lines) == ["Cancel the plan", "Give back seats", "stop the plan"]
+    assert by_case(batched)["q1"].response.vector == tuple(letters("stop the plan"))
 
 
 def test_latency_is_unknown_and_neither_gates_nor_comparisons_mind(

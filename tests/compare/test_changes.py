@@ -42,3 +42,20 @@ def test_values_are_shown_and_hashes_only_where_nothing_else_differs() -> None:
     assert str(change) == "model (quantization: Q8_0 -> Q2_K)"
     (change,) = changes(FINGERPRINT, {**FINGERPRINT, "model_digest": "sha256:m2"})
     assert str(change) == "model (model_digest: m1 -> m2)"
+
+
+def test_of_a_hash_twelve_characters_are_shown_and_what_it_is_of() -> None:
+    old, new = "ab" * 32, "cd" * 32
+    base, head = ({**FINGERPRINT, "backend_hash": one} for one in (old, new))
+    (change,) = changes(base, head)
+    assert str(change) == (
+        "backend settings (provider, address or options; backend_hash: abababababab -> cdcdcdcdcdcd)"
+    )
+
+
+def test_another_backend_is_said_to_be_another() -> None:
+    head = {**FINGERPRINT, "backend_hash": "b2"}
+    (change,) = changes(FINGERPRINT, head, ("here", "there"))
+    assert str(change) == "backend settings (backend: here -> there)"
+    assert change.parts == (("backend", "here", "there"), ("backend_hash", "b1", "b2"))
+    assert changes(FINGERPRINT, FINGERPRINT, ("here", "there")) == ()

@@ -108,3 +108,12 @@ def test_a_zip_of_something_else_is_no_log(tmp_path: Path) -> None:
     (tmp_path / "x.eval").write_bytes(buffer.getvalue())
     with pytest.raises(ConfigError, match="no log of Inspect"):
         imported(tmp_path / "x.eval")
+
+
+@pytest.mark.parametrize("absurd", [10**400, 1_000_000_001, -1, True, "5"])
+def test_what_is_no_count_and_no_time_is_not_told(tmp_path: Path, absurd: object) -> None:
+    sample = inspect_sample("a", "yes", "C")
+    sample["output"] |= {"usage": {"input_tokens": absurd, "output_tokens": absurd}, "time": absurd}
+    (result,) = imported(inspect_json(tmp_path / "x.json", [sample])).run.results
+    response = result.response
+    assert (response.prompt_tokens, response.completion_tokens, response.latency_s) == (None, None, None)

@@ -74,3 +74,13 @@ def test_with_labels_the_output_is_read_by_our_contract(tmp_path: Path) -> None:
 def test_version_2_has_its_rows_one_level_up(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text(json.dumps({"version": 2, "results": [promptfoo_result(0, "a", passed=True)]}))
     assert rates(imported(tmp_path / "r.json")) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("absurd", [10**400, -1, True, "5"])
+def test_what_is_no_count_and_no_time_is_not_told(tmp_path: Path, absurd: object) -> None:
+    result = promptfoo_result(0, "billing", passed=True)
+    result["response"]["tokenUsage"] = {"prompt": absurd, "completion": absurd}
+    result["latencyMs"] = absurd
+    (found,) = imported(promptfoo(tmp_path / "x.json", [result])).run.results
+    response = found.response
+    assert (response.prompt_tokens, response.completion_tokens, response.latency_s) == (None, None, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from harness.report import Report, build
@@ -11,6 +12,7 @@ from harness.report.terminal import matrix
 from harness.types import Run
 
 from .fakes import fake_case, fake_result, fake_run, small_run
+from .test_columns import figures
 
 
 def shown(*runs: Run, width: int = 80) -> str:
@@ -36,6 +38,19 @@ def test_a_row_per_cell_has_the_three_rates_with_intervals_and_fits_80_columns()
 def test_the_most_frequent_violations_are_named() -> None:
     assert "preamble 72 · wrong_case 61" in shown(fake_run(240, skill=0.5, form=0.12))
     assert "no violations" in shown(fake_run(5, form=1))
+
+
+def test_what_is_left_of_the_violations_is_counted_in_words() -> None:
+    for left, said in ((1, "1 more kind"), (2, "2 more kinds")):
+        codes = tuple(f"code_{i}" for i in range(4 + left))
+        text = " ".join(shown(small_run([fake_result(fake_case(), "x", (None, None), codes)])).split())
+        assert f" · {said} ·" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_no_figure_is_cut_however_narrow_the_terminal(width: int) -> None:
+    runs = fake_run(1240), fake_run(240, "local", "mistral-7b-instruct-q4", errors=9)
+    assert {"1,240", "231"} <= figures(shown(*runs, width=200)) <= figures(shown(*runs, width=width))
 
 
 def test_nothing_from_files_or_replies_is_markup() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from harness.batch import _ask
 from harness.store import open_store
 from harness.types import Result, Run
 
+from .batches import FakeBatches, good
 from .cli import Ended, Terminal
 from .project import Project
 
@@ -41,6 +43,22 @@ def under_way(harness: Terminal) -> Ended:
 
 def text_of(line: dict[str, Any]) -> str:
     return str(line["body"]["messages"][-1]["content"])
+
+
+def left_behind(
+    harness: Terminal,
+    api: FakeBatches,
+    monkeypatch: pytest.MonkeyPatch,
+    result: Callable[[dict[str, Any]], dict[str, Any]] = good,
+) -> None:
+    """A batch that ends after who has sent it was interrupted."""
+    interrupt_at_next_wait(monkeypatch)
+    api.result = result
+    api.hangs = True
+    assert harness(*RUN).code == 130
+    monkeypatch.setattr(_ask, "_waited", WAITED)
+    api.hangs = False
+    assert "completed, 4 of 4 answered" in under_way(harness).out
 
 
 def interrupt_at_next_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,10 @@ def unanswered(line: dict[str, Any], code: str) -> dict[str, Any]:
 
 
 class FakeBatches(FakeOpenAI):
-    """Chat completions as ever, and batches of them."""
+    """Chat completions as ever, and batches of them.
+
+    `loses_files`: nothing can be fetched, as when OpenAI has deleted the files in time.
+    """
 
     def __init__(self) -> None:
         """No file and no batch is there."""
@@ -64,6 +67,7 @@ class FakeBatches(FakeOpenAI):
         self.troubles: deque[Reply | None] = deque()
         self.after_create: Reply | None = None
         self.hangs = False
+        self.loses_files = False
         self.key = ""
 
     def requests(self, batch_id: str) -> list[dict[str, Any]]:
@@ -103,7 +107,7 @@ class FakeBatches(FakeOpenAI):
         if path == "/v1/batches":
             return Reply(json={"object": "list", "data": list(self.batches.values())[::-1], "has_more": False})
         if found := re.fullmatch(r"/v1/files/([^/]+)/content", path):
-            return Reply(body=self.files[found[1]])
+            return error(404, "No such File object") if self.loses_files else Reply(body=self.files[found[1]])
         self.on_look()
         batch = self.batches.get(path.removeprefix("/v1/batches/"))
         return Reply(json=self._moved_on(batch)) if batch else error(404, "no such batch")

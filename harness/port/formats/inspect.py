@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.backends._replies import count
 from harness.errors import ConfigError
 from harness.port.rows import Row, Selection, Wanted, as_text, case_id, column, is_true, strings
 from harness.port.source import Source
 from harness.toml import hint
 
+MOST_S = 1e9
+"""No call takes longer: a whole number can be too large for any time."""
 _PARTLY = frozenset({"p", "partial"})
 
 
@@ -90,9 +93,9 @@ def _row(sample: Mapping[str, Any], wanted: Wanted, where: str, model: str) -> R
         repeat=epoch - 1 if isinstance(epoch, int) and epoch > 0 else 0,
         error=error if error or right is not None else "the log has no score for it",
         truncated=any(isinstance(c, dict) and c.get("stop_reason") == "max_tokens" for c in _choices(output)),
-        latency_s=_number(output.get("time")),
-        prompt_tokens=_count(usage.get("input_tokens")),
-        completion_tokens=_count(usage.get("output_tokens")),
+        latency_s=_seconds(output.get("time")),
+        prompt_tokens=count(usage.get("input_tokens")),
+        completion_tokens=count(usage.get("output_tokens")),
         model=model,
     )
 
@@ -164,9 +167,6 @@ def _is_partly(value: Any) -> bool:
     return isinstance(value, float) and 0 < value < 1
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+def _seconds(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value <= MOST_S else None

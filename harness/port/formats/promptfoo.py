@@ -12,12 +12,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.backends._replies import count
 from harness.errors import ConfigError
 from harness.port.rows import Row, Selection, Wanted, as_text, case_id, column, is_true, listed, strings
 from harness.port.source import Source
 
 ERROR = 2
 """promptfoo's `failureReason` of a call that failed; 1 is an assertion that was not met."""
+MOST_MS = 1e12
+"""No call takes longer: a whole number can be too large for any time."""
 _EQUAL = frozenset({"equals", "iequals"})
 
 
@@ -101,8 +104,8 @@ def _row(row: Mapping[str, Any], wanted: Wanted, where: str) -> Row:
         tags=strings(column(row, wanted.tags, where), wanted.tags, where) if wanted.tags else (),
         error=error,
         latency_s=_seconds(row.get("latencyMs")),
-        prompt_tokens=_count(usage.get("prompt")),
-        completion_tokens=_count(usage.get("completion")),
+        prompt_tokens=count(usage.get("prompt")),
+        completion_tokens=count(usage.get("completion")),
         model=as_text(row["provider"]),
     )
 
@@ -132,8 +135,5 @@ def _equal(row: Mapping[str, Any]) -> Any:
 
 
 def _seconds(value: Any) -> float | None:
-    return value / 1000 if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value / 1000 if is_number and 0 < value <= MOST_MS else None
