@@ -104,8 +104,8 @@ def _least(item: Any) -> str:
     """How many there should be and how many there are, where an array is too short."""
     if item["type"] != "too_short":
         return ""
-    context = item["ctx"]
-    return f" {context['min_length']} items, not {context['actual_length']}"
+    least = item["ctx"]["min_length"]
+    return f" {least} item{'' if least == 1 else 's'}, not {item['ctx']['actual_length']}"
 
 
 def dotted(loc: tuple[str, ...]) -> str:

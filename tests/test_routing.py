@@ -83,7 +83,7 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
         (('["local", "api_frontier"]', '["lokal"]'), ":7: unknown tier 'lokal' in [tasks.ticket_triage] (did you mean 'local'?)"),
         (('api_frontier = "gpt-4o"\n', ""), ":6: [tasks.ticket_triage] uses tier 'api_frontier', and [tiers] names no backend for it"),
         (('["local", "api_frontier"]', '["local", "local"]'), ":7: tiers has 'local' more than once"),
-        (('["local", "api_frontier"]', "[]"), ":7: tiers in [tasks.ticket_triage] should have at least 1 items, not 0"),
+        (('["local", "api_frontier"]', "[]"), ":7: tiers in [tasks.ticket_triage] should have at least 1 item, not 0"),
         (('api_frontier = "gpt-4o"', 'api_frontier = "mistral-vllm"'), ":7: [tasks.ticket_triage] has one backend under two tiers: name it once"),
         (("deadline_s = 20.0", "deadline_s = 0"), ":9: deadline_s in [tasks.ticket_triage] "),
         (("deadline_s", "dead_line_s"), ":9: unknown key 'dead_line_s' in [tasks.ticket_triage] (did you mean 'deadline_s'?)"),

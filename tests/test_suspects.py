@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness import suspects
+from harness.report.text import visible
 from harness.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
 
 from .support.cli import Terminal
@@ -131,7 +132,7 @@ class TestCommand:
         ended = reviewed("datasets", "suspects", "-o", "review.csv", "-o", "review.jsonl")
         assert "\x1b" not in ended.out + ended.err
         hostile = next(csv.DictReader((project.root / "review.csv").open(newline="")))
-        assert (hostile["case_id"], hostile["inputs"]) == ("'=t-7", f"'{TRAP}")
+        assert (hostile["case_id"], hostile["inputs"]) == ("'=t-7", f"'{visible(TRAP)}")
         lines = [json.loads(line) for line in (project.root / "review.jsonl").read_text().splitlines()]
         assert lines[0] == {
             "eval": "triage",

@@ -77,6 +77,8 @@ def result_of(line: bytes) -> dict[str, JSON] | str:
         return "no whole JSON"
     if not isinstance(result, dict) or not isinstance(result.get("custom_id"), str):
         return "no result of a batch: it has no custom_id"
+    if "body" in result and result.get("response") is None and result.get("error") is None:
+        return "a request, and not what came of it: give the file that the engine has written"
     return result
 
 

@@ -58,7 +58,7 @@ def sample(
     from harness.report.text import plural, visible
 
     start, end = weeks.days(since, until.date() if until else None, datetime.now(UTC))
-    with api.project() as (project, store):
+    with api.project(reading=True) as (project, store):
         tasks = _known(calls.tasks(store), task or ())
         wanted = sheets.Wanted(start, end, per_task, seed, tuple(task or ()))
         sheet, drawn = sheets.draw(store, labels_of(project, tasks), wanted)
@@ -112,7 +112,7 @@ def import_(
     if len({one.sheet for one in read}) > 1:
         msg = f"the files are of several sheets: {', '.join(sorted({one.sheet for one in read}))}; import one at a time"
         raise ConfigError(msg)
-    with api.project() as (project, store):
+    with api.project(reading=True) as (project, store):
         sheet = sheets.load(store, read[0].sheet)
         checked: list[list[Label]] = [files.labels(one, sheet, who) for one, who in zip(read, names, strict=True)]
         for labels in checked:  # all or nothing
@@ -137,7 +137,7 @@ def show(
     from harness.errors import StoreError
     from harness.monitor import sheets
 
-    with api.project() as (project, store):
+    with api.project(reading=True) as (project, store):
         there = sheets.reviewed(store)
         if not (sheet or there):
             msg = f"no labels in {store.url} yet: `harness sample` draws replies, `harness review import` takes labels"

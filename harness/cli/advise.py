@@ -67,7 +67,7 @@ def advise(
 
     for path in output or ():
         report_module.check_path(path)
-    with api.project() as (project, store):
+    with api.project(reading=True) as (project, store):
         advice = advising.advise(project, store, evals or ())
         make = advising.routing if form is Format.ROUTING else advising.litellm
         target = to or project.root / form.file

@@ -139,7 +139,7 @@ def power(
     measured: Comparison | None = None
     chosen = split or ("test" if "test" in dataset.splits else "all")
     if eval_name:
-        with api.project() as (found, store):
+        with api.project(reading=True) as (found, store):
             (definition,) = evals.find(found.root, [eval_name])
             if definition.dataset != name:
                 msg = f"eval {definition.name} is over dataset {definition.dataset!r}, not {name!r}"
@@ -201,7 +201,7 @@ def suspects(
 
     for path in output or ():
         check_ending(path, tuple(_suspects.FORMATS))
-    with api.project() as (found, store):
+    with api.project(reading=True) as (found, store):
         for name in backend or ():
             found.backend(name)
         definitions = evals.find(found.root, [eval_name] if eval_name else [])

@@ -75,7 +75,7 @@ def monitor(
     if start > day:
         msg = f"--since {weeks.name(start)} is after {weeks.name(day)}, the week that is looked at"
         raise ConfigError(msg)
-    with api.project() as (project, store):
+    with api.project(reading=True) as (project, store):
         tasks = calls.tasks(store)
         if not tasks:
             msg = f"no calls in {store.url}: the router logs what it routes"

@@ -119,7 +119,7 @@ def export(
     from harness.port import export_format
 
     chosen = export_format(output, format_name)
-    with api.project() as (_, store):
+    with api.project(reading=True) as (_, store):
         found: list[Run] = [one for name in runs for one in store.latest(name) or [find_run(store, name)]]
         write(found, output, chosen)
     typer.echo(f"{output}: {sum(len(one.results) for one in found)} results of {len(found)} runs")

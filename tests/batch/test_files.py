@@ -260,3 +260,10 @@ def test_many_cases_of_the_same_text_each_get_their_answer(exported: Project, ha
     write(exported, reversed(answered(exported, lambda line: good(line, completion(next(labels))))))
     assert imported(harness).code == 0
     assert said(exported) == {"c-0": "billing", "c-1": "technical", "c-2": "general", "c-3": "billing"}
+
+
+def test_the_file_of_requests_itself_is_no_file_of_results(exported: Project, harness: Terminal) -> None:
+    ended = harness("batch", "import", "requests.jsonl", "-b", "fake")
+    assert ended.code == 2
+    assert "requests.jsonl:1: a request, and not what came of it" in ended.err
+    assert open_store(exported.load().store_url).manifests() == []
