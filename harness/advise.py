@@ -1,8 +1,8 @@
 """What should move, what should stay, and why: quality, format, volume, speed and money, read from saved runs.
 
 A task moves where it is shown to be good enough and nothing else speaks against it. What speaks against it is never
-outweighed: a tool-calling chain stays whatever its verdict, and so does what the server cannot carry. Whether the
-server pays is asked last, of all that could move together.
+outweighed: a tool-calling chain stays whatever its verdict, and so does what the server cannot carry. Whether a server
+pays is asked last: of all that could move, that part does with which the whole bill is lowest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from harness import evals, reasons
 from harness import litellm as proxy
-from harness.bill import Advice, Advised, Bill, Decision, Line, Reason, Usage, usage
+from harness.bill import Advice, Advised, Bill, Decision, Line, Reason, Usage, cheapest, usage
 from harness.compare import Comparison, Question, compare, side
 from harness.compare.verdicts import DEFAULT_MARGIN
 from harness.config import BackendConfig, Config, PairConfig, Service
@@ -257,36 +257,31 @@ def _usage(run: Run | None) -> Usage | None:
 
 
 def _paid(found: Config, advised: Sequence[Advised], left_out: tuple[str, ...]) -> Advice:
-    """The advice when the server is asked, too: what it can carry, and whether all of it together pays."""
-    fitting = _fitting(advised, found.local.servers)
-    advised = [one if one.decision is not Decision.MOVE or one in fitting else _full(one, found) for one in advised]
-    bill = _bill(found, advised)
-    if bill.moved and bill.hybrid_usd >= bill.today_usd and bill.server_usd(bill.moving):
-        advised = [_with(one, reasons.no_savings(bill), Decision.MOVE) for one in advised]
-    else:  # of an API, each saves by itself or does not
-        advised = [_with(one, reasons.savings(bill, one.line), Decision.MOVE) for one in advised]
-    return Advice(tuple(advised), _bill(found, advised), left_out)
+    """The advice when the server is asked, too: what it can carry, and what of it makes the bill lowest."""
+    could = _bill(found, advised)
+    moves = cheapest(could.moving, found.local)
+    told = [_with(one, _left(one.line, could, moves), Decision.MOVE) for one in advised]
+    bill = _bill(found, told)  # of an API, each saves by itself or does not
+    told = [_with(one, reasons.savings(bill, one.line), Decision.MOVE) for one in told]
+    return Advice(tuple(told), _bill(found, told), left_out)
+
+
+def _left(line: Line, could: Bill, moves: frozenset[str]) -> Reason | None:
+    """Why a line stays that could move: `moves` are those with which the bill is lowest."""
+    if not line.local or line.eval in moves:
+        return None
+    if not moves:
+        return reasons.no_savings(could)
+    beside = [one for one in could.moving if one.eval in moves]
+    if could.servers([*beside, line]) > could.local.servers:
+        return reasons.full(line, could.local)
+    more = could.server_usd([*beside, line]) - could.server_usd(beside)
+    return reasons.no_gain(line, more)
 
 
 def _bill(found: Config, advised: Sequence[Advised]) -> Bill:
     moved = frozenset(one.line.eval for one in advised if one.decision is Decision.MOVE)
     return Bill(tuple(one.line for one in advised), moved, found.local)
-
-
-def _fitting(advised: Sequence[Advised], servers: int) -> list[Advised]:
-    """Those that fit on the servers there are, the one that saves most for its time first."""
-    moving = [one for one in advised if one.decision is Decision.MOVE]
-    moving.sort(key=lambda one: (one.line.today_usd or 0.0) / (one.line.load or 1e-9), reverse=True)
-    fitting, taken = [], 0.0
-    for one in moving:
-        if taken + (one.line.load or 0.0) <= servers:
-            fitting.append(one)
-            taken += one.line.load or 0.0
-    return fitting
-
-
-def _full(one: Advised, found: Config) -> Advised:
-    return _with(one, reasons.full(one.line, found.local), Decision.MOVE)
 
 
 def _with(one: Advised, reason: Reason | None, only: Decision) -> Advised:

@@ -17,11 +17,18 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
+from harness import servers
 from harness.compare import Comparison
 from harness.config import LocalConfig
-from harness.cost import BATCH, DAYS, SECONDS, Price, untold, usd
+from harness.cost import BATCH, DAYS, SECONDS, Price, tokens, untold, usd
+from harness.servers import PARTS
 from harness.stats import quantile
 from harness.types import Result, Run
+
+NOISE = 1e-12
+"""By such a part a float may be off; what is counted in whole calls or servers must not be one more for it."""
+MOST_CALLS = 10**15
+"""Nobody asks more calls a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class Line:
     @property
     def calls(self) -> int:
         """Calls a month."""
-        return DAYS * self.daily_calls
+        return DAYS * min(self.daily_calls, MOST_CALLS)
 
     @property
     def per_call_usd(self) -> float | None:
@@ -106,20 +113,31 @@ class Line:
     def load(self) -> float | None:
         """How much of one server the busiest hour takes: calls a second then, over calls a second measured."""
         measured = self.usage_then.calls_per_s if self.usage_then and self.local else None
-        return self.peak * self.daily_calls / SECONDS / measured if measured else None
+        return self.peak_calls_per_s / measured if measured else None
+
+    @property
+    def peak_calls_per_s(self) -> float:
+        """Calls a second in the busiest hour."""
+        return self.peak * min(self.daily_calls, MOST_CALLS) / SECONDS
+
+    @property
+    def parts(self) -> int:
+        """The load in millionths of a server: what is beyond is cut, so that what fits exactly is not refused."""
+        return max(1, int(min(self.load, MOST_CALLS) * PARTS)) if self.load else 0
 
     @property
     def break_even(self) -> int | None:
         """From how many calls a day on one local server for this eval alone would cost no more than today's."""
         if not self.local or not self.per_call_usd:
             return None
-        return math.ceil(self.fixed_usd / (DAYS * self.per_call_usd))
+        calls = self.fixed_usd / (DAYS * self.per_call_usd)
+        return math.ceil(calls * (1 - NOISE)) if calls <= MOST_CALLS else None
 
     @property
     def capacity(self) -> int | None:
         """How many calls a day one server carries at this peak."""
         measured = self.usage_then.calls_per_s if self.usage_then and self.local else None
-        return int(measured * SECONDS / self.peak) if measured else None
+        return int(measured * SECONDS / self.peak * (1 + NOISE)) if measured else None
 
 
 class Decision(StrEnum):
@@ -201,21 +219,20 @@ class Bill:
         """The lines that move."""
         return tuple(line for line in self.lines if line.eval in self.moved)
 
-    def servers(self, lines: Sequence[Line]) -> int:
+    def servers(self, lines: Iterable[Line]) -> int:
         """How many local servers carry these lines in the busiest hour; none where none of them is local."""
-        own = [line for line in lines if line.local]
-        return max(1, math.ceil(round(_total(line.load for line in own), 6))) if own else 0
+        own = [line.parts for line in lines if line.local]
+        return max(1, servers.needed(sum(own))) if own else 0
 
-    def server_usd(self, lines: Sequence[Line]) -> float:
+    def server_usd(self, lines: Iterable[Line]) -> float:
         """What these servers cost, whatever they are asked, and what is around them."""
-        n = self.servers(lines)
-        return n * self.local.server_usd_per_month + self.local.overhead_usd_per_month if n else 0.0
+        return servers.usd(self.servers(lines), self.local)
 
     def share_usd(self, line: Line) -> float:
         """What one of the lines that move pays of the server: in proportion to what it costs today.
 
-        The server costs the same with or without any one of them, so no other share would be truer; by this one each
-        saves if all of them together do.
+        The servers cost the same with or without most of them, so no other share would be truer; by this one each saves
+        if all of them together do.
         """
         own = [one for one in self.moving if one.local]
         if line not in own:
@@ -228,6 +245,18 @@ class Bill:
         if line.today_usd is None or line.then_usd is None:
             return None
         return line.today_usd - line.then_usd - self.share_usd(line)
+
+
+def cheapest(lines: Sequence[Line], local: LocalConfig) -> frozenset[str]:
+    """Which evals to move, of those that could, so that the whole bill is lowest: local ones, on the servers there are.
+
+    Of equal bills that is taken which moves less.
+    """
+    gains = {line.eval: (line.today_usd or 0.0) - (line.then_usd or 0.0) for line in lines}
+    own = [line for line in lines if line.local and gains[line.eval] > 0 and line.parts <= local.servers * PARTS]
+    own.sort(key=lambda line: (-gains[line.eval] / max(1, line.parts), line.eval))
+    best = servers.cheapest([line.parts for line in own], [gains[line.eval] for line in own], local)
+    return frozenset(line.eval for i, line in enumerate(own) if best >> i & 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +284,11 @@ def usage(run: Run) -> Usage | None:
             continue
         unknown += untold(r)
         spans += _span(r)
-        if r.response.prompt_tokens is None or r.response.error is not None:
+        counted = tokens(r)
+        if counted is None or r.response.error is not None:
             continue
-        prompts.append(r.response.prompt_tokens)
-        completion += r.response.completion_tokens or 0
+        prompts.append(counted[0])
+        completion += counted[1]
         if r.response.latency_s is not None:
             latencies.append(r.response.latency_s)
     if not prompts:

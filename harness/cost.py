@@ -7,6 +7,7 @@ the server's, in `[local]`.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from harness.config import BackendConfig, Config
+from harness.errors import ConfigError
+from harness.toml import at, dotted
 from harness.types import Manifest, Result, Run
 
 if TYPE_CHECKING:
@@ -27,6 +30,11 @@ DAYS = 30
 """Days of a month."""
 SECONDS = 86_400
 """Seconds of a day."""
+
+MOST_USD = 1_000_000_000
+"""No million tokens costs more."""
+MOST_TOKENS = 1_000_000_000
+"""No call takes more: a count above it tells nothing, and would be more than a sum in dollars can hold."""
 
 BATCH = 0.5
 """What a call costs that may take a day, against one that may not: the batch endpoints of OpenAI and Anthropic."""
@@ -77,13 +85,25 @@ class Spent:
 
 
 def price_of(config: Config, backend: BackendConfig) -> Price | None:
-    """What `backend` charges; `None`: it is local, or nobody says."""
+    """What `backend` charges; `None`: it is local, or nobody says. Raises `ConfigError` for what is no price."""
     if backend.prompt_usd is not None or backend.completion_usd is not None:
-        return Price(backend.prompt_usd or 0.0, backend.completion_usd or 0.0, None, f"[backends.{backend.name}]")
+        told = Price(backend.prompt_usd or 0.0, backend.completion_usd or 0.0, None, f"[backends.{backend.name}]")
+        return _checked(told, config, ("backends", backend.name))
     if own := config.prices.get(backend.model):
-        return Price(own.prompt_usd, own.completion_usd, own.cached_usd, f'[prices."{backend.model}"]')
+        told = Price(own.prompt_usd, own.completion_usd, own.cached_usd, f'[prices."{backend.model}"]')
+        return _checked(told, config, ("prices", backend.model))
     provider = _provider(backend)
     return None if provider is None else _listed(provider, backend.model)
+
+
+def _checked(price: Price, config: Config, table: tuple[str, str]) -> Price:
+    for key in ("prompt_usd", "completion_usd", "cached_usd"):
+        value = getattr(price, key)
+        if value is not None and not value <= MOST_USD:
+            where = at(config.path, (*table, key)) if config.path else f"{config.root}: "
+            msg = f"{where}[{dotted(table)}] {key} = {value} is no price: write the USD of a million tokens"
+            raise ConfigError(msg)
+    return price
 
 
 def is_local(config: Config, backend: BackendConfig) -> bool:
@@ -93,8 +113,11 @@ def is_local(config: Config, backend: BackendConfig) -> bool:
 
 
 def usd(price: Price, prompt_tokens: float, completion_tokens: float) -> float:
-    """What so many tokens cost."""
-    return (prompt_tokens * price.prompt_usd + completion_tokens * price.completion_usd) / MILLION
+    """What so many tokens cost; infinity, of more than can be counted."""
+    try:
+        return (prompt_tokens * price.prompt_usd + completion_tokens * price.completion_usd) / MILLION
+    except OverflowError:
+        return math.inf
 
 
 def run_usd(config: Config, run: Run) -> Spent:
@@ -121,10 +144,10 @@ def spent(results: Iterable[Result], price: Price | None) -> Spent:
         asked += 1
         attempts += result.attempts
         unknown += untold(result)
-        if result.response.prompt_tokens is not None:
+        if (counted := tokens(result)) is not None:
             told += 1
-            prompt += result.response.prompt_tokens
-            completion += result.response.completion_tokens or 0
+            prompt += counted[0]
+            completion += counted[1]
     known = None if price is None else usd(price, prompt, completion)
     return Spent(
         asked=asked,
@@ -138,12 +161,18 @@ def spent(results: Iterable[Result], price: Price | None) -> Spent:
     )
 
 
+def tokens(result: Result) -> tuple[int, int] | None:
+    """The tokens of a call, in and out; `None` where nobody told them, or what was told is no count of them."""
+    prompt, completion = result.response.prompt_tokens, result.response.completion_tokens or 0
+    return None if prompt is None or max(prompt, completion) > MOST_TOKENS else (prompt, completion)
+
+
 def untold(result: Result) -> int:
     """How many attempts at a call may have been billed although nobody told their tokens."""
     error = result.response.error
     if error is not None:  # the earlier attempts of a call that failed went as the last one did
         return result.attempts if error.kind in MAY_BE_BILLED else 0
-    return result.attempts - (result.response.prompt_tokens is not None)
+    return result.attempts - (tokens(result) is not None)
 
 
 def _at_most(known: float | None, told: int, unknown: int) -> float | None:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from harness.bill import Bill, Line, Reason
 from harness.compare import Comparison, Question, Verdict
 from harness.config import AdviceConfig, LocalConfig
-from harness.cost import SECONDS
 from harness.report import compared
 from harness.report.text import dollars, percent, plural, seconds
+from harness.servers import PARTS
 from harness.types import Run
 
 FIXES = {
@@ -145,29 +145,46 @@ def capacity(line: Line, local: LocalConfig) -> list[Reason]:
         return []
     if line.load is None or used.calls_per_s is None:
         return [Reason("capacity", "open", f"no throughput was measured (run {used.run_id})")]
-    peak = line.peak * line.daily_calls / SECONDS
     told = (
-        f"{peak:.3g} calls a second at peak ({line.peak:g} times the mean of {line.daily_calls:,} a day), "
+        f"{line.peak_calls_per_s:.3g} calls a second at peak "
+        f"({line.peak:g} times the mean of {line.daily_calls:,} a day), "
         f"{used.calls_per_s:.3g} measured on {line.then} (run {used.run_id}): {100 * line.load:.2g}% of a server"
     )
-    if line.load > local.servers:
+    if line.parts > local.servers * PARTS:
         return [Reason("capacity", "against", f"{plural(local.servers, 'server')} cannot carry it: {told}")]
     return [Reason("capacity", "for", told)]
 
 
 def full(line: Line, local: LocalConfig) -> Reason:
     """What is left out when the servers are full."""
-    left = f"{plural(local.servers, 'server')} cannot carry it beside what saves more for its time"
+    left = f"{plural(local.servers, 'server')} cannot carry it beside what saves more"
     return Reason("capacity", "against", f"{left}: it takes {100 * (line.load or 0):.2g}% of one")
+
+
+def no_gain(line: Line, more_usd: float) -> Reason:
+    """What is left out although there is room for it: it needs servers that cost more than it does today."""
+    told = f"{dollars(line.today_usd)} a month today, and the servers would cost {dollars(more_usd)} more with it"
+    return Reason("savings", "against", f"it does not pay: {told}")
 
 
 def no_savings(bill: Bill) -> Reason:
     """What could move together, and what it would cost."""
     api = sum(line.today_usd or 0.0 for line in bill.moving)
-    instead = bill.server_usd(bill.moving) + bill.moved_api_usd
+    told = f"all that could move costs {dollars(api)} a month today and would cost {dollars(_then_usd(bill))}"
+    needed = bill.servers(bill.moving)
+    if needed > bill.local.servers:
+        told = (
+            f"all that could move costs {dollars(api)} a month today and needs {plural(needed, 'server')}, and no part "
+            f"of it that {plural(bill.local.servers, 'server')} can carry would cost less"
+        )
+    elif needed > 1:
+        told += ", and no part of it would cost less"
     unknown = f"; of {', '.join(bill.unknown)} nobody says what it costs today" if bill.unknown else ""
-    told = f"all that could move costs {dollars(api)} a month today and would cost {dollars(instead)}{unknown}"
-    return Reason("savings", "against", f"it does not pay: {told}")
+    return Reason("savings", "against", f"it does not pay: {told}{unknown}")
+
+
+def _then_usd(bill: Bill) -> float:
+    return bill.server_usd(bill.moving) + bill.moved_api_usd
 
 
 def savings(bill: Bill, line: Line) -> Reason | None:

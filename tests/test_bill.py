@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
+from itertools import combinations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.advise import advise
-from harness.bill import Advice, Bill, Line, Usage, throughput, usage
+from harness.bill import Advice, Bill, Line, Usage, cheapest, throughput, usage
 from harness.config import LocalConfig
 from harness.cost import Price
+from harness.servers import MOST_SERVERS, PARTS
 from harness.store import open_store
 
 from .support.field_report import TASKS, Task, field_report, made, runs
@@ -67,6 +73,39 @@ class TestALine:
         below = replace(LINE, daily_calls=3541)
         assert (there.today_usd or 0) >= 85 > (below.today_usd or 0)
 
+    @given(
+        fixed=st.integers(0, 30_000),
+        price=st.tuples(st.integers(1, 3000), st.integers(0, 6000)),
+        tokens=st.tuples(st.integers(1, 4000), st.integers(0, 1000)),
+    )
+    def test_break_even_is_exact(self, fixed: int, price: tuple[int, int], tokens: tuple[int, int]) -> None:
+        """Of cents a month, and cents a million tokens."""
+        used = replace(USAGE, prompt_tokens=float(tokens[0]), completion_tokens=float(tokens[1]))
+        asked = Price(price[0] / 100, price[1] / 100, None, "")
+        a_call = Fraction(price[0] * tokens[0] + price[1] * tokens[1], 100_000_000)
+        exact = math.ceil(Fraction(fixed, 100) / (30 * a_call))
+        assert replace(LINE, usage_now=used, price_now=asked, fixed_usd=fixed / 100).break_even == exact
+
+    def test_break_even_is_not_one_more_for_the_noise_of_floats(self) -> None:
+        """0.00375 USD a call: 90 USD buy 24,000 calls, 800 a day."""
+        used = replace(USAGE, prompt_tokens=1000.0, completion_tokens=50.0)
+        line = replace(LINE, usage_now=used, price_now=Price(3.0, 15.0, None, ""), fixed_usd=90.0)
+        assert line.break_even == 800
+
+    @pytest.mark.parametrize("usd", [5e-324, 1e-300, 1e300, math.inf])
+    def test_an_absurd_price_is_no_error(self, usd: float) -> None:
+        line = replace(LINE, price_now=Price(usd, usd, None, ""))
+        bill = Bill((line,), frozenset({"e"}), LocalConfig(server_usd_per_month=math.inf))
+        assert line.break_even == (None if usd < 1 else 0 if usd == math.inf else 1)
+        assert bill.hybrid_usd == math.inf
+        assert cheapest([line], LocalConfig()) == ({"e"} if usd > 1 else set())
+
+    def test_neither_is_an_absurd_volume(self) -> None:
+        line = replace(LINE, daily_calls=10**400)
+        bill = Bill((line,), frozenset({"e"}), LocalConfig())
+        assert bill.today_usd > bill.hybrid_usd > 0
+        assert cheapest([line], LocalConfig()) == set()  # no server carries it
+
     def test_load_is_the_busiest_hour_over_what_was_measured(self) -> None:
         assert LINE.load == pytest.approx(3 * 2000 / 86_400 / 2.0)
         assert LINE.capacity == 57_600
@@ -98,6 +137,97 @@ def test_a_second_server_is_paid_for_where_one_is_not_enough() -> None:
     assert bill.server_usd(busy[:1]) == 85
 
 
+def costing(name: str, usd: float, parts: int) -> Line:
+    """An eval that costs so much a month today, and would take so many millionths of a server."""
+    tokens = usd / 3000 * 1_000_000  # 100 calls a day, 1 USD a million tokens
+    used = replace(USAGE, prompt_tokens=tokens, completion_tokens=0.0, calls_per_s=300 / 86_400 / (parts + 0.5) * PARTS)
+    return replace(
+        LINE, eval=name, daily_calls=100, usage_now=used, usage_then=used, price_now=Price(1.0, 1.0, None, "")
+    )
+
+
+def moved(servers: int, *specs: tuple[str, float, float]) -> set[str]:
+    """What moves, of evals `(name, USD a month, load)`, where a server costs 80 USD and what is around them 5."""
+    lines = [costing(name, usd, round(load * PARTS)) for name, usd, load in specs]
+    return set(cheapest(lines, LocalConfig(server_usd_per_month=80, overhead_usd_per_month=5, servers=servers)))
+
+
+class TestCheapest:
+    @pytest.mark.parametrize(
+        ("servers", "specs", "moves"),
+        [
+            (2, [("big", 200, 0.9), ("small", 10, 0.5)], {"big"}),  # with both 165, with big alone 95
+            (2, [("big", 100, 0.9), ("mid", 40, 0.5)], {"big"}),  # as today 140, with both 165, with big alone 125
+            (2, [("big", 200, 0.9), ("other", 90, 0.5)], {"big", "other"}),  # the second server pays by itself
+            (2, [("a", 50, 0.6), ("b", 50, 0.6)], set()),  # neither one server nor two
+            (1, [("a", 50, 0.6), ("b", 50, 0.4)], {"a", "b"}),  # together they do
+            (1, [("a", 100, 0.9), ("b", 30, 0.3)], {"a"}),
+            (1, [("dense", 60, 0.5), ("a", 80, 0.8), ("b", 19, 0.2)], {"a", "b"}),  # not what saves most for its load
+            (1, [("free", 0, 0.1), ("a", 90, 0.1)], {"a"}),
+            (3, [], set()),
+        ],
+    )
+    def test_of_all_that_could_move_that_part_does_with_which_the_bill_is_lowest(
+        self, servers: int, specs: list[tuple[str, float, float]], moves: set[str]
+    ) -> None:
+        assert moved(servers, *specs) == moves
+        assert moved(servers, *reversed(specs)) == moves
+
+    @given(
+        servers=st.integers(1, 4),
+        prices=st.tuples(st.integers(0, 100), st.integers(0, 10)),
+        specs=st.lists(st.tuples(st.integers(0, 120), st.integers(1, 30)), max_size=7),
+    )
+    def test_no_part_has_a_lower_bill(
+        self, servers: int, prices: tuple[int, int], specs: list[tuple[int, int]]
+    ) -> None:
+        local = LocalConfig(server_usd_per_month=prices[0], overhead_usd_per_month=prices[1], servers=servers)
+        lines = tuple(costing(f"e{i}", usd, load * PARTS // 20) for i, (usd, load) in enumerate(specs))
+        parts = [frozenset(names) for n in range(len(lines) + 1) for names in combinations([x.eval for x in lines], n)]
+        bills = [Bill(lines, part, local) for part in parts]
+        lowest = min(bill.hybrid_usd for bill in bills if bill.servers(bill.moving) <= servers)
+        found = Bill(lines, cheapest(lines, local), local)
+        assert found.servers(found.moving) <= servers
+        assert found.hybrid_usd <= lowest + 0.01
+        assert all((found.saved_usd(line) or 0) > 0 for line in found.moving)
+
+    def test_what_fits_exactly_is_not_refused_for_the_noise_of_floats(self) -> None:
+        """Twenty times 0.05 are not 1, by floats, and six times a sixth are not by rounding."""
+        for n in (3, 6, 7, 20):
+            lines = [replace(costing(f"e{i}", 30, PARTS), daily_calls=100) for i in range(n)]
+            lines = [replace(x, usage_then=replace(USAGE, calls_per_s=300 / 86_400 * n)) for x in lines]
+            assert Bill(tuple(lines), frozenset(), LocalConfig()).servers(lines) == 1
+            assert len(cheapest(lines, LocalConfig())) == n
+
+    @pytest.mark.parametrize("usd_for_its_load", [110, 95])
+    def test_dozens_of_evals_that_save_alike_are_no_riddle(self, usd_for_its_load: float) -> None:
+        """Four full servers are the most that can be saved by, and many sets come close."""
+        loads = [30_000 + 7919 * i % 300_001 for i in range(60)]
+        lines = [costing(f"e{i:02}", usd_for_its_load * load / PARTS, load) for i, load in enumerate(loads)]
+        bill = Bill(tuple(lines), cheapest(lines, LocalConfig(servers=4)), LocalConfig(servers=4))
+        assert bill.today_usd - bill.hybrid_usd == pytest.approx(4 * usd_for_its_load - 4 * 80 - 5, abs=0.02)
+
+    def test_of_hundreds_of_servers_what_saves_most_comes_first(self) -> None:
+        local = LocalConfig(servers=10 * MOST_SERVERS)
+        lines = [costing(f"e{i:03}", usd, PARTS) for i in range(MOST_SERVERS) for usd in (79, 81)]
+        lines = [replace(line, eval=f"{line.eval}-{i}") for i, line in enumerate(lines)]
+        bill = Bill(tuple(lines), cheapest(lines, local), local)
+        assert bill.servers(bill.moving) == MOST_SERVERS
+        assert {round(line.today_usd or 0) for line in bill.moving} == {81}
+
+    def test_and_what_they_have_room_for_is_not_left_out(self) -> None:
+        """The last has room beside the first hundred and one, which leave a tenth; the one before it has not."""
+        local = LocalConfig(server_usd_per_month=80, overhead_usd_per_month=5, servers=10 * MOST_SERVERS)
+        full = [costing(f"e{i:03}", 100, PARTS) for i in range(MOST_SERVERS)]
+        most, large, small = (
+            costing("most", 90, 9 * PARTS // 10),
+            costing("large", 10, PARTS // 5),
+            costing("small", 1, PARTS // 20),
+        )
+        moves = cheapest([*full, most, large, small], local)
+        assert moves == {line.eval for line in (*full, most, small)}
+
+
 class TestUsage:
     def test_means_over_what_was_judged(self) -> None:
         found = usage(made("triage", "gpt", "api", 50, attempts=2))
@@ -111,6 +241,13 @@ class TestUsage:
         found = usage(replace(run, results=(*passages, *run.results[4:])))
         assert found is not None
         assert found.n == 6
+
+    def test_a_count_that_is_none_tells_nothing(self) -> None:
+        run = made("triage", "gpt", "api", 10)
+        absurd = replace(run.results[0], response=replace(run.results[0].response, prompt_tokens=10**400))
+        found = usage(replace(run, results=(absurd, *run.results[1:])))
+        assert found is not None
+        assert (found.n, found.prompt_tokens, found.tries) == (9, 300, pytest.approx(1 + 1 / 9))
 
     def test_a_server_that_counts_nothing_tells_nothing(self) -> None:
         run = made("triage", "gpt", "api", 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness import cost
+from harness.backends import _replies
 from harness.config import AdviceConfig, Config, LocalConfig, PriceConfig
 from harness.cost import Price, is_local, price_of, run_usd, spent, usd
 from harness.errors import ConfigError
@@ -71,6 +73,13 @@ class TestPriceOf:
         with pytest.raises(ConfigError, match=r'\[prices\."gpt-4\.o"\] is the model of no backend.*mean .gpt-4o'):
             config(project, OPENAI, '[prices."gpt-4.o"]\nprompt_usd = 1.0\n')
 
+    @pytest.mark.parametrize("usd", ["inf", "1e300", "1000000001.0"])
+    def test_what_is_no_price_is_refused_with_its_line(self, project: Project, usd: str) -> None:
+        with pytest.raises(ConfigError, match=r"harness\.toml:\d+: \[prices\.gpt-4o\] completion_usd = .* is no price"):
+            price(project, OPENAI, f'[prices."gpt-4o"]\nprompt_usd = 1.0\ncompletion_usd = {usd}\n')
+        with pytest.raises(ConfigError, match=r"harness\.toml:\d+: \[backends\.big\] prompt_usd = .* is no price"):
+            price(project, OPENAI + f"prompt_usd = {usd}\n")
+
 
 class TestLocal:
     @pytest.mark.parametrize(
@@ -103,6 +112,7 @@ class TestLocal:
 def test_usd_is_by_the_million() -> None:
     assert usd(PRICE, 1_000_000, 100_000) == pytest.approx(3.5)
     assert usd(PRICE, 0, 0) == 0
+    assert usd(PRICE, 10**400, 0) == math.inf
 
 
 def results(n: int = 10, **more: Any) -> list[Result]:
@@ -146,6 +156,13 @@ class TestSpent:
         found = spent(silent, PRICE)
         assert (found.untold, found.usd, found.at_most_usd) == (10, 0.0, None)
 
+    @pytest.mark.parametrize("absurd", [{"prompt_tokens": 10**400}, {"completion_tokens": 10**400}])
+    def test_a_count_that_no_call_can_have_counts_as_none(self, absurd: dict[str, int]) -> None:
+        first, *rest = results()
+        found = spent([replace(first, response=replace(first.response, **absurd)), *rest], PRICE)  # type: ignore[arg-type]
+        assert (found.untold, found.prompt_tokens, found.completion_tokens) == (1, 2700, 45)
+        assert found.at_most_usd == pytest.approx(0.008)
+
     def test_without_a_price_there_are_tokens_only(self) -> None:
         found = spent(results(), None)
         assert (found.usd, found.at_most_usd, found.prompt_tokens) == (None, None, 3000)
@@ -158,6 +175,10 @@ class TestSpent:
 
 def test_a_month_has_30_days_and_batches_cost_half() -> None:
     assert (cost.DAYS, cost.BATCH) == (30, 0.5)
+
+
+def test_what_a_backend_takes_for_a_count_is_one_here() -> None:
+    assert cost.MOST_TOKENS == _replies.MOST_TOKENS
 
 
 def test_every_key_is_documented() -> None:

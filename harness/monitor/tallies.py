@@ -1,7 +1,8 @@
 """Whole weeks of logged calls, counted once: calls are millions, and most weeks do not change any more.
 
 The counts are in a table of their own, `call_weeks`, which may be dropped at any time. A week to which calls have come
-since is counted again; one whose calls were forgotten since (`[log] keep_days`) is taken as it was counted.
+since is counted again; one whose calls were forgotten since (`[log] keep_days`) is taken as it was counted. Only how
+often each label was said is of the calls that are left, where the task's list of labels has changed since.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -49,18 +50,24 @@ def counted(store: Store, first: date, last: date, labels: Mapping[str, Collecti
 def _week(store: Store, week: date, labels: Mapping[str, Collection[str]]) -> dict[str, Tally]:
     since, until = weeks.stamp(week), weeks.stamp(week + timedelta(weeks=1))
     there = _there(store, since, until)
-    known = _known(store, week, labels)
-    if all(task in known and known[task].calls >= n for task, n in there.items()):
-        return known
-    new = {
-        task: tallies[week]
-        for task, tallies in weeks.count(calls.read(store, since=since, until=until), labels).items()
-    }
-    with suppress(StoreError), store.connection(writing=True) as connection:  # a store may be readable only
-        _kept.create(connection, checkfirst=True)
-        connection.execute(_kept.delete().where(_kept.c.week == week.isoformat(), _kept.c.task.in_(list(new))))
-        connection.execute(_kept.insert(), [_row(task, week, tally, labels) for task, tally in new.items()])
-    return known | new
+    kept, known = _kept_of(store, week, labels)
+    anew = [task for task, n in there.items() if task not in known or known[task].calls < n]
+    new: dict[str, Tally] = {}
+    for task in anew:
+        found = weeks.count(calls.read(store, task=task, since=since, until=until), labels).get(task)
+        if found or task in kept:  # else its last calls were forgotten in between
+            new[task] = _merged(kept.get(task), (found or {}).get(week, Tally()))
+    if new:
+        with suppress(StoreError), store.connection(writing=True) as connection:  # a store may be readable only
+            _kept.create(connection, checkfirst=True)
+            connection.execute(_kept.delete().where(_kept.c.week == week.isoformat(), _kept.c.task.in_(list(new))))
+            connection.execute(_kept.insert(), [_row(task, week, tally, labels) for task, tally in new.items()])
+    return {task: _merged(tally, Tally()) for task, tally in kept.items()} | known | new
+
+
+def _merged(before: Tally | None, found: Tally) -> Tally:
+    """What was counted before, by other labels, of a week of which fewer calls are left: these tell what was said."""
+    return replace(before, said=found.said) if before is not None and before.calls > found.calls else found
 
 
 def _there(store: Store, since: str, until: str) -> dict[str, int]:
@@ -73,13 +80,17 @@ def _there(store: Store, since: str, until: str) -> dict[str, int]:
         return {row.task: row.n for row in connection.execute(query.group_by(_calls.c.task))}
 
 
-def _known(store: Store, week: date, labels: Mapping[str, Collection[str]]) -> dict[str, Tally]:
-    """What was counted before, of the tasks whose labels are still the same."""
+def _kept_of(
+    store: Store, week: date, labels: Mapping[str, Collection[str]]
+) -> tuple[dict[str, Tally], dict[str, Tally]]:
+    """What was counted before: of all tasks, and of those whose labels are still the same."""
     with store.connection() as connection:
         if not sa.inspect(connection).has_table(_kept.name):
-            return {}
+            return {}, {}
         rows = connection.execute(sa.select(_kept).where(_kept.c.week == week.isoformat())).all()
-    return {row.task: _load(row.tally) for row in rows if row.labels == _digest(labels.get(row.task, ()))}
+    kept = {row.task: _load(row.tally) for row in rows}
+    same = {row.task for row in rows if row.labels == _digest(labels.get(row.task, ()))}
+    return kept, {task: tally for task, tally in kept.items() if task in same}
 
 
 def _row(task: str, week: date, tally: Tally, labels: Mapping[str, Collection[str]]) -> dict[str, Any]:

@@ -70,8 +70,8 @@ def _of_review(found: Config, store: Store, day: date) -> Iterator[Finding]:
         yield Finding(findings.Standing.NOTED, text)
         return
     newest = verdicts.review(found, store, names[0])
-    until = date.fromisoformat(newest.sheet.until[:10])
-    stale = (day - until).days > STALE_DAYS
+    over = date.fromisoformat(newest.sheet.until[:10])  # the day after the last
+    stale = (day - over).days > STALE_DAYS
     for cell in newest.cells:
         standing = _OF_VERDICTS.get(cell.verdict, findings.Standing.NOTED) if cell.verdict else findings.Standing.NOTED
         if cell.verdict is Verdict.INCONCLUSIVE and cell.lower:
@@ -79,8 +79,7 @@ def _of_review(found: Config, store: Store, day: date) -> Iterator[Finding]:
         said = f"{cell.verdict.value}, {words.cell(cell)}" if cell.verdict else words.cell(cell)
         text = f"{cell.task} {cell.cell} in production: review {names[0]}: {said}"
         if stale:
-            yield Finding(
-                findings.Standing.NOTED, f"{text}; that week ended on {until}: `harness sample` draws a new one"
-            )
+            ended = f"that week ended on {weeks.last_day(newest.sheet.until)}"
+            yield Finding(findings.Standing.NOTED, f"{text}; {ended}: `harness sample` draws a new one")
         else:
             yield Finding(standing, text)

@@ -9,13 +9,17 @@ from statistics import NormalDist
 from harness.stats.interval import Interval
 from harness.stats.rates import rate
 
+NO_VARIANCE = 1e-12
+"""What a variance is that is 0 but for the noise of floats: that of a million cases is larger."""
+
 
 def kappa(a: Sequence[str], b: Sequence[str], confidence: float = 0.95) -> Interval:
     """Cohen's kappa (1960) of two labellings of the same cases: agreement beyond chance, 1 is perfect, 0 is chance.
 
-    The interval is the large-sample one of Fleiss, Cohen & Everitt (1969), kept within −1..1. It has no width where all
-    cases agree: there the lower end comes from Wilson's of the agreement. Where either has no choice to make (no cases,
-    or one label throughout on both sides) kappa is NaN and the interval −1..1.
+    The interval is the large-sample one of Fleiss, Cohen & Everitt (1969), kept within −1..1. Where it has no width,
+    which is no certainty, it is another: where all cases agree its lower end comes from Wilson's of the agreement; else
+    it is −1..1, as where one of the two says the same throughout and kappa is 0 whatever the other says. Where neither
+    has a choice to make (no cases, or one label throughout on both sides) kappa is NaN and the interval −1..1.
     """
     n = _paired_length(a, b)
     if len({*a, *b}) < 2:
@@ -23,18 +27,21 @@ def kappa(a: Sequence[str], b: Sequence[str], confidence: float = 0.95) -> Inter
     import numpy as np
 
     labels = {label: i for i, label in enumerate(sorted({*a, *b}))}
-    table = np.zeros((len(labels), len(labels)))
-    np.add.at(table, ([labels[x] for x in a], [labels[y] for y in b]), 1 / n)
+    counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
+    np.add.at(counts, ([labels[x] for x in a], [labels[y] for y in b]), 1)
+    both, chance = n * int(np.trace(counts)), int(counts.sum(axis=1) @ counts.sum(axis=0))
+    value = (both - chance) / (n * n - chance)  # of whole numbers, so that 0 is 0
+    table, by_chance = counts / n, chance / (n * n)
     rows, columns = table.sum(axis=1), table.sum(axis=0)
-    agreed, by_chance = float(np.trace(table)), float(rows @ columns)
-    value = (agreed - by_chance) / (1 - by_chance)
-    if agreed > 1 - 1e-9:
+    if both == n * n:
         return Interval(1.0, (rate(n, n, confidence).low - by_chance) / (1 - by_chance), 1.0)
     weights = (rows[None, :] + columns[:, None]) * (1 - value)
     on = float(np.sum(np.diag(table) * (1 - np.diag(weights)) ** 2))
     off = float(np.sum((table - np.diag(np.diag(table))) * weights**2))
     variance = (on + off - (value - by_chance * (1 - value)) ** 2) / (n * (1 - by_chance) ** 2)
-    half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(max(variance, 0.0))
+    if variance < NO_VARIANCE:
+        return Interval(value, -1.0, 1.0)
+    half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(variance)
     return Interval(value, max(-1.0, value - half), min(1.0, value + half))
 
 

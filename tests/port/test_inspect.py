@@ -110,7 +110,7 @@ def test_a_zip_of_something_else_is_no_log(tmp_path: Path) -> None:
         imported(tmp_path / "x.eval")
 
 
-@pytest.mark.parametrize("absurd", [10**400, 1_000_000_001, -1, True, "5"])
+@pytest.mark.parametrize("absurd", [pytest.param(10**400, id="huge"), 1_000_000_001, -1, True, "5"])
 def test_what_is_no_count_and_no_time_is_not_told(tmp_path: Path, absurd: object) -> None:
     sample = inspect_sample("a", "yes", "C")
     sample["output"] |= {"usage": {"input_tokens": absurd, "output_tokens": absurd}, "time": absurd}

@@ -76,7 +76,7 @@ def test_version_2_has_its_rows_one_level_up(tmp_path: Path) -> None:
     assert rates(imported(tmp_path / "r.json")) == (1, 1, 1)
 
 
-@pytest.mark.parametrize("absurd", [10**400, -1, True, "5"])
+@pytest.mark.parametrize("absurd", [pytest.param(10**400, id="huge"), -1, True, "5"])
 def test_what_is_no_count_and_no_time_is_not_told(tmp_path: Path, absurd: object) -> None:
     result = promptfoo_result(0, "billing", passed=True)
     result["response"]["tokenUsage"] = {"prompt": absurd, "completion": absurd}

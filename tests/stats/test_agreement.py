@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.stats import kappa, rate, spearman
 
@@ -53,8 +55,22 @@ def test_where_there_was_no_choice_there_is_no_kappa(a: list[str], b: list[str])
     assert (found.low, found.high) == (-1, 1)
 
 
-def test_one_who_always_says_the_same_agrees_by_chance_only() -> None:
-    assert kappa(["x", "x", "x"], ["x", "y", "x"]).value == 0
+@pytest.mark.parametrize(("a", "b"), [("x", "y"), ("xxx", "xyx"), ("xyz" * 100, "x" * 300)])
+def test_one_who_always_says_the_same_agrees_by_chance_only_which_is_no_certainty(a: str, b: str) -> None:
+    """However many there are: kappa is 0 whatever the other says."""
+    found = kappa(list(a), list(b))
+    assert (found.value, found.low, found.high) == (0, -1, 1)
+
+
+def test_two_who_always_differ_are_no_certainty_either() -> None:
+    found = kappa(["x", "y"], ["y", "x"])
+    assert (found.value, found.low, found.high) == (-1, -1, 1)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=30))
+def test_no_interval_of_kappa_is_without_width(pairs: list[tuple[str, str]]) -> None:
+    found = kappa([a for a, _ in pairs], [b for _, b in pairs])
+    assert found.low < found.high
 
 
 def test_a_rank_correlation_with_its_interval() -> None:

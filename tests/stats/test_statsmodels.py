@@ -41,7 +41,7 @@ def test_holm(p_values: list[float]) -> None:
     assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
 
 
-@pytest.mark.parametrize("table", [[[53, 5, 2], [11, 14, 5], [1, 6, 3]], [[0, 9], [9, 0]], [[40, 1], [1, 0]]])
+@pytest.mark.parametrize("table", [[[53, 5, 2], [11, 14, 5], [1, 6, 3]], [[0, 8], [9, 1]], [[40, 1], [1, 0]]])
 def test_kappa(table: list[list[int]]) -> None:
     import numpy as np
     from statsmodels.stats.inter_rater import cohens_kappa
@@ -50,3 +50,17 @@ def test_kappa(table: list[list[int]]) -> None:
     theirs, ours = cohens_kappa(np.array(table)), kappa([a for a, _ in pairs], [b for _, b in pairs])
     assert ours.value == pytest.approx(theirs.kappa)
     assert (ours.low, ours.high) == pytest.approx((max(-1, theirs.kappa_low), min(1, theirs.kappa_upp)))
+
+
+def test_kappa_where_statsmodels_has_no_width_or_no_number() -> None:
+    """Two who always differ, and one who always says the same: nothing varies, which is no certainty."""
+    import numpy as np
+    from statsmodels.stats.inter_rater import cohens_kappa
+
+    with np.errstate(invalid="ignore"):
+        differ, constant = cohens_kappa(np.array([[0, 9], [9, 0]])), cohens_kappa(np.array([[2, 1], [0, 0]]))
+    assert (differ.kappa_low, differ.kappa_upp) == (-1, -1)
+    assert (constant.kappa, np.isnan(constant.kappa_low)) == (0, True)
+    for a, b, value in (("01" * 9, "10" * 9, -1), ("000", "001", 0)):
+        ours = kappa(list(a), list(b))
+        assert (ours.value, ours.low, ours.high) == (value, -1, 1)
