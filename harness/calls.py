@@ -80,16 +80,8 @@ def append(store: Store, calls: Sequence[Call]) -> None:
         return
     rows = [_row(call) for call in calls]
     with store.connection(writing=True) as connection:
-        make_tables(connection, _calls.metadata)
+        migrations.make_tables(connection, _calls.metadata)
         connection.execute(_calls.insert(), rows)
-
-
-def make_tables(connection: sa.Connection, tables: sa.MetaData) -> None:
-    """Make those that are missing, while nobody else does: of two processes that make the same one, one fails."""
-    there = sa.inspect(connection)
-    if not all(there.has_table(name) for name in tables.tables):
-        migrations.alone(connection)
-        tables.create_all(connection)  # looks again: another process may have been faster
 
 
 def read(store: Store, *, task: str | None = None, since: str = "", until: str = "") -> Iterator[Call]:

@@ -14,6 +14,7 @@ from contextlib import suppress
 import sqlalchemy as sa
 
 from harness.errors import StoreError
+from harness.migrations import make_tables
 from harness.store import Store
 from harness.trend import NEWEST, Trend
 from harness.trend import trends as trends_of
@@ -46,7 +47,7 @@ def tallies(store: Store, manifests: Sequence[Manifest]) -> dict[str, Tally]:
     rows = [{"run_id": i, "finished_at": finished[i], "tally": _dump(tally)} for i, tally in new.items()]
     if rows:
         with suppress(StoreError), store.connection(writing=True) as connection:  # a store may be readable only
-            _tallies.create(connection, checkfirst=True)
+            make_tables(connection, _tallies.metadata)
             connection.execute(_tallies.delete().where(_tallies.c.run_id.in_(list(new))))
             connection.execute(_tallies.insert(), rows)
     return known | new

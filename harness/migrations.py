@@ -59,6 +59,14 @@ def alone(connection: sa.Connection) -> None:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
 
 
+def make_tables(connection: sa.Connection, tables: sa.MetaData) -> None:
+    """Make those that are missing, while nobody else does: of two processes that make the same one, one fails."""
+    there = sa.inspect(connection)
+    if not all(there.has_table(name) for name in tables.tables):
+        alone(connection)
+        tables.create_all(connection)  # looks again: another process may have been faster
+
+
 def migrate(connection: sa.Connection, found: int, shown: str, steps: Mapping[int, Step] = STEPS) -> None:
     """Take a store from format `found` to the newest, within the transaction of `connection`. Call `alone` first."""
     if not check(found, shown, steps):

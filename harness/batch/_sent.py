@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from harness.calls import make_tables
+from harness.migrations import make_tables
 from harness.store import Store
 
 

@@ -86,8 +86,7 @@ def monitor(
     console().print(_shown(found))
     standings = {signal.standing for signal in found.signals}
     early = not found.signals or Standing.TOO_EARLY in standings
-    silent = any(found.n_before[task] and not n for task, n in found.calls.items())
-    open_question = Standing.CHANGED in standings or silent or (strict and early)
+    open_question = Standing.CHANGED in standings or bool(found.silent) or (strict and early)
     raise typer.Exit(1 if Standing.WORSE in standings else 4 if open_question else 0)
 
 
@@ -140,8 +139,8 @@ def _shown(found: Watch) -> RenderableType:
         before = f"{plural(n, 'call')}; weeks before it: {found.n_before[task]}"
         parts.append(Text.assemble("\n", (visible(task), "bold"), f"  {before}"))
         if not n:
-            if found.n_before[task]:
-                parts.append(Text("  no calls: is the router's log still written?", style="bold yellow"))
+            if task in found.silent:
+                parts.append(Text(f"  no calls: {words.SILENT}", style="bold yellow"))
             continue
         if not told or any(signal.standing is Standing.TOO_EARLY for signal in told):
             parts.append(Text(f"  too early to tell: {words.too_early(found, task)}", style="dim"))

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from harness import calls, ids, records
 from harness.errors import ConfigError, StoreError
+from harness.migrations import make_tables
 from harness.monitor import sampling, weeks
 from harness.store import Store
 from harness.types import JSON
@@ -188,7 +189,7 @@ def add_labels(store: Store, sheet: str, labels: Sequence[Label]) -> None:
         for label in labels
     ]
     with store.connection(writing=True) as connection:
-        calls.make_tables(connection, _META)
+        make_tables(connection, _META)
         for row in rows:
             same = [_labels.c[name] == row[name] for name in ("sheet", "item", "reviewer")]
             connection.execute(_labels.delete().where(*same))
@@ -217,7 +218,7 @@ def _keep(store: Store, sheet: Sheet) -> None:
     head = {"since": sheet.since, "until": sheet.until, "seed": sheet.seed, "choices": sheet.choices}
     rows = [{"sheet": sheet.sheet, "item": i.item, "record": records.dump(_record(i))} for i in sheet.items]
     with store.connection(writing=True) as connection:
-        calls.make_tables(connection, _META)
+        make_tables(connection, _META)
         for table in (_sheets, _items):
             connection.execute(table.delete().where(table.c.sheet == sheet.sheet))
         connection.execute(_sheets.insert().values(sheet=sheet.sheet, drawn_at=sheet.drawn_at, head=records.dump(head)))

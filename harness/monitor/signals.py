@@ -72,13 +72,17 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One look. `week` and `first` are Mondays, the newest week and the oldest before it; `n_before` by task."""
+    """One look. `week` and `first` are Mondays, the newest week and the oldest before it; `n_before` by task.
+
+    `silent`: tasks without a call in this week that had some in the week before; all that ever had, where none has any.
+    """
 
     week: date
     first: date
     signals: tuple[Signal, ...]
     n_before: Mapping[str, int]
     calls: Mapping[str, int]
+    silent: tuple[str, ...]
 
     @property
     def alarms(self) -> tuple[Signal, ...]:
@@ -114,7 +118,10 @@ def look(found_in: Weeks, week: date, labels: Mapping[str, Collection[str]], *, 
         n_before[task], sizes[task] = len(before), newest.calls
         if newest.calls and before:
             found += _of_task(task, before, newest, labels.get(task, ()))
-    return Watch(week, first, tuple(_judged(found, n_before)), n_before, sizes)
+    dead = not any(sizes.values())
+    last = week - timedelta(weeks=1)
+    silent = [t for t, n in sizes.items() if not n and n_before[t] and (dead or found_in[t].get(last, Tally()).calls)]
+    return Watch(week, first, tuple(_judged(found, n_before)), n_before, sizes, tuple(silent))
 
 
 def _judged(found: Sequence[Signal], n_before: Mapping[str, int]) -> Iterator[Signal]:

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from harness import calls
 from harness.errors import StoreError
+from harness.migrations import make_tables
 from harness.monitor import weeks
 from harness.monitor.weeks import Tally, Weeks
 from harness.store import Store
@@ -59,7 +60,7 @@ def _week(store: Store, week: date, labels: Mapping[str, Collection[str]]) -> di
             new[task] = _merged(kept.get(task), (found or {}).get(week, Tally()))
     if new:
         with suppress(StoreError), store.connection(writing=True) as connection:  # a store may be readable only
-            _kept.create(connection, checkfirst=True)
+            make_tables(connection, _kept.metadata)
             connection.execute(_kept.delete().where(_kept.c.week == week.isoformat(), _kept.c.task.in_(list(new))))
             connection.execute(_kept.insert(), [_row(task, week, tally, labels) for task, tally in new.items()])
     return {task: _merged(tally, Tally()) for task, tally in kept.items()} | known | new

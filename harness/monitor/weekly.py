@@ -45,7 +45,9 @@ def _of_watch(watch: Watch) -> Iterator[Finding]:
         by_task[signal.task].append(signal)
     for task, n in watch.calls.items():
         if not n:
-            yield Finding(findings.Standing.NOTED, f"{task} in production: no calls in {named}")
+            silent = task in watch.silent
+            text = f"{task} in production: no calls in {named}" + (f": {words.SILENT}" if silent else "")
+            yield Finding(findings.Standing.UNDECIDED if silent else findings.Standing.NOTED, text)
             continue
         if not (told := by_task.get(task, [])) or any(s.standing is Standing.TOO_EARLY for s in told):
             why = words.too_early(watch, task)

@@ -13,6 +13,9 @@ from harness.report.compared import p_text, points
 from harness.report.text import NOTHING, number, plural, rate_text
 from harness.stats import Rate
 
+SILENT = "is the router's log still written?"
+"""Asked where calls have ceased."""
+
 
 def signal(s: Signal) -> str:
     """`compliance 98.2% (98–99), before it 99.0% (99–99)`; of labels, the one that is likeliest to have changed."""

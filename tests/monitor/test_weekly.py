@@ -43,6 +43,18 @@ def test_an_alarm_fails_the_week(project: Project) -> None:
     assert first.text.startswith("triage in production: WORSE in 2026-W47, compliance 41.7% (33–51), before it 97.8%")
 
 
+def test_a_week_in_which_calls_have_ceased_is_undecided_and_a_task_that_ended_long_ago_is_noted(
+    project: Project,
+) -> None:
+    log(project, [call(days_ago=4 + 7 * week) for week in range(1, 9)])
+    log(project, [call(days_ago=4 + 7 * week, task="old") for week in range(5, 9)])
+    log(project, [call(days_ago=3.0, task="other")])
+    told = {one.text.split()[0]: one for one in found(project)}
+    assert told["triage"].standing is Standing.UNDECIDED
+    assert "no calls in 2026-W47: is the router's log still written?" in told["triage"].text
+    assert told["old"].standing is Standing.NOTED
+
+
 def test_the_first_weeks_are_noted(project: Project) -> None:
     log(project, weeks(2, 30))
     first = found(project)[0]
