@@ -123,11 +123,12 @@ def power(
 
 def _shown(found: Watch) -> RenderableType:
     from rich.console import Group
-    from rich.table import Table
+    from rich.padding import Padding
     from rich.text import Text
 
     from harness.monitor import weeks, words
     from harness.monitor.signals import LOOKS, YEARLY, Standing
+    from harness.report.columns import Columns
     from harness.report.text import plural, visible
 
     colours = {Standing.WORSE: "bold red", Standing.CHANGED: "bold yellow", Standing.STEADY: "green"}
@@ -144,17 +145,13 @@ def _shown(found: Watch) -> RenderableType:
             continue
         if not told or any(signal.standing is Standing.TOO_EARLY for signal in told):
             parts.append(Text(f"  too early to tell: {words.too_early(found, task)}", style="dim"))
-        table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
-        for heading in ("", "", "this week", "before", "p"):
-            table.add_column(
-                heading, justify="right" if heading in {"this week", "before", "p"} else "left", no_wrap=bool(heading)
-            )
+        table = Columns("signal", "", "this week", "before", "p", names=("signal",), left=("",))
         for s in told:
-            name = f"label {s.label}" if s.label else s.name
             badge = Text(s.standing.value, style=colours.get(s.standing, "dim"))
-            table.add_row(badge, visible(name), words.value(s.newest), words.value(s.before), words.adjusted(s))
+            name = f"label {s.label}" if s.label else s.name
+            table.add(name, badge, words.value(s.newest), words.value(s.before), words.adjusted(s))
         if told:
-            parts.append(table)
+            parts.append(Padding(table, (0, 0, 0, 2)))
     parts.append(
         Text(
             f"\np is for all of them together. An alarm is p < {YEARLY}/{LOOKS}: "
@@ -167,31 +164,22 @@ def _shown(found: Watch) -> RenderableType:
 
 def _reach(found: list[Reach], baseline_cases: int, margin: float) -> RenderableType:
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     from harness.monitor.power import SURE
+    from harness.report.columns import Columns
     from harness.report.text import plural
 
     first = found[0]
     fell = f"{first.baseline:.1%} on {plural(baseline_cases, 'case')}, fallen to {first.drop_to:.1%}"
     head = f"{fell}; {100 * margin:g} points may be lost"
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
-    for heading in (
-        "labels a week",
-        "seen in week 1",
-        "by week 2",
-        "by week 4",
-        f"weeks until seen, {SURE:.0%} sure",
-        "on average",
-        "OK in a week",
-    ):
-        table.add_column(heading, justify="right")
+    chances = ("seen in week 1", "by week 2", "by week 4", f"weeks until seen, {SURE:.0%} sure", "on average")
+    table = Columns("labels a week", *chances, "OK in a week", names=())
     for r in found:
-        weeks = "more than 52" if r.weeks is None else str(r.weeks)
+        until = "more than 52" if r.weeks is None else str(r.weeks)
         mean = f"{r.mean_weeks:.1f}" if r.mean_weeks < 1000 else "–"
         seen = [f"{r.by_week[week - 1]:.1%}" for week in (1, 2, 4)]
-        table.add_row(f"{r.per_week:,}", *seen, weeks, mean, f"{r.ok:.1%}")
+        table.add(f"{r.per_week:,}", *seen, until, mean, f"{r.ok:.1%}")
     note = (
         "Seen is REGRESSED: a week far below the baseline, or two weeks below it in a row. The baseline is taken as it "
         "was measured, every week as a new sample."

@@ -9,7 +9,7 @@ from harness.monitor import weeks
 from harness.monitor.signals import FEWEST as FEWEST_WEEKS
 from harness.monitor.signals import Signal, Standing, Watch
 from harness.monitor.verdicts import FEWEST, Agreement, CellReview, Review
-from harness.report.compared import p_text, points
+from harness.report.compared import p_equals, p_text, points
 from harness.report.text import NOTHING, number, plural, rate_text
 from harness.stats import Rate
 
@@ -51,7 +51,7 @@ def cell(c: CellReview) -> str:
         return f"{strict}; there is nothing to hold it against: {how}"
     interval = f"{points(c.change.low)} to {points(c.change.high)}"
     against = f"{c.base.words}, {rate_text(c.base.strict)} of {plural(c.base.strict.n, 'case')}"
-    change = f"{points(c.change.delta)} points ({interval}), p = {p_text(c.change.p)}".replace("= <", "<")
+    change = f"{points(c.change.delta)} points ({interval}), {p_equals(c.change.p)}"
     return f"{strict} against {against}: {change}; {_allowed(c)}"
 
 
