@@ -57,6 +57,8 @@ def page(browser: Browser, harness: Terminal, project: Project) -> Path:
 
 
 def press(browser: Browser, *keys: str) -> None:
+    # Chromium drops keys that are pressed before a page is drawn
+    browser.run("return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     for key in keys:
         text = "\r" if key == "Enter" else key if len(key) == 1 else ""
         named = (

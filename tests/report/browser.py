@@ -59,9 +59,7 @@ class Browser:
             return json.load(reply)["value"]
 
     def open(self, page: Path) -> None:
-        """Go to a page, and wait until it is drawn: Chromium drops the keys that are pressed before that."""
         self._call(f"{self._session}/url", {"url": page.resolve().as_uri()})
-        self.run("return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
 
     def run(self, script: str, *args: Any) -> Any:
         return self._call(f"{self._session}/execute/sync", {"script": script, "args": args})
