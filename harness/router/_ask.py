@@ -91,6 +91,8 @@ class Reply(NamedTuple):
 class Question:
     """A job for the chain."""
 
+    streams = False
+
     def __init__(self, work: Work, inputs: Mapping[str, JSON], *, escalate: bool) -> None:
         """`escalate`: ask once more, and then the next backend, where no answer can be read."""
         self._work = work

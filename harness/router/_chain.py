@@ -46,6 +46,11 @@ class Job(Protocol[T]):
         """How long the reply may be; 0 where the caller has not said."""
         ...
 
+    @property
+    def streams(self) -> bool:
+        """Whether an answer is one that has only begun: how it ends is told to the breaker by itself."""
+        ...
+
     async def ask(self, member: Member, chain: Chain[T], /) -> T:
         """One answer; raises `Failed`."""
         ...
@@ -154,27 +159,10 @@ class Chain(Generic[T]):
             others = sum(other.breaker.why is None for other in after)
             self._check(member)
             until = until or began + self._share_s(others)
-            limit_s = min(until - self.wall_s, member.config.timeout_s)
-            era = member.breaker.era
-            self.attempts += 1
             try:
-                async with asyncio.timeout(limit_s):
-                    answer = await self.job.ask(member, self)
-            except asyncio.CancelledError:
-                self.spend(member.usd(None, None))
-                raise
-            except TimeoutError:
-                error = CallError("timeout", f"no answer within {limit_s:.3g} s", retryable=True)
-            except BackendError as refused:
-                error = CallError("refused", str(refused).removeprefix(f"backend {member.name}: "))
+                return await self._once(member, min(until - self.wall_s, member.config.timeout_s))
             except Failed as failed:
                 error = failed.error
-            else:
-                member.breaker.succeeded(era)
-                return answer
-            if error.kind in MAY_BE_BILLED:
-                self.spend(member.usd(None, None))
-            self._count(member, era, error)
             wait_s = _jitter(max(LEAST_WAIT_S, WAIT_S if error.retry_after_s is None else error.retry_after_s))
             patience_s = self.route.patience_s - (self.wall_s - began) if others else self._left_s
             if error.kind == "rate_limit" and wait_s < min(until - self.wall_s, patience_s):
@@ -184,6 +172,31 @@ class Chain(Generic[T]):
             else:
                 raise Failed(error)
             await asyncio.sleep(wait_s)
+
+    async def _once(self, member: Member, limit_s: float) -> T:
+        """One attempt, which its breaker hears of; raises `Failed`."""
+        era = member.breaker.era
+        self.attempts += 1
+        try:
+            async with asyncio.timeout(limit_s):
+                answer = await self.job.ask(member, self)
+        except asyncio.CancelledError:
+            self.spend(member.usd(None, None))
+            raise
+        except TimeoutError:
+            error = CallError("timeout", f"no answer within {limit_s:.3g} s", retryable=True)
+        except BackendError as refused:
+            error = CallError("refused", str(refused).removeprefix(f"backend {member.name}: "))
+        except Failed as failed:
+            error = failed.error
+        else:
+            if not self.job.streams:
+                member.breaker.succeeded(era)
+            return answer
+        if error.kind in MAY_BE_BILLED:
+            self.spend(member.usd(None, None))
+        self._count(member, era, error)
+        raise Failed(error)
 
     @staticmethod
     def _count(member: Member, era: int, error: CallError) -> None:

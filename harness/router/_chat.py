@@ -129,6 +129,8 @@ class _Job:
 
 
 class _Whole(_Job):
+    streams = False
+
     async def ask(self, member: Member, chain: Chain[ChatCompletion]) -> ChatCompletion:
         client = await member.client()
         try:
@@ -145,6 +147,8 @@ class _Whole(_Job):
 
 
 class _Streamed(_Job):
+    streams = True
+
     def __init__(self, asked: dict[str, Any]) -> None:
         """Without it nobody tells what a streamed reply has cost; the caller does not see the chunk that does."""
         super().__init__(asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,8 @@ from harness.errors import BackendError
 from harness.router._faults import SDK_ERRORS, fault, unusable_chunk
 from harness.router._member import Member
 from harness.types import CallError
+
+_log = logging.getLogger("harness.router")
 
 
 class RoutedStream:
@@ -100,7 +103,8 @@ class RoutedStream:
         if self._told:
             return self._error(CallError("closed", "it was closed"))
         self.broken = error
-        self.member.breaker.failed(self._era, error)
+        if self.member.breaker.failed(self._era, error):
+            _log.warning("backend %s is left alone: %s: %s", self.member.name, error.kind, error.message)
         self._end()
         return self._error(error)
 
@@ -111,6 +115,8 @@ class RoutedStream:
     def _end(self) -> None:
         if not self._told:
             self._told = True
+            if self.broken is None:
+                self.member.breaker.succeeded(self._era)
             self.tell(self)
 
     async def close(self) -> None:

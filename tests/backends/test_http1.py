@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.backends import _http1
 from harness.backends._http1 import Connection
 from harness.backends._transport import LostError, Reply, TooLargeError
 
@@ -252,3 +254,15 @@ def test_who_stops_waiting_for_a_stream_hangs_up() -> None:
         return line.closed
 
     assert asyncio.run(talk())
+
+
+@pytest.mark.parametrize(("name", "event"), [("MAX_STREAM_BYTES", EVENT), ("MAX_LINE_BYTES", b" " * 64)])
+def test_a_stream_without_end_or_a_line_without_end_is_too_large(
+    monkeypatch: pytest.MonkeyPatch, name: str, event: bytes
+) -> None:
+    monkeypatch.setattr(_http1, name, 200)
+    head = f"HTTP/1.1 200 OK\r\n{TYPE}\r\n\r\n".encode()
+    assert streamed(head, *[event] * 3, end=True)[0] == event * 3
+    found, usable = streamed(head, *[event] * 4, end=True)
+    assert isinstance(found, TooLargeError)
+    assert not usable

@@ -32,6 +32,7 @@ class Script:
     told: dict[str, list[str]]
     chars: Any = field(default=lambda _member: 100)
     max_tokens: int = 10
+    streams: bool = False
     retry_after_s: float | None = None
     takes_s: float = 0.0
     now: set[str] = field(default_factory=set)

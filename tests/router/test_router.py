@@ -289,6 +289,21 @@ def test_who_waits_for_the_start_of_a_router_that_is_closed_is_not_cancelled_but
     asyncio.run(main())
 
 
+def test_a_caller_that_gives_up_during_the_start_takes_no_other_with_it(desk: Desk) -> None:
+    async def main() -> str:
+        desk.local.answer = desk.api.answer = lambda _: Act(delay_s=0.2)
+        router = desk.router()
+        first, second = (asyncio.create_task(create(router)) for _ in range(2))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        try:
+            return await second
+        finally:
+            await router.close()
+
+    assert asyncio.run(main()) == "billing"
+
+
 def test_the_sdks_own_time_limit_holds(desk: Desk) -> None:
     async def work(router: ModelRouter) -> float:
         desk.local.next = [Act(delay_s=1.0)]

@@ -13,6 +13,8 @@ import pytest
 
 from harness.errors import BackendError
 from harness.router import ModelRouter
+from harness.router._chain import Chain
+from harness.router._chat import _Streamed
 
 from ..support.lean import WARM_UP, Act
 from ..support.wire import Part, Wire, chunked, reply
@@ -268,3 +270,29 @@ def test_a_little_gzip_that_becomes_a_lot_is_too_large_and_the_next_one_is_asked
     assert within(desk, work) == "billing"
     assert [(call.backend, call.fallback) for call in desk.calls()] == [("api", "too_large")]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000
+
+
+def test_streams_that_break_off_open_the_breaker(desk: Desk) -> None:
+    async def work(router: ModelRouter) -> None:
+        desk.local.answer = lambda asked: Act("OK") if WARM_UP in str(asked) else Act(drop=True)
+        for _ in range(3):
+            with pytest.raises(BackendError):
+                await streamed(router)
+        assert list(router.down) == ["home"]
+        assert await streamed(router) == "billing"
+
+    within(desk, work)
+
+
+def test_a_stream_that_came_second_is_hung_up_on_and_counted(desk: Desk) -> None:
+    job = _Streamed({"messages": MESSAGES})
+
+    async def work(router: ModelRouter) -> float | None:
+        (member,) = (one for one in router._service.members.values() if one.name == "api")
+        chain = Chain("triage", router._service.routing.tasks["triage"], [member], job)
+        second = await job.ask(member, chain)
+        await job.drop(second, chain)
+        assert second._told
+        return chain.usd
+
+    assert within(desk, work) is None, "nobody knows what it has cost"
