@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import backends, batch, config, engine, evals
+from harness import backends, batch, config, cost, engine, evals
 from harness.backends import replay
 from harness.budget import budget
 from harness.config import BackendConfig, Config, RunConfig
@@ -68,6 +68,7 @@ def project(start: Path | None = None, *, reading: bool = False) -> Iterator[tup
     """
     found = config.load(start)
     backends.check(found)
+    cost.check(found)
     store = open_store(found.store_url, home=found.root / ".harness" if reading else None)
     try:
         yield found, store

@@ -3,6 +3,7 @@
     line.today_usd      every call on what production asks today
     bill.hybrid_usd     what stays, plus the server that what moves needs
     bill.share_usd      what one eval pays of that server
+    bill.advised        the sum for readers: with what is missing in it, and whether it is an estimate
 
 A month has 30 days. Figures are `None` where nothing was measured, or nobody says what a model costs.
 """
@@ -29,6 +30,8 @@ NOISE = 1e-12
 """By such a part a float may be off; what is counted in whole calls or servers must not be one more for it."""
 MOST_CALLS = 10**15
 """Nobody asks more calls a day."""
+FEW = 30
+"""Of fewer calls the mean of the tokens is a guess that must say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,11 @@ class Usage:
     longest_prompt: int
     calls_per_s: float | None
     latency_p95_s: float | None
+
+    @property
+    def few(self) -> bool:
+        """A sample, or so few calls that they say little of all others."""
+        return not self.whole or self.n < FEW
 
     def usd(self, price: Price) -> float:
         """What a call costs."""
@@ -110,6 +118,11 @@ class Line:
         return self.calls * self.usage_then.usd(self.price_then) if self.usage_then and self.price_then else None
 
     @property
+    def moved_usd(self) -> float | None:
+        """`then_usd`, where what the move takes is known: of a local one also how much of a server that is."""
+        return None if self.local and self.load is None else self.then_usd
+
+    @property
     def load(self) -> float | None:
         """How much of one server the busiest hour takes: calls a second then, over calls a second measured."""
         measured = self.usage_then.calls_per_s if self.usage_then and self.local else None
@@ -127,11 +140,22 @@ class Line:
 
     @property
     def break_even(self) -> int | None:
-        """From how many calls a day on one local server for this eval alone would cost no more than today's."""
+        """From how many calls a day on one local server for this eval alone would cost no more than today's.
+
+        `None` where that is not known, and where it is more than one server carries.
+        """
         if not self.local or not self.per_call_usd:
             return None
         calls = self.fixed_usd / (DAYS * self.per_call_usd)
-        return math.ceil(calls * (1 - NOISE)) if calls <= MOST_CALLS else None
+        if calls > MOST_CALLS:
+            return None
+        even = math.ceil(calls * (1 - NOISE))
+        return even if self.capacity is None or even <= self.capacity else None
+
+    @property
+    def never_even(self) -> bool:
+        """Whether a server for this eval alone costs more than today's model at any volume that it carries."""
+        return self.local and self.per_call_usd is not None and self.break_even is None
 
     @property
     def capacity(self) -> int | None:
@@ -171,9 +195,32 @@ class Advised:
     comparison: Comparison | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A sum of the bill. `usd` is `None` where nothing of it is known.
+
+    `missing`: the evals that belong into it and of which nobody knows what; with any, the sum is at least `usd`.
+    `of`: how many belong into it. `estimated`: tokens of another model stand in for some.
+    """
+
+    usd: float | None
+    missing: tuple[str, ...]
+    of: int
+    estimated: bool
+
+    @property
+    def over(self) -> int:
+        """Of how many evals it is known."""
+        return self.of - len(self.missing)
+
+
 @dataclass(frozen=True)
 class Bill:
-    """The bill of a month: `lines`, and the names of those evals that move."""
+    """The bill of a month: `lines`, and the names of those evals that move.
+
+    An eval of which nobody knows what it costs today is in no sum, so that sums can be compared. The sums as numbers
+    are 0 where nothing is known; `today`, `batch`, `advised` and `all_moved` tell that apart from nothing to pay.
+    """
 
     lines: tuple[Line, ...]
     moved: frozenset[str]
@@ -195,9 +242,52 @@ class Bill:
         return BATCH * self.today_usd
 
     @property
-    def then_usd(self) -> float:
+    def then_usd(self) -> float | None:
+        """All of it on the candidate, whether it is good enough or not; see `all_moved` for what is missing in it."""
+        return self.all_moved.usd
+
+    @property
+    def today(self) -> Sum:
+        """All as it is."""
+        return self._sum()
+
+    @property
+    def batch(self) -> Sum:
+        """All as it is, in batches."""
+        return self._sum(part=BATCH)
+
+    @property
+    def advised(self) -> Sum:
+        """What stays, plus what moves."""
+        return self._sum(self.moving)
+
+    @property
+    def all_moved(self) -> Sum:
         """All of it on the candidate, whether it is good enough or not."""
-        return _total(line.then_usd for line in self.lines) + self.server_usd(self.lines)
+        return self._sum(self.known)
+
+    def _sum(self, moved: Iterable[Line] = (), part: float = 1.0) -> Sum:
+        """So much of what all of it costs today, those that are `moved` with what they cost then and their servers."""
+        then = {line.eval: line for line in moved if line.today_usd is not None}
+        amounts: dict[str, float] = {}
+        guessed = False
+        for line in self.known:
+            usd = line.moved_usd if line.eval in then else line.today_usd
+            if usd is not None:
+                amounts[line.eval] = part * usd
+                guessed = guessed or (line.estimated and (line.eval not in then or not line.then))
+        server = self.server_usd(then.values())
+        return Sum(
+            usd=_total(amounts.values()) + server if amounts or server else None,
+            missing=tuple(line.eval for line in self.lines if line.eval not in amounts),
+            of=len(self.lines),
+            estimated=guessed,
+        )
+
+    @cached_property
+    def known(self) -> tuple[Line, ...]:
+        """The lines of which is known what they cost today."""
+        return tuple(line for line in self.lines if line.today_usd is not None)
 
     @property
     def stays_usd(self) -> float:

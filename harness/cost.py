@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -87,13 +87,39 @@ class Spent:
 def price_of(config: Config, backend: BackendConfig) -> Price | None:
     """What `backend` charges; `None`: it is local, or nobody says. Raises `ConfigError` for what is no price."""
     if backend.prompt_usd is not None or backend.completion_usd is not None:
+        _whole(
+            backend, backend.model_dump(include={"prompt_usd", "completion_usd"}), config, ("backends", backend.name)
+        )
         told = Price(backend.prompt_usd or 0.0, backend.completion_usd or 0.0, None, f"[backends.{backend.name}]")
         return _checked(told, config, ("backends", backend.name))
     if own := config.prices.get(backend.model):
+        _whole(backend, own.model_dump(exclude_unset=True), config, ("prices", backend.model))
         told = Price(own.prompt_usd, own.completion_usd, own.cached_usd, f'[prices."{backend.model}"]')
         return _checked(told, config, ("prices", backend.model))
     provider = _provider(backend)
     return None if provider is None else _listed(provider, backend.model)
+
+
+def check(config: Config) -> None:
+    """Raise `ConfigError` for a price in harness.toml that is none, before anything is asked."""
+    for backend in config.backends.values():
+        if backend.prompt_usd is not None or backend.completion_usd is not None or backend.model in config.prices:
+            price_of(config, backend)
+
+
+def _whole(backend: BackendConfig, told: Mapping[str, Any], config: Config, table: tuple[str, str]) -> None:
+    """Raise where one half of a price is missing: by nothing, a chat would be counted as free in or out."""
+    asked = (
+        {"prompt_usd": "prompts", "completion_usd": "replies"} if "chat" in backend.serves else {"prompt_usd": "texts"}
+    )
+    for key, what in asked.items():
+        if told.get(key) is None:
+            where = at(config.path, table) if config.path else f"{config.root}: "
+            msg = (
+                f"{where}[{dotted(table)}] has no {key}, by which {what} of {backend.name} would cost nothing: "
+                "write the USD of a million tokens, 0 where it is so"
+            )
+            raise ConfigError(msg)
 
 
 def _checked(price: Price, config: Config, table: tuple[str, str]) -> Price:
@@ -110,6 +136,12 @@ def is_local(config: Config, backend: BackendConfig) -> bool:
     """Whether a backend is of one's own: no known paid service, and without a price."""
     priced = backend.prompt_usd is not None or backend.completion_usd is not None or backend.model in config.prices
     return not priced and _provider(backend) is None
+
+
+def is_openais(backend: BackendConfig) -> bool:
+    """Whether a backend is OpenAI's own service: the tokenizers of its models are known."""
+    provider = _provider(backend)
+    return provider is not None and provider.id == _HOSTED
 
 
 def usd(price: Price, prompt_tokens: float, completion_tokens: float) -> float:

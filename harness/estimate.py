@@ -6,11 +6,16 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.budget import most_prompt_tokens
 from harness.config import Config
-from harness.cost import is_local, price_of, usd
+from harness.cost import is_local, is_openais, price_of, usd
 from harness.plan import Cell
 from harness.store import Store
-from harness.tokens import count
+from harness.tokens import count, encoding_of
+from harness.types import Request
+
+NO_LIMIT = frozenset({"max_tokens", "max_completion_tokens"})
+"""The parameters without which a reply may be of any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +23,19 @@ class Estimate:
     """One cell. `counted_by`: whose tokenizer; `measured_in`: the run whose mean reply is expected again.
 
     `completion_tokens` and `usd` are `None` where no run of the cell is saved, `usd` and `most_usd` also where nobody
-    says what the model costs. At most: every reply as long as it may be. Nothing of it is from the store, nothing is
-    asked twice: answers that the store has make a run cheaper, retries make it dearer.
+    says what the model costs. At most: every reply as long as it may be, every prompt as long as `most_prompt_tokens`,
+    which no tokenizer exceeds; `None` where the server is not told how long a reply may be. Nothing of it is from the
+    store, nothing is asked twice: answers that the store has make a run cheaper, retries make it dearer.
     """
 
     eval: str
     cell: str
     calls: int
     prompt_tokens: int
+    most_prompt_tokens: int
     counted_by: str
     completion_tokens: int | None
-    most_completion_tokens: int
+    most_completion_tokens: int | None
     measured_in: str
     usd: float | None
     most_usd: float | None
@@ -50,11 +57,15 @@ async def _cell(found: Config, store: Store, cell: Cell) -> Estimate:
     requests = [request for _, request in cell.asks]
     counted = await count(cell.backend, requests, local=local)
     prompt = sum(counted.tokens)
-    most = sum(0 if request.embed else request.sampling.max_tokens for request in requests)
+    exact = is_openais(cell.backend) and counted.by == encoding_of(cell.backend.model)
+    most_prompt = sum(_most(request, n, exact=exact) for request, n in zip(requests, counted.tokens, strict=True))
+    most = None if _boundless(cell) else sum(0 if r.embed else r.sampling.max_tokens for r in requests)
     run_id, mean = ("", 0.0) if cell.task.embeds else _measured(store, cell)
-    expected = None if mean is None else min(most, round(mean * len(requests)))
+    expected = None if mean is None else round(mean * len(requests))
+    if expected is not None and most is not None:
+        expected = min(most, expected)
 
-    def dollars(completion: int | None) -> float | None:
+    def dollars(prompt: int, completion: int | None) -> float | None:
         if local:
             return 0.0
         return None if price is None or completion is None else usd(price, prompt, completion)
@@ -64,14 +75,29 @@ async def _cell(found: Config, store: Store, cell: Cell) -> Estimate:
         cell=cell.name,
         calls=len(requests),
         prompt_tokens=prompt,
+        most_prompt_tokens=most_prompt,
         counted_by=counted.by,
         completion_tokens=expected,
         most_completion_tokens=most,
         measured_in=run_id,
-        usd=dollars(expected),
-        most_usd=dollars(most),
+        usd=dollars(prompt, expected),
+        most_usd=dollars(most_prompt, most),
         local=local,
     )
+
+
+def _boundless(cell: Cell) -> bool:
+    """Whether no limit of a reply is sent: the backend omits the parameter."""
+    return not cell.task.embeds and not NO_LIMIT.isdisjoint(cell.backend.options.get("omit", ()))
+
+
+def _most(request: Request, counted: int, *, exact: bool) -> int:
+    """A prompt's tokens by the model's own tokenizer; where it is not known, as many as a budget sets aside for it.
+
+    Nor is it where there are tools or a schema: how a service writes these into the prompt is not told.
+    """
+    by_count = exact and not request.tools and request.constraint is None
+    return counted if by_count else max(counted, most_prompt_tokens(request))
 
 
 def _measured(store: Store, cell: Cell) -> tuple[str, float | None]:

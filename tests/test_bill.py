@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.advise import advise
-from harness.bill import Advice, Bill, Line, Usage, cheapest, throughput, usage
+from harness.bill import FEW, Advice, Bill, Line, Sum, Usage, cheapest, throughput, usage
 from harness.config import LocalConfig
 from harness.cost import Price
 from harness.servers import MOST_SERVERS, PARTS
@@ -79,12 +80,14 @@ class TestALine:
         tokens=st.tuples(st.integers(1, 4000), st.integers(0, 1000)),
     )
     def test_break_even_is_exact(self, fixed: int, price: tuple[int, int], tokens: tuple[int, int]) -> None:
-        """Of cents a month, and cents a million tokens."""
+        """Of cents a month, and cents a million tokens, on a server that carries any number of calls."""
         used = replace(USAGE, prompt_tokens=float(tokens[0]), completion_tokens=float(tokens[1]))
         asked = Price(price[0] / 100, price[1] / 100, None, "")
         a_call = Fraction(price[0] * tokens[0] + price[1] * tokens[1], 100_000_000)
         exact = math.ceil(Fraction(fixed, 100) / (30 * a_call))
-        assert replace(LINE, usage_now=used, price_now=asked, fixed_usd=fixed / 100).break_even == exact
+        boundless = replace(USAGE, calls_per_s=1e15)
+        line = replace(LINE, usage_now=used, usage_then=boundless, price_now=asked, fixed_usd=fixed / 100)
+        assert line.break_even == exact
 
     def test_break_even_is_not_one_more_for_the_noise_of_floats(self) -> None:
         """0.00375 USD a call: 90 USD buy 24,000 calls, 800 a day."""
@@ -92,12 +95,29 @@ class TestALine:
         line = replace(LINE, usage_now=used, price_now=Price(3.0, 15.0, None, ""), fixed_usd=90.0)
         assert line.break_even == 800
 
+    def test_there_is_no_break_even_beyond_what_one_server_carries(self) -> None:
+        """At a peak of 3, 0.123 calls a second are 3,542 a day, and 0.1229 are 3,539."""
+        just = replace(LINE, usage_then=replace(USAGE, calls_per_s=0.123))
+        slower = replace(LINE, usage_then=replace(USAGE, calls_per_s=0.1229))
+        assert (just.capacity, just.break_even, just.never_even) == (3542, 3542, False)
+        assert (slower.capacity, slower.break_even, slower.never_even) == (3539, None, True)
+
+    def test_where_the_speed_is_not_measured_nothing_is_beyond_it(self) -> None:
+        silent = replace(LINE, usage_then=replace(USAGE, calls_per_s=None))
+        assert (silent.capacity, silent.break_even, silent.never_even) == (None, 3542, False)
+
+    def test_nothing_is_even_with_what_costs_nothing_and_of_what_nobody_prices_it_is_not_known(self) -> None:
+        free = replace(LINE, price_now=Price(0.0, 0.0, None, ""))
+        assert (free.break_even, free.never_even) == (None, True)
+        unpriced = replace(LINE, price_now=None)
+        assert (unpriced.break_even, unpriced.never_even) == (None, False)
+
     @pytest.mark.parametrize("usd", [5e-324, 1e-300, 1e300, math.inf])
     def test_an_absurd_price_is_no_error(self, usd: float) -> None:
         line = replace(LINE, price_now=Price(usd, usd, None, ""))
-        bill = Bill((line,), frozenset({"e"}), LocalConfig(server_usd_per_month=math.inf))
+        bill = Bill((line,), frozenset({"e"}), LocalConfig(server_usd_per_month=sys.float_info.max))
         assert line.break_even == (None if usd < 1 else 0 if usd == math.inf else 1)
-        assert bill.hybrid_usd == math.inf
+        assert bill.hybrid_usd == bill.advised.usd == sys.float_info.max
         assert cheapest([line], LocalConfig()) == ({"e"} if usd > 1 else set())
 
     def test_neither_is_an_absurd_volume(self) -> None:
@@ -128,6 +148,66 @@ class TestALine:
         assert (mini.load, mini.break_even) == (None, None)
         bill = Bill((mini,), frozenset({"e"}), LocalConfig())
         assert bill.hybrid_usd == mini.then_usd
+
+
+MINI = replace(LINE, then="mini", local=False, price_then=Price(0.15, 0.6, None, ""))
+
+
+def sums_of(*lines: Line, moved: str = "") -> dict[str, Sum]:
+    bill = Bill(lines, frozenset(moved.split()), LocalConfig())
+    return {"today": bill.today, "batch": bill.batch, "advised": bill.advised, "all": bill.all_moved}
+
+
+class TestSums:
+    def test_with_everything_known_they_are_the_bills(self) -> None:
+        bill = Bill((LINE, replace(LINE, eval="other")), frozenset({"e"}), LocalConfig())
+        found = (bill.today, bill.batch, bill.advised, bill.all_moved)
+        assert [each.usd for each in found] == [bill.today_usd, bill.batch_usd, bill.hybrid_usd, bill.then_usd]
+        assert all((each.over, each.of, each.missing, each.estimated) == (2, 2, (), False) for each in found)
+
+    def test_of_a_candidate_that_was_never_run_nothing_is_known_and_that_is_not_zero(self) -> None:
+        found = sums_of(replace(MINI, usage_then=None))
+        assert found["today"].usd == pytest.approx(48)
+        assert (found["all"].usd, found["all"].missing) == (None, ("e",))
+
+    @pytest.mark.parametrize("unknown", [{"usage_then": None}, {"price_then": None}])
+    def test_each_sum_names_what_is_missing_in_it(self, unknown: dict[str, None]) -> None:
+        found = sums_of(MINI, replace(MINI, eval="other", **unknown))
+        assert (found["today"].usd, found["today"].missing) == (pytest.approx(96), ())
+        assert (found["all"].usd, found["all"].missing, found["all"].over) == (MINI.then_usd, ("other",), 1)
+
+    @pytest.mark.parametrize("unknown", [{"usage_now": None}, {"price_now": None}])
+    def test_what_is_compared_is_over_the_same_evals(self, unknown: dict[str, None]) -> None:
+        """Of `other` nobody knows today's cost, so what it would cost there is in no sum either."""
+        found = sums_of(MINI, replace(MINI, eval="other", **unknown))
+        assert [each.usd for each in found.values()] == [pytest.approx(48), pytest.approx(24), 48, MINI.then_usd]
+        assert {each.missing for each in found.values()} == {("other",)}
+
+    def test_and_the_servers_are_those_of_the_same_evals(self) -> None:
+        busy = replace(LINE, eval="busy", daily_calls=57_600, price_now=None)
+        assert sums_of(LINE, busy)["all"].usd == 85
+
+    def test_a_server_for_evals_that_were_not_run_on_it_is_the_least(self) -> None:
+        found = sums_of(LINE, replace(LINE, eval="other", usage_then=None))
+        assert (found["all"].usd, found["all"].missing) == (85, ("other",))
+
+    def test_without_any_run_all_of_them_are_unknown(self) -> None:
+        found = sums_of(replace(LINE, usage_now=None, usage_then=None))
+        assert [each.usd for each in found.values()] == [None] * 4
+        assert [each.usd for each in sums_of().values()] == [None] * 4
+
+    def test_an_estimate_makes_those_sums_estimates_that_it_is_in(self) -> None:
+        """The candidate's own tokens are measured; what it does not serve stays where it is, by guessed tokens."""
+        found = sums_of(replace(MINI, estimated=True), moved="e")
+        assert [each.estimated for each in found.values()] == [True, True, False, False]
+        assert sums_of(replace(MINI, then="", estimated=True))["all"].estimated
+        assert not sums_of(replace(MINI, estimated=True, price_now=None))["today"].estimated
+
+
+def test_few_calls_or_a_sample_say_little() -> None:
+    assert not USAGE.few
+    assert replace(USAGE, whole=False).few
+    assert replace(USAGE, n=FEW - 1).few
 
 
 def test_a_second_server_is_paid_for_where_one_is_not_enough() -> None:

@@ -83,3 +83,13 @@ class TestEstimate:
     ) -> None:
         harness("run", "triage", "--variant", "local")
         assert "20 calls: about $0." in harness("run", "triage", "--variant", "local", "--estimate").out
+
+
+def test_half_a_price_is_found_before_anything_is_asked(
+    harness: Terminal, project: Project, server: FakeOpenAI
+) -> None:
+    project.config(config_of(url=server.base_url, prompt_usd=1.0))
+    ended = harness("run")
+    assert ended.code == 2
+    assert "has no completion_usd" in ended.err
+    assert not server.chats

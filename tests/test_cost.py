@@ -78,7 +78,37 @@ class TestPriceOf:
         with pytest.raises(ConfigError, match=r"harness\.toml:\d+: \[prices\.gpt-4o\] completion_usd = .* is no price"):
             price(project, OPENAI, f'[prices."gpt-4o"]\nprompt_usd = 1.0\ncompletion_usd = {usd}\n')
         with pytest.raises(ConfigError, match=r"harness\.toml:\d+: \[backends\.big\] prompt_usd = .* is no price"):
-            price(project, OPENAI + f"prompt_usd = {usd}\n")
+            price(project, OPENAI + f"prompt_usd = {usd}\ncompletion_usd = 1.0\n")
+
+    @pytest.mark.parametrize(
+        ("tables", "told"),
+        [
+            (
+                '[prices."gpt-4o"]\nprompt_usd = 2.5\n',
+                r"\[prices\.gpt-4o\] has no completion_usd, by which replies of big",
+            ),
+            (
+                "prompt_usd = 2.5\n",
+                r"\[backends\.big\] has no completion_usd, by which replies of big would cost nothing",
+            ),
+            (
+                "completion_usd = 2.5\n",
+                r"\[backends\.big\] has no prompt_usd, by which prompts of big would cost nothing",
+            ),
+        ],
+    )
+    def test_half_a_price_makes_nothing_free(self, project: Project, tables: str, told: str) -> None:
+        with pytest.raises(ConfigError, match=rf"harness\.toml:\d+: {told}"):
+            price(project, OPENAI + tables)
+
+    def test_zero_is_a_price_where_somebody_says_so(self, project: Project) -> None:
+        found = price(project, OPENAI + "prompt_usd = 2.5\ncompletion_usd = 0.0\n")
+        assert found == Price(2.5, 0.0, None, "[backends.big]")
+
+    def test_what_serves_embeddings_alone_has_no_replies_to_price(self, project: Project) -> None:
+        embeds = OPENAI.replace("gpt-4o", "e5") + 'serves = ["embeddings"]\n'
+        assert price(project, embeds, "[prices.e5]\nprompt_usd = 0.1\n") == Price(0.1, 0.0, None, '[prices."e5"]')
+        assert price(project, embeds + "prompt_usd = 0.2\n") == Price(0.2, 0.0, None, "[backends.big]")
 
 
 class TestLocal:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.bill import Bill, Line
-    from harness.report.columns import Columns
+    from harness.bill import Bill
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,83 +33,32 @@ def cost(
     Exit codes: 0 told, 2 usage or configuration.
     """
     from harness import advise, api
-    from harness.cli._common import console
-    from harness.report.text import dollars, plural, visible
+    from harness.report.text import visible
 
     with api.project(reading=True) as (project, store):
         advice = advise.advise(project, store, evals or ())
-    bill = advice.bill
-    console().print(_table(bill))
-    for name, usd in (
-        ("today", bill.today_usd),
-        ("in batches, whose answers may take a day", bill.batch_usd),
-        (f"as advised: {plural(len(bill.moved), 'eval')} on the candidate", bill.hybrid_usd),
-        (f"all of it on the candidate, good enough or not{_servers(bill)}", bill.then_usd),
-    ):
-        typer.echo(f"{dollars(usd):>9} a month  {name}")
-    for line in (*_notes(bill), *_left_out(advice.left_out)):
-        typer.echo(visible(line))
+    if advice.bill.lines:
+        _tell(advice.bill)
+    for note in _left_out(advice.left_out):
+        typer.echo(visible(note))
 
 
-def _table(bill: Bill) -> Columns:
+def _tell(bill: Bill) -> None:
+    from harness.cli._common import console
+    from harness.report import bills
     from harness.report.columns import Columns
-    from harness.report.text import NOTHING, dollars, number
+    from harness.report.text import visible
 
-    headings = ("eval", "calls/day", "tokens in+out", "today", "batch", "candidate", "break-even/day")
-    table = Columns(*headings, names=["eval"])
+    table = Columns(*bills.HEADINGS, names=["eval"])
     for line in bill.lines:
-        used, about = line.usage_now, "~" if line.estimated else ""
-        tokens = f"{about}{used.prompt_tokens:,.0f}+{used.completion_tokens:,.0f}" if used else NOTHING
-        table.add(
-            line.eval,
-            number(line.daily_calls),
-            tokens,
-            f"{about if line.today_usd is not None else ''}{dollars(line.today_usd)}",
-            f"{about if line.batch_usd is not None else ''}{dollars(line.batch_usd)}",
-            _then(line),
-            number(line.break_even),
-        )
-    return table
-
-
-def _servers(bill: Bill) -> str:
-    n = bill.servers(bill.lines)
-    return f": {n} servers" if n > 1 else ""
-
-
-def _then(line: Line) -> str:
-    from harness.report.text import NOTHING, dollars
-
-    if not line.then:
-        return NOTHING
-    return "server" if line.local else dollars(line.then_usd)
-
-
-def _notes(bill: Bill) -> list[str]:
-    """What the figures stand on."""
-    from harness.report.text import dollars
-
-    prices = sorted({line.price_now.source for line in bill.lines if line.price_now})
-    guessed = [
-        f"{line.eval} by {line.usage_now.cell}" for line in bill.lines if line.estimated and line.usage_now is not None
-    ]
-    measured = sorted(
-        {used.run_id for line in bill.lines for used in (line.usage_now, line.usage_then) if used is not None}
-    )
-    local = bill.local
-    server = f"{dollars(local.server_usd_per_month)} and {dollars(local.overhead_usd_per_month)} around it"
-    notes = [
-        f"prices: {'; '.join(prices) or 'none'}",
-        f"server: {server} a month, shared by all that moves; break-even: on a server for that eval alone",
-        f"runs: {', '.join(measured) or 'none'}",
-    ]
-    if guessed:
-        notes.append(
-            f"~ today's model was not measured, its tokens are taken from the nearest run: {', '.join(guessed)}"
-        )
-    if bill.unknown:
-        notes.append(f"in no sum, because nobody says or nothing tells what it costs: {', '.join(bill.unknown)}")
-    return notes
+        table.add(*bills.row(line))
+    console().print(table)
+    sums = bills.sums(bill)
+    width = max(9, *(len(amount) for amount, _ in sums))
+    for amount, name in sums:
+        typer.echo(f"{amount:>{width}} a month  {name}")
+    for note in bills.notes(bill):
+        typer.echo(visible(note))
 
 
 def _left_out(names: tuple[str, ...]) -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
+from html import unescape
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,7 +16,8 @@ from harness.config import LocalConfig
 from harness.cost import Price
 from harness.report import Asked, asked_by, build
 from harness.report.charts import Stack, bill
-from harness.report.formats import html
+from harness.report.formats import html, md
+from harness.report.formats import json as as_json
 from harness.report.sections import advice, cost
 from harness.report.terminal import matrix
 from harness.report.text import dollars
@@ -127,6 +131,92 @@ class TestAdvice:
             ("as advised", pytest.approx(85)),
             ("all moved", pytest.approx(85)),
         ]
+
+
+def in_json(*runs: Run, of: Asked) -> Any:
+    return json.loads(as_json.render(build(runs, asked=of)))
+
+
+def in_markdown(*runs: Run, of: Asked) -> str:
+    return unescape(md.render(build(runs, asked=of)))
+
+
+class TestOtherFormats:
+    def test_json_has_the_cost_of_each_cell_and_by_which_price(self) -> None:
+        retried = made("triage", "gpt", "gpt-4o", 40, attempts=2)
+        gone = made("triage", "gpt", "gone", 40)
+        big, home, unknown = in_json(retried, HOME, gone, of=Asked(prices=PRICES))["evals"][0]["cells"]
+        assert big["cost"] == {
+            "usd": pytest.approx(0.032),
+            "usd_per_1k": pytest.approx(1.6),
+            "at_most_usd": pytest.approx(0.064),
+            "asked": 40,
+            "from_store": 0,
+            "attempts": 80,
+            "untold": 40,
+            "price": {"prompt_usd": 2.5, "completion_usd": 10.0, "cached_usd": None, "source": PRICE.source},
+        }
+        assert (home["cost"]["usd"], home["cost"]["price"], home["cost"]["asked"]) == (None, None, 40)
+        assert unknown["cost"] is None
+
+    def test_json_has_the_advice_and_the_bill(self) -> None:
+        found = in_json(BIG, HOME, of=Asked(prices=PRICES, advice=advised()))["advice"]
+        (one,) = found["evals"]
+        assert one["reasons"] == [{"code": "quality", "stands": "for", "text": "it is good, -0.5 points"}]
+        assert {name: one[name] for name in ("eval", "decision", "now", "then", "local", "then_usd", "break_even")} == {
+            "eval": "triage",
+            "decision": "MOVE",
+            "now": "gpt-4o",
+            "then": "home",
+            "local": True,
+            "then_usd": None,
+            "break_even": 3542,
+        }
+        assert (one["today_usd"], one["share_usd"], one["saved_usd"]) == (pytest.approx(96), 85, pytest.approx(11))
+        assert found["bill"]["today"] == {"usd": pytest.approx(96), "missing": [], "of": 1, "estimated": False}
+        assert found["bill"]["advised"]["usd"] == found["bill"]["server_usd"] == 85
+        assert (found["bill"]["servers"], found["bill"]["moved"], found["left_out"]) == (1, ["triage"], ["other"])
+
+    def test_what_is_not_known_is_null_and_not_zero(self) -> None:
+        line = replace(LINE, usage_now=None, usage_then=None)
+        one = Advised(line, Decision.INCONCLUSIVE, ())
+        nothing = Advice((one,), Bill((line,), frozenset(), LocalConfig()))
+        bill = in_json(BIG, of=Asked(advice=nothing))["advice"]["bill"]
+        sums = [bill[name] for name in ("today", "batch", "advised", "all_moved")]
+        assert sums == [{"usd": None, "missing": ["triage"], "of": 1, "estimated": False}] * 4
+
+    def test_without_advice_there_is_none(self) -> None:
+        assert in_json(BIG, of=Asked())["advice"] is None
+        assert "Should it move?" not in in_markdown(BIG, of=Asked())
+
+    @pytest.mark.parametrize("key", ["evals", "bill"])
+    def test_every_key_of_the_advice_is_documented(self, key: str) -> None:
+        found = in_json(BIG, of=Asked(advice=advised()))["advice"]
+        part = found[key][0] if key == "evals" else found[key]
+        assert {name for name in (*found, *part) if f'"{name}"' not in (as_json.__doc__ or "")} == set()
+
+    def test_markdown_tells_what_each_cell_cost(self) -> None:
+        text = in_markdown(made("triage", "gpt", "gpt-4o", 40, attempts=2), HOME, of=Asked(prices=PRICES))
+        price = "2.5 and 10 (genai-prices 9.9: openai/gpt-4o)"
+        assert f"| gpt@gpt-4o | $0.032, at most $0.064 | $1.60 | 40 | 0 | 80 | {price} |" in text
+        assert "| local@home | own server | – | 40 | 0 | 40 | – |" in text
+
+    def test_and_nothing_of_the_kind_where_nothing_has_a_price(self) -> None:
+        assert "a million tokens" not in in_markdown(HOME, of=Asked(prices={"home": None}))
+
+    def test_markdown_begins_with_the_advice_and_the_bill(self) -> None:
+        text = in_markdown(BIG, HOME, of=Asked(prices=PRICES, advice=advised()))
+        assert text.startswith("## Should it move?\n\n- **MOVE** triage\n    - for moving: it is good, -0.5 points\n")
+        assert "| triage | 4,000 | 300+5 | $96.00 | $48.00 | server | 3,542 |" in text
+        assert "| $85.00 | as advised: 1 eval on the candidate |" in text
+        assert "- prices: genai-prices 9.9: openai/gpt-4o" in text
+        assert "because the eval has no traffic: other" in text
+
+    def test_names_do_nothing_to_markdown(self) -> None:
+        bad = "x|y **b** <script>"
+        text = md.render(build([BIG], asked=Asked(prices=PRICES, advice=advised(name=bad))))
+        assert bad not in text
+        assert "<script>" not in text
 
 
 class TestPicture:

@@ -9,12 +9,21 @@
                            "violations": {code: count}, "by_tag": {tag: {"strict", "compliance", "lenient"}},
                            "by_label_source": {who labelled: as by_tag},
                            "latency_p50_s", "latency_p95_s", "prompt_tokens", "completion_tokens",
+                           "cost": null | {"usd", "usd_per_1k", "at_most_usd", "asked", "from_store", "attempts",
+                                           "untold", "price"},
                            "classification": null | {"strict", "lenient"}}, ...]}, ...],
+     "advice": null | {"evals": [{"eval", "decision", "reasons": [{"code", "stands", "text"}, ...], "now", "then",
+                                  "daily_calls", "today_usd", "batch_usd", "then_usd", "local", "estimated",
+                                  "break_even", "capacity", "share_usd", "saved_usd"}, ...],
+                       "bill": {"today", "batch", "advised", "all_moved", each {"usd", "missing", "of", "estimated"},
+                                "servers", "server_usd", "moved": [eval, ...]},
+                       "left_out": [eval, ...]},                    a month, by `harness advise`
      "cases": [row, ...]}                                           one per case and cell, keys as in JSONL
 
-Shares are 0..1, times are seconds, `value` is null where nothing was answered. The last column of a confusion matrix
-counts replies without a usable label. History: 1 first version; later in it, `by_label_source`, `comparisons`,
-`portability` and `ladders`.
+Shares are 0..1, times are seconds, money is USD, `value` is null where nothing was answered. `cost` is null where the
+project does not know the backend; its `price` (`prompt_usd`, `completion_usd`, `cached_usd`, `source`) is null for a
+server of one's own. The last column of a confusion matrix counts replies without a usable label. History: 1 first
+version; later in it, `by_label_source`, `comparisons`, `portability` and `ladders`; then `cost` and `advice`.
 """
 
 from __future__ import annotations
@@ -25,6 +34,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
+from harness.bill import Advice, Advised, Bill
+from harness.cost import Price, Spent
 from harness.metrics.summary import Accuracy
 from harness.report import compared
 from harness.report.data import CellReport, EvalReport, Report
@@ -32,6 +43,7 @@ from harness.report.estimates import ladder_json, portability_json
 from harness.report.headline import sentences
 from harness.report.notices import notices
 from harness.report.rows import rows
+from harness.report.sections import cost
 from harness.stats import as_json
 
 FORMAT = "harness-report/1"
@@ -45,6 +57,7 @@ def render(report: Report) -> str:
     content = {
         "format": FORMAT,
         "evals": [_eval(e) for e in report.evals],
+        "advice": _advice(next((e.answers.advice for e in report.evals if e.answers.advice), None)),
         "cases": list(rows(report.runs)),
     }
     return dumps(content, indent=1) + "\n"
@@ -69,6 +82,7 @@ def _finite(value: Any) -> Any:
 
 def _eval(e: EvalReport) -> dict[str, Any]:
     portability = e.answers.portability
+    costs = {row["cell"].name: _cost(row["spent"], row["price"]) for row in cost.rows(e)}
     return {
         "eval": e.name,
         "task": e.task,
@@ -77,7 +91,61 @@ def _eval(e: EvalReport) -> dict[str, Any]:
         "comparisons": [compared.as_json(c) for c in e.answers.comparisons],
         "portability": portability and portability_json(portability),
         "ladders": [ladder_json(ladder) for ladder in e.answers.ladders],
-        "cells": [_cell(cell) for cell in e.cells],
+        "cells": [_cell(cell) | {"cost": costs.get(cell.name)} for cell in e.cells],
+    }
+
+
+def _cost(spent: Spent, price: Price | None) -> dict[str, Any]:
+    return {
+        "usd": spent.usd,
+        "usd_per_1k": spent.usd_per_1k,
+        "at_most_usd": spent.at_most_usd,
+        "asked": spent.asked,
+        "from_store": spent.from_store,
+        "attempts": spent.attempts,
+        "untold": spent.untold,
+        "price": price and asdict(price),
+    }
+
+
+def _advice(advice: Advice | None) -> dict[str, Any] | None:
+    if advice is None:
+        return None
+    bill = advice.bill
+    return {
+        "evals": [_advised(one, bill) for one in advice.advised],
+        "bill": {
+            "today": asdict(bill.today),
+            "batch": asdict(bill.batch),
+            "advised": asdict(bill.advised),
+            "all_moved": asdict(bill.all_moved),
+            "servers": bill.servers(bill.moving),
+            "server_usd": bill.server_usd(bill.moving),
+            "moved": sorted(bill.moved),
+        },
+        "left_out": list(advice.left_out),
+    }
+
+
+def _advised(one: Advised, bill: Bill) -> dict[str, Any]:
+    line = one.line
+    moves = line.eval in bill.moved
+    return {
+        "eval": line.eval,
+        "decision": one.decision.value,
+        "reasons": [asdict(reason) for reason in one.reasons],
+        "now": line.now,
+        "then": line.then or None,
+        "daily_calls": line.daily_calls,
+        "today_usd": line.today_usd,
+        "batch_usd": line.batch_usd,
+        "then_usd": None if line.local else line.then_usd,
+        "local": line.local,
+        "estimated": line.estimated,
+        "break_even": line.break_even,
+        "capacity": line.capacity,
+        "share_usd": bill.share_usd(line) if moves else None,
+        "saved_usd": bill.saved_usd(line) if moves else None,
     }
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.report import compared
+from harness.bill import Advice
+from harness.report import bills, compared
 from harness.report.data import CellReport, EvalReport, Report
 from harness.report.headline import sentences
 from harness.report.notices import notices
+from harness.report.sections import cost
+from harness.report.sections.advice import STANDS
 from harness.report.sections.violations import examples
-from harness.report.text import NOTHING, number, one_line, rate_text, said, seconds, visible
+from harness.report.text import NOTHING, dollars, number, one_line, rate_text, said, seconds, visible
 
 _EXAMPLE = 120
 OURS = " .,;:()%–’→−+="
@@ -18,8 +21,13 @@ _TOP_VIOLATIONS = 8
 
 
 def render(report: Report) -> str:
-    """Per eval: verdicts, sentences, the matrix, violations with a real reply each, and what the verdicts rest on."""
-    return "\n".join(line for e in report.evals for line in _eval(e)) + "\n"
+    """What is advised, and the bill; then each eval.
+
+    Of these verdicts, sentences, the matrix, violations with a real reply each, the cost, and what verdicts rest on.
+    """
+    advice = next((e.answers.advice for e in report.evals if e.answers.advice), None)
+    told = [*(_advice(advice) if advice else ()), *(line for e in report.evals for line in _eval(e))]
+    return "\n".join(told) + "\n"
 
 
 def inert(text: str, plain: str = " ") -> str:
@@ -28,6 +36,27 @@ def inert(text: str, plain: str = " ") -> str:
     An entity is never structure (CommonMark 0.31, section 2.5), so all but letters, digits and `plain` becomes one.
     """
     return "".join(c if c.isalnum() or c in plain else f"&#{ord(c)};" for c in visible(" ".join(text.split())))
+
+
+def _advice(advice: Advice) -> Iterator[str]:
+    """What should move, why, and what a month costs."""
+    bill = advice.bill
+    yield "## Should it move?\n"
+    for one in advice.advised:
+        yield f"- **{one.decision.value}** {inert(one.line.eval, OURS)}"
+        yield from (f"    - {STANDS[reason.stands]}: {inert(reason.text, OURS)}" for reason in one.reasons)
+    if bill.lines:
+        yield f"\n| {' | '.join(bills.HEADINGS)} |"
+        yield "|:--|" + "--:|" * (len(bills.HEADINGS) - 1)
+        yield from (f"| {' | '.join(inert(cell, OURS) for cell in bills.row(line))} |" for line in bill.lines)
+        yield "\n| a month | |"
+        yield "|--:|:--|"
+        yield from (f"| {inert(amount, OURS)} | {inert(name, OURS)} |" for amount, name in bills.sums(bill))
+        yield ""
+        yield from (f"- {inert(note, OURS)}" for note in bills.notes(bill))
+    if advice.left_out:
+        yield f"- not on the bill, because the eval has no traffic: {inert(', '.join(advice.left_out), OURS)}"
+    yield ""
 
 
 def _eval(e: EvalReport) -> Iterator[str]:
@@ -53,12 +82,31 @@ def _eval(e: EvalReport) -> Iterator[str]:
         share = f"{count:,} of {cell.summary.answered:,}"
         yield f"| {inert(cell.name)} | {inert(code)} | {share} | {_example(cell, code)} |"
     yield ""
+    yield from _costs(e)
     for ladder in e.answers.ladders:
         yield f"### Ladder {inert(ladder.name)}\n"
         yield from (f"- {inert(step.sentence, OURS)}" for step in ladder.steps)
         yield ""
     for c in e.answers.comparisons:
         yield compared.markdown(c)
+
+
+def _costs(e: EvalReport) -> Iterator[str]:
+    """As the page's section; nothing where no backend has a price."""
+    found = cost.context(e)
+    if found is None:
+        return
+    yield "| cell | this run | per 1,000 calls | calls | from the store | attempts | USD a million tokens, in and out |"
+    yield "|:--|--:|--:|--:|--:|--:|:--|"
+    for row in found["rows"]:
+        spent, price = row["spent"], row["price"]
+        most = f", at most {dollars(spent.at_most_usd)}" if spent.untold and price else ""
+        run = inert(f"{dollars(spent.usd)}{most}" if price else "own server", OURS)
+        per_1k = inert(dollars(spent.usd_per_1k), OURS) if price else NOTHING
+        counts = f"{number(spent.asked)} | {number(spent.from_store)} | {number(spent.attempts)}"
+        by = f"{price.prompt_usd:g} and {price.completion_usd:g} ({inert(price.source, OURS)})" if price else NOTHING
+        yield f"| {inert(row['cell'].name)} | {run} | {per_1k} | {counts} | {by} |"
+    yield ""
 
 
 def _row(cell: CellReport) -> str:

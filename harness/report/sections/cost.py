@@ -13,12 +13,17 @@ TITLE = "Cost"
 
 def context(report: EvalReport) -> dict[str, Any] | None:
     """A row per cell whose backend is known to the project; nothing where none of them has a price."""
+    found = rows(report)
+    if not any(row["price"] for row in found):
+        return None
+    return {"rows": found, "has_untold": any(row["spent"].untold for row in found)}
+
+
+def rows(report: EvalReport) -> list[dict[str, Any]]:
+    """Each cell whose backend is known to the project, by what price it was charged, and what it came to."""
     prices = report.answers.prices
     known = [cell for cell in report.cells if cell.manifest.backend in prices]
-    if not any(prices[cell.manifest.backend] for cell in known):
-        return None
-    rows = [_row(cell, prices[cell.manifest.backend]) for cell in known]
-    return {"rows": rows, "has_untold": any(row["spent"].untold for row in rows)}
+    return [_row(cell, prices[cell.manifest.backend]) for cell in known]
 
 
 def _row(cell: CellReport, price: Price | None) -> dict[str, Any]:
