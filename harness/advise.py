@@ -11,19 +11,24 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness import evals, reasons
+from harness import config, evals, reasons
 from harness import litellm as proxy
 from harness.bill import Advice, Advised, Bill, Decision, Line, Reason, Usage, cheapest, usage
 from harness.compare import Comparison, Question, compare, side
 from harness.compare.verdicts import DEFAULT_MARGIN
 from harness.config import BackendConfig, Config, PairConfig, Service
 from harness.cost import is_local, price_of
-from harness.errors import ConfigError
+from harness.errors import ConfigError, HarnessError
 from harness.evals import Eval, TrafficConfig
+from harness.gates import Evidence
+from harness.metrics.summary import summarize
+from harness.reasons import SIGNS, Seen
 from harness.routing import Routing, TaskRoute, Tier, dump
-from harness.store import SavedResults, Store
+from harness.store import OF_A_RUN, SavedResults, Store
+from harness.tasks import kinds
+from harness.today import Today
 from harness.toml import at, hint
-from harness.types import Run
+from harness.types import Manifest, Run
 
 COMMENT = 100
 """Characters of a line of reasons in `routing.toml`."""
@@ -31,7 +36,10 @@ COMMENT = 100
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """One eval with the backends it is on and may go to, and the newest run of each as production would use it."""
+    """One eval with the backends it is on and may go to, and a run of each as production would use it.
+
+    `seen`: both, where there are two to be compared.
+    """
 
     definition: Eval
     traffic: TrafficConfig
@@ -41,6 +49,7 @@ class _Sides:
     run_then: Run | None
     constrained: Run | None
     like_now: Run | None
+    seen: tuple[Seen, ...]
 
 
 def advise(found: Config, store: Store, wanted: Sequence[str] = ()) -> Advice:
@@ -48,6 +57,7 @@ def advise(found: Config, store: Store, wanted: Sequence[str] = ()) -> Advice:
     if found.pair is None:
         msg = f"{found.path or found.root}: this needs [pair]: what production runs on, and what it should move to"
         raise ConfigError(msg)
+    _check_keep(found)
     definitions = evals.find(found.root, wanted)
     pair = found.pair
     advised = [
@@ -56,7 +66,58 @@ def advise(found: Config, store: Store, wanted: Sequence[str] = ()) -> Advice:
         if definition.traffic is not None
     ]
     left_out = tuple(definition.name for definition in definitions if definition.traffic is None)
-    return _paid(found, advised, left_out)
+    return _paid(found, advised, left_out, some=_has_others(found, definitions))
+
+
+def _has_others(found: Config, definitions: Sequence[Eval]) -> bool:
+    """Whether production asks more than these evals, as far as that can be told."""
+    for path in (found.root / evals.FOLDER).glob("*.toml"):
+        if path.stem in {definition.name for definition in definitions}:
+            continue
+        try:
+            other = evals.load(path)
+        except ConfigError:  # of what cannot be read it is not known
+            return True
+        if other.traffic is not None:
+            return True
+    return False
+
+
+def _names(found: Config) -> set[str]:
+    """Of all evals, whether they can be read or not."""
+    return {path.stem for path in (found.root / evals.FOLDER).glob("*.toml")}
+
+
+def _check_keep(found: Config) -> None:
+    """A misspelt name would be no guard at all."""
+    known = _names(found) | set(kinds())
+    for name in found.advice.keep:
+        if name not in known:
+            where = at(found.path or found.root / config.FILE_NAME, ("advice", "keep"))
+            msg = f"{where}[advice] keep names {name!r}, which is no eval and no kind of task{hint(name, known)}"
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """What follows. `comments`: what to say above each task; `unrouted`: why a task has no route.
+
+    `gone`: tasks of the file as it was, of which there is no eval any more.
+    """
+
+    routing: Routing
+    comments: Mapping[str, Sequence[str]]
+    unrouted: Mapping[str, str]
+    gone: Sequence[str]
+
+    @property
+    def foot(self) -> list[str]:
+        """What is said below all tasks: of those without a route."""
+        lines: list[str] = []
+        for name, why in self.unrouted.items():
+            lines += ["", f"# {name} is not routed: {why}", *(f"# {line}" for line in self.comments[name])]
+        lines += [f"\n# {name} is left out: there is no eval of this name any more" for name in self.gone]
+        return lines
 
 
 def routing(found: Config, advice: Advice, before: Routing | None = None) -> str:
@@ -65,47 +126,54 @@ def routing(found: Config, advice: Advice, before: Routing | None = None) -> str
     `before`: the file as it is. What somebody has set in it stays: deadlines, budgets, hedging, probe and breaker; so
     do tasks that were not advised on. Tiers are the advice's.
     """
-    routes = _routes(found, advice, before)
-    text = dump(routes.routing, routes.comments)
-    return "\n".join([text.rstrip("\n"), *(f"# {line}" if line else "" for line in routes.unrouted), ""])
+    found_routes = routes(found, advice, before)
+    return "\n".join([dump(found_routes.routing, found_routes.comments).rstrip("\n"), *found_routes.foot, ""])
 
 
 def litellm(found: Config, advice: Advice, before: Routing | None = None) -> str:
     """The same as a configuration of the LiteLLM proxy."""
-    routes = _routes(found, advice, before)
-    text = proxy.dump(found, routes.routing, routes.comments)
-    return "\n".join([text.rstrip("\n"), *(f"# {line}" if line else "" for line in routes.unrouted), ""])
+    found_routes = routes(found, advice, before)
+    text = proxy.dump(found, found_routes.routing, found_routes.comments)
+    return "\n".join([text.rstrip("\n"), *found_routes.foot, ""])
 
 
-@dataclass(frozen=True, slots=True)
-class _Routes:
-    """What follows, what to say above each task, and of those that have no route, why."""
+def noted(advice: Advice, found_routes: Routes) -> Advice:
+    """The advice, with a word on each task that has no route."""
+    return replace(
+        advice,
+        advised=tuple(
+            replace(one, reasons=(*one.reasons, Reason("route", "note", f"not routed: {why}")))
+            if (why := found_routes.unrouted.get(one.line.eval))
+            else one
+            for one in advice.advised
+        ),
+    )
 
-    routing: Routing
-    comments: Mapping[str, Sequence[str]]
-    unrouted: Sequence[str]
 
-
-def _routes(found: Config, advice: Advice, before: Routing | None) -> _Routes:
+def routes(found: Config, advice: Advice, before: Routing | None = None) -> Routes:
+    """The routes that follow; `before` as in `routing`."""
     old = before or Routing(tiers={})
-    advised = {one.line.eval for one in advice.advised}
-    kept = {name: route for name, route in old.tasks.items() if name not in advised}
+    advised, known = {one.line.eval for one in advice.advised}, _names(found)
+    kept = {name: route for name, route in old.tasks.items() if name not in advised and name in known}
     tiers: dict[Tier, str] = {tier: old.tiers[tier] for route in kept.values() for tier in route.tiers}
     tasks: dict[str, TaskRoute] = dict(kept)
     comments: dict[str, list[str]] = {}
-    unrouted: list[str] = []
+    unrouted: dict[str, str] = {}
     for one in sorted(advice.advised, key=lambda one: one.line.eval):
-        told = [one.decision.value, *(line for reason in one.reasons for line in _wrapped(f"- {reason.text}"))]
+        comments[one.line.eval] = [
+            one.decision.value,
+            *(line for reason in one.reasons for line in _wrapped(f"{SIGNS[reason.stands]} {reason.text}")),
+        ]
         chain = _chain(found, tiers, one)
         if isinstance(chain, str):
-            unrouted += ["", f"{one.line.eval} is not routed: {chain}", *told]
+            unrouted[one.line.eval] = chain
             continue
         broken = len(chain) > 1 and any(reason.code == "format" for reason in one.reasons)
         new = TaskRoute(tiers=chain, on_broken_contract="escalate" if broken else "accept")
         task = old.tasks.get(one.line.eval)
         tasks[one.line.eval] = task.model_copy(update={"tiers": chain}) if task else new
-        comments[one.line.eval] = told
-    return _Routes(Routing(tiers=tiers, tasks=tasks, probe=old.probe, breaker=old.breaker), comments, unrouted)
+    gone = sorted(old.tasks.keys() - known - advised)
+    return Routes(Routing(tiers=tiers, tasks=tasks, probe=old.probe, breaker=old.breaker), comments, unrouted, gone)
 
 
 def _wrapped(text: str) -> list[str]:
@@ -124,26 +192,27 @@ def _chain(found: Config, tiers: dict[Tier, str], one: Advised) -> tuple[Tier, .
     chain: list[Tier] = []
     for name in names:
         tier = _tier(found, planned, name)
-        if tier is None:
-            return f"{name} would be a third API, and there are tiers for two"
+        if planned.setdefault(tier, name) != name:
+            only = {
+                "local": "a local backend",
+                "api_fast": "an API other than the reference's",
+                "api_frontier": "the reference",
+            }
+            return f"{name} needs the tier {tier}, the one for {only[tier]}, and that is {planned[tier]}'s"
         chain.append(tier)
     tiers.update(planned)
     return tuple(dict.fromkeys(chain))
 
 
-def _tier(found: Config, tiers: dict[Tier, str], backend: str) -> Tier | None:
-    """The tier of a backend, which is taken on first use: `api_frontier` is the reference's."""
+def _tier(found: Config, tiers: Mapping[Tier, str], backend: str) -> Tier:
+    """The tier that a backend has, or needs: `api_frontier` is the reference's."""
     for tier, name in tiers.items():
         if name == backend:
             return tier
-    is_reference = found.pair is not None and backend == found.pair.reference
-    order: tuple[Tier, ...] = ("api_frontier",) if is_reference else ("api_fast",)
     if is_local(found, found.backend(backend)):
-        order = ("local",)
-    free = next((tier for tier in order if tier not in tiers), None)
-    if free is not None:
-        tiers[free] = backend
-    return free
+        return "local"
+    is_reference = found.pair is not None and backend == found.pair.reference
+    return "api_frontier" if is_reference else "api_fast"
 
 
 def _sides(found: Config, pair: PairConfig, store: Store, definition: Eval, traffic: TrafficConfig) -> _Sides:
@@ -155,18 +224,22 @@ def _sides(found: Config, pair: PairConfig, store: Store, definition: Eval, traf
     now = _now(found, traffic.backend, pair.reference, _service(definition))
     candidate = found.backend(pair.candidate)
     then = candidate if _service(definition) in candidate.serves else None
-    runs = _Runs(store, definition)
+    runs = _Runs(store, definition, Today(definition))
     decoding = definition.decoding[0]
-    run_now = runs.newest(now.name, now.variant, decoding)
+    run_now = runs.newest(now, decoding)
+    run_then = runs.newest(then, decoding) if then else None
+    told = decoding if len(definition.decoding) > 1 else ""
+    both = [(now, run_now), (then, run_then)] if then is not None and then.name != now.name else []
     return _Sides(
         definition=definition,
         traffic=traffic,
         now=now,
         then=then,
         run_now=run_now,
-        run_then=runs.newest(then.name, then.variant, decoding) if then else None,
-        constrained=runs.newest(then.name, then.variant, "constrained") if then and decoding == "free" else None,
-        like_now=run_now or runs.newest(None, now.variant, decoding),
+        run_then=run_then,
+        constrained=runs.newest(then, "constrained") if then and decoding == "free" else None,
+        like_now=run_now or runs.of_any(now.variant, decoding),
+        seen=tuple(runs.seen(backend, run, told) for backend, run in both),
     )
 
 
@@ -189,30 +262,69 @@ class _Runs:
 
     store: Store
     definition: Eval
+    today: Today
 
-    def newest(self, backend: str | None, variant: str, decoding: str) -> Run | None:
-        """The newest whole run of a cell (on any backend, if none is named), else its newest sample."""
-        of_cell = [
+    def newest(self, backend: BackendConfig, decoding: str) -> Run | None:
+        """The newest run of a cell: what is as today before what is not, and of those a whole one before a sample."""
+        found = [m for m in self._finished(backend.variant, decoding) if m.backend == backend.name]
+        return self._run(
+            min(found, key=lambda m: (self.seen(backend, Run(m)).is_old, m.limit is not None), default=None)
+        )
+
+    def of_any(self, variant: str, decoding: str) -> Run | None:
+        """The newest whole run of a prompt on any backend, else its newest sample."""
+        return self._run(min(self._finished(variant, decoding), key=lambda m: m.limit is not None, default=None))
+
+    def seen(self, backend: BackendConfig, run: Run | None, decoding: str = "") -> Seen:
+        """A run with what of it is not as today."""
+        one = Seen(backend.name, backend.variant, run, decoding=decoding)
+        if run is None:
+            return one
+        try:
+            return replace(one, changed=self.today.changed(run.manifest, backend))
+        except HarnessError as error:
+            return replace(one, unread=str(error))
+
+    def _finished(self, variant: str, decoding: str) -> list[Manifest]:
+        """Newest first."""
+        return [
             m
             for m in self.store.manifests(self.definition.name)
             if m.finished_at is not None
             and (m.variant, m.decoding) == (variant, decoding)
-            and backend in {None, m.backend}
             and m.split in {"", self.definition.split}
+            and not m.dataset.startswith(OF_A_RUN)
         ]
-        found = next((m for m in of_cell if m.limit is None), None) or next(iter(of_cell), None)
-        return Run(found, SavedResults(self.store, found.run_id, self.store.count(found.run_id))) if found else None
+
+    def _run(self, m: Manifest | None) -> Run | None:
+        return Run(m, SavedResults(self.store, m.run_id, self.store.count(m.run_id))) if m else None
 
 
 def _advised(found: Config, each: _Sides) -> Advised:
     """One eval, as far as it can be told without the others."""
     line = _line(found, each)
-    c = _compared(each)
-    told: list[Reason] = [reasons.quality(line, c)]
+    c, limits = _compared(each), each.definition.gates
+    told: list[Reason] = [reasons.quality(line, c, each.seen)]
+    told += reasons.gate(limits, each.run_then, lambda: _evidence(found, each), local=line.local)
     told += reasons.form(c, _compared(replace(each, run_then=each.constrained)), each.run_then)
-    told += reasons.blocks(line, found.advice, each.run_then, each.definition.gates.max_p95_latency_s)
+    told += reasons.blocks(line, found.advice, each.run_then, limits.max_p95_latency_s)
     told += [*reasons.capacity(line, found.local), *reasons.price(line), *reasons.index(line)]
+    told = [*reasons.stale(line, each.seen), *reasons.as_notes(told, each.seen)]
     return Advised(line, _decision(told), tuple(told), c)
+
+
+def _evidence(found: Config, each: _Sides) -> Evidence:
+    """What the gates of the candidate's run are judged by."""
+    if each.run_then is None or each.then is None:  # of what was not run there is none
+        return Evidence("", summarize(()))
+    m = each.run_then.manifest
+    return Evidence(
+        cell=m.cell,
+        summary=summarize(each.run_then.results),
+        results=each.run_then.results,
+        labels=m.labels,
+        price=price_of(found, each.then),
+    )
 
 
 def _compared(each: _Sides) -> Comparison | None:
@@ -256,11 +368,23 @@ def _usage(run: Run | None) -> Usage | None:
     return usage(run) if run else None
 
 
-def _paid(found: Config, advised: Sequence[Advised], left_out: tuple[str, ...]) -> Advice:
-    """The advice when the server is asked, too: what it can carry, and what of it makes the bill lowest."""
+def _paid(found: Config, advised: Sequence[Advised], left_out: tuple[str, ...], *, some: bool) -> Advice:
+    """The advice when the server is asked, too: what it can carry, and what of it makes the bill lowest.
+
+    `some`: there are other evals that production asks.
+    """
     could = _bill(found, advised)
     moves = cheapest(could.moving, found.local)
-    told = [_with(one, _left(one.line, could, moves), Decision.MOVE) for one in advised]
+    waiting = [one.line for one in advised if one.decision is Decision.INCONCLUSIVE and one.line.local]
+    together = cheapest([*could.moving, *waiting], found.local)
+    told = [
+        _with(
+            one,
+            _until_decided(_left(one.line, could, moves), one.line, waiting, together, some=some),
+            Decision.MOVE,
+        )
+        for one in advised
+    ]
     bill = _bill(found, told)  # of an API, each saves by itself or does not
     told = [_with(one, reasons.savings(bill, one.line), Decision.MOVE) for one in told]
     return Advice(tuple(told), _bill(found, told), left_out)
@@ -277,6 +401,26 @@ def _left(line: Line, could: Bill, moves: frozenset[str]) -> Reason | None:
         return reasons.full(line, could.local)
     more = could.server_usd([*beside, line]) - could.server_usd(beside)
     return reasons.no_gain(line, more)
+
+
+def _until_decided(
+    reason: Reason | None, line: Line, waiting: Sequence[Line], together: frozenset[str], *, some: bool
+) -> Reason | None:
+    """The same, open where it would not hold if what is not decided yet moved, too.
+
+    `together`: with which the bill would be lowest then.
+    """
+    if reason is None:
+        return None
+    others = [one.eval for one in waiting if one.eval in together]
+    if line.eval in together and others:
+        return reasons.not_yet(reason, others, known=True)
+    unknown = [one.eval for one in waiting if one.today_usd is None]
+    if reason.code != "savings":
+        return reason
+    if unknown:
+        return reasons.not_yet(reason, unknown, known=False)
+    return reasons.of_some(reason) if some else reason
 
 
 def _bill(found: Config, advised: Sequence[Advised]) -> Bill:

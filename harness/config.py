@@ -91,8 +91,8 @@ class PriceConfig(Strict):
 class LocalConfig(Strict):
     """`[local]`: what a server of one's own costs a month, whatever it is asked, and how many there are."""
 
-    server_usd_per_month: float = Field(default=80.0, ge=0)
-    overhead_usd_per_month: float = Field(default=5.0, ge=0)
+    server_usd_per_month: float = Field(default=80.0, ge=0, allow_inf_nan=False)
+    overhead_usd_per_month: float = Field(default=5.0, ge=0, allow_inf_nan=False)
     servers: int = Field(default=1, ge=1)
 
 
@@ -105,7 +105,7 @@ class AdviceConfig(Strict):
     keep: Names = ("tool_calling",)
     max_context_tokens: int = Field(default=32_000, ge=1)
     min_daily_calls: int = Field(default=100, ge=0)
-    peak: float = Field(default=3.0, ge=1)
+    peak: float = Field(default=3.0, ge=1, allow_inf_nan=False)
 
 
 class BackendConfig(BaseModel):

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from harness.bill import Bill, Line, Reason
-from harness.compare import Comparison, Question, Verdict
+from harness import gates, today
+from harness.bill import Bill, Line, Reason, Stands
+from harness.compare import Change, Comparison, Question, Verdict
 from harness.config import AdviceConfig, LocalConfig
+from harness.evals import GateConfig
+from harness.gates import Evidence
 from harness.report import compared
-from harness.report.text import dollars, percent, plural, seconds
+from harness.report.text import dollars, number, percent, plural, seconds
 from harness.servers import PARTS
 from harness.types import Run
+
+SIGNS: dict[Stands, str] = {"for": "+", "against": "-", "open": "?", "note": "·"}
+"""Before a reason, on the screen and in the files."""
+ELSEWHERE = frozenset({"margin", "max_regression", "max_flips", "max_p95_latency_s"})
+"""Gates that other reasons judge, or that compare with a baseline, which is no matter of moving."""
+OF_THE_CANDIDATE = frozenset({"gate", "context", "latency", "capacity"})
+"""Reasons that stand on the candidate's run alone."""
 
 FIXES = {
     "truncated": "a larger [sampling] max_tokens, or a prompt that asks for less",
@@ -31,53 +42,187 @@ FIXES = {
     "not_json": "constrained decoding by the schema",
 }
 """The cheapest thing to try for the violation that costs most right answers."""
-BY_READING = "read leniently in production (`harness.reading`, or `on_broken_contract` in routing.toml)"
+BY_READING = "read leniently in production (`router.ask` does, or `harness.reading`)"
 """What helps against any dress of a right answer: case, quotes, punctuation, markdown."""
 
 
-def quality(line: Line, c: Comparison | None) -> Reason:
-    """What the comparison of the two models says."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One model of a comparison: with which prompt production asks it, its run, and what of that is not as today.
+
+    `unread`: why that cannot be told. `decoding`: where the eval has more than one.
+    """
+
+    backend: str
+    variant: str
+    run: Run | None
+    changed: tuple[Change, ...] = ()
+    unread: str = ""
+    decoding: str = ""
+
+    @property
+    def lacks(self) -> bool:
+        """A whole run, as today."""
+        return self.run is None or self.run.manifest.limit is not None or self.is_old
+
+    @property
+    def is_old(self) -> bool:
+        """Its run is not known to be as today."""
+        return bool(self.changed or self.unread)
+
+
+def command(name: str, seen: Sequence[Seen]) -> str:
+    """What makes the runs that are missing, and no others: a whole command for each prompt."""
+    by_prompt: dict[tuple[str, str], list[str]] = {}
+    for one in seen:
+        by_prompt.setdefault((one.variant, one.decoding), []).append(one.backend)
+    return " and ".join(
+        f"`harness run {name} {' '.join(f'-b {backend}' for backend in backends)} --variant {variant}"
+        f"{f' --decoding {decoding}' if decoding else ''}`"
+        for (variant, decoding), backends in by_prompt.items()
+    )
+
+
+def _makes(name: str, seen: Sequence[Seen]) -> str:
+    lacking = [one for one in seen if one.lacks]
+    return f"{command(name, lacking)} {'makes one' if len(lacking) == 1 else 'make them'}"
+
+
+def quality(line: Line, c: Comparison | None, seen: Sequence[Seen]) -> Reason:
+    """What the comparison of the two models says. `seen`: today's model and the candidate."""
     if not line.then:
         return Reason("service", "against", "the candidate does not serve what this task asks for")
     if c is None:
         if line.now == line.then:
             return Reason("quality", "against", f"it is on {line.then} already")
-        lacks = [line.now] if line.estimated or line.usage_now is None else []
-        lacks += [line.then] if line.usage_then is None else []
-        how = f"`harness run {line.eval} {' '.join(f'-b {name}' for name in lacks)}` makes one" if lacks else "run both"
+        missing = " and ".join(one.backend for one in seen if one.lacks)
         return Reason(
-            "quality", "open", f"quality is not known, without a run of {' and '.join(lacks) or 'both'}: {how}"
+            "quality", "open", f"quality is not known, without a whole run of {missing}: {_makes(line.eval, seen)}"
         )
-    told = f"{compared.title(c)}: {c.verdict.value}, {c.reason} ({plural(c.n, 'case')}, {_runs(c)})"
-    if line.usage_then is not None and not (line.usage_then.whole and line.usage_now and line.usage_now.whole):
-        return Reason("sample", "open", f"only a sample was run, which is no verdict: {told}")
+    n = "" if c.needed is not None else f"{plural(c.n, 'case')}, "  # its reason has said how many
+    told = f"{compared.title(c)}: {c.verdict.value}, {c.reason} ({n}{_runs(c)})"
+    samples = [one for one in seen if one.run is not None and one.run.manifest.limit is not None]
+    if samples:
+        of = " and ".join(one.backend for one in samples)
+        return Reason(
+            "sample", "open", f"only a sample was run on {of}, which is no verdict; {_makes(line.eval, seen)}: {told}"
+        )
+    if c.n and not c.strict.base.hits:
+        head = c.strict.head
+        what = f"nothing that {line.now} says is right, and {percent(head.hits, head.n)} of what {line.then} says"
+        if not head.hits:
+            what = "nothing is right on either side: there is nothing to keep"
+        return Reason("quality", "open", f"{what}; look at the eval first (the comparison: {told})")
     if c.verdict is Verdict.MOVE:
         return Reason("quality", "for", told)
     return Reason("quality", "against" if c.verdict is Verdict.KEEP else "open", told)
 
 
+def stale(line: Line, seen: Sequence[Seen]) -> list[Reason]:
+    """Runs that are of another model or prompt than today's, and how to make those that are."""
+    told = []
+    for one in seen:
+        if one.run is None or not one.is_old:
+            continue
+        what = today.sentence(one.run.manifest.cell, one.changed)
+        if one.unread:
+            what = f"whether the run of {one.run.manifest.cell} is as today cannot be told: {one.unread}"
+        told.append(f"{what} (run {one.run.manifest.run_id})")
+    again = [one for one in seen if one.changed and one.run is not None]
+    how = f": {_makes(line.eval, again)}" if again else ""
+    if again and all({change.what for change in one.changed} == {"contract"} for one in again):
+        ids = " ".join(one.run.manifest.run_id for one in again if one.run is not None)
+        how = f": `harness rescore {ids}` reads the same replies by today's"
+    return [Reason("stale", "open", f"{'; '.join(told)}{how}")] if told else []
+
+
+def as_notes(told: Sequence[Reason], seen: Sequence[Seen]) -> list[Reason]:
+    """The reasons, with what stands on a run that is not as today as a note: it decides nothing either way.
+
+    `seen`: today's model, then the candidate.
+    """
+    old = {one.backend for one in seen if one.run is not None and one.is_old}
+    codes = {"quality"} if old else set()
+    if seen and seen[-1].backend in old:
+        codes |= OF_THE_CANDIDATE
+    return [replace(one, stands="note") if one.code in codes and one.stands != "open" else one for one in told]
+
+
+def gate(limits: GateConfig, run: Run | None, evidence: Callable[[], Evidence], *, local: bool) -> list[Reason]:
+    """The eval's own gates that the candidate's run does not pass.
+
+    What a call costs is not asked of a server of one's own, which costs the same whatever it is asked.
+    """
+    names = [name for name in gates.names(limits) if name not in ELSEWHERE]
+    names = [name for name in names if not (local and name == "max_cost_per_1k")]
+    if run is None or not names:
+        return []
+    found, run_id, whole = evidence(), run.manifest.run_id, run.manifest.limit is None
+    if found.summary.n_errors or not found.summary.judged:
+        failed = f"{found.summary.n_errors:,} of {plural(found.summary.n, 'call')} failed"
+        unsure = f"{failed}, so it cannot be told whether the eval's gates are passed"
+        unsure += f" ({', '.join(names)}; run {run_id})"
+        return [Reason("gate", "open", f"{unsure}; `--resume` asks the failed ones again")]
+    told: list[Reason] = []
+    for name in names:
+        result = gates.judge(name, limits, found)
+        said = f"{result.message.removeprefix(f'{found.cell}: ')} (run {run_id})"
+        if result.verdict is gates.Verdict.FAILED and whole:
+            told.append(Reason("gate", "against", f"it fails a gate of the eval: {said}"))
+        elif result.verdict is not gates.Verdict.PASSED:
+            told.append(Reason("gate", "open", f"a gate of the eval is not shown to be passed: {said}"))
+    return told
+
+
 def form(c: Comparison | None, constrained: Comparison | None, run: Run | None) -> list[Reason]:
-    """What is lost to phrasing alone, and the cheapest thing to do about it."""
+    """What is lost to phrasing alone, the cheapest thing to do about it, and for which way of calling the verdict is.
+
+    `router.ask` takes a right answer out of whatever stands around it, whatever `on_broken_contract` says; what
+    `router.chat` hands on is read by the caller.
+    """
     if c is None or not c.n or c.form.high >= 0:
         return []
     lost = f"of the difference {compared.delta_text(c.form)} points are phrasing, which costs no other model to mend"
     leniently = Question("move", c.question.margin).answer(c.lenient.paired)
-    also = f"; read leniently the verdict would be {leniently.value}" if leniently is not c.verdict else ""
+    by_constraint = ""
     if constrained is not None and constrained.verdict is Verdict.MOVE:
-        fix = f"constrained decoding, which is shown to be within the margin (run {constrained.head.run_id})"
-    else:
-        fix = _fix(run)
+        by_constraint = f"constrained decoding, which is shown to be within the margin (run {constrained.head.run_id})"
+    fix = by_constraint or _fix(run)
+    also = ""
+    if leniently is not c.verdict:
+        also = (
+            f"; the verdict {c.verdict.value} is for your own messages (`router.chat`), whose replies your code reads "
+            f"as they are: by `router.ask`, which reads leniently, it would be {leniently.value}"
+        )
+    if leniently is Verdict.MOVE and also:
+        fix = "call it by `router.ask`, or read your own messages' replies by `harness.reading`"
+        fix += _else(by_constraint, run)
     return [Reason("format", "note", f"{lost}{also}; cheapest fix: {fix}")]
 
 
-def _fix(run: Run | None) -> str:
-    """By the violation that most of the replies have that are right but for their form."""
+def _else(by_constraint: str, run: Run | None) -> str:
+    """What else helps, where reading leniently is enough."""
+    if by_constraint:
+        return f", or {by_constraint}"
+    code, what = _violation(run)
+    return f"; else {FIXES[code]} ({what})" if code in FIXES else ""
+
+
+def _violation(run: Run | None) -> tuple[str, str]:
+    """The violation that most of the replies have that are right but for their form, and in how many of them."""
     lost = [r for r in run.results if r.score and r.score.lenient and not r.score.strict] if run else []
     counted = Counter(code for r in lost if r.reading for code in r.reading.violations)
     if not counted:
-        return BY_READING
+        return "", ""
     (code, n), *_ = counted.most_common(1)
-    what = f"{code} in {n:,} of {plural(len(lost), 'right reply', 'right replies')} that break the contract"
+    return code, f"{code} in {n:,} of {plural(len(lost), 'right reply', 'right replies')} that break the contract"
+
+
+def _fix(run: Run | None) -> str:
+    """What helps against what costs most right answers."""
+    code, what = _violation(run)
+    if not code:
+        return BY_READING
     return f"{FIXES[code]} ({what}), or {BY_READING}" if code in FIXES else f"{BY_READING} ({what})"
 
 
@@ -146,9 +291,9 @@ def capacity(line: Line, local: LocalConfig) -> list[Reason]:
     if line.load is None or used.calls_per_s is None:
         return [Reason("capacity", "open", f"no throughput was measured (run {used.run_id})")]
     told = (
-        f"{line.peak_calls_per_s:.3g} calls a second at peak "
+        f"{_rate(line.peak_calls_per_s)} calls a second at peak "
         f"({line.peak:g} times the mean of {line.daily_calls:,} a day), "
-        f"{used.calls_per_s:.3g} measured on {line.then} (run {used.run_id}): {100 * line.load:.2g}% of a server"
+        f"{_rate(used.calls_per_s)} measured on {line.then} (run {used.run_id}): {_share(line.load)} of a server"
     )
     if line.parts > local.servers * PARTS:
         return [Reason("capacity", "against", f"{plural(local.servers, 'server')} cannot carry it: {told}")]
@@ -158,7 +303,20 @@ def capacity(line: Line, local: LocalConfig) -> list[Reason]:
 def full(line: Line, local: LocalConfig) -> Reason:
     """What is left out when the servers are full."""
     left = f"{plural(local.servers, 'server')} cannot carry it beside what saves more"
-    return Reason("capacity", "against", f"{left}: it takes {100 * (line.load or 0):.2g}% of one")
+    return Reason("capacity", "against", f"{left}: it takes {_share(line.load or 0.0)} of one")
+
+
+def _rate(per_s: float) -> str:
+    """`1,130`, `8.33`, `0.0694`."""
+    return number(per_s) if per_s >= 100 else f"{per_s:.3g}" if per_s >= 0.001 else "less than 0.001"
+
+
+def _share(load: float) -> str:
+    """`120%`, `4.2%`, `0.36%`."""
+    shown = 100 * load
+    if shown < 0.01:
+        return "less than 0.01%"
+    return f"{number(shown)}%" if shown >= 10 else f"{shown:.{1 if shown >= 1 else 2}f}%"
 
 
 def no_gain(line: Line, more_usd: float) -> Reason:
@@ -179,8 +337,29 @@ def no_savings(bill: Bill) -> Reason:
         )
     elif needed > 1:
         told += ", and no part of it would cost less"
-    unknown = f"; of {', '.join(bill.unknown)} nobody says what it costs today" if bill.unknown else ""
-    return Reason("savings", "against", f"it does not pay: {told}{unknown}")
+    return Reason("savings", "against", f"it does not pay: {told}")
+
+
+def of_some(reason: Reason) -> Reason:
+    """The same where only some evals were asked about: a server that does not pay for these may pay for all."""
+    text = reason.text.replace("it does not pay:", "it does not pay by itself:", 1)
+    told = f"{text}; whether it does beside the evals that were not named, `harness advise` without names tells"
+    return replace(reason, stands="open", text=told)
+
+
+def not_yet(reason: Reason, others: Sequence[str], *, known: bool) -> Reason:
+    """What is against a line only as long as others are not decided. `known`: with them the bill would be lower.
+
+    Otherwise what they cost today is not known, so that it may be.
+    """
+    them, are = ", ".join(others), "is" if len(others) == 1 else "are"
+    text = reason.text.replace("it does not pay:", "it does not pay by itself:", 1)
+    if known:
+        return replace(
+            reason, stands="open", text=f"{text}; together with {them}, which {are} not decided yet, it would pay"
+        )
+    told = f"what {them} would save is not known, because nobody says or nothing tells what {them} costs today"
+    return replace(reason, stands="open", text=f"{text}; {told}")
 
 
 def _then_usd(bill: Bill) -> float:
@@ -202,8 +381,3 @@ def savings(bill: Bill, line: Line) -> Reason | None:
 
 def _runs(c: Comparison) -> str:
     return f"runs {c.base.run_id} and {c.head.run_id}"
-
-
-def plain(told: Sequence[Reason]) -> str:
-    """All of them on one line."""
-    return "; ".join(reason.text for reason in told)

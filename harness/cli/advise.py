@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.advise import Routes
     from harness.bill import Advice
     from harness.config import Config
     from harness.routing import Routing
@@ -63,6 +66,7 @@ def advise(
     from harness import api
     from harness import report as report_module
     from harness.files import write
+    from harness.report.bills import amount
     from harness.report.text import dollars
 
     for path in output or ():
@@ -71,14 +75,21 @@ def advise(
         advice = advising.advise(project, store, evals or ())
         make = advising.routing if form is Format.ROUTING else advising.litellm
         target = to or project.root / form.file
-        text = make(project, advice, _before(project, target))
+        before = _before(project, target)
+        text = make(project, advice, before)
+        routes = advising.routes(project, advice, before)
+        advice = advising.noted(advice, routes)
         _tell(advice)
         bill = advice.bill
+        moves = bill.server_usd(bill.moving) + bill.moved_api_usd
         typer.echo(
-            f"the bill: {dollars(bill.today_usd)} a month today, {dollars(bill.hybrid_usd)} as advised "
-            f"({dollars(bill.stays_usd)} of what stays, "
-            f"{dollars(bill.server_usd(bill.moving) + bill.moved_api_usd)} of what moves)"
+            f"the bill: {amount(bill.today)} a month today, {amount(bill.advised)} as advised "
+            f"({dollars(bill.stays_usd)} of what stays, {dollars(moves)} of what moves)"
         )
+        if bill.unknown:
+            typer.echo(f"in no sum, because nobody says or nothing tells what it costs: {', '.join(bill.unknown)}")
+        for line in _not_routed(routes, advice):
+            typer.echo(line)
         write(text, target)
         typer.echo(f"{form.value}: {target}")
         for path in output or ():
@@ -94,8 +105,22 @@ def _before(project: Config, target: Path) -> Routing | None:
     return routing.load(path, project) if path.is_file() else None
 
 
+def _not_routed(routes: Routes, advice: Advice) -> Iterator[str]:
+    """What the bill counts as moved and no route moves, and what was in the file for an eval that is no more."""
+    from harness.bill import Decision
+    from harness.report.text import dollars, visible
+
+    for one in advice.advised:
+        if one.decision is Decision.MOVE and one.line.eval in routes.unrouted:
+            today = f"its {dollars(one.line.today_usd)} a month are still paid until you route it by hand"
+            yield f"counted as moved, and not routed: {visible(one.line.eval)}; {today}"
+    for name in routes.gone:
+        yield f"left out of the routes: {visible(name)}, of which there is no eval any more"
+
+
 def _tell(advice: Advice) -> None:
     from harness.bill import Decision
+    from harness.reasons import SIGNS
     from harness.report.text import visible
 
     colours = {Decision.MOVE: "green", Decision.KEEP: "red", Decision.INCONCLUSIVE: "yellow"}
@@ -103,8 +128,7 @@ def _tell(advice: Advice) -> None:
         typer.secho(f"{one.decision.value:12} ", fg=colours[one.decision], bold=True, nl=False)
         typer.secho(visible(one.line.eval), bold=True)
         for reason in one.reasons:
-            sign = {"for": "+", "against": "-", "open": "?", "note": " "}[reason.stands]
-            typer.echo(f"  {sign} {visible(' '.join(reason.text.split()))}")
+            typer.echo(f"  {SIGNS[reason.stands]} {visible(' '.join(reason.text.split()))}")
     if advice.left_out:
         typer.echo(f"no advice, because the eval has no [traffic] daily_calls: {', '.join(advice.left_out)}")
 

@@ -14,11 +14,12 @@ of task, and chosen so that at the list prices of GPT-4o (2.50 and 10.00 USD per
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from harness.store import Store
-from harness.types import Case, Manifest, Reading, Response, Result, Run, Score
+from harness.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
 
 from .project import Project
 
@@ -75,6 +76,10 @@ variant = "local"
 """
 
 
+MODELS = {"mistral-vllm": "mistral-7b", "embeddings": "text-embedding-3-large"}
+"""What `CONFIG` calls the models whose backends have another name."""
+
+
 def field_report(project: Project) -> Project:
     """The project's files, in the place of the small one's."""
     (project.root / "evals" / "triage.toml").unlink(missing_ok=True)
@@ -95,6 +100,10 @@ def runs(store: Store, n: int = 400, lost: int = 2) -> None:
             store.add(made(one.name, "local", "mistral-vllm", n, lost, tokens))
 
 
+FAILED = Response(error=CallError("timeout", "no answer in time"))
+STARTED = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
 def made(
     name: str,
     variant: str,
@@ -110,12 +119,17 @@ def made(
     attempts: int = 1,
     cached: bool = False,
     decoding: str = "free",
+    run_id: str = "",
+    labels: tuple[str, ...] = (),
+    fingerprint: Mapping[str, str] | None = None,
+    failed: int = 0,
+    started: datetime = STARTED,
 ) -> Run:
     """A finished run: `n` cases answered in their order, `at_once` at a time.
 
-    Wrong are the first `wrong`, and right but breaking the contract the `badly_put` after them.
+    Wrong are the first `wrong`, and right but breaking the contract the `badly_put` after them; the last `failed` calls
+    got no answer. `fingerprint`: what the run tells of itself beside its model.
     """
-    started = datetime(2026, 11, 24, 12, tzinfo=UTC)
     results = []
     for i in range(n):
         put = wrong <= i < wrong + badly_put
@@ -124,14 +138,16 @@ def made(
         results.append(
             Result(
                 case=Case(f"c-{i:04}", {"text": f"ticket {i}"}, "a", split="test", digest=f"d{i}"),
-                response=Response("a", "stop", *tokens, latency_s=latency_s),
-                reading=Reading(
+                response=FAILED if i >= n - failed else Response("a", "stop", *tokens, latency_s=latency_s),
+                reading=None
+                if i >= n - failed
+                else Reading(
                     strict=None if put else "a" if right else "b",
                     lenient="a" if right else "b",
                     compliant=not put,
                     violations=("preamble",) if put else (),
                 ),
-                score=Score(right and not put, right),
+                score=None if i >= n - failed else Score(right and not put, right),
                 request_key=f"{name}-{variant}-{backend}-{i}",
                 attempts=attempts,
                 cached=cached,
@@ -139,7 +155,7 @@ def made(
             )
         )
     manifest = Manifest(
-        run_id=f"{name}-{variant}-{backend}-{decoding}-{wrong}-{limit}",
+        run_id=run_id or f"{name}-{variant}-{backend}-{decoding}-{wrong}-{limit}",
         eval=name,
         task="classification",  # what the replies look like here, whatever the eval is of
         variant=variant,
@@ -148,11 +164,11 @@ def made(
         dataset="tickets",
         split="test",
         limit=limit,
-        labels=(),
+        labels=labels,
         n_cases=n,
         started_at=started.isoformat(timespec="milliseconds"),
         finished_at=(started + timedelta(hours=1)).isoformat(timespec="milliseconds"),
-        fingerprint={"contract": "label/1", "contract_hash": "x", "model": backend},
+        fingerprint={"model": MODELS.get(backend, backend), **(fingerprint or {})},
         wall_s=3600.0,
         decoding="constrained" if decoding == "constrained" else "free",
     )

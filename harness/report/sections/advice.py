@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.bill import Advised, Bill, Decision, Line
+from harness.report.bills import amount
 from harness.report.charts import Stack, bill
 from harness.report.data import EvalReport
 from harness.report.text import NOTHING, dollars, number
@@ -27,11 +28,13 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     return {
         "one": one,
         "standing": _STANDING[one.decision],
+        "verdict": _other_verdict(one),
         "reasons": [(STANDS[reason.stands], reason.text) for reason in one.reasons],
         "facts": _facts(one.line, whole),
         "chart": bill(report.name, stacks(whole)) if whole.today_usd else "",
         "rows": [(each, _standing(each), _row(each.line, whole)) for each in advice.advised],
         "bill": whole,
+        **_sums(whole),
         "left_out": advice.left_out,
         "has_estimated": any(line.estimated for line in whole.lines),
         "prices": sorted({line.price_now.source for line in whole.lines if line.price_now}),
@@ -46,10 +49,18 @@ def lead(evals: Sequence[EvalReport]) -> dict[str, Any] | None:
     whole = advice.bill
     return {
         "advised": [(one, _standing(one), _decisive(one)) for one in advice.advised],
+        "two_questions": any(_other_verdict(one) for one in advice.advised),
         "bill": whole,
+        **_sums(whole),
         "has_estimated": any(line.estimated for line in whole.lines),
         "chart": bill("", stacks(whole)) if whole.today_usd else "",
     }
+
+
+def _sums(whole: Bill) -> dict[str, str]:
+    """What is missing in a sum, and what is an estimate, shows in each."""
+    each = {"today": whole.today, "in_batches": whole.batch, "as_advised": whole.advised, "all_moved": whole.all_moved}
+    return {name: amount(of).replace("~", "≈ ") for name, of in each.items()}
 
 
 def stacks(whole: Bill) -> list[Stack]:
@@ -67,6 +78,12 @@ def stacks(whole: Bill) -> list[Stack]:
 
 def _standing(one: Advised) -> str:
     return _STANDING[one.decision]
+
+
+def _other_verdict(one: Advised) -> str:
+    """What the comparison says, where that is another word than what is advised."""
+    c = one.comparison
+    return c.verdict.value if c is not None and c.verdict.value != one.decision.value else ""
 
 
 def _decisive(one: Advised) -> str:
