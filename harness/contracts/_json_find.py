@@ -258,6 +258,8 @@ def _unescaped(text: str, *, last: bool) -> Any:
     if len(text) < 2 or not text.endswith('"'):
         return MISSING
     inner = text[1:-1]
+    if (len(inner) - len(inner.rstrip("\\"))) % 2:
+        return MISSING  # what looks like its end is a quotation mark in it, and the rest may have been cut off
     if _another_member(inner) or (last and _ENDS_OBJECT.search(inner)):
         return MISSING
     if (last or _COULD_CLOSE.search(inner)) and not _paired(inner):

@@ -47,7 +47,7 @@ class JsonContract:
     @property
     def id(self) -> str:
         """Name and version of the rules. The version changes whenever a reading could."""
-        return "json/1"
+        return "json/2"
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with `value` under the schema and where, on one line; `None` where it satisfies it."""

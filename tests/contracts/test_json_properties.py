@@ -125,6 +125,11 @@ def test_python_instead_of_json_never_gives_another_value(record: dict[str, Any]
     assert reading.lenient in (None, record)
 
 
+def test_an_escaped_quotation_mark_is_no_end_of_a_string_that_was_cut_off() -> None:
+    reading = CONTRACT.read(Response(text='{"name": "\\"}', finish_reason="length"))
+    assert (reading.lenient, "truncated" in reading.violations) == (None, True)
+
+
 @given(RECORDS, st.data())
 def test_a_record_cut_off_never_gives_a_value_it_did_not_hold(record: dict[str, Any], data: st.DataObject) -> None:
     text = json.dumps(record)
