@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
@@ -28,7 +29,8 @@ UNPROVEN_ANSWERS_LAST = timedelta(hours=24)
 AT_ONCE = 1024
 """How many requests are made and looked for, and how many results one commit carries, at most."""
 GATHER_S = 0.05
-"""How long an answer waits for others to be saved with: a commit of each by itself would cost more than the call."""
+"""How long an answer waits for others to be saved with: a commit of each by itself would cost more than the call.
+Not longer than until all that may be asked meanwhile is answered."""
 IN_MEMORY = 50_000
 """Results beyond which a finished run is read from the store when it is looked at."""
 
@@ -171,6 +173,7 @@ class _Crew:
         self._answered: deque[Result] = deque()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
+        self._full = asyncio.Event()
         self._working = self._size
 
     async def work(self, todo: list[Asked]) -> None:
@@ -218,6 +221,7 @@ class _Crew:
             self._news.set()
             self._patience.watch(response)
             if len(self._answered) > 2 * self._size:  # while nothing can be saved, no more is asked
+                self._full.set()
                 self._room.clear()
                 await self._room.wait()
         self._working -= 1
@@ -228,7 +232,10 @@ class _Crew:
             await self._news.wait()
             self._news.clear()
             if self._working and len(self._answered) < AT_ONCE:
-                await asyncio.sleep(GATHER_S)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(GATHER_S):
+                        await self._full.wait()
+            self._full.clear()
             while self._answered:
                 batch = [self._answered.popleft() for _ in range(min(AT_ONCE, len(self._answered)))]
                 try:

@@ -219,7 +219,7 @@ def test_hedging_does_not_wait_after_a_failure_and_asks_nobody_else_after_an_ans
 def test_without_hedging_the_second_is_asked_only_when_the_first_has_been_hung_up_on(
     desk: Desk, how: Callable[[ModelRouter], Awaitable[Any]]
 ) -> None:
-    desk.routing(text=ROUTING.replace("2.0", "0.4"))
+    desk.routing(text=ROUTING.replace("2.0", "1.2"))
     waited_for: list[int] = []
 
     def looks_back(_: dict[str, Any]) -> Act:
