@@ -112,6 +112,11 @@ def find(root: Path, wanted: Sequence[str] = ()) -> list[Eval]:
     return [load(path) for path in dict.fromkeys(_resolve(folder, name) for name in wanted)]
 
 
+def names(root: Path) -> set[str]:
+    """The names of all evals of `root`, whatever is in their files."""
+    return {path.stem for path in (root / FOLDER).glob("*.toml")}
+
+
 def _resolve(folder: Path, name: str) -> Path:
     for path in (Path(name).resolve(), folder / f"{name}.toml"):
         if path.suffix == ".toml" and path.is_file():

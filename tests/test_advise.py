@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 from harness import config, evals, routing
-from harness.advise import advise, litellm, noted
-from harness.advise import routes as routes_of
-from harness.advise import routing as routes
+from harness.advise import advise
 from harness.bill import Advice, Advised, Decision
 from harness.errors import ConfigError
 from harness.plan import Selection, plan
+from harness.routes import litellm, noted
+from harness.routes import routes as routes_of
+from harness.routes import routing as routes
 from harness.store import Store, open_store
 from harness.today import Today
 

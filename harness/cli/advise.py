@@ -11,9 +11,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.advise import Routes
     from harness.bill import Advice
     from harness.config import Config
+    from harness.routes import Routes
     from harness.routing import Routing
     from harness.store import Store
 
@@ -65,6 +65,7 @@ def advise(
     from harness import advise as advising
     from harness import api
     from harness import report as report_module
+    from harness import routes as routes_from
     from harness.files import write
     from harness.report.bills import amount
     from harness.report.text import dollars
@@ -73,12 +74,12 @@ def advise(
         report_module.check_path(path)
     with api.project(reading=True) as (project, store):
         advice = advising.advise(project, store, evals or ())
-        make = advising.routing if form is Format.ROUTING else advising.litellm
+        make = routes_from.routing if form is Format.ROUTING else routes_from.litellm
         target = to or project.root / form.file
         before = _before(project, target)
         text = make(project, advice, before)
-        routes = advising.routes(project, advice, before)
-        advice = advising.noted(advice, routes)
+        routes = routes_from.routes(project, advice, before)
+        advice = routes_from.noted(advice, routes)
         _tell(advice)
         bill = advice.bill
         moves = bill.server_usd(bill.moving) + bill.moved_api_usd
