@@ -249,10 +249,10 @@ def test_a_reply_that_drips_or_never_comes_is_a_time_out(
 
     server.serve = meets(drips)
     started = time.monotonic()
-    run = run_against(server, project, store, timeout_s=0.3, retries=0)
+    run = run_against(server, project, store, timeout_s=1.0, retries=0)
     over.set()
     assert errors(run) == {BAD: "timeout"}
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
 
 
 def endless(question: str, connection: socket.socket) -> bool:
