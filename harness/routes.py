@@ -35,8 +35,9 @@ class Routes:
         """What is said below all tasks: of those without a route."""
         lines: list[str] = []
         for name, why in self.unrouted.items():
-            lines += ["", f"# {name} is not routed: {why}", *(f"# {line}" for line in self.comments[name])]
-        lines += [f"\n# {name} is left out: there is no eval of this name any more" for name in self.gone]
+            lines += ["", *_commented(f"{name} is not routed: {why}"), *(f"# {line}" for line in self.comments[name])]
+        for name in self.gone:
+            lines += ["", *_commented(f"{name} is left out: there is no eval of this name any more")]
         return lines
 
 
@@ -94,6 +95,10 @@ def routes(found: Config, advice: Advice, before: Routing | None = None) -> Rout
         tasks[one.line.eval] = task.model_copy(update={"tiers": chain}) if task else new
     gone = sorted(old.tasks.keys() - known - advised)
     return Routes(Routing(tiers=tiers, tasks=tasks, probe=old.probe, breaker=old.breaker), comments, unrouted, gone)
+
+
+def _commented(text: str) -> list[str]:
+    return [f"# {line}" for line in _wrapped(text)]
 
 
 def _wrapped(text: str) -> list[str]:

@@ -11,8 +11,8 @@ import pytest
 
 from harness.batch import _found, export
 from harness.store import open_store
-from harness.types import Run
 
+from ..support.batch_runs import newest
 from ..support.batches import good, refused, unanswered
 from ..support.cli import Ended, Terminal
 from ..support.project import CONFIG, LOCAL, Project, row
@@ -46,14 +46,6 @@ def answered(project: Project, answer: Callable[[Line], Line] = good) -> list[Li
 def write(project: Project, results: Iterable[Line | str], name: str = "results.jsonl") -> Path:
     lines = [line if isinstance(line, str) else json.dumps(line) for line in results]
     return project.write(name, "\n".join(lines) + "\n")
-
-
-def newest(project: Project) -> Run:
-    store = open_store(project.load().store_url)
-    try:
-        return store.load(store.manifests()[0].run_id)
-    finally:
-        store.close()
 
 
 def said(project: Project) -> dict[str, str]:
