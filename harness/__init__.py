@@ -10,28 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.api import run
-    from harness.contracts.label import LabelContract
-    from harness.errors import HarnessError
-    from harness.reading import read
+    from harness.contracts.label.contract import LabelContract
+    from harness.contracts.read import read
+    from harness.core.errors import HarnessError
+    from harness.core.types import Case, Message, Reading, Request, Response, Result, Run
     from harness.report import CellReport, Report, build, write
-    from harness.types import Case, Message, Reading, Request, Response, Result, Run
 
 _HOMES = {
     "run": "harness.api",
-    "LabelContract": "harness.contracts.label",
-    "HarnessError": "harness.errors",
-    "read": "harness.reading",
+    "LabelContract": "harness.contracts.label.contract",
+    "HarnessError": "harness.core.errors",
+    "read": "harness.contracts.read",
     "CellReport": "harness.report",
     "Report": "harness.report",
     "build": "harness.report",
     "write": "harness.report",
-    "Case": "harness.types",
-    "Message": "harness.types",
-    "Reading": "harness.types",
-    "Request": "harness.types",
-    "Response": "harness.types",
-    "Result": "harness.types",
-    "Run": "harness.types",
+    "Case": "harness.core.types",
+    "Message": "harness.core.types",
+    "Reading": "harness.core.types",
+    "Request": "harness.core.types",
+    "Response": "harness.core.types",
+    "Result": "harness.core.types",
+    "Run": "harness.core.types",
 }
 
 __all__ = [

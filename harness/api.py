@@ -14,20 +14,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import backends, batch, config, cost, engine, evals
-from harness.backends import replay
-from harness.budget import budget
-from harness.config import BackendConfig, Config, RunConfig
-from harness.engine import Outcome
-from harness.errors import BackendUnavailable, ConfigError
-from harness.listener import Listener
-from harness.lookup import TAG
-from harness.plan import Cell, Selection, plan
-from harness.recording import Recorder
-from harness.session import Settings
-from harness.store import Store, open_store
-from harness.toml import at
-from harness.types import Decoding
+from harness import backends
+from harness.analysis import trend
+from harness.backends.providers import replay
+from harness.core.errors import BackendUnavailable, ConfigError
+from harness.core.toml import at
+from harness.core.types import Decoding
+from harness.project import config, evals, pricing
+from harness.project.config import BackendConfig, Config, RunConfig
+from harness.runner import batch, engine
+from harness.runner.backend_session import Settings
+from harness.runner.budget import budget
+from harness.runner.engine import Outcome
+from harness.runner.events import Listener
+from harness.runner.plan import Cell, Selection, plan
+from harness.store import tallies
+from harness.store.recording import Recorder
+from harness.store.run_refs import TAG
+from harness.store.runs import Store, open_store
 
 if TYPE_CHECKING:
     from harness.report import CellReport
@@ -68,7 +72,7 @@ def project(start: Path | None = None, *, reading: bool = False) -> Iterator[tup
     """
     found = config.load(start)
     backends.check(found)
-    cost.check(found)
+    pricing.check(found)
     store = open_store(found.store_url, home=found.root / ".harness" if reading else None)
     try:
         yield found, store
@@ -157,6 +161,14 @@ def execute(found: Config, store: Store, planned: Sequence[Cell], options: Optio
     connect = batch.connect(store) if options.batch else backends.connect
     with nullcontext() if record is None else Recorder(record) as recorder:
         return engine.run(planned, store, listener, replace(settings, recorder=recorder), connect)
+
+
+def trends(
+    store: Store, eval_name: str | None = None, *, cell: str = "", tag: str = "", newest: int = trend.NEWEST
+) -> tuple[trend.Trend, ...]:
+    """The trends of all evals or of one, of all cells or of one, over all runs or those with a tag."""
+    wanted = (m for m in store.manifests(eval_name) if cell in {"", m.cell} and (not tag or tag in m.tags))
+    return trend.trends(wanted, lambda manifests: tallies.tallies(store, manifests), newest)
 
 
 def run(

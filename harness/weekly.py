@@ -12,22 +12,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from harness import api, gates, history, judging
+from harness import api
+from harness.analysis import gates
+from harness.analysis.compare import Comparison, Question, Verdict, compare, side
+from harness.analysis.compare.verdicts import DEFAULT_MARGIN
+from harness.analysis.metrics.summary import summarize
+from harness.analysis.trend import Trend, is_point
 from harness.api import Options
-from harness.compare import Comparison, Question, Verdict, compare, side
-from harness.compare.verdicts import DEFAULT_MARGIN
-from harness.config import Config
-from harness.engine import Outcome
-from harness.listener import Listener
-from harness.metrics.summary import summarize
+from harness.core.formatting import listed
+from harness.core.types import Manifest, Run
 from harness.monitor import weekly as production
-from harness.plan import Cell
-from harness.report.asked import Asked, asked_by
-from harness.report.findings import Finding, Standing, ordered
-from harness.report.text import listed
-from harness.store import Store
-from harness.trend import Trend, is_point
-from harness.types import Manifest, Run
+from harness.project.config import Config
+from harness.report.findings import ordered
+from harness.report.model_findings import Finding, Standing
+from harness.report.questions import Asked, asked_by
+from harness.runner import gate_checks
+from harness.runner.engine import Outcome
+from harness.runner.events import Listener
+from harness.runner.plan import Cell
+from harness.store.runs import Store
 
 TAG = "weekly"
 
@@ -118,7 +121,7 @@ def judge(week: Plan, outcome: Outcome) -> Week:
 def trends(store: Store, week: Week) -> list[Trend]:
     """The weekly runs of every cell of a week, its comparison with the week before among them."""
     names = dict.fromkeys(one.manifest.eval for one in week.runs)
-    found = (trend for name in names for trend in history.trends(store, name, tag=TAG))
+    found = (trend for name in names for trend in api.trends(store, name, tag=TAG))
     return [replace(trend, latest=week.comparisons.get((trend.eval, trend.cell))) for trend in found]
 
 
@@ -185,11 +188,11 @@ def _of_run(week: Plan, cell: Cell, own: Run, others: Sequence[Run]) -> Iterator
             f"{summary.n_errors:,} of {summary.n:,} calls failed ({listed(summary.errors)}): run again with --resume"
         )
         yield Finding(Standing.UNDECIDED, f"{_title(cell)}: {failed}")
-    told = judging.evidence(week.found, week.store, cell, own, others)
-    for name in judging.wanted(week.found, cell):
-        result = judging.judge(name, cell, told)
+    told = gate_checks.evidence(week.found, week.store, cell, own, others)
+    for name in gate_checks.wanted(week.found, cell):
+        result = gate_checks.judge(name, cell, told)
         standing = _OF_GATES[result.verdict]
-        if name == judging.BASELINE and standing is Standing.UNDECIDED and not summary.n_errors:
+        if name == gate_checks.BASELINE and standing is Standing.UNDECIDED and not summary.n_errors:
             standing = Standing.NOTED
         yield Finding(standing, result.message)
 

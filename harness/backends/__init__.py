@@ -1,6 +1,9 @@
-"""The one seam to the world: `Backend.complete`, a request in, a response out.
+"""Models behind one protocol: `Backend.complete`, a request in, a response out.
 
-A provider is a file of this folder, found by its name, with a `connect(config, progress) -> Backend` and an `Options`
+May import store, project and core.
+Never here: retries, scoring, prompts.
+
+A provider is a file of `providers/`, found by its name, with a `connect(config, progress) -> Backend` and an `Options`
 model of its own keys in `harness.toml`. A call that fails is a `Response` with an `error`; what makes every further
 call pointless (wrong key, unknown model) raises `BackendError`.
 """
@@ -15,12 +18,13 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from harness.backends._http import bad_url
-from harness.config import BackendConfig, Config
-from harness.errors import ConfigError
-from harness.models import Progress
-from harness.toml import hint, parse
-from harness.types import ModelInfo, Request, Response
+from harness.backends import providers
+from harness.backends.http.errors import bad_url
+from harness.backends.local.models import Progress
+from harness.core.errors import ConfigError
+from harness.core.toml import hint, parse
+from harness.core.types import ModelInfo, Request, Response
+from harness.project.config import BackendConfig, Config
 
 
 @runtime_checkable
@@ -54,9 +58,9 @@ class TellsHeaders(Protocol):
     on_headers: Callable[[Mapping[str, str]], None] | None
 
 
-def providers() -> list[str]:
+def provider_names() -> list[str]:
     """The names of all providers."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return sorted(m.name for m in pkgutil.iter_modules(providers.__path__) if not m.name.startswith("_"))
 
 
 def check(config: Config) -> None:
@@ -68,7 +72,7 @@ def check(config: Config) -> None:
 def connect(backend: BackendConfig, progress: Progress | None = None) -> Backend:
     """A backend, not yet asked anything. `progress` hears of a model file that has to be fetched."""
     _options(backend, None)
-    connected = importlib.import_module(f"{__name__}.{backend.provider}").connect(backend, progress)
+    connected = importlib.import_module(f"{providers.__name__}.{backend.provider}").connect(backend, progress)
     if not isinstance(connected, Backend):
         msg = f"{backend.provider}.connect() returned {type(connected).__name__}, which is no Backend"
         raise TypeError(msg)
@@ -77,11 +81,11 @@ def connect(backend: BackendConfig, progress: Progress | None = None) -> Backend
 
 def _options(backend: BackendConfig, path: Path | None) -> None:
     where = path or Path("harness.toml")
-    if backend.provider not in providers():
-        near = hint(backend.provider, providers())
+    if backend.provider not in provider_names():
+        near = hint(backend.provider, provider_names())
         msg = f"{where}: [backends.{backend.name}] unknown provider {backend.provider!r}{near}"
         raise ConfigError(msg)
-    module = importlib.import_module(f"{__name__}.{backend.provider}")
+    module = importlib.import_module(f"{providers.__name__}.{backend.provider}")
     options: type[BaseModel] = module.Options
     common = set(BackendConfig.model_fields) - {"name", "folder"}
     for key in backend.options:

@@ -1,4 +1,8 @@
-"""The command line. One file a group of commands; each imports what it needs when called, so that help is fast."""
+"""The command line: one file per command.
+
+May import everything.
+Never here: logic that the library or the pytest plugin also needs.
+"""
 
 from __future__ import annotations
 
@@ -150,7 +154,7 @@ def _run() -> None:
 def _end(error: Exception) -> NoReturn:
     """One line where the user can mend it, else how we got there."""
     from harness.cli._common import complain
-    from harness.errors import HarnessError, Interrupted
+    from harness.core.errors import HarnessError, Interrupted
 
     if isinstance(error, OSError) and (told := _refusal(error)):
         complain(told)

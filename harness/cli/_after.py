@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from harness.config import Config
-    from harness.engine import Outcome
-    from harness.gates import GateResult
-    from harness.plan import Cell
-    from harness.store import Store
-    from harness.types import Run
+    from harness.analysis.gates import GateResult
+    from harness.core.types import Run
+    from harness.project.config import Config
+    from harness.runner.engine import Outcome
+    from harness.runner.plan import Cell
+    from harness.store.runs import Store
 
 
 def show(found: Config, outcome: Outcome, outputs: Sequence[Path]) -> None:
@@ -42,8 +42,8 @@ def show(found: Config, outcome: Outcome, outputs: Sequence[Path]) -> None:
 
 def end(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
     """Say how the gates stand and leave with the exit code that this makes."""
+    from harness.analysis.gates import Verdict
     from harness.cli._common import complain
-    from harness.gates import Verdict
 
     if not outcome.runs and outcome.skipped and not outcome.failures:
         complain("no backend is there to be asked: `harness doctor` says what each one needs")
@@ -62,7 +62,7 @@ def end(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
 
 def noise(runs: Sequence[Run]) -> list[str]:
     """For each cell that was run more than once, how many answers changed though nothing had."""
-    from harness.compare.noise import floor
+    from harness.analysis.compare.noise import floor
 
     by_cell: dict[str, list[Run]] = {}
     for run in runs:
@@ -91,20 +91,21 @@ def judge_against(
     found: Config, store: Store, reference: str, runs: Sequence[Run], cells: Sequence[Cell], gates: list[GateResult]
 ) -> list[GateResult]:
     """What the gates say, and how each run that production would use compares with what it is to be judged against."""
-    from harness import judging
+    from harness.runner import gate_checks
 
     own = {(cell.definition.name, cell.name) for cell in cells if cell.is_own}
     mine = [one for one in runs if (one.manifest.eval, one.manifest.cell) in own and one.manifest.limit is None]
     for name in sorted({one.manifest.eval for one in runs if one.manifest.limit is not None}):
         typer.echo(f"{name}: a sample is not judged against {reference}")
     # The gate that a baseline makes by itself would say the same a second time.
-    others = [result for result in gates if result.gate != judging.BASELINE or reference != judging.BASELINE]
-    return others + [judging.against(found, store, reference, one) for one in mine]
+    others = [result for result in gates if result.gate != gate_checks.BASELINE or reference != gate_checks.BASELINE]
+    return others + [gate_checks.against(found, store, reference, one) for one in mine]
 
 
 def judge(found: Config, store: Store, runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
     """The gates of every cell that production would use, unless only a sample of its cases was run."""
-    from harness import gates, judging
+    from harness.analysis import gates
+    from harness.runner import gate_checks
 
     results: list[GateResult] = []
     samples: dict[str, None] = {}
@@ -119,14 +120,14 @@ def judge(found: Config, store: Store, runs: Sequence[Run], cells: Sequence[Cell
             typer.echo(f"{name}: no gate is judged, because no run of {which} was finished")
     for one in runs:
         cell = by_key.get((one.manifest.eval, one.manifest.cell))
-        names = judging.wanted(found, cell) if cell else []
+        names = gate_checks.wanted(found, cell) if cell else []
         if cell is None or not names:
             continue
         if cell.limit is not None:
             samples[f"{cell.definition.name}: gates are not judged on a sample ({cell.limit} cases)"] = None
             continue
-        told = judging.evidence(found, store, cell, one, runs)
-        results += [judging.judge(name, cell, told) for name in names]
+        told = gate_checks.evidence(found, store, cell, one, runs)
+        results += [gate_checks.judge(name, cell, told) for name in names]
     for line in samples:
         typer.echo(line)
     return results

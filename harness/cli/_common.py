@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.config import Config
+    from harness.project.config import Config
 
 Output = Annotated[
     list[Path] | None,
@@ -48,7 +48,7 @@ Resume = Annotated[
 
 def complain(message: str, word: str = "error") -> None:
     """A message on standard error, safe to print whatever a file or a server put into it."""
-    from harness.report.text import visible
+    from harness.core.formatting import visible
 
     for line in message.splitlines():
         typer.secho(f"{word}: ", err=True, nl=False, fg="red" if word == "error" else "yellow")
@@ -70,7 +70,8 @@ def console() -> Console:
 
 def load_project() -> Config:
     """The project that the user stands in, all its backends checked."""
-    from harness import backends, config
+    from harness import backends
+    from harness.project import config
 
     project = config.load()
     backends.check(project)

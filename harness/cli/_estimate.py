@@ -9,14 +9,14 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.estimate import Estimate
+    from harness.runner.estimate import Estimate
 
 
 def tell(estimates: Sequence[Estimate]) -> None:
     """A row per cell, the sums, and what the figures stand on."""
     from harness.cli._common import console
-    from harness.report.columns import Columns
-    from harness.report.text import dollars, number, visible
+    from harness.core.formatting import dollars, number, visible
+    from harness.report.terminal_table import Columns
 
     headings = ("calls", "tokens in", "out, about", "out, at most", "cost, about", "cost, at most")
     table = Columns("cell", *headings, names=["cell"])
@@ -50,7 +50,7 @@ def _columns(paid: Sequence[Estimate]) -> tuple[tuple[str, list[float | None]], 
 
 
 def _sum(amounts: Sequence[float | None]) -> str:
-    from harness.report.text import dollars, plural
+    from harness.core.formatting import dollars, plural
 
     known = [usd for usd in amounts if usd is not None]
     over = f" for {len(known):,} of {plural(len(amounts), 'cell')}" if len(known) < len(amounts) else ""
@@ -59,7 +59,7 @@ def _sum(amounts: Sequence[float | None]) -> str:
 
 def _notes(estimates: Sequence[Estimate]) -> Iterable[str]:
     """What is in no sum, and whence the tokens are."""
-    from harness.report.text import plural
+    from harness.core.formatting import plural
 
     for one in estimates:
         if one.most_completion_tokens is None:

@@ -14,12 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from harness.cli._common import note
-from harness.config import Config
-from harness.cost import BATCH, Price, price_of, usd
-from harness.listener import Listener
-from harness.pace import Pace
-from harness.plan import Cell
-from harness.types import Result, Run
+from harness.core.types import Result, Run
+from harness.project.config import Config
+from harness.project.pricing import BATCH, Price, price_of, usd
+from harness.runner.events import Listener
+from harness.runner.pacing import Pace
+from harness.runner.plan import Cell
 
 EVERY_S = 10.0
 MEGABYTE = 1_000_000

@@ -11,11 +11,11 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.config import Config
     from harness.monitor.files import Labelled
     from harness.monitor.sheets import Label
     from harness.monitor.verdicts import Review
-    from harness.store import Store
+    from harness.project.config import Config
+    from harness.store.runs import Store
 
 FOLDER = "reviews"
 
@@ -51,15 +51,16 @@ def sample(
     """
     from datetime import UTC
 
-    from harness import api, calls
-    from harness.files import write
+    from harness import api
+    from harness.core.files import write
+    from harness.core.formatting import plural, visible
     from harness.monitor import files, page, sheets, weeks
     from harness.monitor.kinds import labels_of
-    from harness.report.text import plural, visible
+    from harness.store import traffic
 
     start, end = weeks.days(since, until.date() if until else None, datetime.now(UTC))
     with api.project(reading=True) as (project, store):
-        tasks = _known(calls.tasks(store), task or ())
+        tasks = _known(traffic.tasks(store), task or ())
         wanted = sheets.Wanted(start, end, per_task, seed, tuple(task or ()))
         sheet, drawn = sheets.draw(store, labels_of(project, tasks), wanted)
         stem = output or project.root / FOLDER / sheet.sheet
@@ -104,7 +105,7 @@ def import_(
     Exit codes: 0 good or nothing proven, 1 REGRESSED, 2 usage or a file that is wrong, 4 INCONCLUSIVE with --strict.
     """
     from harness import api
-    from harness.errors import ConfigError
+    from harness.core.errors import ConfigError
     from harness.monitor import files, sheets
 
     read = [files.read(path) for path in file]
@@ -134,7 +135,7 @@ def show(
     Exit codes: as of `import`.
     """
     from harness import api
-    from harness.errors import StoreError
+    from harness.core.errors import StoreError
     from harness.monitor import sheets
 
     with api.project(reading=True) as (project, store):
@@ -146,7 +147,7 @@ def show(
 
 
 def _judge(project: Config, store: Store, sheet: str, *, strict: bool) -> None:
-    from harness.compare import Verdict
+    from harness.analysis.compare import Verdict
     from harness.monitor import verdicts, words
 
     found = verdicts.review(project, store, sheet)
@@ -159,10 +160,10 @@ def _tell(found: Review) -> None:
     from rich.text import Text
 
     from harness.cli._common import console
+    from harness.core.formatting import visible
     from harness.monitor import words
-    from harness.report.compared import standing
+    from harness.report.comparison_text import standing
     from harness.report.terminal import COLOURS
-    from harness.report.text import visible
 
     screen = console()
     by = f"labelled by {', '.join(found.reviewers)}" if found.reviewers else "not labelled yet"
@@ -178,7 +179,7 @@ def _tell(found: Review) -> None:
 
 
 def _reviewers(read: Sequence[Labelled], reviewer: str | None) -> list[str]:
-    from harness.errors import ConfigError
+    from harness.core.errors import ConfigError
 
     if reviewer is not None and len(read) > 1:
         msg = "--reviewer names one person, and there are several files: import one at a time"
@@ -192,8 +193,8 @@ def _reviewers(read: Sequence[Labelled], reviewer: str | None) -> list[str]:
 
 def _known(there: Sequence[str], wanted: Sequence[str]) -> Sequence[str]:
     """The tasks to be sampled; raises where one has no calls."""
-    from harness.errors import ConfigError
-    from harness.toml import hint
+    from harness.core.errors import ConfigError
+    from harness.core.toml import hint
 
     for name in wanted:
         if there and name not in there:
@@ -204,7 +205,7 @@ def _known(there: Sequence[str], wanted: Sequence[str]) -> Sequence[str]:
 
 def _keep_out_of_git(folder: Path) -> None:
     """As the store's folder does: replies hold what customers wrote."""
-    from harness.files import write
+    from harness.core.files import write
 
     if not folder.exists():
         write("*\n", folder / ".gitignore")

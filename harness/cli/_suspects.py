@@ -10,18 +10,20 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import datasets, judging
-from harness import suspects as found_by
-from harness.config import Config
-from harness.errors import ConfigError
-from harness.evals import Eval
-from harness.metrics.summary import accuracy
+from harness.analysis import label_issues as found_by
+from harness.analysis.label_issues import Suspect
+from harness.analysis.metrics.summary import accuracy
+from harness.analysis.stats import Rate
+from harness.analysis.stats.wording import rate_text
+from harness.core.errors import ConfigError
+from harness.core.formatting import inputs_text, one_line, plural, value_text, visible
+from harness.project import datasets
+from harness.project.config import Config
+from harness.project.evals import Eval
 from harness.report.formats import csv
 from harness.report.formats.json import dumps
-from harness.report.text import inputs_text, one_line, plural, rate_text, value_text, visible
-from harness.stats import Rate
-from harness.store import Store
-from harness.suspects import Suspect
+from harness.runner import gate_checks
+from harness.store.runs import Store
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,7 +45,7 @@ class Review:
 
 def review(found: Config, store: Store, definition: Eval, backends: Collection[str]) -> Review:
     """Look at the newest whole run of each cell on these backends. Cases that were edited since are left out."""
-    runs = [run for run in judging.newest(found, store, definition, every=True) if run.manifest.backend in backends]
+    runs = [run for run in gate_checks.newest(found, store, definition, every=True) if run.manifest.backend in backends]
     own = [m.cell for m in (run.manifest for run in runs) if m.variant == found.backends[m.backend].variant]
     suspects = found_by.find(runs, own)
     today, notes = _today(found, definition)

@@ -11,11 +11,11 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.bill import Advice
-    from harness.config import Config
-    from harness.routes import Routes
-    from harness.routing import Routing
-    from harness.store import Store
+    from harness.advice.routes import Routes
+    from harness.analysis.costs.projection import Advice
+    from harness.project.config import Config
+    from harness.project.routing import Routing
+    from harness.store.runs import Store
 
 
 class Format(StrEnum):
@@ -62,13 +62,13 @@ def advise(
 
     Exit codes: 0 told, whatever it comes to; 2 usage or configuration.
     """
-    from harness import advise as advising
     from harness import api
     from harness import report as report_module
-    from harness import routes as routes_from
-    from harness.files import write
-    from harness.report.bills import amount
-    from harness.report.text import dollars
+    from harness.advice import advise as advising
+    from harness.advice import routes as routes_from
+    from harness.core.files import write
+    from harness.core.formatting import dollars
+    from harness.report.cost_text import amount
 
     for path in output or ():
         report_module.check_path(path)
@@ -100,7 +100,7 @@ def advise(
 
 def _before(project: Config, target: Path) -> Routing | None:
     """The routes that are written anew, whose settings are kept; a file that cannot be read must not be lost."""
-    from harness import routing
+    from harness.project import routing
 
     path = target if target.suffix == ".toml" else project.root / routing.FILE_NAME
     return routing.load(path, project) if path.is_file() else None
@@ -108,8 +108,8 @@ def _before(project: Config, target: Path) -> Routing | None:
 
 def _not_routed(routes: Routes, advice: Advice) -> Iterator[str]:
     """What the bill counts as moved and no route moves, and what was in the file for an eval that is no more."""
-    from harness.bill import Decision
-    from harness.report.text import dollars, visible
+    from harness.analysis.costs.projection import Decision
+    from harness.core.formatting import dollars, visible
 
     for one in advice.advised:
         if one.decision is Decision.MOVE and one.line.eval in routes.unrouted:
@@ -120,9 +120,9 @@ def _not_routed(routes: Routes, advice: Advice) -> Iterator[str]:
 
 
 def _tell(advice: Advice) -> None:
-    from harness.bill import Decision
-    from harness.reasons import SIGNS
-    from harness.report.text import visible
+    from harness.advice.reasons import SIGNS
+    from harness.analysis.costs.projection import Decision
+    from harness.core.formatting import visible
 
     colours = {Decision.MOVE: "green", Decision.KEEP: "red", Decision.INCONCLUSIVE: "yellow"}
     for one in advice.advised:

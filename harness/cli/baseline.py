@@ -9,11 +9,11 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.compare import Comparison, Side
-    from harness.config import Config
-    from harness.stats import Rate
-    from harness.store import Store
-    from harness.types import Run
+    from harness.analysis.compare import Comparison, Side
+    from harness.analysis.stats import Rate
+    from harness.core.types import Run
+    from harness.project.config import Config
+    from harness.store.runs import Store
 
 app = typer.Typer(
     help="Keep what each case came to in a file made for git, and say what has changed since.", no_args_is_help=True
@@ -49,9 +49,11 @@ def save(
         harness baseline save
         harness baseline save ticket_triage --cell local@mistral-q4
     """
-    from harness import api, baseline, judging
-    from harness.compare import side
-    from harness.report.text import visible
+    from harness import api
+    from harness.analysis import baseline
+    from harness.analysis.compare import side
+    from harness.core.formatting import visible
+    from harness.runner import gate_checks
 
     with api.project(reading=True) as (found, store):
         runs = _runs(found, store, evals, cell)
@@ -59,16 +61,17 @@ def save(
         for each in sides:
             baseline.check(each)  # all or nothing
         for run, each in zip(runs, sides, strict=True):
-            typer.echo(visible(judging.renew(found.root, each, _said(run) if replies else None)))
+            typer.echo(visible(gate_checks.renew(found.root, each, _said(run) if replies else None)))
 
 
 def _runs(found: Config, store: Store, names: Sequence[str] | None, cell: str | None) -> list[Run]:
     """The newest whole run of each cell that gates judge, or of `cell`; raises where there is none."""
-    from harness import evals, judging
-    from harness.errors import StoreError
+    from harness.core.errors import StoreError
+    from harness.project import evals
+    from harness.runner import gate_checks
 
     definitions = evals.find(found.root, names or ())
-    runs = [run for one in definitions for run in judging.newest(found, store, one, every=cell is not None)]
+    runs = [run for one in definitions for run in gate_checks.newest(found, store, one, every=cell is not None)]
     chosen = [run for run in runs if cell in {None, run.manifest.cell}]
     if not chosen:
         of = f" of {cell}" if cell else ""
@@ -104,8 +107,8 @@ def check(
     overturn the verdict, nothing compared at all, or INCONCLUSIVE with --strict.
     """
     from harness import api
+    from harness.analysis.compare import Verdict
     from harness.cli._common import complain, note
-    from harness.compare import Verdict
 
     codes: set[int] = set()
     with api.project(reading=True) as (found, store):
@@ -134,31 +137,32 @@ def _compared(
     found: Config, store: Store, names: Sequence[str] | None, cell: str | None
 ) -> Iterator[tuple[str, Comparison | str]]:
     """Each cell that has a run or a baseline: the two compared, or what is missing."""
-    from harness import baseline, judging
-    from harness import evals as evals_module
-    from harness.compare import side
+    from harness.analysis import baseline
+    from harness.analysis.compare import side
+    from harness.project import evals as evals_module
+    from harness.runner import gate_checks
 
     for definition in evals_module.find(found.root, names or ()):
         saved = {s.cell for s in baseline.find(found.root, definition.name)}
-        runs = {run.manifest.cell: run for run in judging.newest(found, store, definition, every=True)}
-        own = {run.manifest.cell for run in judging.newest(found, store, definition)}
+        runs = {run.manifest.cell: run for run in gate_checks.newest(found, store, definition, every=True)}
+        own = {run.manifest.cell for run in gate_checks.newest(found, store, definition)}
         for name in sorted(saved | own):
             if cell not in {None, name}:
                 continue
             if name not in saved or name not in runs:
                 yield f"{definition.name} {name}", NO_RUN if name in saved else NO_BASELINE
                 continue
-            c = judging.to_baseline(found.root, side(runs[name]), definition.gates.max_regression)
+            c = gate_checks.to_baseline(found.root, side(runs[name]), definition.gates.max_regression)
             if c is not None:
                 yield f"{definition.name} {name}", c
 
 
 def _tell(title: str, c: Comparison) -> None:
-    from harness.compare import Verdict
-    from harness.compare.verdicts import UNDECIDED
-    from harness.gates import lost
-    from harness.report import compared
-    from harness.report.text import visible
+    from harness.analysis.compare import Verdict
+    from harness.analysis.compare.verdicts import UNDECIDED
+    from harness.analysis.gates import lost
+    from harness.core.formatting import visible
+    from harness.report import comparison_text
 
     verdict = Verdict.INCONCLUSIVE if c.base.run_id == c.head.run_id else c.verdict
     colour = "red" if verdict is Verdict.REGRESSED else "yellow" if verdict in UNDECIDED else "green"
@@ -166,16 +170,18 @@ def _tell(title: str, c: Comparison) -> None:
     if c.base.run_id == c.head.run_id:
         typer.echo(visible(f"{title}: no run since the baseline, {c.base.run_id}"))
         return
-    typer.echo(visible(f"{title}: {c.reason}{lost(c)}; changed: {compared.changed_text(c)}"))
+    typer.echo(visible(f"{title}: {c.reason}{lost(c)}; changed: {comparison_text.changed_text(c)}"))
 
 
 @app.command(name="list")
 def list_() -> None:
     """List the baselines of this project."""
-    from harness import baseline, config
+    from harness.analysis import baseline
+    from harness.analysis.stats.wording import rate_text
     from harness.cli._common import console
-    from harness.report.columns import Columns
-    from harness.report.text import moment, rate_text
+    from harness.core.formatting import moment
+    from harness.project import config
+    from harness.report.terminal_table import Columns
 
     root = config.load().root
     whole = ["cases", "strict", "run", "of"]
@@ -198,9 +204,11 @@ def show(
 
         harness baseline show ticket_triage
     """
-    from harness import api, baseline
-    from harness.errors import ConfigError
-    from harness.report.text import moment, rate_text, visible
+    from harness import api
+    from harness.analysis import baseline
+    from harness.analysis.stats.wording import rate_text
+    from harness.core.errors import ConfigError
+    from harness.core.formatting import moment, visible
 
     with api.project(reading=True) as (found, store):
         saved = [side for side in baseline.find(found.root, eval_name) if cell in {None, side.cell}]
@@ -225,14 +233,14 @@ HEAD = ("prompt", "dataset", "contract", "model", "quantization", "engine", "eng
 
 def _since(c: Comparison | str) -> list[tuple[str, str]]:
     """What has happened since the baseline was saved."""
-    from harness.report import compared
+    from harness.report import comparison_text
 
     if isinstance(c, str):
         return [("since", "no run")]
     if c.base.run_id == c.head.run_id:
         return [("since", "no newer run")]
     told = [("newest run", c.head.run_id), ("verdict", f"{c.verdict.value}, {c.reason}")]
-    told += [("flips", compared.flips_text(c)), ("changed", compared.changed_text(c))]
+    told += [("flips", comparison_text.flips_text(c)), ("changed", comparison_text.changed_text(c))]
     ids = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
     more = f" and {len(ids) - SHOWN_FLIPS:,} more" if len(ids) > SHOWN_FLIPS else ""
     return [*told, ("lost cases", ", ".join(ids[:SHOWN_FLIPS]) + more)] if ids else told
@@ -240,8 +248,8 @@ def _since(c: Comparison | str) -> list[tuple[str, str]]:
 
 def _replies(found: Config, store: Store, c: Comparison | str) -> Iterator[str]:
     """Of cases that were lost, what was said then and now, where the baseline keeps it."""
-    from harness import baseline
-    from harness.report.text import one_line
+    from harness.analysis import baseline
+    from harness.core.formatting import one_line
 
     kept = {} if isinstance(c, str) else baseline.replies(found.root, c.base)
     if not kept or isinstance(c, str):
@@ -254,6 +262,6 @@ def _replies(found: Config, store: Store, c: Comparison | str) -> Iterator[str]:
 
 
 def _rate(side: Side, name: str) -> Rate:
-    from harness.stats import clustered_rate
+    from harness.analysis.stats import clustered_rate
 
     return clustered_rate([(getattr(case, name), case.asked) for case in side.cases.values() if case.asked])

@@ -13,7 +13,7 @@ from harness.cli.runs import DecodingName, Evals
 
 if TYPE_CHECKING:
     from harness.api import Options
-    from harness.config import Config
+    from harness.project.config import Config
 
 app = typer.Typer(no_args_is_help=True, help="Requests in files, and batches under way.")
 
@@ -49,10 +49,11 @@ def export(
         vllm run-batch -i requests.jsonl -o results.jsonl --model NAME
         harness batch import results.jsonl
     """
-    from harness import api, batch
+    from harness import api
     from harness.cli._common import complain, note
-    from harness.errors import ConfigError
-    from harness.report.text import plural
+    from harness.core.errors import ConfigError
+    from harness.core.formatting import plural
+    from harness.runner import batch
 
     options = _options(evals, backend, variant, version, decoding, limit, split)
     with api.project() as (project, store):
@@ -97,12 +98,13 @@ def import_(
 
     Exit codes: 0 good, 1 a gate failed, 2 usage or configuration, 4 answers are missing or a gate is undecided.
     """
-    from harness import api, batch
+    from harness import api
     from harness import report as report_module
     from harness.cli import _after as after
     from harness.cli._common import complain
     from harness.cli._progress import listener
-    from harness.errors import ConfigError
+    from harness.core.errors import ConfigError
+    from harness.runner import batch
 
     options = _options(evals, backend, variant, version, decoding, limit, split)
     found = batch.Found(results)
@@ -130,12 +132,13 @@ def import_(
 @app.command("list")
 def list_() -> None:
     """Batches under way, and how they stand: what `harness run --batch` has sent and not collected yet."""
-    from harness import api, batch
-    from harness.batch import under_way
+    from harness import api
+    from harness.runner import batch
+    from harness.runner.batch import pending
 
     with api.project() as (project, store):
         sent = batch.read(store)
-        for one, told in under_way.look(project, sent):
+        for one, told in pending.look(project, sent):
             state = told if isinstance(told, str) else told.told(one.requests)
             typer.echo(f"{one.batch_id or '(not made)'}  {one.title}  sent {one.sent_at[:16]}: {state}")
     typer.echo("`harness run --batch` waits for them and collects them" if sent else "no batch is under way")
@@ -153,10 +156,11 @@ def cancel(
         harness batch cancel batch_abc123
         harness batch cancel --all
     """
-    from harness import api, batch
-    from harness.batch import under_way
+    from harness import api
     from harness.cli._common import complain
-    from harness.errors import ConfigError
+    from harness.core.errors import ConfigError
+    from harness.runner import batch
+    from harness.runner.batch import pending
 
     with api.project() as (project, store):
         sent = batch.read(store)
@@ -169,7 +173,7 @@ def cancel(
             msg = "which one? `harness batch list` shows them; --all cancels all"
             raise ConfigError(msg)
         failed = False
-        for one, told in under_way.cancel(project, store, [known[name] for name in wanted]):
+        for one, told in pending.cancel(project, store, [known[name] for name in wanted]):
             if isinstance(told, str):
                 complain(f"{one.batch_id}: {told}")
                 failed = True
@@ -203,7 +207,7 @@ def _options(
 
 def _all_backends(project: Config, options: Options) -> Options:
     """Results may be of any backend that can be exported for, also one that is asked only where it is named."""
-    from harness.batch import takes_files
+    from harness.runner.batch import takes_files
 
     every = tuple(name for name, backend in project.backends.items() if takes_files(backend))
     return replace(options, backend=options.backend or every)

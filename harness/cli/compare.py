@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from harness.compare import Comparison, Question, Side
-    from harness.config import Config
-    from harness.types import Run
+    from harness.analysis.compare import Comparison, Question, Side
+    from harness.core.types import Run
+    from harness.project.config import Config
 
 ENDINGS = (".html", ".json", ".md")
 SHOWN_FLIPS = 8
@@ -75,12 +75,12 @@ def compare(
     verdict, or INCONCLUSIVE with --strict.
     """
     from harness import api
+    from harness.analysis.compare import compare as compare_sides
+    from harness.analysis.compare import side
     from harness.cli._common import console
-    from harness.compare import compare as compare_sides
-    from harness.compare import side
-    from harness.errors import ConfigError
-    from harness.lookup import find_run
-    from harness.report.output import check_ending
+    from harness.core.errors import ConfigError
+    from harness.report.write import check_ending
+    from harness.store.run_refs import find_run
 
     for path in output or ():
         check_ending(path, ENDINGS)
@@ -102,10 +102,10 @@ def compare(
 
 
 def _question(project: Config, base: Side, head: Side, kind: QuestionKind | None, margin: float | None) -> Question:
-    from harness import evals
-    from harness.compare import Question
-    from harness.compare.verdicts import DEFAULT_MARGIN
-    from harness.errors import ConfigError
+    from harness.analysis.compare import Question
+    from harness.analysis.compare.verdicts import DEFAULT_MARGIN
+    from harness.core.errors import ConfigError
+    from harness.project import evals
 
     pair = project.pair
     is_pair = pair is not None and (base.backend, head.backend) == (pair.reference, pair.candidate)
@@ -125,23 +125,30 @@ def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from harness.report import compared as words
-    from harness.report.columns import Columns
+    from harness.analysis.stats.wording import rate_text
+    from harness.core.formatting import visible
+    from harness.report import comparison_text
     from harness.report.terminal import COLOURS
-    from harness.report.text import rate_text, visible
+    from harness.report.terminal_table import Columns
 
-    colour = COLOURS[words.standing(c.verdict)]
+    colour = COLOURS[comparison_text.standing(c.verdict)]
     rates = Columns("", "base", "head", "difference", "p", names=[""])
-    for name, d in words.measured(c):
-        rates.add(name, rate_text(d.base), rate_text(d.head), words.delta_text(d.paired), words.p_text(d.paired.p))
+    for name, d in comparison_text.measured(c):
+        rates.add(
+            name,
+            rate_text(d.base),
+            rate_text(d.head),
+            comparison_text.delta_text(d.paired),
+            comparison_text.p_text(d.paired.p),
+        )
     facts = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     for name, text in _facts(c, floor):
         facts.add_row(name, Text(visible(text)))
     return Group(
-        Text(visible(f"{c.head.eval}  {words.title(c)}"), style="bold"),
-        Text(words.question(c), style="dim"),
+        Text(visible(f"{c.head.eval}  {comparison_text.title(c)}"), style="bold"),
+        Text(comparison_text.question(c), style="dim"),
         Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(c.reason)}"),
         Text(""),
         rates,
@@ -152,21 +159,33 @@ def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
 
 def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
     """What else is worth a line."""
-    from harness.report import compared as words
+    from harness.report import comparison_text
 
-    told = [("cases", f"{c.n:,} answered on both sides"), ("gap", words.gap_text(c)), ("flips", words.flips_text(c))]
+    told = [
+        ("cases", f"{c.n:,} answered on both sides"),
+        ("gap", comparison_text.gap_text(c)),
+        ("flips", comparison_text.flips_text(c)),
+    ]
     if c.macro_f1 is not None:
         base, head, interval = c.macro_f1
-        ends = f" ({words.points(interval.low)} to {words.points(interval.high)})" if abs(interval.low) < 2 else ""
-        told.insert(1, ("macro-F1", f"{base:.3f} -> {head:.3f}, {words.points(interval.value)} points{ends}"))
+        ends = (
+            f" ({comparison_text.points(interval.low)} to {comparison_text.points(interval.high)})"
+            if abs(interval.low) < 2
+            else ""
+        )
+        told.insert(1, ("macro-F1", f"{base:.3f} -> {head:.3f}, {comparison_text.points(interval.value)} points{ends}"))
     if c.base.n_errors + c.head.n_errors:
-        told.append(("errors", words.bounds_text(c)))
+        told.append(("errors", comparison_text.bounds_text(c)))
     if floor is not None:
-        told.append(("noise", words.noise_text(c, floor)))
-    proven = words.proven_slices(c)
-    told += [(name, f"{words.delta_text(d.paired)}, {words.p_equals(p)}") for name, d, p in proven]
-    told.append(("changed", words.changed_text(c)))
-    told += [(name, f"{ratio:.2f} times the base's") for name, ratio in words.ratios(c).items() if ratio is not None]
+        told.append(("noise", comparison_text.noise_text(c, floor)))
+    proven = comparison_text.proven_slices(c)
+    told += [(name, f"{comparison_text.delta_text(d.paired)}, {comparison_text.p_equals(p)}") for name, d, p in proven]
+    told.append(("changed", comparison_text.changed_text(c)))
+    told += [
+        (name, f"{ratio:.2f} times the base's")
+        for name, ratio in comparison_text.ratios(c).items()
+        if ratio is not None
+    ]
     if c.head.from_store:
         told.append(("note", "every answer of the head is an earlier one from the store: --no-cache asks again"))
     lost = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
@@ -177,7 +196,7 @@ def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
 
 
 def _exit_code(c: Comparison, *, strict: bool) -> int:
-    from harness.compare import Verdict
+    from harness.analysis.compare import Verdict
 
     if c.verdict in {Verdict.REGRESSED, Verdict.KEEP}:
         return 1
@@ -190,14 +209,14 @@ def _exit_code(c: Comparison, *, strict: bool) -> int:
 def _write(c: Comparison, floor: Comparison | None, runs: Sequence[Run], path: Path) -> None:
     """The comparison; as a page, with everything else that a report shows of both runs."""
     from harness import report
-    from harness.files import write
-    from harness.report import compared
+    from harness.core.files import write
+    from harness.report import comparison_formats
     from harness.report.formats.json import dumps
 
     if path.suffix.lower() == ".html":
         both = list({run.manifest.run_id: run for run in runs}.values())
         report.write(report.build(both, asked=report.Asked(comparisons=(c,), noise=floor)), path)
     elif path.suffix.lower() == ".json":
-        write(dumps(compared.as_json(c), indent=1) + "\n", path)
+        write(dumps(comparison_formats.as_json(c), indent=1) + "\n", path)
     else:
-        write(compared.markdown(c), path)
+        write(comparison_formats.markdown(c), path)

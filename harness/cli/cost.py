@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.bill import Bill
+    from harness.analysis.costs.projection import Bill
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,8 +32,9 @@ def cost(
 
     Exit codes: 0 told, 2 usage or configuration.
     """
-    from harness import advise, api
-    from harness.report.text import visible
+    from harness import api
+    from harness.advice import advise
+    from harness.core.formatting import visible
 
     with api.project(reading=True) as (project, store):
         advice = advise.advise(project, store, evals or ())
@@ -45,19 +46,19 @@ def cost(
 
 def _tell(bill: Bill) -> None:
     from harness.cli._common import console
-    from harness.report import bills
-    from harness.report.columns import Columns
-    from harness.report.text import visible
+    from harness.core.formatting import visible
+    from harness.report import cost_text
+    from harness.report.terminal_table import Columns
 
-    table = Columns(*bills.HEADINGS, names=["eval"])
+    table = Columns(*cost_text.HEADINGS, names=["eval"])
     for line in bill.lines:
-        table.add(*bills.row(line))
+        table.add(*cost_text.row(line))
     console().print(table)
-    sums = bills.sums(bill)
+    sums = cost_text.sums(bill)
     width = max(9, *(len(amount) for amount, _ in sums))
     for amount, name in sums:
         typer.echo(f"{amount:>{width}} a month  {name}")
-    for note in bills.notes(bill):
+    for note in cost_text.notes(bill):
         typer.echo(visible(note))
 
 

@@ -12,20 +12,20 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.compare import Comparison
-    from harness.config import Config
-    from harness.datasets import Dataset
-    from harness.evals import Eval
-    from harness.store import Store
-    from harness.types import Case
+    from harness.analysis.compare import Comparison
+    from harness.core.types import Case
+    from harness.project.config import Config
+    from harness.project.datasets import Dataset
+    from harness.project.evals import Eval
+    from harness.store.runs import Store
 
 app = typer.Typer(help="Check golden datasets and look at them.", no_args_is_help=True)
 
 
 def _load(names: list[str] | None) -> list[Dataset]:
-    from harness import datasets
-    from harness.config import load
-    from harness.errors import DatasetError
+    from harness.core.errors import DatasetError
+    from harness.project import datasets
+    from harness.project.config import load
 
     root = load().root
     wanted = names or datasets.names(root)
@@ -92,8 +92,8 @@ def show(
         harness datasets show ticket_triage --limit 20
         harness datasets show ticket_triage tt-004
     """
-    from harness.errors import DatasetError
-    from harness.report.text import visible
+    from harness.core.errors import DatasetError
+    from harness.core.formatting import visible
 
     (dataset,) = _load([name])
     if case_id is None:
@@ -130,10 +130,11 @@ def power(
 
         harness datasets power ticket_triage --eval ticket_triage
     """
-    from harness import api, evals
+    from harness import api
     from harness.cli import _power
     from harness.cli._common import console
-    from harness.errors import ConfigError
+    from harness.core.errors import ConfigError
+    from harness.project import evals
 
     (dataset,) = _load([name])
     measured: Comparison | None = None
@@ -159,10 +160,10 @@ def power(
 
 def _pair(found: Config, store: Store, definition: Eval) -> Comparison | None:
     """The newest own runs of reference and candidate beside each other, over the cases that both have."""
-    from harness import judging
-    from harness.compare import Question, compare, side
+    from harness.analysis.compare import Question, compare, side
+    from harness.runner import gate_checks
 
-    runs = {run.manifest.backend: run for run in judging.newest(found, store, definition)}
+    runs = {run.manifest.backend: run for run in gate_checks.newest(found, store, definition)}
     if found.pair is None or not {found.pair.reference, found.pair.candidate} <= runs.keys():
         return None
     base, head = (side(runs[backend]) for backend in (found.pair.reference, found.pair.candidate))
@@ -193,11 +194,12 @@ def suspects(
         harness datasets suspects ticket_triage
         harness datasets suspects -o review.csv
     """
-    from harness import api, evals
+    from harness import api
     from harness.cli import _suspects
     from harness.cli._common import console, note
-    from harness.files import write
-    from harness.report.output import check_ending
+    from harness.core.files import write
+    from harness.project import evals
+    from harness.report.write import check_ending
 
     for path in output or ():
         check_ending(path, tuple(_suspects.FORMATS))

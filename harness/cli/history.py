@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from harness.compare import Comparison
-    from harness.config import Config
-    from harness.store import Store
-    from harness.trend import Point, Trend
-    from harness.types import Manifest
+    from harness.analysis.compare import Comparison
+    from harness.analysis.trend import Point, Trend
+    from harness.core.types import Manifest
+    from harness.project.config import Config
+    from harness.store.runs import Store
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,10 +46,11 @@ def history(
         harness history ticket_triage                   # the trend of its cells
         harness history ticket_triage --cell local@mistral-q4 --tag weekly -n 12
     """
-    from harness import api, evals
+    from harness import api
+    from harness.analysis.trend import NEWEST
     from harness.cli import traffic
     from harness.cli._common import console
-    from harness.trend import NEWEST
+    from harness.project import evals
 
     with api.project(reading=True) as (project, store):
         runs = [m for m in store.manifests(eval_name) if cell in {None, m.cell} and (tag is None or tag in m.tags)]
@@ -73,7 +74,7 @@ def history(
 
 
 def _listed(runs: Sequence[Manifest]) -> RenderableType:
-    from harness.report.columns import Columns
+    from harness.report.terminal_table import Columns
 
     tagged = any(m.tags for m in runs)
     tags_too = ["tags"] if tagged else []
@@ -93,9 +94,9 @@ def _trends(project: Config, store: Store, runs: Sequence[Manifest], newest: int
     from rich.console import Group
     from rich.text import Text
 
-    from harness import history
-    from harness.report.text import plural, visible
-    from harness.trend import is_point, trends
+    from harness.analysis.trend import is_point, trends
+    from harness.core.formatting import plural, visible
+    from harness.store import tallies as history
 
     found = trends(runs, lambda manifests: history.tallies(store, manifests), newest)
     parts: list[RenderableType] = [Text(visible(runs[0].eval), style="bold")]
@@ -115,8 +116,9 @@ def _trend(project: Config, store: Store, trend: Trend, *, split: bool) -> Rende
     from rich.table import Table
     from rich.text import Text
 
-    from harness.report.text import plural, rate_text, visible
-    from harness.trend import sparkline
+    from harness.analysis.stats.wording import rate_text
+    from harness.analysis.trend import sparkline
+    from harness.core.formatting import plural, visible
 
     newest = trend.points[-1]
     name = f"{trend.cell} ({trend.split})" if split else trend.cell
@@ -139,7 +141,7 @@ def _trend(project: Config, store: Store, trend: Trend, *, split: bool) -> Rende
 def _facts(project: Config, store: Store, trend: Trend) -> list[tuple[str, Text]]:
     from rich.text import Text
 
-    from harness.report.text import plural, visible
+    from harness.core.formatting import plural, visible
 
     first, newest = trend.points[0], trend.points[-1]
     when = f"{plural(len(trend.points), 'run')}, {_day(first)} to {_day(newest)}"
@@ -159,20 +161,20 @@ def _since(c: Comparison) -> Text:
     """The newest run against the one before it."""
     from rich.text import Text
 
-    from harness.compare import Verdict
-    from harness.compare.verdicts import UNDECIDED
-    from harness.report.text import visible
+    from harness.analysis.compare import Verdict
+    from harness.analysis.compare.verdicts import UNDECIDED
+    from harness.core.formatting import visible
 
     colour = "red" if c.verdict is Verdict.REGRESSED else "yellow" if c.verdict in UNDECIDED else "green"
     return Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(c.reason)}")
 
 
 def _against_the_one_before(project: Config, store: Store, trend: Trend) -> Comparison:
-    from harness import evals
-    from harness.compare import Question, compare, side
-    from harness.compare.verdicts import DEFAULT_MARGIN
-    from harness.errors import ConfigError
-    from harness.types import Run
+    from harness.analysis.compare import Question, compare, side
+    from harness.analysis.compare.verdicts import DEFAULT_MARGIN
+    from harness.core.errors import ConfigError
+    from harness.core.types import Run
+    from harness.project import evals
 
     before, newest = (side(Run(m, tuple(store.results(m.run_id)))) for m in (p.manifest for p in trend.points[-2:]))
     try:
@@ -194,7 +196,7 @@ def _blocks() -> str:
     """What a sparkline is made of: blocks where standard output can carry them."""
     import sys
 
-    from harness.trend import ASCII, BLOCKS
+    from harness.analysis.trend import ASCII, BLOCKS
 
     try:
         BLOCKS.encode(sys.stdout.encoding or "ascii")

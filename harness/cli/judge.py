@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.llm_judge import Opinion
+    from harness.runner.llm_judge import Opinion
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,10 +40,10 @@ def judge(
     """
     from harness import api
     from harness.cli._progress import listener
-    from harness.files import write
-    from harness.llm_judge import judge as ask
-    from harness.lookup import find_run
-    from harness.report.output import check_ending
+    from harness.core.files import write
+    from harness.report.write import check_ending
+    from harness.runner.llm_judge import judge as ask
+    from harness.store.run_refs import find_run
 
     if output:
         check_ending(output, (".json",))
@@ -62,7 +62,8 @@ def judge(
 
 
 def _told(o: Opinion) -> list[str]:
-    from harness.report.text import plural, rate_text, visible
+    from harness.analysis.stats.wording import rate_text
+    from harness.core.formatting import plural, visible
 
     a = o.agreement
     kappa = f"kappa {a.value:.2f} ({a.low:.2f} to {a.high:.2f})"

@@ -13,7 +13,7 @@ app = typer.Typer(help="Fetch embedded models and warm backends up.", no_args_is
 @app.command("list")
 def list_() -> None:
     """The models that can be had by name, and where they are kept."""
-    from harness import models
+    from harness.backends.local import models
 
     for name, model in models.CATALOG.items():
         path = models.cached_path(name)
@@ -38,8 +38,8 @@ def quantize(
 
         harness models quantize smollm2-135m-instruct --to F16,Q8_0,Q4_K_M,Q2_K
     """
-    from harness import gguf, models
-    from harness import quantize as quantizing
+    from harness.backends.local import gguf, models
+    from harness.backends.local import quantize as quantizing
     from harness.cli._common import note
     from harness.cli._progress import listener
 
@@ -58,7 +58,7 @@ def quantize(
 
 
 def _what(path: Path) -> str:
-    from harness import gguf
+    from harness.backends.local import gguf
 
     return f"{gguf.quantization(path)}, {path.stat().st_size / 1e6:.0f} MB"
 
@@ -71,7 +71,7 @@ def pull(name: Annotated[str, typer.Argument(help="A name of `models list`, or h
 
         harness models pull smollm2-135m-instruct
     """
-    from harness import models
+    from harness.backends.local import models
     from harness.cli._progress import listener
 
     with listener() as heard:
@@ -97,9 +97,9 @@ def warmup(
     from harness import backends
     from harness.cli._common import complain, load_project
     from harness.cli._progress import listener
-    from harness.config import BackendConfig
-    from harness.errors import BackendError
-    from harness.types import Message, Request, Sampling
+    from harness.core.errors import BackendError
+    from harness.core.types import Message, Request, Sampling
+    from harness.project.config import BackendConfig
 
     project = load_project()
 

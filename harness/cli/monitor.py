@@ -59,12 +59,13 @@ def monitor(
         return
     from datetime import UTC, date, datetime
 
-    from harness import api, calls
+    from harness import api
     from harness.cli._common import console
-    from harness.errors import ConfigError, StoreError
+    from harness.core.errors import ConfigError, StoreError
     from harness.monitor import signals, weeks
     from harness.monitor.kinds import labels_of
     from harness.monitor.signals import Standing
+    from harness.store import traffic
 
     whole = weeks.newest_whole(datetime.now(UTC))
     day = weeks.parse(week) if week else whole
@@ -76,7 +77,7 @@ def monitor(
         msg = f"--since {weeks.name(start)} is after {weeks.name(day)}, the week that is looked at"
         raise ConfigError(msg)
     with api.project(reading=True) as (project, store):
-        tasks = calls.tasks(store)
+        tasks = traffic.tasks(store)
         if not tasks:
             msg = f"no calls in {store.url}: the router logs what it routes"
             raise StoreError(msg)
@@ -107,7 +108,7 @@ def power(
         harness monitor power --baseline 0.94 --drop-to 0.87 --per-week 100,250
     """
     from harness.cli._common import console
-    from harness.errors import ConfigError
+    from harness.core.errors import ConfigError
     from harness.monitor.power import reach
 
     sizes = [part.strip() for part in per_week.split(",")]
@@ -126,10 +127,10 @@ def _shown(found: Watch) -> RenderableType:
     from rich.padding import Padding
     from rich.text import Text
 
+    from harness.core.formatting import plural, visible
     from harness.monitor import weeks, words
     from harness.monitor.signals import LOOKS, YEARLY, Standing
-    from harness.report.columns import Columns
-    from harness.report.text import plural, visible
+    from harness.report.terminal_table import Columns
 
     colours = {Standing.WORSE: "bold red", Standing.CHANGED: "bold yellow", Standing.STEADY: "green"}
     parts: list[RenderableType] = [Text(f"production in {weeks.name(found.week)}", style="bold")]
@@ -166,9 +167,9 @@ def _reach(found: list[Reach], baseline_cases: int, margin: float) -> Renderable
     from rich.console import Group
     from rich.text import Text
 
+    from harness.core.formatting import plural
     from harness.monitor.power import SURE
-    from harness.report.columns import Columns
-    from harness.report.text import plural
+    from harness.report.terminal_table import Columns
 
     first = found[0]
     fell = f"{first.baseline:.1%} on {plural(baseline_cases, 'case')}, fallen to {first.drop_to:.1%}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.types import Run
+    from harness.core.types import Run
 
 EVERY_S = 10.0
 
@@ -71,9 +71,10 @@ def import_(
         harness import logs/triage.eval --as gpt-4o --correct match
     """
     from harness import api
-    from harness.metrics.summary import summarize
-    from harness.port import Naming, Source, Wanted, read_run
-    from harness.report.text import plural, rate_text, visible
+    from harness.analysis.metrics.summary import summarize
+    from harness.analysis.stats.wording import rate_text
+    from harness.core.formatting import plural, visible
+    from harness.interop import Naming, Source, Wanted, read_run
 
     wanted = Wanted(
         id=id_column,
@@ -114,9 +115,9 @@ def export(
         harness export triage/local@mistral-q4 --format lm-eval -o samples.jsonl
     """
     from harness import api
-    from harness.lookup import find_run
-    from harness.port import export as write
-    from harness.port import export_format
+    from harness.interop import export as write
+    from harness.interop import export_format
+    from harness.store.run_refs import find_run
 
     chosen = export_format(output, format_name)
     with api.project(reading=True) as (_, store):
@@ -150,7 +151,7 @@ def _listed(text: str | None) -> tuple[str, ...]:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    from harness.errors import ConfigError
+    from harness.core.errors import ConfigError
 
     name, found, value = text.partition("=")
     if not found or not name.strip():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.config import BackendConfig
-    from harness.types import ModelInfo
+    from harness.core.types import ModelInfo
+    from harness.project.config import BackendConfig
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,13 +27,13 @@ def init(folder: Annotated[Path, typer.Argument(help="An empty or new folder.")]
     """
     from importlib.resources import as_file, files
 
-    from harness.errors import ConfigError
-    from harness.files import write
+    from harness.core.errors import ConfigError
+    from harness.core.files import write
 
     if folder.exists() and (not folder.is_dir() or any(path.name != ".git" for path in folder.iterdir())):
         msg = f"{folder.resolve()} is not an empty folder: nothing was written"
         raise ConfigError(msg)
-    with as_file(files("harness") / "starter") as starter:
+    with as_file(files("harness.project") / "starter") as starter:
         for path in sorted(path for path in starter.rglob("*") if path.is_file()):
             write(path.read_bytes(), folder / path.relative_to(starter))
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and ".git" not in p.parts):
@@ -47,7 +47,7 @@ def doctor() -> None:
     import asyncio
 
     from harness.cli._common import load_project
-    from harness.types import ModelInfo
+    from harness.core.types import ModelInfo
 
     project = load_project()
     typer.echo(f"project  {project.path}\nstore    {project.store_url.split('@')[-1]}")
@@ -67,8 +67,9 @@ def doctor() -> None:
 
 async def _examine(config: BackendConfig) -> ModelInfo | str:
     """Who answers there, or what is in the way."""
-    from harness import backends, models
-    from harness.errors import HarnessError
+    from harness import backends
+    from harness.backends.local import models
+    from harness.core.errors import HarnessError
 
     try:
         if config.provider == "llamacpp":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.prompts import Library
+    from harness.project.prompts import Library
 
 app = typer.Typer(help="Look at prompts, release them, make new versions.", no_args_is_help=True)
 
@@ -16,8 +16,8 @@ Name = Annotated[str, typer.Argument(help="The prompt's name, or name/version.")
 
 
 def _library() -> Library:
-    from harness.config import load
-    from harness.prompts import Library
+    from harness.project.config import load
+    from harness.project.prompts import Library
 
     return Library(load().root / "prompts")
 
@@ -48,10 +48,11 @@ def show(
 
         harness prompts show ticket_triage/v2 --variant local --case tt-004
     """
-    from harness import datasets, evals, tasks
-    from harness.config import load
-    from harness.errors import ConfigError
-    from harness.report.text import visible
+    from harness import tasks
+    from harness.core.errors import ConfigError
+    from harness.core.formatting import visible
+    from harness.project import datasets, evals
+    from harness.project.config import load
 
     project = load()
     prompt = _library().load(name)
@@ -107,7 +108,7 @@ def diff(
 
         harness prompts diff ticket_triage v1 v2
     """
-    from harness.errors import PromptError
+    from harness.core.errors import PromptError
 
     library = _library()
     versions = library.versions(name)
@@ -151,7 +152,7 @@ def check() -> None:
     checked = [library.load(f"{name}/{version}") for name in library.names() for version in library.versions(name)]
     missing = library.locked().keys() - {prompt.id for prompt in checked}
     if missing:
-        from harness.errors import PromptError
+        from harness.core.errors import PromptError
 
         msg = f"{', '.join(sorted(missing))} was released and is gone: restore it from git"
         raise PromptError(msg)

@@ -33,8 +33,8 @@ def read(
         echo "It is: technical" | harness read --labels billing,technical,general
         harness read replies.jsonl > readings.jsonl
     """
-    from harness.errors import ConfigError
-    from harness.reading import json_contract, label_contracts, read_lines
+    from harness.contracts.read import json_contract, label_contracts, read_lines
+    from harness.core.errors import ConfigError
 
     if schema and labels:
         msg = "a reply is read under --labels or under --schema, not both"

@@ -12,7 +12,7 @@ import typer
 from harness.cli._common import Backends, Cache, Jobs, Output, Resume
 
 if TYPE_CHECKING:
-    from harness.types import Decoding
+    from harness.core.types import Decoding
 
 Evals = Annotated[list[str] | None, typer.Argument(help="Names or paths of evals; all of them if none is named.")]
 
@@ -116,12 +116,13 @@ def run(
     Exit codes: 0 good, 1 a gate failed or a regression, 2 usage or configuration, 3 budget exhausted, 4 calls failed or
     a gate is undecided, 70 a bug of the harness, 130 interrupted, 143 terminated.
     """
-    from harness import api, judging
+    from harness import api
     from harness import report as report_module
     from harness.cli import _after as after
     from harness.cli._estimate import tell
     from harness.cli._progress import listener, spent
-    from harness.estimate import estimate as estimates
+    from harness.runner import gate_checks
+    from harness.runner.estimate import estimate as estimates
 
     options = api.Options(
         backend=tuple(backend or ()),
@@ -149,8 +150,8 @@ def run(
         if estimate:
             tell(estimates(project, store, cells))
             return
-        if against == judging.BASELINE:
-            judging.need_baselines(project, [cell for cell in cells if cell.is_own])
+        if against == gate_checks.BASELINE:
+            gate_checks.need_baselines(project, [cell for cell in cells if cell.is_own])
         with listener(spent(project), quiet=quiet or project.run.quiet) as heard:
             outcome = api.execute(project, store, cells, options, heard)
         after.show(project, outcome, outputs)

@@ -12,8 +12,8 @@ from harness.cli._common import Output
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.store import Store
-    from harness.types import Result, Run
+    from harness.core.types import Result, Run
+    from harness.store.runs import Store
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,10 +35,10 @@ def report(
         harness report                                  # reports/report.html
         harness report ticket_triage -o triage.html -o triage.md
     """
-    from harness import api, history
+    from harness import api
     from harness import report as report_module
     from harness.cli._common import console
-    from harness.errors import StoreError
+    from harness.core.errors import StoreError
     from harness.report.terminal import matrix
 
     with api.project(reading=True) as (project, store):
@@ -51,7 +51,7 @@ def report(
             msg = f"no finished runs in {store.url}: `harness run` makes some"
             raise StoreError(msg)
         names = dict.fromkeys(run.manifest.eval for run in runs)
-        trends = [trend for name in names for trend in history.trends(store, name)]
+        trends = [trend for name in names for trend in api.trends(store, name)]
         built = report_module.build(runs, trends, report_module.asked_by(project, names))
         console().print(matrix(built))
         for path in outputs:
@@ -61,8 +61,8 @@ def report(
 
 def _find_runs(store: Store, name: str | None, backends: Iterable[str] = ()) -> list[Run]:
     """The newest runs of an eval (on these backends, if any are given), or the run of that id."""
-    from harness.lookup import find_run
-    from harness.port import is_imported
+    from harness.interop import is_imported
+    from harness.store.run_refs import find_run
 
     known = set(backends)
     latest = store.latest(name)
@@ -84,7 +84,7 @@ def rescore(
     from harness import report as report_module
     from harness.cli._common import console
     from harness.report.terminal import matrix
-    from harness.rescore import differences
+    from harness.runner.rescore import differences
 
     for path in output or ():
         report_module.check_path(path)
@@ -109,11 +109,12 @@ def rescore(
 
 def _read_again(root: Path, old: Run) -> Run:
     """By the eval of that name as it is now; an import that has none, by the rules it was read by."""
-    from harness import evals, port
-    from harness.rescore import rescore as by_eval
+    from harness import interop
+    from harness.project import evals
+    from harness.runner.rescore import rescore as by_eval
 
-    if port.is_imported(old.manifest) and not (root / evals.FOLDER / f"{old.manifest.eval}.toml").is_file():
-        return port.read_again(old)
+    if interop.is_imported(old.manifest) and not (root / evals.FOLDER / f"{old.manifest.eval}.toml").is_file():
+        return interop.read_again(old)
     (definition,) = evals.find(root, [old.manifest.eval])
     return by_eval(old, definition)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from harness.calls import Traffic
-    from harness.store import Store
+    from harness.store.runs import Store
+    from harness.store.traffic import Traffic
 
 WINDOWS = (("last hour", 1.0), ("last day", 24.0), ("in all", None))
 """Names of spans that end now, and their hours. One that adds nothing to the span before it is not shown."""
@@ -22,8 +22,8 @@ def show(store: Store, task: str | None = None) -> RenderableType | None:
     from rich.console import Group
     from rich.text import Text
 
-    from harness import calls
-    from harness.ids import now
+    from harness.core.ids import now
+    from harness.store import traffic as calls
 
     shown: list[tuple[str, list[Traffic]]] = []
     for name, hours in WINDOWS:
@@ -46,7 +46,7 @@ def _number(found: Sequence[Traffic]) -> int:
 def _table(found: Sequence[Traffic], *, with_task: bool) -> RenderableType:
     from rich.text import Text
 
-    from harness.report.columns import Columns
+    from harness.report.terminal_table import Columns
 
     names, why = ["task", "answered by"] if with_task else ["answered by"], "why not the first"
     table = Columns(*names, "calls", "share", "in format", "p50", "p95", "USD", why, names=[*names, why])

@@ -13,7 +13,7 @@ from harness.cli._common import Backends, Cache, Jobs, Resume
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.report.findings import Finding
+    from harness.report.model_findings import Finding
 
 FOLDER = "reports/weekly"
 
@@ -58,8 +58,8 @@ def weekly(
     from harness import report as report_module
     from harness.cli._common import complain, console
     from harness.cli._progress import listener
-    from harness.errors import Interrupted
-    from harness.files import write
+    from harness.core.errors import Interrupted
+    from harness.core.files import write
     from harness.report import findings
     from harness.report.formats import md
     from harness.report.terminal import matrix
@@ -95,8 +95,8 @@ def weekly(
 
 
 def _tell(found: Sequence[Finding]) -> None:
-    from harness.report.findings import Standing
-    from harness.report.text import visible
+    from harness.core.formatting import visible
+    from harness.report.model_findings import Standing
 
     colours = {Standing.FAILED: "red", Standing.UNDECIDED: "yellow", Standing.PASSED: "green"}
     for finding in found:
@@ -106,7 +106,7 @@ def _tell(found: Sequence[Finding]) -> None:
 
 def _tell_github(week: date, found: Sequence[Finding], summary: str) -> None:
     """The step summary and the annotations, where there is a step to tell."""
-    from harness.errors import ConfigError
+    from harness.core.errors import ConfigError
     from harness.report.findings import commands
 
     if not (path := os.environ.get("GITHUB_STEP_SUMMARY")):
@@ -123,7 +123,7 @@ def _tell_github(week: date, found: Sequence[Finding], summary: str) -> None:
 
 def _exit_code(found: Sequence[Finding]) -> int:
     """What is proven to be bad outweighs what cannot be told."""
-    from harness.report.findings import Standing
+    from harness.report.model_findings import Standing
 
     standings = {finding.standing for finding in found}
     return 1 if Standing.FAILED in standings else 4 if Standing.UNDECIDED in standings else 0

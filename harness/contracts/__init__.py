@@ -1,10 +1,14 @@
-"""What a reply must look like for production code to accept it as is. One kind of contract, one file."""
+"""Read replies: strictly, as production code parses them, and leniently, as a careful person does.
+
+May import core only.
+Never here: model calls, files, scores.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from harness.types import Reading, Response
+from harness.core.types import Reading, Response
 
 
 class Contract(Protocol):

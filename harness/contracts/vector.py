@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from harness.contracts.codes import VIOLATIONS
-from harness.types import Reading, Response
+from harness.contracts.violations import VIOLATIONS
+from harness.core.types import Reading, Response
 
 UNIT = 1e-3
 """How far a norm may be from 1: vectors sent as 16-bit floats stay well within it."""

@@ -1,6 +1,9 @@
-"""Production, watched: what needs no labels is watched on all logged calls, what needs labels on a weekly sample.
+"""Watch production: weekly samples, labels, signals, verdicts.
 
-    weeks       logged calls, counted by task and ISO week
+May import report, tasks and everything below them.
+Never here: model calls.
+
+weeks       logged calls, counted by task and ISO week
     tallies     these counts, kept
     signals     the newest whole week against the weeks before it, by a rule that holds its false alarms over a year
     sampling    a stratified sample of logged calls

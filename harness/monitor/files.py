@@ -17,11 +17,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.core.formatting import inputs_text, value_text
 from harness.monitor.sampling import Drawn
 from harness.monitor.sheets import RIGHT, UNCLEAR, WRONG, Label, Sheet
 from harness.report.formats.csv import table
-from harness.report.text import inputs_text, value_text
 
 FORMAT = "harness-review/1"
 

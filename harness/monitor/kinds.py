@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness import evals
-from harness.config import Config
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.project import evals
+from harness.project.config import Config
 from harness.tasks import task_of
 
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core.formatting import inputs_text, moment, value_text, visible
+from harness.core.types import JSON
 from harness.monitor.files import FORMAT, choices
 from harness.monitor.sampling import Drawn
 from harness.monitor.sheets import UNCLEAR, Sheet
 from harness.monitor.weeks import last_day
 from harness.report.formats.html import embedded
-from harness.report.text import inputs_text, moment, value_text, visible
-from harness.types import JSON
 
 _HERE = Path(__file__).parent / "assets"
 _COLOURS = Path(__file__).parent.parent / "report" / "assets" / "report.css"

@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.compare import Verdict
-from harness.compare.verdicts import DEFAULT_MARGIN
+from harness.analysis.compare import Verdict
+from harness.analysis.compare.verdicts import DEFAULT_MARGIN
+from harness.analysis.stats import rate
+from harness.analysis.stats.unpaired import counted, unpaired
 from harness.monitor.verdicts import answer
-from harness.stats import rate
-from harness.stats.unpaired import counted, unpaired
 
 BASELINE_CASES = 300
 """So many cases a baseline is taken to have."""

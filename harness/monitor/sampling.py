@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from harness.calls import Call
 from harness.monitor.weeks import NO_ANSWER
+from harness.store.traffic import Call
 
 LEAST = 2
 """So many calls of a stratum are drawn, or all that it has."""

@@ -15,12 +15,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from harness import calls, ids, records
-from harness.errors import ConfigError, StoreError
-from harness.migrations import make_tables
+from harness.core import ids
+from harness.core.errors import ConfigError, StoreError
+from harness.core.types import JSON
 from harness.monitor import sampling, weeks
-from harness.store import Store
-from harness.types import JSON
+from harness.store import serialize, traffic
+from harness.store.migrations import make_tables
+from harness.store.runs import Store
 
 _META = sa.MetaData()
 _sheets = sa.Table(
@@ -114,10 +115,10 @@ def draw(store: Store, labels: Mapping[str, Sequence[str]], wanted: Wanted) -> t
     The same calls and the same arguments give the same sheet, and do not touch what was said of it.
     """
     since, until, seed = wanted.since, wanted.until, wanted.seed
-    there = [task for task in calls.tasks(store) if not wanted.tasks or task in wanted.tasks]
+    there = [task for task in traffic.tasks(store) if not wanted.tasks or task in wanted.tasks]
 
-    def logged() -> Iterable[calls.Call]:
-        return (call for task in there for call in calls.read(store, task=task, since=since, until=until))
+    def logged() -> Iterable[traffic.Call]:
+        return (call for task in there for call in traffic.read(store, task=task, since=since, until=until))
 
     found = sampling.strata(logged(), labels)
     if not found:
@@ -141,7 +142,7 @@ def draw(store: Store, labels: Mapping[str, Sequence[str]], wanted: Wanted) -> t
     )
     used = {item.task for item in items}
     choices = {task: tuple(labels[task]) for task in sorted(used) if labels.get(task)}
-    content = records.dump([since, until, seed, choices, [records.dump(_record(item)) for item in items]])
+    content = serialize.dump([since, until, seed, choices, [serialize.dump(_record(item)) for item in items]])
     week = weeks.name(weeks.holding(since, until))
     sheet = f"{week.lower()}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     made = Sheet(sheet, ids.now(), since, until, seed, choices, items)
@@ -184,7 +185,7 @@ def add_labels(store: Store, sheet: str, labels: Sequence[Label]) -> None:
             "item": label.item,
             "reviewer": label.reviewer,
             "imported_at": now,
-            "record": records.dump({"label": label.label, "correct": label.correct, "note": label.note}),
+            "record": serialize.dump({"label": label.label, "correct": label.correct, "note": label.note}),
         }
         for label in labels
     ]
@@ -216,12 +217,14 @@ def reviewed(store: Store) -> list[str]:
 
 def _keep(store: Store, sheet: Sheet) -> None:
     head = {"since": sheet.since, "until": sheet.until, "seed": sheet.seed, "choices": sheet.choices}
-    rows = [{"sheet": sheet.sheet, "item": i.item, "record": records.dump(_record(i))} for i in sheet.items]
+    rows = [{"sheet": sheet.sheet, "item": i.item, "record": serialize.dump(_record(i))} for i in sheet.items]
     with store.connection(writing=True) as connection:
         make_tables(connection, _META)
         for table in (_sheets, _items):
             connection.execute(table.delete().where(table.c.sheet == sheet.sheet))
-        connection.execute(_sheets.insert().values(sheet=sheet.sheet, drawn_at=sheet.drawn_at, head=records.dump(head)))
+        connection.execute(
+            _sheets.insert().values(sheet=sheet.sheet, drawn_at=sheet.drawn_at, head=serialize.dump(head))
+        )
         connection.execute(_items.insert(), rows)
 
 

@@ -3,7 +3,7 @@
 A year has 52 looks, and each look has several tasks with several signals. The chance of any false alarm in a year, if
 nothing changes, is to be at most `YEARLY`. It is divided among the 52 looks alike (Bonferroni, so that it does not
 matter that neighbouring looks share weeks), and within a look Holm's correction takes care of tasks and signals. The
-test itself is `stats.drift`: it knows that weeks differ by themselves. Simulated in bench/monitor_power.py.
+test itself is `stats.drift`: it knows that weeks differ by themselves. Simulated in bench/accuracy/monitor_power.py.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
+from harness.analysis.stats import Rate, holm
+from harness.analysis.stats.drift import Direction, Week, label_ps, predicted_p, share_p
+from harness.analysis.stats.unpaired import counted
 from harness.monitor import tallies
 from harness.monitor.weeks import Tally, Weeks
-from harness.stats import Rate, holm
-from harness.stats.drift import Direction, Week, label_ps, predicted_p, share_p
-from harness.stats.unpaired import counted
-from harness.store import Store
+from harness.store.runs import Store
 
 YEARLY = 0.05
 """The chance of any false alarm in a year of looks, over all tasks and signals together."""

@@ -18,12 +18,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from harness import calls
-from harness.errors import StoreError
-from harness.migrations import make_tables
+from harness.core.errors import StoreError
 from harness.monitor import weeks
 from harness.monitor.weeks import Tally, Weeks
-from harness.store import Store
+from harness.store import traffic
+from harness.store.migrations import make_tables
+from harness.store.runs import Store
 
 _kept = sa.Table(
     "call_weeks",
@@ -55,7 +55,7 @@ def _week(store: Store, week: date, labels: Mapping[str, Collection[str]]) -> di
     anew = [task for task, n in there.items() if task not in known or known[task].calls < n]
     new: dict[str, Tally] = {}
     for task in anew:
-        found = weeks.count(calls.read(store, task=task, since=since, until=until), labels).get(task)
+        found = weeks.count(traffic.read(store, task=task, since=since, until=until), labels).get(task)
         if found or task in kept:  # else its last calls were forgotten in between
             new[task] = _merged(kept.get(task), (found or {}).get(week, Tally()))
     if new:

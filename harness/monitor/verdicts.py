@@ -17,18 +17,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import combinations
 
-from harness import baseline, evals
-from harness.compare import Question, Side, Verdict, side
-from harness.compare.verdicts import DEFAULT_MARGIN
-from harness.config import Config
-from harness.errors import ConfigError
+from harness.analysis import baseline
+from harness.analysis.compare import Question, Side, Verdict, side
+from harness.analysis.compare.verdicts import DEFAULT_MARGIN
+from harness.analysis.stats import Interval, Rate, clustered_rate, kappa
+from harness.analysis.stats.unpaired import Stratum, Unpaired, effective_n, stratified_rate, unpaired
+from harness.core.errors import ConfigError
+from harness.core.types import cell_name
 from harness.monitor import sheets
 from harness.monitor.sheets import RIGHT, UNCLEAR, Item, Label, Sheet
 from harness.monitor.signals import ALARM, REFERENCE
-from harness.stats import Interval, Rate, clustered_rate, kappa
-from harness.stats.unpaired import Stratum, Unpaired, effective_n, stratified_rate, unpaired
-from harness.store import Store
-from harness.types import cell_name
+from harness.project import evals
+from harness.project.config import Config
+from harness.store.runs import Store
 
 FEWEST = 20
 """A cell of which fewer replies were labelled is not judged: it answers only where another did not."""

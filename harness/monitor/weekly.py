@@ -6,31 +6,31 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from harness import calls
-from harness.compare import Verdict
-from harness.config import Config
+from harness.analysis.compare import Verdict
+from harness.core.formatting import plural
 from harness.monitor import sheets, signals, verdicts, weeks, words
 from harness.monitor.kinds import labels_of
 from harness.monitor.signals import Signal, Standing, Watch
-from harness.report import findings
-from harness.report.findings import Finding
-from harness.report.text import plural
-from harness.store import Store
+from harness.project.config import Config
+from harness.report import model_findings
+from harness.report.model_findings import Finding
+from harness.store import traffic
+from harness.store.runs import Store
 
 STALE_DAYS = 14
 """A review whose week ended longer ago says nothing of this week."""
 
-_OF_SIGNALS = {Standing.WORSE: findings.Standing.FAILED, Standing.CHANGED: findings.Standing.UNDECIDED}
+_OF_SIGNALS = {Standing.WORSE: model_findings.Standing.FAILED, Standing.CHANGED: model_findings.Standing.UNDECIDED}
 _OF_VERDICTS = {
-    Verdict.REGRESSED: findings.Standing.FAILED,
-    Verdict.OK: findings.Standing.PASSED,
-    Verdict.IMPROVED: findings.Standing.PASSED,
+    Verdict.REGRESSED: model_findings.Standing.FAILED,
+    Verdict.OK: model_findings.Standing.PASSED,
+    Verdict.IMPROVED: model_findings.Standing.PASSED,
 }
 
 
 def found_in(found: Config, store: Store, day: date) -> list[Finding]:
     """The findings of the newest whole week before `day`; raises `StoreError`."""
-    tasks = calls.tasks(store)
+    tasks = traffic.tasks(store)
     if not tasks:
         return []
     week = weeks.monday(day) - timedelta(weeks=1)
@@ -47,12 +47,12 @@ def _of_watch(watch: Watch) -> Iterator[Finding]:
         if not n:
             silent = task in watch.silent
             text = f"{task} in production: no calls in {named}" + (f": {words.SILENT}" if silent else "")
-            yield Finding(findings.Standing.UNDECIDED if silent else findings.Standing.NOTED, text)
+            yield Finding(model_findings.Standing.UNDECIDED if silent else model_findings.Standing.NOTED, text)
             continue
         if not (told := by_task.get(task, [])) or any(s.standing is Standing.TOO_EARLY for s in told):
             why = words.too_early(watch, task)
             yield Finding(
-                findings.Standing.NOTED, f"{task} in production: {plural(n, 'call')} in {named}; too early: {why}"
+                model_findings.Standing.NOTED, f"{task} in production: {plural(n, 'call')} in {named}; too early: {why}"
             )
             continue
         alarms = [s for s in told if s.standing in _OF_SIGNALS]
@@ -62,26 +62,30 @@ def _of_watch(watch: Watch) -> Iterator[Finding]:
         if not alarms:
             steady = ", ".join(s.name for s in told)
             text = f"{task} in production: steady in {named}, {plural(n, 'call')}: {steady}"
-            yield Finding(findings.Standing.PASSED, text)
+            yield Finding(model_findings.Standing.PASSED, text)
 
 
 def _of_review(found: Config, store: Store, day: date) -> Iterator[Finding]:
     names = [name for name in sheets.reviewed(store) if sheets.load(store, name).since[:10] <= day.isoformat()]
     if not names:
         text = "production: no reply was reviewed yet: `harness sample` draws some"
-        yield Finding(findings.Standing.NOTED, text)
+        yield Finding(model_findings.Standing.NOTED, text)
         return
     newest = verdicts.review(found, store, names[0])
     over = date.fromisoformat(newest.sheet.until[:10])  # the day after the last
     stale = (day - over).days > STALE_DAYS
     for cell in newest.cells:
-        standing = _OF_VERDICTS.get(cell.verdict, findings.Standing.NOTED) if cell.verdict else findings.Standing.NOTED
+        standing = (
+            _OF_VERDICTS.get(cell.verdict, model_findings.Standing.NOTED)
+            if cell.verdict
+            else model_findings.Standing.NOTED
+        )
         if cell.verdict is Verdict.INCONCLUSIVE and cell.lower:
-            standing = findings.Standing.UNDECIDED  # the next review decides
+            standing = model_findings.Standing.UNDECIDED  # the next review decides
         said = f"{cell.verdict.value}, {words.cell(cell)}" if cell.verdict else words.cell(cell)
         text = f"{cell.task} {cell.cell} in production: review {names[0]}: {said}"
         if stale:
             ended = f"that week ended on {weeks.last_day(newest.sheet.until)}"
-            yield Finding(findings.Standing.NOTED, f"{text}; {ended}: `harness sample` draws a new one")
+            yield Finding(model_findings.Standing.NOTED, f"{text}; {ended}: `harness sample` draws a new one")
         else:
             yield Finding(standing, text)

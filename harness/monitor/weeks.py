@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from harness.calls import Call
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.store.traffic import Call
 
 NO_ANSWER = "no clear answer"
 """Counted as a label of its own: a reply of which no value could be read."""

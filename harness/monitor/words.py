@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
-from harness.compare import Verdict
+from harness.analysis.compare import Verdict
+from harness.analysis.stats import Rate
+from harness.analysis.stats.wording import rate_text
+from harness.core.formatting import NOTHING, number, plural
 from harness.monitor import weeks
 from harness.monitor.signals import FEWEST as FEWEST_WEEKS
 from harness.monitor.signals import Signal, Standing, Watch
 from harness.monitor.verdicts import FEWEST, Agreement, CellReview, Review
-from harness.report.compared import p_equals, p_text, points
-from harness.report.text import NOTHING, number, plural, rate_text
-from harness.stats import Rate
+from harness.report.comparison_text import p_equals, p_text, points
 
 SILENT = "is the router's log still written?"
 """Asked where calls have ceased."""

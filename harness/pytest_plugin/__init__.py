@@ -1,4 +1,7 @@
-"""`pytest evals/`: one test per gate of each cell, and fixtures for tests of one's own.
+"""`pytest evals/`: one test per gate of each cell, and the fixtures.
+
+May import everything but cli.
+Never here: logic that the command line also needs.
 
 Loaded by pytest in every project where this package is installed, so nothing is imported until an eval is collected.
 A run is made once and shared among the tests, also among the workers of `pytest -n`.
@@ -67,7 +70,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """All workers of one session share its name."""
     if paths := config.getoption("--eval-report"):
-        from harness.errors import HarnessError
+        from harness.core.errors import HarnessError
         from harness.report import check_path
 
         try:

@@ -10,7 +10,7 @@ import pytest
 from harness.pytest_plugin._runs import RUN_PROPERTY, project, shared_run
 
 if TYPE_CHECKING:
-    from harness.compare import Comparison
+    from harness.analysis.compare import Comparison
     from harness.report import CellReport
 
 
@@ -45,14 +45,15 @@ def compare_to_baseline(request: pytest.FixtureRequest) -> Callable[[CellReport]
     """
 
     def compared(cell: CellReport) -> Comparison:
-        from harness import evals, judging
-        from harness.compare import side
-        from harness.types import Run
+        from harness.analysis.compare import side
+        from harness.core.types import Run
+        from harness.project import evals
+        from harness.runner import gate_checks
 
         with project(request.path) as (found, _, _planned):
             (definition,) = evals.find(found.root, [cell.manifest.eval])
             own = side(Run(cell.manifest, cell.results))
-            comparison = judging.to_baseline(found.root, own, definition.gates.max_regression)
+            comparison = gate_checks.to_baseline(found.root, own, definition.gates.max_regression)
         if comparison is None:
             pytest.fail(f"{own.eval} {own.cell} has no baseline: `harness baseline save {own.eval}`", pytrace=False)
         return comparison

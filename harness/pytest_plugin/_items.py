@@ -12,8 +12,8 @@ import pytest
 from harness.pytest_plugin._runs import RUN_PROPERTY, UPDATE_PROPERTY, GateFailed, project, shared_run
 
 if TYPE_CHECKING:
-    from harness.plan import Cell
-    from harness.types import Run
+    from harness.core.types import Run
+    from harness.runner.plan import Cell
 
 UPDATE = "update-baseline"
 SHOWN_CASES = 5
@@ -24,13 +24,13 @@ class EvalFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """A test per gate and cell. Asks no model: what is wrong with the files shows here."""
-        from harness import judging
-        from harness.errors import HarnessError
+        from harness.core.errors import HarnessError
+        from harness.runner import gate_checks
 
         try:
             with project(self.path) as (found, _, planned):
                 cells = planned(self.config, [str(self.path)])
-                wanted: list[tuple[Cell, list[str]]] = [(cell, judging.wanted(found, cell)) for cell in cells]
+                wanted: list[tuple[Cell, list[str]]] = [(cell, gate_checks.wanted(found, cell)) for cell in cells]
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
         update = self.config.getoption("--update-baselines")
@@ -39,7 +39,7 @@ class EvalFile(pytest.File):
             if (
                 update and cell.is_own and cell.limit is None
             ):  # and nothing is judged by a file that is just being rewritten
-                of_cell = [UPDATE, *(name for name in names if name not in judging.BY_BASELINE)]
+                of_cell = [UPDATE, *(name for name in names if name not in gate_checks.BY_BASELINE)]
             sample = cell.limit is not None
             for gate in [None, *of_cell] if sample else of_cell or [None]:
                 item = GateItem.from_parent(self, name=f"{cell.name}[{gate or 'answers'}]", cell=cell, gate=gate)
@@ -60,8 +60,9 @@ class GateItem(pytest.Item):
 
     def runtest(self) -> None:
         """Make the run, or find it made, and judge."""
-        from harness import gates, judging
-        from harness.metrics.summary import summarize
+        from harness.analysis import gates
+        from harness.analysis.metrics.summary import summarize
+        from harness.runner import gate_checks
 
         run = shared_run(self.config, self.path, self.cell)
         self.user_properties.append((RUN_PROPERTY, run.manifest.run_id))
@@ -77,8 +78,8 @@ class GateItem(pytest.Item):
                 raise GateFailed(msg)
             return
         with project(self.path) as (found, store, _):
-            result = judging.judge(self.gate, self.cell, judging.evidence(found, store, self.cell, run))
-        if self.gate == judging.BASELINE and result.verdict is gates.Verdict.UNDECIDED and not summary.n_errors:
+            result = gate_checks.judge(self.gate, self.cell, gate_checks.evidence(found, store, self.cell, run))
+        if self.gate == gate_checks.BASELINE and result.verdict is gates.Verdict.UNDECIDED and not summary.n_errors:
             pytest.skip(f"nothing proven: {result.message}")
         if result.verdict is not gates.Verdict.PASSED:
             raise GateFailed("\n".join([result.message, *_examples(run)]))
@@ -96,7 +97,7 @@ class GateItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """A verdict or a user's mistake is told in its own words, without a traceback."""
-        from harness.errors import HarnessError
+        from harness.core.errors import HarnessError
 
         if isinstance(excinfo.value, GateFailed | HarnessError):
             return str(excinfo.value)
@@ -109,16 +110,16 @@ class GateItem(pytest.Item):
 
 def _update_baseline(start: Path, run: Run) -> str:
     """Save the run as the baseline of its cell, and say what that changes."""
-    from harness import judging
-    from harness.compare import side
+    from harness.analysis.compare import side
+    from harness.runner import gate_checks
 
     with project(start) as (found, _, _planned):
-        return judging.renew(found.root, side(run))
+        return gate_checks.renew(found.root, side(run))
 
 
 def _examples(run: Run) -> list[str]:
     """Some cases that production code would get wrong."""
-    from harness.report.text import visible
+    from harness.core.formatting import visible
 
     wrong = [r for r in run.results if r.score is not None and not r.score.strict]
     lines = [

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from harness.config import Config
-    from harness.engine import Outcome
-    from harness.plan import Cell
-    from harness.store import Store
-    from harness.types import Run
+    from harness.core.types import Run
+    from harness.project.config import Config
+    from harness.runner.engine import Outcome
+    from harness.runner.plan import Cell
+    from harness.store.runs import Store
 
 RUN_PROPERTY = "harness_run"
 UPDATE_PROPERTY = "harness_baseline"
@@ -38,8 +38,8 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
     from filelock import FileLock
 
     from harness import api
-    from harness.errors import Interrupted
-    from harness.listener import Listener
+    from harness.core.errors import Interrupted
+    from harness.runner.events import Listener
 
     with project(start) as (found, store, _):
         folder = Path(gettempdir()) / f"harness-pytest-{config.stash[SESSION]}"

@@ -1,6 +1,9 @@
-"""Saved runs in, one file out: HTML, JSON, JSONL, CSV or Markdown. Everything is rebuilt from runs; no model is asked.
+"""Turn saved runs and computed figures into one file: HTML, Markdown, JSON, CSV.
 
-    report = build(runs)                    every figure, computed once (data.py)
+May import analysis, backends (types only) and everything below them.
+Never here: model calls, statistics.
+
+report = build(runs)                    every figure, computed once (data.py)
     write(report, Path("report.html"))      the ending picks the format, one file each in formats/
 
 A section of the page is one file in sections/ and one template of the same name in templates/.
@@ -8,10 +11,10 @@ A section of the page is one file in sections/ and one template of the same name
 
 from __future__ import annotations
 
-from harness.report.asked import Asked, asked_by
-from harness.report.data import CellReport, EvalReport, JoinedCase, Report, build
-from harness.report.output import check_path, endings, write
-from harness.report.rows import COLUMNS, rows
+from harness.report.case_rows import COLUMNS, rows
+from harness.report.model import CellReport, EvalReport, JoinedCase, Report, build
+from harness.report.questions import Asked, asked_by
+from harness.report.write import check_path, endings, write
 
 __all__ = [
     "COLUMNS",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.report.text import dollars, visible
+from harness.core.formatting import dollars, visible
 
 # Drawn in these, replaced by the page's own: matplotlib knows no CSS variable.
 _INK, _RULE, _HOLLOW = "#010101", "#020202", "#070707"

@@ -4,33 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
-from harness.report.formats.md import OURS, inert
-from harness.report.text import visible
+from harness.core.formatting import visible
+from harness.core.markdown import OURS, inert
+from harness.report.model_findings import Finding, Standing
 
 _PLAIN = OURS + "-"
 """A hyphen within a line, as in a date, is no list, rule or heading."""
 SUMMARY_BYTES = 1_000_000
 """What GitHub takes as a step summary is 1 MiB; more is refused as a whole."""
-
-
-class Standing(StrEnum):
-    """FAILED and PASSED are proven, UNDECIDED is a question that must be answered, NOTED is only worth a line."""
-
-    FAILED = "failed"
-    UNDECIDED = "undecided"
-    PASSED = "passed"
-    NOTED = "noted"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One of them. `text` begins with the eval and the cell, and is the whole story on one line."""
-
-    standing: Standing
-    text: str
 
 
 def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:

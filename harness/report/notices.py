@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.report.data import CellReport, EvalReport
-from harness.report.text import listed, plural, rate_text
+from harness.analysis.stats.wording import rate_text
+from harness.core.formatting import listed, plural
+from harness.report.model import CellReport, EvalReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.cost import Spent, charged, spent
-from harness.report import compared
-from harness.report.data import CellReport, EvalReport, Report
+from harness.analysis.costs.spend import Spent, charged, spent
+from harness.analysis.stats.wording import rate_text
+from harness.core.formatting import NOTHING, dollars, number, plural, seconds, visible
+from harness.report import comparison_text
+from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
-from harness.report.text import NOTHING, dollars, number, plural, rate_text, seconds, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from harness.report.columns import Columns
+    from harness.report.terminal_table import Columns
 
 _TOP_VIOLATIONS = 4
 
@@ -45,8 +46,8 @@ def _answers(e: EvalReport) -> list[RenderableType]:
     found = e.answers
     lines = [
         Text.assemble(
-            (c.verdict.value, f"bold {COLOURS[compared.standing(c.verdict)]}"),
-            f"  {visible(compared.title(c))}: {visible(c.reason)}",
+            (c.verdict.value, f"bold {COLOURS[comparison_text.standing(c.verdict)]}"),
+            f"  {visible(comparison_text.title(c))}: {visible(c.reason)}",
         )
         for c in found.comparisons
     ]
@@ -85,7 +86,7 @@ def _cost(of: Spent) -> str:
 def _rates(e: EvalReport) -> Columns:
     from rich.text import Text
 
-    from harness.report.columns import Columns
+    from harness.report.terminal_table import Columns
 
     table = Columns("cell", "strict", "compliance", "lenient", "n", "errors", "p50", names=["cell"])
     for cell in e.cells:
@@ -105,7 +106,7 @@ def _rates(e: EvalReport) -> Columns:
 def _violations(e: EvalReport) -> Columns:
     from rich.text import Text
 
-    from harness.report.columns import Columns
+    from harness.report.terminal_table import Columns
 
     table = Columns("cell", "violations", names=["cell", "violations"], show_header=False)
     for cell in e.cells:

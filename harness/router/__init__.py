@@ -1,6 +1,9 @@
-"""Routes a team's calls to the backend that each task has been moved to, and to the next one where that fails.
+"""Route production calls to backends, with fallback, and log them.
 
-    async with ModelRouter.from_file("routing.toml") as router:
+May import report, tasks and everything below them.
+Never here: evaluation, gates.
+
+async with ModelRouter.from_file("routing.toml") as router:
         reply = await router.chat.completions.create(task="ticket_triage", messages=[…])   # as the OpenAI SDK's
         answer = await router.ask("ticket_triage", text="I was charged twice")             # prompt and contract too
 

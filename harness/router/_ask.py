@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import ConfigError
-from harness.evals import Eval
-from harness.prompts import Library, Prompt
+from harness.core.errors import ConfigError
+from harness.core.toml import at
+from harness.core.types import JSON, NOTHING, CallError, Case, Reading, Request, Response
+from harness.project.evals import Eval
+from harness.project.prompts import Library, Prompt
 from harness.router._chain import Chain
 from harness.router._faults import Failed
 from harness.router._member import Member
 from harness.tasks import task_of
-from harness.toml import at
-from harness.types import JSON, NOTHING, CallError, Case, Reading, Request, Response
 
 AGAIN_TEMPERATURE = 0.5
 """Asked once more at temperature 0 a model would say the same."""

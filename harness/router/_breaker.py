@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.types import CallError
+from harness.core.types import CallError
 
 COUNTED = frozenset({"connection", "timeout", "server", "bad_reply", "refused"})
 """Kinds of failures that speak of the backend. A long prompt, a broken contract, a 429 are no reason to leave it."""

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
-from harness.cost import MAY_BE_BILLED
-from harness.errors import AllBackendsFailed, BackendError
+from harness.analysis.costs.spend import MAY_BE_BILLED
+from harness.core.errors import AllBackendsFailed, BackendError
+from harness.core.types import CallError
+from harness.project.routing import TaskRoute
 from harness.router._breaker import COUNTED
 from harness.router._faults import Failed
 from harness.router._member import Member
-from harness.routing import TaskRoute
-from harness.types import CallError
 
 _log = logging.getLogger("harness.router")
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from openai.types.chat import ChatCompletion
 
-from harness.ids import now
+from harness.core.ids import now
+from harness.core.types import CallError
 from harness.router._chain import Chain
 from harness.router._faults import SDK_ERRORS, Failed, fault, tokens, unusable, unusable_chunk
 from harness.router._member import Member
 from harness.router._service import Service
 from harness.router._stream import RoutedStream
-from harness.types import CallError
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessageParam

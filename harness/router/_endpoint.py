@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, cast
 import openai
 import openai.resources.chat  # which the SDK would import in the midst of the first call
 
-from harness.backends import Backend, _sdk, vllm
-from harness.backends import ollama as ollama_backend
-from harness.backends import openai as openai_backend
-from harness.backends._http import passwords
-from harness.config import BackendConfig
+from harness.backends import Backend
+from harness.backends.http import openai_sdk
+from harness.backends.http.errors import passwords
+from harness.backends.providers import ollama as ollama_backend
+from harness.backends.providers import openai as openai_backend
+from harness.backends.providers import vllm
+from harness.project.config import BackendConfig
 
 if TYPE_CHECKING:
-    from harness.backends.llamacpp import LlamaCppBackend
-    from harness.backends.ollama import OllamaBackend
+    from harness.backends.providers.llamacpp import LlamaCppBackend
+    from harness.backends.providers.ollama import OllamaBackend
 
 _LIMITS = ("max_tokens", "max_completion_tokens")
 
@@ -42,7 +44,7 @@ async def client_of(config: BackendConfig, backend: Backend) -> openai.AsyncOpen
     """The SDK's client for it."""
     if config.provider == "llamacpp":
         return await _embedded(config, cast("LlamaCppBackend", backend))
-    return _sdk.client(_address(config, backend), key_of(config) or "none", config.timeout_s)
+    return openai_sdk.client(_address(config, backend), key_of(config) or "none", config.timeout_s)
 
 
 def _address(config: BackendConfig, backend: Backend) -> str | None:
@@ -56,9 +58,9 @@ def _address(config: BackendConfig, backend: Backend) -> str | None:
 
 async def _embedded(config: BackendConfig, backend: LlamaCppBackend) -> openai.AsyncOpenAI:
     """The engine in this process; a probe has loaded it before."""
-    from harness.backends.llamacpp import LOOPBACK_KEY
+    from harness.backends.providers.llamacpp import LOOPBACK_KEY
 
-    return _sdk.client(await backend.address(), LOOPBACK_KEY, config.timeout_s, proxies=False)
+    return openai_sdk.client(await backend.address(), LOOPBACK_KEY, config.timeout_s, proxies=False)
 
 
 class Dialect:

@@ -9,11 +9,11 @@ import openai
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
 from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
 
-from harness.backends._http import failed_status, said
-from harness.backends._replies import count
-from harness.backends._sdk import HTTP_ERROR, TIME_OUT
-from harness.backends._transport import TooLargeError
-from harness.types import CallError
+from harness.backends.http.errors import failed_status, said
+from harness.backends.http.openai_sdk import HTTP_ERROR, TIME_OUT
+from harness.backends.http.transport import TooLargeError
+from harness.backends.openai_responses import count
+from harness.core.types import CallError
 
 SDK_ERRORS = (
     openai.OpenAIError,

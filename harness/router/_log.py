@@ -16,14 +16,14 @@ from datetime import timedelta
 from time import monotonic
 from typing import cast
 
-from harness import calls
-from harness.backends._http import without
-from harness.calls import Call
-from harness.config import Config, LogConfig
-from harness.errors import ConfigError, StoreError
-from harness.ids import now
-from harness.store import Store, open_store
-from harness.types import JSON
+from harness.backends.http.errors import without
+from harness.core.errors import ConfigError, StoreError
+from harness.core.ids import now
+from harness.core.types import JSON
+from harness.project.config import Config, LogConfig
+from harness.store import traffic
+from harness.store.runs import Store, open_store
+from harness.store.traffic import Call
 
 _log = logging.getLogger("harness.router")
 
@@ -111,7 +111,7 @@ class Log:
         wait_s = FIRST_WAIT_S
         while True:
             try:
-                calls.append(self._opened(), batch)
+                traffic.append(self._opened(), batch)
             except StoreError as error:
                 if wait_s == FIRST_WAIT_S:
                     _log.warning("log of routed calls: %s", error)
@@ -146,7 +146,7 @@ class Log:
             return
         self._pruned_at = monotonic()
         try:
-            calls.prune(self._opened(), now(-timedelta(days=self._config.keep_days)))
+            traffic.prune(self._opened(), now(-timedelta(days=self._config.keep_days)))
         except StoreError as error:
             _log.warning("log of routed calls: old rows are not removed: %s", error)
 

@@ -8,14 +8,14 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harness import cost
 from harness.backends import Backend
-from harness.config import BackendConfig, Config
-from harness.errors import HarnessError
+from harness.core.errors import HarnessError
+from harness.core.types import CallError, Message, ModelInfo, Request, Sampling
+from harness.project import pricing
+from harness.project.config import BackendConfig, Config
+from harness.project.routing import Routing
 from harness.router._breaker import COUNTED, Breaker
 from harness.router._endpoint import Dialect, client_of, secrets_of
-from harness.routing import Routing
-from harness.types import CallError, Message, ModelInfo, Request, Sampling
 
 if TYPE_CHECKING:
     import openai
@@ -44,8 +44,8 @@ class Member:
         self.closed = False
         self._probe = routing.probe
         self._embeds = embeds
-        self._price = cost.price_of(config, self.config)
-        self._free = self._price is None and cost.is_local(config, self.config)
+        self._price = pricing.price_of(config, self.config)
+        self._free = self._price is None and pricing.is_local(config, self.config)
         self._info: ModelInfo | None = None
         self._prints: dict[str, str] = {}
         self._client: openai.AsyncOpenAI | None = None
@@ -71,7 +71,7 @@ class Member:
             return 0.0
         if self._price is None or prompt_tokens is None:
             return None
-        return cost.usd(self._price, prompt_tokens, completion_tokens or 0)
+        return pricing.usd(self._price, prompt_tokens, completion_tokens or 0)
 
     def at_most_usd(self, chars: int, max_tokens: int) -> float:
         """What a call may cost, by the size of its prompt; nothing where there is no price."""

@@ -7,14 +7,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness import backends, config, routing
-from harness.config import BackendConfig
-from harness.ids import now
+from harness import backends
+from harness.core.ids import now
+from harness.core.types import JSON
+from harness.project import config, routing
+from harness.project.config import BackendConfig
 from harness.router._ask import Answer, Question
 from harness.router._chat import Chat
 from harness.router._member import Connect
 from harness.router._service import Service
-from harness.types import JSON
 
 
 def _connect(backend: BackendConfig) -> backends.Backend:

@@ -6,17 +6,17 @@ import asyncio
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness import evals
-from harness.calls import Call
-from harness.config import Config
-from harness.errors import AllBackendsFailed, ConfigError, HarnessError
-from harness.prompts import Library
+from harness.core.errors import AllBackendsFailed, ConfigError, HarnessError
+from harness.core.toml import at, hint
+from harness.project import evals
+from harness.project.config import Config
+from harness.project.prompts import Library
+from harness.project.routing import Routing
 from harness.router._ask import Work
 from harness.router._chain import Chain, Job
 from harness.router._log import Log, redactor
 from harness.router._member import Connect, Member
-from harness.routing import Routing
-from harness.toml import at, hint
+from harness.store.traffic import Call
 
 T = TypeVar("T")
 

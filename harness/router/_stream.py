@@ -11,10 +11,10 @@ from typing import Any, Self
 from openai import AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
-from harness.errors import BackendError
+from harness.core.errors import BackendError
+from harness.core.types import CallError
 from harness.router._faults import SDK_ERRORS, fault, unusable_chunk
 from harness.router._member import Member
-from harness.types import CallError
 
 _log = logging.getLogger("harness.router")
 

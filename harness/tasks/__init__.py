@@ -1,4 +1,8 @@
-"""Kinds of work. One kind, one file: its contract, how it is scored, what it is measured by."""
+"""Kinds of work: how a task builds requests, reads replies and scores them. One file per kind.
+
+May import backends, analysis and everything below them.
+Never here: model calls, files of a report.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from harness.contracts import Contract
-from harness.errors import ConfigError
-from harness.evals import Eval
-from harness.toml import at, hint, parse
-from harness.types import JSON, NOTHING, Case, Constraint, Reading, Response, Result, Sampling, Score
+from harness.core.errors import ConfigError
+from harness.core.toml import at, hint, parse
+from harness.core.types import JSON, NOTHING, Case, Constraint, Reading, Response, Result, Sampling, Score
+from harness.project.evals import Eval
 
 
 class Task(ABC):

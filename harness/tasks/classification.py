@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from harness.contracts.label import LabelContract
+from harness.contracts.label.contract import LabelContract
+from harness.core.toml import Names, Strict, hint
+from harness.core.types import Case, Constraint, Reading, Sampling, Score
 from harness.tasks import Task
-from harness.toml import Names, Strict, hint
-from harness.types import Case, Constraint, Reading, Sampling, Score
 
 
 class Options(Strict):

@@ -16,13 +16,13 @@ from typing import Any
 
 from pydantic import Field
 
+from harness.analysis.metrics.embedding import Found, Similarity, hit, measures, search
 from harness.contracts.vector import VectorContract, broken
-from harness.errors import DatasetError
-from harness.metrics.embedding import Found, Similarity, hit, measures, search
-from harness.sources import Card, rows
+from harness.core.errors import DatasetError
+from harness.core.toml import Name, Strict
+from harness.core.types import JSON, Case, Reading, Result, Sampling, Score
+from harness.project.dataset_sources import Card, rows
 from harness.tasks import Task
-from harness.toml import Name, Strict
-from harness.types import JSON, Case, Reading, Result, Sampling, Score
 
 KEYS = ("id", "title", "text")
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.contracts.json import JsonContract
-from harness.errors import ConfigError
-from harness.metrics.values import equal
-from harness.reading import json_contract
+from harness.analysis.metrics.values import equal
+from harness.contracts.json.contract import JsonContract
+from harness.contracts.read import json_contract
+from harness.core.errors import ConfigError
+from harness.core.toml import Name, Strict
+from harness.core.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
 from harness.tasks import Task
-from harness.toml import Name, Strict
-from harness.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
 
 
 class Options(Strict):

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from harness.contracts.json import JsonContract
-from harness.contracts.label import LabelContract
+from harness.contracts.json.contract import JsonContract
+from harness.contracts.label.contract import LabelContract
+from harness.core.toml import Name, Names, Strict, hint
+from harness.core.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
 from harness.tasks import Task
-from harness.toml import Name, Names, Strict, hint
-from harness.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
 
 ReplyKind = Literal["label", "scores"]
 

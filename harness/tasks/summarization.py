@@ -9,12 +9,12 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from harness.contracts._text_measure import words
-from harness.contracts.text import Span, TextContract
-from harness.metrics.summarization import find, measures, phrasings
+from harness.analysis.metrics.summarization import find, measures, phrasings
+from harness.contracts.text.contract import Span, TextContract
+from harness.contracts.text.length import words
+from harness.core.toml import Names, Strict
+from harness.core.types import JSON, Case, Reading, Sampling, Score
 from harness.tasks import Task
-from harness.toml import Names, Strict
-from harness.types import JSON, Case, Reading, Sampling, Score
 
 _KEYS = frozenset({"summary", "facts", "must_not"})
 Count = int | None

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.contracts.tools import Calls, ToolContract, as_schema
-from harness.errors import ConfigError
-from harness.metrics.calls import matcher, same
-from harness.metrics.tool_calling import measures
+from harness.analysis.metrics.calls import matcher, same
+from harness.analysis.metrics.tool_calling import measures
+from harness.contracts.tools.contract import Calls, ToolContract, as_schema
+from harness.core.errors import ConfigError
+from harness.core.toml import Name, Strict, hint
+from harness.core.types import JSON, Case, Constraint, Reading, Sampling, Score
 from harness.tasks import Task
-from harness.toml import Name, Strict, hint
-from harness.types import JSON, Case, Constraint, Reading, Sampling, Score
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What the OpenAI protocol lets a function be called."""

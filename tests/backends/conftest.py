@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
-from harness.backends import openai
-from harness.backends._sdk import Sdk
-from harness.backends._transport import Transport
-from harness.config import BackendConfig
+from harness.backends.http.openai_sdk import Sdk
+from harness.backends.http.transport import Transport
+from harness.backends.providers import openai
+from harness.project.config import BackendConfig
 
 from ..support.servers import skip_certificates
 

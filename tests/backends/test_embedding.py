@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from harness.backends._http import MAX_REPLY_CHARS, checked_size
-from harness.backends._pooling import pooling
-from harness.errors import BackendError
-from harness.types import Response
+from harness.backends.http.errors import MAX_REPLY_CHARS, checked_size
+from harness.backends.local.gguf import pooling
+from harness.core.errors import BackendError
+from harness.core.types import Response
 
-from ..support.asking import ask, configured, request
+from ..support.backend_calls import ask, configured, request
 from ..support.servers import MODEL, Fake, FakeOllama, FakeOpenAI, Reply, closing, embed, embedding, error, letters
 from .test_llamacpp import MODEL_FILE, embedded, llama_server, with_model
 

@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from harness import backends, gguf, models
-from harness.backends import llamacpp
-from harness.backends.llamacpp import LlamaCppBackend
-from harness.errors import BackendError
-from harness.types import Response
+from harness import backends
+from harness.backends.local import gguf, models
+from harness.backends.providers import llamacpp
+from harness.backends.providers.llamacpp import LlamaCppBackend
+from harness.core.errors import BackendError
+from harness.core.types import Response
 
-from ..support.asking import ask, configured, identify, request
+from ..support.backend_calls import ask, configured, identify, request
 
 NAME = "smollm2-135m-instruct"
 MODEL_FILE = models.cached_path(NAME)

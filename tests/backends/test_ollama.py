@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from harness import backends
-from harness.errors import BackendError, BackendUnavailable
-from harness.types import CallError, Response
+from harness.core.errors import BackendError, BackendUnavailable
+from harness.core.types import CallError, Response
 
-from ..support.asking import ask, configured, identify, request
+from ..support.backend_calls import ask, configured, identify, request
 from ..support.servers import DIGEST, MODEL, FakeOllama, Reply, chat, closing
 
 SECOND = 1_000_000_000

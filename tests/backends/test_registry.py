@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import backends, config
+from harness import backends
 from harness.backends import Backend
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.project import config
 
-from ..support.asking import configured
+from ..support.backend_calls import configured
 
 
 def checked(tmp_path: Path, *lines: str, provider: str = "openai") -> None:
@@ -20,7 +21,7 @@ def checked(tmp_path: Path, *lines: str, provider: str = "openai") -> None:
 
 
 def test_every_file_of_the_folder_is_a_provider() -> None:
-    assert backends.providers() == ["llamacpp", "ollama", "openai", "replay", "vllm"]
+    assert backends.provider_names() == ["llamacpp", "ollama", "openai", "replay", "vllm"]
 
 
 @pytest.mark.parametrize("provider", ["llamacpp", "ollama", "openai", "vllm"])

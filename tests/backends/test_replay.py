@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from harness.config import BackendConfig
-from harness.errors import StoreError
-from harness.store import Store, open_store
-from harness.types import Constraint, Response, Run
+from harness.core.errors import StoreError
+from harness.core.types import Constraint, Response, Run
+from harness.project.config import BackendConfig
+from harness.store.runs import Store, open_store
 
-from ..support.asking import ask, request
+from ..support.backend_calls import ask, request
 from ..support.project import LOCAL, Project
 from ..support.running import cells_of, config_of, execute
 from ..support.servers import Asked, FakeOpenAI, Reply, closing, error

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from harness.backends._lean import Lean
-from harness.backends.openai import OpenAIBackend
-from harness.types import CallError, Response
+from harness.backends.http.client import Lean
+from harness.backends.providers.openai import OpenAIBackend
+from harness.core.types import CallError, Response
 
-from ..support.asking import ask, configured, request
+from ..support.backend_calls import ask, configured, request
 from ..support.wire import Wire, read_request, reply, wire
 
 READ_CERTIFICATES = ssl.SSLContext.load_verify_locations

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BackendError
-from harness.types import Response
+from harness.core.errors import BackendError
+from harness.core.types import Response
 
-from ..support.asking import ask, configured, request
+from ..support.backend_calls import ask, configured, request
 from ..support.servers import Fake, FakeOllama, FakeOpenAI, Reply, chat, closing, completion, tool_call
 from .test_llamacpp import MODEL_FILE, embedded
 

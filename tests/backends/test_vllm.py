@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness import backends
-from harness.errors import BackendUnavailable
+from harness.core.errors import BackendUnavailable
 
-from ..support.asking import ask, configured, identify
+from ..support.backend_calls import ask, configured, identify
 from ..support.servers import MODEL, FakeOpenAI, Reply, closing
 
 
@@ -27,7 +27,7 @@ def test_a_server_without_a_version_is_no_obstacle(reply: Reply) -> None:
 
 
 def test_a_version_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.backends.openai.SIDE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("harness.backends.providers.openai.SIDE_TIMEOUT_S", 0.1)
     with closing(FakeOpenAI()) as server:
         server.page("/version", Reply(delay_s=2.0, json={"version": "0.11.0"}))
         assert identify(configured("vllm", server.base_url)).engine_version == ""

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from harness.contracts.codes import VIOLATIONS
-from harness.contracts.json import JsonContract
-from harness.types import Response
+from harness.contracts.json.contract import JsonContract
+from harness.contracts.violations import VIOLATIONS
+from harness.core.types import Response
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contracts.json import JsonContract
-from harness.types import Response
+from harness.contracts.json.contract import JsonContract
+from harness.core.types import Response
 
 SCHEMA = {
     "type": "object",

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.contracts.codes import VIOLATIONS
-from harness.contracts.label import LabelContract
-from harness.types import Response
+from harness.contracts.label.contract import LabelContract
+from harness.contracts.violations import VIOLATIONS
+from harness.core.types import Response
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

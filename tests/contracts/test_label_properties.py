@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from harness.contracts.label import LabelContract
-from harness.types import Response
+from harness.contracts.label.contract import LabelContract
+from harness.core.types import Response
 
 WORDS = st.sampled_from(
     [

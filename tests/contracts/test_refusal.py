@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contracts._refusal import is_refusal
-from harness.contracts.label import LabelContract
-from harness.types import Response
+from harness.contracts.label.contract import LabelContract
+from harness.core.types import Response
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.contracts._text_language import is_other
-from harness.contracts._text_measure import paragraphs, sentences, words
-from harness.contracts.codes import VIOLATIONS
-from harness.contracts.text import Span, TextContract
-from harness.types import Response
+from harness.contracts.text.contract import Span, TextContract
+from harness.contracts.text.language import is_other
+from harness.contracts.text.length import paragraphs, sentences, words
+from harness.contracts.violations import VIOLATIONS
+from harness.core.types import Response
 
 TEXT = "A bad config push broke 14% of logins on api-eu-2 for 35 minutes. It was rolled back at 09:47 UTC."
 PLAIN = TextContract(words=Span(5, 60), language="en")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contracts.text import Span, TextContract
-from harness.types import Response
+from harness.contracts.text.contract import Span, TextContract
+from harness.core.types import Response
 
 CONTRACTS = [
     TextContract(),

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.contracts.codes import VIOLATIONS
-from harness.contracts.tools import ToolContract
-from harness.types import Response
+from harness.contracts.tools.contract import ToolContract
+from harness.contracts.violations import VIOLATIONS
+from harness.core.types import Response
 
 
 def tool(name: str, required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:

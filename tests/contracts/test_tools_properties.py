@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contracts.tools import ToolContract
-from harness.types import Response
+from harness.contracts.tools.contract import ToolContract
+from harness.core.types import Response
 
 ANY = {"type": ["string", "number", "boolean", "array", "object"]}
 TOOLS = tuple(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.contracts.codes import VIOLATIONS
 from harness.contracts.vector import VectorContract
-from harness.types import Response
+from harness.contracts.violations import VIOLATIONS
+from harness.core.types import Response
 
 HALF = math.sqrt(0.5)
 NUMBERS = st.lists(st.floats(), max_size=6)

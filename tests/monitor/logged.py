@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harness import calls
-from harness.calls import Call
-from harness.store import Store, open_store
+from harness.store import traffic
+from harness.store.runs import Store, open_store
+from harness.store.traffic import Call
 
 from ..support.project import LABELS, Project
 
@@ -65,4 +65,4 @@ def weeks(n: int, per_week: int, *, broken: Sequence[float] = (), seed: int = 1)
 def log(project: Project, logged: Sequence[Call]) -> None:
     """Write calls into the project's store."""
     with opened(project) as store:
-        calls.append(store, logged)
+        traffic.append(store, logged)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
 from harness.monitor import files
 from harness.monitor.sampling import Drawn, Stratum
 from harness.monitor.sheets import UNCLEAR, Item, Label, Sheet

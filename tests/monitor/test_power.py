@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from harness.compare import Question, Verdict
+from harness.analysis.compare import Question, Verdict
+from harness.analysis.stats import rate
+from harness.analysis.stats.unpaired import unpaired
 from harness.monitor.power import reach
-from harness.stats import rate
-from harness.stats.unpaired import unpaired
 
 
 def test_more_labels_see_more() -> None:

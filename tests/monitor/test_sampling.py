@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.calls import Call
 from harness.monitor.sampling import LEAST, Stratum, allocate, arrange, choose, strata, stratum_of
 from harness.monitor.weeks import NO_ANSWER
+from harness.store.traffic import Call
 
 from ..support.project import LABELS
 from .logged import call

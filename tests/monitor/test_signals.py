@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from harness.calls import Call
 from harness.monitor import signals, weeks
 from harness.monitor.signals import Standing, Watch
+from harness.store.traffic import Call
 
 from ..support.project import LABELS
 from .logged import call

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from harness import calls
 from harness.monitor import tallies, weeks
+from harness.store import traffic
 
 from ..support.project import LABELS, Project
 from .logged import at, call, log, opened
@@ -28,10 +28,10 @@ def count(project: Project, labels: dict[str, tuple[str, ...]] = OF) -> weeks.We
 def test_what_is_kept_is_what_would_be_counted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     log(project, logged(4, 30))
     with opened(project) as store:
-        plain = weeks.count(calls.read(store), OF)
+        plain = weeks.count(traffic.read(store), OF)
     first = count(project)
     assert first == plain
-    monkeypatch.setattr(calls, "read", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr(traffic, "read", lambda *_, **__: pytest.fail("read again"))
     assert count(project) == plain
 
 
@@ -46,14 +46,14 @@ def test_a_week_whose_calls_are_forgotten_is_still_known(project: Project) -> No
     log(project, logged(4, 30))
     before = count(project)
     with opened(project) as store:
-        assert calls.prune(store, weeks.stamp(W47)) == 90
+        assert traffic.prune(store, weeks.stamp(W47)) == 90
     assert count(project) == before
 
 
 def left(project: Project, days_ago: float) -> None:
     """The calls that are older are forgotten."""
     with opened(project) as store:
-        assert calls.prune(store, at(days_ago))
+        assert traffic.prune(store, at(days_ago))
 
 
 def test_a_week_half_of_whose_calls_are_forgotten_is_still_known(project: Project) -> None:
@@ -62,7 +62,7 @@ def test_a_week_half_of_whose_calls_are_forgotten_is_still_known(project: Projec
     before = count(project)
     left(project, 6)
     with opened(project) as store:
-        assert 0 < sum(1 for _ in calls.read(store)) < 30
+        assert 0 < sum(1 for _ in traffic.read(store)) < 30
     assert count(project) == before
 
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from harness import baseline
-from harness.compare import CaseOutcome, Side, Verdict
-from harness.errors import ConfigError, StoreError
+from harness.analysis import baseline
+from harness.analysis.compare import CaseOutcome, Side, Verdict
+from harness.core.errors import ConfigError, StoreError
 from harness.monitor import sheets, weeks, words
 from harness.monitor.sheets import UNCLEAR, Item, Label, Sheet, Wanted
 from harness.monitor.verdicts import CellReview, Review, is_right, measure, review

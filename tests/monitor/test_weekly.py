@@ -8,8 +8,8 @@ import pytest
 
 from harness.monitor import sheets, weekly
 from harness.monitor.sheets import Label, Wanted
-from harness.report.findings import Finding, Standing
-from harness.store import open_store
+from harness.report.model_findings import Finding, Standing
+from harness.store.runs import open_store
 
 from ..support.cli import Terminal
 from ..support.project import Project

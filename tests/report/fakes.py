@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from harness.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
+from harness.core.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
 
 LABELS = ("billing", "technical", "general")
 

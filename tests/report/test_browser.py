@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from harness.core.types import Run
 from harness.report import build, write
-from harness.types import Run
 
 from .browser import CHROMIUM, DRIVER, Browser
 from .fakes import fake_case, fake_result, fake_run, small_run

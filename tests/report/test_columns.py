@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from harness.report.columns import Columns, folded
+from harness.report.terminal_table import Columns, folded
 
 WIDTHS = (60, 80, 100, 140)
 

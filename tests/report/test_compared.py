@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from harness.compare import Question, Verdict, compare, side
+from harness.analysis.compare import Question, Verdict, compare, side
+from harness.analysis.stats import paired
+from harness.core.types import Run
 from harness.report import Asked, EvalReport, Report, asked_by, build, write
 from harness.report.formats.html import render
 from harness.report.intervals import scale
 from harness.report.sections import ladder, portability, verdicts
-from harness.stats import paired
-from harness.types import Run
 
 from ..support.project import CONFIG, Project
 from .fakes import fake_case, fake_error, fake_result, small_run
@@ -264,7 +264,7 @@ class TestFormats:
         assert told["portability"]["advice"] == "one prompt"
         assert told["portability"]["transfer"]["head"] == "local@q4"
         assert [step["backend"] for step in told["ladders"][0]["steps"]] == ["fp16", "q4"]
-        documented = sys.modules["harness.report.estimates"].__doc__ or ""
+        documented = sys.modules["harness.report.portability_text"].__doc__ or ""
         keys = {*told["portability"], *told["portability"]["transfer"], *told["ladders"][0]}
         keys |= set(told["ladders"][0]["steps"][1])
         assert {key for key in keys if f'"{key}"' not in documented} == set()

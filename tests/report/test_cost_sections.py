@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.bill import Advice, Advised, Bill, Decision, Line, Reason, usage
-from harness.config import LocalConfig
-from harness.cost import Price
+from harness.analysis.costs.projection import Advice, Advised, Bill, Decision, Line, Reason, usage
+from harness.core.formatting import dollars
+from harness.core.types import Run
+from harness.project.config import LocalConfig
+from harness.project.pricing import Price
 from harness.report import Asked, asked_by, build
 from harness.report.charts import Stack, bill
 from harness.report.formats import html, md
 from harness.report.formats import json as as_json
 from harness.report.sections import advice, cost
 from harness.report.terminal import matrix
-from harness.report.text import dollars
-from harness.types import Run
 
 from ..support.field_report import made
 from ..support.project import CONFIG, Project

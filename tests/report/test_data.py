@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from harness.core.types import Case, Result
 from harness.report import build
-from harness.report.data import outcome
+from harness.report.model import outcome
 from harness.report.notices import notices
-from harness.types import Case, Result
 
 from .fakes import fake_case, fake_error, fake_result, fake_run, small_run
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report.findings import Finding, Standing, commands, counted, markdown, ordered
+from harness.report.findings import commands, counted, markdown, ordered
+from harness.report.model_findings import Finding, Standing
 
 FOUND = (
     Finding(Standing.PASSED, "triage local@q4: strict accuracy 95%"),

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from harness.core.formatting import visible
+from harness.core.types import Run
 from harness.report import COLUMNS, build, rows, write
 from harness.report.formats import md
-from harness.report.text import visible
-from harness.types import Run
 
 from .fakes import fake_case, fake_error, fake_result, fake_run, small_run
 

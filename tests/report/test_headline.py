@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.core.types import Result, Run
 from harness.report import build
 from harness.report.headline import sentences
-from harness.types import Result, Run
 
 from .fakes import fake_case, fake_error, fake_result, fake_run, small_run
 

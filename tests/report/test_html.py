@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+from harness.core.types import Run
 from harness.report import build
 from harness.report.formats.html import embedded, render
 from harness.report.sections.cases import context
-from harness.types import Run
 
 from .fakes import fake_case, fake_error, fake_result, fake_run, small_run
 from .test_formats import HOSTILE, hostile_run

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from harness.core.types import Run
 from harness.report import build
 from harness.report.formats.html import render
 from harness.report.sections.slices import context
-from harness.types import Run
 
 from .fakes import fake_case, fake_result, small_run
 

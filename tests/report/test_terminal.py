@@ -7,9 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
+from harness.core.types import Run
 from harness.report import Report, build
 from harness.report.terminal import matrix
-from harness.types import Run
 
 from .fakes import fake_case, fake_result, fake_run, small_run
 from .test_columns import figures

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.report.text import cut, interval, moment, one_line, percent, rate_text, seconds, visible
-from harness.stats import rate
+from harness.analysis.stats import rate
+from harness.analysis.stats.wording import interval, rate_text
+from harness.core.formatting import cut, moment, one_line, percent, seconds, visible
 
 
 @pytest.mark.parametrize(

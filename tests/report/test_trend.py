@@ -6,12 +6,12 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from harness.compare import Question, compare, side
+from harness.analysis.compare import Question, compare, side
+from harness.analysis.trend import Trend, trends
+from harness.core.types import Manifest, Tally
 from harness.report import build
 from harness.report.formats.html import render
 from harness.report.sections.trend import _letter, context
-from harness.trend import Trend, trends
-from harness.types import Manifest, Tally
 
 from .fakes import fake_manifest, fake_run
 from .test_html import Tags

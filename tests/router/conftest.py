@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.calls import Call, read
-from harness.config import load
+from harness.project.config import load
 from harness.router import ModelRouter
-from harness.store import open_store
+from harness.store.runs import open_store
+from harness.store.traffic import Call, read
 
 from ..support.lean import Lean
 from ..support.project import Project

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.core.types import CallError
 from harness.router._breaker import COUNTED, NOT_YET, Breaker
-from harness.types import CallError
 
 DOWN = CallError("connection", "refused")
 

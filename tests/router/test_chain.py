@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import AllBackendsFailed, BackendError
+from harness.core.errors import AllBackendsFailed, BackendError
+from harness.core.types import CallError
+from harness.project.routing import TIERS, TaskRoute
 from harness.router import _chain
 from harness.router._breaker import Breaker
 from harness.router._chain import Chain
 from harness.router._faults import Failed
-from harness.routing import TIERS, TaskRoute
-from harness.types import CallError
 
 KINDS = ("connection", "server", "bad_reply", "bad_request", "rate_limit", "contract")
 WHAT = ("ok", "slow", "hangs", "refused", *KINDS)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.config import LogConfig
+from harness.project.config import LogConfig
+from harness.project.routing import BreakerConfig, ProbeConfig, TaskRoute
 from harness.router import Answer
 from harness.router._breaker import COUNTED
-from harness.routing import BreakerConfig, ProbeConfig, TaskRoute
 
 PAGE = (Path(__file__).parents[2] / "docs/routing.md").read_text(encoding="utf-8")
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from harness import backends
-from harness.config import BackendConfig
+from harness.project.config import BackendConfig
 from harness.router._endpoint import client_of
 
 

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import pytest
 
-from harness.errors import AllBackendsFailed, BackendUnavailable, ConfigError
+from harness.core.errors import AllBackendsFailed, BackendUnavailable, ConfigError
 from harness.router import ModelRouter
 
 from ..support.lean import Act, refusal

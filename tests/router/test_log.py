@@ -11,15 +11,15 @@ from time import perf_counter, sleep
 
 import pytest
 
-from harness import calls
-from harness.calls import Call
-from harness.config import LogConfig
-from harness.errors import ConfigError
-from harness.ids import now
+from harness.core.errors import ConfigError
+from harness.core.ids import now
+from harness.project.config import LogConfig
 from harness.router import ModelRouter
 from harness.router import _log as log_module
 from harness.router._log import Log
-from harness.store import open_store
+from harness.store import traffic
+from harness.store.runs import open_store
+from harness.store.traffic import Call
 
 from ..support.lean import Act
 from .conftest import MESSAGES, Desk
@@ -36,7 +36,7 @@ def started(folder: Path, url: str = "", **settings: object) -> Log:
 def rows(folder: Path) -> list[Call]:
     store = open_store(f"sqlite:///{folder}/runs.db")
     try:
-        return list(calls.read(store))
+        return list(traffic.read(store))
     finally:
         store.close()
 
@@ -165,7 +165,7 @@ def test_a_row_that_cannot_be_written_takes_no_other_with_it(tmp_path: Path) -> 
 
 def test_old_rows_are_removed_at_the_start(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/runs.db")
-    calls.append(store, [Call(now(-timedelta(days=days)), "t") for days in (1, 29, 31)])
+    traffic.append(store, [Call(now(-timedelta(days=days)), "t") for days in (1, 29, 31)])
     store.close()
     log = started(tmp_path, keep_days=30)
     sleep(2 * log_module.FLUSH_S)

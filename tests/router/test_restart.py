@@ -70,7 +70,7 @@ def test_no_call_is_lost_and_traffic_returns(desk: Desk) -> None:
 
 @pytest.mark.slow
 def test_where_nobody_else_can_answer_every_call_fails_clearly_or_is_answered(desk: Desk) -> None:
-    from harness.errors import AllBackendsFailed
+    from harness.core.errors import AllBackendsFailed
 
     desk.api.kill()
     says(desk.local, "home", 0.1, each_s=0.005)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import AllBackendsFailed, ConfigError, HarnessError, PromptError
+from harness.core.errors import AllBackendsFailed, ConfigError, HarnessError, PromptError
 from harness.router import ModelRouter
 
 from ..support.lean import WARM_UP, Act, refusal

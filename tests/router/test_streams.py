@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BackendError
+from harness.core.errors import BackendError
 from harness.router import ModelRouter
 from harness.router._chain import Chain
 from harness.router._chat import _Streamed

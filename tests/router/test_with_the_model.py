@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import models
+from harness.backends.local import models
 
 from ..support.lean import Act
 from .conftest import Desk

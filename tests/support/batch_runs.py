@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from harness.batch import _ask
-from harness.store import open_store
-from harness.types import Result, Run
+from harness.core.types import Result, Run
+from harness.runner.batch import backend
+from harness.store.runs import open_store
 
 from .batches import FakeBatches, good
 from .cli import Ended, Terminal
 from .project import Project
 
 RUN = ("run", "--batch", "-b", "fake", "--variant", "local")
-WAITED = _ask._waited
+WAITED = backend._waited
 
 
 def newest(project: Project) -> Run:
@@ -56,7 +56,7 @@ def left_behind(
     api.result = result
     api.hangs = True
     assert harness(*RUN).code == 130
-    monkeypatch.setattr(_ask, "_waited", WAITED)
+    monkeypatch.setattr(backend, "_waited", WAITED)
     api.hangs = False
     assert "completed, 4 of 4 answered" in under_way(harness).out
 
@@ -66,4 +66,4 @@ def interrupt_at_next_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         return await WAITED(wait_s)
 
-    monkeypatch.setattr(_ask, "_waited", waited)
+    monkeypatch.setattr(backend, "_waited", waited)

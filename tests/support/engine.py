@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from harness.store import Store
-from harness.types import Request, Response, Result, Run
+from harness.core.types import Request, Response, Result, Run
+from harness.store.runs import Store
 
 from .project import Project
 from .running import Scripted, config_of, execute

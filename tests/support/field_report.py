@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from harness.store import Store
-from harness.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
+from harness.core.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
+from harness.store.runs import Store
 
 from .project import Project
 

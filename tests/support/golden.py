@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness import datasets
-from harness.datasets import Dataset
-from harness.errors import ConfigError
+from harness.core.errors import ConfigError
+from harness.project import datasets
+from harness.project.datasets import Dataset
 
 from .project import Project
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from harness.pace import Pace
-from harness.types import Response
+from harness.core.types import Response
+from harness.runner.pacing import Pace
 
 from .virtual_time import now
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import config, evals
-from harness.config import Config
-from harness.evals import Eval
-from harness.plan import Cell, Selection, plan
+from harness.project import config, evals
+from harness.project.config import Config
+from harness.project.evals import Eval
+from harness.runner.plan import Cell, Selection, plan
 
 LABELS = ("billing", "technical", "general")
 

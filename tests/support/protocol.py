@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.types import CallError, Response
+from harness.core.types import CallError, Response
 
 
 def error_of(response: Response) -> CallError:

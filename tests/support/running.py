@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness import backends, engine
+from harness import backends
 from harness.backends import Backend
-from harness.config import BackendConfig
-from harness.engine import Outcome
-from harness.listener import Listener
-from harness.models import Progress
-from harness.plan import Cell
-from harness.session import Settings
-from harness.store import Store
-from harness.types import ModelInfo, Request, Response, Result, Run
+from harness.backends.local.models import Progress
+from harness.core.types import ModelInfo, Request, Response, Result, Run
+from harness.project.config import BackendConfig
+from harness.runner import engine
+from harness.runner.backend_session import Settings
+from harness.runner.engine import Outcome
+from harness.runner.events import Listener
+from harness.runner.plan import Cell
+from harness.store.runs import Store
 
 from .project import Project, row
 

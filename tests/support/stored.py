@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.types import CallError, Case, Manifest, Reading, Response, Result, Score
+from harness.core.types import CallError, Case, Manifest, Reading, Response, Result, Score
 
 NASTY = "emoji \U0001f600, half of one \ud83d, nul \x00, quote ' \" \\, newline\r\n, rtl \u202e, {% system %}"
 

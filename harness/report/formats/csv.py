@@ -12,9 +12,9 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
-from harness.report.data import Report
-from harness.report.rows import COLUMNS, rows
-from harness.report.text import value_text, visible
+from harness.core.formatting import value_text, visible
+from harness.report.case_rows import COLUMNS, rows
+from harness.report.model import Report
 
 CELL_LIMIT = 32_767
 """Characters that Excel and LibreOffice accept in a cell; Python's csv reader, 131,072."""

@@ -11,23 +11,13 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.report import compared, sections
-from harness.report.data import EvalReport, Report
+from harness.analysis.stats.wording import interval, rate_text
+from harness.core.formatting import dollars, moment, number, one_line, percent, plural, seconds, visible
+from harness.report import comparison_text, sections
 from harness.report.formats.json import dumps
 from harness.report.headline import sentences
+from harness.report.model import EvalReport, Report
 from harness.report.notices import notices
-from harness.report.text import (
-    dollars,
-    interval,
-    moment,
-    number,
-    one_line,
-    percent,
-    plural,
-    rate_text,
-    seconds,
-    visible,
-)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -103,7 +93,9 @@ def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
         "eval": report,
         "sentences": sentences(report),
         "notices": notices(report),
-        "verdicts": [(c, compared.title(c), compared.standing(c.verdict)) for c in report.answers.comparisons],
+        "verdicts": [
+            (c, comparison_text.title(c), comparison_text.standing(c.verdict)) for c in report.answers.comparisons
+        ],
         "portability": report.answers.portability,
         "sections": shown,
     }
@@ -137,7 +129,7 @@ def _environment() -> Environment:
         "dollars": dollars,
         "moment": moment,
         "number": number,
-        "points": compared.points,
+        "points": comparison_text.points,
         "percent": percent,
         "rate": rate_text,
         "seconds": seconds,

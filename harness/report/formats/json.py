@@ -2,7 +2,8 @@
 
     {"format": "harness-report/1",
      "evals": [{"eval", "task", "headline": [sentence, ...], "notices": [{"kind": "error"|"caution", "text"}, ...],
-                "comparisons": [as in report/compared.py, ...], "portability", "ladders": [as in report/estimates.py],
+                "comparisons": [as in report/comparison_formats.py, ...], "portability",
+                "ladders": [as in report/portability_text.py],
                 "cells": [{"cell", "manifest", "n", "answered", "cached", "errors": {kind: count},
                            "strict", "compliance", "lenient",       each {"hits", "n", "value", "low", "high"}
                            "outcomes": {"right", "phrasing", "wrong", "unclear", "error"},
@@ -34,17 +35,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from harness.bill import Advice, Advised, Bill
-from harness.cost import Price, Spent
-from harness.metrics.summary import Accuracy
-from harness.report import compared
-from harness.report.data import CellReport, EvalReport, Report
-from harness.report.estimates import ladder_json, portability_json
+from harness.analysis.costs.projection import Advice, Advised, Bill
+from harness.analysis.costs.spend import Spent
+from harness.analysis.metrics.summary import Accuracy
+from harness.analysis.stats import as_json
+from harness.project.pricing import Price
+from harness.report import comparison_formats
+from harness.report.case_rows import rows
 from harness.report.headline import sentences
+from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
-from harness.report.rows import rows
+from harness.report.portability_text import ladder_json, portability_json
 from harness.report.sections import cost
-from harness.stats import as_json
 
 FORMAT = "harness-report/1"
 
@@ -88,7 +90,7 @@ def _eval(e: EvalReport) -> dict[str, Any]:
         "task": e.task,
         "headline": [sentence.text for sentence in sentences(e)],
         "notices": [asdict(notice) for notice in notices(e)],
-        "comparisons": [compared.as_json(c) for c in e.answers.comparisons],
+        "comparisons": [comparison_formats.as_json(c) for c in e.answers.comparisons],
         "portability": portability and portability_json(portability),
         "ladders": [ladder_json(ladder) for ladder in e.answers.ladders],
         "cells": [_cell(cell) | {"cost": costs.get(cell.name)} for cell in e.cells],

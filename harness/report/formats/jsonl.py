@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.report.data import Report
+from harness.report.case_rows import rows
 from harness.report.formats.json import dumps
-from harness.report.rows import rows
+from harness.report.model import Report
 
 
 def render(report: Report) -> str:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.bill import Advice
-from harness.report import bills, compared
-from harness.report.data import CellReport, EvalReport, Report
+from harness.analysis.costs.projection import Advice
+from harness.analysis.stats.wording import rate_text
+from harness.core.formatting import NOTHING, dollars, number, one_line, said, seconds
+from harness.core.markdown import OURS, inert
+from harness.report import comparison_formats, comparison_text, cost_text
 from harness.report.headline import sentences
+from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
 from harness.report.sections import cost
 from harness.report.sections.advice import STANDS
 from harness.report.sections.violations import examples
-from harness.report.text import NOTHING, dollars, number, one_line, rate_text, said, seconds, visible
 
 _EXAMPLE = 120
-OURS = " .,;:()%–’→−+="
-"""Punctuation of our own sentences that Markdown leaves alone inside a line."""
 _TOP_VIOLATIONS = 8
 
 
@@ -30,14 +30,6 @@ def render(report: Report) -> str:
     return "\n".join(told) + "\n"
 
 
-def inert(text: str, plain: str = " ") -> str:
-    """Any text so that Markdown shows it and does nothing else with it.
-
-    An entity is never structure (CommonMark 0.31, section 2.5), so all but letters, digits and `plain` becomes one.
-    """
-    return "".join(c if c.isalnum() or c in plain else f"&#{ord(c)};" for c in visible(" ".join(text.split())))
-
-
 def _advice(advice: Advice) -> Iterator[str]:
     """What should move, why, and what a month costs."""
     bill = advice.bill
@@ -46,14 +38,14 @@ def _advice(advice: Advice) -> Iterator[str]:
         yield f"- **{one.decision.value}** {inert(one.line.eval, OURS)}"
         yield from (f"    - {STANDS[reason.stands]}: {inert(reason.text, OURS)}" for reason in one.reasons)
     if bill.lines:
-        yield f"\n| {' | '.join(bills.HEADINGS)} |"
-        yield "|:--|" + "--:|" * (len(bills.HEADINGS) - 1)
-        yield from (f"| {' | '.join(inert(cell, OURS) for cell in bills.row(line))} |" for line in bill.lines)
+        yield f"\n| {' | '.join(cost_text.HEADINGS)} |"
+        yield "|:--|" + "--:|" * (len(cost_text.HEADINGS) - 1)
+        yield from (f"| {' | '.join(inert(cell, OURS) for cell in cost_text.row(line))} |" for line in bill.lines)
         yield "\n| a month | |"
         yield "|--:|:--|"
-        yield from (f"| {inert(amount, OURS)} | {inert(name, OURS)} |" for amount, name in bills.sums(bill))
+        yield from (f"| {inert(amount, OURS)} | {inert(name, OURS)} |" for amount, name in cost_text.sums(bill))
         yield ""
-        yield from (f"- {inert(note, OURS)}" for note in bills.notes(bill))
+        yield from (f"- {inert(note, OURS)}" for note in cost_text.notes(bill))
     if advice.left_out:
         yield f"- not on the bill, because the eval has no traffic: {inert(', '.join(advice.left_out), OURS)}"
     yield ""
@@ -64,7 +56,7 @@ def _eval(e: EvalReport) -> Iterator[str]:
     for notice in notices(e):
         yield f"> {'**Errors.**' if notice.kind == 'error' else 'Note.'} {inert(notice.text, OURS)}\n"
     for c in e.answers.comparisons:
-        yield f"- **{c.verdict.value}** {inert(compared.title(c), OURS)}: {inert(c.reason, OURS)}"
+        yield f"- **{c.verdict.value}** {inert(comparison_text.title(c), OURS)}: {inert(c.reason, OURS)}"
     if e.answers.portability is not None:
         yield f"- {inert(e.answers.portability.sentence, OURS)}"
     for sentence in sentences(e):
@@ -88,7 +80,7 @@ def _eval(e: EvalReport) -> Iterator[str]:
         yield from (f"- {inert(step.sentence, OURS)}" for step in ladder.steps)
         yield ""
     for c in e.answers.comparisons:
-        yield compared.markdown(c)
+        yield comparison_formats.markdown(c)
 
 
 def _costs(e: EvalReport) -> Iterator[str]:

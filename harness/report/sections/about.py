@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from harness.report.data import CellReport, EvalReport
-from harness.report.text import NOTHING, moment, number, seconds
+from harness.core.formatting import NOTHING, moment, number, seconds
+from harness.report.model import CellReport, EvalReport
 
 ORDER = 90
 TITLE = "About these runs"

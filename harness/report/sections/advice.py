@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.bill import Advised, Bill, Decision, Line
-from harness.report.bills import amount
+from harness.analysis.costs.projection import Advised, Bill, Decision, Line
+from harness.core.formatting import NOTHING, dollars, number
 from harness.report.charts import Stack, bill
-from harness.report.data import EvalReport
-from harness.report.text import NOTHING, dollars, number
+from harness.report.cost_text import amount
+from harness.report.model import EvalReport
 
 ORDER = 11
 TITLE = "Should it move?"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.contracts.codes import VIOLATIONS
-from harness.report.data import OUTCOMES, CellReport, EvalReport, JoinedCase, outcome
+from harness.contracts.violations import VIOLATIONS
+from harness.core.formatting import cut, inputs_text, plural, said, seconds, value_text, visible
+from harness.core.types import Result
+from harness.report.model import OUTCOMES, CellReport, EvalReport, JoinedCase, outcome
 from harness.report.sections.matrix import words
-from harness.report.text import cut, inputs_text, plural, said, seconds, value_text, visible
-from harness.types import Result
 
 ORDER = 70
 TITLE = "Every case"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.metrics.classification import UNUSABLE, Classification
-from harness.report.data import EvalReport
+from harness.analysis.metrics.classification import UNUSABLE, Classification
+from harness.report.model import EvalReport
 
 ORDER = 30
 TITLE = "Confusion matrices"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.cost import Price, charged, spent
-from harness.report.data import CellReport, EvalReport
+from harness.analysis.costs.spend import charged, spent
+from harness.project.pricing import Price
+from harness.report.model import CellReport, EvalReport
 
 ORDER = 62
 TITLE = "Cost"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.report.data import CellReport, EvalReport
+from harness.report.model import CellReport, EvalReport
 
 ORDER = 20
 TITLE = "Free and constrained decoding"

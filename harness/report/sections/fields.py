@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.report.data import EvalReport
+from harness.report.model import EvalReport
 
 ORDER = 40
 TITLE = "Fields"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.metrics.classification import Classification
-from harness.report.data import EvalReport
+from harness.analysis.metrics.classification import Classification
+from harness.report.model import EvalReport
 
 ORDER = 40
 TITLE = "Labels"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.compare.flips import counts
-from harness.compare.ladder import Ladder, Step, speed_text
-from harness.report import compared
+from harness.analysis.compare.flips import counts
+from harness.analysis.compare.ladder import Ladder, Step, speed_text
+from harness.core.formatting import NOTHING, seconds
+from harness.report import comparison_text
 from harness.report.charts import Place, tradeoff
-from harness.report.data import EvalReport
-from harness.report.estimates import size_text
 from harness.report.intervals import Scale, scale
-from harness.report.text import NOTHING, seconds
+from harness.report.model import EvalReport
+from harness.report.portability_text import size_text
 
 ORDER = 16
 TITLE = "Quantization ladder"
@@ -42,7 +42,7 @@ def _row(step: Step, drawn: Scale) -> dict[str, Any]:
     return {
         "step": step,
         "scale": drawn,
-        "verdict": (c.verdict.value, compared.standing(c.verdict)) if c else None,
+        "verdict": (c.verdict.value, comparison_text.standing(c.verdict)) if c else None,
         "paired": c.strict.paired if c else None,
         "flips": _flips(step),
         "speed": speed_text(step.faster) if step.faster else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.report.charts import distributions
-from harness.report.data import CellReport, EvalReport
+from harness.report.model import CellReport, EvalReport
 
 ORDER = 60
 TITLE = "Latency and tokens"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.report.data import CellReport, EvalReport, Outcome
+from harness.report.model import CellReport, EvalReport, Outcome
 
 ORDER = 10
 TITLE = "Variant × backend"

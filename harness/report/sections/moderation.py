@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.metrics.moderation import AveragePrecision, Moderation, average_precision, moderate
-from harness.report.data import EvalReport
-from harness.report.text import inputs_text, one_line
+from harness.analysis.metrics.moderation import AveragePrecision, Moderation, average_precision, moderate
+from harness.core.formatting import inputs_text, one_line
+from harness.report.model import EvalReport
 
 ORDER = 40
 TITLE = "Moderation"

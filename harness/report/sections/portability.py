@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.compare import Comparison
-from harness.compare.portability import Advice, Portability
-from harness.report import compared
-from harness.report.data import EvalReport
-from harness.report.estimates import interaction_text
+from harness.analysis.compare import Comparison
+from harness.analysis.compare.portability import Advice, Portability
+from harness.report import comparison_text
 from harness.report.intervals import scale
+from harness.report.model import EvalReport
+from harness.report.portability_text import interaction_text
 
 ORDER = 14
 TITLE = "Portability"
@@ -40,8 +40,8 @@ def _row(c: Comparison, *, is_candidate: bool) -> dict[str, Any]:
         "base": c.strict.base,
         "head": c.strict.head,
         "paired": c.strict.paired,
-        "p": compared.p_text(c.strict.paired.p),
-        "parts": compared.gap_text(c),
+        "p": comparison_text.p_text(c.strict.paired.p),
+        "parts": comparison_text.gap_text(c),
     }
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.metrics.embedding import Retrieval, retrieve
-from harness.report.data import EvalReport
-from harness.report.text import one_line
+from harness.analysis.metrics.embedding import Retrieval, retrieve
+from harness.core.formatting import one_line
+from harness.report.model import EvalReport
 
 ORDER = 40
 TITLE = "Retrieval"

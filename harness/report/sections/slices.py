@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.metrics.summary import Accuracy
-from harness.report.data import EvalReport
+from harness.analysis.metrics.summary import Accuracy
+from harness.report.model import EvalReport
 
 ORDER = 50
 TITLE = "Slices"

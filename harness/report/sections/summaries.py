@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.metrics.summarization import Findings, Summaries, find, summaries
-from harness.report.data import CellReport, EvalReport
-from harness.report.text import cut
-from harness.stats import Mean
-from harness.types import Result
+from harness.analysis.metrics.summarization import Findings, Summaries, find, summaries
+from harness.analysis.stats import Mean
+from harness.core.formatting import cut
+from harness.core.types import Result
+from harness.report.model import CellReport, EvalReport
 
 ORDER = 40
 TITLE = "Summaries"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.metrics.tool_calling import ToolScore, call_tools
-from harness.report.data import EvalReport
+from harness.analysis.metrics.tool_calling import ToolScore, call_tools
+from harness.report.model import EvalReport
 
 ORDER = 40
 TITLE = "Tool calls"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from string import ascii_uppercase
 from typing import Any
 
-from harness.report import compared
+from harness.analysis.trend import Point, Trend
+from harness.report import comparison_text
 from harness.report.charts import Dot, timeline
-from harness.report.data import EvalReport
-from harness.trend import Point, Trend
+from harness.report.model import EvalReport
 
 ORDER = 65
 TITLE = "From run to run"
@@ -72,4 +72,4 @@ def _verdict(trend: Trend) -> tuple[str, str] | None:
     c = trend.latest
     if c is None:
         return None
-    return c.verdict.value, f"against {c.base.run_id}: {c.reason}; changed: {compared.changed_text(c)}"
+    return c.verdict.value, f"against {c.base.run_id}: {c.reason}; changed: {comparison_text.changed_text(c)}"

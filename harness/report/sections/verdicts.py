@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.compare import Comparison
-from harness.compare.flips import KINDS
-from harness.report import compared
-from harness.report.data import CellReport, EvalReport
+from harness.analysis.compare import Comparison
+from harness.analysis.compare.flips import KINDS
+from harness.core.formatting import NOTHING, inputs_text, one_line, said, seconds, value_text
+from harness.core.types import Result
+from harness.report import comparison_text
 from harness.report.intervals import scale
-from harness.report.text import NOTHING, inputs_text, one_line, said, seconds, value_text
-from harness.types import Result
+from harness.report.model import CellReport, EvalReport
 
 ORDER = 12
 TITLE = "Verdicts"
@@ -29,21 +29,24 @@ def context(report: EvalReport) -> dict[str, Any] | None:
 
 def _block(report: EvalReport, c: Comparison) -> dict[str, Any]:
     parts = [("capability", c.capability), ("format", c.form)]
-    slices = compared.proven_slices(c)
+    slices = comparison_text.proven_slices(c)
     others = [d.paired for _, d, _ in slices] + [c.lenient.paired, c.compliance.paired, c.form]
     noise = report.answers.noise
     return {
         "c": c,
-        "title": compared.title(c),
-        "question": compared.question(c),
-        "standing": compared.standing(c.verdict),
+        "title": comparison_text.title(c),
+        "question": comparison_text.question(c),
+        "standing": comparison_text.standing(c.verdict),
         "scale": scale([c.strict.paired], c.question.margin),
         "rows_scale": scale([c.strict.paired, *others], c.question.margin),
-        "rates": [(name, d.base, d.head, d.paired, compared.p_text(d.paired.p)) for name, d in compared.measured(c)],
-        "parts": [(name, paired, compared.p_text(paired.p)) for name, paired in parts],
+        "rates": [
+            (name, d.base, d.head, d.paired, comparison_text.p_text(d.paired.p))
+            for name, d in comparison_text.measured(c)
+        ],
+        "parts": [(name, paired, comparison_text.p_text(paired.p)) for name, paired in parts],
         "macro_f1": _macro_f1(c),
-        "slices": [(name, d, compared.p_text(p)) for name, d, p in slices],
-        "facts": _facts(c) + ([("noise", compared.noise_text(c, noise))] if noise else []),
+        "slices": [(name, d, comparison_text.p_text(p)) for name, d, p in slices],
+        "facts": _facts(c) + ([("noise", comparison_text.noise_text(c, noise))] if noise else []),
         "flips": _flips(report, c),
     }
 
@@ -52,22 +55,32 @@ def _macro_f1(c: Comparison) -> tuple[str, str, str] | None:
     if c.macro_f1 is None:
         return None
     base, head, interval = c.macro_f1
-    ends = f" ({compared.points(interval.low)} to {compared.points(interval.high)})" if abs(interval.low) < 2 else ""
-    return f"{100 * base:.1f}%", f"{100 * head:.1f}%", compared.points(interval.value) + ends
+    ends = (
+        f" ({comparison_text.points(interval.low)} to {comparison_text.points(interval.high)})"
+        if abs(interval.low) < 2
+        else ""
+    )
+    return f"{100 * base:.1f}%", f"{100 * head:.1f}%", comparison_text.points(interval.value) + ends
 
 
 def _facts(c: Comparison) -> list[tuple[str, str]]:
     """Errors, slices, what it costs, what changed: a line each."""
-    errors = [("errors", compared.bounds_text(c))] if c.base.n_errors + c.head.n_errors else []
-    slices = [("tags and labels", compared.slices_text(c))] if c.slices else []
-    ratios, base, head = compared.ratios(c), c.base, c.head
+    errors = [("errors", comparison_text.bounds_text(c))] if c.base.n_errors + c.head.n_errors else []
+    slices = [("tags and labels", comparison_text.slices_text(c))] if c.slices else []
+    ratios, base, head = comparison_text.ratios(c), c.base, c.head
     measured = [
         ("median latency", seconds(base.latency_s), seconds(head.latency_s), ratios["latency"]),
         ("tokens per prompt", _mean(base.prompt_tokens), _mean(head.prompt_tokens), ratios["prompt_tokens"]),
         ("tokens per reply", _mean(base.completion_tokens), _mean(head.completion_tokens), ratios["completion_tokens"]),
     ]
     costs = [(name, f"{old} → {new}, {ratio:.2f} times") for name, old, new, ratio in measured if ratio is not None]
-    return [("cases", f"{c.n:,} that both answered"), *errors, *slices, *costs, ("changed", compared.changed_text(c))]
+    return [
+        ("cases", f"{c.n:,} that both answered"),
+        *errors,
+        *slices,
+        *costs,
+        ("changed", comparison_text.changed_text(c)),
+    ]
 
 
 def _mean(tokens: float | None) -> str:
@@ -82,7 +95,7 @@ def _flips(report: EvalReport, c: Comparison) -> list[dict[str, Any]]:
         ids = [flip.case_id for flip in c.flips if flip.kind == kind]
         if ids:
             rows = [_row(i, base.get(i), head.get(i)) for i in ids[:_LISTED]]
-            found.append({"kind": compared.FLIPS[kind], "count": len(ids), "rows": rows})
+            found.append({"kind": comparison_text.FLIPS[kind], "count": len(ids), "rows": rows})
     return found
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from harness.contracts.codes import VIOLATIONS
-from harness.report.data import CellReport, EvalReport
-from harness.report.text import cut, one_line, said, value_text
-from harness.types import Result
+from harness.contracts.violations import VIOLATIONS
+from harness.core.formatting import cut, one_line, said, value_text
+from harness.core.types import Result
+from harness.report.model import CellReport, EvalReport
 
 ORDER = 20
 TITLE = "How replies break the contract"

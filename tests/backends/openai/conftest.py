@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.types import Response
+from harness.core.types import Response
 
-from ...support.asking import ask, configured
+from ...support.backend_calls import ask, configured
 from ...support.servers import FakeOpenAI, Reply
 
 KEY = "sk-a-key-of-the-tests-0123456789"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BackendError, BackendUnavailable
+from harness.core.errors import BackendError, BackendUnavailable
 
-from ...support.asking import ask, configured, identify, request
+from ...support.backend_calls import ask, configured, identify, request
 from ...support.protocol import error_of
 from ...support.servers import FakeOpenAI, Reply, error
 from .conftest import KEY, reply_to_one

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from harness import backends
-from harness.errors import BackendError, BackendUnavailable
+from harness.core.errors import BackendError, BackendUnavailable
 
-from ...support.asking import ask, configured, identify
+from ...support.backend_calls import ask, configured, identify
 from ...support.servers import MODEL, FakeOpenAI, Reply, closing, error
 from .conftest import KEY
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.backends._http import MAX_REPLY_CHARS
+from harness.backends.http.errors import MAX_REPLY_CHARS
 
-from ...support.asking import ask, configured, request
+from ...support.backend_calls import ask, configured, request
 from ...support.protocol import error_of
 from ...support.servers import MODEL, FakeOpenAI, Reply, completion
 from .conftest import reply_to_one

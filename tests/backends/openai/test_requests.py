@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness import backends
-from harness.errors import BackendError, BackendUnavailable
+from harness.core.errors import BackendError, BackendUnavailable
 
-from ...support.asking import ask, configured, request
+from ...support.backend_calls import ask, configured, request
 from ...support.servers import MODEL, FakeOpenAI
 from .conftest import KEY
 

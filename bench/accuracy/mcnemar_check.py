@@ -1,0 +1,21 @@
+"""Flips and McNemar's mid-p of two models by the standard library alone, to confirm what `harness compare` says.
+
+    python bench/accuracy/mcnemar_check.py ../shared/data/paired/zeroeval_crux_models.jsonl Athene-70B gpt-4o-2024-05-13
+
+Each line has `correct`: model -> 1, 0 or null; null was not answered, and such a pair is left out. The mid-p is the
+exact two-sided p less the probability of what was observed, of which only half is taken off where losses and gains are
+equal (Fagerland, Lydersen and Laake 2013, supplementary material).
+"""
+
+import json
+import math
+import sys
+
+path, base, head = sys.argv[1:4]
+rows = [json.loads(line)["correct"] for line in open(path, encoding="utf-8")]  # noqa: SIM115, PTH123
+pairs = [(bool(row[base]), bool(row[head])) for row in rows if None not in (row[base], row[head])]
+losses, gains = pairs.count((True, False)), pairs.count((False, True))
+n, k = losses + gains, min(losses, gains)
+chances = [math.comb(n, i) / 2**n for i in range(k + 1)]
+p = 2 * sum(chances) - chances[k] if losses != gains else 1 - chances[k] / 2
+print(f"n {len(pairs)}  right to wrong {losses}  wrong to right {gains}  mid-p {p:.6g}")

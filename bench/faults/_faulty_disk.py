@@ -1,0 +1,74 @@
+"""What a power cut leaves of the store, made from the diary that bench/faults/_faulty_world.c keeps of a run.
+
+The image of a moment holds every write that was synced before it, and of those that were not, a random choice, the last
+of them cut off anywhere: a disk may write what it has in any order.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ENTRY = struct.Struct("<cc6xdqq")
+NAMES = {b"d": "runs.db", b"w": "runs.db-wal"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`kind`: W(rite), T(runcate) or S(ync) of a file; `when`: monotonic."""
+
+    kind: bytes
+    file: bytes
+    when: float
+    offset: int
+    data: bytes
+
+
+@dataclass
+class _File:
+    synced: bytearray = field(default_factory=bytearray)
+    waiting: list[Entry] = field(default_factory=list)
+
+    def sync(self) -> None:
+        for entry in self.waiting:
+            apply(self.synced, entry)
+        self.waiting.clear()
+
+
+def diary(path: Path) -> list[Entry]:
+    """All entries, oldest first."""
+    data, at, entries = path.read_bytes(), 0, []
+    while at + ENTRY.size <= len(data):
+        kind, file, when, offset, length = ENTRY.unpack_from(data, at)
+        at += ENTRY.size
+        entries.append(Entry(kind, file, when, offset, data[at : at + length]))
+        at += length
+    return entries
+
+
+def apply(content: bytearray, entry: Entry) -> None:
+    """Do to a file what an entry says."""
+    if entry.kind == b"T":
+        del content[entry.offset :]
+    end = entry.offset + len(entry.data)
+    content.extend(bytes(max(0, end - len(content))))
+    content[entry.offset : end] = entry.data
+
+
+def after_power_cut(entries: list[Entry], chance: random.Random, folder: Path) -> None:
+    """Write the files as they would be found after the power was cut when the last of `entries` had happened."""
+    files = {name: _File() for name in NAMES}
+    for entry in entries:
+        if entry.kind == b"S":
+            files[entry.file].sync()
+        else:
+            files[entry.file].waiting.append(entry)
+    for name, file in files.items():
+        kept = [entry for entry in file.waiting if chance.random() < 0.5]
+        for place, entry in enumerate(kept):
+            whole = entry.kind == b"T" or place < len(kept) - 1
+            size = len(entry.data) if whole else chance.randrange(len(entry.data))
+            apply(file.synced, Entry(entry.kind, entry.file, entry.when, entry.offset, entry.data[:size]))
+        (folder / NAMES[name]).write_bytes(file.synced)

@@ -1,0 +1,193 @@
+"""Baselines: what each case of a cell came to, in a file made for git.
+
+`evals/baselines/<eval>.<cell>.json` is JSON with one line per case and per part of the fingerprint, sorted, so
+that a diff shows what changed and which cases.
+It holds outcomes and hashes of answers, not what a model said, unless that was asked for.
+
+    {"format": "harness-baseline/1", "eval", "cell", "backend", "run_id", "started_at", "labels", "fingerprint",
+     "cases": [{"id", "digest", "asked", "strict", "lenient", "compliant", "errors", "answer", "said", "expected",
+                "tags", "reply"}, ...]}                      left out of a case: what is 0 or empty
+
+History of the format: 1 first version.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from harness.analysis.compare import CaseOutcome, Side
+from harness.core import files
+from harness.core.errors import ConfigError
+from harness.core.toml import Name, Names, Strict
+
+FOLDER = Path("evals", "baselines")
+FORMAT = "harness-baseline/1"
+REPLY_LIMIT = 2000
+"""Characters of a reply that are kept where replies are."""
+
+_HEAD = ("eval", "cell", "backend", "run_id", "started_at")
+_NOT_IN_A_NAME = re.compile(r"[^\w@.+-]", re.ASCII)
+_MEND = "save the baseline anew, or restore it from git"
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Row(Strict):
+    """One case as the file has it; everything in it may have been edited, or merged by git."""
+
+    id: Name
+    digest: str = ""
+    asked: Count = 0
+    strict: Count = 0
+    lenient: Count = 0
+    compliant: Count = 0
+    errors: Count = 0
+    answer: str = ""
+    said: str = ""
+    expected: str = ""
+    tags: Names = ()
+    reply: str = ""
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> _Row:
+        if max(self.strict, self.lenient, self.compliant) > self.asked:
+            msg = f"asked {self.asked} times, and more often than that right or compliant"
+            raise ValueError(msg)
+        return self
+
+
+class _File(Strict):
+    """The whole file."""
+
+    format: Literal["harness-baseline/1"]
+    eval: Name
+    cell: Name
+    backend: str
+    run_id: str
+    started_at: str
+    labels: Names
+    fingerprint: Mapping[str, str]
+    cases: Annotated[tuple[_Row, ...], Field(strict=False)]
+
+
+def path_of(root: Path, eval_name: str, cell: str) -> Path:
+    """Where the baseline of a cell is."""
+    return root / FOLDER / f"{_NOT_IN_A_NAME.sub('_', f'{eval_name}.{cell}')}.json"
+
+
+def check(side: Side) -> None:
+    """Raise `ConfigError` for a run that is none to go by.
+
+    With failed calls whatever comes later would look like a gain.
+    """
+    if side.n_errors:
+        msg = f"run {side.run_id}: {side.n_errors} calls failed, so it is no baseline: run again with --resume"
+        raise ConfigError(msg)
+    if not side.cases:
+        msg = f"run {side.run_id}: no case was judged, so it is no baseline"
+        raise ConfigError(msg)
+
+
+def save(root: Path, side: Side, replies: Mapping[str, str] | None = None) -> Path:
+    """Write the baseline of a cell, whole or not at all. `replies`: what was said, by case id, to be kept with it.
+
+    Raises `ConfigError` for a run that is none to go by, or a disk that takes nothing.
+    """
+    check(side)
+    path = path_of(root, side.eval, side.cell)
+    files.write(_dumps(side, replies or {}), path)
+    return path
+
+
+def load(root: Path, eval_name: str, cell: str) -> Side | None:
+    """The baseline of a cell, `None` where it has none; raises `ConfigError` for a file that is not its baseline."""
+    path = path_of(root, eval_name, cell)
+    if not path.is_file():
+        return None
+    side = read(path)
+    if (side.eval, side.cell) != (eval_name, cell):
+        msg = f"{path}: is the baseline of {side.eval} {side.cell}, not of {eval_name} {cell}: {_MEND}"
+        raise ConfigError(msg)
+    return side
+
+
+def find(root: Path, eval_name: str | None = None) -> list[Side]:
+    """All baselines of a project (of one eval), by file name."""
+    found = [read(path) for path in sorted((root / FOLDER).glob("*.json"))]
+    return [side for side in found if eval_name is None or side.eval == eval_name]
+
+
+def read(path: Path) -> Side:
+    """One file; raises `ConfigError`."""
+    data = _parse(path)
+    return Side(
+        name="baseline",
+        fingerprint=data.fingerprint,
+        labels=data.labels,
+        cases={row.id: CaseOutcome(**row.model_dump(exclude={"reply"})) for row in data.cases},
+        **{name: getattr(data, name) for name in _HEAD},
+    )
+
+
+def replies(root: Path, side: Side) -> dict[str, str]:
+    """What was said, by case id, where a baseline keeps it; raises `ConfigError`."""
+    return {row.id: row.reply for row in _parse(path_of(root, side.eval, side.cell)).cases if row.reply}
+
+
+def _parse(path: Path) -> _File:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        data = _File.model_validate(content)
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+    except json.JSONDecodeError as error:
+        msg = f"{path}:{error.lineno}: not valid JSON ({error.msg}): {_MEND}"
+    except UnicodeDecodeError:
+        msg = f"{path}: not UTF-8 text: {_MEND}"
+    except RecursionError:
+        msg = f"{path}: is no baseline: {_MEND}"
+    except ValidationError as error:
+        msg = f"{path}: {_explained(error, content)}: {_MEND}"
+    else:
+        ids = [row.id for row in data.cases]
+        if len(set(ids)) == len(ids):
+            return data
+        twice = next(i for i in ids if ids.count(i) > 1)
+        msg = f"{path}: case {twice!r} is there more than once, as after a merge: {_MEND}"
+    raise ConfigError(msg)
+
+
+def _explained(error: ValidationError, content: Any) -> str:
+    """The first thing that is wrong, in the words of the file."""
+    first = error.errors()[0]
+    place, said = first["loc"], first["msg"].removeprefix("Value error, ")
+    if place == ("format",) or not isinstance(content, dict) or "format" not in content:
+        found = content.get("format") if isinstance(content, dict) else None
+        return f"format {found!r:.40} is not {FORMAT}"
+    if place[0] == "cases" and len(place) > 1:
+        row = content["cases"][int(place[1])]
+        case = row.get("id") if isinstance(row, dict) else None
+        return f"case {case!r:.60}: {' '.join(map(str, place[2:]))}: {said}".replace(": : ", ": ")
+    return f"{'.'.join(map(str, place))}: {said}"
+
+
+def _dumps(side: Side, kept: Mapping[str, str]) -> str:
+    head: dict[str, Any] = {"format": FORMAT, **{name: getattr(side, name) for name in _HEAD}}
+    head["labels"] = list(side.labels)
+    lines = [f" {json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
+    parts = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in sorted(side.fingerprint.items())]
+    rows = [_row(case, kept.get(case_id, "")) for case_id, case in sorted(side.cases.items())]
+    fingerprint = [' "fingerprint": {', ",\n".join(parts), " },"]
+    cases = [' "cases": [', ",\n".join(f"  {row}" for row in rows), " ]"]
+    return "\n".join(["{", *lines, *fingerprint, *cases, "}", ""])
+
+
+def _row(case: CaseOutcome, reply: str) -> str:
+    return json.dumps({k: v for k, v in (asdict(case) | {"reply": reply[:REPLY_LIMIT]}).items() if v})

@@ -1,0 +1,45 @@
+"""Flips: what an unchanged mean hides (Dutta et al. 2024, "Accuracy is not all you need")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from harness.analysis.compare.sides import CaseOutcome
+
+FlipKind = Literal["right_to_wrong", "wrong_to_right", "wrong_to_other_wrong", "compliant_to_not", "not_to_compliant"]
+KINDS: tuple[FlipKind, ...] = get_args(FlipKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """One case that came out differently."""
+
+    kind: FlipKind
+    case_id: str
+
+
+def flips(pairs: Iterable[tuple[CaseOutcome, CaseOutcome]]) -> tuple[Flip, ...]:
+    """All of them, in the order of the cases. A case can flip in its answer and in its form."""
+    return tuple(Flip(kind, base.id) for base, head in pairs for kind in _kinds(base, head))
+
+
+def counts(found: Iterable[Flip]) -> dict[FlipKind, int]:
+    """How many of each kind, those that did not happen too."""
+    kinds = [flip.kind for flip in found]
+    return {kind: kinds.count(kind) for kind in KINDS}
+
+
+def answers_changed(pairs: Iterable[tuple[CaseOutcome, CaseOutcome]]) -> int:
+    """Cases whose answer is another one, right or wrong: what noise looks like where nothing has changed."""
+    return sum(base.answer != head.answer or base.is_right != head.is_right for base, head in pairs)
+
+
+def _kinds(base: CaseOutcome, head: CaseOutcome) -> Iterator[FlipKind]:
+    if base.is_right != head.is_right:
+        yield "right_to_wrong" if base.is_right else "wrong_to_right"
+    elif not base.is_right and base.answer != head.answer:
+        yield "wrong_to_other_wrong"
+    if base.is_compliant != head.is_compliant:
+        yield "compliant_to_not" if base.is_compliant else "not_to_compliant"

@@ -1,0 +1,36 @@
+"""How much changes where nothing has changed: two runs of one and the same thing.
+
+Batching is not deterministic even at temperature 0, so some answers differ from run to run. What a comparison shows is
+news only beyond that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from harness.analysis.compare.changes import changes
+from harness.analysis.compare.comparison import Comparison, compare
+from harness.analysis.compare.sides import side
+from harness.analysis.compare.verdicts import Question
+from harness.core.types import Run
+
+
+def floor(runs: Sequence[Run]) -> Comparison | None:
+    """The first two of these runs that are of the same thing, compared; `None` where there are no such two.
+
+    A run that took answers from the store says nothing about noise: its answers are those of another run.
+    """
+    asked = [run for run in runs if not any(result.cached for result in run.results)]
+    for base, head in combinations(asked, 2):
+        same = (base.manifest.eval, base.manifest.cell) == (head.manifest.eval, head.manifest.cell)
+        if same and not changes(base.manifest.fingerprint, head.manifest.fingerprint):
+            found = compare(side(base), side(head), Question("change"), shared=True)
+            if found.n:
+                return found
+    return None
+
+
+def beyond(found: Comparison, noise: Comparison) -> float:
+    """How many more answers changed than would have if nothing had changed; never below 0."""
+    return max(0.0, found.answers_changed - found.n * noise.answers_changed / noise.n)

@@ -1,0 +1,1 @@
+"""What runs and production cost: spend, projections, server capacity."""

@@ -1,0 +1,427 @@
+"""The bill of a month, projected from measured tokens: today, in batches, on the candidate, and split. Pure.
+
+    line.today_usd      every call on what production asks today
+    bill.hybrid_usd     what stays, plus the server that what moves needs
+    bill.share_usd      what one eval pays of that server
+    bill.advised        the sum for readers: with what is missing in it, and whether it is an estimate
+
+A month has 30 days. Figures are `None` where nothing was measured, or nobody says what a model costs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Literal
+
+from harness.analysis.compare import Comparison
+from harness.analysis.costs import capacity as servers
+from harness.analysis.costs.capacity import PARTS
+from harness.analysis.costs.spend import DAYS, SECONDS, tokens, untold
+from harness.analysis.stats import quantile
+from harness.core.types import Result, Run
+from harness.project.config import LocalConfig
+from harness.project.pricing import BATCH, Price, usd
+
+NOISE = 1e-12
+"""By such a part a float may be off; what is counted in whole calls or servers must not be one more for it."""
+MOST_CALLS = 10**15
+"""Nobody asks more calls a day."""
+FEW = 30
+"""Of fewer calls the mean of the tokens is a guess that must say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call takes, measured over the judged calls of a run.
+
+    Tokens are means per call. `tries`: how many attempts a call took, those without an answer counted as if each had
+    been billed like the others. `calls_per_s`: how many were answered a second while the backend was at work.
+    """
+
+    run_id: str
+    cell: str
+    backend: str
+    n: int
+    whole: bool
+    prompt_tokens: float
+    completion_tokens: float
+    tries: float
+    longest_prompt: int
+    calls_per_s: float | None
+    latency_p95_s: float | None
+
+    @property
+    def few(self) -> bool:
+        """A sample, or so few calls that they say little of all others."""
+        return not self.whole or self.n < FEW
+
+    def usd(self, price: Price) -> float:
+        """What a call costs."""
+        return self.tries * usd(price, self.prompt_tokens, self.completion_tokens)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One eval on the bill. `now`, `then`: what production asks today, and what it would move to.
+
+    `estimated`: the tokens of today are those of the same prompt on another model, because its own were not measured.
+    """
+
+    eval: str
+    task: str
+    daily_calls: int
+    now: str
+    then: str
+    usage_now: Usage | None
+    usage_then: Usage | None
+    price_now: Price | None
+    price_then: Price | None
+    local: bool
+    peak: float
+    fixed_usd: float
+    estimated: bool = False
+
+    @property
+    def calls(self) -> int:
+        """Calls a month."""
+        return DAYS * min(self.daily_calls, MOST_CALLS)
+
+    @property
+    def per_call_usd(self) -> float | None:
+        """What a call costs today."""
+        return self.usage_now.usd(self.price_now) if self.usage_now and self.price_now else None
+
+    @property
+    def today_usd(self) -> float | None:
+        """A month, as it is."""
+        return None if self.per_call_usd is None else self.calls * self.per_call_usd
+
+    @property
+    def batch_usd(self) -> float | None:
+        """The same in batches, whose answers may take a day."""
+        return None if self.today_usd is None else BATCH * self.today_usd
+
+    @property
+    def then_usd(self) -> float | None:
+        """A month of the candidate's own price; 0 for a local one, which costs what its server does.
+
+        Where the candidate cannot do it at all, today's.
+        """
+        if self.local:
+            return 0.0
+        if not self.then:
+            return self.today_usd
+        return self.calls * self.usage_then.usd(self.price_then) if self.usage_then and self.price_then else None
+
+    @property
+    def moved_usd(self) -> float | None:
+        """`then_usd`, where what the move takes is known: of a local one also how much of a server that is."""
+        return None if self.local and self.load is None else self.then_usd
+
+    @property
+    def load(self) -> float | None:
+        """How much of one server the busiest hour takes: calls a second then, over calls a second measured."""
+        measured = self.usage_then.calls_per_s if self.usage_then and self.local else None
+        return self.peak_calls_per_s / measured if measured else None
+
+    @property
+    def peak_calls_per_s(self) -> float:
+        """Calls a second in the busiest hour."""
+        return self.peak * min(self.daily_calls, MOST_CALLS) / SECONDS
+
+    @property
+    def parts(self) -> int:
+        """The load in millionths of a server: what is beyond is cut, so that what fits exactly is not refused."""
+        return max(1, int(min(self.load, MOST_CALLS) * PARTS)) if self.load else 0
+
+    @property
+    def break_even(self) -> int | None:
+        """From how many calls a day on one local server for this eval alone would cost no more than today's.
+
+        `None` where that is not known, and where it is more than one server carries.
+        """
+        if not self.local or not self.per_call_usd:
+            return None
+        calls = self.fixed_usd / (DAYS * self.per_call_usd)
+        if calls > MOST_CALLS:
+            return None
+        even = math.ceil(calls * (1 - NOISE))
+        return even if self.capacity is None or even <= self.capacity else None
+
+    @property
+    def never_even(self) -> bool:
+        """Whether a server for this eval alone costs more than today's model at any volume that it carries."""
+        return self.local and self.per_call_usd is not None and self.break_even is None
+
+    @property
+    def capacity(self) -> int | None:
+        """How many calls a day one server carries at this peak."""
+        measured = self.usage_then.calls_per_s if self.usage_then and self.local else None
+        return int(measured * SECONDS / self.peak * (1 + NOISE)) if measured else None
+
+
+class Decision(StrEnum):
+    """What to do with a task."""
+
+    MOVE = "MOVE"
+    KEEP = "KEEP"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+Stands = Literal["for", "against", "open", "note"]
+"""What a reason speaks for: for moving, against it, for looking closer, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One sentence of an advice. `code` is one word for programs."""
+
+    code: str
+    stands: Stands
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advised:
+    """What to do with one eval, and why. `comparison`: what the quality was judged by."""
+
+    line: Line
+    decision: Decision
+    reasons: tuple[Reason, ...]
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A sum of the bill. `usd` is `None` where nothing of it is known.
+
+    `missing`: the evals that belong into it and of which nobody knows what; with any, the sum is at least `usd`.
+    `of`: how many belong into it. `estimated`: tokens of another model stand in for some.
+    """
+
+    usd: float | None
+    missing: tuple[str, ...]
+    of: int
+    estimated: bool
+
+    @property
+    def over(self) -> int:
+        """Of how many evals it is known."""
+        return self.of - len(self.missing)
+
+
+@dataclass(frozen=True)
+class Bill:
+    """The bill of a month: `lines`, and the names of those evals that move.
+
+    An eval of which nobody knows what it costs today is in no sum, so that sums can be compared. The sums as numbers
+    are 0 where nothing is known; `today`, `batch`, `advised` and `all_moved` tell that apart from nothing to pay.
+    """
+
+    lines: tuple[Line, ...]
+    moved: frozenset[str]
+    local: LocalConfig
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The evals of which nobody can say what they cost today. They are in no sum."""
+        return tuple(line.eval for line in self.lines if line.today_usd is None)
+
+    @property
+    def today_usd(self) -> float:
+        """All as it is."""
+        return _total(line.today_usd for line in self.lines)
+
+    @property
+    def batch_usd(self) -> float:
+        """All as it is, in batches."""
+        return BATCH * self.today_usd
+
+    @property
+    def then_usd(self) -> float | None:
+        """All of it on the candidate, whether it is good enough or not; see `all_moved` for what is missing in it."""
+        return self.all_moved.usd
+
+    @property
+    def today(self) -> Sum:
+        """All as it is."""
+        return self._sum()
+
+    @property
+    def batch(self) -> Sum:
+        """All as it is, in batches."""
+        return self._sum(part=BATCH)
+
+    @property
+    def advised(self) -> Sum:
+        """What stays, plus what moves."""
+        return self._sum(self.moving)
+
+    @property
+    def all_moved(self) -> Sum:
+        """All of it on the candidate, whether it is good enough or not."""
+        return self._sum(self.known)
+
+    def _sum(self, moved: Iterable[Line] = (), part: float = 1.0) -> Sum:
+        """So much of what all of it costs today, those that are `moved` with what they cost then and their servers."""
+        then = {line.eval: line for line in moved if line.today_usd is not None}
+        amounts: dict[str, float] = {}
+        guessed = False
+        for line in self.known:
+            usd = line.moved_usd if line.eval in then else line.today_usd
+            if usd is not None:
+                amounts[line.eval] = part * usd
+                guessed = guessed or (line.estimated and (line.eval not in then or not line.then))
+        server = self.server_usd(then.values())
+        return Sum(
+            usd=_total(amounts.values()) + server if amounts or server else None,
+            missing=tuple(line.eval for line in self.lines if line.eval not in amounts),
+            of=len(self.lines),
+            estimated=guessed,
+        )
+
+    @cached_property
+    def known(self) -> tuple[Line, ...]:
+        """The lines of which is known what they cost today."""
+        return tuple(line for line in self.lines if line.today_usd is not None)
+
+    @property
+    def stays_usd(self) -> float:
+        """What is still paid to today's models after the move."""
+        return _total(line.today_usd for line in self.lines if line.eval not in self.moved)
+
+    @property
+    def moved_api_usd(self) -> float:
+        """What is paid to the candidate after the move, if it is one that charges by the token."""
+        return _total(line.then_usd for line in self.moving)
+
+    @property
+    def hybrid_usd(self) -> float:
+        """What stays, plus what moves."""
+        return self.stays_usd + self.moved_api_usd + self.server_usd(self.moving)
+
+    @cached_property
+    def moving(self) -> tuple[Line, ...]:
+        """The lines that move."""
+        return tuple(line for line in self.lines if line.eval in self.moved)
+
+    def servers(self, lines: Iterable[Line]) -> int:
+        """How many local servers carry these lines in the busiest hour; none where none of them is local."""
+        own = [line.parts for line in lines if line.local]
+        return max(1, servers.needed(sum(own))) if own else 0
+
+    def server_usd(self, lines: Iterable[Line]) -> float:
+        """What these servers cost, whatever they are asked, and what is around them."""
+        return servers.usd(self.servers(lines), self.local)
+
+    def share_usd(self, line: Line) -> float:
+        """What one of the lines that move pays of the server: in proportion to what it costs today.
+
+        The servers cost the same with or without most of them, so no other share would be truer; by this one each saves
+        if all of them together do.
+        """
+        own = [one for one in self.moving if one.local]
+        if line not in own:
+            return 0.0
+        today = _total(one.today_usd for one in own)
+        return self.server_usd(own) * ((line.today_usd or 0.0) / today if today else 1 / len(own))
+
+    def saved_usd(self, line: Line) -> float | None:
+        """What a line that moves saves a month."""
+        if line.today_usd is None or line.then_usd is None:
+            return None
+        return line.today_usd - line.then_usd - self.share_usd(line)
+
+
+def cheapest(lines: Sequence[Line], local: LocalConfig) -> frozenset[str]:
+    """Which evals to move, of those that could, so that the whole bill is lowest: local ones, on the servers there are.
+
+    Of equal bills that is taken which moves less.
+    """
+    gains = {line.eval: (line.today_usd or 0.0) - (line.then_usd or 0.0) for line in lines}
+    own = [line for line in lines if line.local and gains[line.eval] > 0 and line.parts <= local.servers * PARTS]
+    own.sort(key=lambda line: (-gains[line.eval] / max(1, line.parts), line.eval))
+    best = servers.cheapest([line.parts for line in own], [gains[line.eval] for line in own], local)
+    return frozenset(line.eval for i, line in enumerate(own) if best >> i & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do with every eval that has traffic. `left_out`: those that have none."""
+
+    advised: tuple[Advised, ...]
+    bill: Bill
+    left_out: tuple[str, ...] = ()
+
+    def of(self, name: str) -> Advised | None:
+        """The advice on one eval."""
+        return next((one for one in self.advised if one.line.eval == name), None)
+
+
+def usage(run: Run) -> Usage | None:
+    """What a call takes, by a run; `None` where no server told tokens. A task's context is no call of production."""
+    m = run.manifest
+    prompts: list[int] = []
+    latencies: list[float] = []
+    spans: list[tuple[float, float]] = []
+    completion = unknown = 0
+    for r in run.results:  # once: a run may have more of them than fit into memory
+        if r.case.expected is None:
+            continue
+        unknown += untold(r)
+        spans += _span(r)
+        counted = tokens(r)
+        if counted is None or r.response.error is not None:
+            continue
+        prompts.append(counted[0])
+        completion += counted[1]
+        if r.response.latency_s is not None:
+            latencies.append(r.response.latency_s)
+    if not prompts:
+        return None
+    return Usage(
+        run_id=m.run_id,
+        cell=m.cell,
+        backend=m.backend,
+        n=len(prompts),
+        whole=m.limit is None and m.finished_at is not None,
+        prompt_tokens=sum(prompts) / len(prompts),
+        completion_tokens=completion / len(prompts),
+        tries=1 + unknown / len(prompts),
+        longest_prompt=max(prompts),
+        calls_per_s=_per_second(spans),
+        latency_p95_s=quantile(latencies, 0.95),
+    )
+
+
+def throughput(results: Iterable[Result]) -> float | None:
+    """Calls answered a second while at least one was under way: pauses between sessions are no work.
+
+    An answer from the store has the time of its own call, so it counts where it was made, not where it was used.
+    """
+    return _per_second([span for result in results for span in _span(result)])
+
+
+def _span(result: Result) -> list[tuple[float, float]]:
+    """From when to when a call that answered was under way, in seconds; nothing where that is not known."""
+    if result.response.error is not None or not result.response.latency_s or not result.answered_at:
+        return []
+    end = datetime.fromisoformat(result.answered_at).timestamp()
+    return [(end - result.response.latency_s, end)]
+
+
+def _per_second(spans: list[tuple[float, float]]) -> float | None:
+    busy = until = 0.0
+    for start, end in sorted(spans):
+        busy += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return len(spans) / busy if busy else None
+
+
+def _total(amounts: Iterable[float | None]) -> float:
+    return sum(amount for amount in amounts if amount is not None)

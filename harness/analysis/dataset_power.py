@@ -1,0 +1,150 @@
+"""What a golden set of so many cases can show, and which gates of an eval ask for more than that. Pure.
+
+Each case counts once, however often it is asked: five answers to one case may be one answer five times. How the
+numbers come about is in docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from harness.analysis.stats import rate, required_n_margin, smallest_drop, smallest_margin
+from harness.core.toml import hint
+from harness.core.types import Case
+from harness.project.evals import GateConfig, TagGates
+
+DISCORDANCES = (0.02, 0.05, 0.10, 0.20, 0.40)
+"""Shares of cases on which two runs may differ, from the same model asked again to two unlike models."""
+
+TWO_MODELS = 0.10
+"""The discordance that is assumed of a reference and a candidate before they have been compared."""
+
+ONE_MODEL = 0.02
+"""The discordance that is assumed of a model and the same model later."""
+
+MARGINS = (0.05, 0.03, 0.02, 0.01)
+"""Margins that people ask for."""
+
+ADVICE = 'add cases, ask for less, or judge = "point"'
+
+SMALL = 30
+"""A slice of fewer cases shows nothing: the interval of an accuracy is some thirty points wide."""
+
+RATES = ("min_accuracy", "min_lenient_accuracy", "min_compliance", "min_macro_f1")
+"""Gates that a rate must reach by the lower end of its interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What `n` cases show with a chance of 80% where two runs differ on a share `discordance` of them.
+
+    `margin`: the smallest within which a candidate that is as good is shown to be. `drop`: the smallest true loss that
+    is shown to be one, `None` where not even a loss of everything would be. Both are shares, rounded up to tenths of a
+    point.
+    """
+
+    n: int
+    discordance: float
+    margin: float
+    drop: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A gate that these cases cannot decide. `key`: its place in the eval file."""
+
+    key: tuple[str, ...]
+    reason: str
+
+
+def reach(n: int, discordance: float) -> Reach:
+    """What `n` cases can show; raises `ValueError` for none."""
+    drop = smallest_drop(n, discordance)
+    return Reach(n, discordance, _up(smallest_margin(n, discordance)), None if drop is None else _up(drop))
+
+
+def provable(n: int) -> float:
+    """The highest rate that `n` cases can prove, all of them being right: the lower end of that interval."""
+    return rate(n, n).low
+
+
+def required_n_rate(limit: float) -> int | None:
+    """How many cases prove a rate of `limit` if all of them are right; `None` for 1, which no number proves."""
+    z2 = NormalDist().inv_cdf(0.975) ** 2
+    return None if limit >= 1 else math.ceil(limit * z2 / (1 - limit) - 1e-9)
+
+
+def small_slices(cases: Iterable[Case]) -> list[tuple[str, str, int]]:
+    """Labels and tags with fewer than `SMALL` cases, smallest first: (`label` or `tag`, its name, cases)."""
+    found = list(cases)
+    labels = Counter(case.expected for case in found if isinstance(case.expected, str))
+    if len(labels) > len(found) / 2:  # texts, not labels: nearly every case has its own
+        labels.clear()
+    tags = Counter(tag for case in found for tag in case.tags)
+    sizes = [("label", name, n) for name, n in labels.items()] + [("tag", name, n) for name, n in tags.items()]
+    return sorted((size for size in sizes if size[2] < SMALL), key=lambda size: (size[2], size))
+
+
+def refusals(gates: GateConfig, cases: Iterable[Case]) -> list[Refusal]:
+    """The gates that `cases`, a whole split, cannot show. Under `judge = "point"` only tags that no case has."""
+    n_cases, known = 0, Counter[str]()
+    for case in cases:
+        n_cases += 1
+        known.update(set(case.tags))
+    by_tag = {tag: known[tag] for tag in gates.tag}
+    found = [
+        Refusal(("gates", "tag", tag), f"no case has tag {tag!r}{hint(tag, known)}")
+        for tag, n in by_tag.items()
+        if n == 0
+    ]
+    if gates.judge == "point" or not n_cases:
+        return found
+    found += _too_close(gates, n_cases)
+    found += _too_high(gates, n_cases, "the set", ("gates",))
+    for tag, n in by_tag.items():
+        if n:
+            found += _too_high(gates.tag[tag], n, f"tag {tag!r}", ("gates", "tag", tag))
+    return found
+
+
+def _too_close(gates: GateConfig, n: int) -> Iterator[Refusal]:
+    """Differences that are too small to be shown."""
+    for gate, discordance in (("margin", TWO_MODELS), ("max_regression", ONE_MODEL)):
+        limit = getattr(gates, gate)
+        if limit is None or required_n_margin(limit, discordance) <= n:
+            continue
+        yield Refusal(
+            ("gates", gate),
+            f"{gate} {limit:g} needs about {required_n_margin(limit, discordance):,} cases at {discordance:.0%} "
+            f"discordance; the set has {n:,}: smallest {gate} that can be shown is "
+            f"{reach(n, discordance).margin:.3f} ({ADVICE})",
+        )
+
+
+def _too_high(gates: TagGates, n: int, what: str, table: tuple[str, ...]) -> Iterator[Refusal]:
+    """Rates that even a perfect score does not prove."""
+    for gate in RATES:
+        limit = getattr(gates, gate, None)
+        if limit is None or provable(n) >= limit:
+            continue
+        needed = required_n_rate(limit)
+        needs = "no number of cases proves" if needed is None else f"it takes {needed:,} cases, all right, to prove"
+        yield Refusal(
+            (*table, gate),
+            f"{gate} {limit:g}: {needs} that; {what} has {n:,}: largest that can be shown is {down(provable(n)):.3f} "
+            f"({ADVICE})",
+        )
+
+
+def _up(share: float) -> float:
+    """Rounded to tenths of a point that are not below."""
+    return min(1.0, math.ceil(round(1000 * share, 6)) / 1000)
+
+
+def down(share: float) -> float:
+    """Rounded to tenths of a point that are not above: what can be shown, told so that it can be taken at its word."""
+    return math.floor(round(1000 * share, 6)) / 1000

@@ -1,0 +1,208 @@
+"""Searching with vectors: where the relevant passages stand, and what that is worth.
+
+A query's `expected` has the grade of each judged passage, 0 for one that looks relevant and is not. A passage is a
+result whose case expects nothing. A passage without a usable vector is not in the index: it is never found.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.analysis.stats import Interval, Mean, Rate, mean, rate, spearman
+from harness.core.types import Case, Result
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float64]
+
+Similarity = Literal["cosine", "dot"]
+
+DEPTH = 10
+"""How deep nDCG looks."""
+DECIMALS = 9
+"""Similarities that agree to so many decimals are ties: what differs beyond is rounding, and depends on the machine."""
+_NUMBERS_AT_ONCE = 8_000_000
+"""Similarities held at a time: 64 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search gives for one query.
+
+    `top` is the passage found first. `places` counts from 1 and has the relevant passages that are in the index;
+    `similarities` has the judged ones that are. Of two passages that are equally similar the one with the smaller id
+    comes first.
+    """
+
+    top: str
+    places: Mapping[str, int]
+    similarities: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A query whose first relevant passage, `wanted`, stands far down: at `place`, or nowhere (`None`)."""
+
+    query: Case
+    top: Case
+    wanted: Case
+    place: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """A run in numbers. Means are over judged queries, by cosine, whatever production uses; `by_tag` has the same.
+
+    `order` is Spearman's correlation of similarity and grade over all `pairs` of a query and a passage judged for it.
+    `vectors`: those of queries and passages that satisfy the contract. `dimensions`: the lengths that came.
+    """
+
+    means: Mapping[str, Mean]
+    by_tag: Mapping[str, Mapping[str, Mean]]
+    order: Interval
+    pairs: int
+    vectors: Rate
+    dimensions: tuple[int, ...]
+    worst: tuple[Miss, ...]
+
+
+def search(queries: Sequence[Result], passages: Sequence[Result], similarity: Similarity = "cosine") -> list[Found]:
+    """Rank the passages for each query. All vectors must be finite, not zero, and equally long.
+
+    The time is that of one matrix product, the memory that of the vectors and 64 MB.
+    """
+    if not queries or not passages:
+        return [Found("", {}, {}) for _ in queries]
+    import numpy as np
+
+    index = sorted(passages, key=lambda result: result.case.id)
+    places = {result.case.id: place for place, result in enumerate(index)}
+    asked = _unit(_matrix(queries))
+    stored = _unit(_matrix(index)) if similarity == "cosine" else _within_one(_matrix(index))
+    step = max(1, _NUMBERS_AT_ONCE // len(index))
+    found = []
+    for start in range(0, len(queries), step):
+        rows = np.round(asked[start : start + step] @ stored.T, DECIMALS)
+        for query, row in zip(queries[start : start + step], rows, strict=True):
+            judged = {name: places[name] for name in query.case.expected if name in places}
+            relevant = {name: place for name, place in judged.items() if query.case.expected[name] > 0}
+            found.append(
+                Found(
+                    top=index[int(row.argmax())].case.id,
+                    places={name: _place(row, place) for name, place in relevant.items()},
+                    similarities={name: float(row[place]) for name, place in judged.items()},
+                )
+            )
+    return found
+
+
+def measures(found: Found, grades: Mapping[str, int], k: int) -> dict[str, float]:
+    """What one search is worth, each 0..1.
+
+    `recall@k`: the share of the relevant passages that is among the first k. `ndcg@10`: gains are the grades, and what
+    is not judged gains nothing, as in `sklearn.metrics.ndcg_score`. `mrr`: one over the first relevant place.
+    """
+    relevant = {name: grade for name, grade in grades.items() if grade > 0}
+    gained = math.fsum(_gain(relevant[name], place) for name, place in found.places.items())
+    ideal = math.fsum(_gain(grade, place) for place, grade in enumerate(sorted(relevant.values(), reverse=True), 1))
+    return {
+        f"recall@{k}": sum(place <= k for place in found.places.values()) / len(relevant),
+        f"ndcg@{DEPTH}": gained / ideal,
+        "mrr": 1 / min(found.places.values()) if found.places else 0.0,
+    }
+
+
+def hit(found: Found, k: int) -> bool:
+    """A relevant passage is among the first k."""
+    return any(place <= k for place in found.places.values())
+
+
+def pair_order(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], gold: Sequence[float]) -> Interval:
+    """Spearman's correlation of the cosine of each pair of vectors and what people said of it, as in STS."""
+    import numpy as np
+
+    left, right = (_unit(np.asarray(side, dtype=np.float64)) for side in (a, b))
+    return spearman(np.round((left * right).sum(axis=1), DECIMALS).tolist(), gold)
+
+
+def retrieve(results: Sequence[Result], worst: int = 8) -> Retrieval | None:
+    """Measure a run; `None` where no query was judged on a whole set of passages."""
+    judged = [result for result in results if result.score is not None and result.score.measures]
+    if not judged:
+        return None
+    passages = {result.case.id: result for result in results if result.case.expected is None}
+    queries = [result for result in judged if result.reading and result.reading.lenient]
+    usable = [result for result in passages.values() if result.reading and result.reading.lenient]
+    searched = list(zip(queries, search(queries, usable), strict=True))
+    pairs = [(s, q.case.expected[name]) for q, found in searched for name, s in found.similarities.items()]
+    read = [result for result in results if result.reading is not None]
+    tags = sorted({tag for result in judged for tag in result.case.tags})
+    return Retrieval(
+        means=_means(judged),
+        by_tag={tag: _means([r for r in judged if tag in r.case.tags]) for tag in tags},
+        order=spearman([s for s, _ in pairs], [float(grade) for _, grade in pairs]),
+        pairs=len(pairs),
+        vectors=rate(sum(result.reading.compliant for result in read if result.reading), len(read)),
+        dimensions=tuple(length for length, _ in Counter(len(r.response.vector) for r in read).most_common()),
+        worst=tuple(_misses(searched, {name: result.case for name, result in passages.items()}, worst)),
+    )
+
+
+def _means(results: Sequence[Result]) -> dict[str, Mean]:
+    names = dict.fromkeys(name for result in results if result.score for name in result.score.measures)
+    values = {name: [r.score.measures.get(name) for r in results if r.score] for name in names}
+    return {name: mean([v for v in found if v is not None], bounds=(0.0, 1.0)) for name, found in values.items()}
+
+
+def _misses(searched: Iterable[tuple[Result, Found]], passages: Mapping[str, Case], most: int) -> list[Miss]:
+    """The queries whose first relevant passage is not the first one, the farthest down first."""
+    misses = []
+    for query, found in searched:
+        relevant = [name for name, grade in query.case.expected.items() if grade > 0]
+        wanted = min(relevant, key=lambda name: (found.places.get(name, math.inf), -query.case.expected[name], name))
+        place = found.places.get(wanted)
+        if place != 1 and found.top and wanted in passages:
+            misses.append(Miss(query.case, passages[found.top], passages[wanted], place))
+    return sorted(misses, key=lambda miss: (-(miss.place or math.inf), miss.query.id))[:most]
+
+
+def _gain(grade: float, place: int) -> float:
+    return grade / math.log2(1 + place) if place <= DEPTH else 0.0
+
+
+def _place(row: Any, own: int) -> int:
+    """The place of the passage at `own`: one more than those that are more similar, or as much with a smaller id."""
+    value = row[own]
+    return 1 + int((row > value).sum()) + int((row[:own] == value).sum())
+
+
+def _matrix(results: Sequence[Result]) -> Matrix:
+    """The vectors, a row each, within ±1: products of very large numbers would be infinite."""
+    import numpy as np
+
+    rows = np.asarray([result.response.vector for result in results], dtype=np.float64)
+    within: Matrix = rows / np.abs(rows).max()
+    return within
+
+
+def _unit(rows: Matrix) -> Matrix:
+    """Each row at length 1."""
+    import numpy as np
+
+    rows = rows / np.abs(rows).max(axis=1, keepdims=True)
+    unit: Matrix = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
+
+
+def _within_one(rows: Matrix) -> Matrix:
+    """All rows by one factor, so that the longest has length 1: the order of dot products stays, rounding is alike."""
+    import numpy as np
+
+    within: Matrix = rows / np.linalg.norm(rows, axis=1).max()
+    return within

@@ -1,0 +1,42 @@
+"""Statistics, pure: numbers in, numbers out. What each is for, and how well it does it: docs/statistics.md.
+
+`low` and `high` are the ends of a 95% interval unless another `confidence` is asked for. Nothing here gives a verdict.
+"""
+
+from harness.analysis.stats.agreement import kappa, spearman
+from harness.analysis.stats.interval import Interval
+from harness.analysis.stats.means import Mean, PairedMean, mean, paired_mean
+from harness.analysis.stats.paired import Paired, clustered_paired, mcnemar_exact, mcnemar_midp, paired, tango
+from harness.analysis.stats.power import required_n_drop, required_n_margin, settles, smallest_drop, smallest_margin
+from harness.analysis.stats.rates import Rate, as_json, clustered_rate, quantile, rate
+from harness.analysis.stats.resampling import macro_f1_difference, paired_bootstrap
+from harness.analysis.stats.several import holm
+
+__all__ = [
+    "Interval",
+    "Mean",
+    "Paired",
+    "PairedMean",
+    "Rate",
+    "as_json",
+    "clustered_paired",
+    "clustered_rate",
+    "holm",
+    "kappa",
+    "macro_f1_difference",
+    "mcnemar_exact",
+    "mcnemar_midp",
+    "mean",
+    "paired",
+    "paired_bootstrap",
+    "paired_mean",
+    "quantile",
+    "rate",
+    "required_n_drop",
+    "required_n_margin",
+    "settles",
+    "smallest_drop",
+    "smallest_margin",
+    "spearman",
+    "tango",
+]

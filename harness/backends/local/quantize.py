@@ -1,0 +1,139 @@
+"""Other quantizations of a GGUF file, made by llama.cpp (`cyllama`, the extra `quantize`) in a process of its own.
+
+A process of its own, because llama.cpp writes its log to the terminal, and because code that is not Python may end the
+process that it runs in.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.backends.local import gguf
+from harness.core.errors import BackendError, BackendUnavailable
+from harness.core.toml import hint
+
+Tell = Callable[[int, int], None]
+"""Told `(tensors done, tensors in all)`."""
+
+INSTALL = "pip install 'prompt-portability-harness[quantize]'"
+NUMBERS = {name: number for number, name in gguf.FILE_TYPES.items()}
+
+# lines of the log of llama.cpp's llama_model_quantize
+_TENSOR = re.compile(r"\[ *(\d+)/ *(\d+)\] ")
+_BITS = re.compile(r"quant size .*\(([\d.]+) BPW\)")
+_LARGER = re.compile(r"(\d+) of (\d+) tensor\(s\) required fallback")
+_FAILED = "failed to quantize: "
+
+
+def split(model: str) -> tuple[str, str]:
+    """`smollm2-135m-instruct:Q8_0` -> the model and the quantization wanted of it; empty where none is named.
+
+    What follows the last colon is a quantization only if llama.cpp knows one by that name, in whatever case: a path may
+    have colons, too.
+    """
+    base, _, to = model.rpartition(":")
+    return (base, to.upper()) if base and to.upper() in NUMBERS else (model, "")
+
+
+def check(to: str) -> str:
+    """The name of a quantization as llama.cpp writes it; raises `BackendError` with the nearest name there is."""
+    if to.upper() not in NUMBERS:
+        msg = f"no quantization {to!r}{hint(to.upper(), NUMBERS)}"
+        raise BackendError(msg)
+    return to.upper()
+
+
+def available() -> bool:
+    """Whether the extra is installed."""
+    return importlib.util.find_spec("cyllama") is not None
+
+
+def file_name(stem: str, to: str, origin: str) -> str:
+    """`stem.F16-from-Q4_1.gguf`."""
+    return f"{stem}.{to}-from-{origin.replace(' ', '-') or 'unknown'}.gguf"
+
+
+def make(source: Path, target: Path, to: str, tell: Tell) -> str:
+    """Write the weights of `source` to `target` as `to`, in one step; the header keeps what they were before.
+
+    Returns what llama.cpp says of the result, in words: bits a weight, and how many tensors did not fit. Raises
+    `BackendUnavailable` where the extra is missing or the target cannot be written, `BackendError` where llama.cpp
+    refuses.
+    """
+    if not available():
+        msg = f"to make {target.name} from {source.name} takes cyllama: {INSTALL}"
+        raise BackendUnavailable(msg)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".make-") as folder:
+            raw, part = Path(folder) / "raw.gguf", Path(folder) / "part.gguf"
+            said = _converted(source, raw, to, tell)
+            gguf.stamp(raw, part, gguf.quantization(source) or "unknown")
+            part.replace(target)
+    except OSError as error:
+        msg = f"{target}: cannot be written: {error.strerror or error}"
+        raise BackendUnavailable(msg) from None
+    return said
+
+
+def _converted(source: Path, target: Path, to: str, tell: Tell) -> str:
+    """Let a child process convert, and listen to its log."""
+    # -P: a file of the user's folder must not stand in for a module
+    command = [sys.executable, "-P", "-m", __name__, str(source.resolve()), str(target.resolve()), str(NUMBERS[to])]
+    why = bits = larger = last = ""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as child:
+        try:
+            for line in child.stderr or ():
+                if found := _TENSOR.match(line):
+                    tell(int(found[1]), int(found[2]))
+                elif _FAILED in line:
+                    why = line.split(_FAILED, 1)[1].strip()
+                elif found := _BITS.search(line):
+                    bits = f"{found[1]} bits a weight"
+                elif found := _LARGER.search(line):
+                    larger = f", because {found[1]} of {found[2]} tensors do not fit {to} and took another type"
+                else:
+                    last = line.strip() or last
+            child.wait()
+        finally:
+            child.kill()
+    if child.returncode:
+        raise BackendError(_complaint(source, to, child.returncode, why or last))
+    return bits + larger
+
+
+def _complaint(source: Path, to: str, code: int, why: str) -> str:
+    if code < 0:
+        why = f"llama.cpp was ended by signal {-code}: is there memory and disk space enough?"
+    elif "iostream" in why:
+        why = "llama.cpp cannot write the file: is the disk full?"
+    return f"{source.name} cannot be made {to}: {why or 'llama.cpp does not say why'}"
+
+
+def _main(source: str, target: str, number: str) -> None:
+    """What the child process does."""
+    from cyllama.llama import llama_cpp  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+    parameters = llama_cpp.LlamaModelQuantizeParams()
+    parameters.ftype = int(number)
+    parameters.allow_requantize = True  # what that costs is said wherever the file is named
+    parameters.nthread = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    llama_cpp.model_quantize(source, target, parameters)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

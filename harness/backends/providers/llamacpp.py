@@ -1,0 +1,229 @@
+"""llama.cpp in this process, by `xllamacpp`: nothing to install, nothing to start.
+
+The engine listens on a loopback port that it chooses itself and is asked over the same protocol as any other server, so
+that an embedded model and a served one take the same way through the harness.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+from pydantic import Field
+
+from harness.backends.constrained_decoding import grammar
+from harness.backends.http.client import Lean
+from harness.backends.http.errors import one_line
+from harness.backends.local import gguf, models
+from harness.backends.local.gguf import pooling
+from harness.backends.providers.openai import OpenAIBackend
+from harness.core.errors import BackendError
+from harness.core.toml import Strict
+from harness.core.types import Constraint, ModelInfo, Request, Response
+from harness.project.config import BackendConfig
+
+if TYPE_CHECKING:
+    import xllamacpp
+
+LOOPBACK_KEY = "embedded"
+SPIN_COUNT = "10000"
+T = TypeVar("T")
+
+
+class Options(Strict):
+    """Keys of `[backends.x]` for provider llamacpp.
+
+    `reproducible`: the same prompt gets the same reply whatever was asked before it. By default llama.cpp rounds
+    differently with what else is in the batch and in the prefix cache, which is enough to change a word of a long
+    reply; that default is kept because it is how every other llama.cpp server answers.
+
+    `pooling`: how the vectors of a text's tokens become one. By default as the model's file says, and where it says
+    nothing (a chat model) their mean.
+    """
+
+    reproducible: bool = False
+    n_ctx: int = Field(default=4096, ge=128)
+    n_threads: int | None = Field(default=None, ge=1)
+    n_gpu_layers: int = -1
+    pooling: Literal["mean", "last", "cls"] | None = None
+
+
+class Engine(OpenAIBackend):
+    """The protocol as llama.cpp speaks it: a grammar lets a choice through as it is."""
+
+    bare_choices = True
+    _can_call: bool | None = None
+
+    def _constrained(self, constraint: Constraint) -> dict[str, Any]:
+        return grammar(constraint)
+
+    async def can_call(self) -> bool:
+        """Whether the model's chat template has a place for tools. Where it has none, llama.cpp drops them silently."""
+        if self._can_call is None:
+            told = await self._side("/props")
+            able = told.get("chat_template_caps", {}).get("supports_tools") if isinstance(told, dict) else None
+            self._can_call = able is not False
+        return self._can_call
+
+
+class LlamaCppBackend:
+    """A GGUF file and the engine that runs it. Loaded on first use; one per process is meant to run at a time.
+
+    Replies and vectors come from an engine each: to give vectors one is set up so (pooling, a text in one batch) that
+    its replies would not be those of any other llama.cpp server.
+    """
+
+    warm_up = True
+    exclusive = True
+
+    def __init__(self, config: BackendConfig, progress: models.Progress | None = None) -> None:
+        """`progress` hears about the file's bytes where it has to be fetched."""
+        self.config = config
+        self.options = Options.model_validate(config.options)
+        self.concurrency = config.concurrency or 1
+        self._progress = progress
+        self._servers: list[xllamacpp.Server] = []
+        self._engines: dict[bool, asyncio.Task[Engine]] = {}
+
+    async def identify(self) -> ModelInfo:
+        """Fetch the file if need be, and say what it is: its sha256, and what its header tells. Loads nothing."""
+        path = await self._path()
+        return ModelInfo(
+            model=self.config.model,
+            digest=await _abandonable(lambda: models.digest(path)),
+            quantization=self.config.quantization or gguf.quantization(path),
+            engine="llama.cpp",
+            engine_version=f"xllamacpp {version('xllamacpp')}",
+            size=path.stat().st_size,
+        )
+
+    async def complete(self, request: Request) -> Response:
+        """One chat completion, or the vector of a text; the first of each kind loads the model."""
+        engine = await self._engine(embed=request.embed)
+        if request.tools and not await engine.can_call():
+            msg = (
+                f"backend {self.config.name}: the chat template of {self.config.model} has no place for tools, and "
+                'llama.cpp would drop them: set calls = "text" in the eval, or take a model that is made for tools'
+            )
+            raise BackendError(msg)
+        return await engine.complete(request)
+
+    async def address(self) -> str:
+        """Where the engine that chats speaks the OpenAI protocol; loads the model if need be."""
+        return (await self._engine(embed=False)).url
+
+    async def _engine(self, *, embed: bool) -> Engine:
+        if embed not in self._engines:
+            self._engines[embed] = asyncio.create_task(self._start(embed=embed))
+        # Shielded: a caller that runs out of time must not have the next one load the model a second time.
+        return await asyncio.shield(self._engines[embed])
+
+    async def close(self) -> None:
+        """Stop the engines. One that is still loading cannot be stopped, and is waited for."""
+        started = await asyncio.gather(*self._engines.values(), return_exceptions=True)
+        for engine in started:
+            if isinstance(engine, Engine):
+                await engine.close()
+        self._engines.clear()
+        self._servers.clear()
+
+    async def _path(self) -> Path:
+        return await _abandonable(
+            lambda: models.resolve(self.config.model, folder=self.config.folder, progress=self._progress)
+        )
+
+    async def _start(self, *, embed: bool) -> Engine:
+        path = await self._path()
+        server = await asyncio.to_thread(self._load, path, embed=embed)
+        self._servers.append(server)
+        return self._client(server.listening_address)
+
+    def _load(self, path: Path, *, embed: bool) -> xllamacpp.Server:
+        """Start the engine with one slot per concurrent request, each with the whole context."""
+        # OpenMP's threads spin for long while they wait for one another, which takes time slices from the very thread
+        # waited for where anything else is busy; not to spin at all costs half the speed (bench/speed/embedded.py).
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+        import xllamacpp
+
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = str(path)
+        parameters.model_alias = {self.config.model}
+        parameters.n_parallel = self.concurrency
+        parameters.n_ctx = self.options.n_ctx * self.concurrency
+        parameters.n_gpu_layers = self.options.n_gpu_layers
+        parameters.verbosity = -1  # the engine's log would go through the progress bar
+        parameters.ui = False
+        if self.options.reproducible:
+            parameters.no_extra_bufts = True  # repacked weights sum in another order for one row than for many
+            parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        if embed:
+            parameters.embedding = True
+            parameters.n_batch = parameters.n_ubatch = self.options.n_ctx  # pooling wants a text in one batch
+            kind = f"LLAMA_POOLING_TYPE_{(self.options.pooling or pooling(path) or 'mean').upper()}"
+            parameters.pooling_type = getattr(xllamacpp.llama_pooling_type, kind)
+        parameters.endpoint_slots = False
+        threads = self.options.n_threads or _cores()
+        parameters.cpuparams.n_threads = threads
+        parameters.cpuparams_batch.n_threads = threads
+        try:
+            return xllamacpp.Server(parameters)
+        except (RuntimeError, ValueError) as error:
+            why = f"{path} ({one_line(error)}): is the file whole, is there memory enough?"
+            msg = f"backend {self.config.name}: llama.cpp cannot load {why}"
+            raise BackendError(msg) from None
+
+    def _client(self, address: str) -> Engine:
+        """Our own server, without a proxy in between whatever the environment says."""
+        base_url = f"{address}/v1"
+        common: dict[str, Any] = {"base_url": base_url, "model": self.config.model}
+        plain = BackendConfig(
+            name=self.config.name,
+            provider="openai",
+            variant=self.config.variant,
+            timeout_s=self.config.timeout_s,
+            quantization=self.config.quantization,
+            **common,
+        )
+        return Engine(plain, transport=Lean(base_url, LOOPBACK_KEY, proxies=False))
+
+
+async def _abandonable(work: Callable[[], T]) -> T:
+    """`work` in a thread that Ctrl-C does not wait for: a download or the hash of a large file takes minutes."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def tell(result: T | None, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(cast("T", result))
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as caught:  # noqa: BLE001  it is raised where it is awaited
+            error = caught
+        with suppress(RuntimeError):  # the loop may have been closed in the meantime
+            loop.call_soon_threadsafe(tell, result, error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await done
+
+
+def _cores() -> int:
+    """The cores this process may use (a container may have fewer than the machine)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def connect(config: BackendConfig, progress: models.Progress | None = None) -> LlamaCppBackend:
+    """A backend for `config`; nothing is loaded yet."""
+    return LlamaCppBackend(config, progress)

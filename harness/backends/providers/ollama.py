@@ -1,0 +1,263 @@
+"""An Ollama server, by the `ollama` SDK and the native `/api/chat` and `/api/embed`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import httpx
+import ollama
+from pydantic import Field
+
+from harness.backends.constrained_decoding import for_wrapped, json_schema, kept, unwrapped
+from harness.backends.http.errors import checked_size, failed, failed_status, get_json, passwords, said, shown_url
+from harness.backends.local.models import Progress
+from harness.backends.openai_responses import count, tool_calls, vector
+from harness.backends.unsupported import cannot, let_through
+from harness.core.errors import BackendError, BackendUnavailable
+from harness.core.toml import Strict
+from harness.core.types import ModelInfo, Request, Response, Sampling
+from harness.project.config import BackendConfig
+
+DEFAULT_URL = "http://127.0.0.1:11434"
+KEY_VARIABLE = "OLLAMA_API_KEY"
+LISTING_TIMEOUT_S = 30.0
+NANOSECONDS = 1e-9
+
+UNREACHABLE = (OSError, httpx.HTTPError)
+"""What the SDK raises where nobody answers (its own `ConnectionError` and a time-out are `OSError`s)."""
+OTHER_SHAPE = (ValueError, TypeError, AttributeError)
+"""What the SDK raises for what is not JSON, or is JSON of another shape."""
+
+
+class Options(Strict):
+    """Keys of `[backends.x]` for provider ollama.
+
+    `num_ctx` is always sent: Ollama's own default is small, and it cuts a longer prompt without a word.
+    """
+
+    num_ctx: int = Field(default=8192, ge=128)
+    keep_alive: str | None = None
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class OllamaBackend:
+    """One model of an Ollama server."""
+
+    warm_up = True
+    exclusive = False
+    concurrency = 32
+
+    def __init__(self, config: BackendConfig) -> None:
+        """The server is `base_url`, or `OLLAMA_HOST`, or this machine."""
+        self.config = config
+        self.options = Options.model_validate(config.options)
+        self._key = _key(config)
+        host = config.base_url or os.environ.get("OLLAMA_HOST") or DEFAULT_URL
+        headers = {"authorization": f"Bearer {self._key}"} if self._key else None
+        try:
+            self._client = ollama.AsyncClient(host=host, timeout=config.timeout_s, headers=headers)
+        except (ValueError, httpx.InvalidURL):
+            msg = f"backend {config.name}: OLLAMA_HOST is no address: expected host:port or http://host:port"
+            raise BackendError(msg) from None
+        self._headers = dict(self._client._client.headers)  # noqa: SLF001  as the SDK sends them
+        self.address = str(self._client._client.base_url).rstrip("/")  # noqa: SLF001  where it really goes
+        self._url = shown_url(self.address)
+
+    async def identify(self) -> ModelInfo:
+        """Digest, quantization and size as `/api/tags` and `/api/show` tell them; needs the model to be pulled."""
+        try:
+            async with asyncio.timeout(min(self.config.timeout_s, LISTING_TIMEOUT_S)):
+                tags = await self._client.list()
+                shown = await self._client.show(self.config.model)
+        except ollama.ResponseError as error:
+            self._raise_if_hopeless(error, BackendUnavailable)
+            msg = f"backend {self.config.name}: {self._url} answers {error.status_code}: {self._said(error)}"
+            raise BackendUnavailable(msg) from None
+        except UNREACHABLE as error:
+            reason = self._redact(error) or type(error).__name__
+            msg = f"backend {self.config.name}: no Ollama at {self._url} ({reason}): start it with `ollama serve`"
+            raise BackendUnavailable(msg) from None
+        except OTHER_SHAPE as error:
+            msg = f"backend {self.config.name}: {self._url} is no Ollama server ({self._redact(error)}): check base_url"
+            raise BackendUnavailable(msg) from None
+        names = {self.config.model, f"{self.config.model}:latest"}
+        digest, size = next(((m.digest, m.size) for m in tags.models if m.model in names), (None, None))
+        version = await get_json(f"{self.address}/api/version", self._headers)
+        details = shown.details
+        return ModelInfo(
+            model=self.config.model,
+            digest=f"sha256:{digest}" if digest else "",
+            quantization=self.config.quantization or (details and details.quantization_level) or "",
+            parameters=(details and details.parameter_size) or "",
+            size=int(size) if size else None,
+            engine="ollama",
+            engine_version=str(version.get("version", "")) if isinstance(version, dict) else "",
+        )
+
+    async def complete(self, request: Request) -> Response:
+        """One chat, or the vector of a text; the time that the server spent on loading the model is not latency."""
+        started = perf_counter()
+        try:
+            if request.embed:
+                response = _vector(await self._embedding(request), perf_counter() - started)
+            else:
+                response = _response(await self._chat(request), perf_counter() - started)
+        except ollama.ResponseError as error:
+            self._raise_if_hopeless(error, request=request)
+            return failed_status(error.status_code, self._said(error), _headers(error))
+        except httpx.TimeoutException:
+            return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
+        except UNREACHABLE as error:
+            return failed("connection", self._redact(error) or type(error).__name__, retry=True)
+        except OTHER_SHAPE as error:
+            what = "an embedding" if request.embed else "a chat reply"
+            return failed("bad_reply", f"not {what}: {self._redact(error)}", retry=True)
+        return checked_size(self._unwrapped(request, response))
+
+    async def _chat(self, request: Request) -> ollama.ChatResponse:
+        constraint = request.constraint
+        asked: dict[str, Any] = {
+            "model": self.config.model,
+            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            "options": self._sampling(for_wrapped(request.sampling, constraint)),
+            "keep_alive": self.options.keep_alive,
+            "format": dict(json_schema(constraint)) if constraint else None,
+        }
+        reply: ollama.ChatResponse
+        if not request.tools:
+            reply = await self._client.chat(**asked)
+            return reply
+        # By itself the SDK leaves out whatever of a parameter's schema it has no field for (nested objects, formats).
+        body = {key: value for key, value in asked.items() if value is not None}
+        body |= {"tools": [dict(tool) for tool in request.tools], "stream": False}
+        reply = await self._client._request(ollama.ChatResponse, "POST", "/api/chat", json=body)  # noqa: SLF001
+        return reply
+
+    async def _embedding(self, request: Request) -> ollama.EmbedResponse:
+        (message,) = request.messages
+        return await self._client.embed(
+            model=self.config.model,
+            input=message.content,
+            truncate=False,  # by default Ollama cuts a longer text without a word
+            options={**self.options.options, "num_ctx": self.options.num_ctx},
+            keep_alive=self.options.keep_alive,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client._client.aclose()  # noqa: SLF001  the SDK has no close of its own
+
+    def _sampling(self, sampling: Sampling) -> dict[str, Any]:
+        chosen = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": sampling.seed,
+            "num_predict": sampling.max_tokens,
+            "stop": list(sampling.stop) or None,
+            "num_ctx": self.options.num_ctx,
+        }
+        return {**self.options.options, **{k: v for k, v in chosen.items() if v is not None}}
+
+    def _unwrapped(self, request: Request, response: Response) -> Response:
+        """A constrained reply without the quotes around a choice; raises where the server took no notice."""
+        if request.constraint is None:
+            return response
+        text = unwrapped(request.constraint, response.text)
+        if not kept(request.constraint, text, bare=False):
+            msg = f"backend {self.config.name}: {self._url} {let_through(self.config.model, self._redact(text))}"
+            raise BackendError(msg)
+        return replace(response, text=text)
+
+    def _raise_if_hopeless(
+        self,
+        error: ollama.ResponseError,
+        not_there: type[BackendError] = BackendError,
+        request: Request | None = None,
+    ) -> None:
+        """Raise for a status that every further call would get too."""
+        if request and (why := cannot(request, self.config.model, error.status_code, self._said(error))):
+            msg = f"backend {self.config.name}: {self._url} {why}"
+            raise BackendError(msg)
+        if error.status_code == 404:
+            raise not_there(self._not_pulled())
+        if error.status_code in (401, 403):
+            hint = f"check {self.config.api_key_env or KEY_VARIABLE}"
+            msg = f"backend {self.config.name}: {self._url} refuses the key ({error.status_code}): {hint}"
+            raise BackendError(msg)
+
+    def _not_pulled(self) -> str:
+        return (
+            f"backend {self.config.name}: {self._url} has no model {self.config.model!r}: "
+            f"`ollama pull {self.config.model}`, or list what is there with `ollama list`"
+        )
+
+    def _said(self, error: ollama.ResponseError) -> str:
+        return self._redact(error.error)
+
+    def _redact(self, text: object) -> str:
+        return said(text, (self._key, *passwords(self.address)))
+
+
+def _key(config: BackendConfig) -> str:
+    """A local server needs none; one behind a proxy may. From the environment only."""
+    if config.api_key_env is None:
+        return os.environ.get(KEY_VARIABLE, "").strip()  # the SDK would send it anyway
+    if key := os.environ.get(config.api_key_env, "").strip():
+        return key
+    msg = f"backend {config.name}: no key: set {config.api_key_env} in the environment"
+    raise BackendUnavailable(msg)
+
+
+def _headers(error: ollama.ResponseError) -> Mapping[str, str]:
+    """The headers of the reply, which the SDK keeps only in what its error was made from."""
+    cause = error.__context__
+    return cause.response.headers if isinstance(cause, httpx.HTTPStatusError) else {}
+
+
+def _response(reply: ollama.ChatResponse, wall_s: float) -> Response:
+    load_s = _load_s(reply)
+    calls = ((None, call.function.model_dump(mode="json")) for call in reply.message.tool_calls or ())
+    return Response(
+        text=reply.message.content or "",
+        finish_reason=reply.done_reason or "",
+        prompt_tokens=count(reply.prompt_eval_count),
+        completion_tokens=count(reply.eval_count),
+        latency_s=max(0.0, wall_s - load_s),
+        load_s=load_s or None,
+        prompt_s=_seconds(reply.prompt_eval_duration),
+        generation_s=_seconds(reply.eval_duration),
+        tool_calls=tool_calls(calls),
+        model=reply.model or "",
+    )
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds * NANOSECONDS
+
+
+def _vector(reply: ollama.EmbedResponse, wall_s: float) -> Response:
+    if not reply.embeddings:
+        msg = "a reply without a vector"
+        raise ValueError(msg)
+    load_s = _load_s(reply)
+    return Response(
+        prompt_tokens=count(reply.prompt_eval_count),
+        latency_s=max(0.0, wall_s - load_s),
+        load_s=load_s or None,
+        vector=vector(list(reply.embeddings[0])),
+        model=reply.model or "",
+    )
+
+
+def _load_s(reply: ollama.ChatResponse | ollama.EmbedResponse) -> float:
+    return (reply.load_duration or 0) * NANOSECONDS
+
+
+def connect(config: BackendConfig, _progress: Progress | None = None) -> OllamaBackend:
+    """A backend for `config`."""
+    return OllamaBackend(config)

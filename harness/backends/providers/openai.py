@@ -1,0 +1,285 @@
+"""OpenAI's chat completions and embeddings: api.openai.com by the SDK, any server of the same protocol by a lean way.
+
+The SDK takes many times the processor time of the lean way (docs/performance.md), which matters where a server of
+one's own answers in milliseconds; what is sent, what is read and what an error means is the same, and is here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from harness.backends import constrained_decoding as constraints
+from harness.backends.http.client import Lean
+from harness.backends.http.errors import checked_size, failed, failed_status, said, without
+from harness.backends.http.transport import LostError, Reply, TooLargeError, Transport
+from harness.backends.local.models import Progress
+from harness.backends.openai_responses import chat_response, refusal_of, vector_response
+from harness.backends.unsupported import cannot, let_through
+from harness.core.errors import BackendError, BackendUnavailable
+from harness.core.toml import Strict, hint
+from harness.core.types import JSON, Constraint, ModelInfo, Request, Response
+from harness.project.config import BackendConfig
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+HOSTED = "api.openai.com"
+LISTING_TIMEOUT_S = 30.0
+"""A list of models is no work; a server that does not give it in this time does not answer."""
+SIDE_TIMEOUT_S = 10.0
+"""For a page that a server need not have."""
+
+Parameter = Literal["temperature", "top_p", "seed", "stop", "max_tokens", "max_completion_tokens"]
+
+
+class Options(Strict):
+    """Keys of `[backends.x]` for provider openai. `omit`: parameters that the server does not take."""
+
+    max_tokens_parameter: Literal["max_tokens", "max_completion_tokens"] | None = None
+    omit: Annotated[tuple[Parameter, ...], Field(strict=False)] = ()
+    extra_body: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class OpenAIBackend:
+    """One model behind the OpenAI protocol. Retrying is the engine's."""
+
+    concurrency = 64
+    exclusive = False
+    bare_choices = False
+    """Whether a server that is told the choices sends one as it is; otherwise as JSON."""
+    on_headers: Callable[[Mapping[str, str]], None] | None = None
+    """Is told the headers of every reply of `complete`, an error's too, their names in lower case: how many requests
+    and tokens a server still allows is in them (`x-ratelimit-*`)."""
+
+    def __init__(self, config: BackendConfig, *, transport: Transport | None = None) -> None:
+        """`transport` replaces the one made from `config`."""
+        self.config = config
+        self.options = Options.model_validate({k: v for k, v in config.options.items() if k in Options.model_fields})
+        # A server of one's own may have to load the model first; a hosted one bills for a dummy request.
+        self.warm_up = config.base_url is not None
+        self._transport = transport or transport_to(config, key_of(config))
+        self.url = self._transport.url
+        self._max_tokens = self.options.max_tokens_parameter or (
+            "max_tokens" if self.warm_up else "max_completion_tokens"
+        )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is sent and must stand in no message."""
+        return self._transport.secrets
+
+    async def identify(self) -> ModelInfo:
+        """Ask which models there are; a server that does not list this one is tried all the same, and that is noted."""
+        served = await self._served()
+        note = ""
+        if self.config.model not in served and served:
+            note = f"the server lists {', '.join(sorted(served)[:3])}, not {self.config.model}"
+            if not self.warm_up:
+                raise BackendError(self._unknown_model(served))
+        meta = served.get(self.config.model, {}).get("meta")
+        told = meta if isinstance(meta, dict) else {}
+        return ModelInfo(
+            model=self.config.model,
+            quantization=self.config.quantization or str(told.get("ftype", "")),
+            parameters=str(told.get("n_params", "")),
+            engine=self.config.provider + self._elsewhere(),
+            note=note,
+        )
+
+    def _elsewhere(self) -> str:
+        """Where `OPENAI_BASE_URL` leads, which is not where harness.toml says that this backend is."""
+        moved = self.config.base_url is None and self._transport.host != HOSTED
+        return f" at {self.url}" if moved else ""
+
+    async def _served(self) -> dict[str, dict[str, Any]]:
+        """The models that the server lists, by id; empty where it has no such list."""
+        limit_s = min(self.config.timeout_s, LISTING_TIMEOUT_S)
+        try:
+            async with asyncio.timeout(limit_s):
+                reply = await self._transport.get("models")
+        except TimeoutError:
+            raise BackendUnavailable(self._unreachable(f"nothing within {limit_s:g} s")) from None
+        except LostError as error:
+            raise BackendUnavailable(self._unreachable(str(error))) from None
+        except TooLargeError:
+            return {}
+        if not _is_good(reply) and reply.status != 404:
+            self._raise_if_hopeless(reply)
+        try:
+            return {str(model["id"]): model for model in _json(reply)["data"]} if _is_good(reply) else {}
+        except (KeyError, TypeError, ValueError):
+            return {}  # no JSON, or JSON of another shape: not a list of models
+
+    async def _side(self, path: str) -> JSON:
+        """What a page below the server's root says, or `None` where there is none or it says no JSON in time."""
+        try:
+            async with asyncio.timeout(SIDE_TIMEOUT_S):
+                reply = await self._transport.get(path)
+            return _json(reply) if _is_good(reply) else None
+        except (TimeoutError, LostError, TooLargeError, ValueError):
+            return None
+
+    async def complete(self, request: Request) -> Response:
+        """One chat completion, or the vector of a text."""
+        path, body = self.body_of(request)
+        secrets = self._transport.secrets
+        started = perf_counter()
+        try:
+            async with asyncio.timeout(self.config.timeout_s):
+                reply = await self._transport.post(path, body)
+        except TimeoutError:
+            return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
+        except LostError as error:
+            return failed("connection", said(error, secrets), retry=True)
+        except TooLargeError as error:
+            return failed("too_large", str(error))
+        except ValueError as error:
+            return failed("bad_request", f"what is asked fits into no JSON: {said(error, secrets)}")
+        wall_s = perf_counter() - started
+        if self.on_headers is not None:
+            self.on_headers(reply.headers)
+        if not _is_good(reply):
+            self._raise_if_hopeless(reply, request)
+            return failed_status(reply.status, said(_refusal(reply)[0], secrets), reply.headers)
+        try:
+            told = _json(reply)
+        except ValueError:
+            what = "an embedding" if request.embed else "a chat completion"
+            begins = said(reply.body[:4000].decode(errors="replace"), secrets, 80)
+            return failed("bad_reply", f"not {what}: {begins}", retry=True)
+        return self.response_of(request, told, wall_s)
+
+    def body_of(self, request: Request) -> tuple[str, dict[str, Any]]:
+        """What a request is to the server: a path below its address, and the JSON that goes there."""
+        return self._embedding(request) if request.embed else self._completion(request)
+
+    def response_of(self, request: Request, told: JSON, wall_s: float) -> Response:
+        """What the JSON of a good reply says; raises `BackendError` where the server took no notice of a constraint."""
+        if request.embed:
+            return checked_size(vector_response(told, wall_s, self._transport.secrets))
+        return checked_size(self._unwrapped(request, chat_response(told, wall_s, self._transport.secrets)))
+
+    def _completion(self, request: Request) -> tuple[str, dict[str, Any]]:
+        sampling = request.sampling
+        if not self.bare_choices:
+            sampling = constraints.for_wrapped(sampling, request.constraint)
+        parameters: dict[str, Any] = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": sampling.seed,
+            self._max_tokens: sampling.max_tokens,
+            "stop": list(sampling.stop) or None,
+            "tools": list(request.tools) or None,
+        }
+        parameters = {k: v for k, v in parameters.items() if v is not None and k not in self.options.omit}
+        constrained = self._constrained(request.constraint) if request.constraint else {}
+        messages = [{"role": m.role, "content": m.content} for m in request.messages]
+        known = {"model": self.config.model, "messages": messages, **parameters}
+        return "chat/completions", {**known, **self.options.extra_body, **constrained}
+
+    def _embedding(self, request: Request) -> tuple[str, dict[str, Any]]:
+        (message,) = request.messages
+        known = {"model": self.config.model, "input": message.content, "encoding_format": "float"}
+        return "embeddings", {**known, **self.options.extra_body}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    def _constrained(self, constraint: Constraint) -> dict[str, Any]:
+        """What a kind of server is told to let through, as keys of the request."""
+        return constraints.response_format(constraint, closed=self.config.base_url is None)
+
+    def _unwrapped(self, request: Request, response: Response) -> Response:
+        """A constrained reply without the JSON around a choice; raises where the server took no notice."""
+        if request.constraint is None or response.error is not None:
+            return response
+        text = response.text if self.bare_choices else constraints.unwrapped(request.constraint, response.text)
+        if not constraints.kept(request.constraint, text, bare=self.bare_choices):
+            why = let_through(self.config.model, without(self._transport.secrets, text))
+            msg = f"backend {self.config.name}: {self.url} {why}"
+            raise BackendError(msg)
+        return replace(response, text=text)
+
+    def _raise_if_hopeless(self, reply: Reply, request: Request | None = None) -> None:
+        """Raise `BackendError` for a status that every further call would get too."""
+        name, (refusal, code) = self.config.name, _refusal(reply)
+        message = said(refusal, self._transport.secrets)
+        if request and (why := cannot(request, self.config.model, reply.status, message)):
+            msg = f"backend {name}: {self.url} {why}"
+            raise BackendError(msg)
+        if reply.status in (401, 403):
+            variable = self.config.api_key_env or ("" if self.warm_up else KEY_VARIABLE)
+            hint_ = f"check {variable}" if variable else "name the key's variable with api_key_env in harness.toml"
+            why = f" ({message})" if reply.status == 403 else ""  # not always about the key: a model, a region
+            msg = f"backend {name}: the server refuses the key ({reply.status}): {hint_}{why}"
+            raise BackendError(msg)
+        if reply.status == 404:
+            msg = f"backend {name}: {self.url} does not serve {self.config.model!r}: {message}"
+            raise BackendError(msg)
+        if code == "insufficient_quota":
+            msg = f"backend {name}: the account is out of quota: {message}"
+            raise BackendError(msg)
+
+    def _unknown_model(self, served: Mapping[str, Any]) -> str:
+        return f"backend {self.config.name}: no model {self.config.model!r}{hint(self.config.model, served)}"
+
+    def _unreachable(self, why: str) -> str:
+        cause = said(why, self._transport.secrets)
+        return f"backend {self.config.name}: no answer from {self.url} ({cause}): is the server running?"
+
+
+def transport_to(config: BackendConfig, key: str) -> Transport:
+    """The way to the server: the SDK knows what api.openai.com wants, and takes half a second to import."""
+    if config.base_url is not None:
+        return Lean(config.base_url, key)
+    from harness.backends.http.openai_sdk import Sdk
+
+    return Sdk(None, key, config.timeout_s)
+
+
+def _is_good(reply: Reply) -> bool:
+    return 200 <= reply.status < 300
+
+
+def _json(reply: Reply) -> JSON:
+    """The JSON of a reply; raises `ValueError` for what is none."""
+    try:
+        return json.loads(reply.body)
+    except RecursionError:
+        msg = "JSON that is nested too deeply"
+        raise ValueError(msg) from None
+
+
+def _refusal(reply: Reply) -> tuple[str, str]:
+    """What a reply that is no success says, and its code."""
+    try:
+        return refusal_of(reply.status, _json(reply))
+    except ValueError:
+        return refusal_of(reply.status, None)
+
+
+def key_of(config: BackendConfig) -> str:
+    """The key, from the environment only. OpenAI's own is never sent to another server."""
+    variable = config.api_key_env or (KEY_VARIABLE if config.base_url is None else None)
+    if variable is None:
+        return "none"
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        msg = f"backend {config.name}: no key: set {variable} in the environment"
+        raise BackendUnavailable(msg)
+    if not (key.isascii() and key.isprintable()):
+        msg = f"backend {config.name}: {variable} holds characters that no key has: set it anew"
+        raise BackendError(msg)
+    return key
+
+
+def connect(config: BackendConfig, _progress: Progress | None = None) -> OpenAIBackend:
+    """A backend for `config`; raises `BackendUnavailable` without a key."""
+    return OpenAIBackend(config)

@@ -1,0 +1,304 @@
+"""A JSON schema, compiled, and what can be put right in a value that breaks it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import Draft202012Validator, extend, validator_for
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from harness.contracts.json.repair import MISSING, canonical, number, same
+
+_extend: Any = extend
+_ROUNDS = 6
+_ERRORS = 64
+"""More errors than this are no slips."""
+_NO_WORD = re.compile(r"[\W_]+")
+_CODES = {
+    "required": "missing_keys",
+    "additionalProperties": "extra_keys",
+    "unevaluatedProperties": "extra_keys",
+    "type": "wrong_type",
+}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A value that satisfies the schema, or `MISSING`, and the codes that say what was wrong with it."""
+
+    value: Any
+    codes: frozenset[str] = frozenset()
+
+
+class Schema:
+    """Tells whether a value fits. Never asks the network for a reference."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        try:
+            text = json.dumps(schema, sort_keys=False, default=dict)
+        except (TypeError, ValueError, RecursionError):
+            message = "The JSON schema must be made of JSON values only."
+            raise ValueError(message) from None
+        own = json.loads(text)
+        if not isinstance(own, dict):
+            message = "The JSON schema must be an object."
+            raise ValueError(message)  # noqa: TRY004 -- one kind of error for a bad schema
+        self.keys: tuple[str, ...] = ()
+        self._validator = _compiled(own)
+        properties = own.get("properties", {})
+        self.keys = tuple(properties)
+        self.takes_text, self.takes_array, self.takes_object = (
+            _accepts_type(own, kind) for kind in ("string", "array", "object")
+        )
+
+    def accepts(self, value: Any) -> bool:
+        """Whether `value` satisfies the schema as it is."""
+        try:
+            return self._validator.is_valid(value)
+        except (RecursionError, OverflowError):
+            return False
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with `value` and where, on one line; `None` where it satisfies the schema."""
+        error = next(iter(self._validator.iter_errors(value)), None)
+        return f"{error.json_path}: {' '.join(error.message.split())[:200]}" if error else None
+
+    def fit(self, value: Any) -> Fit:
+        """`value`, put right where that leaves no doubt: spelling of keys, numbers as strings, keys too many."""
+        codes: set[str] = set()
+        if isinstance(value, list) and len(value) == 1 and not self.takes_array:
+            value = value[0]
+            codes.add("wrong_type")
+        if self.accepts(value):
+            return Fit(value, frozenset(codes))
+        try:
+            value = copy.deepcopy(value)
+            for _ in range(_ROUNDS):
+                errors = list(islice(self._validator.iter_errors(value), _ERRORS))
+                if not errors:
+                    return Fit(value, frozenset(codes))
+                found = _mend_all(value, errors) if len(errors) < _ERRORS else None
+                if found is None:
+                    return Fit(MISSING, frozenset(map(_code, errors)))
+                value, mended = found
+                codes |= mended
+        except (RecursionError, OverflowError):
+            pass
+        return Fit(MISSING, frozenset({"schema"}))
+
+
+def fold_key(key: str) -> str:
+    """`invoice_no`, `Invoice No` and `invoiceNo` are one key, spelled differently."""
+    return _NO_WORD.sub("", key).casefold()
+
+
+def _compiled(schema: dict[str, Any]) -> Validator:
+    kind = validator_for(schema, default=Draft202012Validator)
+    try:
+        kind.check_schema(schema)
+    except SchemaError as error:
+        place = "/".join(map(str, error.absolute_path)) or "its root"
+        message = f"The JSON schema is not valid at {place}: {error.message.splitlines()[0]}."
+        raise ValueError(message) from None
+    except RecursionError:
+        message = "The JSON schema is nested too deeply."
+        raise ValueError(message) from None
+    root = Resource.from_contents(schema, default_specification=DRAFT202012)
+    registry: Registry[Any] = Registry()
+    _check_references(root, registry.resolver_with_root(root))
+    # jsonschema compares mixed items pair by pair, which takes a hostile reply hours
+    validator: Validator = _extend(kind, {"uniqueItems": _unique_items})(schema, registry=registry)
+    try:
+        for probe in ("{}", "[]", '""'):
+            validator.is_valid(json.loads(probe))
+    except RecursionError:
+        message = "The JSON schema refers to itself without end."
+        raise ValueError(message) from None
+    return validator
+
+
+def _check_references(resource: Resource[Any], resolver: Any) -> None:
+    contents = resource.contents
+    if isinstance(contents, dict):
+        for name in ("$ref", "$dynamicRef"):
+            reference = contents.get(name)
+            if isinstance(reference, str):
+                try:
+                    resolver.lookup(reference)
+                except Unresolvable:
+                    message = f"The JSON schema refers to {reference!r}, which it does not contain."
+                    raise ValueError(message) from None
+    for part in resource.subresources():
+        _check_references(part, resolver.in_subresource(part))
+
+
+def _unique_items(validator: Validator, wanted: Any, instance: Any, _: Any) -> Any:
+    if wanted and validator.is_type(instance, "array"):
+        seen = {canonical(_whole(item)) for item in instance}
+        if len(seen) < len(instance):
+            yield ValidationError("has items that are not unique")
+
+
+def _whole(item: Any) -> Any:
+    """`1.0` is `1` for JSON Schema."""
+    if isinstance(item, float) and item.is_integer():
+        return int(item)
+    if isinstance(item, list):
+        return [_whole(part) for part in item]
+    return {key: _whole(part) for key, part in item.items()} if isinstance(item, dict) else item
+
+
+def _accepts_type(schema: Mapping[str, Any], kind: str) -> bool:
+    """Whether the schema, by its own `type`, takes this kind of value."""
+    kinds = schema.get("type")
+    return kinds is None or kind == kinds or (isinstance(kinds, list) and kind in kinds)
+
+
+def _code(error: ValidationError) -> str:
+    if _types(error):
+        return "wrong_type"
+    return _CODES.get(str(error.validator), "schema")
+
+
+def _mend_all(root: Any, errors: Sequence[ValidationError]) -> tuple[Any, set[str]] | None:
+    """Mend every error in place; `None` where one cannot be. What another has already touched waits a round."""
+    codes: set[str] = set()
+    for error in errors:
+        parent, place, here = _at(root, list(error.absolute_path))
+        if here is not error.instance:
+            continue
+        mend = _MENDS.get("type" if _types(error) else str(error.validator))
+        mended = mend(error) if mend else None
+        if mended is None:
+            return None
+        value, found = mended
+        codes |= found
+        if value is _ABSENT:
+            if not isinstance(parent, dict):
+                return None
+            del parent[place]
+        elif parent is None:
+            root = value
+        else:
+            parent[place] = value
+    return root, codes
+
+
+def _at(root: Any, path: list[Any]) -> tuple[Any, Any, Any]:
+    parent, place, here = None, None, root
+    for step in path:
+        known = step in here if isinstance(here, dict) else isinstance(here, list) and step < len(here)
+        if not known:
+            return None, None, MISSING
+        parent, place, here = here, step, here[step]
+    return parent, place, here
+
+
+_ABSENT: Final = object()
+"""`null` where the schema wants a value: the key had better been left out. If it is required, it is missing then."""
+
+_Mended = tuple[Any, set[str]]
+
+
+def _parts(error: ValidationError) -> tuple[Any, Any, Any]:
+    """The schema that was broken, what its keyword asked for, and the value that broke it."""
+    return error.schema, error.validator_value, error.instance
+
+
+def _missing(error: ValidationError) -> _Mended | None:
+    """A required key under another spelling."""
+    schema, required, written = _parts(error)
+    members = dict(written)
+    properties = schema.get("properties", {})
+    for key in required:
+        if key in members:
+            continue
+        spellings = [other for other in members if other not in properties and fold_key(other) == fold_key(key)]
+        rivals = [other for other in {*properties, *required} if fold_key(other) == fold_key(key)]
+        if len(spellings) != 1 or rivals != [key]:
+            return None
+        members = {key if other == spellings[0] else other: value for other, value in members.items()}
+    return members, {"wrong_case"}
+
+
+def _extra(error: ValidationError) -> _Mended | None:
+    """Keys that the schema does not allow: another spelling of an allowed one, or dropped."""
+    schema, _, written = _parts(error)
+    properties = schema.get("properties", {})
+    patterns = [re.compile(pattern) for pattern in schema.get("patternProperties", {})]
+    members: dict[str, Any] = {}
+    codes: set[str] = set()
+    for key, value in written.items():
+        if key in properties or any(pattern.search(key) for pattern in patterns):
+            meant = key
+        else:
+            spellings = [other for other in properties if fold_key(other) == fold_key(key)]
+            if len(spellings) != 1:
+                codes.add("extra_keys")
+                continue
+            meant = spellings[0]
+            codes.add("wrong_case")
+            if meant in written and not same(written[meant], value):
+                return None
+        if meant in members and not same(members[meant], value):
+            return None
+        members[meant] = value
+    return members, codes
+
+
+def _types(error: ValidationError) -> tuple[str, ...]:
+    """The types that were asked for, where the type is all that is wrong: also as `anyOf` writes an optional field."""
+    _, asked, _ = _parts(error)
+    if error.validator == "type":
+        return (asked,) if isinstance(asked, str) else tuple(asked)
+    parts = error.context or ()
+    if error.validator in ("anyOf", "oneOf") and all(part.validator == "type" and not part.path for part in parts):
+        return tuple(kind for part in parts for kind in _types(part))
+    return ()
+
+
+def _retyped(error: ValidationError) -> _Mended | None:
+    """A number or a truth value in quotation marks, a whole number without them, `null` for nothing."""
+    kinds, value = _types(error), error.instance
+    if value is None:
+        return _ABSENT, {"wrong_type"}
+    if isinstance(value, str):
+        text = value.strip()
+        spelled = number(text)
+        if spelled is not None and ("number" in kinds or ("integer" in kinds and float(spelled).is_integer())):
+            return spelled, {"wrong_type"}
+        if "boolean" in kinds and text.lower() in ("true", "false"):
+            return text.lower() == "true", {"wrong_type"}
+    elif isinstance(value, int) and not isinstance(value, bool) and "string" in kinds:
+        return str(value), {"wrong_type"}
+    return None
+
+
+def _chosen(error: ValidationError) -> _Mended | None:
+    """One of the allowed values, in another spelling."""
+    _, allowed, written = _parts(error)
+    if not isinstance(written, str):
+        return None
+    folded = written.strip().casefold()
+    allowed = allowed if error.validator == "enum" else [allowed]
+    meant = [value for value in allowed if isinstance(value, str) and value.strip().casefold() == folded]
+    return (meant[0], {"wrong_case"}) if len(meant) == 1 else None
+
+
+_MENDS: dict[str, Callable[[ValidationError], _Mended | None]] = {
+    "required": _missing,
+    "additionalProperties": _extra,
+    "type": _retyped,
+    "enum": _chosen,
+    "const": _chosen,
+}

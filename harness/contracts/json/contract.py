@@ -1,0 +1,207 @@
+"""The JSON contract: reads a reply that was to be JSON of a given schema.
+
+`strict` is what `json.loads` and the schema let through; `lenient` is what a careful reader would have typed instead,
+and `None` where that reader would have to guess. docs/reading.md tells it at length.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.contracts._cleanup import Cleaned, clean
+from harness.contracts._refusal import is_refusal
+from harness.contracts.json.coerce import Fit, Schema
+from harness.contracts.json.extract import PIECES, Piece, complete_members, fence_before, pieces
+from harness.contracts.json.repair import MISSING, loads, same
+from harness.contracts.violations import VIOLATIONS
+from harness.core.types import Reading, Response
+
+_WORD = re.compile(r"[^\W_]")
+_FENCE_AFTER = re.compile(r"\s{0,20}+(?:```|~~~)")
+_SCALAR_FENCE = re.compile(r"(?:```|~~~)(?:[a-zA-Z]{1,10}\n)?")
+_QUOTES = frozenset("\"'“”‘’«»")
+_BRACKETS = frozenset("{[")
+_MARKS = frozenset("*_#`")
+_FINAL = re.compile(r"\bfinal\s+(?:answer|json|output|result|version|response|object)\b", re.IGNORECASE)
+_NEAR = 200
+_ORDER = {code: place for place, code in enumerate(VIOLATIONS)}
+
+
+@dataclass(frozen=True)
+class JsonContract:
+    """JSON that satisfies `schema` (2020-12 unless it says otherwise), and nothing around it."""
+
+    schema: Mapping[str, Any] = field(hash=False)
+    _schema: Schema = field(init=False, repr=False, compare=False)
+    _text: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a schema that means nothing, and compile it."""
+        object.__setattr__(self, "_schema", Schema(self.schema))
+        object.__setattr__(self, "_text", json.dumps(self.schema, sort_keys=True, default=dict))
+
+    @property
+    def id(self) -> str:
+        """Name and version of the rules. The version changes whenever a reading could."""
+        return "json/2"
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with `value` under the schema and where, on one line; `None` where it satisfies it."""
+        return self._schema.problem(value)
+
+    def read(self, response: Response) -> Reading:
+        """What production code and a careful reader make of this reply."""
+        reply = response.text
+        strict = loads(reply)
+        if strict is None:
+            return _reading(_Found({"no_answer"}))
+        if strict is not MISSING and self._schema.accepts(strict):
+            return Reading(strict, strict, compliant=True)
+        if response.refusal:
+            return _reading(_Found({"refusal"}))
+        quoted = isinstance(strict, str) and not self._schema.takes_text and not _BRACKETS.isdisjoint(strict)
+        found, reasoning = self._lenient(strict if quoted else reply, truncated=response.truncated)
+        if response.truncated:
+            found.codes.add("truncated")
+        if quoted and found.value is not MISSING:
+            found.codes.add("quoted")
+        if not found.codes:  # invisible characters around it, which `json.loads` refuses
+            found.codes.add("invalid_json")
+        return _reading(found, reasoning)
+
+    def _lenient(self, reply: str, *, truncated: bool) -> tuple[_Found, str | None]:
+        """Read the reply without the model's machinery, unless that stands inside the JSON: then it is data."""
+        cleaned = clean(reply)
+        if (cleaned.special_token or cleaned.reasoning is not None) and self._is_data(reply):
+            cleaned = Cleaned(reply)
+        if not cleaned.text.strip():
+            return _Found({"empty" if cleaned.reasoning is None else "think_block"}), cleaned.reasoning
+        found = self._read(cleaned.text, truncated=truncated)
+        if found.source not in reply:
+            return self._read(reply, truncated=truncated), None
+        if found.value is not MISSING:
+            if cleaned.reasoning is not None:
+                found.codes.add("think_block")
+            if cleaned.special_token:
+                found.codes.add("special_token")
+        return found, cleaned.reasoning
+
+    def _is_data(self, reply: str) -> bool:
+        """Whether what looks like machinery stands inside the JSON's own strings."""
+        outside, position = [], 0
+        for piece in pieces(reply, self._schema.keys, arrays=self._schema.takes_array):
+            if piece.value is not MISSING:
+                outside.append(reply[position : piece.start])
+                position = piece.end
+        around = clean("{}".join([*outside, reply[position:]]))
+        return not around.special_token and around.reasoning is None
+
+    def _read(self, text: str, *, truncated: bool) -> _Found:
+        found = list(pieces(text, self._schema.keys, arrays=self._schema.takes_array))
+        if len(found) == PIECES:
+            return _Found({"multiple_values"})
+        fits = [(piece, self._schema.fit(piece.value)) for piece in found if piece.value is not MISSING]
+        fitting = [(piece, fit) for piece, fit in fits if fit.value is not MISSING]
+        if not fitting:
+            return self._none_fits(text, found, fits, truncated=truncated)
+        piece, fit = fitting[-1]
+        if not _announced(text, found, piece):
+            piece, fit = fitting[0]
+            others = [piece for piece in found if not any(piece is one for one, _ in fitting)]
+            if not all(same(other.value, fit.value) for _, other in fitting[1:]) or any(
+                _contradicts(other, fit.value) for other in others
+            ):
+                return _Found({"multiple_values"})
+        return _Found(fit.codes | _departures(text, piece), fit.value, text[piece.start : piece.end])
+
+    def _none_fits(
+        self, text: str, found: Sequence[Piece], fits: Sequence[tuple[Piece, Fit]], *, truncated: bool
+    ) -> _Found:
+        """What to say of a reply that holds nothing that fits."""
+        failed = [piece for piece in found if piece.value is MISSING]
+        if failed:
+            return self._cut_off(text, failed[-1], alone=len(found) == 1, truncated=truncated)
+        meant = [fit for piece, fit in fits if piece.wanted or piece.fenced]
+        if not meant and is_refusal(text):
+            return _Found({"refusal"})
+        return _Found((meant or [fit for _, fit in fits])[-1].codes) if fits else self._scalar(text)
+
+    def _cut_off(self, text: str, piece: Piece, *, alone: bool, truncated: bool) -> _Found:
+        """An object that has no end may hold all that is required; what it was cut off in is left out."""
+        members = complete_members(text, piece.start) if text[piece.start] == "{" and alone else MISSING
+        if members is not MISSING:
+            fit = self._schema.fit(members)
+            if fit.value is not MISSING:
+                codes = fit.codes | _departures(text, piece) | {"truncated"}
+                return _Found(codes, fit.value, text[piece.start :])
+        if members is not MISSING or truncated:
+            return _Found({"truncated"})
+        return _Found({"refusal" if not piece.wanted and is_refusal(text) else piece.code})
+
+    def _scalar(self, text: str) -> _Found:
+        """A reply without brackets: JSON all the same where it is a string, a number or a truth value."""
+        bare = text.strip()
+        fence = _SCALAR_FENCE.match(bare) if bare.endswith(("```", "~~~")) else None
+        value = loads(bare[fence.end() : -3] if fence else bare, strict=False)
+        if value is None or value is MISSING:
+            return _Found({"refusal" if is_refusal(text) else "not_json"})
+        fit = self._schema.fit(value)
+        codes = set(fit.codes)
+        if fit.value is not MISSING:
+            codes |= {"code_fence"} if fence else set()
+        return _Found(codes, fit.value)
+
+
+class _Found:
+    """What was made of one reply: a value or `MISSING`, the codes, and the stretch of text it was read from."""
+
+    def __init__(self, codes: Iterable[str], value: Any = MISSING, source: str = "") -> None:
+        self.codes, self.value, self.source = set(codes), value, source
+
+
+def _reading(found: _Found, reasoning: str | None = None) -> Reading:
+    lenient = None if found.value is MISSING else found.value
+    violations = tuple(sorted(found.codes, key=_ORDER.__getitem__))
+    return Reading(None, lenient, compliant=False, violations=violations, reasoning=reasoning)
+
+
+def _announced(text: str, found: Sequence[Piece], piece: Piece) -> bool:
+    """Whether this is the last piece, and the words before it call it final."""
+    if piece is not found[-1]:
+        return False
+    begin = max(found[-2].end if len(found) > 1 else 0, piece.start - _NEAR)
+    return _FINAL.search(text, begin, piece.start) is not None
+
+
+def _contradicts(piece: Piece, value: Any) -> bool:
+    """Whether a piece that does not fit casts doubt on the one that does: another try that says something else."""
+    if not piece.wanted:
+        return False
+    if not isinstance(piece.value, dict) or not isinstance(value, dict):
+        return True
+    return any(key in value and not same(value[key], said) for key, said in piece.value.items())
+
+
+def _departures(text: str, piece: Piece) -> set[str]:
+    """How the reply departs from the bare JSON."""
+    codes = {"invalid_json"} if loads(text[piece.start : piece.end]) is MISSING else set()
+    begin, end = piece.start, piece.end
+    if piece.fenced:
+        codes.add("code_fence")
+        begin = fence_before(text, begin)
+        closing = _FENCE_AFTER.match(text, end)
+        end = closing.end() if closing else end
+    worded = (_WORD.search(text, 0, begin) is not None, _WORD.search(text, end) is not None)
+    codes.update(code for code, there in zip(("preamble", "trailing_text"), worded, strict=True) if there)
+    before, after = text[max(0, begin - 3) : begin].strip(), text[end : end + 3].strip()
+    if before and after and before[-1] in _QUOTES and after[0] in _QUOTES:
+        codes.add("quoted")
+    elif not _MARKS.isdisjoint(before[-1:] + after[:1]):
+        codes.add("markdown")
+    elif after and not worded[1]:
+        codes.add("punctuation")
+    return codes

@@ -1,0 +1,111 @@
+"""Read replies that come from elsewhere: the contract alone, without a run.
+
+read("The category is: technical", LabelContract(("billing", "technical"))).lenient == "technical"
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from harness.contracts import Contract
+from harness.contracts.json.contract import JsonContract
+from harness.contracts.label.contract import LabelContract
+from harness.core.errors import ConfigError
+from harness.core.types import Reading, Response
+
+
+def read(reply: str, contract: Contract, *, truncated: bool = False) -> Reading:
+    """What `contract` makes of one reply. `truncated`: it was cut off by the limit on its length. Never raises."""
+    return contract.read(Response(text=reply, finish_reason="length" if truncated else ""))
+
+
+def read_lines(
+    lines: Iterable[str], contract_of: Callable[[Sequence[str] | None], Contract], source: str = "standard input"
+) -> Iterator[dict[str, Any]]:
+    """One reading per line: of text lines, or of JSON lines with `reply` and optionally `allowed`, `id`, `truncated`.
+
+    The first line with something in it decides which. `contract_of` makes the contract for a row's `allowed` labels, or
+    for a row without any. Raises `ConfigError` with the line's number.
+    """
+    is_json: bool | None = None
+    for number, line in enumerate(lines, 1):
+        where, row = f"{source}:{number}", _row(line)
+        if is_json is None and line.strip():
+            is_json = row is not None and "reply" in row
+        if not is_json:
+            row = {"reply": line.rstrip("\r\n")}
+        elif not line.strip():
+            continue
+        if row is None or not isinstance(row.get("reply"), str):
+            msg = f"{where}: expected a JSON object with a string `reply`"
+            raise ConfigError(msg)
+        yield _reading(row, contract_of, where)
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _reading(
+    row: Mapping[str, Any], contract_of: Callable[[Sequence[str] | None], Contract], where: str
+) -> dict[str, Any]:
+    allowed = row.get("allowed")
+    if allowed is not None and not (isinstance(allowed, list) and all(isinstance(label, str) for label in allowed)):
+        msg = f"{where}: `allowed` must be a list of strings"
+        raise ConfigError(msg)
+    try:
+        contract = contract_of(allowed)
+    except ValueError as error:
+        msg = f"{where}: {error}"
+        raise ConfigError(msg) from None
+    reading = read(row["reply"], contract, truncated=bool(row.get("truncated")))
+    told: dict[str, Any] = {"id": row["id"]} if "id" in row else {}
+    told["strict"] = reading.compliant
+    if isinstance(contract, LabelContract):
+        told["strict_ci"] = _is_label_but_for_case(row["reply"], contract.labels)
+    return {**told, "lenient": reading.lenient, "violations": list(reading.violations)}
+
+
+def _is_label_but_for_case(reply: str, labels: Sequence[str]) -> bool:
+    return reply.strip().casefold() in {label.strip().casefold() for label in labels}
+
+
+def label_contracts(labels: Sequence[str]) -> Callable[[Sequence[str] | None], Contract]:
+    """Contracts for rows that may bring labels of their own; raises `ValueError` where there are no labels at all."""
+
+    @lru_cache(maxsize=256)
+    def compiled(allowed: tuple[str, ...]) -> LabelContract:
+        return LabelContract(allowed)
+
+    def contract_of(allowed: Sequence[str] | None) -> Contract:
+        chosen = tuple(labels if allowed is None else allowed)
+        if not chosen:
+            msg = "which labels are allowed? Name them with --labels, or as a list `allowed` in each row"
+            raise ValueError(msg)
+        return compiled(chosen)
+
+    return contract_of
+
+
+def json_contract(path: Path) -> JsonContract:
+    """The contract of a JSON Schema file; raises `ConfigError` for one that cannot be read or used."""
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        return JsonContract(schema)
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise ConfigError(msg) from None
+    except json.JSONDecodeError as error:
+        msg = f"{path}:{error.lineno}: not valid JSON: {error.msg}"
+        raise ConfigError(msg) from None
+    except ValueError as error:  # not UTF-8, or a schema that means nothing
+        msg = f"{path}: {error}"
+        raise ConfigError(msg) from None

@@ -1,0 +1,1 @@
+"""The free-text contract."""

@@ -1,0 +1,223 @@
+"""The tool contract: reads a reply that calls tools, or answers in words where no call is wanted.
+
+`strict` is the list of calls that production code can carry out as they are, `[]` where there is none; `lenient` is
+what a careful reader says was called, and `None` where that reader would have to guess. Whether a call is the right one
+is not the contract's affair: it does not know what was expected. docs/tasks.md tells it at length.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from harness.contracts._cleanup import clean
+from harness.contracts._refusal import is_refusal
+from harness.contracts.json.coerce import fold_key
+from harness.contracts.json.extract import pieces
+from harness.contracts.json.repair import MISSING, loads
+from harness.contracts.tools.schema import Call, Tool, compiled
+from harness.contracts.tools.text_calls import Found, find
+from harness.contracts.violations import VIOLATIONS
+from harness.core.types import Reading, Response
+
+Calls = Literal["native", "text"]
+
+_WORD = re.compile(r"[^\W_]")
+_MARKER = re.compile(r"<[|｜]/?(?:python_tag|tool[^<>|｜\s]{0,40}|plugin)[|｜]>|\[/?TOOL_CALLS\]")
+_FENCE = re.compile(r"(?:```|~~~)(?:json)?")
+_SPACES = ("functions.", "tools.", "default_api.")
+_ORDER = {code: place for place, code in enumerate(VIOLATIONS)}
+
+
+@dataclass(frozen=True)
+class ToolContract:
+    """Calls of `tools`, which have the shape of the OpenAI protocol.
+
+    `calls`: `native` takes them from the protocol; `text` takes the reply's text as JSON, `{"name", "arguments"}` or a
+    list of these, `[]` or `{"name": null}` for none.
+    """
+
+    tools: tuple[Mapping[str, Any], ...] = field(hash=False)
+    calls: Calls = "native"
+    _tools: dict[str, Tool] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse tools that mean nothing, and compile the rest; raises `ValueError`."""
+        object.__setattr__(self, "tools", tuple(self.tools))
+        if not self.tools:
+            message = "no tools: there is nothing to call"
+            raise ValueError(message)
+        object.__setattr__(self, "_tools", compiled(self.tools))
+
+    @property
+    def id(self) -> str:
+        """Name and version of the rules. The version changes whenever a reading could."""
+        return "tools/1"
+
+    def problem(self, name: str, arguments: Mapping[str, Sequence[Any]]) -> str | None:
+        """What is wrong with a call, on one line; `None` where it can be carried out as it is.
+
+        Each argument has the values it may take, `None` for an absent one, or none at all where they are not known.
+        """
+        tool = self._tools.get(name)
+        return f"there is no tool {name!r}" if tool is None else tool.problem(arguments)
+
+    def read(self, response: Response) -> Reading:
+        """What production code and a careful reader make of this reply."""
+        if response.tool_calls:
+            return self._native(response)
+        if response.refusal:
+            return Reading(None, [], compliant=False, violations=("refusal",))
+        if self.calls == "text" and (calls := self._asked_for(response.text)) is not None:
+            return self._reading(Found(calls), set())
+        return self._text(response)
+
+    def _native(self, response: Response) -> Reading:
+        """Calls of the protocol; what is said beside them is not looked at."""
+        codes = set() if self.calls == "native" else {"call_format"}
+        calls: list[Call] = []
+        for one in response.tool_calls:
+            function = one.get("function")
+            name = function.get("name") if isinstance(function, Mapping) else None
+            if not isinstance(function, Mapping) or not isinstance(name, str) or not name:
+                return _reading(None, codes | {"no_answer"})
+            arguments, slips = _arguments(function.get("arguments"), self._tools.get(name))
+            if arguments is MISSING:
+                return _reading(None, codes | ({"truncated"} if response.truncated else slips))
+            codes |= slips
+            calls.append(Call(name, arguments))
+        return self._reading(Found(calls), codes)
+
+    def _asked_for(self, text: str) -> list[Call] | None:
+        """The calls of a reply that is the JSON that was asked for; `None` where it is not."""
+        value = loads(text)
+        if isinstance(value, dict) and value.get("name", MISSING) is None and value.keys() <= {"name", "arguments"}:
+            return [] if not value.get("arguments") else None
+        values = value if isinstance(value, list) else [value]
+        calls = []
+        for one in values:
+            if not isinstance(one, dict) or one.keys() != {"name", "arguments"}:
+                return None
+            if not isinstance(one["name"], str) or not isinstance(one["arguments"], dict):
+                return None
+            calls.append(Call(one["name"], one["arguments"]))
+        return calls
+
+    def _text(self, response: Response) -> Reading:
+        """A reply without calls of the protocol: an answer in words, or calls in the text."""
+        marked = _MARKER.search(response.text) is not None
+        cleaned = clean(_MARKER.sub("\n", response.text) if marked else response.text, keep_letters=True)
+        if not cleaned.text.strip():
+            codes = {"truncated"} if response.truncated else {"empty" if cleaned.reasoning is None else "think_block"}
+            return _reading(None, codes, cleaned.reasoning)
+        if not _WORD.search(bare := _FENCE.sub("", cleaned.text)):
+            none = self.calls == "text" and loads(bare) == []
+            code = "truncated" if response.truncated else "no_answer"
+            return _reading([], {"code_fence"}) if none else _reading(None, {code}, cleaned.reasoning)
+        found = find(cleaned.text, self._tools, truncated=response.truncated)
+        codes = set()
+        if found.calls is not None:
+            codes |= {"think_block"} if cleaned.reasoning is not None else set()
+            codes |= {"special_token"} if cleaned.special_token else set()
+            codes |= self._departures(found, cleaned.text)
+        return self._reading(found, codes, cleaned.reasoning)
+
+    def _departures(self, found: Found, text: str) -> set[str]:
+        """How a text departs from what was asked for: no call in it, or nothing but calls."""
+        if self.calls == "native":
+            return {"tool_call_in_text"} if found.written else set()
+        if not found.written:
+            return {"refusal"} if is_refusal(text) else {"not_json"}
+        return _around(found)
+
+    def _reading(self, found: Found, codes: set[str], reasoning: str | None = None) -> Reading:
+        """The calls, each put right where that leaves no doubt."""
+        codes = codes | found.codes
+        if found.calls is None:
+            return _reading(None, codes, reasoning)
+        calls = []
+        for call in found.calls:
+            name, slips = self._resolved(call.name)
+            codes |= slips
+            arguments = call.arguments
+            if name in self._tools:
+                arguments, slips = self._tools[name].mended(arguments)
+                codes |= slips
+            calls.append({"name": name, "arguments": arguments})
+        return _reading(calls, codes, reasoning)
+
+    def _resolved(self, name: str) -> tuple[str, set[str]]:
+        """The tool that a name means, in another spelling or with a prefix that only the model sees."""
+        if name in self._tools:
+            return name, set()
+        bare = next((name.removeprefix(space) for space in _SPACES if name.startswith(space)), name)
+        near = [known for known in self._tools if fold_key(known) == fold_key(bare)]
+        return (near[0], {"wrong_case"}) if len(near) == 1 else (name, {"unknown_tool"})
+
+
+def _reading(calls: list[dict[str, Any]] | None, codes: set[str], reasoning: str | None = None) -> Reading:
+    violations = tuple(sorted(codes, key=_ORDER.__getitem__))
+    strict = calls if not codes else None
+    return Reading(strict, calls, compliant=strict is not None, violations=violations, reasoning=reasoning)
+
+
+def _arguments(written: Any, tool: Tool | None) -> tuple[Any, set[str]]:
+    """A protocol call's arguments and what was wrong with their JSON; `MISSING` where they cannot be told."""
+    if isinstance(written, Mapping):
+        return dict(written), set()
+    if not isinstance(written, str):
+        return ({}, {"invalid_json"}) if written is None else (MISSING, {"invalid_json"})
+    value = loads(written)
+    if isinstance(value, dict):
+        return value, set()
+    if value is None or not written.strip():
+        return {}, {"invalid_json"}
+    if isinstance(value, str):
+        inner = loads(value)
+        return (inner, {"quoted"}) if isinstance(inner, dict) else (MISSING, {"wrong_type"})
+    if value is not MISSING:
+        return MISSING, {"wrong_type"}
+    found = list(pieces(written, tool.names if tool else (), arrays=False))
+    whole = len(found) == 1 and not written[: found[0].start].strip(" \n`json")
+    if not whole or not isinstance(found[0].value, dict) or written[found[0].end :].strip(" \n`"):
+        return MISSING, {"invalid_json"}
+    return found[0].value, {"invalid_json"}
+
+
+def _around(found: Found) -> set[str]:
+    """What a reply has beside the JSON that was asked for, and how the JSON differs from it."""
+    text, written = found.text, found.written
+    first, last = written[0], written[-1]
+    codes = set()
+    if found.tagged or not all(span.is_json for span in written):
+        codes.add("call_format")
+    elif any(loads(text[span.start : span.end].strip("`~ \n").removeprefix("json")) is MISSING for span in written):
+        codes.add("invalid_json")
+    if "```" in text[first.start : last.end] or text[last.end :].lstrip().startswith("```"):
+        codes.add("code_fence")
+    if _WORD.search(text, 0, first.start):
+        codes.add("preamble")
+    if _WORD.search(text, last.end):
+        codes.add("trailing_text")
+    return codes or {"call_format"}
+
+
+def as_schema(tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """JSON Schema of the reply that `calls = "text"` asks for: what constrained decoding lets through."""
+    own: list[dict[str, Any]] = [json.loads(json.dumps(tool["function"], default=dict)) for tool in tools]
+    one = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": function["name"]},
+                "arguments": {"additionalProperties": False, **function.get("parameters", {"type": "object"})},
+            },
+            "required": ["name", "arguments"],
+            "additionalProperties": False,
+        }
+        for function in own
+    ]
+    return {"type": "array", "items": {"anyOf": one}}

@@ -1,0 +1,128 @@
+"""Calls in Python's syntax: `get_order(order_id="A-1")`, and lists of them. Literals only; nothing is run."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import warnings
+from typing import Any, Final
+
+from harness.contracts.json.repair import MISSING
+from harness.contracts.tools.schema import Call, Tool
+
+_LIMIT = 10_000
+"""A call longer than this is none."""
+_DEPTH = 50
+_TOKEN = re.compile(r"\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\\\n]|\\.)*+'|[()\[\]{}]|[\"']", re.DOTALL)
+_CONSTANTS: Final = {"true": True, "false": False, "null": None}
+
+
+def closing(text: str, opening: int) -> int:
+    """Where the bracket that stands at `opening` is closed, and one further; -1 where it is not."""
+    depth = 0
+    for token in _TOKEN.finditer(text, opening, opening + _LIMIT):
+        mark = token[0]
+        if mark in "([{":
+            depth += 1
+        elif mark in ")]}":
+            depth -= 1
+            if depth == 0:
+                return token.end()
+        elif len(mark) == 1:
+            return -1  # a quotation mark that is never closed
+        if depth > _DEPTH:
+            return -1
+    return -1
+
+
+def parse(source: str, known: dict[str, Tool]) -> list[Call] | None:
+    """The calls that an expression is; `None` where it is something else.
+
+    The arguments of a call are `MISSING` where one of them is no literal, or it cannot be told which it is.
+    """
+    if len(source) > _LIMIT or not source.endswith((")", "]")):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an escape that Python does not know is the model's affair
+            node = ast.parse(source.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    nodes = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
+    calls = [_call(one, known) for one in nodes if isinstance(one, ast.Call)]
+    found = [call for call in calls if call is not None]
+    return found if found and len(found) == len(nodes) else None
+
+
+def _call(node: ast.Call, known: dict[str, Tool]) -> Call | None:
+    name = _dotted(node.func)
+    return None if name is None else Call(name, _arguments(node, known.get(name)))
+
+
+def _dotted(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        before = _dotted(node.value)
+        return None if before is None else f"{before}.{node.attr}"
+    return None
+
+
+def _arguments(node: ast.Call, tool: Tool | None) -> Any:
+    arguments: dict[str, Any] = {}
+    if node.args:
+        placed = _placed(node, tool)
+        if placed is None:
+            return MISSING
+        arguments.update(placed)
+    for keyword in node.keywords:
+        value = _literal(keyword.value)
+        if keyword.arg is None or keyword.arg in arguments or value is MISSING:
+            return MISSING
+        arguments[keyword.arg] = value
+    return arguments
+
+
+def _placed(node: ast.Call, tool: Tool | None) -> dict[str, Any] | None:
+    """One argument without a name, where there is one that it can be; or an object of all arguments."""
+    value = _literal(node.args[0]) if len(node.args) == 1 and not node.keywords else MISSING
+    if value is MISSING:
+        return None
+    if isinstance(value, dict) and (tool is None or value.keys() <= set(tool.names)):
+        return value
+    if tool is None:
+        return None
+    names = tool.required if len(tool.required) == 1 else tool.names
+    return {names[0]: value} if len(names) == 1 else None
+
+
+def _literal(node: ast.expr) -> Any:
+    """The JSON value of a literal, `MISSING` where it is none."""
+    if isinstance(node, ast.Constant):
+        value = node.value
+        if isinstance(value, float) and not math.isfinite(value):
+            return MISSING
+        return value if value is None or isinstance(value, str | int | float) else MISSING
+    if isinstance(node, ast.Name):
+        return _CONSTANTS.get(node.id, MISSING)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _literal(node.operand)
+        return -value if isinstance(value, int | float) and not isinstance(value, bool) else MISSING
+    if isinstance(node, ast.List | ast.Tuple):
+        items = [_literal(item) for item in node.elts]
+        return MISSING if any(item is MISSING for item in items) else items
+    if isinstance(node, ast.Dict):
+        return _object(node)
+    return MISSING
+
+
+def _object(node: ast.Dict) -> Any:
+    members: dict[str, Any] = {}
+    for key, item in zip(node.keys, node.values, strict=True):
+        name = MISSING if key is None else _literal(key)
+        value = _literal(item)
+        if not isinstance(name, str) or name in members or value is MISSING:
+            return MISSING
+        members[name] = value
+    return members

@@ -1,0 +1,112 @@
+"""Which calls a text makes, as a careful reader sees it; in doubt where it only talks about them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from harness.contracts.json.repair import MISSING, canonical
+from harness.contracts.tools.extract import Span, spans
+from harness.contracts.tools.schema import Call, Tool
+
+_WORD = re.compile(r"[^\W_]")
+_TAG = re.compile(r"</?(?:tool_calls?|function_calls?|tools?|tool_code|functioncall)>", re.IGNORECASE)
+_RESULT = re.compile(
+    r"^[ \t*_#>-]{0,6}(?:observation|(?:tool|function)[ _](?:result|response|output)s?)[*_ ]{0,4}:"
+    r"|<(?:tool_response|tool_result|function_results?|tool_output)>|\[TOOL_RESULTS\]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HEDGE = re.compile(
+    r"\b(?:(?:could|might)(?: \w+){0,2} (?:call|use|invoke|run|be|look)|(?:for|an) (?:example|instance)|e\.g\."
+    r"|(?:do not|don't|not|never|without|instead of|avoid|before) (?:call|us|invok|run|execut)\w*"
+    r"|(?:in|use) (?:the|this|that|a) (?:\w+ )?format|if (?:you|they)|unless)\b",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"[.!?]\s|\n\s*\n")
+_OR = re.compile(r"\b(?:or|alternatively|otherwise|option)\b", re.IGNORECASE)
+_NEAR = 120
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a text says: its calls, `[]` for none, `None` where that cannot be told; and how it is written."""
+
+    calls: Sequence[Call] | None
+    codes: frozenset[str] = frozenset()
+    written: Sequence[Span] = field(default=())
+    """Where the calls stand. Nothing where the text is an answer in words."""
+    text: str = ""
+    """The text in which they stand there."""
+    tagged: bool = False
+    """Whether a notation's own tags frame them."""
+
+
+def find(text: str, tools: dict[str, Tool], *, truncated: bool) -> Found:
+    """Read a text without the model's machinery."""
+    made_up = _RESULT.search(text)
+    if made_up and _WORD.search(text, 0, made_up.start()):
+        text, truncated = text[: made_up.start()], False  # what follows is the model's own idea of the result
+    text, tags = _TAG.subn(lambda tag: " " * len(tag[0]), text)
+    written = spans(text, tools)
+    good = [span for span in written if span.calls is not None]
+    bad = [span for span in written if span.calls is None and not (good and span.code in ("no_answer", "prompt_echo"))]
+    if bad:
+        broken = [span.code for span in bad if span.code != "prompt_echo"]
+        cut = truncated and bad[-1].code != "no_answer"
+        return Found(None, frozenset({"truncated" if cut else broken[-1] if broken else "prompt_echo"}))
+    if not good:
+        return _words(text, tools, truncated=truncated)
+    calls = [call for span in good for call in span.calls or ()]
+    if any(call.arguments is MISSING for call in calls):
+        return Found(None, frozenset({"truncated" if truncated else "invalid_json"}))
+    if any(map(_denied, good)) and calls:
+        return Found(None, frozenset({"multiple_values"}))
+    if _hedged(text, good):
+        return Found(None, frozenset({"hedged"}))
+    codes = frozenset({"truncated"} if truncated else ())
+    return Found(calls if tags else _once(text, good), codes, good, text, tags > 0)
+
+
+def _denied(span: Span) -> bool:
+    return span.calls is not None and not span.calls
+
+
+def _words(text: str, tools: dict[str, Tool], *, truncated: bool) -> Found:
+    """A text without a call answers in words; unless it was cut off before one could come, or names a tool."""
+    if truncated:
+        return Found(None, frozenset({"truncated"}))
+    if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in tools if _technical(name)):
+        return Found(None, frozenset({"tool_named"}))
+    return Found([])
+
+
+def _technical(name: str) -> bool:
+    """Whether a name is no word that anybody would use in a sentence."""
+    return not name.isalpha() or not (name.islower() or name.istitle())
+
+
+def _hedged(text: str, good: Sequence[Span]) -> bool:
+    """Whether a call is only an example, is denied, or is one of several that are offered for choice."""
+    last = 0
+    for number, span in enumerate(good):
+        before = text[max(last, span.start - _NEAR) : span.start]
+        sentence = _SENTENCE.split(before.rstrip())[-1]
+        if _HEDGE.search(sentence) or (number and _OR.search(before)):
+            return True
+        last = span.end
+    return False
+
+
+def _once(text: str, good: Sequence[Span]) -> list[Call]:
+    """The calls; one that is written down again, with words between, is the same call."""
+    calls: list[Call] = []
+    seen: set[str] = set()
+    last = 0
+    for span in good:
+        again = bool(_WORD.search(text, last, span.start))
+        new = [call for call in span.calls or () if not (again and canonical(call) in seen)]
+        seen.update(map(canonical, new))
+        calls += new
+        last = span.end
+    return calls

@@ -1,0 +1,30 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from harness.core.errors import ConfigError
+
+
+def write(content: str | bytes, path: Path) -> None:
+    """Write a file, its folder too. The old one stays until the new one is complete, and a link stays a link.
+
+    Raises `ConfigError` for whatever the disk has against it.
+    """
+    # A lone surrogate, which a broken server can send, has no UTF-8; `\ud800` is what JSON writes for it, too.
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        msg = f"{path}: cannot be written: {error.strerror or error}"
+        raise ConfigError(msg) from error

@@ -1,0 +1,169 @@
+"""TOML files that people write, and say where they are wrong: path, line, key, and what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.core.errors import ConfigError
+
+_SET_BY_US = {"root", "path", "name"}
+"""Fields of our models that are no keys of a file."""
+
+
+class Strict(BaseModel):
+    """The base of everything read from TOML: frozen, no unknown keys, no silent conversion ("1.0" is not 1.0)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+"""A TOML array of strings, kept as a tuple."""
+
+Name = Annotated[str, Field(min_length=1)]
+"""A string that is not empty."""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dict; raises `ConfigError` with path and line."""
+    text = ""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return tomllib.loads(text)
+    except FileNotFoundError:
+        msg = f"{path}: no such file"
+        raise ConfigError(msg) from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        msg = f"{path}:{line}: not UTF-8 text (byte {error.object[error.start]:#04x}): save the file as UTF-8"
+        raise ConfigError(msg) from None
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"at line (\d+)", str(error))
+        line = int(found.group(1)) if found else text.rstrip().count("\n") + 1
+        msg = f"{path}:{line}: not valid TOML: {re.sub(r' [(]at .*[)]$', '', str(error))}"
+        raise ConfigError(msg) from None
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise ConfigError(msg) from None
+
+
+def parse(model: type[M], data: Mapping[str, Any], path: Path, section: tuple[str, ...] = ()) -> M:
+    """`data` as a `model`; raises `ConfigError` that names file, line and key, and the nearest valid key."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(model, item, path, section) for item in error.errors()[:3])) from None
+
+
+def _explain(model: type[BaseModel], item: Any, path: Path, section: tuple[str, ...]) -> str:
+    loc = (*section, *(str(part) for part in item["loc"]))
+    where = at(path, loc)
+    table = f" in [{dotted(loc[:-1])}]" if len(loc) > 1 else ""
+    if item["type"] == "extra_forbidden":
+        known = _fields_at(model, item["loc"][:-1])
+        return f"{where}unknown key {loc[-1]!r}{table}{hint(loc[-1], known)}"
+    if item["type"] == "missing":
+        return f"{where}missing key {loc[-1]!r}{table}"
+    if item["type"] == "value_error":  # our own validators write whole sentences
+        return f"{where}{item['msg'].removeprefix('Value error, ')}"
+    value = item["input"]
+    given = f", not {str(value).lower() if isinstance(value, bool) else f'{value!r:.60}'}"
+    if value == "" or not isinstance(value, str | int | float):
+        given = ""
+    what = f"item {int(loc[-1]) + 1} of {loc[-2]}" if isinstance(item["loc"][-1], int) else f"{loc[-1]}{table}"
+    return f"{where}{what} {_PLAIN.get(item['type'], item['msg'].removeprefix('Input '))}{_least(item)}{given}"
+
+
+_PLAIN = {
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+    "dict_type": "should be a table",
+    "mapping_type": "should be a table",
+    "model_type": "should be a table",
+    "model_attributes_type": "should be a table",
+    "string_type": "should be a string",
+    "string_too_short": "should not be empty",
+    "int_type": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_type": "should be a number",
+    "bool_type": "should be true or false",
+    "too_short": "should have at least",
+}
+"""Pydantic's error types in the words of TOML."""
+
+
+def _least(item: Any) -> str:
+    """How many there should be and how many there are, where an array is too short."""
+    if item["type"] != "too_short":
+        return ""
+    least = item["ctx"]["min_length"]
+    return f" {least} item{'' if least == 1 else 's'}, not {item['ctx']['actual_length']}"
+
+
+def dotted(loc: tuple[str, ...]) -> str:
+    """A table's name as it is written between brackets."""
+    return ".".join(part if re.fullmatch(r"[\w-]+", part, re.ASCII) else f'"{part}"' for part in loc)
+
+
+def _fields_at(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
+    """The valid keys of the table at `loc` below `model`."""
+    here: Any = model
+    for part in loc:
+        field = getattr(here, "model_fields", {}).get(part)
+        if field is None:
+            return []
+        here = next(
+            (
+                kind
+                for kind in (field.annotation, *getattr(field.annotation, "__args__", ()))
+                if isinstance(kind, type) and issubclass(kind, BaseModel)
+            ),
+            None,
+        )
+    return [name for name in getattr(here, "model_fields", {}) if name not in _SET_BY_US]
+
+
+def at(path: Path, loc: tuple[str, ...]) -> str:
+    """`path:line: ` of a key. TOML parsers keep no positions, so the key is looked up in the text."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return f"{path}: "
+    best = 0
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(lines, 1):
+        if header := re.match(rf"\s*\[\[?\s*({_KEY})\s*\]", line):
+            full = table = _parts(header.group(1))
+        elif key := re.match(rf"\s*({_KEY})\s*=", line):
+            full = (*table, *_parts(key.group(1)))
+        else:
+            continue
+        if full == loc[: len(full)]:
+            best = number
+    return f"{path}:{best}: " if best else f"{path}: "
+
+
+_PART = r"""(?:"[^"]*"|'[^']*'|[\w-]+)"""
+_KEY = rf"{_PART}(?:\s*\.\s*{_PART})*"
+
+
+def _parts(key: str) -> tuple[str, ...]:
+    """The parts of a dotted key; a dot between quotation marks is none."""
+    return tuple(part.strip("\"'") for part in re.findall(_PART, key))
+
+
+def hint(name: str, known: Any) -> str:
+    """` (did you mean 'x'?)`, or the list of what there is, or nothing."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.6)
+    if near:
+        return f" (did you mean {near[0]!r}?)"
+    return f" (there are: {', '.join(names)})" if names else ""

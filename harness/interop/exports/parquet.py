@@ -1,0 +1,50 @@
+"""For data frames: one row a case and cell, the columns of the JSONL export with a type each.
+
+Answers (`strict`, `lenient`, `expected`) are text where they are text, else JSON; so are `tool_calls`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from harness.core.types import Run
+from harness.report.case_rows import COLUMNS, rows
+
+_FLOATS = frozenset({"latency_s"})
+_COUNTS = frozenset({"repeat", "prompt_tokens", "completion_tokens"})
+_FLAGS = frozenset({"compliant", "strict_correct", "lenient_correct", "cached"})
+_LISTS = frozenset({"violations", "tags"})
+
+
+def render(runs: Sequence[Run]) -> bytes:
+    """The file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {
+        **dict.fromkeys(_FLOATS, pa.float64()),
+        **dict.fromkeys(_COUNTS, pa.int64()),
+        **dict.fromkeys(_FLAGS, pa.bool_()),
+        **dict.fromkeys(_LISTS, pa.list_(pa.string())),
+    }
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    table = pa.Table.from_pylist([{k: _cell(k, v) for k, v in row.items()} for row in rows(runs)], schema=schema)
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()
+
+
+def _cell(name: str, value: Any) -> Any:
+    if name in _LISTS:
+        return [_unicode(item) for item in value]
+    if value is None or name in _FLOATS or name in _COUNTS or name in _FLAGS:
+        return value
+    return _unicode(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=dict))
+
+
+def _unicode(text: str) -> str:
+    """Text without lone surrogates, which a broken server can send and no Parquet file takes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,250 @@
+"""Golden datasets: `datasets/<name>/card.toml` and the cases, read and checked row by row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import DatasetError
+from harness.core.lazy import Chosen, Mapped, Spool
+from harness.core.toml import at, hint, parse, read_toml
+from harness.core.types import Case
+from harness.project.dataset_sources import Card, rows
+
+FOLDER = "datasets"
+CARD = "card.toml"
+COLUMNS = ("id", "inputs", "expected", "tags", "split", "label_source")
+SHOWN = 8
+"""How many bad rows one message names."""
+IN_MEMORY = 50_000
+"""Cases beyond which they are made when they are looked at, and not kept: there may be a million of them."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A golden dataset, read and checked. `digest` does not depend on the order of rows, nor on tags and splits."""
+
+    name: str
+    card: Card
+    cases: Sequence[Case]
+    path: Path
+
+    @property
+    def digest(self) -> str:
+        """`sha256:…` over all cases."""
+        return fingerprint(self.cases)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that cases are in, by name; nothing where the dataset is not split."""
+        return tuple(sorted(split for split in self._places if split))
+
+    @cached_property
+    def _places(self) -> Mapping[str, Sequence[int]]:
+        """Where the cases of each split are."""
+        places: dict[str, array[int]] = {}
+        for place, case in enumerate(self.cases):
+            places.setdefault(case.split, array("L")).append(place)
+        return places
+
+    def select(self, split: str | None = None, limit: int | None = None) -> Sequence[Case]:
+        """The cases of a split, or the first `limit` of them; raises `DatasetError` where there are none.
+
+        A dataset that is not split has one: all of it, whatever it is called.
+        """
+        if limit is not None and limit < 1:
+            msg = f"{self.path}: a limit of {limit} leaves no case: 1 is the least"
+            raise DatasetError(msg)
+        if split is not None and not self.splits:
+            split = None
+        places = range(len(self.cases)) if split is None else self._places.get(split, ())
+        if not places:
+            msg = f"{self.path}: no cases in split {split!r}{hint(split or '', self.splits)}"
+            raise DatasetError(msg)
+        return Chosen(self.cases, places[:limit])
+
+
+def fingerprint(cases: Iterable[Case]) -> str:
+    """`sha256:…` of a set of cases, in whatever order."""
+    digest = hashlib.sha256()
+    for one in sorted(bytes.fromhex(case.digest) for case in cases):  # half as long, and in the same order
+        digest.update(one.hex().encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def case_digest(case_id: str, inputs: Mapping[str, Any], expected: Any) -> str:
+    """Hash of what is asked and what is expected."""
+    row = json.dumps([case_id, inputs, expected], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(row.encode()).hexdigest()
+
+
+def names(root: Path) -> list[str]:
+    """The datasets of a project."""
+    return sorted(path.parent.name for path in (root / FOLDER).glob(f"*/{CARD}"))
+
+
+def load(root: Path, name: str) -> Dataset:
+    """`datasets/<name>`, validated; raises `DatasetError` that names file, line and field."""
+    folder = root / FOLDER / name
+    if not (folder / CARD).is_file():
+        msg = f"no dataset {name!r}: {folder / CARD} does not exist{hint(name, names(root))}"
+        raise DatasetError(msg)
+    card = parse(Card, read_toml(folder / CARD), folder / CARD)
+    if card.name != name:
+        msg = f"{at(folder / CARD, ('name',))}name is {card.name!r}, but the folder is {name!r}: make them the same"
+        raise DatasetError(msg)
+    source = card.source if card.source.startswith("hub:") else str(folder / card.source)
+    problems: list[str] = []
+    found = _Read()
+    for where, row in rows(card, source):
+        if (case := _case(where, row, card, problems)) is not None:
+            found.add(where, case)
+    problems += found.contradictions()
+    cases = found.cases if len(found.cases) > IN_MEMORY else tuple(found.cases)
+    if problems:
+        more = f" (and {len(problems) - SHOWN} more)" if len(problems) > SHOWN else ""
+        raise DatasetError("\n".join(problems[:SHOWN]) + more)
+    if not cases:
+        msg = f"{source}: no rows: a golden dataset needs at least one case"
+        raise DatasetError(msg)
+    return Dataset(card.name, card, cases, Path(source) if not source.startswith("hub:") else folder / CARD)
+
+
+def _case(where: str, row: Any, card: Card, problems: list[str]) -> Case | None:
+    """One checked case; what is wrong with it goes to `problems`."""
+    if not isinstance(row, dict):
+        problems.append(f"{where}: a row is a JSON object, not {type(row).__name__}")
+        return None
+    case_id, inputs, expected = (row.get(name) for name in ("id", "inputs", "expected"))
+    found = [f"unknown column {name!r}{hint(name, COLUMNS)}" for name in row if name not in COLUMNS]
+    found += [*_asked(row, card), *_noted(row, card)]
+    if found or not isinstance(case_id, str) or not isinstance(inputs, dict):
+        name = f" (case {case_id})" if isinstance(case_id, str) else ""
+        problems.extend(f"{where}{name}: {problem}" for problem in found)
+        return None
+    tags, split, source = row.get("tags", ()), row.get("split", ""), row.get("label_source", card.label_source)
+    return Case(case_id, inputs, expected, tuple(tags), split, source, case_digest(case_id, inputs, expected))
+
+
+def _asked(row: Mapping[str, Any], card: Card) -> Iterator[str]:
+    """What is wrong with what a row asks and expects."""
+    yield from (f"column {name!r} is missing" for name in ("id", "inputs", "expected") if name not in row)
+    case_id, inputs, expected = (row.get(name) for name in ("id", "inputs", "expected"))
+    if "id" in row and not (isinstance(case_id, str) and case_id.strip()):
+        yield f"id must be a string that is not empty, not {case_id!r:.60}"
+    if isinstance(inputs, dict) and inputs:
+        yield from (f"input {name!r} {what}" for name, value in inputs.items() if (what := _flaw(value)))
+    elif "inputs" in row:
+        yield f"inputs must be an object with at least one value, not {inputs!r:.60}"
+    if "expected" in row and (what := _flaw(expected)):
+        yield f"expected {what}"
+    elif "expected" in row and card.labels:
+        for one in expected if isinstance(expected, list) else [expected]:
+            if one not in card.labels:
+                near = hint(one if isinstance(one, str) else "", card.labels)
+                yield f"expected {one!r:.60} is not among the card's labels{near}"
+
+
+def _noted(row: Mapping[str, Any], card: Card) -> Iterator[str]:
+    """What is wrong with what a row says about itself."""
+    tags, split, source = row.get("tags", ()), row.get("split", ""), row.get("label_source", "")
+    if not (isinstance(tags, list | tuple) and all(isinstance(tag, str) for tag in tags)):
+        yield f"tags must be a list of strings, not {tags!r:.60}"
+    elif card.tags:
+        unknown = (tag for tag in tags if tag not in card.tags)
+        yield from (f"tag {tag!r} is not in the card's [tags]{hint(tag, card.tags)}" for tag in unknown)
+    if not isinstance(split, str) or (card.splits and split not in card.splits):
+        yield f"split {split!r:.60} is not among the card's splits{hint(str(split), card.splits)}"
+    if not isinstance(source, str):
+        yield f"label_source must be a string, not {source!r:.60}"
+
+
+def _flaw(value: Any) -> str | None:
+    """Why a value cannot be sent to a model, or expected of it."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return "is empty"
+    try:
+        (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)).encode()
+    except UnicodeEncodeError as error:
+        return f"has half a character, {error.object[error.start]!a}: it is not Unicode text"
+    except (TypeError, ValueError):
+        return f"is {value!r:.60}: only text, numbers, lists and objects can be written into a prompt"
+    return None
+
+
+class _Read:
+    """The cases read so far, and what only shows between them. Of each, two hashes are kept and not the text."""
+
+    def __init__(self) -> None:
+        self._rows = Spool()
+        self._ids, self._inputs = array("q"), array("q")
+        self.cases = Mapped(self._rows, lambda row: _made(row)[1])
+
+    def add(self, where: str, case: Case) -> None:
+        """One case more, which stands `where`."""
+        fields = [where, *(getattr(case, name) for name in Case.__slots__)]
+        self._rows.append(_ROW.encode(fields).encode())
+        self._ids.append(hash(case.id))
+        self._inputs.append(hash(_inputs(case)))
+
+    def contradictions(self) -> list[str]:
+        """Ids that are given twice, and the same inputs with different labels, in the order of the rows."""
+        found: list[tuple[int, str]] = []
+        for places in _alike(self._ids):
+            first: dict[str, str] = {}
+            for place, (where, case) in self._at(places):
+                if (earlier := first.setdefault(case.id, where)) != where:
+                    found.append((place, f"{where}: id {case.id!r} is already taken at {earlier}"))
+        for places in _alike(self._inputs):
+            asked: dict[str, tuple[str, Case]] = {}
+            for place, (where, case) in self._at(places):
+                other_where, other = asked.setdefault(_inputs(case), (where, case))
+                if other.expected != case.expected:
+                    said = (
+                        f"{where} (case {case.id}): expected {case.expected!r}, but {other_where} (case {other.id}) "
+                        f"has the same inputs with {other.expected!r}"
+                    )
+                    found.append((place, said))
+        return [said for _, said in sorted(found, key=lambda each: each[0])]
+
+    def _at(self, places: Iterable[int]) -> Iterator[tuple[int, tuple[str, Case]]]:
+        return ((place, _made(self._rows.read(place, place + 1)[0])) for place in places)
+
+
+_ROW = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
+def _made(row: bytes) -> tuple[str, Case]:
+    """Where a case stands, and the case."""
+    where, case_id, inputs, expected, tags, *rest = json.loads(row)
+    return where, Case(case_id, inputs, expected, tuple(tags), *rest)
+
+
+def _inputs(case: Case) -> str:
+    return json.dumps(case.inputs, sort_keys=True)
+
+
+def _alike(hashes: array[int]) -> Iterator[list[int]]:
+    """The places, in order, of each hash that stands at more than one."""
+    if len(hashes) <= IN_MEMORY and len(set(hashes)) == len(hashes):
+        return
+    import numpy as np
+
+    values = np.frombuffer(hashes, dtype=np.int64)
+    order = np.argsort(values, kind="stable")
+    first: int | None = None
+    for place in np.flatnonzero(np.diff(values[order]) == 0):  # and the one after it are alike
+        if first is None:
+            first, last = int(place), int(place)
+        elif place != last + 1:
+            yield [int(one) for one in order[first : last + 2]]
+            first = int(place)
+        last = int(place)
+    if first is not None:
+        yield [int(one) for one in order[first : last + 2]]

@@ -1,0 +1,128 @@
+"""A comparison as Markdown and as JSON. Every format shows the same figures; none is made here.
+
+    {"format": "harness-comparison/1",
+     "verdict": "MOVE"|"KEEP"|"OK"|"IMPROVED"|"REGRESSED"|"INCONCLUSIVE"|"INCOMPARABLE",
+     "reason": sentence, "question": "move"|"change", "margin": share, "n": cases, "needed": cases | null,
+     "base", "head": {"name", "run_id", "eval", "cell", "started_at", "fingerprint", "notes"},
+     "strict", "lenient", "compliance": {"base", "head", "delta", "low", "high", "p"},
+     "macro_f1": null | {"base", "head", "delta", "low", "high"},
+     "capability_gap", "format_gap": {"delta", "low", "high", "p"},
+     "flips": {kind: count}, "flipped": {kind: [case id, ...]}, "answers_changed": count,
+     "errors": {"base", "head", "worst", "best": {"delta", "low", "high"}},
+     "only_base", "only_head", "edited": [case id, ...],
+     "slices": [{"kind": "tag"|"label", "name", "n", "base", "head", "delta", "low", "high", "p"}, ...],
+     "changed": [{"what", "parts": {part: [base, head]}}, ...],
+     "ratios": {"latency", "prompt_tokens", "completion_tokens": head over base | null}}
+
+Shares are 0..1, differences are head minus base with their 95% interval (Tango; of macro-F1, a bootstrap), p is of
+McNemar's mid-p test, of slices adjusted by Holm. `format_gap` above 0: the head loses less to phrasing. What is not a
+number in a comparison of no cases is null. History: 1 first version.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from harness.analysis.compare import Comparison, Difference, Side
+from harness.analysis.compare.flips import KINDS, counts
+from harness.analysis.stats import Paired
+from harness.analysis.stats.wording import rate_text
+from harness.core.markdown import OURS, inert
+from harness.report.comparison_text import (
+    changed_text,
+    delta_text,
+    flips_text,
+    gap_text,
+    measured,
+    p_text,
+    ratios,
+    title,
+)
+
+FORMAT = "harness-comparison/1"
+
+
+def markdown(c: Comparison) -> str:
+    """For a step summary or a pull request; inert whatever a case or a model is called."""
+    rows = [
+        f"| {name} | {rate_text(d.base)} | {rate_text(d.head)} | {delta_text(d.paired)} | {p_text(d.paired.p)} |"
+        for name, d in measured(c)
+    ]
+    facts = [("Gap", gap_text(c)), ("Flips", flips_text(c)), ("Changed", changed_text(c))]
+    return "\n".join(
+        [
+            f"### {inert(c.head.eval)}: {inert(title(c), OURS)}\n",
+            f"**{c.verdict.value}** – {inert(c.reason, OURS)}\n",
+            "| | base | head | difference in points | p |\n|:--|--:|--:|--:|--:|",
+            *rows,
+            "",
+            *(f"- {name}: {inert(text, OURS)}" for name, text in facts),
+            "",
+        ]
+    )
+
+
+def as_json(c: Comparison) -> dict[str, Any]:
+    """The documented format, as values that JSON takes."""
+    return {
+        "format": FORMAT,
+        "verdict": c.verdict.value,
+        "reason": c.reason,
+        "question": c.question.kind,
+        "margin": c.question.margin,
+        "n": c.n,
+        "needed": c.needed,
+        "base": _side(c.base),
+        "head": _side(c.head),
+        **{name: _difference(difference) for name, difference in measured(c)},
+        "macro_f1": _macro_f1(c),
+        "capability_gap": _paired(c.capability),
+        "format_gap": _paired(c.form),
+        "flips": counts(c.flips),
+        "flipped": {kind: [flip.case_id for flip in c.flips if flip.kind == kind] for kind in KINDS},
+        "answers_changed": c.answers_changed,
+        "errors": {
+            "base": c.base.n_errors,
+            "head": c.head.n_errors,
+            **dict(zip(("worst", "best"), map(_paired, c.bounds), strict=True)),
+        },
+        "only_base": list(c.unequal.only_base),
+        "only_head": list(c.unequal.only_head),
+        "edited": list(c.unequal.edited),
+        "slices": [
+            {"kind": s.kind, "name": s.name, "n": s.strict.paired.n, **_difference(s.strict), "p": s.p}
+            for s in c.slices
+        ],
+        "changed": [
+            {"what": change.what, "parts": {name: [old, new] for name, old, new in change.parts}}
+            for change in c.changed
+        ],
+        "ratios": ratios(c),
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    names = ("name", "run_id", "eval", "cell", "started_at")
+    told = {name: getattr(side, name) for name in names}
+    return {**told, "fingerprint": dict(side.fingerprint), "notes": list(side.notes)}
+
+
+def _difference(d: Difference) -> dict[str, Any]:
+    return {"base": _number(d.base.value), "head": _number(d.head.value), **_paired(d.paired)}
+
+
+def _paired(p: Paired) -> dict[str, Any]:
+    return {"delta": _number(p.delta), "low": p.low, "high": p.high, "p": p.p}
+
+
+def _macro_f1(c: Comparison) -> dict[str, Any] | None:
+    if c.macro_f1 is None:
+        return None
+    base, head, interval = c.macro_f1
+    low, high = _number(interval.low), _number(interval.high)
+    return {"base": base, "head": head, "delta": interval.value, "low": low, "high": high}
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

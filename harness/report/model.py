@@ -1,0 +1,189 @@
+"""What a report is about, computed once from saved runs. No markup here; no figures are made anywhere else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, get_args
+
+from harness.analysis.metrics.classification import Classification, classify
+from harness.analysis.metrics.extraction import Extraction, extract
+from harness.analysis.metrics.summary import Summary, summarize
+from harness.analysis.trend import Trend
+from harness.core.types import Case, Manifest, Result, Run
+from harness.report.questions import NO_ANSWERS, Answers, Asked, answers
+
+if TYPE_CHECKING:
+    from harness.report.model_findings import Finding
+
+Outcome = Literal["right", "phrasing", "wrong", "unclear", "error"]
+"""What became of one call: right as it is · right, but phrased so that production code cannot use it · a clear answer,
+and a wrong one · no clear answer · the call failed. Exactly one holds, so that counts add up to the calls."""
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+
+@dataclass(frozen=True)
+class CellReport:
+    """One run. `name` is `variant@backend`, with what tells it apart where two runs are of the same cell.
+
+    `unfinished`: it was interrupted, some of its cases were never asked. `scorable`: its labels can be counted one
+    against the other. What only the pages show is computed where it is looked at, once.
+    """
+
+    name: str
+    manifest: Manifest
+    summary: Summary
+    outcomes: Mapping[Outcome, int]
+    results: Sequence[Result]
+    unfinished: bool
+    scorable: bool
+
+    @cached_property
+    def classification(self) -> Classification | None:
+        """Label by label, read strictly."""
+        return classify(self.results, self.manifest.labels) if self.scorable else None
+
+    @cached_property
+    def classification_lenient(self) -> Classification | None:
+        """Label by label, read leniently."""
+        return classify(self.results, self.manifest.labels, lenient=True) if self.scorable else None
+
+    @cached_property
+    def extraction(self) -> Extraction | None:
+        """Field by field, read strictly."""
+        return extract(self.results) if self.manifest.task == "extraction" else None
+
+    @cached_property
+    def extraction_lenient(self) -> Extraction | None:
+        """Field by field, read leniently."""
+        return extract(self.results, lenient=True) if self.manifest.task == "extraction" else None
+
+    @property
+    def judged(self) -> tuple[Result, ...]:
+        """The results that have something to be right about: all but those of a task's context."""
+        return tuple(r for r in self.results if r.case.expected is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedCase:
+    """One case (and repeat) over all cells of an eval; `None` where a cell has not asked it."""
+
+    case: Case
+    repeat: int
+    results: tuple[Result | None, ...]
+
+    @property
+    def flipped(self) -> bool:
+        """The cells that answered disagree on whether production code gets the right answer."""
+        return len({r.score.strict for r in self.results if r is not None and r.score is not None}) > 1
+
+
+@dataclass(frozen=True)
+class EvalReport:
+    """All cells of one eval. `trends`: what became of them from run to run. Both it and `answers`: where asked for."""
+
+    name: str
+    cells: tuple[CellReport, ...]
+    runs: tuple[Run, ...]
+    trends: tuple[Trend, ...] = ()
+    answers: Answers = NO_ANSWERS
+
+    @cached_property
+    def cases(self) -> tuple[JoinedCase, ...]:
+        """Every case beside its replies, made where it is looked at: most screens do not."""
+        return _join(self.runs)
+
+    @property
+    def task(self) -> str:
+        """The kind of work."""
+        return self.cells[0].manifest.task
+
+    @property
+    def answer_word(self) -> str:
+        """What a reply should give: a label where the task has labels."""
+        return "label" if self.cells[0].manifest.labels else "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that any format shows. `findings`: what an unattended run found; the page begins with them."""
+
+    evals: tuple[EvalReport, ...]
+    runs: tuple[Run, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+def build(runs: Sequence[Run], trends: Sequence[Trend] = (), asked: Asked | None = None) -> Report:
+    """Group the runs by eval and compute every figure. Evals, cells and cases keep the order in which they come.
+
+    `trends`: of these cells and perhaps of others, which are left out. `asked`: what the runs are to tell beside each
+    other; nothing by default.
+    """
+    names = dict.fromkeys(run.manifest.eval for run in runs)
+    by_eval = ((name, [run for run in runs if run.manifest.eval == name]) for name in names)
+    return Report(tuple(_eval(name, of, trends, asked or Asked()) for name, of in by_eval), tuple(runs))
+
+
+def outcome(result: Result) -> Outcome:
+    """What became of one call."""
+    if result.reading is None or result.score is None:
+        return "error"
+    if result.score.strict:
+        return "right"
+    if result.score.lenient:
+        return "phrasing"
+    return "unclear" if result.reading.lenient is None else "wrong"
+
+
+def _eval(name: str, runs: list[Run], trends: Sequence[Trend], asked: Asked) -> EvalReport:
+    cells = tuple(_cell(run, label) for run, label in zip(runs, _labels(runs), strict=True))
+    shown = {(name, run.manifest.cell, run.manifest.split) for run in runs}
+    own_trends = tuple(t for t in trends if (t.eval, t.cell, t.split) in shown)
+    return EvalReport(name, cells, tuple(runs), own_trends, answers(asked, name, runs))
+
+
+def _cell(run: Run, name: str) -> CellReport:
+    manifest = run.manifest
+    counted: Counter[Outcome] = Counter()
+    asked, before, strange = 0, "", False
+    for result in run.results:
+        if result.case.expected is not None:
+            counted[outcome(result)] += 1
+            strange = strange or result.case.expected not in manifest.labels
+            asked, before = asked + (result.case.id != before), result.case.id
+    return CellReport(
+        name=name,
+        manifest=manifest,
+        summary=summarize(run.results),
+        outcomes={kind: counted[kind] for kind in OUTCOMES},
+        results=run.results,
+        unfinished=manifest.finished_at is None or asked < manifest.n_cases,
+        # A label that the manifest does not know cannot be scored; the rates still can.
+        scorable=manifest.task == "classification" and not strange,
+    )
+
+
+def _labels(runs: list[Run]) -> list[str]:
+    """The cell; with the prompt's version where two runs share the cell; with the run's id where that is not enough."""
+    labels = [run.manifest.cell for run in runs]
+    versions = [run.manifest.prompt.rpartition("/")[2] for run in runs]
+    for more in (versions, [run.manifest.run_id for run in runs]):
+        counted = Counter(labels)
+        labels = [f"{label} {m}" if counted[label] > 1 else label for label, m in zip(labels, more, strict=True)]
+    return labels
+
+
+def _join(runs: Sequence[Run]) -> tuple[JoinedCase, ...]:
+    """What was judged. Cases are the same where id and content are: an edited one is never silently compared."""
+    judged = [[r for r in run.results if r.case.expected is not None] for run in runs]
+    by_run = [{(r.case.id, r.case.digest, r.repeat): r for r in results} for results in judged]
+    keys = dict.fromkeys(key for results in by_run for key in results)
+    joined = []
+    for key in keys:
+        results = tuple(by_key.get(key) for by_key in by_run)
+        case = next(r.case for r in results if r is not None)
+        joined.append(JoinedCase(case, key[2], results))
+    return tuple(joined)

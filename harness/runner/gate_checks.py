@@ -1,0 +1,159 @@
+"""What the gates of a cell are judged by: its run, the reference's run, the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.analysis import baseline, gates
+from harness.analysis.compare import Comparison, Question, Side, compare, side
+from harness.analysis.compare import Verdict as Compared
+from harness.analysis.compare.verdicts import DEFAULT_MARGIN, UNDECIDED
+from harness.analysis.gates import Evidence, GateResult, Verdict
+from harness.analysis.metrics.summary import summarize
+from harness.core.errors import ConfigError
+from harness.core.types import Manifest, Run
+from harness.project.config import Config
+from harness.project.evals import Eval
+from harness.project.pricing import price_of
+from harness.report import comparison_text
+from harness.runner.plan import Cell
+from harness.store.run_refs import find_run
+from harness.store.runs import Store
+
+BASELINE = "baseline"
+"""The gate of a cell that has a baseline, where the eval sets none: nothing is shown to be lost."""
+
+
+BY_BASELINE = frozenset({BASELINE, "max_regression", "max_flips"})
+"""The gates that compare with the baseline."""
+
+
+def wanted(found: Config, cell: Cell) -> list[str]:
+    """The gates of a cell: its eval's, `margin` for the candidate only; `baseline` if one is saved and none is set."""
+    names = gates.names(cell.definition.gates)
+    if "margin" in names and (found.pair is None or cell.backend.name != found.pair.candidate):
+        names.remove("margin")
+    has_own = BY_BASELINE & set(names)
+    has_file = baseline.path_of(found.root, cell.definition.name, cell.name).is_file()
+    return names if has_own or not has_file else [*names, BASELINE]
+
+
+def evidence(found: Config, store: Store, cell: Cell, run: Run, others: Sequence[Run] = ()) -> Evidence:
+    """Everything that the gates of `cell` are judged by. `others`: runs of this session, before those of the store."""
+    own, limits = side(run), cell.definition.gates
+    return Evidence(
+        cell=f"{cell.definition.name} {cell.name}",
+        summary=summarize(run.results),
+        results=run.results,
+        labels=run.manifest.labels,
+        price=price_of(found, cell.backend),
+        reference=_to_reference(found, store, cell, own, others) if limits.margin else None,
+        baseline=to_baseline(found.root, own, limits.max_regression),
+    )
+
+
+def judge(gate: str, cell: Cell, told: Evidence) -> GateResult:
+    """Judge one gate of one cell."""
+    if gate != BASELINE:
+        return gates.judge(gate, cell.definition.gates, told)
+    implied = cell.definition.gates.model_copy(update={"max_regression": DEFAULT_MARGIN})
+    result = gates.judge("max_regression", implied, told)
+    said = result.message.replace(f" (max_regression = {DEFAULT_MARGIN:g})", "")  # the eval has said no such thing
+    return GateResult(BASELINE, result.cell, result.verdict, said, asked=False)
+
+
+def newest(found: Config, store: Store, definition: Eval, *, every: bool = False) -> list[Run]:
+    """The newest whole run of each cell that production would use; `every`: of each variant on each backend.
+
+    Whole: finished, over all cases of the eval's own split. Backends that harness.toml no longer has are left out.
+    """
+    cells: dict[str, Manifest] = {}
+    for m in store.manifests(definition.name):
+        whole = m.finished_at is not None and m.limit is None and m.split in {"", definition.split}
+        usual = m.backend in found.backends and m.decoding == definition.decoding[0]
+        if whole and usual and (every or m.variant == found.backends[m.backend].variant):
+            cells.setdefault(m.cell, m)
+    return [Run(m, tuple(store.results(m.run_id))) for _, m in sorted(cells.items())]
+
+
+def need_baselines(found: Config, cells: Sequence[Cell]) -> None:
+    """Raise `ConfigError` before anything is asked, where no cell has a baseline to be judged by.
+
+    One without is not: its backend may not be there, which shows only when it is asked.
+    """
+    if not any(baseline.load(found.root, cell.definition.name, cell.name) for cell in cells):
+        names = ", ".join(dict.fromkeys(f"{cell.definition.name} {cell.name}" for cell in cells))
+        msg = f"there is no baseline of {names}: `harness baseline save` makes one of each whole run"
+        raise ConfigError(msg)
+
+
+def against(found: Config, store: Store, reference: str, run: Run) -> GateResult:
+    """A run against `baseline`, the `previous` run of its cell, or any run; raises where there is no such thing."""
+    own = side(run)
+    title = f"{own.eval} {own.cell}"
+    if reference == BASELINE:
+        base = baseline.load(found.root, own.eval, own.cell)
+    else:
+        wanted_run = f"{own.eval}/{own.cell}~1" if reference == "previous" else reference
+        base = side(find_run(store, wanted_run, own.eval), reference)
+    if base is None:
+        said = f"{title}: has no baseline: `harness baseline save {own.eval}` makes one"
+        return GateResult("against", title, Verdict.UNDECIDED, said)
+    c = compare(base, own, Question("change", DEFAULT_MARGIN))
+    verdict = Verdict.UNDECIDED if c.verdict in UNDECIDED else Verdict.PASSED
+    verdict = Verdict.FAILED if c.verdict is Compared.REGRESSED else verdict
+    said = f"{title}: against {reference}: {c.verdict.value}, {c.reason}{gates.changed(c)}{gates.lost(c)}"
+    proven = c.verdict is not Compared.INCONCLUSIVE or bool(c.base.n_errors + c.head.n_errors)
+    return GateResult("against", title, verdict, said, asked=proven)
+
+
+def to_baseline(root: Path, own: Side, margin: float | None) -> Comparison | None:
+    """A run against the baseline of its cell, if there is one."""
+    saved = baseline.load(root, own.eval, own.cell)
+    return None if saved is None else compare(saved, own, Question("change", margin or DEFAULT_MARGIN))
+
+
+def renew(root: Path, own: Side, kept: Mapping[str, str] | None = None) -> str:
+    """Save a run as the baseline of its cell; returns the file's name and what is not as it was.
+
+    `kept`: replies to be kept, by case id. Raises `ConfigError` for a run that is none to go by.
+    """
+    baseline.check(own)
+    try:
+        before = to_baseline(root, own, None)
+        what = "new" if before is None else _renewed(before)
+    except ConfigError:
+        what = "in the place of a file that could not be read"
+    return f"{baseline.save(root, own, kept).name}: {what}"
+
+
+def _renewed(c: Comparison) -> str:
+    if c.base.run_id == c.head.run_id:
+        return f"the same run as before, {c.head.run_id}"
+    others = f"{c.reason}; " if c.verdict is Compared.INCOMPARABLE else ""
+    return f"{others}flips: {comparison_text.flips_text(c)}; changed: {comparison_text.changed_text(c)}"
+
+
+def _to_reference(found: Config, store: Store, cell: Cell, own: Side, others: Sequence[Run]) -> Comparison | None:
+    reference = _reference_run(found, store, cell, others)
+    asked = Question("move", cell.definition.gates.margin or DEFAULT_MARGIN)
+    return None if reference is None else compare(side(reference), own, asked)
+
+
+def _reference_run(found: Config, store: Store, cell: Cell, others: Sequence[Run]) -> Run | None:
+    """The newest whole run of the reference as production uses it, over the same eval and split."""
+    if found.pair is None:
+        return None
+    backend = found.backends[found.pair.reference]
+
+    def is_it(m: Manifest) -> bool:
+        same = (m.eval, m.split, m.limit) == (cell.definition.name, cell.split or "", cell.limit)
+        as_used = (m.backend, m.variant, m.decoding) == (backend.name, backend.variant, cell.definition.decoding[0])
+        return same and as_used and m.finished_at is not None
+
+    for run in others:
+        if is_it(run.manifest):
+            return run
+    newest = next((m for m in store.manifests(cell.definition.name) if is_it(m)), None)
+    return None if newest is None else Run(newest, tuple(store.results(newest.run_id)))

@@ -1,0 +1,148 @@
+"""How many tokens a prompt is, before it is sent: by OpenAI's own encodings, by the server's tokenizer, or about.
+
+OpenAI's encodings come with the package `quicktok-v1` (the extra `tokens`): `tiktoken` fetches them from the net.
+vLLM and llama.cpp's server count for themselves. Where neither is there, a prompt is taken by its bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from harness.core.types import Message, Request
+from harness.project.config import BackendConfig
+
+BYTES_PER_TOKEN = 3.5
+"""Of English text, prompts and JSON, by OpenAI's encodings: `python bench/accuracy/tokens.py`."""
+PER_MESSAGE = 4
+"""Tokens around a turn of OpenAI's chats: its start, its role, its end (OpenAI cookbook, "How to count tokens")."""
+PER_REPLY = 3
+"""Tokens with which a reply of OpenAI's chats is begun."""
+TIMEOUT_S = 10.0
+AT_ONCE = 8
+_OLD = ("gpt-4-", "gpt-3.5", "gpt-35", "text-embedding-")
+"""How the names of OpenAI's models begin that came before o200k_base, as in `tiktoken.model`; also `gpt-4` itself."""
+
+Counter = Callable[[Request], Awaitable[int | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Tokens of each request, and who counted them."""
+
+    tokens: tuple[int, ...]
+    by: str
+
+
+async def count(backend: BackendConfig, requests: Sequence[Request], *, local: bool) -> Counted:
+    """The prompt tokens of each request. Asks a local server for its tokenizer, and no model for anything."""
+    once = list({_question(request): request for request in requests}.values())
+    counted = await _of_server(backend, once) if local else _of_encoding(backend.model, once)
+    if counted is None:
+        counted = Counted(tuple(map(about, once)), f"about: {BYTES_PER_TOKEN:g} bytes a token")
+    by_question = dict(zip(map(_question, once), counted.tokens, strict=True))
+    return Counted(tuple(by_question[_question(request)] for request in requests), counted.by)
+
+
+def about(request: Request) -> int:
+    """Without any tokenizer."""
+    size = sum(len(text.encode("utf-8", "backslashreplace")) for text in _texts(request))
+    return round(size / BYTES_PER_TOKEN) + _around(request)
+
+
+def encoding_of(model: str) -> str:
+    """The encoding of a model of OpenAI's; of one that is not known, the newest."""
+    name = model.removeprefix("ft:")
+    return "cl100k_base" if name == "gpt-4" or name.startswith(_OLD) else "o200k_base"
+
+
+def _of_encoding(model: str, requests: Sequence[Request]) -> Counted | None:
+    try:
+        import quicktok
+    except ImportError:
+        return None
+    encoding = quicktok.get_encoding(encoding_of(model))
+
+    def tokens(text: str) -> int:
+        # a lone surrogate is sent as an escape, too
+        return len(encoding.encode_ordinary(text.encode("utf-8", "backslashreplace").decode()))
+
+    return Counted(tuple(sum(map(tokens, _texts(r))) + _around(r) for r in requests), encoding_of(model))
+
+
+async def _of_server(backend: BackendConfig, requests: Sequence[Request]) -> Counted | None:
+    """By the server's own tokenizer, its chat template included; `None` where it has none that we know."""
+    if backend.base_url is None or not requests:
+        return None
+    root = backend.base_url.rstrip("/").removesuffix("/v1")
+    async with httpx.AsyncClient(base_url=root, timeout=TIMEOUT_S) as client:
+        for engine, counter in (("vLLM", _vllm(client, backend.model)), ("llama.cpp", _llamacpp(client))):
+            if await counter(requests[0]) is None:
+                continue
+            turn = asyncio.Semaphore(AT_ONCE)
+
+            async def counted(request: Request, counter: Counter = counter, turn: asyncio.Semaphore = turn) -> int:
+                async with turn:
+                    found = await counter(request)
+                return about(request) if found is None else found
+
+            return Counted(tuple(await asyncio.gather(*map(counted, requests))), f"{engine}'s tokenizer at {root}")
+    return None
+
+
+def _vllm(client: httpx.AsyncClient, model: str) -> Counter:
+    async def counter(request: Request) -> int | None:
+        asked = {"prompt": _texts(request)[0]} if request.embed else {"messages": _turns(request.messages)}
+        told = await _post(client, "/tokenize", {"model": model, **asked})
+        return told.get("count") if isinstance(told.get("count"), int) else None
+
+    return counter
+
+
+def _llamacpp(client: httpx.AsyncClient) -> Counter:
+    async def counter(request: Request) -> int | None:
+        text: Any = _texts(request)[0]
+        if not request.embed:
+            text = (await _post(client, "/apply-template", {"messages": _turns(request.messages)})).get("prompt")
+        if not isinstance(text, str):
+            return None
+        told = await _post(client, "/tokenize", {"content": text, "add_special": True})
+        return len(told["tokens"]) if isinstance(told.get("tokens"), list) else None
+
+    return counter
+
+
+async def _post(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What a server says, or nothing."""
+    try:
+        reply = await client.post(path, json=body)
+        told = reply.raise_for_status().json()
+    except (httpx.HTTPError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def _texts(request: Request) -> list[str]:
+    """Everything of a request that a model reads. A tool is taken as the JSON that it is sent as."""
+    return [
+        *(message.content for message in request.messages),
+        *(json.dumps(tool, default=dict) for tool in request.tools),
+    ]
+
+
+def _around(request: Request) -> int:
+    return 0 if request.embed else PER_MESSAGE * len(request.messages) + PER_REPLY
+
+
+def _question(request: Request) -> tuple[object, ...]:
+    """What makes a prompt: repeats of a case have the same."""
+    return (request.messages, str(request.tools))

@@ -1,0 +1,816 @@
+"""What should move, what should stay, and why; and the routes that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.advice.advise import advise
+from harness.advice.routes import litellm, noted
+from harness.advice.routes import routes as routes_of
+from harness.advice.routes import routing as routes
+from harness.analysis.costs.projection import Advice, Advised, Decision
+from harness.core.errors import ConfigError
+from harness.project import config, evals, routing
+from harness.runner.plan import Selection, plan
+from harness.runner.staleness import Today
+from harness.store.runs import Store, open_store
+
+from ..backends.local.test_quantize import MODEL_FILE, NAME
+from ..support.cli import Terminal
+from ..support.field_report import CONFIG, STARTED, field_report, made, runs
+from ..support.project import CONFIG as CONFIG_OF_ONE
+from ..support.project import EVAL, LOCAL, ROWS, Project, row
+from ..support.servers import FakeOllama, FakeOpenAI, closing
+
+ROOT = Path(__file__).parents[2]
+MOVE, KEEP, INCONCLUSIVE = Decision
+N = 300
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """An empty store."""
+    opened = open_store("sqlite:///:memory:")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def team(project: Project) -> Project:
+    """One eval with 4,000 calls a day, 96 USD a month on GPT-4o, and a local candidate."""
+    project.config(CONFIG)
+    traffic(project)
+    return project
+
+
+def traffic(project: Project, extra: str = "", daily_calls: int = 4000) -> None:
+    project.eval(f"{extra}\n[traffic]\ndaily_calls = {daily_calls}\n")
+
+
+def advised(team: Project, store: Store) -> Advised:
+    """The advice on the only eval."""
+    (one,) = advise(team.load(), store).advised
+    return one
+
+
+def reference(store: Store, **more: Any) -> None:
+    store.add(made("triage", "gpt", "gpt-4o", N, **more))
+
+
+def candidate(store: Store, wrong: int = 0, **more: Any) -> None:
+    store.add(made("triage", "local", "mistral-vllm", N, wrong, **more))
+
+
+def told(one: Advised, code: str) -> str:
+    """The reason of that code."""
+    return next(reason.text for reason in one.reasons if reason.code == code)
+
+
+class TestQuality:
+    @pytest.mark.parametrize(("wrong", "decision"), [(0, MOVE), (8, INCONCLUSIVE), (60, KEEP)])
+    def test_the_comparisons_verdict_decides(self, team: Project, store: Store, wrong: int, decision: Decision) -> None:
+        reference(store)
+        candidate(store, wrong)
+        one = advised(team, store)
+        assert one.decision is decision
+        assert one.comparison is not None
+        assert one.comparison.reason in told(one, "quality")
+        assert one.comparison.head.run_id in told(one, "quality")
+
+    def test_the_margin_is_the_evals(self, team: Project, store: Store) -> None:
+        reference(store)
+        candidate(store, wrong=8)
+        traffic(team, "[gates]\nmargin = 0.08\n")
+        assert advised(team, store).decision is MOVE
+
+    def test_without_a_run_it_is_not_known_and_how_to_make_one_is_said(self, team: Project, store: Store) -> None:
+        candidate(store)
+        one = advised(team, store)
+        assert one.decision is INCONCLUSIVE
+        assert "without a whole run of gpt-4o: `harness run triage -b gpt-4o --variant gpt` makes one" in told(
+            one, "quality"
+        )
+        assert one.line.estimated
+
+    def test_a_sample_is_no_verdict(self, team: Project, store: Store) -> None:
+        reference(store)
+        candidate(store, limit=N)
+        one = advised(team, store)
+        assert one.decision is INCONCLUSIVE
+        assert "only a sample was run on mistral-vllm" in told(one, "sample")
+        assert "`harness run triage -b mistral-vllm --variant local` makes one" in told(one, "sample")
+
+    def test_what_is_missing_is_told_whole_and_for_production_s_own_prompt_alone(
+        self, team: Project, store: Store
+    ) -> None:
+        """By both prompts each, twice as much would be asked and paid."""
+        candidate(store, limit=N)
+        one = advised(team, store)
+        assert "without a whole run of gpt-4o and mistral-vllm" in told(one, "quality")
+        both = "`harness run triage -b gpt-4o --variant gpt` and `harness run triage -b mistral-vllm --variant local`"
+        assert f"{both} make them" in told(one, "quality")
+        team.config(CONFIG.replace('"local"', '"gpt"'))
+        traffic(team, 'decoding = ["free", "constrained"]\n')
+        one_line = "`harness run triage -b gpt-4o -b mistral-vllm --variant gpt --decoding free` make them"
+        assert one_line in told(advised(team, store), "quality")
+
+    def test_how_many_cases_were_compared_is_said_once(self, team: Project, store: Store) -> None:
+        reference(store)
+        candidate(store, wrong=8)
+        assert told(advised(team, store), "quality").count("300") == 1
+
+    @pytest.mark.parametrize(
+        ("wrong", "what"), [(N, "there is nothing to keep"), (30, "and 90.0% of what mistral-vllm says")]
+    )
+    def test_where_today_s_model_is_never_right_nothing_is_proven(
+        self, team: Project, store: Store, wrong: int, what: str
+    ) -> None:
+        store.add(made("triage", "gpt", "gpt-4o", N, N))
+        candidate(store, wrong)
+        one = advised(team, store)
+        assert one.comparison is not None
+        assert one.comparison.verdict.value == "MOVE"
+        assert one.decision is INCONCLUSIVE
+        assert what in told(one, "quality")
+
+    def test_a_whole_run_goes_before_a_newer_sample(self, team: Project, store: Store) -> None:
+        reference(store)
+        candidate(store)
+        candidate(store, wrong=60, limit=N)
+        assert advised(team, store).decision is MOVE
+
+
+class TestFormat:
+    def test_what_is_lost_to_phrasing_is_told_with_the_cheapest_fix(self, team: Project, store: Store) -> None:
+        reference(store)
+        candidate(store, badly_put=45)
+        one = advised(team, store)
+        assert one.decision is KEEP
+        fix = told(one, "format")
+        assert "of the difference −15.0" in fix
+        assert "the verdict KEEP is for your own messages (`router.chat`)" in fix
+        assert "by `router.ask`, which reads leniently, it would be MOVE" in fix
+        assert "cheapest fix: call it by `router.ask`, or read your own messages' replies by `harness.reading`" in fix
+        assert "else a prompt that ends where the answer begins" in fix
+        assert "preamble in 45 of 45 right replies" in fix
+        assert "on_broken_contract" not in fix  # `ask` takes an answer out of its preamble under either
+
+    def test_where_reading_leniently_is_not_enough_it_is_not_the_fix(self, team: Project, store: Store) -> None:
+        reference(store)
+        candidate(store, 60, badly_put=45)
+        fix = told(advised(team, store), "format")
+        assert "it would be" not in fix
+        assert "cheapest fix: a prompt that ends where the answer begins" in fix
+
+    def test_constrained_decoding_is_the_fix_where_it_is_shown_to_be(self, team: Project, store: Store) -> None:
+        reference(store)
+        candidate(store, badly_put=45)
+        candidate(store, decoding="constrained")
+        fix = told(advised(team, store), "format")
+        assert "cheapest fix: call it by `router.ask`" in fix
+        assert ", or constrained decoding, which is shown to be within the margin" in fix
+
+    def test_a_gap_within_the_margin_sends_broken_replies_on(self, team: Project, store: Store) -> None:
+        traffic(team, "[gates]\nmargin = 0.2\n")
+        reference(store)
+        candidate(store, badly_put=30)
+        advice = advise(team.load(), store)
+        assert advice.advised[0].decision is MOVE
+        assert 'on_broken_contract = "escalate"' in routes(team.load(), advice)
+
+
+class TestGates:
+    """Good beside today's model is not good enough by the eval's own gates."""
+
+    @pytest.mark.parametrize(
+        ("gates", "candidates", "said"),
+        [
+            ("min_accuracy = 0.8", {"wrong": 75}, "strict accuracy 75.0% (225 of 300)"),
+            ("min_lenient_accuracy = 0.8", {"wrong": 75}, "lenient accuracy 75.0% (225 of 300)"),
+            ("min_compliance = 0.9", {"badly_put": 75}, "compliance 75.0% (225 of 300)"),
+            ("min_macro_f1 = 0.8", {"wrong": 75}, "macro-F1"),
+            ("tag.hard.min_accuracy = 0.8", {}, "tag hard: no case has tag 'hard'"),
+        ],
+    )
+    def test_a_gate_that_the_candidate_does_not_pass_is_against_it(
+        self, team: Project, store: Store, gates: str, candidates: dict[str, int], said: str
+    ) -> None:
+        for name, variant in (("gpt-4o", "gpt"), ("mistral-vllm", "local")):  # both alike
+            store.add(made("triage", variant, name, N, labels=("a", "b"), **candidates))
+        assert advised(team, store).decision is MOVE
+        traffic(team, f"[gates]\n{gates}\n")
+        one = advised(team, store)
+        assert one.decision is (KEEP if candidates else INCONCLUSIVE)
+        assert said in told(one, "gate")
+
+    def test_a_gate_that_it_passes_is_no_reason(self, team: Project, store: Store) -> None:
+        traffic(team, "[gates]\nmin_accuracy = 0.8\nmin_compliance = 0.9\nmax_cost_per_1k = 0.1\n")
+        reference(store)
+        candidate(store)
+        one = advised(team, store)
+        assert one.decision is MOVE
+        assert "gate" not in {reason.code for reason in one.reasons}
+
+    def test_what_a_call_may_cost_is_asked_of_a_candidate_with_a_price(self, team: Project, store: Store) -> None:
+        team.config(CONFIG.replace('candidate = "mistral-vllm"', 'candidate = "gpt-4o-mini"'))
+        traffic(team, "[gates]\nmax_cost_per_1k = 0.01\n")
+        reference(store)
+        store.add(made("triage", "gpt", "gpt-4o-mini", N))
+        one = advised(team, store)
+        assert one.decision is KEEP
+        assert "0.048 USD per 1,000 calls" in told(one, "gate")
+
+    def test_with_failed_calls_it_cannot_be_told(self, team: Project, store: Store) -> None:
+        traffic(team, "[gates]\nmin_accuracy = 0.8\nmin_compliance = 0.9\n")
+        reference(store)
+        candidate(store, failed=1)
+        one = advised(team, store)
+        assert one.decision is INCONCLUSIVE
+        assert told(one, "gate").startswith("1 of 300 calls failed, so it cannot be told whether the eval's gates are")
+
+
+def as_planned(team: Project, backend: str) -> dict[str, str]:
+    """What a run that is made now tells of itself."""
+    found = team.load()
+    (cell,) = plan(found.root, [team.definition()], [found.backend(backend)], Selection(own_variant_only=True))
+    return cell.fingerprint()
+
+
+class TestAnOldRun:
+    """A run of another model or prompt says nothing of today's."""
+
+    @pytest.fixture(autouse=True)
+    def _runs_as_today(self, team: Project, store: Store) -> None:
+        self.reference(team, store)
+        self.candidate(team, store)
+        assert advised(team, store).decision is MOVE
+
+    def reference(self, team: Project, store: Store, **more: Any) -> None:
+        reference(store, fingerprint=as_planned(team, "gpt-4o"), **more)
+
+    def candidate(self, team: Project, store: Store, **more: Any) -> None:
+        candidate(store, fingerprint=as_planned(team, "mistral-vllm"), **more)
+
+    @pytest.mark.parametrize(
+        ("what", "said"),
+        [
+            ("model", "is of model mistral-7b, today's is other-7b (run triage-local-mistral-vllm-free-0-None)"),
+            ("text", "the run of local@mistral-vllm is of an earlier text of its prompt"),
+            ("version", "the run of local@mistral-vllm is of prompt triage/v1/local, today's is triage/v2/local"),
+            ("sampling", "the run of gpt@gpt-4o is sampled otherwise (max_tokens 32, today 7)"),
+            ("repeats", "is with repeats = 1, today's is 3"),
+            ("cases", "is over other cases than today's dataset has"),
+            ("label", "is read by other rules than today's: labels, or settings of the contract; of other messages"),
+        ],
+    )
+    def test_it_decides_nothing_and_how_to_make_today_s_is_said(
+        self, team: Project, store: Store, what: str, said: str
+    ) -> None:
+        match what:
+            case "model":
+                team.config(CONFIG.replace('"mistral-7b"', '"other-7b"'))
+            case "text":
+                team.prompt(local=LOCAL.replace("one word", "one label"))
+            case "version":
+                team.prompt(version="v2")
+            case "sampling":
+                traffic(team, "[sampling]\nmax_tokens = 7\n")
+            case "repeats":
+                traffic(team, "repeats = 3\n")
+            case "cases":
+                team.cases([*ROWS, row("t-9", "One more", split="test")])
+            case _:
+                team.eval("\n[traffic]\ndaily_calls = 4000\n", text=EVAL.replace('"general"', '"general", "other"'))
+        one = advised(team, store)
+        assert one.decision is INCONCLUSIVE
+        assert said in told(one, "stale")
+        assert "`harness run triage -b mistral-vllm --variant local`" in told(one, "stale")
+        assert {reason.stands for reason in one.reasons if reason.code in {"quality", "capacity"}} == {"note"}
+
+    def test_a_quantization_that_harness_toml_tells_is_looked_at(self, team: Project) -> None:
+        opened = open_store("sqlite:///:memory:")
+        self.reference(team, opened)
+        candidate(opened, fingerprint={**as_planned(team, "mistral-vllm"), "quantization": "Q8_0"})
+        assert advised(team, opened).decision is MOVE
+        team.config(f'{CONFIG}quantization = "Q8_0"\n')
+        assert advised(team, opened).decision is MOVE
+        team.config(f'{CONFIG}quantization = "Q4_0"\n')
+        assert "is of quantization Q8_0, today's is Q4_0" in told(advised(team, opened), "stale")
+        opened.close()
+
+    def test_neither_does_an_old_loss_keep_a_task(self, team: Project, store: Store) -> None:
+        self.candidate(team, store, wrong=60, started=STARTED + timedelta(days=1))
+        assert advised(team, store).decision is KEEP
+        team.config(CONFIG.replace('"mistral-7b"', '"other-7b"'))
+        assert advised(team, store).decision is INCONCLUSIVE
+
+    def test_today_s_model_is_looked_at_as_well(self, team: Project, store: Store) -> None:
+        team.config(CONFIG.replace('model = "gpt-4o"\n', 'model = "gpt-4.1"\n'))
+        one = advised(team, store)
+        assert one.decision is INCONCLUSIVE
+        assert "the run of gpt@gpt-4o is of model gpt-4o, today's is gpt-4.1" in told(one, "stale")
+        assert "`harness run triage -b gpt-4o --variant gpt` makes one" in told(one, "stale")
+
+    def test_a_run_as_today_goes_before_a_newer_one_that_is_not(self, team: Project, store: Store) -> None:
+        other = {**as_planned(team, "mistral-vllm"), "model": "tried-once"}
+        candidate(store, 60, fingerprint=other, started=STARTED + timedelta(days=1))
+        one = advised(team, store)
+        assert one.decision is MOVE
+        assert one.comparison is not None
+        assert one.comparison.head.run_id == "triage-local-mistral-vllm-free-0-None"
+
+    def test_replies_that_only_have_to_be_read_again_are_not_asked_for_again(self, team: Project) -> None:
+        """Where a label is added it stands in the prompt, too; here the rules of reading alone were others."""
+        opened = open_store("sqlite:///:memory:")
+        for name, variant in (("gpt-4o", "gpt"), ("mistral-vllm", "local")):
+            told_of_itself = {**as_planned(team, name), "contract_hash": "of an older version"}
+            opened.add(made("triage", variant, name, N, fingerprint=told_of_itself, run_id=f"{variant}-1"))
+        said = "`harness rescore gpt-1 local-1` reads the same replies by today's"
+        assert told(advised(team, opened), "stale").endswith(said)
+        opened.close()
+
+    def test_what_is_on_the_candidate_already_stays_there_however_old_its_run(
+        self, team: Project, store: Store
+    ) -> None:
+        team.config(CONFIG.replace('"mistral-7b"', '"other-7b"'))
+        team.eval('\n[traffic]\ndaily_calls = 4000\nbackend = "mistral-vllm"\n')
+        one = advised(team, store)
+        assert (one.decision, told(one, "quality")) == (KEEP, "it is on mistral-vllm already")
+
+    def test_where_today_s_prompt_cannot_be_read_that_is_not_taken_for_the_same(
+        self, team: Project, store: Store
+    ) -> None:
+        team.prompt(local="{{ text ")
+        one = advised(team, store)
+        assert one.decision is INCONCLUSIVE
+        assert "whether the run of local@mistral-vllm is as today cannot be told:" in told(one, "stale")
+        assert "local.j2:1" in told(one, "stale")
+
+
+@pytest.mark.parametrize("provider", ["openai", "vllm", "ollama"])
+def test_a_run_that_was_just_made_is_as_today(harness: Terminal, project: Project, provider: str) -> None:
+    with closing(FakeOllama() if provider == "ollama" else FakeOpenAI(version="0.11")) as fake:
+        url = fake.root if provider == "ollama" else f"{fake.root}/v1"
+        of_one = CONFIG_OF_ONE.replace('"openai"', f'"{provider}"').replace("http://127.0.0.1:9/v1", url)
+        project.config(f'[pair]\nreference = "fake"\ncandidate = "fake"\n{of_one}')
+        project.eval('decoding = ["free"]\nrepeats = 2\n[sampling]\nmax_tokens = 9\nstop = ["x"]\n')
+        assert harness("run", "--quiet").code == 0
+        assert harness("run", "--quiet", "--limit", "2").code == 0
+    found = project.load()
+    store = open_store(found.store_url)
+    made_now = store.manifests()
+    store.close()
+    assert {(m.variant, m.limit) for m in made_now} == {("gpt", None), ("local", None), ("gpt", 2), ("local", 2)}
+    assert [Today(project.definition()).changed(m, found.backend("fake")) for m in made_now] == [()] * 4
+
+
+@pytest.mark.parametrize("name", [one.name for one in evals.find(ROOT)])
+def test_no_eval_of_this_repository_takes_a_fresh_run_for_an_old_one(name: str) -> None:
+    """Every kind of task, labels, schemas, tools and passages in their prompts."""
+    found = config.load(ROOT)
+    (definition,) = evals.find(ROOT, [name])
+    backends = [found.backend(backend) for backend in ("gpt-4o", "openai-embeddings", "smollm2")]
+    for cell in plan(ROOT, [definition], backends, Selection(own_variant_only=True, limit=3)):
+        tells = {**cell.fingerprint(), "model": cell.backend.model, "quantization": "as the file says"}
+        m = made(name, cell.variant.name, cell.backend.name, 3, limit=3, fingerprint=tells).manifest
+        assert Today(definition).changed(replace(m, decoding=cell.decoding), cell.backend) == ()
+
+
+@pytest.mark.model
+@pytest.mark.slow
+@pytest.mark.skipif(not MODEL_FILE.is_file(), reason=f"{NAME} is not in the cache: `harness models pull {NAME}`")
+def test_neither_does_a_run_of_the_embedded_model(harness: Terminal, project: Project) -> None:
+    project.config(CONFIG_OF_ONE.replace('"openai"', '"llamacpp"').replace('"fake-model"', f'"{NAME}"'))
+    project.config((project.root / "harness.toml").read_text().replace('base_url = "http://127.0.0.1:9/v1"\n', ""))
+    assert harness("run", "--quiet", "--variant", "local").code == 0
+    found = project.load()
+    store = open_store(found.store_url)
+    (m,) = store.manifests()
+    store.close()
+    assert m.fingerprint["quantization"]
+    assert Today(project.definition()).changed(m, found.backend("fake")) == ()
+
+
+class TestWhatKeepsATask:
+    @pytest.fixture(autouse=True)
+    def _good(self, store: Store) -> None:
+        reference(store)
+        candidate(store)
+
+    def test_nothing(self, team: Project, store: Store) -> None:
+        assert advised(team, store).decision is MOVE
+
+    def test_few_calls(self, team: Project, store: Store) -> None:
+        traffic(team, daily_calls=99)
+        one = advised(team, store)
+        assert (one.decision, told(one, "volume")) == (KEEP, "99 calls a day are under min_daily_calls = 100")
+
+    def test_a_name_or_a_kind_of_task_in_keep(self, team: Project, store: Store) -> None:
+        for name in ("triage", "classification"):
+            team.config(f'{CONFIG}\n[advice]\nkeep = ["{name}"]\n')
+            assert f"keep in harness.toml names '{name}'" in told(advised(team, store), "keep")
+
+    def test_a_misspelt_name_in_keep_is_no_guard_and_is_refused(self, team: Project, store: Store) -> None:
+        team.config(f'{CONFIG}\n[advice]\nkeep = ["toolcalling"]\n')
+        line = CONFIG.count("\n") + 3
+        said = rf"harness\.toml:{line}: \[advice\] keep names 'toolcalling', which is no eval and no kind of task "
+        with pytest.raises(ConfigError, match=said + r"\(did you mean 'tool_calling'\?\)"):
+            advised(team, store)
+
+    def test_long_prompts(self, team: Project, store: Store) -> None:
+        team.config(f"{CONFIG}\n[advice]\nmax_context_tokens = 299\n")
+        one = advised(team, store)
+        assert one.decision is KEEP
+        assert "prompts (100.0% of them) are over max_context_tokens = 299: the longest has 300" in told(one, "context")
+
+    def test_slow_replies(self, team: Project, store: Store) -> None:
+        traffic(team, "[gates]\nmax_p95_latency_s = 0.4\n")
+        one = advised(team, store)
+        assert one.decision is KEEP
+        assert "too slow: 95% of the replies of mistral-vllm take 500 ms or less, the limit is 0.4 s" in told(
+            one, "latency"
+        )
+
+    def test_a_server_that_cannot_carry_it(self, team: Project, store: Store) -> None:
+        """8 calls a second measured, a third of that at the mean, is 230,400 a day."""
+        traffic(team, daily_calls=230_400)
+        assert advised(team, store).decision is MOVE
+        traffic(team, daily_calls=230_401)
+        one = advised(team, store)
+        assert one.decision is KEEP
+        assert told(one, "capacity").startswith("1 server cannot carry it: 8 calls a second at peak")
+        team.config(f"{CONFIG}\n[local]\nservers = 2\n")
+        assert advised(team, store).decision is MOVE
+
+    def test_a_server_that_costs_more_than_it_saves(self, team: Project, store: Store) -> None:
+        traffic(team, daily_calls=3541)  # one below the break-even of 85 USD
+        one = advised(team, store)
+        assert one.decision is KEEP
+        assert "it does not pay: all that could move costs $84.98 a month today and would cost $85.00" in told(
+            one, "savings"
+        )
+        traffic(team, daily_calls=3542)
+        assert advised(team, store).decision is MOVE
+
+    def test_a_model_whose_price_nobody_says(self, team: Project, store: Store) -> None:
+        team.config(CONFIG.replace('model = "gpt-4o"\n', 'model = "gpt-9"\n'))
+        one = advised(team, store)
+        assert one.decision is INCONCLUSIVE
+        assert "nobody says what gpt-4o costs" in told(one, "price")
+
+
+def test_between_two_apis_each_eval_must_save_by_itself(team: Project, store: Store) -> None:
+    """Mini is cheaper by the token; one eval makes it answer thirty times as long."""
+    team.config(CONFIG.replace('candidate = "mistral-vllm"', 'candidate = "gpt-4o-mini"'))
+    team.eval("\n[traffic]\ndaily_calls = 4000\n", name="wordy")
+    for name, tokens in (("triage", (300, 5)), ("wordy", (300, 3000))):
+        store.add(made(name, "gpt", "gpt-4o", N))
+        store.add(made(name, "gpt", "gpt-4o-mini", N, tokens=tokens))
+    decided = {one.line.eval: one for one in advise(team.load(), store).advised}
+    assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "wordy": KEEP}
+    assert "it does not pay: $96.00 a month today, $221.40 then" in told(decided["wordy"], "savings")
+
+
+def test_what_does_not_pay_for_its_server_stays_beside_what_does(team: Project, store: Store) -> None:
+    """The first takes 0.9 of a server and costs 4,977 a month today, the second 0.5 and 6.91."""
+    team.config(f"{CONFIG}\n[local]\nservers = 2\n")
+    traffic(team, daily_calls=207_360)
+    team.eval('\n[traffic]\ndaily_calls = 115200\nbackend = "gpt-4o-mini"\n', name="cheap")
+    reference(store)
+    candidate(store)
+    store.add(made("cheap", "gpt", "gpt-4o-mini", N, tokens=(10, 1)))
+    store.add(made("cheap", "local", "mistral-vllm", N, tokens=(10, 1)))
+    advice = advise(team.load(), store)
+    decided = {one.line.eval: one for one in advice.advised}
+    assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "cheap": KEEP}
+    why = "it does not pay: $7.26 a month today, and the servers would cost $80.00 more with it"
+    assert told(decided["cheap"], "savings") == why
+    assert advice.bill.server_usd(advice.bill.moving) == 85
+
+
+def test_where_nothing_pays_that_is_told_of_all_of_it(team: Project, store: Store) -> None:
+    """Both are cheap today, and each takes more than half of a server."""
+    team.config(f"{CONFIG}\n[local]\nservers = 2\n")
+    for name in ("triage", "cheap"):
+        team.eval('\n[traffic]\ndaily_calls = 138240\nbackend = "gpt-4o-mini"\n', name=name)
+        store.add(made(name, "gpt", "gpt-4o-mini", N, tokens=(30, 1)))
+        store.add(made(name, "local", "mistral-vllm", N, tokens=(30, 1)))
+    why = "all that could move costs $42.30 a month today and would cost $165.00, and no part of it would cost less"
+    assert {told(one, "savings") for one in advise(team.load(), store).advised} == {f"it does not pay: {why}"}
+    team.config(CONFIG)
+    why = "needs 2 servers, and no part of it that 1 server can carry would cost less"
+    assert all(why in told(one, "savings") for one in advise(team.load(), store).advised)
+
+
+def test_what_would_pay_with_others_that_are_not_decided_yet_is_not_decided_either(team: Project, store: Store) -> None:
+    """Each is 48 USD a month and the server 85: one alone does not pay, both do."""
+    traffic(team, daily_calls=2000)
+    reference(store)
+    candidate(store)
+    assert advised(team, store).decision is KEEP
+    team.eval("\n[traffic]\ndaily_calls = 2000\n", name="other")
+    store.add(made("other", "gpt", "gpt-4o", N))
+    decided = {one.line.eval: one for one in advise(team.load(), store).advised}
+    assert {name: one.decision for name, one in decided.items()} == {"triage": INCONCLUSIVE, "other": INCONCLUSIVE}
+    assert told(decided["triage"], "savings") == (
+        "it does not pay by itself: all that could move costs $48.00 a month today and would cost $85.00; together "
+        "with other, which is not decided yet, it would pay"
+    )
+    store.add(made("other", "local", "mistral-vllm", N, 60))  # it is decided: it stays
+    decided = {one.line.eval: one for one in advise(team.load(), store).advised}
+    assert {name: one.decision for name, one in decided.items()} == {"triage": KEEP, "other": KEEP}
+
+
+def test_neither_is_what_would_pay_with_others_whose_cost_is_not_known(team: Project, store: Store) -> None:
+    traffic(team, daily_calls=2000)
+    team.eval("\n[traffic]\ndaily_calls = 2000\n", name="other")  # never run
+    reference(store)
+    candidate(store)
+    decided = {one.line.eval: one for one in advise(team.load(), store).advised}
+    assert decided["triage"].decision is INCONCLUSIVE
+    assert told(decided["triage"], "savings").endswith(
+        "what other would save is not known, because nobody says or nothing tells what other costs today"
+    )
+
+
+def test_of_some_evals_it_is_not_said_that_the_server_does_not_pay_for_all(team: Project, store: Store) -> None:
+    for name in ("triage", "other"):
+        team.eval("\n[traffic]\ndaily_calls = 2000\n", name=name)
+        store.add(made(name, "gpt", "gpt-4o", N))
+        store.add(made(name, "local", "mistral-vllm", N))
+    (one,) = advise(team.load(), store, ["triage"]).advised
+    assert one.decision is INCONCLUSIVE
+    assert "beside the evals that were not named, `harness advise` without names tells" in told(one, "savings")
+    assert {one.decision for one in advise(team.load(), store).advised} == {MOVE}
+
+
+@pytest.mark.parametrize(
+    ("daily_calls", "latency_s", "said"),
+    [
+        (
+            4000,
+            0.002,
+            "measured on mistral-vllm (run triage-local-mistral-vllm-free-0-None): less than 0.01% of a server",
+        ),
+        (4000, 0.002, "0.139 calls a second at peak (3 times the mean of 4,000 a day), 2,000 measured"),
+        (200_000, 0.5, "6.94 calls a second at peak (3 times the mean of 200,000 a day), 8 measured"),
+        (200_000, 0.5, "87% of a server"),
+    ],
+)
+def test_figures_of_the_load_are_written_as_people_write_them(
+    team: Project, store: Store, daily_calls: int, latency_s: float, said: str
+) -> None:
+    traffic(team, daily_calls=daily_calls)
+    reference(store)
+    candidate(store, latency_s=latency_s)
+    assert said in told(advised(team, store), "capacity")
+
+
+def test_of_what_does_not_fit_together_that_moves_which_saves_more(team: Project, store: Store) -> None:
+    """Each takes 0.6 of the server; the second has longer prompts, which cost more today."""
+    traffic(team, daily_calls=138_240)
+    team.eval("\n[traffic]\ndaily_calls = 138240\n", name="long")
+    for name, tokens in (("triage", (300, 5)), ("long", (900, 5))):
+        store.add(made(name, "gpt", "gpt-4o", N, tokens=tokens))
+        store.add(made(name, "local", "mistral-vllm", N, tokens=tokens))
+    decided = {one.line.eval: one for one in advise(team.load(), store).advised}
+    assert {name: one.decision for name, one in decided.items()} == {"long": MOVE, "triage": KEEP}
+    assert "beside what saves more:" in [r for r in decided["triage"].reasons if r.code == "capacity"][-1].text
+
+
+def test_an_eval_without_traffic_is_no_task_of_production(team: Project, store: Store) -> None:
+    team.eval(name="other")
+    assert advise(team.load(), store).left_out == ("other",)
+
+
+def test_a_project_without_a_pair_cannot_be_advised(project: Project, store: Store) -> None:
+    with pytest.raises(ConfigError, match=r"needs \[pair\]"):
+        advise(project.load(), store)
+
+
+def test_a_misspelt_backend_of_traffic_is_told(team: Project, store: Store) -> None:
+    team.eval('\n[traffic]\ndaily_calls = 1\nbackend = "gpt-4o-min"\n')
+    with pytest.raises(
+        ConfigError, match=r"triage\.toml:\d+: \[traffic\] backend = 'gpt-4o-min' .*did you mean 'gpt-4o-mini'"
+    ):
+        advise(team.load(), store)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, Advice]]:
+    """The field report's team, advised."""
+    opened = open_store("sqlite:///:memory:")
+    runs(opened, n=200, lost=1)
+    project = field_report(Project(tmp_path_factory.mktemp("team")))
+    yield project, advise(project.load(), opened)
+    opened.close()
+
+
+class TestRoutes:
+    def test_the_file_can_be_read_by_the_router(self, whole: tuple[Project, Advice], tmp_path: Path) -> None:
+        project, advice = whole
+        path = tmp_path / "routing.toml"
+        path.write_text(routes(project.load(), advice), encoding="utf-8")
+        found = routing.load(path, project.load())
+        assert found.backends("ticket_triage") == ("mistral-vllm", "gpt-4o")
+        assert found.backends("moderation") == ("mistral-vllm", "gpt-4o-mini")
+        assert found.backends("agent") == ("gpt-4o",)
+        assert "search" not in found.tasks
+
+    def test_every_decision_stands_above_its_table_with_its_reasons(self, whole: tuple[Project, Advice]) -> None:
+        project, advice = whole
+        text = routes(project.load(), advice)
+        above = text[: text.index("[tasks.agent]")]
+        assert "# KEEP\n# + gpt@gpt-4o -> local@mistral-vllm: MOVE" in above
+        assert "# - a chain of tool calls stays" in above
+        assert "\n# search is not routed: its vectors come from one model" in text
+        assert max(map(len, text.splitlines())) <= 104
+
+    def test_the_order_does_not_depend_on_anything(self, whole: tuple[Project, Advice]) -> None:
+        project, advice = whole
+        backwards = Advice(advice.advised[::-1], advice.bill)
+        assert routes(project.load(), advice) == routes(project.load(), backwards)
+
+    def test_what_somebody_has_set_stays_and_so_do_other_tasks(
+        self, whole: tuple[Project, Advice], tmp_path: Path
+    ) -> None:
+        project, advice = whole
+        project.eval(name="by_hand")
+        path = tmp_path / "routing.toml"
+        path.write_text(
+            '[tiers]\napi_frontier = "gpt-4o"\n[tasks.summaries]\ntiers = ["api_frontier"]\ndeadline_s = 7.5\n'
+            'max_usd = 0.01\n[tasks.by_hand]\ntiers = ["api_frontier"]\n[probe]\nevery_s = 9.0\n',
+            encoding="utf-8",
+        )
+        path.write_text(routes(project.load(), advice, routing.load(path, project.load())), encoding="utf-8")
+        found = routing.load(path, project.load())
+        assert found.backends("summaries") == ("mistral-vllm", "gpt-4o")
+        assert (found.tasks["summaries"].deadline_s, found.tasks["summaries"].max_usd) == (7.5, 0.01)
+        assert found.backends("by_hand") == ("gpt-4o",)
+        assert found.probe.every_s == 9
+
+    def test_a_third_api_has_no_tier_and_is_left_out_with_a_word(self, team: Project, store: Store) -> None:
+        more = '\n[backends.{0}]\nprovider = "openai"\nmodel = "gpt-4.1"\nvariant = "gpt"\n'
+        team.config(CONFIG + more.format("third"))
+        for name, backend in (("one", "gpt-4o-mini"), ("two", "third")):
+            team.eval(f'\n[traffic]\ndaily_calls = 500\nbackend = "{backend}"\n', name=name)
+        text = routes(team.load(), advise(team.load(), store))
+        told_ = (
+            "third needs the tier api_fast, the one for an API other than the reference's, and that is gpt-4o-mini's"
+        )
+        assert f"# two is not routed: {told_}" in text.replace("\n#   ", " ")
+        assert "[tasks.one]" in text
+
+    def test_a_second_local_backend_has_no_tier_and_the_true_reason_is_given(self, team: Project, store: Store) -> None:
+        """Another task's route, set by hand, has the only local tier."""
+        other = '\n[backends.ollama]\nprovider = "ollama"\nmodel = "llama3"\nvariant = "local"\n'
+        team.config(CONFIG + other)
+        team.eval(name="by_hand")
+        reference(store)
+        candidate(store)
+        path = team.write("routing.toml", '[tiers]\nlocal = "ollama"\n[tasks.by_hand]\ntiers = ["local"]\n')
+        found, advice = team.load(), advise(team.load(), store)
+        why = "mistral-vllm needs the tier local, the one for a local backend, and that is ollama's"
+        before = routing.load(path, found)
+        assert f"# triage is not routed: {why}" in routes(found, advice, before).replace("\n#   ", " ")
+        (one,) = noted(advice, routes_of(found, advice, before)).advised
+        assert one.decision is MOVE
+        assert told(one, "route") == f"not routed: {why}"
+
+    def test_the_screen_says_what_is_not_routed_and_what_is_left_out(self, team: Project, harness: Terminal) -> None:
+        team.config(f'{CONFIG}\n[backends.ollama]\nprovider = "ollama"\nmodel = "llama3"\nvariant = "local"\n')
+        team.eval(name="by_hand")
+        tasks = '[tasks.by_hand]\ntiers = ["local"]\n[tasks.old]\ntiers = ["local"]\n'
+        team.write("routing.toml", f'[tiers]\nlocal = "ollama"\n{tasks}')
+        opened = open_store(team.load().store_url)
+        reference(opened)
+        candidate(opened)
+        opened.close()
+        out = harness("advise").out
+        assert "  · not routed: mistral-vllm needs the tier local" in out
+        assert "counted as moved, and not routed: triage; its $96.00 a month are still paid until you route it" in out
+        assert "left out of the routes: old, of which there is no eval any more" in out
+
+    def test_each_reason_has_the_sign_that_it_has_on_the_screen(self, team: Project, store: Store) -> None:
+        traffic(team, daily_calls=99)
+        store.add(made("triage", "local", "mistral-vllm", N, limit=N))
+        text = routes(team.load(), advise(team.load(), store))
+        assert "\n# ? quality is not known" in text
+        assert "\n# - 99 calls a day are under" in text
+        assert "\n# + 0.00344 calls a second at peak" in text
+
+    def test_a_task_whose_eval_is_gone_is_left_out_with_a_word(self, team: Project, store: Store) -> None:
+        path = team.write("routing.toml", '[tiers]\napi_fast = "gpt-4o-mini"\n[tasks.old]\ntiers = ["api_fast"]\n')
+        found, advice = team.load(), advise(team.load(), store)
+        text = routes(found, advice, routing.load(path, found))
+        assert "\n# old is left out: there is no eval of this name any more" in text
+        path.write_text(text, encoding="utf-8")
+        assert set(routing.load(path, found).tasks) == {"triage"}
+        assert "api_fast" not in routing.load(path, found).tiers
+
+    def test_no_name_of_a_task_that_is_gone_ends_its_comment(self, team: Project, store: Store) -> None:
+        task = '[tasks."old\\n[probe]\\nevery_s = 9"]\ntiers = ["api_fast"]\n'
+        path = team.write("routing.toml", f'[tiers]\napi_fast = "gpt-4o-mini"\n{task}')
+        found, advice = team.load(), advise(team.load(), store)
+        path.write_text(routes(found, advice, routing.load(path, found)), encoding="utf-8")
+        assert routing.load(path, found).probe.every_s == 5
+
+
+def test_the_page_says_where_two_verdicts_of_one_name_answer_two_questions(team: Project, harness: Terminal) -> None:
+    """Good enough to move by its quality, and kept for its few calls."""
+    opened = open_store(team.load().store_url)
+    for name, calls in (("triage", 4000), ("rare", 20)):
+        team.eval(f"\n[traffic]\ndaily_calls = {calls}\n", name=name)
+        opened.add(made(name, "gpt", "gpt-4o", N))
+        opened.add(made(name, "local", "mistral-vllm", N))
+    opened.close()
+    assert harness("advise", "-o", "advice.html").code == 0
+    page = (team.root / "advice.html").read_text(encoding="utf-8")
+    assert page.count("answer a smaller question: may the quality carry it") == 1  # under the bill
+    assert page.count("These are two questions") == 1  # in the part of `rare` alone
+    assert "says <b>MOVE</b>. Should it move, all things counted? <b>KEEP</b>" in page
+
+
+class TestLiteLLM:
+    def test_it_is_yaml_with_a_model_of_each_tasks_name_and_its_fallback(self, whole: tuple[Project, Advice]) -> None:
+        project, advice = whole
+        found = yaml.safe_load(litellm(project.load(), advice))
+        models = {one["model_name"]: one["litellm_params"] for one in found["model_list"]}
+        assert models["ticket_triage"]["model"] == "hosted_vllm/mistral-7b"
+        assert models["ticket_triage"]["api_base"] == "http://vllm.internal:8000/v1"
+        assert models["ticket_triage--gpt-4o"]["model"] == "openai/gpt-4o"
+        assert models["ticket_triage--gpt-4o"]["api_key"] == "os.environ/OPENAI_API_KEY"
+        assert {"ticket_triage": ["ticket_triage--gpt-4o"]} in found["litellm_settings"]["fallbacks"]
+        assert models["agent"]["model"] == "openai/gpt-4o"
+
+    def written(self, team: Project, store: Store, keys: str) -> tuple[str, dict[str, Any]]:
+        """The file, and what of it is about a candidate of these keys."""
+        vllm = 'provider = "vllm"\nbase_url = "http://vllm.internal:8000/v1"\n'
+        team.config(CONFIG.replace(vllm, keys))
+        reference(store)
+        candidate(store)
+        text = litellm(team.load(), advise(team.load(), store))
+        models = yaml.safe_load(text)["model_list"]
+        return text, next(one["litellm_params"] for one in models if one["model_name"] == "triage")
+
+    @pytest.mark.parametrize(
+        ("keys", "key"),
+        [
+            ('provider = "openai"\nbase_url = "http://gpu:8000/v1"\n', "none"),
+            ('provider = "openai"\nbase_url = "http://gpu:8000/v1"\napi_key_env = "MINE"\n', "os.environ/MINE"),
+            ('provider = "vllm"\n', "none"),
+            ('provider = "vllm"\napi_key_env = "MINE"\n', "os.environ/MINE"),
+            ('provider = "ollama"\n', None),
+            ('provider = "ollama"\napi_key_env = "MINE"\n', "os.environ/MINE"),
+        ],
+    )
+    def test_openais_key_is_for_openai_only(self, team: Project, store: Store, keys: str, key: str | None) -> None:
+        """LiteLLM sends OPENAI_API_KEY to any server of which its file names no key."""
+        _, found = self.written(team, store, keys)
+        assert found.get("api_key") == key
+
+    @pytest.mark.parametrize(
+        ("provider", "model"), [("openai", "openai"), ("vllm", "openai"), ("ollama", "ollama_chat")]
+    )
+    def test_a_password_is_left_out_and_the_file_says_how_to_give_it(
+        self, team: Project, store: Store, provider: str, model: str
+    ) -> None:
+        """By `hosted_vllm` a header would be written over by the key."""
+        text, found = self.written(
+            team, store, f'provider = "{provider}"\nbase_url = "http://bob:s3cretpw@gpu:8000/v1"\n'
+        )
+        assert "s3cretpw" not in text
+        assert "bob" not in text
+        assert (found["model"], found["api_base"]) == (f"{model}/mistral-7b", "http://gpu:8000/v1")
+        assert "the user and the password of this address are left out" in text
+        (given,) = yaml.safe_load(text.replace("# extra_headers", "extra_headers"))["model_list"][:1]
+        assert given["litellm_params"]["extra_headers"] == {"Authorization": "os.environ/VARIABLE"}
+
+    def test_an_address_that_is_none_is_told_without_it(self, team: Project, store: Store) -> None:
+        with pytest.raises(
+            ConfigError, match=r"harness\.toml: base_url in \[backends\.mistral-vllm\] expected http"
+        ) as told_:
+            self.written(team, store, 'provider = "vllm"\nbase_url = "bob:s3cretpw@gpu:8000/v1"\n')
+        assert "s3cretpw" not in str(told_.value)
+
+    def test_a_model_inside_this_process_is_none_for_a_proxy(self, team: Project, store: Store) -> None:
+        vllm = 'provider = "vllm"\nbase_url = "http://vllm.internal:8000/v1"\n'
+        team.config(CONFIG.replace(vllm, 'provider = "llamacpp"\n'))
+        reference(store)
+        candidate(store)
+        text = litellm(team.load(), advise(team.load(), store))
+        assert "# mistral-vllm runs inside the process that asks it" in text
+        assert [one["model_name"] for one in yaml.safe_load(text)["model_list"]] == ["triage"]
+
+    def test_no_name_can_break_out_of_its_string(self, team: Project, store: Store) -> None:
+        team.config(CONFIG.replace('model = "gpt-4o"\n', "model = 'a\": {b'\nprompt_usd = 1.0\ncompletion_usd = 1.0\n"))
+        text = litellm(team.load(), advise(team.load(), store))
+        (one,) = yaml.safe_load(text)["model_list"]
+        assert one["litellm_params"]["model"] == 'openai/a": {b'

@@ -1,0 +1,26 @@
+"""Results made by hand, a line each."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from harness.core.types import CallError, Case, Reading, Response, Result, Score
+
+_ids = count()
+
+
+def answered(expected: str, strict: str | None, lenient: str | None = None, *codes: str, **more: Any) -> Result:
+    """An answered case; `lenient` is as `strict` unless it is given. `more`: id, tags, cached, fields of the response."""
+    lenient = strict if lenient is None else lenient
+    case = Case(more.pop("id", f"c{next(_ids)}"), {"text": "x"}, expected, tuple(more.pop("tags", ())))
+    cached = more.pop("cached", False)
+    reading = Reading(strict, lenient, strict is not None, codes)
+    score = Score(strict == expected, lenient == expected)
+    return Result(case, Response(**{"text": "reply", **more}), reading, score, "key", cached=cached)
+
+
+def failed(kind: str = "timeout", expected: str = "a", tags: tuple[str, ...] = ()) -> Result:
+    """A case whose call failed for good."""
+    response = Response(error=CallError(kind, "it failed"), latency_s=99.0, prompt_tokens=99)
+    return Result(Case(f"c{next(_ids)}", {"text": "x"}, expected, tags), response, None, None, "key")

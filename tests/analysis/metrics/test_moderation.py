@@ -1,0 +1,161 @@
+"""Moderation in numbers, against tables counted by hand."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.analysis.metrics.moderation import LOOK_ALIKE, Flagging, average_precision, moderate
+from harness.analysis.stats import Rate, rate
+from harness.core.types import Case, FieldCounts, Reading, Response, Result, Score
+
+from .results import failed
+
+CATEGORIES = ("hate", "spam")
+RIGHT, MISSED, INVENTED, NOTHING = FieldCounts(1), FieldCounts(missed=1), FieldCounts(invented=1), FieldCounts()
+_ids = count()
+
+
+def judged(expected: Any, flagged: str = "", lenient: str | None = None, **more: Any) -> Result:
+    """A comment, what it is and what it was flagged as, leniently as strictly unless told. `more`: id, tags, scores."""
+    wanted = () if expected == "ok" else (expected,) if isinstance(expected, str) else expected
+    case = Case(more.get("id", f"m{next(_ids)}"), {"text": "x"}, expected, more.get("tags", ()))
+    strict, loose = (_counts(wanted, said) for said in (flagged, flagged if lenient is None else lenient))
+    fields = {name: (strict[name], loose[name]) for name in CATEGORIES}
+    reading = Reading(None, more.get("scores"), compliant=False)
+    return Result(case, Response("x"), reading, Score(strict=False, lenient=False, fields=fields), "key")
+
+
+def _counts(wanted: tuple[str, ...], flagged: str) -> dict[str, FieldCounts]:
+    return {
+        name: (RIGHT if name == flagged else MISSED) if name in wanted else INVENTED if name == flagged else NOTHING
+        for name in CATEGORIES
+    }
+
+
+ALIKE = (LOOK_ALIKE,)
+#          what it is, flagged as, and leniently
+RESULTS = [
+    *(judged("hate", "hate") for _ in range(3)),
+    judged("hate", "spam"),
+    judged("hate", "", "hate"),
+    *(judged("spam", "spam") for _ in range(2)),
+    judged("spam"),
+    *(judged("ok") for _ in range(5)),
+    judged("ok", "spam"),
+    judged("ok", tags=ALIKE),
+    judged("ok", "hate", tags=ALIKE, id="alike"),
+    judged("ok", "", "hate", tags=ALIKE, id="chatty"),
+]
+
+
+def test_precision_asks_what_was_flagged_and_recall_what_there_was() -> None:
+    found = moderate(RESULTS)
+    assert found is not None
+    assert found.categories["hate"] == Flagging(precision=rate(3, 4), recall=rate(3, 5))
+    assert found.categories["spam"] == Flagging(precision=rate(2, 4), recall=rate(2, 3))
+    assert found.categories["hate"].f1 == pytest.approx(2 * 3 / (4 + 5))
+
+
+def test_harmful_or_not_does_not_ask_for_the_right_category() -> None:
+    found = moderate(RESULTS)
+    assert found is not None
+    assert found.harmful == Flagging(precision=rate(6, 8), recall=rate(6, 8))
+    assert found.missed == rate(2, 8)
+
+
+def test_false_alarms_are_counted_over_benign_comments_and_over_those_that_look_harmful() -> None:
+    found = moderate(RESULTS)
+    assert found is not None
+    assert found.false_alarms == rate(2, 9)
+    assert found.look_alikes == rate(1, 3)
+    assert [(wrong.case.id, wrong.categories) for wrong in found.flagged_wrongly] == [("alike", ("hate",))]
+
+
+def test_the_lenient_reading_finds_more_and_alarms_more() -> None:
+    found = moderate(RESULTS, lenient=True)
+    assert found is not None
+    assert found.categories["hate"].recall == rate(4, 5)
+    assert found.missed == rate(1, 8)
+    assert found.look_alikes == rate(2, 3)
+    assert [wrong.case.id for wrong in found.flagged_wrongly] == ["alike", "chatty"]
+
+
+def test_a_harmful_comment_with_the_tag_is_no_look_alike() -> None:
+    found = moderate([judged("hate", "hate", tags=ALIKE)])
+    assert found is not None
+    assert (found.look_alikes.n, found.flagged_wrongly) == (0, ())
+
+
+def test_a_comment_in_two_categories_can_be_found_and_missed_at_once() -> None:
+    found = moderate([judged(("hate", "spam"), "hate")])
+    assert found is not None
+    assert (found.categories["hate"].recall.hits, found.categories["spam"].recall.hits) == (1, 0)
+    assert (found.missed.hits, found.missed.n) == (0, 1)
+
+
+def test_a_comment_that_was_asked_four_times_is_one_comment() -> None:
+    found = moderate(
+        [
+            *(judged("hate", said, id="often") for said in ("hate", "hate", "hate", "")),
+            *(judged("ok", said, id="benign", tags=ALIKE) for said in ("hate", "", "", "")),
+        ]
+    )
+    assert found is not None
+    assert (found.missed.hits, found.missed.n) == (0.25, 1)
+    assert (found.false_alarms.hits, found.false_alarms.n) == (0.25, 1)
+    assert (found.categories["hate"].recall.hits, found.categories["hate"].recall.n) == (0.75, 1)
+    assert found.categories["hate"].precision.value == 0.75  # 3 of the 4 flags
+    assert len(found.flagged_wrongly) == 1
+
+
+def test_what_was_never_flagged_has_no_precision_and_an_f1_of_zero() -> None:
+    found = moderate([judged("hate"), judged("ok")])
+    assert found is not None
+    assert found.categories["hate"].precision == Rate(0, 0, 0.0, 1.0)
+    assert [flagging.f1 for flagging in (found.harmful, *found.categories.values())] == [0.0, 0.0, 0.0]
+
+
+def test_failed_calls_are_in_no_figure() -> None:
+    assert moderate([*RESULTS, failed(expected="hate"), failed(expected="ok")]) == moderate(RESULTS)
+    assert moderate([failed()]) is None
+
+
+def test_average_precision_is_scikit_learns_and_needs_both_kinds_of_comment() -> None:
+    ranked = [("hate", 0.9, 0.1), ("ok", 0.8, 0.0), ("hate", 0.3, 0.7), ("ok", 0.1, 0.2)]
+    found = average_precision([judged(is_, scores={"hate": hate, "spam": spam}) for is_, hate, spam in ranked])
+    assert found is not None
+    assert found.categories == {"hate": pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3), "spam": None}
+    assert found.harmful == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3)  # by the highest: 0.9, 0.8, 0.7, 0.2
+    assert (found.scored, found.n) == (4, 4)
+
+
+def test_scores_of_repeats_are_averaged_and_replies_without_any_are_told() -> None:
+    often = [judged("hate", id="often", scores={"hate": score, "spam": 0}) for score in (0.9, 0.1)]
+    found = average_precision([*often, judged("ok", scores={"hate": 0.4, "spam": 0}), judged("hate")])
+    assert found is not None
+    assert found.categories["hate"] == 1.0  # 0.5 before 0.4
+    assert (found.scored, found.n) == (2, 3)
+
+
+def test_labels_have_no_average_precision() -> None:
+    assert average_precision(RESULTS) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["ok", *CATEGORIES]), st.sampled_from(["", *CATEGORIES])), min_size=1))
+def test_of_single_labels_it_is_what_scikit_learn_counts(pairs: list[tuple[str, str]]) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    found = moderate([judged(expected, flagged) for expected, flagged in pairs])
+    assert found is not None
+    expected, flagged = zip(*pairs, strict=True)
+    theirs = precision_recall_fscore_support(expected, flagged, labels=CATEGORIES, zero_division=0)
+    ours = [found.categories[name] for name in CATEGORIES]
+    assert [f.precision.value if f.precision.n else 0 for f in ours] == pytest.approx(list(theirs[0]))
+    assert [f.recall.value if f.recall.n else 0 for f in ours] == pytest.approx(list(theirs[1]))
+    assert [f.f1 for f in ours] == pytest.approx(list(theirs[2]))
+    assert [f.recall.n for f in ours] == list(theirs[3])

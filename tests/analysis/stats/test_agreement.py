@@ -1,0 +1,108 @@
+"""Kappa and rank correlation, against published examples, scikit-learn, statsmodels and scipy."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.analysis.stats import kappa, rate, spearman
+
+FLEISS = [[53, 5, 2], [11, 14, 5], [1, 6, 3]]
+"""The example that goes with Fleiss, Cohen & Everitt 1969, in counts."""
+
+
+def labelled(table: list[list[int]]) -> tuple[list[str], list[str]]:
+    cells = [(str(i), str(j)) for i, row in enumerate(table) for j, count in enumerate(row) for _ in range(count)]
+    return [i for i, _ in cells], [j for _, j in cells]
+
+
+@pytest.mark.parametrize("table", [FLEISS, [[20, 5], [10, 15]], [[0, 9], [9, 0]], [[40, 1], [1, 0]]])
+def test_kappa_is_scikit_learns(table: list[list[int]]) -> None:
+    from sklearn.metrics import cohen_kappa_score
+
+    assert kappa(*labelled(table)).value == pytest.approx(cohen_kappa_score(*labelled(table)))
+
+
+@pytest.mark.parametrize(
+    ("table", "value", "low", "high"),
+    [
+        (FLEISS, 0.4286, 0.2797, 0.5774),
+        ([[20, 5], [10, 15]], 0.4, 0.1511, 0.6489),  # 70% agreement, where chance gives 50%
+    ],
+)
+def test_kappas_interval_is_the_one_of_1969_as_statsmodels_has_it(
+    table: list[list[int]], value: float, low: float, high: float
+) -> None:
+    found = kappa(*labelled(table))
+    assert found.value == pytest.approx(value, abs=5e-5)
+    assert (found.low, found.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+def test_perfect_agreement_is_no_certainty() -> None:
+    found = kappa(["a", "b"] * 5, ["a", "b"] * 5)
+    assert (found.value, found.high) == (1, 1)
+    assert found.low == pytest.approx((rate(10, 10).low - 0.5) / 0.5)
+    assert kappa(["a", "b"] * 50, ["a", "b"] * 50).low > found.low
+
+
+@pytest.mark.parametrize(("a", "b"), [([], []), (["x"], ["x"]), (["x", "x"], ["x", "x"])])
+def test_where_there_was_no_choice_there_is_no_kappa(a: list[str], b: list[str]) -> None:
+    found = kappa(a, b)
+    assert math.isnan(found.value)
+    assert (found.low, found.high) == (-1, 1)
+
+
+@pytest.mark.parametrize(("a", "b"), [("x", "y"), ("xxx", "xyx"), ("xyz" * 100, "x" * 300)])
+def test_one_who_always_says_the_same_agrees_by_chance_only_which_is_no_certainty(a: str, b: str) -> None:
+    """However many there are: kappa is 0 whatever the other says."""
+    found = kappa(list(a), list(b))
+    assert (found.value, found.low, found.high) == (0, -1, 1)
+
+
+def test_two_who_always_differ_are_no_certainty_either() -> None:
+    found = kappa(["x", "y"], ["y", "x"])
+    assert (found.value, found.low, found.high) == (-1, -1, 1)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=30))
+def test_no_interval_of_kappa_is_without_width(pairs: list[tuple[str, str]]) -> None:
+    found = kappa([a for a, _ in pairs], [b for _, b in pairs])
+    assert found.low < found.high
+
+
+def test_a_rank_correlation_with_its_interval() -> None:
+    """IQ and hours of television, ten people: the worked example of Wikipedia's article, rho = −29/165."""
+    iq = [106, 100, 86, 101, 99, 103, 97, 113, 112, 110]
+    hours = [7, 27, 2, 50, 28, 29, 20, 12, 6, 17]
+    found = spearman(iq, hours)
+    assert found.value == pytest.approx(-29 / 165)
+    half = 1.959964 * math.sqrt((1 + (29 / 165) ** 2 / 2) / 7)
+    assert math.atanh(found.high) - math.atanh(found.value) == pytest.approx(half)
+    assert math.atanh(found.value) - math.atanh(found.low) == pytest.approx(half)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "value", "low", "high"),
+    [
+        ([], [], None, -1, 1),
+        ([1, 1, 1, 1], [1, 2, 3, 4], None, -1, 1),
+        ([1, 2, 3], [1, 2, 3], 1, -1, 1),
+        ([1, 2, 3, 4], [8, 6, 4, 2], -1, -1, -1),
+    ],
+)
+def test_where_little_is_known_little_is_said(
+    a: list[float], b: list[float], value: float | None, low: float, high: float
+) -> None:
+    found = spearman(a, b)
+    assert math.isnan(found.value) if value is None else found.value == pytest.approx(value)
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_what_is_not_paired_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 and 1 values are not pairs"):
+        kappa(["a", "b"], ["a"])
+    with pytest.raises(ValueError, match="1 and 2 values are not pairs"):
+        spearman([1.0], [1.0, 2.0])

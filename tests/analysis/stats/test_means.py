@@ -1,0 +1,78 @@
+"""Means over cases and their intervals."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.analysis.stats import mean, paired_mean, rate
+
+SLEEP = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+"""Hours of sleep gained with dextro-hyoscyamine: Student 1908."""
+SLEEP_DIFFERENCES = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
+"""Laevo less dextro, the same ten patients."""
+
+
+def test_the_interval_is_students() -> None:
+    found = mean(SLEEP)
+    assert (found.value, found.n) == (pytest.approx(0.75), 10)
+    assert (found.low, found.high) == (pytest.approx(-0.5298, abs=5e-5), pytest.approx(2.0298, abs=5e-5))
+
+
+def test_the_paired_test_is_students() -> None:
+    found = paired_mean(SLEEP_DIFFERENCES)  # R: t.test(extra ~ group, sleep, paired = TRUE)
+    assert (found.delta, found.n) == (pytest.approx(1.58), 10)
+    assert (found.low, found.high) == (pytest.approx(0.7001, abs=5e-5), pytest.approx(2.4599, abs=5e-5))
+    assert found.p == pytest.approx(0.002833, abs=5e-7)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40).filter(lambda v: max(v) - min(v) > 1e-3))
+@settings(deadline=None)
+def test_both_agree_with_scipy(values: list[float]) -> None:
+    from scipy.stats import ttest_1samp
+
+    theirs, ours = ttest_1samp(values, 0), paired_mean(values)
+    interval = theirs.confidence_interval()
+    assert (ours.low, ours.high) == (pytest.approx(interval.low, abs=1e-6), pytest.approx(interval.high, abs=1e-6))
+    assert ours.p == pytest.approx(theirs.pvalue, abs=1e-9)
+
+
+@pytest.mark.parametrize("values", [[], [3.0]])
+def test_one_value_does_not_tell_how_far_values_spread(values: list[float]) -> None:
+    found = mean(values)
+    assert (found.low, found.high) == (-math.inf, math.inf)
+    assert math.isnan(found.value) == (not values)
+    assert paired_mean(values).p == 1
+
+
+def test_with_bounds_the_ends_stay_within_them() -> None:
+    assert (mean([], (0, 1)).low, mean([], (0, 1)).high) == (0, 1)
+    assert 0 <= mean([1.0], (0, 1)).low < 0.2
+    assert mean([0.2, 1.0], (0, 1)).high <= 1
+
+
+@pytest.mark.parametrize("n", [3, 20, 100, 300])
+def test_perfect_scores_are_no_certainty(n: int) -> None:
+    """About what Wilson's interval says of as many cases that were all right, and never bolder."""
+    found = mean([1.0] * n, (0, 1))
+    assert found.high == 1
+    assert rate(n, n).low - 0.2 < found.low < rate(n, n).low
+    assert mean([1.0] * n).low == 1  # which is why bounds are to be given
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
+@settings(deadline=None)
+def test_a_bounded_interval_holds_its_mean(values: list[float]) -> None:
+    found = mean(values, (0, 1))
+    assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+def test_differences_that_are_all_the_same() -> None:
+    assert paired_mean([0.0] * 9).p == 1
+    assert paired_mean([0.5] * 9).p == 0
+    nothing_seen = paired_mean([0.0] * 9, (-1, 1))
+    assert nothing_seen.low < -0.25
+    assert nothing_seen.high > 0.25

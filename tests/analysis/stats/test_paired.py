@@ -1,0 +1,172 @@
+"""Paired differences, against published examples, against scipy and statsmodels, and against their own definition."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from harness.analysis.stats import clustered_paired, mcnemar_exact, mcnemar_midp, paired, tango
+
+Z = 1.959963984540054
+
+counts = st.integers(1, 400).flatmap(
+    lambda n: st.integers(0, n).flatmap(lambda gains: st.tuples(st.just(gains), st.integers(0, n - gains), st.just(n)))
+)
+
+
+def score(gains: float, losses: float, n: float, delta: float) -> float:
+    """Tango's statistic (1998), written down once more."""
+    a, b, c = 2 * n, (2 * n - gains + losses) * delta - gains - losses, -losses * delta * (1 - delta)
+    likeliest = (math.sqrt(b * b - 4 * a * c) - b) / (2 * a)
+    return (gains - losses - n * delta) / math.sqrt(n * (2 * likeliest + delta * (1 - delta)))
+
+
+@pytest.mark.parametrize(
+    ("gains", "losses", "n", "low", "high"),
+    [
+        # airway hyper-responsiveness before and after stem cell transplantation (Bentur et al. 2009), in
+        # Fagerland, Lydersen & Laake 2014, Statistics in Medicine 33:2850-2875
+        (1, 7, 21, -0.517, -0.026),
+        # complete response before and after consolidation (Cavo et al. 2012), in the tests of the R package
+        # contingencytables, which goes with Fagerland, Lydersen & Laake, Statistical Analysis of Contingency Tables
+        (6, 16, 161, -0.1240, -0.0054),
+    ],
+)
+def test_the_interval_is_tangos(gains: int, losses: int, n: int, low: float, high: float) -> None:
+    found = paired(gains, losses, n)
+    places = 5e-4 if n == 21 else 5e-5
+    assert (found.low, found.high) == (pytest.approx(low, abs=places), pytest.approx(high, abs=places))
+    assert found.delta == (gains - losses) / n
+
+
+@pytest.mark.parametrize(
+    ("gains", "losses", "exact", "midp"),
+    [
+        (1, 7, 0.0703, 0.0391),  # Fagerland, Lydersen & Laake 2013: Bentur et al.
+        (6, 16, 0.052479, 0.034690),  # the tests of the R package contingencytables: Cavo et al.
+    ],
+)
+def test_the_tests_are_mcnemars(gains: int, losses: int, exact: float, midp: float) -> None:
+    assert mcnemar_exact(gains, losses) == pytest.approx(exact, abs=5e-5)
+    assert mcnemar_midp(gains, losses) == mcnemar_midp(losses, gains) == pytest.approx(midp, abs=5e-5)
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+@settings(deadline=None, max_examples=50)
+def test_the_exact_test_agrees_with_scipy_and_the_midp_lies_half_an_outcome_below(gains: int, losses: int) -> None:
+    from scipy.stats import binomtest
+
+    assume(gains + losses > 0)
+    assert mcnemar_exact(gains, losses) == pytest.approx(binomtest(gains, gains + losses).pvalue)
+    half_each_side = math.comb(gains + losses, gains) / 2 ** (gains + losses)
+    expected = 1 - half_each_side / 2 if gains == losses else mcnemar_exact(gains, losses) - half_each_side
+    assert mcnemar_midp(gains, losses) == pytest.approx(expected)
+
+
+@given(counts)
+@settings(deadline=None)
+def test_both_ends_are_where_the_score_test_stops_rejecting(of: tuple[int, int, int]) -> None:
+    gains, losses, n = of
+    low, high = tango(gains, losses, n)
+    assert -1 <= low <= (gains - losses) / n <= high <= 1
+    if low > -1:
+        assert score(gains, losses, n, low) == pytest.approx(Z, abs=1e-6)
+    if high < 1:
+        assert score(gains, losses, n, high) == pytest.approx(-Z, abs=1e-6)
+
+
+@given(counts, st.floats(-0.999, 0.999), st.floats(-0.999, 0.999))
+@settings(deadline=None)
+def test_the_score_falls_as_the_difference_grows_so_the_ends_are_the_only_ones(
+    of: tuple[int, int, int], first: float, second: float
+) -> None:
+    gains, losses, n = of
+    assume(gains + losses > 0)
+    less, more = sorted((first, second))
+    assume(more - less > 1e-6)
+    assert score(gains, losses, n, less) >= score(gains, losses, n, more) - 1e-9
+
+
+@given(counts)
+@settings(deadline=None)
+def test_swapping_the_runs_swaps_the_signs(of: tuple[int, int, int]) -> None:
+    gains, losses, n = of
+    there, back = paired(gains, losses, n), paired(losses, gains, n)
+    assert (there.delta, there.p) == (-back.delta, back.p)
+    assert (there.low, there.high) == (pytest.approx(-back.high, abs=1e-9), pytest.approx(-back.low, abs=1e-9))
+
+
+def test_no_difference_seen_is_no_proof_of_none() -> None:
+    few, many = paired(0, 0, 9), paired(0, 0, 900)
+    assert few.p == many.p == 1
+    assert (few.low, few.high) == (pytest.approx(-(Z**2) / (9 + Z**2)), pytest.approx(Z**2 / (9 + Z**2)))
+    assert few.low < -0.29
+    assert many.low > -0.005
+
+
+def test_all_cases_gained_or_lost_is_an_end_of_the_scale() -> None:
+    won, lost = paired(5, 0, 5), paired(0, 5, 5)
+    assert (won.low, won.high) == (pytest.approx((5 - Z**2) / (5 + Z**2)), 1)
+    assert (lost.low, lost.high) == (-1, pytest.approx((Z**2 - 5) / (Z**2 + 5)))
+
+
+@given(st.integers(2, 3000))
+@settings(deadline=None)
+def test_the_last_case_makes_no_leap(n: int) -> None:
+    """The three outcomes with a formula of their own lie where their neighbours point to."""
+    step = 5 / (n + Z**2)
+    assert abs(tango(n, 0, n)[0] - tango(n - 1, 0, n)[0]) < step
+    assert abs(tango(0, n, n)[1] - tango(0, n - 1, n)[1]) < step
+    assert abs(tango(0, 0, n)[0] - tango(1, 0, n)[0]) < step
+
+
+def test_of_no_cases_nothing_is_known() -> None:
+    found = paired(0, 0, 0)
+    assert math.isnan(found.delta)
+    assert math.isnan(found.discordance)
+    assert (found.low, found.high, found.p) == (-1, 1, 1)
+    assert (clustered_paired([], []).low, clustered_paired([], []).high) == (-1, 1)
+
+
+@pytest.mark.parametrize(("gains", "losses", "n"), [(-1, 0, 3), (0, -1, 3), (2, 2, 3), (1, 0, 0)])
+def test_counts_that_do_not_fit_are_refused(gains: int, losses: int, n: int) -> None:
+    with pytest.raises(ValueError, match=f"{gains} gains and {losses} losses are not of {n} cases"):
+        paired(gains, losses, n)
+
+
+def test_more_confidence_is_a_wider_interval() -> None:
+    assert paired(3, 9, 100, 0.99).low < paired(3, 9, 100).low < paired(3, 9, 100, 0.9).low
+
+
+def test_one_answer_per_case_is_a_plain_comparison() -> None:
+    base = [(1, 1)] * 10 + [(0, 1)] * 5
+    head = [(1, 1)] * 7 + [(0, 1)] * 3 + [(1, 1)] * 1 + [(0, 1)] * 4
+    assert clustered_paired(base, head) == paired(1, 3, 15)
+
+
+def test_five_times_the_same_answers_are_one_answer() -> None:
+    base = [(5, 5)] * 60 + [(0, 5)] * 40
+    head = [(5, 5)] * 50 + [(0, 5)] * 10 + [(5, 5)] * 4 + [(0, 5)] * 36
+    found, once = clustered_paired(base, head), paired(4, 10, 100)
+    assert (found.gains, found.losses, found.n, found.delta) == (4, 10, 100, pytest.approx(once.delta))
+    assert (found.low, found.high) == (pytest.approx(once.low), pytest.approx(once.high))
+    assert found.p == pytest.approx(math.erfc(6 / math.sqrt(14) / math.sqrt(2)))  # McNemar's chi-squared
+
+
+def test_answers_that_vary_within_a_case_narrow_the_interval() -> None:
+    random = np.random.default_rng(0)
+    base, head = (random.binomial(8, 0.7, 200).tolist() for _ in range(2))
+    found = clustered_paired([(b, 8) for b in base], [(h, 8) for h in head])
+    difference = np.array(head) / 8 - np.array(base) / 8
+    assert found.delta == pytest.approx(difference.mean())
+    error = difference.std(ddof=1) / math.sqrt(200)
+    assert found.high - found.low == pytest.approx(2 * 1.97 * error, rel=0.05)  # what Student's t has, near enough
+
+
+def test_runs_over_other_cases_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 cases cannot be paired with 1"):
+        clustered_paired([(1, 1), (1, 1)], [(1, 1)])

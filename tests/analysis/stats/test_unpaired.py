@@ -1,0 +1,91 @@
+"""Rates over different cases: published figures, statsmodels, and what must hold whatever the numbers are."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.analysis.stats import rate
+from harness.analysis.stats.unpaired import Stratum, effective_n, stratified_rate, unpaired, wilson
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "low", "high"),
+    [
+        ((48, 80), (56, 70), 0.0524, 0.3339),
+        ((3, 10), (9, 10), 0.1705, 0.8090),
+    ],
+)
+def test_newcombes_table_is_met(base: tuple[int, int], head: tuple[int, int], low: float, high: float) -> None:
+    """Newcombe 1998, Stat. Med. 17:873, method 10."""
+    found = unpaired(rate(*base), rate(*head))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.00005)
+
+
+@pytest.mark.parametrize(("base", "head"), [((282, 300), (87, 100)), ((5, 10), (5, 10)), ((99, 100), (40, 50))])
+def test_statsmodels_says_the_same(base: tuple[int, int], head: tuple[int, int]) -> None:
+    proportion = pytest.importorskip("statsmodels.stats.proportion")
+    found = unpaired(rate(*base), rate(*head))
+    ends = proportion.confint_proportions_2indep(*head, *base, method="newcomb", compare="diff")
+    assert (found.low, found.high) == pytest.approx(ends, abs=1e-9)
+    assert found.p == pytest.approx(proportion.proportions_ztest([head[0], base[0]], [head[1], base[1]])[1])
+
+
+def test_of_nothing_nothing_is_known() -> None:
+    found = unpaired(rate(0, 0), rate(5, 10))
+    assert math.isnan(found.delta)
+    assert (found.low, found.high, found.p) == (-1.0, 1.0, 1.0)
+
+
+def test_a_sample_in_proportion_is_a_plain_rate() -> None:
+    strata = [Stratum(45, 50, 500), Stratum(27, 30, 300), Stratum(10, 20, 200)]
+    found, plain = stratified_rate(strata), rate(82, 100)
+    assert (found.value, found.low, found.high) == pytest.approx((plain.value, plain.low, plain.high))
+    assert effective_n(strata) == pytest.approx(100)
+
+
+def test_a_small_stratum_that_was_drawn_more_often_counts_for_what_it_is() -> None:
+    """Half of the sample is of a label that is one reply in a hundred."""
+    strata = [Stratum(50, 50, 9_900), Stratum(0, 50, 100)]
+    found = stratified_rate(strata)
+    assert found.value == pytest.approx(0.99)
+    assert effective_n(strata) == pytest.approx(51, abs=0.1)
+
+
+def test_hits_that_are_not_of_the_sample_are_refused() -> None:
+    with pytest.raises(ValueError, match="5 hits of 4, of a stratum of 10"):
+        stratified_rate([Stratum(5, 4, 10)])
+
+
+@st.composite
+def strata(draw: st.DrawFn) -> list[Stratum]:
+    found = []
+    for _ in range(draw(st.integers(1, 6))):
+        size = draw(st.integers(1, 5000))
+        n = draw(st.integers(0, min(size, 60)))
+        found.append(Stratum(draw(st.integers(0, n)), n, size))
+    return found
+
+
+@given(strata())
+def test_the_interval_holds_the_estimate_and_is_never_narrower_than_that_of_all_drawn(parts: list[Stratum]) -> None:
+    found = stratified_rate(parts)
+    if not found.n:
+        assert (found.low, found.high) == (0.0, 1.0)
+        return
+    assert 0 <= found.low <= found.value + 1e-9
+    assert found.value - 1e-9 <= found.high <= 1
+    assert effective_n(parts) <= found.n + 1e-6
+    low, high = wilson(found.value, found.n)
+    assert found.high - found.low >= high - low - 1e-9
+
+
+@given(st.integers(0, 40), st.integers(1, 40), st.integers(0, 40), st.integers(1, 40))
+def test_swapped_sides_are_the_same_difference_with_the_other_sign(a: int, n: int, b: int, m: int) -> None:
+    one, other = rate(min(a, n), n), rate(min(b, m), m)
+    found, back = unpaired(one, other), unpaired(other, one)
+    assert (found.delta, found.low, found.high, found.p) == pytest.approx((-back.delta, -back.high, -back.low, back.p))
+    assert found.low <= found.delta <= found.high

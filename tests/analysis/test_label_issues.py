@@ -1,0 +1,168 @@
+"""Cases whose label may be wrong: where models agree with each other against it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import Any
+
+import pytest
+
+from harness.analysis import label_issues
+from harness.core.formatting import visible
+from harness.core.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
+
+from ..support.cli import Terminal
+from ..support.project import CONFIG, TEXTS, Project, row
+from ..support.servers import Asked, FakeOpenAI, Reply
+
+TRUTH = {text: label for text, label, _ in TEXTS}
+
+
+def made(cell: str, said: dict[str, Any], digest: str = "", task: str = "classification") -> Run:
+    """A run of fake answers; every case expects `billing`. A list is what repeats of a case say, `!` a failed call."""
+    variant, _, backend = cell.partition("@")
+    results = []
+    for case_id, answers in said.items():
+        case = Case(case_id, {"text": "?"}, "billing", digest=f"{case_id}{digest}")
+        for repeat, answer in enumerate(answers if isinstance(answers, list) else [answers]):
+            if answer == "!":
+                results.append(Result(case, Response(error=CallError("timeout", "no")), None, None, "k", repeat))
+                continue
+            right = answer == "billing"
+            reading = Reading(None, answer, compliant=False)
+            results.append(Result(case, Response("…"), reading, Score(strict=False, lenient=right), "k", repeat))
+    told: dict[str, Any] = {"fingerprint": {}, "limit": None, "labels": (), "n_cases": len(said), "started_at": ""}
+    names = {"eval": "triage", "task": task, "prompt": "triage/v1", "dataset": "tickets", "split": "test"}
+    return Run(Manifest(run_id=cell, variant=variant, backend=backend, **names, **told), tuple(results))
+
+
+def found(*runs: Run, own: tuple[str, ...] = ("gpt@big", "local@small")) -> list[tuple[str, Any, tuple[str, ...]]]:
+    """Case, answer and reasons of each suspect."""
+    return [(s.case.id, s.answer, s.why) for s in label_issues.find(runs, own)]
+
+
+class TestBackends:
+    @pytest.mark.parametrize(
+        ("big", "small", "listed"),
+        [
+            pytest.param("technical", "technical", True, id="both say the same, and not the label"),
+            pytest.param("billing", "billing", False, id="both are right"),
+            pytest.param("technical", "general", False, id="wrong in different ways"),
+            pytest.param("technical", "billing", False, id="one is right"),
+            pytest.param(None, None, False, id="to agree on no answer is no agreement"),
+            pytest.param("!", "!", False, id="failed calls say nothing"),
+            pytest.param(["technical", "technical", "general"], "technical", True, id="most of the time counts"),
+            pytest.param(["technical", "general"], "technical", False, id="half of the time does not"),
+        ],
+    )
+    def test_a_case_is_listed_where_they_agree_against_its_label(self, big: Any, small: Any, listed: bool) -> None:
+        expected = [("c", "technical", ("all backends",))] if listed else []
+        assert found(made("gpt@big", {"c": big}), made("local@small", {"c": small})) == expected
+
+    def test_all_of_them_must_agree(self) -> None:
+        three = [made("gpt@big", {"c": "technical"}), made("local@small", {"c": "technical"})]
+        own = ("gpt@big", "local@small", "local@tiny")
+        assert found(*three, made("local@tiny", {"c": "billing"}), own=own) == []
+        assert len(found(*three, made("local@tiny", {"c": "technical"}), own=own)) == 1
+
+    def test_answers_to_a_case_that_was_edited_in_between_are_not_compared(self) -> None:
+        edited = made("local@small", {"c": "technical"}, digest="-new")
+        assert found(made("gpt@big", {"c": "technical"}), edited) == []
+
+    def test_vectors_do_not_agree(self) -> None:
+        both = [made(cell, {"c": "576 dimensions"}, task="embedding") for cell in ("gpt@big", "local@small")]
+        assert found(*both) == []
+
+
+class TestVariants:
+    def test_one_backend_that_says_the_same_to_every_variant_is_a_reason_too(self) -> None:
+        runs = [
+            made("gpt@small", {"c": "technical", "d": "general"}),
+            made("local@small", {"c": "technical", "d": None}),
+        ]
+        assert found(*runs, own=("local@small",)) == [("c", "technical", ("all variants on small",))]
+
+    def test_both_reasons_make_one_line_that_comes_first(self) -> None:
+        runs = [
+            made("gpt@big", {"a": "billing", "b": "general"}),
+            made("local@small", {"a": "technical", "b": "general"}),
+            made("gpt@small", {"a": "technical", "b": "general"}),
+        ]
+        assert found(*runs) == [
+            ("b", "general", ("all backends", "all variants on small")),
+            ("a", "technical", ("all variants on small",)),
+        ]
+        assert label_issues.find(runs, ("gpt@big", "local@small"))[0].cells == ("gpt@big", "local@small", "gpt@small")
+
+
+BOTH = CONFIG + CONFIG.replace("[backends.fake]", "[backends.other]").replace('"fake-model"', '"other-model"')
+TRAP = '=HYPERLINK("http://x")\x1b[2J'
+
+
+@pytest.fixture
+def reviewed(harness: Terminal, project: Project, server: FakeOpenAI) -> Terminal:
+    """Two backends that know everything but agree that the crash of the billing page is a matter of billing."""
+    project.config(BOTH.replace("http://127.0.0.1:9/v1", server.base_url))
+    rows = [row(f"t-{i}", text, label, split="test") for i, (text, label, _) in enumerate(TEXTS, 1)]
+    rows.append(row("=t-7", TRAP, "general", split="test", label_source="gpt-4o"))
+    project.cases(rows)
+
+    def answer(asked: Asked) -> Reply:
+        text = next((text for text in TRUTH if text in asked.prompt), "")
+        return Reply("billing" if "billing page" in text or not text else TRUTH[text])
+
+    server.answer = answer
+    assert harness("run", "--variant", "local").code == 0
+    return harness
+
+
+class TestCommand:
+    def test_it_lists_cases_labels_and_what_was_said_instead(self, reviewed: Terminal) -> None:
+        ended = reviewed("datasets", "suspects", "triage")
+        assert ended.code == 0, ended.err
+        assert "triage: 2 cases to look at" in ended.out
+        said = " ".join(ended.out.split())
+        assert "t-2 technical author billing all backends The billing page crashes" in said
+        assert "lenient accuracy: local@fake 71.4%" in said
+
+    def test_nothing_hostile_reaches_the_terminal_or_runs_in_a_spreadsheet(
+        self, reviewed: Terminal, project: Project
+    ) -> None:
+        ended = reviewed("datasets", "suspects", "-o", "review.csv", "-o", "review.jsonl")
+        assert "\x1b" not in ended.out + ended.err
+        hostile = next(csv.DictReader((project.root / "review.csv").open(newline="")))
+        assert (hostile["case_id"], hostile["inputs"]) == ("'=t-7", f"'{visible(TRAP)}")
+        lines = [json.loads(line) for line in (project.root / "review.jsonl").read_text().splitlines()]
+        assert lines[0] == {
+            "eval": "triage",
+            "case_id": "=t-7",
+            "expected": "general",
+            "label_source": "gpt-4o",
+            "said": "billing",
+            "said_by": ["local@fake", "local@other"],
+            "why": "all backends",
+            "tags": [],
+            "inputs": TRAP,
+        }
+
+    def test_a_label_that_was_mended_since_is_listed_no_longer(self, reviewed: Terminal, project: Project) -> None:
+        mended = [row(f"t-{i}", text, label, split="test") for i, (text, label, _) in enumerate(TEXTS, 1)]
+        project.cases([one | ({"expected": "billing"} if one["id"] == "t-2" else {}) for one in mended])
+        ended = reviewed("datasets", "suspects", "triage")
+        assert "triage: 0 cases to look at" in ended.out
+        assert "note: triage: 2 cases left out: edited since, or no longer there" in ended.err
+
+    def test_one_backend_alone_is_told(self, reviewed: Terminal) -> None:
+        ended = reviewed("datasets", "suspects", "--backend", "fake")
+        assert "runs of one backend only" in ended.err
+
+    def test_a_mistake_is_told_before_anything_is_read(self, reviewed: Terminal) -> None:
+        assert reviewed("datasets", "suspects", "-o", "x.pdf").code == 2
+        assert "did you mean 'fake'?" in reviewed("datasets", "suspects", "-b", "fak").err
+
+
+def test_without_runs_the_way_to_some_is_told(harness: Terminal, project: Project) -> None:
+    ended = harness("datasets", "suspects", "triage")
+    assert ended.code == 0
+    assert "no whole run yet: `harness run triage` makes some" in ended.err

@@ -1,0 +1,268 @@
+"""One connection, fed by hand: however the bytes of a reply arrive it is the same reply, and nothing leaves it waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.backends.http import connection as _http1
+from harness.backends.http.connection import Connection
+from harness.backends.http.transport import LostError, Reply, TooLargeError
+
+from ...support.wire import chunked, reply
+
+BODY = b'{"choices": [{"message": {"content": "na\xc3\xafve"}}]}'
+WHOLE = [
+    reply(BODY, "X-Left: 1", "x-left: 2"),
+    reply(chunked(BODY[:7], BODY[7:]), "transfer-encoding: chunked", "X-Left: 1", "x-left: 2"),
+    b"HTTP/1.1 100 Continue\r\n\r\n" + reply(gzip.compress(BODY, mtime=0), "content-encoding: gzip", "x-left: 1, 2"),
+    b"HTTP/1.1 200 OK\r\nx-left: 1, 2\r\n\r\n" + BODY,
+]
+
+
+class Line(asyncio.Transport):
+    """A transport that goes nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = self.paused = False
+        self.sent = b""
+
+    def write(self, data: Any) -> None:
+        self.sent += data
+
+    def abort(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+
+def answer_to(*parts: bytes, end: bool) -> tuple[Reply | Exception | None, bool]:
+    """What a request gets, and whether the connection can be used again; `None`: it still waits."""
+
+    async def talk() -> tuple[Reply | Exception | None, bool]:
+        connection, line = Connection(), Line()
+        connection.connection_made(line)
+        asked = asyncio.create_task(connection.ask(b"request"))
+        await asyncio.sleep(0)
+        for part in parts:
+            if not line.closed:
+                connection.data_received(part)
+        usable = connection.usable()
+        if end or line.closed:
+            connection.connection_lost(None)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        if not asked.done():
+            asked.cancel()
+            return None, usable
+        return asked.exception() or asked.result(), usable  # type: ignore[return-value]
+
+    return asyncio.run(talk())
+
+
+@given(st.sampled_from(WHOLE), st.lists(st.integers(1, 200), max_size=8))
+def test_a_reply_is_the_same_in_whatever_pieces_it_arrives(whole: bytes, cuts: list[int]) -> None:
+    places = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
+    pieces = [whole[a:b] for a, b in pairwise(places) if a < b]
+    found, _ = answer_to(*pieces, end=True)
+    assert isinstance(found, Reply)
+    assert (found.status, found.body, found.headers["x-left"]) == (200, BODY, "1, 2")
+
+
+@given(st.sampled_from(WHOLE[:3]), st.integers(0, 400))
+def test_a_reply_that_ends_early_is_lost_and_never_half_a_reply(whole: bytes, cut: int) -> None:
+    found, _ = answer_to(whole[: min(cut, len(whole) - 1)], end=True)
+    assert isinstance(found, LostError)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40) | st.sampled_from([*WHOLE, b"HTTP/1.1 ", b"\r\n\r\n"]), max_size=6))
+def test_whatever_arrives_nobody_is_left_waiting_once_it_has_ended(parts: list[bytes]) -> None:
+    found, _ = answer_to(*parts, end=True)
+    assert isinstance(found, Reply | LostError | TooLargeError)
+
+
+LEFT = st.binary(min_size=1, max_size=40).filter(lambda rest: rest.strip(b"\r\n"))  # blank lines say nothing
+
+
+@given(st.sampled_from(WHOLE[:3]), LEFT | st.sampled_from(WHOLE))
+def test_a_connection_with_something_left_on_it_is_not_used_again(whole: bytes, rest: bytes) -> None:
+    assert answer_to(whole, end=False)[1]
+    for parts in ((whole + rest,), (whole, rest)):
+        found, usable = answer_to(*parts, end=False)
+        assert isinstance(found, Reply)
+        assert (found.body, found.headers["x-left"], usable) == (BODY, "1, 2", False)
+
+
+def test_a_request_that_is_given_up_hangs_up_so_that_the_server_can_stop_writing() -> None:
+    async def talk() -> bool:
+        connection, line = Connection(), Line()
+        connection.connection_made(line)
+        asked = asyncio.create_task(connection.ask(b"request"))
+        await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.wait([asked])
+        return line.closed
+
+    assert asyncio.run(talk())
+
+
+def test_a_connection_on_which_something_arrives_before_anything_was_asked_is_closed() -> None:
+    async def talk() -> bool:
+        connection, line = Connection(), Line()
+        connection.connection_made(line)
+        connection.data_received(WHOLE[0])
+        return connection.usable()
+
+    assert not asyncio.run(talk())
+
+
+# A stream of events is not waited for
+
+
+def streamed(*parts: bytes, end: bool) -> tuple[bytes | Exception | None, bool]:
+    """What a stream gives, or how it breaks off, and whether the connection can be used again; `None`: no end yet."""
+
+    async def talk() -> tuple[bytes | Exception | None, bool]:
+        connection, line = Connection(), Line()
+        connection.connection_made(line)
+        asked = asyncio.create_task(connection.ask(b"request", events=True))
+        await asyncio.sleep(0)
+        for part in parts:
+            if not line.closed:
+                connection.data_received(part)
+        usable = connection.usable()
+        if end or line.closed:
+            connection.connection_lost(None)
+        try:
+            async with asyncio.timeout(0.05):
+                assert (await asked).body == b""
+                assert connection.streams
+                return b"".join([piece async for piece in _pieces(connection)]), usable
+        except (LostError, TooLargeError) as error:
+            return error, usable
+        except TimeoutError:
+            return None, usable
+
+    return asyncio.run(talk())
+
+
+async def _pieces(connection: Connection) -> AsyncIterator[bytes]:
+    while piece := await connection.piece():
+        yield piece
+
+
+EVENT = b'data: {"choices": [{"delta": {"content": "na\xc3\xafve"}}]}\n\n'
+TYPE = "content-type: text/event-stream; charset=utf-8"
+
+
+def events(body: bytes, *headers: str) -> bytes:
+    return reply(body, *headers).replace(b"content-type: application/json", TYPE.encode())
+
+
+PACKED = gzip.compress(EVENT * 2, mtime=0)
+STREAMS = [
+    events(chunked(EVENT, EVENT), "transfer-encoding: chunked"),
+    events(chunked(PACKED[:9], PACKED[9:]), "transfer-encoding: chunked", "content-encoding: gzip"),
+    events(EVENT * 2),
+]
+
+
+@given(st.sampled_from(STREAMS), st.lists(st.integers(1, 300), max_size=8))
+def test_a_stream_is_the_same_in_whatever_pieces_it_arrives(whole: bytes, cuts: list[int]) -> None:
+    places = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
+    pieces = [whole[a:b] for a, b in pairwise(places) if a < b]
+    assert streamed(*pieces, end=False) == (EVENT * 2, True)
+
+
+@given(st.sampled_from(STREAMS), st.integers(0, 400))
+def test_a_stream_that_ends_early_breaks_off_and_never_just_ends(whole: bytes, cut: int) -> None:
+    found, usable = streamed(whole[: min(cut, len(whole) - 1)], end=True)
+    assert isinstance(found, LostError)
+    assert not usable
+
+
+@given(st.sampled_from(STREAMS), LEFT | st.sampled_from(WHOLE))
+def test_after_a_stream_nothing_may_be_left_either(whole: bytes, rest: bytes) -> None:
+    for parts in ((whole + rest,), (whole, rest)):
+        assert streamed(*parts, end=False) == (EVENT * 2, False)
+
+
+def test_a_stream_without_a_length_lasts_until_the_server_hangs_up() -> None:
+    head = f"HTTP/1.1 200 OK\r\n{TYPE}\r\n\r\n".encode()
+    assert streamed(head, EVENT, EVENT, end=True)[0] == EVENT * 2
+    assert streamed(head, EVENT, EVENT, end=False)[0] is None
+
+
+def test_a_little_gzip_that_becomes_a_lot_ends_a_stream() -> None:
+    bomb = gzip.compress(b" " * 20_000_000, mtime=0)
+    found, _ = streamed(events(bomb, "content-encoding: gzip"), end=False)
+    assert isinstance(found, TooLargeError)
+
+
+def test_who_does_not_ask_for_streams_gets_them_whole() -> None:
+    for whole in STREAMS:
+        found, usable = answer_to(whole, end=False)
+        assert isinstance(found, Reply)
+        assert (found.body, usable) == (EVENT * 2, True)
+
+
+def test_only_so_much_of_a_stream_is_read_ahead() -> None:
+    async def talk() -> list[bool]:
+        connection, line = Connection(), Line()
+        connection.connection_made(line)
+        asked = asyncio.create_task(connection.ask(b"request", events=True))
+        await asyncio.sleep(0)
+        connection.data_received(f"HTTP/1.1 200 OK\r\n{TYPE}\r\n\r\n".encode())
+        await asked
+        states = [line.paused]
+        for _ in range(3):
+            connection.data_received(b" " * 100_000)
+        states.append(line.paused)
+        await connection.piece()
+        return [*states, line.paused]
+
+    assert asyncio.run(talk()) == [False, True, False]
+
+
+def test_who_stops_waiting_for_a_stream_hangs_up() -> None:
+    async def talk() -> bool:
+        connection, line = Connection(), Line()
+        connection.connection_made(line)
+        asked = asyncio.create_task(connection.ask(b"request", events=True))
+        await asyncio.sleep(0)
+        connection.data_received(f"HTTP/1.1 200 OK\r\n{TYPE}\r\n\r\n".encode())
+        await asked
+        waiting = asyncio.create_task(connection.piece())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        return line.closed
+
+    assert asyncio.run(talk())
+
+
+@pytest.mark.parametrize(("name", "event"), [("MAX_STREAM_BYTES", EVENT), ("MAX_LINE_BYTES", b" " * 64)])
+def test_a_stream_without_end_or_a_line_without_end_is_too_large(
+    monkeypatch: pytest.MonkeyPatch, name: str, event: bytes
+) -> None:
+    monkeypatch.setattr(_http1, name, 200)
+    head = f"HTTP/1.1 200 OK\r\n{TYPE}\r\n\r\n".encode()
+    assert streamed(head, *[event] * 3, end=True)[0] == event * 3
+    found, usable = streamed(head, *[event] * 4, end=True)
+    assert isinstance(found, TooLargeError)
+    assert not usable

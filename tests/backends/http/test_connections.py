@@ -1,0 +1,137 @@
+"""Both ways to a server, over raw sockets: when a connection is used again, given up, or timed out."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from harness import backends
+from harness.core.errors import BackendUnavailable
+from harness.core.types import Response
+
+from ...support.backend_calls import configured, identify, request
+from ...support.protocol import error_of, texts
+from ...support.servers import FakeOpenAI, Reply, closing
+from ...support.wire import Wire, reply, wire
+from .conftest import asked, spaced
+
+pytestmark = pytest.mark.usefixtures("way")
+
+
+# One after the other, and several at once
+
+
+def test_one_connection_serves_one_request_after_the_other() -> None:
+    with wire([reply()]) as server:
+        asked(server, 5)
+        assert (server.connections, len(server.requests)) == (1, 5)
+
+
+@pytest.mark.parametrize("header", ["connection: close", "x-says: nothing"])
+def test_a_server_that_hangs_up_between_requests_costs_a_connection_and_no_error(header: str) -> None:
+    with wire([reply("billing", header), None]) as server:
+        assert spaced(server, 3) == ["billing"] * 3
+        assert (server.connections, len(server.requests)) == (3, 3)
+
+
+def test_a_hanging_up_that_the_loop_has_not_heard_of_yet_is_noticed() -> None:
+    async def talk(server: Wire) -> list[str]:
+        backend = backends.connect(configured("openai", server.base_url))
+        said = []
+        for _ in range(3):
+            said.append((await backend.complete(request())).text)
+            time.sleep(0.1)  # noqa: ASYNC251  the loop is busy while the server hangs up
+        await backend.close()
+        return said
+
+    with wire([reply(), None]) as server:
+        assert asyncio.run(talk(server)) == ["billing"] * 3
+        assert len(server.requests) == 3
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.backends.http.pool.IDLE_S", 0.05)
+    with wire([reply()]) as server:
+        assert spaced(server, 2) == ["billing"] * 2
+        assert server.connections == 2
+
+
+def test_there_are_as_many_connections_as_calls_at_once() -> None:
+    async def talk(base_url: str) -> list[Response]:
+        backend = backends.connect(configured("openai", base_url))
+        try:
+            return await asyncio.gather(*(backend.complete(request()) for _ in range(130)))
+        finally:
+            await backend.close()
+
+    with closing(FakeOpenAI()) as server:
+        server.answer = lambda _: Reply(delay_s=0.6)
+        assert texts(asyncio.run(talk(server.base_url))) == ["billing"] * 130
+        assert server.most_at_once > 100
+
+
+def test_a_call_that_is_given_up_leaves_its_reply_to_nobody() -> None:
+    async def talk(base_url: str) -> list[str]:
+        backend = backends.connect(configured("openai", base_url))
+        said = []
+        for number in range(4):
+            slow = asyncio.create_task(backend.complete(request(f"slow {number}")))
+            await asyncio.sleep(0.05)
+            slow.cancel()
+            said.append((await backend.complete(request(f"quick {number}"))).text)
+        await asyncio.sleep(0.2)
+        said.append((await backend.complete(request("quick at last"))).text)
+        await backend.close()
+        return said
+
+    with closing(FakeOpenAI()) as server:
+        server.answer = lambda a: Reply(a.prompt, delay_s=0.1 if a.prompt.startswith("slow") else 0.0)
+        assert asyncio.run(talk(server.base_url)) == [*(f"quick {n}" for n in range(4)), "quick at last"]
+
+
+def test_a_call_that_is_given_up_in_the_middle_of_its_reply_does_so_too() -> None:
+    whole = reply("first")
+    with wire([whole[:-20], 0.3, whole[-20:]], [reply("second")]) as server:
+        first, second = asked(server, 2, timeout_s=0.15)
+        assert (error_of(first).kind, second.text) == ("timeout", "second")
+        assert server.connections == 2
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    "slow",
+    [
+        [2.0],
+        [reply()[:20], 2.0],
+        [reply()[:-20], 2.0],
+        [part for byte in reply()[:60] for part in (bytes([byte]), 0.03)],  # never quiet, never done
+    ],
+)
+def test_a_server_that_hangs_is_a_time_out_wherever_it_does(slow: list[Any]) -> None:
+    with wire(slow) as server:
+        found = error_of(asked(server, timeout_s=0.3)[0])
+        assert (found.kind, found.message, found.retryable) == ("timeout", "no answer within 0.3 s", True)
+
+
+def test_a_list_of_models_that_does_not_come_is_no_server() -> None:
+    with wire([2.0]) as server, pytest.raises(BackendUnavailable, match="is the server"):
+        identify(configured("openai", server.base_url, timeout_s=0.2))
+
+
+def test_a_server_of_ones_own_does_not_cost_the_import_of_the_sdk(way: str) -> None:
+    if way == "sdk":
+        pytest.skip("it is the SDK")
+    code = (
+        "import sys; from harness import backends; from harness.project.config import BackendConfig as B;"
+        "[backends.connect(B(name='m', provider=p, model='m', variant='v', base_url='http://h/v1')) for p in"
+        " ('vllm', 'openai')]; print([m for m in ('openai', 'httpx', 'httpx2', 'aiohttp') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,61 @@
+"""What is the SDK's alone: everything that both ways do is in test_roads.py and the folders openai and transport."""
+
+from __future__ import annotations
+
+import asyncio
+
+import openai
+import pytest
+
+from harness.backends.http.openai_sdk import Sdk
+from harness.backends.http.transport import TooLargeError
+from harness.core.types import Response
+
+from ...support.backend_calls import ask, configured
+from ...support.wire import Wire, reply, wire
+from ..conftest import by_the_sdk
+
+
+@pytest.fixture(autouse=True)
+def _by_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_the_sdk(monkeypatch)
+
+
+def answer(server: Wire) -> Response:
+    return ask(configured("openai", server.base_url))[0]
+
+
+def test_the_headers_are_the_sdk_s_and_ask_for_no_packing_that_cannot_be_undone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    with wire([reply()]) as server:
+        assert answer(server).text == "billing"
+        head = server.head(0)
+        assert (head["openai-organization"], head["accept-encoding"]) == ("org-1", "gzip, deflate")
+        assert head["user-agent"].startswith("AsyncOpenAI/")
+
+
+def test_a_variable_of_two_lines_is_no_header_and_does_not_become_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1\r\nx-other: 1")
+    with wire([reply()]) as server:
+        error = answer(server).error
+        assert error is not None
+        assert error.kind == "connection"
+        assert server.requests == []
+
+
+def test_a_header_that_is_no_ascii_comes_through() -> None:
+    with wire([reply("billing", "x-region: Z\u00fcrich")]) as server:
+        assert answer(server).text == "billing"
+
+
+def test_what_an_sdk_of_version_2_wraps_is_still_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    sdk = Sdk("http://127.0.0.1:9/v1", "none", 1.0)
+
+    async def wrapped(*_: object, **__: object) -> None:
+        raise openai.APIConnectionError(request=None) from TooLargeError()  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sdk._client, "get", wrapped)
+    with pytest.raises(TooLargeError):
+        asyncio.run(sdk.get("models"))

@@ -1,0 +1,173 @@
+"""`harness import` and `harness export`, as they are typed; what other commands make of an imported run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness import api
+from harness.analysis.compare import Question, Verdict, compare, side
+from harness.core.errors import ConfigError
+from harness.interop import is_imported, read_again
+from harness.report import build
+from harness.store.run_refs import find_run
+
+from ..support.cli import Terminal
+from ..support.project import Project
+from .files import jsonl, promptfoo, promptfoo_result, tickets
+
+COLUMNS = ("--id", "item", "--reply", "reply", "--expected", "gold")
+WRONG = {f"t-{i}": "The category is: general" for i in range(0, 30, 3)}
+
+
+@pytest.fixture
+def two(harness: Terminal, project: Project) -> Terminal:
+    """A project with two imports of the same items, `a` and `b`."""
+    jsonl(project.root / "x.jsonl", [*tickets("a"), *tickets("b", WRONG)])
+    for name in "ab":
+        ended = harness("import", "x.jsonl", "--as", name, *COLUMNS, "--where", f"model={name}")
+        assert ended.code == 0, ended.err
+    return harness
+
+
+def test_the_last_line_names_the_run(harness: Terminal, project: Project) -> None:
+    jsonl(project.root / "x.jsonl", tickets("b", WRONG))
+    ended = harness("import", "x.jsonl", "--as", "b", *COLUMNS)
+    assert "strict      66.7%" in ended.out
+    last = ended.out.splitlines()[-1]
+    assert last.startswith("imported 30 cases as b: run 2")
+    with api.project(project.root) as (_, store):
+        assert find_run(store, "b").manifest.run_id == last.split()[-1]
+
+
+def test_a_later_import_of_the_same_name_is_the_one_that_is_meant(two: Terminal, project: Project) -> None:
+    jsonl(project.root / "x.jsonl", tickets("b", {"t-0": "nothing"}))
+    last = two("import", "x.jsonl", "--as", "b", *COLUMNS).out.split()[-1]
+    with api.project(project.root) as (_, store):
+        assert find_run(store, "b").manifest.run_id == last
+
+
+def test_two_imports_are_compared_over_the_same_cases(two: Terminal, project: Project) -> None:
+    with api.project(project.root) as (_, store):
+        found = compare(side(find_run(store, "a")), side(find_run(store, "b")), Question("change"))
+    assert found.verdict is Verdict.REGRESSED
+    assert (found.n, len(found.unequal.edited)) == (30, 0)
+    assert [change.what for change in found.changed] == ["model"]
+
+
+def test_an_imported_run_makes_a_report(two: Terminal, project: Project) -> None:
+    with api.project(project.root) as (_, store):
+        report = build(store.latest("x"))
+    assert [cell.name for cell in report.evals[0].cells] == ["imported@a", "imported@b"]
+    assert report.evals[0].cells[0].classification is not None
+    assert two("export", "x", "-o", "x.html").code == 0
+    assert "imported@b" in (project.root / "x.html").read_text()
+
+
+def test_replies_are_read_again_by_today_s_rules(two: Terminal, project: Project) -> None:
+    with api.project(project.root) as (_, store):
+        old = find_run(store, "b")
+    new = read_again(old)
+    assert is_imported(new.manifest)
+    assert new.manifest.run_id != old.manifest.run_id
+    assert [r.reading for r in new.results] == [r.reading for r in old.results]
+    assert new.manifest.fingerprint == old.manifest.fingerprint
+
+
+def test_what_was_never_read_is_not_read_again(harness: Terminal, project: Project) -> None:
+    promptfoo(project.root / "r.json", [promptfoo_result(0, "billing", passed=True)])
+    assert harness("import", "r.json", "--as", "p", "--provider", "gpt-4o").code == 0
+    with api.project(project.root) as (_, store), pytest.raises(ConfigError, match="nothing to read again"):
+        read_again(find_run(store, "p"))
+
+
+def test_export_takes_names_and_formats(two: Terminal, project: Project) -> None:
+    assert "30 results of 1 runs" in two("export", "b", "--format", "lm-eval", "-o", "samples_x.jsonl").out
+    ended = two("import", "samples_x.jsonl", "--as", "back")
+    assert "strict      66.7%" in ended.out
+    assert "60 results of 2 runs" in two("export", "a", "b", "-o", "both.csv").out
+    assert len((project.root / "samples_x.jsonl").read_text().splitlines()) == 60
+
+
+def test_a_hostile_reply_is_only_text(harness: Terminal, project: Project) -> None:
+    reply = "{{ 1/0 }}\x1b[2J<script>alert(1)</script>=cmd|' /C calc'!A0\u202e"
+    jsonl(project.root / "x.jsonl", [{"item": reply, "reply": reply, "gold": reply, "model": reply}])
+    ended = harness("import", "x.jsonl", "--as", "m", *COLUMNS, "--where", f"model={reply}", "--inputs", "reply")
+    assert ended.code == 0, ended.err
+    assert "\x1b" not in ended.out
+    two_rows = [{"item": reply, "reply": "x", "gold": "y"}] * 2
+    jsonl(project.root / "x.jsonl", two_rows)
+    ended = harness("import", "x.jsonl", "--as", "m", *COLUMNS)
+    assert ended.code == 2
+    assert "\x1b" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("import", "nowhere.jsonl", "--as", "m"), "nowhere.jsonl: cannot be read: No such file"),
+        (("import", "x.jsonl", "--as", "m", "--where", "model"), "--where model: expected COLUMN=VALUE"),
+        (("import", "x.jsonl", "--as", "m", "--format", "lm_eval"), "no such format (did you mean 'lm-eval'?)"),
+        (("import", "empty.jsonl", "--as", "m"), "neither JSONL nor a known log"),
+        (("export", "a", "-o", "x.xyz"), "no format 'xyz'"),
+        (("export", "nobody", "-o", "x.csv"), "no run 'nobody'"),
+    ],
+)
+def test_what_is_wrong_ends_with_one_line_and_2(
+    two: Terminal, project: Project, arguments: tuple[str, ...], message: str
+) -> None:
+    (project.root / "empty.jsonl").write_text("\n")
+    ended = two(*arguments)
+    assert ended.code == 2
+    assert message in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+SHARED = Path(__file__).resolve().parents[3] / "shared/data/paired"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the public data is not here")
+@pytest.mark.parametrize(
+    ("base", "head", "accuracies", "verdict"),
+    [
+        ("gpt-4-0314", "gpt-4-0613", ("83.6%", "35.2%"), "REGRESSED"),
+        ("gpt-3.5-turbo-0301", "gpt-3.5-turbo-0613", ("30.6%", "48.2%"), "IMPROVED"),
+    ],
+)
+def test_published_accuracies_come_out(
+    harness: Terminal, base: str, head: str, accuracies: tuple[str, str], verdict: str
+) -> None:
+    for name, accuracy in zip((base, head), accuracies, strict=True):
+        where = ("--where", f"model={name}")
+        ended = harness("import", str(SHARED / "llmdrift_happy.jsonl"), "--as", name, *COLUMNS, *where)
+        assert f"strict      {accuracy}" in ended.out, ended.err
+    assert verdict in harness("compare", base, head).out
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the public data is not here")
+def test_an_independent_script_counts_the_same_flips(harness: Terminal, project: Project) -> None:
+    import subprocess
+    import sys
+
+    path, models = SHARED / "zeroeval_crux_models.jsonl", ("Athene-70B", "Meta-Llama-3.1-8B-Instruct")
+    for name, model in zip("ab", models, strict=True):
+        assert harness("import", str(path), "--as", name, "--id", "item", "--correct", f"correct.{model}").code == 0
+    harness("compare", "a", "b", "-o", "c.json")
+    told = json.loads((project.root / "c.json").read_text())
+    script = Path(__file__).resolve().parents[2] / "bench/accuracy/mcnemar_check.py"
+    said = subprocess.run([sys.executable, script, path, *models], capture_output=True, text=True, check=True).stdout
+    flips = told["flips"]
+    lost, won = (
+        len(flips[k]) if isinstance(flips[k], list) else flips[k] for k in ("right_to_wrong", "wrong_to_right")
+    )
+    assert said == f"n {told['n']}  right to wrong {lost}  wrong to right {won}  mid-p {told['strict']['p']:.6g}\n"
+
+
+def test_an_import_is_reported_and_read_again_like_any_run(two: Terminal, project: Project) -> None:
+    assert two("report", "a", "-o", "r.json").code == 0
+    assert '"imported@a"' in (project.root / "r.json").read_text()
+    ended = two("rescore", "a")
+    assert ended.code == 0, ended.err
+    assert "0 of 30 readings changed" in ended.out

@@ -1,0 +1,123 @@
+"""Eval files: what they may say, and what is said when they say something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import ConfigError
+from harness.project import evals
+from harness.project.evals import GateConfig
+from harness.tasks import task_of
+
+from ..support.project import EVAL, Project
+
+
+def complaint(project: Project, text: str) -> str:
+    """What reading this eval says, the task's own keys included, without the folder."""
+    project.eval(text=text)
+    with pytest.raises(ConfigError) as caught:
+        task_of(project.definition())
+    return str(caught.value).replace(f"{project.root}/", "")
+
+
+def test_an_eval_is_named_after_its_file_and_has_sensible_defaults(project: Project) -> None:
+    read = project.definition()
+    assert (read.name, read.task, read.prompt, read.dataset, read.split) == (
+        *("triage", "classification", "triage", "tickets", "test"),
+    )
+    assert read.options == {"labels": ["billing", "technical", "general"]}
+    assert read.gates == GateConfig()
+    assert read.traffic is None
+
+
+def test_gates_sampling_and_traffic_are_read(project: Project) -> None:
+    project.eval(
+        "[gates]\nmin_accuracy = 0.9\nmin_lenient_accuracy = 0.9\nmin_compliance = 1\nmax_p95_latency_s = 2\n"
+        '[sampling]\ntemperature = 0.5\nstop = ["\\n"]\n[traffic]\ndaily_calls = 2000\n'
+    )
+    read = project.definition()
+    assert (read.gates.min_accuracy, read.gates.min_compliance, read.gates.max_p95_latency_s) == (0.9, 1.0, 2.0)
+    assert (read.sampling.temperature, read.sampling.stop, read.sampling.seed) == (0.5, ("\n",), None)
+    assert read.traffic is not None
+    assert read.traffic.daily_calls == 2000
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("[gates]\nmin_acuracy = 0.9", "6: unknown key 'min_acuracy' in [gates] (did you mean 'min_accuracy'?)"),
+        ("[gates]\nmin_accuracy = 90", "6: min_accuracy in [gates] should be less than or equal to 1, not 90"),
+        ("[gates]\nmin_compliance = 0", "6: min_compliance in [gates] should be greater than 0, not 0"),
+        ('[gates]\nmin_accuracy = "0.9"', "6: min_accuracy in [gates] should be a number, not '0.9'"),
+        ("gates = 0.9", "5: gates should be a table, not 0.9"),
+        ("[gats]\nmin_accuracy = 0.9", "5: unknown key 'gats' (did you mean 'gates'?)"),
+        ("[sampling]\ntemprature = 1", "6: unknown key 'temprature' in [sampling] (did you mean 'temperature'?)"),
+        ('[sampling]\nstop = "x"', "6: stop in [sampling] should be a list, not 'x'"),
+        ("[sampling]\nmax_tokens = 0", "6: max_tokens in [sampling] should be greater than or equal to 1, not 0"),
+        ("[traffic]\n", "5: missing key 'daily_calls' in [traffic]"),
+        ("[traffic]\ndaily_calls = -1", "6: daily_calls in [traffic] should be greater than or equal to 0, not -1"),
+        ("case_sensitiv = true", "5: unknown key 'case_sensitiv' (did you mean 'case_sensitive'?)"),
+        ('case_sensitive = "no"', "5: case_sensitive should be true or false, not 'no'"),
+        ('split = ""', "5: split should not be empty"),
+        ('name = "x"', "5: 'name' is not a key of an eval: its name is its file's"),
+        ('path = "x"', "5: 'path' is not a key of an eval: its name is its file's"),
+        ('synonyms = ["x"]', "5: synonyms should be a table"),
+        ('[synonyms]\nmoney = "biling"', "5: The synonym 'money' stands for 'biling', which is not one of the labels."),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_with_its_line(project: Project, extra: str, message: str) -> None:
+    assert complaint(project, EVAL + extra) == f"evals/triage.toml:{message}"
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ('labels = ["billing"]', "4: labels should have at least 2 items, not 1"),
+        ('labels = "billing"', "4: labels should be a list, not 'billing'"),
+        ('labels = ["a", "a"]', "4: The labels 'a' and 'a' cannot be told apart."),
+        ('labels = ["a", " "]', "4: A label must not be blank."),
+        ('labels = ["a", "A"]\ncase_sensitive = false', "4: The labels 'a' and 'A' cannot be told apart."),
+        ('lables = ["a", "b"]', "4: unknown key 'lables' (did you mean 'labels'?)"),
+        ("", " missing key 'labels'"),
+    ],
+)
+def test_labels_must_be_a_list_that_can_be_told_apart(project: Project, labels: str, message: str) -> None:
+    text = EVAL.replace('labels = ["billing", "technical", "general"]', labels)
+    assert complaint(project, text) == f"evals/triage.toml:{message}"
+
+
+def test_labels_that_other_formats_would_convert_stay_strings(project: Project) -> None:
+    project.eval(text=EVAL.replace('"billing", "technical", "general"', '"no", "1.0", "on"'))
+    assert task_of(project.definition()).labels == ("no", "1.0", "on")
+    assert "item 1 of labels should be a string, not 1.0" in complaint(project, EVAL.replace('"billing"', "1.0"))
+
+
+def test_an_unknown_task_is_named_with_the_nearest(project: Project) -> None:
+    said = complaint(project, EVAL.replace("classification", "clasification"))
+    assert said == "evals/triage.toml:1: unknown task 'clasification' (did you mean 'classification'?)"
+
+
+class TestFind:
+    def test_without_a_name_all_evals_are_meant(self, project: Project) -> None:
+        project.eval(name="another")
+        assert [one.name for one in evals.find(project.root)] == ["another", "triage"]
+
+    def test_an_eval_is_named_by_its_name_or_its_path(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(project.root)
+        for name in ("triage", "evals/triage.toml", str(project.root / "evals/triage.toml")):
+            assert [one.name for one in evals.find(project.root, [name])] == ["triage"]
+
+    def test_an_eval_named_twice_is_run_once(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(project.root)
+        assert len(evals.find(project.root, ["triage", "triage", "evals/triage.toml"])) == 1
+
+    @pytest.mark.parametrize("name", ["triag", "evals/triag.toml"])
+    def test_an_unknown_name_comes_with_the_nearest(self, project: Project, name: str) -> None:
+        with pytest.raises(ConfigError, match=rf"no eval '{name}' in .*evals \(did you mean 'triage'\?\)"):
+            evals.find(project.root, [name])
+
+    def test_a_project_without_evals_says_how_to_get_one(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"no evals in .*: add .*my_eval\.toml"):
+            evals.find(tmp_path)

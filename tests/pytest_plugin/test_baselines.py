@@ -1,0 +1,177 @@
+"""`pytest evals/` beside a baseline and beside the reference, run by pytest's own tester against a fake server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np  # noqa: F401  pytester forgets what its inner session imports, and numpy refuses a second time
+import pytest
+import scipy.stats  # noqa: F401
+import sklearn.metrics  # noqa: F401
+
+from harness.analysis import baseline
+from harness.analysis.compare import side
+from harness.core.types import Response
+from harness.store.runs import open_store
+
+from ..support.project import CONFIG, Project
+from ..support.running import Scripted, cases, execute
+from ..support.servers import Asked, FakeOpenAI, Reply
+
+pytest_plugins = ["pytester"]
+
+FEW = 60
+MANY = pytest.mark.parametrize("evals", [300], indirect=True)
+RUN = "\n[run]\ncache = false\n"
+
+
+def loses(n: int) -> Callable[[Asked], Reply]:
+    """A fake model that is right but for the first `n` cases."""
+
+    def answer(asked: Asked) -> Reply:
+        found = re.search(r"ticket (\d+)", asked.prompt)
+        return Reply("general" if found and int(found[1]) < n else "billing")
+
+    return answer
+
+
+@pytest.fixture
+def evals(
+    pytester: pytest.Pytester,
+    project: Project,
+    server: FakeOpenAI,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Callable[..., pytest.RunResult]:
+    """Runs `pytest evals/` in a project of a few cases, or of 300, whose baseline is of a model that got them all right."""
+    project.config(CONFIG.replace("http://127.0.0.1:9/v1", server.base_url) + "retries = 0\n" + RUN)
+    cases(project, getattr(request, "param", FEW))
+    monkeypatch.chdir(project.root)
+    monkeypatch.setattr(pytester, "_path", project.root)
+    right = Scripted(lambda _: Response("billing"), concurrency=8)
+    store = open_store("sqlite:///:memory:")
+    (run,) = execute(project, store, backend=lambda _: right).runs
+    store.close()
+    baseline.save(project.root, side(run))
+
+    def session(*arguments: str) -> pytest.RunResult:
+        server.asked.clear()
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "evals/", *arguments)
+
+    return session
+
+
+@MANY
+def test_it_passes_unchanged(evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI) -> None:
+    project.eval("[gates]\nmin_accuracy = 0.9\nmin_compliance = 0.9\n")
+    evals().assert_outcomes(passed=3)
+    assert len(server.prompts) == 300
+
+
+@MANY
+@pytest.mark.parametrize(
+    "workers",
+    [pytest.param((), id="alone"), pytest.param(("-n", "2"), id="two workers", marks=pytest.mark.slow)],
+)
+def test_it_fails_by_name_when_12_of_300_replies_turn_wrong(
+    evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI, workers: tuple[str, ...]
+) -> None:
+    project.eval("[gates]\nmin_accuracy = 0.9\nmin_compliance = 0.9\n")
+    server.answer = loses(12)
+    result = evals(*workers)
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "triage local@fake: against baseline: REGRESSED, *right → wrong: c-000, c-001, c-002, *c-011",
+            "  c-000: expected billing, got 'general' (wrong answer)",
+        ]
+    )
+    assert len(server.prompts) == 300  # made once, whoever needs it
+
+
+def test_updating_says_what_it_changes_and_judges_nothing_by_the_file_it_rewrites(
+    evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI
+) -> None:
+    server.answer = loses(12)
+    project.eval("[gates]\nmax_flips = 0\nmin_accuracy = 0.5\n")
+    result = evals("--update-baselines", "-v")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*local@fake[[]update-baseline[]] PASSED*", "*local@fake[[]min_accuracy[]] PASSED*"])
+    result.stdout.fnmatch_lines(["baseline triage.local@fake.json: flips: right → wrong 12; changed: model *"])
+    evals().assert_outcomes(passed=2)
+
+
+def test_the_first_baseline_is_new(evals: Callable[..., pytest.RunResult], project: Project) -> None:
+    (project.root / "evals/baselines/triage.local@fake.json").unlink()
+    result = evals("--update-baselines")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["baseline triage.local@fake.json: new"])
+
+
+def test_one_lost_case_proves_nothing_and_is_skipped_where_the_eval_asks_for_nothing(
+    evals: Callable[..., pytest.RunResult], server: FakeOpenAI
+) -> None:
+    server.answer = loses(1)
+    result = evals("-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*nothing proven: triage local@fake: against baseline: INCONCLUSIVE*"])
+
+
+def test_a_run_with_failed_calls_is_no_baseline(
+    evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI
+) -> None:
+    before = (project.root / "evals/baselines/triage.local@fake.json").read_text()
+    server.answer = lambda asked: Reply(status=400) if "ticket 7\n" in asked.prompt else Reply()
+    result = evals("--update-baselines")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["run *: 1 calls failed, so it is no baseline: run again with --resume"])
+    assert (project.root / "evals/baselines/triage.local@fake.json").read_text() == before
+
+
+def test_a_damaged_baseline_fails_in_one_line_and_updating_mends_it(
+    evals: Callable[..., pytest.RunResult], project: Project
+) -> None:
+    (project.root / "evals/baselines/triage.local@fake.json").write_text("{")
+    result = evals()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*triage.local@fake.json:1: not valid JSON *"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    evals("--update-baselines").assert_outcomes(passed=1)
+
+
+def test_the_margin_has_the_reference_run_once_and_is_judged_against_it(
+    evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI
+) -> None:
+    big = f'\n[backends.big]\nprovider = "openai"\nmodel = "gpt"\nbase_url = "{server.base_url}"\nvariant = "gpt"\n'
+    text = (project.root / "harness.toml").read_text()
+    project.config(f'[pair]\nreference = "big"\ncandidate = "fake"\n{text}{big}')
+    project.eval("[gates]\nmargin = 0.15\nmax_flips = 0\n")
+    server.answer = loses(0)
+    result = evals("--backend", "fake")
+    result.assert_outcomes(passed=2)
+    assert len(server.prompts) == 2 * FEW
+
+
+OWN_TEST = """
+def test_what_was_lost(run_eval, compare_to_baseline):
+    comparison = compare_to_baseline(run_eval("triage"))
+    assert comparison.verdict == "REGRESSED"
+    assert [flip.case_id for flip in comparison.flips if flip.kind == "right_to_wrong"][:2] == ["c-000", "c-001"]
+"""
+
+
+def test_a_test_of_ones_own_can_compare(
+    evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI
+) -> None:
+    server.answer = loses(20)
+    project.write("evals/test_own.py", OWN_TEST)
+    evals("-k", "test_what_was_lost").assert_outcomes(passed=1, deselected=1)
+
+
+def test_without_a_baseline_it_says_how_to_make_one(evals: Callable[..., pytest.RunResult], project: Project) -> None:
+    baseline.path_of(project.root, "triage", "local@fake").unlink()
+    project.write("evals/test_own.py", OWN_TEST)
+    result = evals("-k", "test_what_was_lost")
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines(["*triage local@fake has no baseline: `harness baseline save triage`*"])

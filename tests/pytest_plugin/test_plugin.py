@@ -1,0 +1,192 @@
+"""`pytest evals/`, run by pytest's own tester against a fake server on loopback."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np  # noqa: F401  pytester forgets what its inner session imports, and numpy refuses a second time
+import pytest
+import scipy.stats  # noqa: F401
+import sklearn.metrics  # noqa: F401
+
+from ..support.knowing import knows
+from ..support.project import Project
+from ..support.servers import FakeOpenAI, Reply
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def evals(
+    pytester: pytest.Pytester, served: Project, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
+    """The small project as the tester's folder; the model knows the answers."""
+    server.answer = knows
+    monkeypatch.chdir(served.root)
+    monkeypatch.setattr(pytester, "_path", served.root)
+    return pytester
+
+
+def run(evals: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    return evals.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
+
+
+def test_each_gate_of_each_cell_is_a_test_and_the_matrix_is_printed(evals: pytest.Pytester, served: Project) -> None:
+    served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\n")
+    result = run(evals, "evals/", "-v")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        ["*local@fake[[]min_accuracy[]] PASSED*", "*local@fake[[]min_compliance[]] PASSED*", "*= evals =*"]
+    )
+    result.stdout.fnmatch_lines(["local@fake  100.0%*"])
+
+
+def test_a_failing_gate_says_what_was_found_and_shows_cases(
+    evals: pytest.Pytester, served: Project, server: FakeOpenAI
+) -> None:
+    server.answer = lambda _: Reply("The category is: general")
+    served.eval("[gates]\nmin_accuracy = 0.5\n")
+    result = run(evals, "evals/")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "triage local@fake: strict accuracy 0.0% (0 of 4)*its lower end is below min_accuracy = 0.5",
+            "  t-1: expected billing, got 'The category is: general' (preamble)",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_run_is_made_once_for_all_its_tests(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
+    served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\nmin_lenient_accuracy = 0.3\n")
+    run(evals, "evals/").assert_outcomes(passed=3)
+    assert len(server.prompts) == 4
+
+
+@pytest.mark.slow
+def test_workers_of_xdist_share_the_run(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
+    served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\nmin_lenient_accuracy = 0.3\n")
+    result = run(evals, "evals/", "-n", "2")
+    result.assert_outcomes(passed=3)
+    assert len(server.prompts) == 4
+    result.stdout.fnmatch_lines(["local@fake  100.0%*"])
+
+
+def test_a_failed_call_leaves_the_gate_undecided_and_the_test_failed(
+    evals: pytest.Pytester, served: Project, server: FakeOpenAI
+) -> None:
+    served.eval("[gates]\nmin_accuracy = 0.1\n")
+    server.answer = lambda asked: Reply(status=400) if "Easter" in asked.prompt else knows(asked)
+    result = run(evals, "evals/")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["triage local@fake: 1 of 4 calls failed (1 bad_request): min_accuracy is undecided*"])
+
+
+def test_an_eval_without_gates_has_one_test_that_every_case_is_answered(evals: pytest.Pytester) -> None:
+    result = run(evals, "evals/", "-v")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*local@fake[[]answers[]] PASSED*"])
+
+
+HOSTED = '\n[backends.gpt]\nprovider = "openai"\nmodel = "gpt-4o"\nvariant = "gpt"\n'
+
+
+def test_a_missing_backend_is_skipped_with_its_reason_but_fails_where_it_was_named(
+    evals: pytest.Pytester, served: Project
+) -> None:
+    path = served.root / "harness.toml"
+    path.write_text(path.read_text() + HOSTED)
+    result = run(evals, "evals/", "-rs")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*no key: set OPENAI_API_KEY in the environment*"])
+    run(evals, "evals/", "--backend", "gpt").assert_outcomes(failed=1)
+
+
+def test_a_mistake_in_an_eval_is_one_line_without_a_traceback(evals: pytest.Pytester, served: Project) -> None:
+    served.eval("[gates]\nmin_acuracy = 0.3\n")
+    result = run(evals, "evals/")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*triage.toml:6: unknown key 'min_acuracy' in [[]gates[]] (did you mean 'min_accuracy'?)"]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_the_fixture_gives_a_cell_to_tests_of_ones_own(evals: pytest.Pytester, served: Project) -> None:
+    served.write(
+        "evals/test_own.py",
+        "def test_phrasing(run_eval):\n"
+        "    cell = run_eval('triage', variant='gpt')\n"
+        "    assert cell.summary.accuracy.lenient.hits == 4\n"
+        "    assert cell.summary.accuracy.strict.hits == 0\n"
+        "    assert dict(cell.summary.violations) == {'preamble': 4}\n",
+    )
+    result = run(evals, "evals/test_own.py")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["gpt@fake *"])
+
+
+def test_reports_are_written_where_they_are_asked_for(evals: pytest.Pytester, served: Project) -> None:
+    run(evals, "evals/", "--eval-report", "out/r.html", "--eval-report", "r.jsonl").assert_outcomes(passed=1)
+    assert (served.root / "out/r.html").is_file()
+    rows = [json.loads(line) for line in (served.root / "r.jsonl").read_text().splitlines()]
+    assert len(rows) == 4
+
+
+def test_elsewhere_nothing_of_the_plugin_shows(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
+    served.write("tests/test_other.py", "def test_x():\n    pass\n")
+    served.write("tests/evals/x.toml", "anything = 1\n")
+    result = run(evals, "tests/")
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*evals*")
+    assert not server.asked
+
+
+def test_the_plugin_imports_nothing_slow_until_an_eval_is_collected(evals: pytest.Pytester) -> None:
+    code = "import sys, harness.pytest_plugin; print([m for m in ('openai', 'pydantic', 'sqlalchemy', 'numpy') if m in sys.modules])"
+    assert evals.run(sys.executable, "-c", code).outlines == ["[]"]
+
+
+def test_a_test_can_be_run_by_the_name_that_is_printed(evals: pytest.Pytester, served: Project) -> None:
+    served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\n")
+    run(evals, "evals/triage.toml::local@fake[min_accuracy]").assert_outcomes(passed=1)
+
+
+def test_gates_are_judged_on_whole_splits_whatever_the_defaults_of_the_command_line(
+    evals: pytest.Pytester, served: Project, server: FakeOpenAI
+) -> None:
+    path = served.root / "harness.toml"
+    path.write_text(path.read_text() + '\n[run]\nlimit = 1\nvariant = ["gpt"]\n')
+    served.eval("[gates]\nmin_accuracy = 0.3\n")
+    run(evals, "evals/").assert_outcomes(passed=1)
+    assert len(server.prompts) == 4
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_asked(
+    evals: pytest.Pytester, server: FakeOpenAI
+) -> None:
+    result = run(evals, "evals/", "--eval-report", "x.pdf")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *x.pdf*"])
+    assert not server.asked
+
+
+def test_ctrl_c_ends_the_session_and_not_only_a_test(
+    evals: pytest.Pytester, served: Project, server: FakeOpenAI
+) -> None:
+    served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\n")
+    server.answer = lambda asked: Reply("billing", delay_s=0 if "Say OK" in asked.prompt else 30)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "evals/"]
+    with subprocess.Popen(command, cwd=served.root, stdout=subprocess.PIPE, text=True) as session:
+        while not server.prompts:
+            assert session.poll() is None
+            time.sleep(0.01)
+        asked = len(server.prompts)
+        session.send_signal(signal.SIGINT)
+        session.communicate(timeout=20)
+    assert session.returncode == pytest.ExitCode.INTERRUPTED
+    assert len(server.prompts) <= asked + 4

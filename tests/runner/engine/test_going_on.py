@@ -1,0 +1,271 @@
+"""What is saved, whatever ends a run, and how the next one goes on with it."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from harness.backends.http.errors import failed
+from harness.core.errors import BackendError, Interrupted, StoreError
+from harness.core.types import ModelInfo, Request, Response, Result, Run
+from harness.runner import cell_runner, engine
+from harness.store import database
+from harness.store.runs import Store, open_store
+
+from ...support.engine import Slow, after, answer, run_of, served
+from ...support.project import Project
+from ...support.running import Heard, Scripted, cases, config_of, execute
+from ...support.servers import FakeOpenAI
+
+# Going on
+
+
+def interrupted(project: Project, store: Store, n: int = 5) -> str:
+    """A run of 20 cases that came as far as `n` answers and ten failures; returns its id."""
+    cases(project, 20)
+    execute(project, store, backend=lambda _: Scripted(after(n, failed("server", "boom"))))
+    return store.manifests()[0].run_id
+
+
+def test_resume_goes_on_with_the_same_run_and_asks_only_what_is_not_answered(project: Project, store: Store) -> None:
+    run_id = interrupted(project, store)
+    before = store.results(run_id)[:5]
+    backend, heard = Scripted(answer), Heard()
+    run = run_of(project, store, backend=lambda _: backend, resume=True, heard=heard)
+    assert run.manifest.run_id == run_id
+    assert len(backend.asked) == 15
+    assert heard.of("started") == [("local@fake", 20, 5)]
+    assert run.results[:5] == tuple(before)
+    assert [r.response.error for r in run.results] == [None] * 20
+    assert store.load(run_id) == run
+
+
+def test_without_resume_a_new_run_begins_and_the_old_one_stays_as_it_is(project: Project, store: Store) -> None:
+    run_id = interrupted(project, store)
+    before = store.load(run_id)
+    run = run_of(project, store, backend=lambda _: Scripted(answer))
+    assert run.manifest.run_id != run_id
+    assert store.load(run_id) == before
+
+
+def test_resume_does_not_touch_a_finished_run(project: Project, store: Store) -> None:
+    cases(project, 5)
+    first = run_of(project, store, backend=lambda _: Scripted(answer))
+    again = run_of(project, store, backend=lambda _: Scripted(answer), resume=True)
+    assert again.manifest.run_id != first.manifest.run_id
+    assert all(result.cached for result in again.results)
+    assert store.load(first.manifest.run_id) == first
+
+
+@pytest.mark.parametrize("change", ["prompt", "dataset", "model", "sampling"])
+def test_a_run_of_something_else_is_not_gone_on_with(project: Project, store: Store, change: str) -> None:
+    run_id = interrupted(project, store)
+    info = ModelInfo(model="scripted", digest="sha256:1")
+    if change == "prompt":
+        project.prompt(local="{{ labels }} {{ text }}")
+    elif change == "dataset":
+        cases(project, 21)
+    elif change == "sampling":
+        project.eval("[sampling]\nmax_tokens = 3\n")
+    else:
+        info = replace(info, digest="sha256:2")
+    run = run_of(project, store, backend=lambda _: Scripted(answer, info=info), resume=True)
+    assert run.manifest.run_id != run_id
+
+
+def test_resume_without_the_cache_keeps_what_the_run_has_and_asks_for_the_rest(project: Project, store: Store) -> None:
+    interrupted(project, store)
+    backend = Scripted(answer)
+    run_of(project, store, backend=lambda _: backend, resume=True, cache=False)
+    assert len(backend.asked) == 15
+
+
+# Saving
+
+
+def test_results_are_in_the_store_before_anybody_hears_of_them(
+    project: Project, store: Store, server: FakeOpenAI
+) -> None:
+    cases(project, 12)
+    served(project, server)
+    seen: list[bool] = []
+
+    def look(results: Any) -> None:
+        with sqlite3.connect(project.root / ".harness" / "runs.db") as other:
+            ids = {row[0] for row in other.execute("SELECT case_id FROM results")}
+        seen.append({result.case.id for result in results} <= ids)
+
+    heard = Heard(on_answer=look)
+    run_of(project, store, heard=heard)
+    assert seen
+    assert all(seen)
+    assert sorted(i for _, ids in heard.of("answered") for i in ids) == [f"c-{i:03}" for i in range(12)]
+    assert heard.told[-1][0] == "finished"
+
+
+def test_a_full_disk_stops_the_run_with_one_error_and_keeps_what_was_saved(project: Project, store: Store) -> None:
+    cases(project, 60)
+    pages = [40]
+
+    def limit(connection: Any, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages[0]}")
+
+    sa.event.listen(store._engine, "checkout", limit)
+    with pytest.raises(StoreError, match="the disk is full: make room, then go on with --resume"):
+        execute(project, store, backend=lambda _: Slow(lambda _: Response("x" * 4000, latency_s=0.0)))
+    pages[0] = 10_000
+    kept = len(store.results(store.manifests()[0].run_id))
+    assert 0 < kept < 60
+    backend = Scripted(answer)
+    run = run_of(project, store, backend=lambda _: backend, resume=True)
+    assert len(backend.asked) == 60 - kept
+    assert len(run.results) == 60
+
+
+def test_trouble_with_the_store_stops_all_backends_without_a_word_too_many(
+    project: Project, store: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cases(project, 30)
+    project.config(config_of("a") + config_of("b"))
+
+    def full(run_id: str, results: Sequence[Result]) -> None:
+        msg = "store x: database or disk is full"
+        raise StoreError(msg)
+
+    store.save = full  # type: ignore[method-assign]
+    with pytest.raises(StoreError, match="disk is full"):
+        execute(project, store, backend=lambda _: Slow())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_store_that_another_process_holds_stops_the_run_after_a_while(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    store = open_store(project.load().store_url)
+    other = sqlite3.connect(project.root / ".harness" / "runs.db", isolation_level=None, check_same_thread=False)
+
+    def hold(_: Request) -> Response:
+        if not other.in_transaction:
+            other.execute("BEGIN IMMEDIATE")
+        return answer(_)
+
+    with pytest.raises(StoreError, match="another process holds it"):
+        execute(project, store, backend=lambda _: Scripted(hold))
+    other.close()
+    store.close()
+
+
+def test_a_save_that_is_under_way_when_the_run_is_stopped_is_waited_for(project: Project, store: Store) -> None:
+    cases(project, 20)
+    save, slow = store.save, threading.Event()
+
+    def save_slowly(run_id: str, results: Any) -> None:
+        if results:
+            slow.wait(0.2)
+        save(run_id, results)
+
+    def script(request: Request) -> Response:
+        if len(backend.asked) == 4:
+            msg = "gone"
+            raise BackendError(msg)
+        return answer(request)
+
+    store.save = save_slowly  # type: ignore[method-assign]
+    backend = Scripted(script)
+    outcome = execute(project, store, backend=lambda _: backend)
+    assert [str(failure) for failure in outcome.failures] == ["gone"]
+    assert len(store.results(store.manifests()[0].run_id)) == 3
+
+
+def test_ctrl_c_saves_what_was_answered_and_leaves_python_as_it_was(project: Project, store: Store) -> None:
+    cases(project, 40)
+
+    def script(request: Request) -> Response:
+        if len(backend.asked) >= 10:
+            signal.raise_signal(signal.SIGINT)  # again and again, as impatient people do
+        return answer(request)
+
+    backend = Slow(script)
+    with pytest.raises(
+        Interrupted, match=r"interrupted: \d+ answers of this session are saved; .* --resume goes on"
+    ) as caught:
+        execute(project, store, backend=lambda _: backend)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert backend.closed
+    kept = len(store.results(store.manifests()[0].run_id))
+    assert str(kept) in str(caught.value)
+    assert 5 <= kept < 40
+
+
+def test_who_handles_ctrl_c_already_goes_on_doing_so(project: Project, store: Store) -> None:
+    heard: list[int] = []
+
+    def script(request: Request) -> Response:
+        signal.raise_signal(signal.SIGINT)
+        return answer(request)
+
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        run_of(project, store, backend=lambda _: Scripted(script))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [signal.SIGINT] * 4
+
+
+def test_a_run_in_another_thread_than_the_main_one_works(project: Project, store: Store) -> None:
+    runs: list[Run] = []
+    thread = threading.Thread(target=lambda: runs.append(run_of(project, store, backend=lambda _: Scripted(answer))))
+    thread.start()
+    thread.join()
+    assert len(runs[0].results) == 4
+
+
+def test_a_defect_in_a_backend_is_not_hidden_and_costs_no_answer(project: Project, store: Store) -> None:
+    cases(project, 20)
+
+    def script(request: Request) -> Response:
+        if len(backend.asked) == 4:
+            msg = "a defect"
+            raise RuntimeError(msg)
+        return answer(request)
+
+    backend = Scripted(script)
+    with pytest.raises(RuntimeError, match="a defect"):
+        execute(project, store, backend=lambda _: backend)
+    assert len(store.results(store.manifests()[0].run_id)) == 3
+
+
+def test_an_empty_plan_is_an_empty_outcome(project: Project, store: Store) -> None:
+    assert execute(project, store, cells=[]) == engine.Outcome()
+
+
+@pytest.mark.parametrize(
+    ("digest", "hours_later", "still_good"), [("", 23, True), ("", 25, False), ("sha256:1", 24 * 365, True)]
+)
+def test_answers_of_a_model_without_a_digest_are_good_for_a_day(
+    project: Project, store: Store, monkeypatch: pytest.MonkeyPatch, digest: str, hours_later: int, still_good: bool
+) -> None:
+    info = ModelInfo(model="scripted", digest=digest)
+    run_of(project, store, backend=lambda _: Scripted(answer, info=info))
+    real, later = cell_runner.now, timedelta(hours=hours_later)
+    monkeypatch.setattr(cell_runner, "now", lambda offset=timedelta(): real(offset + later))
+    again = run_of(project, store, backend=lambda _: Scripted(answer, info=info))
+    assert {result.cached for result in again.results} == {still_good}
+
+
+def test_a_run_that_came_to_nothing_leaves_no_trace_in_the_history(project: Project, store: Store) -> None:
+    def broken(_: Request) -> Response:
+        return failed("connection", "refused")
+
+    outcome = execute(project, store, backend=lambda _: Scripted(broken, warm_up=True))
+    assert outcome.skipped
+    assert store.manifests() == []

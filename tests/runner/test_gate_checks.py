@@ -1,0 +1,207 @@
+"""What the gates of a cell are judged by: the reference's run, the baseline, any other run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.analysis import baseline
+from harness.analysis.compare import side
+from harness.analysis.gates import GateResult, Verdict
+from harness.core.errors import StoreError
+from harness.core.types import Response, Run
+from harness.runner import gate_checks
+from harness.runner.plan import Cell
+from harness.store.runs import Store, open_store
+
+from ..support.project import CONFIG, Project
+from ..support.running import Scripted, cases, execute
+
+N = 200
+TWO = CONFIG + CONFIG.replace("[backends.fake]", "[backends.big]").replace('"local"', '"gpt"')
+PAIR = TWO + '[pair]\nreference = "big"\ncandidate = "fake"\n'
+
+
+@pytest.fixture
+def paired(project: Project) -> Project:
+    """`gpt@big` is what production runs on, `local@fake` what it should move to; 200 cases, all of them billing."""
+    project.config(PAIR)
+    cases(project, N)
+    project.eval("[gates]\nmargin = 0.07\n")
+    return project
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """An empty store."""
+    opened = open_store("sqlite:///:memory:")
+    yield opened
+    opened.close()
+
+
+def own(project: Project, backend: str = "fake", **selection: Any) -> Cell:
+    """The cell that production would use on this backend."""
+    return next(c for c in project.plan(own_variant_only=True, **selection) if c.backend.name == backend)
+
+
+def made(project: Project, store: Store, cell: Cell, *, lost: int = 0) -> Run:
+    """A run of a cell, saved, in which a fake model is wrong for the first `lost` cases."""
+
+    def script(request: Any) -> Response:
+        number = int(re.search(r"ticket (\d+)", request.messages[-1].content)[1])
+        return Response("general" if number < lost else "billing", latency_s=0.1)
+
+    outcome = execute(
+        project, store, backend=lambda _: Scripted(script, concurrency=8), cells=[cell], cache=False, jobs=8
+    )
+    return outcome.runs[0]
+
+
+def judged(project: Project, store: Store, gate: str, cell: Cell, run: Run, others: Sequence[Run] = ()) -> GateResult:
+    """One gate of a cell, with all that there is to judge by."""
+    return gate_checks.judge(gate, cell, gate_checks.evidence(project.load(), store, cell, run, others))
+
+
+class TestWanted:
+    def test_the_margin_is_for_the_candidate_alone(self, paired: Project) -> None:
+        assert gate_checks.wanted(paired.load(), own(paired)) == ["margin"]
+        assert gate_checks.wanted(paired.load(), own(paired, "big")) == []
+
+    def test_a_cell_with_a_baseline_is_held_against_it_unless_the_eval_says_how(
+        self, paired: Project, store: Store
+    ) -> None:
+        baseline.save(paired.root, side(made(paired, store, own(paired))))
+        assert gate_checks.wanted(paired.load(), own(paired)) == ["margin", "baseline"]
+        assert gate_checks.wanted(paired.load(), own(paired, "big")) == []
+        paired.eval("[gates]\nmax_flips = 3\n")
+        assert gate_checks.wanted(paired.load(), own(paired)) == ["max_flips"]
+
+
+class TestMargin:
+    @pytest.mark.parametrize(("lost", "verdict"), [(0, Verdict.PASSED), (10, Verdict.UNDECIDED), (60, Verdict.FAILED)])
+    def test_it_is_judged_against_the_references_run(
+        self, paired: Project, store: Store, lost: int, verdict: Verdict
+    ) -> None:
+        made(paired, store, own(paired, "big"))
+        cell = own(paired)
+        found = judged(paired, store, "margin", cell, made(paired, store, cell, lost=lost))
+        assert found.verdict is verdict
+        assert found.message.startswith("triage local@fake: against gpt@big: ")
+
+    def test_without_a_run_of_the_reference_it_is_undecided(self, paired: Project, store: Store) -> None:
+        cell = own(paired)
+        found = judged(paired, store, "margin", cell, made(paired, store, cell))
+        assert found.verdict is Verdict.UNDECIDED
+        assert "the reference has not been run over these cases" in found.message
+
+    @pytest.mark.parametrize(
+        "selection", [{"limit": 50}, {"variants": ("local",), "own_variant_only": False}, {"split": "all"}]
+    )
+    def test_a_sample_another_variant_or_another_split_is_no_run_of_the_reference(
+        self, paired: Project, store: Store, selection: dict[str, Any]
+    ) -> None:
+        chosen = {"own_variant_only": True} | selection
+        made(paired, store, next(c for c in paired.plan(**chosen) if c.backend.name == "big"))
+        cell = own(paired)
+        assert judged(paired, store, "margin", cell, made(paired, store, cell)).verdict is Verdict.UNDECIDED
+
+    def test_a_run_of_this_session_comes_before_those_of_the_store(self, paired: Project, store: Store) -> None:
+        cell, run = own(paired, "big"), made(paired, store, own(paired))
+        this = made(paired, store, cell)
+        made(paired, store, cell, lost=199)  # newer, and of somebody else
+        assert judged(paired, store, "margin", own(paired), run, [run, this]).verdict is Verdict.PASSED
+        found = judged(paired, store, "margin", own(paired), run)
+        assert "+99.5 points" in found.message
+
+
+class TestBaseline:
+    @pytest.mark.parametrize(
+        ("gates", "gate", "lost", "verdict"),
+        [
+            ("", "baseline", 0, Verdict.PASSED),
+            ("", "baseline", 2, Verdict.UNDECIDED),
+            ("", "baseline", 12, Verdict.FAILED),
+            ("[gates]\nmax_regression = 0.08\n", "max_regression", 6, Verdict.PASSED),
+            ("[gates]\nmax_regression = 0.08\n", "max_regression", 60, Verdict.FAILED),
+            ("[gates]\nmax_flips = 2\n", "max_flips", 2, Verdict.PASSED),
+            ("[gates]\nmax_flips = 1\n", "max_flips", 2, Verdict.FAILED),
+        ],
+    )
+    def test_a_cell_is_held_against_its_baseline(
+        self, paired: Project, store: Store, gates: str, gate: str, lost: int, verdict: Verdict
+    ) -> None:
+        paired.eval(gates)
+        cell = own(paired)
+        baseline.save(paired.root, side(made(paired, store, cell)))
+        found = judged(paired, store, gate, cell, made(paired, store, cell, lost=lost))
+        assert (found.gate, found.verdict) == (gate, verdict)
+        if verdict is Verdict.FAILED:
+            assert "; right → wrong: c-000, c-001" in found.message
+
+
+class TestAgainst:
+    def test_the_baseline_the_run_before_or_any_run(self, paired: Project, store: Store) -> None:
+        cell = own(paired)
+        first = made(paired, store, cell)
+        baseline.save(paired.root, side(first))
+        made(paired, store, cell, lost=20)
+        third = made(paired, store, cell, lost=20)
+        found = paired.load()
+        verdicts = {
+            reference: gate_checks.against(found, store, reference, third)
+            for reference in ("baseline", "previous", first.manifest.run_id, "local@fake~2")
+        }
+        assert [one.verdict for one in verdicts.values()] == [
+            *(Verdict.FAILED, Verdict.PASSED, Verdict.FAILED, Verdict.FAILED)
+        ]
+        assert verdicts["baseline"].message.startswith("triage local@fake: against baseline: REGRESSED, ")
+        assert "right → wrong: c-000, c-001" in verdicts["baseline"].message
+
+    def test_what_is_not_there_is_named(self, paired: Project, store: Store) -> None:
+        run = made(paired, store, own(paired))
+        missing = gate_checks.against(paired.load(), store, "baseline", run)
+        assert (missing.verdict, missing.asked) == (Verdict.UNDECIDED, True)
+        assert "has no baseline: `harness baseline save triage` makes one" in missing.message
+        with pytest.raises(StoreError, match="there are only 1 finished runs"):
+            gate_checks.against(paired.load(), store, "previous", run)
+
+
+class TestNewest:
+    def test_the_newest_whole_run_of_each_own_cell(self, paired: Project, store: Store) -> None:
+        made(paired, store, own(paired), lost=5)
+        whole = made(paired, store, own(paired))
+        made(paired, store, own(paired, limit=20))
+        made(paired, store, own(paired, split="all"))
+        other = made(paired, store, next(c for c in paired.plan(variants=("gpt",)) if c.backend.name == "fake"))
+        found, definition = paired.load(), paired.definition()
+        assert [run.manifest.run_id for run in gate_checks.newest(found, store, definition)] == [whole.manifest.run_id]
+        every = [run.manifest.run_id for run in gate_checks.newest(found, store, definition, every=True)]
+        assert every == [other.manifest.run_id, whole.manifest.run_id]
+
+    def test_backends_that_are_gone_are_left_out(self, paired: Project, store: Store) -> None:
+        made(paired, store, own(paired))
+        paired.config(CONFIG.replace("[backends.fake]", "[backends.new]"))
+        assert gate_checks.newest(paired.load(), store, paired.definition()) == []
+
+
+class TestRenew:
+    def test_it_says_what_is_not_as_it_was(self, paired: Project, store: Store) -> None:
+        first, second = (side(made(paired, store, own(paired), lost=lost)) for lost in (0, 12))
+        assert gate_checks.renew(paired.root, first) == "triage.local@fake.json: new"
+        assert (
+            gate_checks.renew(paired.root, first) == f"triage.local@fake.json: the same run as before, {first.run_id}"
+        )
+        assert gate_checks.renew(paired.root, second) == (
+            "triage.local@fake.json: flips: right → wrong 12; changed: nothing that a fingerprint tells"
+        )
+
+    def test_other_cases_are_said(self, paired: Project, store: Store) -> None:
+        whole = side(made(paired, store, own(paired)))
+        gate_checks.renew(paired.root, whole)
+        fewer = {i: case for i, case in whole.cases.items() if i != "c-000"}
+        said = gate_checks.renew(paired.root, replace(whole, run_id="later", cases=fewer))
+        assert "the runs are not over the same cases: only baseline has 1 (c-000)" in said

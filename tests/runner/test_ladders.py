@@ -1,0 +1,104 @@
+"""`harness run --ladder`: the backends of a ladder, each with its own variant; and backends that wait to be named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import api
+from harness.core.errors import ConfigError
+from harness.project import config
+
+from ..support.cli import Terminal
+from ..support.project import CONFIG, Project
+from ..support.servers import FakeOpenAI
+
+ROOT = Path(__file__).parents[2]
+
+
+def step(name: str, server: FakeOpenAI, variant: str = "local") -> str:
+    text = CONFIG.replace("http://127.0.0.1:9/v1", server.base_url).replace(".fake]", f".{name}]")
+    return text.replace('"local"', f'"{variant}"') + "retries = 0\ndefault = false\n"
+
+
+@pytest.fixture(autouse=True)
+def laddered(served: Project, server: FakeOpenAI) -> Project:
+    """The small project with a ladder beside its backend `fake`."""
+    steps = step("f16", server) + step("q8", server) + step("q4", server, "gpt")
+    ladder = '[ladders.tiny]\nsteps = ["f16", "q8", "q4"]\n'
+    served.config((served.root / "harness.toml").read_text() + steps + ladder)
+    return served
+
+
+def planned(project: Project, *names: str, **options: object) -> list[str]:
+    with api.project(project.root) as (found, store):
+        return [cell.name for cell in api.cells(found, store, names, api.Options(**options))]  # type: ignore[arg-type]
+
+
+def ran(told: str) -> list[str]:
+    return sorted(line.split(":")[0] for line in told.splitlines() if "4 cases" in line)
+
+
+def test_each_step_is_run_with_its_own_variant(harness: Terminal) -> None:
+    ended = harness("run", "triage", "--ladder", "tiny")
+    assert ended.code == 0, ended.err
+    assert ran(ended.err) == ["triage gpt@q4", "triage local@f16", "triage local@q8"]
+
+
+def test_a_variant_of_run_in_the_file_does_not_hold_and_one_that_is_typed_does(
+    harness: Terminal, laddered: Project
+) -> None:
+    laddered.config((laddered.root / "harness.toml").read_text() + '[run]\nvariant = ["gpt"]\nbackend = ["fake"]\n')
+    assert ran(harness("run", "--ladder", "tiny").err) == ["triage gpt@q4", "triage local@f16", "triage local@q8"]
+    typed = harness("run", "--ladder", "tiny", "--variant", "local").err
+    assert ran(typed) == ["triage local@f16", "triage local@q4", "triage local@q8"]
+
+
+def test_a_ladder_and_a_backend_exclude_each_other(harness: Terminal) -> None:
+    ended = harness("run", "--ladder", "tiny", "-b", "fake")
+    assert ended.code == ConfigError.exit_code
+    assert ended.err == "error: a ladder names its backends: leave out --backend (or HARNESS_BACKEND), or --ladder\n"
+
+
+def test_an_unknown_ladder_is_one_line(harness: Terminal) -> None:
+    assert "no ladder 'tine' in " in (err := harness("run", "--ladder", "tine").err)
+    assert "(did you mean 'tiny'?)" in err
+
+
+def test_a_step_that_is_not_there_is_an_error_and_not_skipped(harness: Terminal, laddered: Project) -> None:
+    laddered.config(
+        (laddered.root / "harness.toml").read_text().replace("[backends.q8]", '[backends.q8]\napi_key_env = "NO_KEY"')
+    )
+    ended = harness("run", "--ladder", "tiny")
+    assert ended.code == 2
+    assert "NO_KEY" in ended.err
+
+
+def test_the_library_climbs_too(laddered: Project) -> None:
+    from harness import run
+
+    cells = run("triage", ladder="tiny", root=laddered.root)
+    assert sorted(cell.name for cell in cells) == ["gpt@q4", "local@f16", "local@q8"]
+
+
+class TestDefaultFalse:
+    def test_a_run_without_names_leaves_it_out(self, laddered: Project) -> None:
+        assert planned(laddered) == ["gpt@fake", "local@fake"]
+
+    def test_it_is_asked_where_it_is_named(self, laddered: Project) -> None:
+        assert planned(laddered, backend=("q8",)) == ["gpt@q8", "local@q8"]
+
+    def test_an_eval_names_it_for_itself(self, laddered: Project) -> None:
+        laddered.eval('backends = ["fake", "q8"]\n', name="other")
+        assert planned(laddered, "other") == ["gpt@fake", "local@fake", "gpt@q8", "local@q8"]
+        assert planned(laddered, "triage") == ["gpt@fake", "local@fake"]
+
+
+def test_the_ladder_of_this_project_waits_to_be_named() -> None:
+    found = config.load(ROOT)
+    steps = [found.backend(step) for step in found.ladder("smollm2").steps]
+    assert [step.model.split(":")[1] for step in steps] == ["F16", "Q8_0", "Q4_K_M", "Q2_K"]
+    assert {step.variant for step in steps} == {"local"}
+    assert not {step.name for step in steps} & set(found.usual)
+    assert "smollm2" in found.usual

@@ -1,0 +1,78 @@
+"""When asking again ends: a server that is gone is given up, one bad case is not mistaken for it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from harness.backends.http.errors import failed
+from harness.core.errors import BackendError
+from harness.core.types import Message, Request, Response, Sampling
+from harness.runner.pacing import Pace
+from harness.runner.retrying import Asker, Patience
+
+from ..support.backend_calls import configured
+
+QUESTION = Request((Message("user", "?"),), Sampling())
+
+
+class Clock:
+    """Stands still until it is told to move on."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Never:
+    """A fake backend that never answers."""
+
+    concurrency, exclusive, warm_up = 4, False, False
+    asked = 0
+
+    async def complete(self, _: Request) -> Response:
+        self.asked += 1
+        return failed("timeout", "no answer within 120 s", retry=True)
+
+
+def asker(clock: Clock, backend: Never | None = None) -> Asker:
+    config = configured("openai", base_url="http://127.0.0.1:9/v1", retries=2, timeout_s=120)
+    return Asker(backend or Never(), config, Pace(4, clock=clock, draw=lambda: 0.0))  # type: ignore[arg-type]
+
+
+def test_a_call_that_times_out_is_repeated_while_others_are_answered() -> None:
+    backend = Never()
+    _, attempts = asyncio.run(asker(Clock(), backend).ask(QUESTION))
+    assert (attempts, backend.asked) == (3, 3)
+
+
+def test_when_nobody_has_been_answered_for_three_time_outs_nothing_is_repeated() -> None:
+    clock, backend = Clock(), Never()
+    it = asker(clock, backend)
+    clock.now = 361.0
+    _, attempts = asyncio.run(it.ask(QUESTION))
+    assert attempts == 1
+
+
+def test_a_silent_server_is_given_up_after_three_calls_and_a_failing_one_after_ten() -> None:
+    clock, lost = Clock(), failed("timeout", "no answer within 120 s")
+    it = asker(clock)
+    patience = Patience(it)
+    for _ in range(9):
+        patience.watch(lost)
+    with pytest.raises(BackendError, match="stopped after 10 failed calls in a row"):
+        patience.watch(lost)
+    clock.now, patience = 361.0, Patience(it)
+    patience.watch(lost)
+    patience.watch(lost)
+    with pytest.raises(BackendError, match="stopped after 3 failed calls"):
+        patience.watch(lost)
+
+
+def test_an_answer_makes_the_failures_before_it_forgotten() -> None:
+    patience = Patience(asker(Clock()))
+    for response in [failed("server", "boom")] * 9 + [Response("billing")] + [failed("server", "boom")] * 9:
+        patience.watch(response)
+    assert patience.in_a_row == 9

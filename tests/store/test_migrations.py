@@ -1,0 +1,239 @@
+"""Stores that older versions wrote: taken to today's format with all that is in them, or left as they are."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from harness.core.errors import StoreError
+from harness.core.types import CallError, FieldCounts
+from harness.store import migrations, tallies
+from harness.store.migrations import FORMAT
+from harness.store.runs import Store, open_store
+
+from ..support.postgres import Postgres, running
+from ..support.stored import manifest, result
+
+OLD = Path(__file__).parent / "data" / "store_format1.db"
+"""Written by format 1: a run with a failed call, one with repeats that is not finished, tool calls, a vector."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A copy of the old store."""
+    return shutil.copy(OLD, tmp_path / "runs.db")
+
+
+@pytest.fixture
+def migrated(path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{path}")
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with running() as server:
+        yield server
+
+
+def rows(path: Path, query: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def format_of(path: Path) -> int:
+    return int(str(rows(path, "SELECT value FROM meta WHERE key = 'format'")[0][0]))
+
+
+# What an old store holds is there
+
+
+def test_an_old_store_has_today_s_format_and_the_tables_of_a_new_one(migrated: Store, path: Path) -> None:
+    assert format_of(path) == FORMAT
+    new = open_store(f"sqlite:///{path.with_name('new.db')}")
+    new.close()
+    for table in ("runs", "results", "cases", "meta"):
+        columns = f"SELECT name, type, pk FROM pragma_table_info('{table}')"
+        assert rows(path, columns) == rows(path.with_name("new.db"), columns)
+    indexes = "SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name"
+    assert set(rows(path, indexes)) >= set(rows(path.with_name("new.db"), indexes)) - {("sqlite_autoindex_tallies_1",)}
+
+
+def test_failed_calls_and_answers_are_as_they_were(migrated: Store) -> None:
+    run = migrated.load("20250601")
+    answered, failed = run.results
+    assert (run.manifest.finished_at, run.manifest.cold_start_s) == ("2025-06-01T10:05:00.000+00:00", 1.5)
+    assert (answered.response.text, answered.response.prompt_tokens, answered.case.tags) == ("billing", 11, ("hard",))
+    assert failed.response.error == CallError("rate_limit", "slow down", 429, retryable=True, retry_after_s=2.5)
+    assert (failed.attempts, failed.score) == (5, None)
+
+
+def test_repeats_are_as_they_were_and_the_run_can_be_gone_on_with(migrated: Store) -> None:
+    run = migrated.load("20250602")
+    assert [(r.repeat, r.response.text) for r in run.results] == [
+        (0, "billing"),
+        (1, "half of an emoji \ud83d, nul \0"),
+    ]
+    assert (run.manifest.repeats, run.manifest.tags) == (2, ("weekly",))
+    assert migrated.unfinished("plan-b") == run.manifest
+    assert migrated.unfinished("plan-c") is None
+    migrated.save(run.manifest.run_id, [result("t-2")])
+    assert len(migrated.results(run.manifest.run_id)) == 3
+
+
+def test_tool_calls_vectors_and_scores_are_as_they_were(migrated: Store) -> None:
+    (called,) = migrated.load("20250603").results
+    (embedded,) = migrated.load("20250604").results
+    assert called.response.tool_calls[0]["function"] == {"name": "refund", "arguments": '{"invoice": 7}'}
+    assert embedded.response.vector == (0.25, -0.5, 1e-300)
+    assert embedded.score is not None
+    assert embedded.score.fields == {"f": (FieldCounts(1), FieldCounts(0, 1, 2, 3))}
+    assert embedded.score.measures == {"mrr": 0.5, "none": None}
+
+
+def test_old_answers_are_still_the_cache_and_old_counts_the_trend(migrated: Store) -> None:
+    found = migrated.answers("model-1", ["key-t-1", "key-t-2"])
+    assert set(found) == {"key-t-1"}
+    finished = [m for m in migrated.manifests() if m.finished_at]
+    assert tallies.tallies(migrated, finished)["20250601-100000-aaaa"].failed == 1
+
+
+# The copy
+
+
+def test_the_file_is_copied_before_it_is_changed(migrated: Store, path: Path) -> None:
+    copy = path.with_name("runs.db.format1.bak")
+    assert format_of(copy) == 1
+    assert rows(copy, "SELECT run_id, manifest FROM runs") == rows(OLD, "SELECT run_id, manifest FROM runs")
+    assert rows(copy, "PRAGMA integrity_check") == [("ok",)]
+    assert copy.stat().st_mode == path.stat().st_mode
+    assert not list(path.parent.glob("*.tmp"))
+
+
+def test_a_copy_that_is_there_is_kept(path: Path) -> None:
+    path.with_name("runs.db.format1.bak").write_text("of last year")
+    open_store(f"sqlite:///{path}").close()
+    assert path.with_name("runs.db.format1.bak").read_text() == "of last year"
+    assert format_of(path.with_name("runs.db.format1.bak1")) == 1
+
+
+def test_what_another_process_has_only_written_to_the_log_is_in_the_copy(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("DELETE FROM results WHERE run_id LIKE '20250604%'")
+        other.commit()
+        open_store(f"sqlite:///{path}").close()
+    assert len(rows(path.with_name("runs.db.format1.bak"), "SELECT * FROM results")) == 5
+
+
+def test_without_a_copy_nothing_is_changed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copymode", full)
+    with pytest.raises(StoreError, match=r"cannot be copied to runs.db.format1.bak first: .*No space left"):
+        open_store(f"sqlite:///{path}")
+    assert format_of(path) == 1
+    assert [each.name for each in path.parent.iterdir() if "bak" in each.name] == []
+
+
+# All or nothing
+
+
+def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
+    def half(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN colour VARCHAR")
+        connection.exec_driver_sql("SELECT * FROM nowhere")
+
+    engine = sa.create_engine(f"sqlite:///{path}")
+    sa.event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    with pytest.raises(sa.exc.OperationalError), engine.begin() as connection:
+        migrations.migrate(connection, 1, "store", {**migrations.STEPS, FORMAT: half})
+    engine.dispose()
+    assert format_of(path) == 1
+    assert rows(path, "SELECT name FROM pragma_table_info('runs') WHERE name IN ('colour', 'lease')") == []
+
+
+def test_steps_are_taken_in_order_from_wherever_a_store_stands(path: Path) -> None:
+    taken: list[int] = []
+    steps = {number: lambda _, n=number: taken.append(n) for number in (3, 1, 2)}
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        migrations.migrate(connection, 2, "store", steps)
+    engine.dispose()
+    assert taken == [2, 3]
+    assert format_of(path) == 4
+
+
+def test_each_step_leads_to_the_next_format() -> None:
+    assert sorted(migrations.STEPS) == list(range(1, FORMAT))
+
+
+@pytest.mark.parametrize(
+    ("found", "said"), [(FORMAT + 1, f"this version reads up to {FORMAT}: upgrade"), (0, "no version of"), (-1, "no v")]
+)
+def test_a_format_that_cannot_be_is_refused_and_nothing_is_written(path: Path, found: int, said: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE meta SET value = ?", [str(found)])
+        connection.execute("DROP TABLE tallies")
+        connection.commit()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=said):
+        open_store(f"sqlite:///{path}")
+    assert path.read_bytes()[100:] == before[100:]  # the header counts that the log was switched on
+    assert [each.name for each in path.parent.glob("*.bak*")] == []
+
+
+OPEN = "import sys; from harness.store.runs import open_store; s = open_store(sys.argv[1]); print(len(s.manifests()))"
+
+
+def opened_by(n: int, url: str) -> list[tuple[str, str]]:
+    command = [sys.executable, "-c", OPEN, url]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(n)]
+    return [process.communicate(timeout=60) for process in processes]
+
+
+def test_processes_that_open_an_old_store_together_change_it_once(path: Path) -> None:
+    assert opened_by(3, f"sqlite:///{path}") == [("4\n", "")] * 3
+    assert format_of(path) == FORMAT
+    assert len(list(path.parent.glob("*.bak*"))) == 1
+
+
+# PostgreSQL
+
+
+def to_format_1(postgres: Postgres) -> str:
+    """A team's store as format 1 made it, with one run."""
+    url = postgres.fresh()
+    store = open_store(url)
+    store.begin(manifest(), plan_key="plan", model_key="model")
+    store.save("20250601-1000-aaaa", [result("t-1"), result("T-2")])
+    store.close()
+    database = url.rpartition("/")[2]
+    postgres.sql("ALTER TABLE runs DROP COLUMN lease, DROP COLUMN lease_until", database)
+    postgres.sql("ALTER TABLE results ALTER COLUMN case_id TYPE VARCHAR", database)
+    postgres.sql("UPDATE meta SET value = '1'", database)
+    return url
+
+
+def test_an_old_store_on_postgresql_is_changed_once_however_many_open_it(postgres: Postgres) -> None:
+    url = to_format_1(postgres)
+    assert opened_by(3, url) == [("1\n", "")] * 3
+    store = open_store(url)
+    assert [one.case.id for one in store.results("20250601-1000-aaaa")] == ["T-2", "t-1"]
+    assert postgres.sql("SELECT value FROM meta", url.rpartition("/")[2]) == [(str(FORMAT),)]
+    store.close()
+
+
+def test_processes_that_make_a_new_store_on_postgresql_together_all_find_it(postgres: Postgres) -> None:
+    assert opened_by(3, postgres.fresh()) == [("0\n", "")] * 3

@@ -1,0 +1,239 @@
+"""Answers in a file: written as they come, read on another machine, and never passed off as answers to something else."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.core.errors import StoreError
+from harness.core.types import Case, Manifest, ModelInfo, Response, Result
+from harness.store.recording import FORMAT, Recorder, Recording
+
+from ..support.stored import NASTY, failure, manifest, result
+
+FINGERPRINT = {"model": "m", "model_digest": "sha256:1", "engine": "e", "backend_hash": "of url and options"}
+
+
+def key(number: int) -> str:
+    return f"{number:064x}"
+
+
+def answer(number: int = 1, text: str = "billing", **more: Any) -> Result:
+    return replace(result(f"t-{number}", text), request_key=key(number), **more)
+
+
+def run_of(backend: str = "fake", **more: Any) -> Manifest:
+    return manifest(**({"backend": backend, "fingerprint": FINGERPRINT} | more))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "recordings" / "triage.jsonl"
+
+
+def record(path: Path, *results: Result, run: Manifest | None = None, own: str = "local") -> None:
+    with Recorder(path) as recorder:
+        recorder.add(run or run_of(), results, own)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+# Round trip
+
+
+def test_an_answer_comes_back_as_it_was_by_its_request(path: Path) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": NASTY, "arguments": "{}"}}
+    full = Response(NASTY, "length", 3, 0, 0.25, 1.5, 0.1, 0.2, NASTY, (call,), (), "served")
+    vector = Response(vector=(0.1, -math.inf, 1e-300))
+    record(path, answer(1, response=full), answer(2, response=vector))
+    answers = Recording(path).answers()
+    assert (answers.find(key(1)), answers.find(key(2)), answers.find(key(3))) == (full, vector, None)
+
+
+@settings(max_examples=50, deadline=None)  # the disk takes as long as it likes
+@given(text=st.text(st.characters(exclude_categories=())), tokens=st.none() | st.integers(0))
+def test_whatever_a_model_says_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, text: str, tokens: int | None
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "x.jsonl"
+    told = Response(text, model=text, prompt_tokens=tokens)
+    record(path, replace(answer(response=told), case=Case(text, {}, "x")))
+    assert Recording(path).answers().find(key(1)) == told
+
+
+def test_who_was_asked_comes_back(path: Path) -> None:
+    record(path, answer(), run=run_of(eval="triage", model_bytes=7), own="gpt")
+    answers = Recording(path).answers()
+    source = answers.source
+    assert source.model == ModelInfo("m", "sha256:1", engine="e", size=7)
+    assert (source.backend, source.own_variant, source.variant, source.prompt) == ("fake", "gpt", "local", "triage/v1")
+    assert answers.evals == ("triage",)
+
+
+def test_each_line_has_what_is_needed_and_no_prompt_address_or_key(path: Path) -> None:
+    record(path, answer(1), answer(2))
+    source, first, second = lines(path)
+    assert source["recording"] == FORMAT
+    assert set(first) == {"source", "key", "case", "answered_at", "response"}
+    assert first["response"] == {"text": "billing", "finish_reason": "stop"}
+    assert first["source"] == second["source"] == source["source"]
+    assert "ticket t-1" not in path.read_text()
+    assert "of url and options" not in path.read_text()
+
+
+# What is written
+
+
+def test_failed_calls_are_not_recorded_and_neither_is_what_was_replayed(path: Path) -> None:
+    record(path, failure("t-1"), failure("t-2"))
+    record(path, answer(), run=run_of("replay:20250601"))
+    assert path.read_text() == ""
+
+
+def test_what_the_file_has_is_not_written_again_and_what_is_new_comes_behind_it(path: Path) -> None:
+    record(path, answer(1), answer(2))
+    before = path.read_bytes()
+    record(path, answer(1), answer(2, cached=True), answer(3))
+    assert path.read_bytes().startswith(before)
+    assert [line.get("case") for line in lines(path)] == [None, "t-1", "t-2", "t-3"]
+
+
+def test_of_two_answers_to_one_request_the_later_line_counts(path: Path) -> None:
+    record(path, answer(1, "billing"))
+    record(path, answer(1, "technical", answered_at="2025-06-02T10:00:00Z"))
+    found = Recording(path).answers().find(key(1))
+    assert found is not None
+    assert found.text == "technical"
+
+
+def test_a_line_that_the_power_cut_short_is_no_answer_and_is_mended(path: Path) -> None:
+    record(path, answer(1), answer(2))
+    whole = path.read_bytes()
+    for cut in (1, 2, 30, len(whole.splitlines()[-1])):
+        path.write_bytes(whole[:-cut])
+        answers = Recording(path).answers()
+        assert (answers.find(key(1)) is None, answers.find(key(2)) is None) == (False, cut > 1)
+        record(path, answer(1), answer(2))
+        assert path.read_bytes() == whole
+
+
+def test_each_answer_is_in_the_file_at_once(path: Path) -> None:
+    recorder = Recorder(path)
+    recorder.add(run_of(), [answer(1)], "local")
+    assert Recording(path).answers().find(key(1)) is not None
+    recorder.close()
+
+
+def test_backends_side_by_side_write_whole_lines(path: Path) -> None:
+    with Recorder(path) as recorder:
+
+        def write(name: str) -> None:
+            for number in range(50):
+                recorder.add(run_of(name), [answer(number, "x" * 5000)], "local")
+
+        threads = [threading.Thread(target=write, args=(f"b{n}",)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    recording = Recording(path)
+    assert sorted(recording.backends) == ["b0", "b1", "b2", "b3"]
+    assert all(recording.answers(name).find(key(49)) for name in recording.backends)
+
+
+def test_two_files_behind_one_another_are_a_recording(path: Path) -> None:
+    other = path.with_name("other.jsonl")
+    record(path, answer(1))
+    record(other, answer(2), run=run_of(eval="search"))
+    path.write_bytes(path.read_bytes() + other.read_bytes())
+    answers = Recording(path).answers()
+    assert answers.find(key(1)) is not None
+    assert answers.find(key(2)) is not None
+    assert answers.evals == ("search", "triage")
+
+
+# Who answers
+
+
+def test_the_answers_of_two_backends_are_never_mixed_up(path: Path) -> None:
+    record(path, answer(1, "billing"), run=run_of("gpt-4o"))
+    record(path, answer(1, "technical"), run=run_of("mistral"))
+    recording = Recording(path)
+    texts = [found.text for name in ("gpt-4o", "mistral") if (found := recording.answers(name).find(key(1)))]
+    assert texts == ["billing", "technical"]
+    with pytest.raises(StoreError, match=r"say of which: replay:.*triage.jsonl#gpt-4o, replay:.*#mistral"):
+        recording.answers()
+    with pytest.raises(StoreError, match=r"no answers of 'gpt' \(there are: gpt-4o, mistral\)"):
+        recording.answers("gpt")
+
+
+def test_where_the_model_has_changed_the_newest_one_answers_alone(path: Path) -> None:
+    new = run_of(fingerprint={**FINGERPRINT, "model_digest": "sha256:2"})
+    record(path, answer(1), answer(2))
+    record(path, answer(2, "technical"), run=new)
+    answers = Recording(path).answers()
+    assert answers.source.model.digest == "sha256:2"
+    assert (answers.find(key(1)), answers.find(key(2))) == (None, Response("technical", "stop"))
+    record(path, answer(1), answer(2))  # the old one again, from the store
+    answers = Recording(path).answers()
+    assert answers.source.model.digest == "sha256:1"
+    assert answers.find(key(1)) == Response("billing", "stop")
+
+
+# What is no recording
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"id": "t-1", "inputs": {}}\n', ":1: no line of a recording"),
+        ("these are my notes\n", ":1: no line of a recording"),
+        ("[1]\n", ":1: no line of a recording"),
+        ('{"recording": 1, "source": "a"}\n', ":1: no line of a recording"),
+        ('{"source": "a", "key": "00", "response": {}}\n', ":1: no line of a recording"),
+        ('{"recording": 2, "source": "a"}\n', "format 2, this version reads up to 1: upgrade"),
+        ("\xff\n", ":1: no line of a recording"),
+    ],
+)
+def test_another_file_is_neither_replayed_nor_written_to(path: Path, text: str, said: str) -> None:
+    path.parent.mkdir()
+    path.write_bytes(text.encode("latin-1"))
+    for opening in (Recording, Recorder):
+        with pytest.raises(StoreError) as caught:
+            opening(path)
+        assert said in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert path.read_bytes() == text.encode("latin-1")
+
+
+def test_a_file_that_is_not_there_or_cannot_be_written_is_told(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"triage.jsonl: cannot be read: No such file"):
+        Recording(path)
+    (tmp_path / "file").write_text("")
+    for bad in (tmp_path, tmp_path / "file" / "x.jsonl"):
+        with pytest.raises(StoreError, match="cannot be written"):
+            Recorder(bad)
+
+
+def test_an_empty_file_says_how_it_is_filled(path: Path) -> None:
+    Recorder(path).close()
+    with pytest.raises(StoreError, match=r"no answers yet: `harness run --record .*triage.jsonl` writes them"):
+        Recording(path).answers()
+
+
+def test_a_file_that_changes_while_it_is_replayed_is_told(path: Path) -> None:
+    record(path, answer(1), answer(2))
+    answers = Recording(path).answers()
+    path.write_bytes(path.read_bytes()[10:])
+    with pytest.raises(StoreError, match=r"was changed|cannot be read"):
+        answers.find(key(2))
