@@ -23,10 +23,10 @@ from harness.core.types import Decoding
 from harness.project import config, evals, pricing
 from harness.project.config import BackendConfig, Config, RunConfig
 from harness.runner import batch, engine
-from harness.runner.backend_session import Settings
+from harness.runner.backend_session import ExecutionSettings
 from harness.runner.budget import budget
 from harness.runner.engine import Outcome
-from harness.runner.events import Listener
+from harness.runner.events import RunEvents
 from harness.runner.plan import Cell, Selection, plan
 from harness.store import tallies
 from harness.store.recording import Recorder
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RunOptions:
     """The flags of `harness run`. `None` and empty: what `[run]` of harness.toml says, else the default."""
 
     backend: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ def project(start: Path | None = None, *, reading: bool = False) -> Iterator[tup
         store.close()
 
 
-def cells(found: Config, store: Store, names: Sequence[str], options: Options) -> list[Cell]:
+def cells(found: Config, store: Store, names: Sequence[str], options: RunOptions) -> list[Cell]:
     """Plan the runs of the evals called `names` (default: all); asks no model."""
     defaults = found.run
     chosen = options.backend or defaults.backend
@@ -113,7 +113,7 @@ def cells(found: Config, store: Store, names: Sequence[str], options: Options) -
     return planned
 
 
-def climb(found: Config, ladder: str, options: Options) -> Options:
+def climb(found: Config, ladder: str, options: RunOptions) -> RunOptions:
     """`options` for the backends of a ladder, each with the variant that it is tuned for; raises `ConfigError`."""
     if options.backend:
         msg = "a ladder names its backends: leave out --backend (or HARNESS_BACKEND), or --ladder"
@@ -137,7 +137,7 @@ def backend(found: Config, store: Store, name: str) -> BackendConfig:
     return BackendConfig.model_validate({**settings, "store_url": found.store_url})
 
 
-def execute(found: Config, store: Store, planned: Sequence[Cell], options: Options, listener: Listener) -> Outcome:
+def execute(found: Config, store: Store, planned: Sequence[Cell], options: RunOptions, listener: RunEvents) -> Outcome:
     """Run what was planned.
 
     Raises `ConfigError` where that is nothing, `Interrupted` on Ctrl-C, `StoreError` where results cannot be kept.
@@ -148,7 +148,7 @@ def execute(found: Config, store: Store, planned: Sequence[Cell], options: Optio
     defaults = found.run
     spend = defaults.budget if options.budget_usd is None else options.budget_usd
     record = options.record or (found.root / defaults.record if defaults.record else None)
-    settings = Settings(
+    settings = ExecutionSettings(
         cache=defaults.cache if options.cache is None else options.cache,
         resume=options.resume or defaults.resume,
         jobs=options.jobs or defaults.jobs,
@@ -182,14 +182,14 @@ def run(
     cache: bool | None = None,
     ladder: str | None = None,
     root: Path | None = None,
-    listener: Listener | None = None,
+    listener: RunEvents | None = None,
 ) -> list[CellReport]:
     """Run evals and return a report of each cell, as `harness run` does; raises what stopped a backend.
 
     `names`: evals by name or path, all of the project if none. `ladder`: one of harness.toml, instead of `backend`.
     `root`: a folder of the project, default here.
     """
-    options = Options(
+    options = RunOptions(
         backend=_tuple(backend),
         variant=_tuple(variant),
         version=version,
@@ -201,7 +201,7 @@ def run(
     )
     with project(root) as (found, store):
         options = climb(found, ladder, options) if ladder else options
-        outcome = execute(found, store, cells(found, store, names, options), options, listener or Listener())
+        outcome = execute(found, store, cells(found, store, names, options), options, listener or RunEvents())
     for failure in outcome.failures:
         raise failure
     if not outcome.runs:
@@ -215,8 +215,8 @@ def run(
 def collect(
     planned: Sequence[Cell],
     store: Store,
-    found: batch.Found,
-    listener: Listener,
+    found: batch.BatchResults,
+    listener: RunEvents,
     *,
     where: str,
     tags: Sequence[str] = (),
@@ -224,10 +224,12 @@ def collect(
 ) -> Outcome:
     """Make runs of results in files, of what was planned; `where` names the files. Asks no model."""
 
-    def connect(config: BackendConfig, _progress: object) -> batch.Imported:
-        return batch.Imported(config, found, where)
+    def connect(config: BackendConfig, _progress: object) -> batch.FileBackend:
+        return batch.FileBackend(config, found, where)
 
-    return engine.run(planned, store, listener, Settings(cache=False, resume=resume, tags=_checked(tags)), connect)
+    return engine.run(
+        planned, store, listener, ExecutionSettings(cache=False, resume=resume, tags=_checked(tags)), connect
+    )
 
 
 def _check_batch(planned: Sequence[Cell], spend: float | None) -> None:

@@ -14,35 +14,35 @@ from datetime import date
 
 from harness import api
 from harness.analysis import gates
-from harness.analysis.compare import Comparison, Question, Verdict, compare, side
+from harness.analysis.compare import Comparison, ComparisonQuestion, Verdict, compare, outcomes_of
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.analysis.metrics.summary import summarize
 from harness.analysis.trend import Trend, is_point
-from harness.api import Options
+from harness.api import RunOptions
 from harness.core.formatting import listed
 from harness.core.types import Manifest, Run
 from harness.monitor import weekly as production
 from harness.project.config import Config
 from harness.report.findings import ordered
-from harness.report.model_findings import Finding, Standing
-from harness.report.questions import Asked, asked_by
+from harness.report.model_findings import Finding, FindingStatus
+from harness.report.questions import Analyses, asked_by
 from harness.runner import gate_checks
 from harness.runner.engine import Outcome
-from harness.runner.events import Listener
+from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
 from harness.store.runs import Store
 
 TAG = "weekly"
 
 _OF_GATES = {
-    gates.Verdict.PASSED: Standing.PASSED,
-    gates.Verdict.FAILED: Standing.FAILED,
-    gates.Verdict.UNDECIDED: Standing.UNDECIDED,
+    gates.GateStatus.PASSED: FindingStatus.PASSED,
+    gates.GateStatus.FAILED: FindingStatus.FAILED,
+    gates.GateStatus.UNDECIDED: FindingStatus.UNDECIDED,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class WeeklyPlan:
     """The cells of the week called by `day`, in a project and its store."""
 
     found: Config
@@ -52,7 +52,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Week:
+class WeeklyResult:
     """What was made and found in one week. `comparisons`: with the week before, by eval and cell."""
 
     runs: tuple[Run, ...]
@@ -71,7 +71,7 @@ def week_of(manifest: Manifest) -> str:
     return max(days, default=manifest.started_at[:10])
 
 
-def plan(found: Config, store: Store, day: date, options: Options) -> Plan:
+def plan(found: Config, store: Store, day: date, options: RunOptions) -> WeeklyPlan:
     """The cells that production would use, of every eval, on every usual backend and on both of the pair."""
     own = replace(options, own_variant_only=True, whole=True)
     planned = api.cells(found, store, (), own)
@@ -80,10 +80,10 @@ def plan(found: Config, store: Store, day: date, options: Options) -> Plan:
             there = {(cell.definition.name, cell.backend.name) for cell in planned}
             more = api.cells(found, store, (), replace(own, backend=(name,)))
             planned += [cell for cell in more if (cell.definition.name, cell.backend.name) not in there]
-    return Plan(found, store, day, tuple(cell for cell in planned if cell.is_own))
+    return WeeklyPlan(found, store, day, tuple(cell for cell in planned if cell.is_own))
 
 
-def run(week: Plan, options: Options, listener: Listener) -> Outcome:
+def run(week: WeeklyPlan, options: RunOptions, listener: RunEvents) -> Outcome:
     """Run the cells of a week. With `resume`, those that are done in it already are taken as they are."""
     done = {id(cell): made for cell in week.cells if options.resume and (made := _done(week, cell))}
     todo = [cell for cell in week.cells if id(cell) not in done]
@@ -95,11 +95,11 @@ def run(week: Plan, options: Options, listener: Listener) -> Outcome:
     return replace(outcome, runs=tuple(one for one in in_order if one is not None))
 
 
-def judge(week: Plan, outcome: Outcome) -> Week:
+def judge(week: WeeklyPlan, outcome: Outcome) -> WeeklyResult:
     """Everything that the runs of a week show, what failed first."""
     by_name = {(one.manifest.eval, one.manifest.cell): one for one in outcome.runs}
     reasons = dict(outcome.skipped)
-    findings = [Finding(Standing.UNDECIDED, str(failure)) for failure in outcome.failures]
+    findings = [Finding(FindingStatus.UNDECIDED, str(failure)) for failure in outcome.failures]
     comparisons: dict[tuple[str, str], Comparison] = {}
     for cell in week.cells:
         name = cell.definition.name, cell.name
@@ -109,23 +109,23 @@ def judge(week: Plan, outcome: Outcome) -> Week:
             continue
         own = by_name[name]
         if before is None:
-            findings.append(Finding(Standing.NOTED, f"{_title(cell)}: no week before this one to compare with"))
+            findings.append(Finding(FindingStatus.NOTED, f"{_title(cell)}: no week before this one to compare with"))
         else:
             comparisons[name] = _compared(week.store, cell, before, own)
             findings.append(_against(cell, before, own, comparisons[name]))
         findings += _of_run(week, cell, own, outcome.runs)
     findings += production.found_in(week.found, week.store, week.day)
-    return Week(outcome.runs, ordered(findings), comparisons)
+    return WeeklyResult(outcome.runs, ordered(findings), comparisons)
 
 
-def trends(store: Store, week: Week) -> list[Trend]:
+def trends(store: Store, week: WeeklyResult) -> list[Trend]:
     """The weekly runs of every cell of a week, its comparison with the week before among them."""
     names = dict.fromkeys(one.manifest.eval for one in week.runs)
     found = (trend for name in names for trend in api.trends(store, name, tag=TAG))
     return [replace(trend, latest=week.comparisons.get((trend.eval, trend.cell))) for trend in found]
 
 
-def asked(week: Plan, made: Week) -> Asked:
+def asked(week: WeeklyPlan, made: WeeklyResult) -> Analyses:
     """What the page of a week is to tell: what the project asks of its runs, and first the week before."""
     names = [cell.definition.name for cell in week.cells]
     return replace(asked_by(week.found, names), comparisons=tuple(made.comparisons.values()))
@@ -138,13 +138,13 @@ def _of_cell(store: Store, cell: Cell) -> Iterator[Manifest]:
             yield m
 
 
-def _before(week: Plan, cell: Cell) -> Manifest | None:
+def _before(week: WeeklyPlan, cell: Cell) -> Manifest | None:
     """The run of the newest week before this one."""
     earlier = [m for m in _of_cell(week.store, cell) if week_of(m) < week.day.isoformat()]
     return max(earlier, key=lambda m: (week_of(m), m.started_at), default=None)
 
 
-def _done(week: Plan, cell: Cell) -> Run | None:
+def _done(week: WeeklyPlan, cell: Cell) -> Run | None:
     """The run of a cell in this week, if no call of it failed and the files are still as they were."""
     planned = cell.fingerprint().items()
     for m in _of_cell(week.store, cell):
@@ -157,43 +157,47 @@ def _done(week: Plan, cell: Cell) -> Run | None:
 def _missing(cell: Cell, before: Manifest | None, reason: str) -> Finding:
     """A cell that was not run: news only where it was, the week before."""
     if before is None:
-        return Finding(Standing.NOTED, f"{_title(cell)}: not run: {reason}")
-    return Finding(Standing.UNDECIDED, f"{_title(cell)}: not run, as it was in the week of {week_of(before)}: {reason}")
+        return Finding(FindingStatus.NOTED, f"{_title(cell)}: not run: {reason}")
+    return Finding(
+        FindingStatus.UNDECIDED, f"{_title(cell)}: not run, as it was in the week of {week_of(before)}: {reason}"
+    )
 
 
 def _compared(store: Store, cell: Cell, before: Manifest, own: Run) -> Comparison:
-    base = side(Run(before, tuple(store.results(before.run_id))), f"the week of {week_of(before)}")
-    return compare(base, side(own), Question("change", cell.definition.gates.max_regression or DEFAULT_MARGIN))
+    base = outcomes_of(Run(before, tuple(store.results(before.run_id))), f"the week of {week_of(before)}")
+    return compare(
+        base, outcomes_of(own), ComparisonQuestion("change", cell.definition.gates.max_regression or DEFAULT_MARGIN)
+    )
 
 
 def _against(cell: Cell, before: Manifest, own: Run, c: Comparison) -> Finding:
     """The week before. What is not proven, though no call failed, is only noted: a small set proves little."""
-    standing = Standing.FAILED if c.verdict is Verdict.REGRESSED else Standing.PASSED
+    standing = FindingStatus.FAILED if c.verdict is Verdict.REGRESSED else FindingStatus.PASSED
     if c.verdict is Verdict.INCOMPARABLE:
-        standing = Standing.UNDECIDED
+        standing = FindingStatus.UNDECIDED
     if c.verdict is Verdict.INCONCLUSIVE:
-        standing = Standing.UNDECIDED if c.base.n_errors + c.head.n_errors else Standing.NOTED
-    unexplained = "; nothing that a fingerprint tells has changed" if standing is Standing.FAILED else ""
+        standing = FindingStatus.UNDECIDED if c.base.n_errors + c.head.n_errors else FindingStatus.NOTED
+    unexplained = "; nothing that a fingerprint tells has changed" if standing is FindingStatus.FAILED else ""
     changed = gates.changed(c) or unexplained
     stored = "; every answer is an earlier one from the store" if all(r.cached for r in own.results) else ""
     said = f"against the week of {week_of(before)}: {c.verdict.value}, {c.reason}{changed}{stored}{gates.lost(c)}"
     return Finding(standing, f"{_title(cell)}: {said}")
 
 
-def _of_run(week: Plan, cell: Cell, own: Run, others: Sequence[Run]) -> Iterator[Finding]:
+def _of_run(week: WeeklyPlan, cell: Cell, own: Run, others: Sequence[Run]) -> Iterator[Finding]:
     """Failed calls and gates. A baseline that nothing can be told from is noted, as nobody has asked for a verdict."""
     summary = summarize(own.results)
     if summary.n_errors:
         failed = (
             f"{summary.n_errors:,} of {summary.n:,} calls failed ({listed(summary.errors)}): run again with --resume"
         )
-        yield Finding(Standing.UNDECIDED, f"{_title(cell)}: {failed}")
+        yield Finding(FindingStatus.UNDECIDED, f"{_title(cell)}: {failed}")
     told = gate_checks.evidence(week.found, week.store, cell, own, others)
     for name in gate_checks.wanted(week.found, cell):
         result = gate_checks.judge(name, cell, told)
         standing = _OF_GATES[result.verdict]
-        if name == gate_checks.BASELINE and standing is Standing.UNDECIDED and not summary.n_errors:
-            standing = Standing.NOTED
+        if name == gate_checks.BASELINE and standing is FindingStatus.UNDECIDED and not summary.n_errors:
+            standing = FindingStatus.NOTED
         yield Finding(standing, result.message)
 
 

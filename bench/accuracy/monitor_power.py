@@ -20,7 +20,7 @@ from scipy.stats import binom
 
 from harness.analysis.stats.unpaired import Stratum, counted, stratified_rate
 from harness.monitor import power, sampling, signals
-from harness.monitor.weeks import NO_ANSWER, Tally
+from harness.monitor.weeks import NO_ANSWER, WeekTally
 
 LABELS = ("billing", "technical", "general")
 START = date(2026, 1, 5)
@@ -41,7 +41,7 @@ class Traffic:
     log_length: float = 2.3
 
 
-def week(traffic: Traffic, random: np.random.Generator) -> Tally:
+def week(traffic: Traffic, random: np.random.Generator) -> WeekTally:
     """One week of it. The number of calls wavers, too, by a tenth."""
     n = max(1, int(random.normal(traffic.calls, traffic.calls / 10)))
 
@@ -52,7 +52,7 @@ def week(traffic: Traffic, random: np.random.Generator) -> Tally:
     said = random.multinomial(n, weights / weights.sum())
     mean, spread = traffic.log_length + random.normal(0, traffic.wobble * 0.3), 0.4
     total = random.normal(n * mean, spread * math.sqrt(n))
-    return Tally(
+    return WeekTally(
         calls=n,
         answered=n,
         read=n,
@@ -67,7 +67,7 @@ def week(traffic: Traffic, random: np.random.Generator) -> Tally:
     )
 
 
-def look(history: dict[str, dict[date, Tally]], day: date) -> signals.Watch:
+def look(history: dict[str, dict[date, WeekTally]], day: date) -> signals.WeeklySignals:
     return signals.look(history, day, dict.fromkeys(TASKS, LABELS))
 
 

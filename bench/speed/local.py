@@ -31,7 +31,7 @@ from harness.backends import connect
 from harness.backends.local import models
 from harness.backends.providers.llamacpp import SPIN_COUNT
 from harness.core.types import Request, Response
-from harness.runner.events import Listener
+from harness.runner.events import RunEvents
 from harness.runner.pacing import Pace
 from harness.runner.plan import Cell
 
@@ -68,7 +68,7 @@ class Row:
     slots: int = 1
 
 
-class Paces(Listener):
+class Paces(RunEvents):
     """Keeps the pace of the backend that was asked."""
 
     pace: Pace | None = None
@@ -119,7 +119,7 @@ async def one_by_one(cell: Cell, requests: Sequence[Request]) -> tuple[float, li
 def measure(folder: Path, row: Row, n: int) -> dict[str, float]:
     """One row: `n` cases a variant."""
     variants = ("local", "gpt") if row.how == "alternating" else ("local",)
-    options = api.Options(backend=(row.backend,), variant=variants, limit=n, cache=False)
+    options = api.RunOptions(backend=(row.backend,), variant=variants, limit=n, cache=False)
     with api.project(folder) as (found, store):
         cells = api.cells(found, store, ["ticket_triage"], options)
         if row.how == "harness":

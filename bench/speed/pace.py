@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.runner.pacing import Slots, retry_wait_s
+from harness.runner.pacing import AdaptiveLimit, retry_wait_s
 
 GRID = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 50, 64, 80, 100, 128)
 
@@ -107,7 +107,7 @@ class Told:
 class Simulation:
     """A client that asks `server` for `n` cases with as many at once as `slots` says, and its clock."""
 
-    def __init__(self, server: Server, slots: Slots | Fixed, n: int, seed: int) -> None:
+    def __init__(self, server: Server, slots: AdaptiveLimit | Fixed, n: int, seed: int) -> None:
         self.server, self.slots, self.draw = server, slots, random.Random(seed)
         self.ready: deque[Job] = deque(_job(server, self.draw) for _ in range(n))
         self.refusals: list[tuple[float, int, Job]] = []  # on their way back
@@ -186,7 +186,7 @@ class Simulation:
         self.fill()
 
 
-def simulate(server: Server, slots: Slots | Fixed, n: int, seed: int = 0) -> Told:
+def simulate(server: Server, slots: AdaptiveLimit | Fixed, n: int, seed: int = 0) -> Told:
     """What comes of `n` cases."""
     return Simulation(server, slots, n, seed).run()
 
@@ -224,7 +224,7 @@ def servers(n: int) -> list[Server]:
 
 
 def row(server: Server, n: int, seeds: Sequence[int]) -> str:
-    told = [simulate(server, Slots(server.limit), n, seed) for seed in seeds]
+    told = [simulate(server, AdaptiveLimit(server.limit), n, seed) for seed in seeds]
     best, wall = best_fixed(server, n, seeds[0])
     lost = statistics.mean(t.wall_s for t in told) / wall - 1
     return (

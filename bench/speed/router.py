@@ -29,9 +29,9 @@ from harness import backends
 from harness.backends.http import openai_sdk
 from harness.project import config
 from harness.project.evals import load as load_eval
-from harness.project.prompts import Library
+from harness.project.prompts import PromptLibrary
 from harness.router import ModelRouter
-from harness.router._ask import Work
+from harness.router._ask import TaskSpec
 
 ROUTING = """\
 [tiers]
@@ -67,7 +67,7 @@ def main() -> None:
 async def measure(root: Path, url: str, calls: int, at_once: int) -> None:
     """Print a line a kind."""
     backend = backends.connect(config.load(root).backend("server"))
-    work = Work(load_eval(root / "evals" / "tickets.toml"), Library(root / "prompts"))
+    work = TaskSpec(load_eval(root / "evals" / "tickets.toml"), PromptLibrary(root / "prompts"))
 
     async def asked_bare(text: str) -> None:
         work.task.contract.read(await backend.complete(work.request("gpt", {"text": text})))

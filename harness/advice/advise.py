@@ -11,10 +11,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from harness.advice import reasons
-from harness.advice.reasons import Seen
-from harness.analysis.compare import Comparison, Question, compare, side
+from harness.advice.reasons import RunFreshness
+from harness.analysis.compare import Comparison, ComparisonQuestion, compare, outcomes_of
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN
-from harness.analysis.costs.projection import Advice, Advised, Bill, Decision, Line, Reason, Usage, cheapest, usage
+from harness.analysis.costs.projection import (
+    Advice,
+    CostProjection,
+    Decision,
+    EvalAdvice,
+    EvalCost,
+    Reason,
+    Usage,
+    cheapest,
+    usage,
+)
 from harness.analysis.gates import Evidence
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError, HarnessError
@@ -25,13 +35,13 @@ from harness.project import config, evals
 from harness.project.config import BackendConfig, Config, PairConfig, Service
 from harness.project.evals import Eval, TrafficConfig
 from harness.project.pricing import is_local, price_of
-from harness.runner.staleness import Today
+from harness.runner.staleness import CurrentDefinition
 from harness.store.runs import SavedResults, Store
 from harness.tasks import kinds
 
 
 @dataclass(frozen=True, slots=True)
-class _Sides:
+class _EvalRuns:
     """One eval with the backends it is on and may go to, and a run of each as production would use it.
 
     `seen`: both, where there are two to be compared.
@@ -45,7 +55,7 @@ class _Sides:
     run_then: Run | None
     constrained: Run | None
     like_now: Run | None
-    seen: tuple[Seen, ...]
+    seen: tuple[RunFreshness, ...]
 
 
 def advise(found: Config, store: Store, wanted: Sequence[str] = ()) -> Advice:
@@ -89,7 +99,7 @@ def _check_keep(found: Config) -> None:
             raise ConfigError(msg)
 
 
-def _sides(found: Config, pair: PairConfig, store: Store, definition: Eval, traffic: TrafficConfig) -> _Sides:
+def _sides(found: Config, pair: PairConfig, store: Store, definition: Eval, traffic: TrafficConfig) -> _EvalRuns:
     """Whatever the newest runs of an eval say; a whole run before a sample."""
     if traffic.backend is not None and traffic.backend not in found.backends:
         where = at(definition.path, ("traffic", "backend"))
@@ -98,13 +108,13 @@ def _sides(found: Config, pair: PairConfig, store: Store, definition: Eval, traf
     now = _now(found, traffic.backend, pair.reference, _service(definition))
     candidate = found.backend(pair.candidate)
     then = candidate if _service(definition) in candidate.serves else None
-    runs = _Runs(store, definition, Today(definition))
+    runs = _SavedRuns(store, definition, CurrentDefinition(definition))
     decoding = definition.decoding[0]
     run_now = runs.newest(now, decoding)
     run_then = runs.newest(then, decoding) if then else None
     told = decoding if len(definition.decoding) > 1 else ""
     both = [(now, run_now), (then, run_then)] if then is not None and then.name != now.name else []
-    return _Sides(
+    return _EvalRuns(
         definition=definition,
         traffic=traffic,
         now=now,
@@ -131,12 +141,12 @@ def _now(found: Config, named: str | None, reference: str, service: Service) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class _Runs:
+class _SavedRuns:
     """The saved runs of one eval, by what they are of."""
 
     store: Store
     definition: Eval
-    today: Today
+    today: CurrentDefinition
 
     def newest(self, backend: BackendConfig, decoding: str) -> Run | None:
         """The newest run of a cell: what is as today before what is not, and of those a whole one before a sample."""
@@ -149,9 +159,9 @@ class _Runs:
         """The newest whole run of a prompt on any backend, else its newest sample."""
         return self._run(min(self._finished(variant, decoding), key=lambda m: m.limit is not None, default=None))
 
-    def seen(self, backend: BackendConfig, run: Run | None, decoding: str = "") -> Seen:
+    def seen(self, backend: BackendConfig, run: Run | None, decoding: str = "") -> RunFreshness:
         """A run with what of it is not as today."""
-        one = Seen(backend.name, backend.variant, run, decoding=decoding)
+        one = RunFreshness(backend.name, backend.variant, run, decoding=decoding)
         if run is None:
             return one
         try:
@@ -174,7 +184,7 @@ class _Runs:
         return Run(m, SavedResults(self.store, m.run_id, self.store.count(m.run_id))) if m else None
 
 
-def _advised(found: Config, each: _Sides) -> Advised:
+def _advised(found: Config, each: _EvalRuns) -> EvalAdvice:
     """One eval, as far as it can be told without the others."""
     line = _line(found, each)
     c, limits = _compared(each), each.definition.gates
@@ -184,10 +194,10 @@ def _advised(found: Config, each: _Sides) -> Advised:
     told += reasons.blocks(line, found.advice, each.run_then, limits.max_p95_latency_s)
     told += [*reasons.capacity(line, found.local), *reasons.price(line), *reasons.index(line)]
     told = [*reasons.stale(line, each.seen), *reasons.as_notes(told, each.seen)]
-    return Advised(line, _decision(told), tuple(told), c)
+    return EvalAdvice(line, _decision(told), tuple(told), c)
 
 
-def _evidence(found: Config, each: _Sides) -> Evidence:
+def _evidence(found: Config, each: _EvalRuns) -> Evidence:
     """What the gates of the candidate's run are judged by."""
     if each.run_then is None or each.then is None:  # of what was not run there is none
         return Evidence("", summarize(()))
@@ -201,12 +211,12 @@ def _evidence(found: Config, each: _Sides) -> Evidence:
     )
 
 
-def _compared(each: _Sides) -> Comparison | None:
+def _compared(each: _EvalRuns) -> Comparison | None:
     """The candidate against today's model, as the eval's margin asks."""
     if each.run_now is None or each.run_then is None or each.run_now.manifest.backend == each.run_then.manifest.backend:
         return None
     margin = each.definition.gates.margin or DEFAULT_MARGIN
-    return compare(side(each.run_now), side(each.run_then), Question("move", margin))
+    return compare(outcomes_of(each.run_now), outcomes_of(each.run_then), ComparisonQuestion("move", margin))
 
 
 def _decision(told: Iterable[Reason]) -> Decision:
@@ -216,12 +226,12 @@ def _decision(told: Iterable[Reason]) -> Decision:
     return Decision.INCONCLUSIVE if "open" in stands else Decision.MOVE
 
 
-def _line(found: Config, each: _Sides) -> Line:
+def _line(found: Config, each: _EvalRuns) -> EvalCost:
     measured = _usage(each.run_now)
     then = _usage(each.run_then)
     instead = measured or _usage(each.like_now) or then
     local = each.then is not None and is_local(found, each.then)
-    return Line(
+    return EvalCost(
         eval=each.definition.name,
         task=each.definition.task,
         daily_calls=each.traffic.daily_calls,
@@ -242,7 +252,7 @@ def _usage(run: Run | None) -> Usage | None:
     return usage(run) if run else None
 
 
-def _paid(found: Config, advised: Sequence[Advised], left_out: tuple[str, ...], *, some: bool) -> Advice:
+def _paid(found: Config, advised: Sequence[EvalAdvice], left_out: tuple[str, ...], *, some: bool) -> Advice:
     """The advice when the server is asked, too: what it can carry, and what of it makes the bill lowest.
 
     `some`: there are other evals that production asks.
@@ -264,7 +274,7 @@ def _paid(found: Config, advised: Sequence[Advised], left_out: tuple[str, ...], 
     return Advice(tuple(told), _bill(found, told), left_out)
 
 
-def _left(line: Line, could: Bill, moves: frozenset[str]) -> Reason | None:
+def _left(line: EvalCost, could: CostProjection, moves: frozenset[str]) -> Reason | None:
     """Why a line stays that could move: `moves` are those with which the bill is lowest."""
     if not line.local or line.eval in moves:
         return None
@@ -278,7 +288,7 @@ def _left(line: Line, could: Bill, moves: frozenset[str]) -> Reason | None:
 
 
 def _until_decided(
-    reason: Reason | None, line: Line, waiting: Sequence[Line], together: frozenset[str], *, some: bool
+    reason: Reason | None, line: EvalCost, waiting: Sequence[EvalCost], together: frozenset[str], *, some: bool
 ) -> Reason | None:
     """The same, open where it would not hold if what is not decided yet moved, too.
 
@@ -297,12 +307,12 @@ def _until_decided(
     return reasons.of_some(reason) if some else reason
 
 
-def _bill(found: Config, advised: Sequence[Advised]) -> Bill:
+def _bill(found: Config, advised: Sequence[EvalAdvice]) -> CostProjection:
     moved = frozenset(one.line.eval for one in advised if one.decision is Decision.MOVE)
-    return Bill(tuple(one.line for one in advised), moved, found.local)
+    return CostProjection(tuple(one.line for one in advised), moved, found.local)
 
 
-def _with(one: Advised, reason: Reason | None, only: Decision) -> Advised:
+def _with(one: EvalAdvice, reason: Reason | None, only: Decision) -> EvalAdvice:
     """The advice with one more reason, where it comes to `only` so far."""
     if reason is None or one.decision is not only:
         return one

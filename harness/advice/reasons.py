@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from harness.analysis import gates
-from harness.analysis.compare import Change, Comparison, Question, Verdict
+from harness.analysis.compare import Change, Comparison, ComparisonQuestion, Verdict
 from harness.analysis.costs.capacity import PARTS
-from harness.analysis.costs.projection import Bill, Line, Reason, Stands
+from harness.analysis.costs.projection import CostProjection, EvalCost, Reason, Stands
 from harness.analysis.gates import Evidence
 from harness.core.formatting import dollars, number, percent, plural, seconds
 from harness.core.types import Run
@@ -48,7 +48,7 @@ BY_READING = "read leniently in production (`router.ask` does, or `harness.readi
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RunFreshness:
     """One model of a comparison: with which prompt production asks it, its run, and what of that is not as today.
 
     `unread`: why that cannot be told. `decoding`: where the eval has more than one.
@@ -72,7 +72,7 @@ class Seen:
         return bool(self.changed or self.unread)
 
 
-def command(name: str, seen: Sequence[Seen]) -> str:
+def command(name: str, seen: Sequence[RunFreshness]) -> str:
     """What makes the runs that are missing, and no others: a whole command for each prompt."""
     by_prompt: dict[tuple[str, str], list[str]] = {}
     for one in seen:
@@ -84,12 +84,12 @@ def command(name: str, seen: Sequence[Seen]) -> str:
     )
 
 
-def _makes(name: str, seen: Sequence[Seen]) -> str:
+def _makes(name: str, seen: Sequence[RunFreshness]) -> str:
     lacking = [one for one in seen if one.lacks]
     return f"{command(name, lacking)} {'makes one' if len(lacking) == 1 else 'make them'}"
 
 
-def quality(line: Line, c: Comparison | None, seen: Sequence[Seen]) -> Reason:
+def quality(line: EvalCost, c: Comparison | None, seen: Sequence[RunFreshness]) -> Reason:
     """What the comparison of the two models says. `seen`: today's model and the candidate."""
     if not line.then:
         return Reason("service", "against", "the candidate does not serve what this task asks for")
@@ -119,7 +119,7 @@ def quality(line: Line, c: Comparison | None, seen: Sequence[Seen]) -> Reason:
     return Reason("quality", "against" if c.verdict is Verdict.KEEP else "open", told)
 
 
-def stale(line: Line, seen: Sequence[Seen]) -> list[Reason]:
+def stale(line: EvalCost, seen: Sequence[RunFreshness]) -> list[Reason]:
     """Runs that are of another model or prompt than today's, and how to make those that are."""
     told = []
     for one in seen:
@@ -137,7 +137,7 @@ def stale(line: Line, seen: Sequence[Seen]) -> list[Reason]:
     return [Reason("stale", "open", f"{'; '.join(told)}{how}")] if told else []
 
 
-def as_notes(told: Sequence[Reason], seen: Sequence[Seen]) -> list[Reason]:
+def as_notes(told: Sequence[Reason], seen: Sequence[RunFreshness]) -> list[Reason]:
     """The reasons, with what stands on a run that is not as today as a note: it decides nothing either way.
 
     `seen`: today's model, then the candidate.
@@ -168,9 +168,9 @@ def gate(limits: GateConfig, run: Run | None, evidence: Callable[[], Evidence], 
     for name in names:
         result = gates.judge(name, limits, found)
         said = f"{result.message.removeprefix(f'{found.cell}: ')} (run {run_id})"
-        if result.verdict is gates.Verdict.FAILED and whole:
+        if result.verdict is gates.GateStatus.FAILED and whole:
             told.append(Reason("gate", "against", f"it fails a gate of the eval: {said}"))
-        elif result.verdict is not gates.Verdict.PASSED:
+        elif result.verdict is not gates.GateStatus.PASSED:
             told.append(Reason("gate", "open", f"a gate of the eval is not shown to be passed: {said}"))
     return told
 
@@ -185,7 +185,7 @@ def form(c: Comparison | None, constrained: Comparison | None, run: Run | None) 
         return []
     form = comparison_text.delta_text(c.form)
     lost = f"of the difference {form} points are phrasing, which costs no other model to mend"
-    leniently = Question("move", c.question.margin).answer(c.lenient.paired)
+    leniently = ComparisonQuestion("move", c.question.margin).answer(c.lenient.paired)
     by_constraint = ""
     if constrained is not None and constrained.verdict is Verdict.MOVE:
         by_constraint = f"constrained decoding, which is shown to be within the margin (run {constrained.head.run_id})"
@@ -228,7 +228,7 @@ def _fix(run: Run | None) -> str:
     return f"{FIXES[code]} ({what}), or {BY_READING}" if code in FIXES else f"{BY_READING} ({what})"
 
 
-def blocks(line: Line, limits: AdviceConfig, run: Run | None, max_p95_s: float | None) -> list[Reason]:
+def blocks(line: EvalCost, limits: AdviceConfig, run: Run | None, max_p95_s: float | None) -> list[Reason]:
     """What keeps a task where it is, whatever its quality."""
     told = []
     if line.task in limits.keep or line.eval in limits.keep:
@@ -251,7 +251,7 @@ def blocks(line: Line, limits: AdviceConfig, run: Run | None, max_p95_s: float |
     return told
 
 
-def price(line: Line) -> list[Reason]:
+def price(line: EvalCost) -> list[Reason]:
     """Where nobody says what the models cost, or how much they are asked, nobody can say whether moving pays."""
     unpriced = [line.now] if line.price_now is None else []
     if line.then and not line.local and line.price_then is None:
@@ -262,7 +262,7 @@ def price(line: Line) -> list[Reason]:
     return [] if line.usage_now else [Reason("tokens", "open", "no saved run tells how many tokens a call takes")]
 
 
-def index(line: Line) -> list[Reason]:
+def index(line: EvalCost) -> list[Reason]:
     """Vectors of two models have nothing in common."""
     if line.task != "embedding" or line.now == line.then:
         return []
@@ -270,11 +270,11 @@ def index(line: Line) -> list[Reason]:
     return [Reason("index", "note", told)]
 
 
-def _named(line: Line, limits: AdviceConfig) -> str:
+def _named(line: EvalCost, limits: AdviceConfig) -> str:
     return repr(line.task if line.task in limits.keep else line.eval)
 
 
-def _long_prompts(line: Line, limits: AdviceConfig, run: Run | None) -> list[Reason]:
+def _long_prompts(line: EvalCost, limits: AdviceConfig, run: Run | None) -> list[Reason]:
     """A context over the limit of one model may be the whole of another's, so one is enough to stay."""
     used = line.usage_then or line.usage_now
     if used is None or used.longest_prompt <= limits.max_context_tokens:
@@ -285,7 +285,7 @@ def _long_prompts(line: Line, limits: AdviceConfig, run: Run | None) -> list[Rea
     return [Reason("context", "against", f"{text} {used.longest_prompt:,} (run {used.run_id})")]
 
 
-def capacity(line: Line, local: LocalConfig) -> list[Reason]:
+def capacity(line: EvalCost, local: LocalConfig) -> list[Reason]:
     """Whether the servers carry the busiest hour of this eval alone."""
     used = line.usage_then
     if not line.local or used is None:
@@ -302,7 +302,7 @@ def capacity(line: Line, local: LocalConfig) -> list[Reason]:
     return [Reason("capacity", "for", told)]
 
 
-def full(line: Line, local: LocalConfig) -> Reason:
+def full(line: EvalCost, local: LocalConfig) -> Reason:
     """What is left out when the servers are full."""
     left = f"{plural(local.servers, 'server')} cannot carry it beside what saves more"
     return Reason("capacity", "against", f"{left}: it takes {_share(line.load or 0.0)} of one")
@@ -321,13 +321,13 @@ def _share(load: float) -> str:
     return f"{number(shown)}%" if shown >= 10 else f"{shown:.{1 if shown >= 1 else 2}f}%"
 
 
-def no_gain(line: Line, more_usd: float) -> Reason:
+def no_gain(line: EvalCost, more_usd: float) -> Reason:
     """What is left out although there is room for it: it needs servers that cost more than it does today."""
     told = f"{dollars(line.today_usd)} a month today, and the servers would cost {dollars(more_usd)} more with it"
     return Reason("savings", "against", f"it does not pay: {told}")
 
 
-def no_savings(bill: Bill) -> Reason:
+def no_savings(bill: CostProjection) -> Reason:
     """What could move together, and what it would cost."""
     api = sum(line.today_usd or 0.0 for line in bill.moving)
     told = f"all that could move costs {dollars(api)} a month today and would cost {dollars(_then_usd(bill))}"
@@ -364,11 +364,11 @@ def not_yet(reason: Reason, others: Sequence[str], *, known: bool) -> Reason:
     return replace(reason, stands="open", text=f"{text}; {told}")
 
 
-def _then_usd(bill: Bill) -> float:
+def _then_usd(bill: CostProjection) -> float:
     return bill.server_usd(bill.moving) + bill.moved_api_usd
 
 
-def savings(bill: Bill, line: Line) -> Reason | None:
+def savings(bill: CostProjection, line: EvalCost) -> Reason | None:
     """What moving this one saves a month."""
     saved = bill.saved_usd(line) if line.eval in bill.moved else None
     if saved is None or line.today_usd is None:

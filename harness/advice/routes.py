@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness.advice import litellm as proxy
 from harness.advice.reasons import SIGNS
-from harness.analysis.costs.projection import Advice, Advised, Decision, Reason
+from harness.analysis.costs.projection import Advice, Decision, EvalAdvice, Reason
 from harness.project import evals
 from harness.project.config import Config
 from harness.project.pricing import is_local
@@ -107,7 +107,7 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(inert, COMMENT, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def _chain(found: Config, tiers: dict[Tier, str], one: Advised) -> tuple[Tier, ...] | str:
+def _chain(found: Config, tiers: dict[Tier, str], one: EvalAdvice) -> tuple[Tier, ...] | str:
     """Who is asked in turn; or why nobody is."""
     line = one.line
     if line.task == "embedding":

@@ -22,10 +22,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from harness.analysis.compare import CaseOutcome, Side
+from harness.analysis.compare import CaseOutcome, RunOutcomes
 from harness.core import files
 from harness.core.errors import ConfigError
-from harness.core.toml import Name, Names, Strict
+from harness.core.toml import Name, Names, StrictModel
 
 FOLDER = Path("evals", "baselines")
 FORMAT = "harness-baseline/1"
@@ -39,7 +39,7 @@ _MEND = "save the baseline anew, or restore it from git"
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Row(Strict):
+class _BaselineCase(StrictModel):
     """One case as the file has it; everything in it may have been edited, or merged by git."""
 
     id: Name
@@ -56,14 +56,14 @@ class _Row(Strict):
     reply: str = ""
 
     @model_validator(mode="after")
-    def _adds_up(self) -> _Row:
+    def _adds_up(self) -> _BaselineCase:
         if max(self.strict, self.lenient, self.compliant) > self.asked:
             msg = f"asked {self.asked} times, and more often than that right or compliant"
             raise ValueError(msg)
         return self
 
 
-class _File(Strict):
+class _BaselineFile(StrictModel):
     """The whole file."""
 
     format: Literal["harness-baseline/1"]
@@ -74,7 +74,7 @@ class _File(Strict):
     started_at: str
     labels: Names
     fingerprint: Mapping[str, str]
-    cases: Annotated[tuple[_Row, ...], Field(strict=False)]
+    cases: Annotated[tuple[_BaselineCase, ...], Field(strict=False)]
 
 
 def path_of(root: Path, eval_name: str, cell: str) -> Path:
@@ -82,7 +82,7 @@ def path_of(root: Path, eval_name: str, cell: str) -> Path:
     return root / FOLDER / f"{_NOT_IN_A_NAME.sub('_', f'{eval_name}.{cell}')}.json"
 
 
-def check(side: Side) -> None:
+def check(side: RunOutcomes) -> None:
     """Raise `ConfigError` for a run that is none to go by.
 
     With failed calls whatever comes later would look like a gain.
@@ -95,7 +95,7 @@ def check(side: Side) -> None:
         raise ConfigError(msg)
 
 
-def save(root: Path, side: Side, replies: Mapping[str, str] | None = None) -> Path:
+def save(root: Path, side: RunOutcomes, replies: Mapping[str, str] | None = None) -> Path:
     """Write the baseline of a cell, whole or not at all. `replies`: what was said, by case id, to be kept with it.
 
     Raises `ConfigError` for a run that is none to go by, or a disk that takes nothing.
@@ -106,7 +106,7 @@ def save(root: Path, side: Side, replies: Mapping[str, str] | None = None) -> Pa
     return path
 
 
-def load(root: Path, eval_name: str, cell: str) -> Side | None:
+def load(root: Path, eval_name: str, cell: str) -> RunOutcomes | None:
     """The baseline of a cell, `None` where it has none; raises `ConfigError` for a file that is not its baseline."""
     path = path_of(root, eval_name, cell)
     if not path.is_file():
@@ -118,16 +118,16 @@ def load(root: Path, eval_name: str, cell: str) -> Side | None:
     return side
 
 
-def find(root: Path, eval_name: str | None = None) -> list[Side]:
+def find(root: Path, eval_name: str | None = None) -> list[RunOutcomes]:
     """All baselines of a project (of one eval), by file name."""
     found = [read(path) for path in sorted((root / FOLDER).glob("*.json"))]
     return [side for side in found if eval_name is None or side.eval == eval_name]
 
 
-def read(path: Path) -> Side:
+def read(path: Path) -> RunOutcomes:
     """One file; raises `ConfigError`."""
     data = _parse(path)
-    return Side(
+    return RunOutcomes(
         name="baseline",
         fingerprint=data.fingerprint,
         labels=data.labels,
@@ -136,15 +136,15 @@ def read(path: Path) -> Side:
     )
 
 
-def replies(root: Path, side: Side) -> dict[str, str]:
+def replies(root: Path, side: RunOutcomes) -> dict[str, str]:
     """What was said, by case id, where a baseline keeps it; raises `ConfigError`."""
     return {row.id: row.reply for row in _parse(path_of(root, side.eval, side.cell)).cases if row.reply}
 
 
-def _parse(path: Path) -> _File:
+def _parse(path: Path) -> _BaselineFile:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        data = _File.model_validate(content)
+        data = _BaselineFile.model_validate(content)
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}"
     except json.JSONDecodeError as error:
@@ -178,7 +178,7 @@ def _explained(error: ValidationError, content: Any) -> str:
     return f"{'.'.join(map(str, place))}: {said}"
 
 
-def _dumps(side: Side, kept: Mapping[str, str]) -> str:
+def _dumps(side: RunOutcomes, kept: Mapping[str, str]) -> str:
     head: dict[str, Any] = {"format": FORMAT, **{name: getattr(side, name) for name in _HEAD}}
     head["labels"] = list(side.labels)
     lines = [f" {json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]

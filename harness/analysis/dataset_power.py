@@ -39,7 +39,7 @@ RATES = ("min_accuracy", "min_lenient_accuracy", "min_compliance", "min_macro_f1
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class DetectableEffect:
     """What `n` cases show with a chance of 80% where two runs differ on a share `discordance` of them.
 
     `margin`: the smallest within which a candidate that is as good is shown to be. `drop`: the smallest true loss that
@@ -54,17 +54,17 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class UndecidableGate:
     """A gate that these cases cannot decide. `key`: its place in the eval file."""
 
     key: tuple[str, ...]
     reason: str
 
 
-def reach(n: int, discordance: float) -> Reach:
+def reach(n: int, discordance: float) -> DetectableEffect:
     """What `n` cases can show; raises `ValueError` for none."""
     drop = smallest_drop(n, discordance)
-    return Reach(n, discordance, _up(smallest_margin(n, discordance)), None if drop is None else _up(drop))
+    return DetectableEffect(n, discordance, _up(smallest_margin(n, discordance)), None if drop is None else _up(drop))
 
 
 def provable(n: int) -> float:
@@ -89,7 +89,7 @@ def small_slices(cases: Iterable[Case]) -> list[tuple[str, str, int]]:
     return sorted((size for size in sizes if size[2] < SMALL), key=lambda size: (size[2], size))
 
 
-def refusals(gates: GateConfig, cases: Iterable[Case]) -> list[Refusal]:
+def refusals(gates: GateConfig, cases: Iterable[Case]) -> list[UndecidableGate]:
     """The gates that `cases`, a whole split, cannot show. Under `judge = "point"` only tags that no case has."""
     n_cases, known = 0, Counter[str]()
     for case in cases:
@@ -97,7 +97,7 @@ def refusals(gates: GateConfig, cases: Iterable[Case]) -> list[Refusal]:
         known.update(set(case.tags))
     by_tag = {tag: known[tag] for tag in gates.tag}
     found = [
-        Refusal(("gates", "tag", tag), f"no case has tag {tag!r}{hint(tag, known)}")
+        UndecidableGate(("gates", "tag", tag), f"no case has tag {tag!r}{hint(tag, known)}")
         for tag, n in by_tag.items()
         if n == 0
     ]
@@ -111,13 +111,13 @@ def refusals(gates: GateConfig, cases: Iterable[Case]) -> list[Refusal]:
     return found
 
 
-def _too_close(gates: GateConfig, n: int) -> Iterator[Refusal]:
+def _too_close(gates: GateConfig, n: int) -> Iterator[UndecidableGate]:
     """Differences that are too small to be shown."""
     for gate, discordance in (("margin", TWO_MODELS), ("max_regression", ONE_MODEL)):
         limit = getattr(gates, gate)
         if limit is None or required_n_margin(limit, discordance) <= n:
             continue
-        yield Refusal(
+        yield UndecidableGate(
             ("gates", gate),
             f"{gate} {limit:g} needs about {required_n_margin(limit, discordance):,} cases at {discordance:.0%} "
             f"discordance; the set has {n:,}: smallest {gate} that can be shown is "
@@ -125,7 +125,7 @@ def _too_close(gates: GateConfig, n: int) -> Iterator[Refusal]:
         )
 
 
-def _too_high(gates: TagGates, n: int, what: str, table: tuple[str, ...]) -> Iterator[Refusal]:
+def _too_high(gates: TagGates, n: int, what: str, table: tuple[str, ...]) -> Iterator[UndecidableGate]:
     """Rates that even a perfect score does not prove."""
     for gate in RATES:
         limit = getattr(gates, gate, None)
@@ -133,7 +133,7 @@ def _too_high(gates: TagGates, n: int, what: str, table: tuple[str, ...]) -> Ite
             continue
         needed = required_n_rate(limit)
         needs = "no number of cases proves" if needed is None else f"it takes {needed:,} cases, all right, to prove"
-        yield Refusal(
+        yield UndecidableGate(
             (*table, gate),
             f"{gate} {limit:g}: {needs} that; {what} has {n:,}: largest that can be shown is {down(provable(n)):.3f} "
             f"({ADVICE})",

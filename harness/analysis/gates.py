@@ -20,7 +20,7 @@ from harness.project.evals import GateConfig, TagGates
 from harness.project.pricing import Price, usd
 
 
-class Verdict(StrEnum):
+class GateStatus(StrEnum):
     """PASSED and FAILED are proven; UNDECIDED is neither: calls failed, or there is nothing to judge by."""
 
     PASSED = "passed"
@@ -37,7 +37,7 @@ class GateResult:
 
     gate: str
     cell: str
-    verdict: Verdict
+    verdict: GateStatus
     message: str
     asked: bool = True
 
@@ -75,7 +75,7 @@ def judge(gate: str, gates: GateConfig, evidence: Evidence) -> GateResult:
             f"{summary.n_errors} of {summary.n} calls failed ({kinds}): {gate} is undecided; "
             "mend the backend and run again with --resume (answered cases are not asked twice)"
         )
-        return GateResult(gate, evidence.cell, Verdict.UNDECIDED, f"{evidence.cell}: {said}")
+        return GateResult(gate, evidence.cell, GateStatus.UNDECIDED, f"{evidence.cell}: {said}")
     if gate.startswith("tag."):
         tag, name = gate.removeprefix("tag.").rsplit(".", 1)
         of_tag = dict(summary.by_tag).get(tag)
@@ -85,7 +85,7 @@ def judge(gate: str, gates: GateConfig, evidence: Evidence) -> GateResult:
         said = f"tag {tag}: {said}"
     else:
         passed, said = _JUDGES[gate](gate, gates, evidence)
-    verdict = Verdict.UNDECIDED if passed is None else Verdict.PASSED if passed else Verdict.FAILED
+    verdict = GateStatus.UNDECIDED if passed is None else GateStatus.PASSED if passed else GateStatus.FAILED
     return GateResult(gate, evidence.cell, verdict, f"{evidence.cell}: {said}")
 
 

@@ -22,7 +22,7 @@ EMBEDDING = "embedding"
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class LabelIssue:
     """A case and the answer, by the lenient reading, in which `cells` agree against its label.
 
     `why`: `BACKENDS`, or `all variants on NAME`, or both.
@@ -35,7 +35,7 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wrong:
+class _WrongAnswer:
     """What a cell says to a case most of the time, where that is an answer and not the expected one."""
 
     case: Case
@@ -43,7 +43,7 @@ class _Wrong:
     answer: JSON
 
 
-def find(runs: Sequence[Run], own: Collection[str]) -> list[Suspect]:
+def find(runs: Sequence[Run], own: Collection[str]) -> list[LabelIssue]:
     """Suspects among the cases of one eval. `runs`: one of each cell; `own`: the cells that production would use.
 
     First those on which the backends agree, then by how many cells agree, then by id. None of an embedding, whose
@@ -51,13 +51,13 @@ def find(runs: Sequence[Run], own: Collection[str]) -> list[Suspect]:
     """
     runs = [run for run in runs if run.manifest.task != EMBEDDING]
     wrong = {run.manifest.cell: _wrong(run.results) for run in runs}
-    found: dict[tuple[str, str], Suspect] = {}
+    found: dict[tuple[str, str], LabelIssue] = {}
     for why, cells in _groups(runs, own):
         for each in _agreed([wrong[cell] for cell in cells]):
             place = (each.case.id, each.key)
-            known = found.get(place, Suspect(each.case, each.answer, (), ()))
+            known = found.get(place, LabelIssue(each.case, each.answer, (), ()))
             together = tuple(dict.fromkeys((*known.cells, *cells)))
-            found[place] = Suspect(each.case, each.answer, together, (*known.why, why))
+            found[place] = LabelIssue(each.case, each.answer, together, (*known.why, why))
     return sorted(found.values(), key=lambda s: (BACKENDS not in s.why, -len(s.cells), s.case.id))
 
 
@@ -73,13 +73,13 @@ def _groups(runs: Sequence[Run], own: Collection[str]) -> list[tuple[str, list[s
     return groups
 
 
-def _agreed(cells: Sequence[Mapping[str, _Wrong]]) -> Iterable[_Wrong]:
+def _agreed(cells: Sequence[Mapping[str, _WrongAnswer]]) -> Iterable[_WrongAnswer]:
     """Where all of them are wrong in the same way about the same thing."""
     first, *others = cells
     return [w for i, w in first.items() if all((o := other.get(i)) and o.key == w.key for other in others)]
 
 
-def _wrong(results: Iterable[Result]) -> dict[str, _Wrong]:
+def _wrong(results: Iterable[Result]) -> dict[str, _WrongAnswer]:
     """By what was asked and expected, so that a case that was edited between two runs is not taken for one."""
     by_case: dict[str, list[Result]] = {}
     for result in results:
@@ -88,10 +88,10 @@ def _wrong(results: Iterable[Result]) -> dict[str, _Wrong]:
     return {i: told for i, replies in by_case.items() if (told := _mostly(replies)) is not None}
 
 
-def _mostly(replies: Sequence[Result]) -> _Wrong | None:
+def _mostly(replies: Sequence[Result]) -> _WrongAnswer | None:
     keys = [answer_key(r.reading) for r in replies if r.reading is not None]
     key, times = Counter(keys).most_common(1)[0]
     result = replies[keys.index(key)]
     if key == NO_ANSWER or 2 * times <= len(keys) or result.score is None or result.score.lenient:
         return None
-    return _Wrong(result.case, key, result.reading.lenient if result.reading else None)
+    return _WrongAnswer(result.case, key, result.reading.lenient if result.reading else None)

@@ -52,7 +52,7 @@ class Backend(Protocol):
 
 
 @runtime_checkable
-class TellsHeaders(Protocol):
+class ReportsHeaders(Protocol):
     """A backend that tells the headers of every reply, errors included; names are in lower case."""
 
     on_headers: Callable[[Mapping[str, str]], None] | None

@@ -42,22 +42,22 @@ def show(found: Config, outcome: Outcome, outputs: Sequence[Path]) -> None:
 
 def end(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
     """Say how the gates stand and leave with the exit code that this makes."""
-    from harness.analysis.gates import Verdict
+    from harness.analysis.gates import GateStatus
     from harness.cli._common import complain
 
     if not outcome.runs and outcome.skipped and not outcome.failures:
         complain("no backend is there to be asked: `harness doctor` says what each one needs")
         raise typer.Exit(2)
     for result in results:
-        colour = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.UNDECIDED: "yellow"}[result.verdict]
+        colour = {GateStatus.PASSED: "green", GateStatus.FAILED: "red", GateStatus.UNDECIDED: "yellow"}[result.verdict]
         typer.secho(f"{result.verdict.value:9} ", fg=colour, nl=False)
         typer.echo(result.message)
     if outcome.failures:
         raise typer.Exit(max(failure.exit_code for failure in outcome.failures))
-    verdicts = {result.verdict for result in results if result.asked or result.verdict is Verdict.FAILED}
-    if Verdict.UNDECIDED in verdicts or any(r.response.error for run in outcome.runs for r in run.results):
+    verdicts = {result.verdict for result in results if result.asked or result.verdict is GateStatus.FAILED}
+    if GateStatus.UNDECIDED in verdicts or any(r.response.error for run in outcome.runs for r in run.results):
         raise typer.Exit(4)
-    raise typer.Exit(1 if Verdict.FAILED in verdicts else 0)
+    raise typer.Exit(1 if GateStatus.FAILED in verdicts else 0)
 
 
 def noise(runs: Sequence[Run]) -> list[str]:

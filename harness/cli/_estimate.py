@@ -16,10 +16,10 @@ def tell(estimates: Sequence[Estimate]) -> None:
     """A row per cell, the sums, and what the figures stand on."""
     from harness.cli._common import console
     from harness.core.formatting import dollars, number, visible
-    from harness.report.terminal_table import Columns
+    from harness.report.terminal_table import TerminalTable
 
     headings = ("calls", "tokens in", "out, about", "out, at most", "cost, about", "cost, at most")
-    table = Columns("cell", *headings, names=["cell"])
+    table = TerminalTable("cell", *headings, names=["cell"])
     for one in estimates:
         table.add(
             f"{one.eval} {one.cell}",

@@ -17,7 +17,7 @@ from harness.cli._common import note
 from harness.core.types import Result, Run
 from harness.project.config import Config
 from harness.project.pricing import BATCH, Price, price_of, usd
-from harness.runner.events import Listener
+from harness.runner.events import RunEvents
 from harness.runner.pacing import Pace
 from harness.runner.plan import Cell
 
@@ -29,7 +29,7 @@ Spent = Callable[[str, int, int], float | None]
 
 
 @dataclass
-class State:
+class CellProgress:
     """How one cell stands. `asked`: answers that are new, of which `errors` are none; `usd` is what they cost."""
 
     title: str
@@ -64,13 +64,13 @@ class State:
         return " · ".join(parts)
 
 
-class Lines(Listener):
+class LineProgress(RunEvents):
     """Lines on standard error, for logs."""
 
     def __init__(self, spent: Spent | None = None) -> None:
         """Nothing is said until something happens."""
         self._spent = spent
-        self._states: dict[int, State] = {}
+        self._states: dict[int, CellProgress] = {}
         self._paces: dict[str, Pace] = {}
         self._fetched: dict[str, int] = {}
         self._turn = Lock()
@@ -140,8 +140,10 @@ class Lines(Listener):
         usd = f", ${state.usd:.4f}" if state.usd is not None else ""
         self._say(f"{state.title}: done in {run.manifest.wall_s or 0:.1f} s{usd} ({run.manifest.run_id})")
 
-    def _begin(self, cell: Cell, total: int, from_store: int) -> State:
-        state = State(title(cell), total, from_store, from_store, monotonic(), self._paces.get(cell.backend.name))
+    def _begin(self, cell: Cell, total: int, from_store: int) -> CellProgress:
+        state = CellProgress(
+            title(cell), total, from_store, from_store, monotonic(), self._paces.get(cell.backend.name)
+        )
         with self._turn:
             self._states[id(cell)] = state
         return state
@@ -158,15 +160,15 @@ class Lines(Listener):
         print(line, file=sys.stderr, flush=True)  # noqa: T201  this is what the user reads
 
 
-class Quiet(Lines):
+class QuietProgress(LineProgress):
     """Who is left out, and nothing else."""
 
     def _say(self, line: str) -> None:
         """Not this."""
 
 
-class Bars(Lines):
-    """One bar a cell, with what `State.told` says at that moment."""
+class BarProgress(LineProgress):
+    """One bar a cell, with what `CellProgress.told` says at that moment."""
 
     def __init__(self, console: Console, spent: Spent | None = None) -> None:
         """Drawn on `console`, which is a terminal."""
@@ -175,7 +177,7 @@ class Bars(Lines):
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            _Told(),
+            _StatusColumn(),
             console=console,
         )
         self._tasks: dict[int | str, TaskID] = {}
@@ -209,7 +211,7 @@ class Bars(Lines):
         """The bar says it."""
 
 
-class _Told(ProgressColumn):
+class _StatusColumn(ProgressColumn):
     """What a bar's cell has to say at the moment of drawing."""
 
     max_refresh = 0.5
@@ -217,7 +219,7 @@ class _Told(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Megabytes have no more to say than that."""
         state = task.fields.get("state")
-        return Text(state.told(monotonic()) if isinstance(state, State) else "MB")
+        return Text(state.told(monotonic()) if isinstance(state, CellProgress) else "MB")
 
 
 def spent(found: Config) -> Spent:
@@ -234,12 +236,12 @@ def spent(found: Config) -> Spent:
     return of
 
 
-def listener(spends: Spent | None = None, *, quiet: bool = False) -> Lines:
+def listener(spends: Spent | None = None, *, quiet: bool = False) -> LineProgress:
     """Bars where standard error is a terminal, lines elsewhere, next to nothing where that is wanted."""
     if quiet:
-        return Quiet(spends)
+        return QuietProgress(spends)
     console = Console(stderr=True, highlight=False)
-    return Bars(console, spends) if console.is_terminal else Lines(spends)
+    return BarProgress(console, spends) if console.is_terminal else LineProgress(spends)
 
 
 def duration(seconds: float) -> str:

@@ -11,8 +11,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.monitor.files import Labelled
-    from harness.monitor.sheets import Label
+    from harness.monitor.files import LabelFile
+    from harness.monitor.sheets import SheetLabel
     from harness.monitor.verdicts import Review
     from harness.project.config import Config
     from harness.store.runs import Store
@@ -61,7 +61,7 @@ def sample(
     start, end = weeks.days(since, until.date() if until else None, datetime.now(UTC))
     with api.project(reading=True) as (project, store):
         tasks = _known(traffic.tasks(store), task or ())
-        wanted = sheets.Wanted(start, end, per_task, seed, tuple(task or ()))
+        wanted = sheets.SampleRequest(start, end, per_task, seed, tuple(task or ()))
         sheet, drawn = sheets.draw(store, labels_of(project, tasks), wanted)
         stem = output or project.root / FOLDER / sheet.sheet
     if stem.suffix in {".html", ".csv"}:
@@ -115,7 +115,7 @@ def import_(
         raise ConfigError(msg)
     with api.project(reading=True) as (project, store):
         sheet = sheets.load(store, read[0].sheet)
-        checked: list[list[Label]] = [files.labels(one, sheet, who) for one, who in zip(read, names, strict=True)]
+        checked: list[list[SheetLabel]] = [files.labels(one, sheet, who) for one, who in zip(read, names, strict=True)]
         for labels in checked:  # all or nothing
             sheets.add_labels(store, sheet.sheet, labels)
         _judge(project, store, sheet.sheet, strict=strict)
@@ -178,7 +178,7 @@ def _tell(found: Review) -> None:
         screen.print(Text(visible(f"{agreement.task}: {words.agreement(agreement)}")))
 
 
-def _reviewers(read: Sequence[Labelled], reviewer: str | None) -> list[str]:
+def _reviewers(read: Sequence[LabelFile], reviewer: str | None) -> list[str]:
     from harness.core.errors import ConfigError
 
     if reviewer is not None and len(read) > 1:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis import label_issues as found_by
-from harness.analysis.label_issues import Suspect
+from harness.analysis.label_issues import LabelIssue
 from harness.analysis.metrics.summary import accuracy
 from harness.analysis.stats import Rate
 from harness.analysis.stats.wording import rate_text
@@ -34,16 +34,16 @@ SHOWN_ANSWER = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
+class LabelReview:
     """The suspects of one eval. `cells`: how often each is right by the lenient reading; `notes`: what to know."""
 
     eval: str
     cells: tuple[tuple[str, Rate], ...]
-    suspects: tuple[Suspect, ...]
+    suspects: tuple[LabelIssue, ...]
     notes: tuple[str, ...]
 
 
-def review(found: Config, store: Store, definition: Eval, backends: Collection[str]) -> Review:
+def review(found: Config, store: Store, definition: Eval, backends: Collection[str]) -> LabelReview:
     """Look at the newest whole run of each cell on these backends. Cases that were edited since are left out."""
     runs = [run for run in gate_checks.newest(found, store, definition, every=True) if run.manifest.backend in backends]
     own = [m.cell for m in (run.manifest for run in runs) if m.variant == found.backends[m.backend].variant]
@@ -59,7 +59,7 @@ def review(found: Config, store: Store, definition: Eval, backends: Collection[s
     if len(current) < len(suspects):
         notes.append(f"{plural(len(suspects) - len(current), 'case')} left out: edited since, or no longer there")
     rates = tuple((run.manifest.cell, accuracy(run.results).lenient) for run in runs)
-    return Review(definition.name, rates, tuple(current), tuple(notes))
+    return LabelReview(definition.name, rates, tuple(current), tuple(notes))
 
 
 def _today(found: Config, definition: Eval) -> tuple[dict[str, str] | None, list[str]]:
@@ -71,7 +71,7 @@ def _today(found: Config, definition: Eval) -> tuple[dict[str, str] | None, list
     return {case.id: case.digest for case in dataset.cases}, []
 
 
-def shown(reviewed: Review, limit: int) -> RenderableType:
+def shown(reviewed: LabelReview, limit: int) -> RenderableType:
     """The first `limit` as a table, and how good those are who say so."""
     from rich.console import Group
     from rich.table import Table
@@ -97,7 +97,7 @@ def shown(reviewed: Review, limit: int) -> RenderableType:
     return Group(title, facts, table, *more)
 
 
-def rows(reviews: Sequence[Review]) -> Iterator[dict[str, Any]]:
+def rows(reviews: Sequence[LabelReview]) -> Iterator[dict[str, Any]]:
     """A row for each suspect; the keys are `COLUMNS`, in that order."""
     for reviewed in reviews:
         for s in reviewed.suspects:
@@ -106,15 +106,15 @@ def rows(reviews: Sequence[Review]) -> Iterator[dict[str, Any]]:
             yield dict(zip(COLUMNS, (reviewed.eval, case.id, *asked, inputs_text(case.inputs)), strict=True))
 
 
-def as_csv(reviews: Sequence[Review]) -> str:
+def as_csv(reviews: Sequence[LabelReview]) -> str:
     """A table for a spreadsheet, in which nothing runs."""
     return csv.table(COLUMNS, (row.values() for row in rows(reviews)))
 
 
-def as_jsonl(reviews: Sequence[Review]) -> str:
+def as_jsonl(reviews: Sequence[LabelReview]) -> str:
     """A line each."""
     return "".join(f"{dumps(row)}\n" for row in rows(reviews))
 
 
-FORMATS: Mapping[str, Callable[[Sequence[Review]], str]] = {".csv": as_csv, ".jsonl": as_jsonl}
+FORMATS: Mapping[str, Callable[[Sequence[LabelReview]], str]] = {".csv": as_csv, ".jsonl": as_jsonl}
 """File ending -> what writes it."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.store.runs import Store
 
 
-class Format(StrEnum):
+class RoutesFormat(StrEnum):
     """What `--format` takes, and the file that each is written to unless another is named."""
 
     ROUTING = "routing"
@@ -27,7 +27,7 @@ class Format(StrEnum):
     @property
     def file(self) -> str:
         """In the project's folder."""
-        return "routing.toml" if self is Format.ROUTING else "litellm.yaml"
+        return "routing.toml" if self is RoutesFormat.ROUTING else "litellm.yaml"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,8 +40,8 @@ def advise(
         list[str] | None, typer.Argument(help="Names or paths of evals; all with traffic if none.")
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="routing: for harness.router; litellm: for the LiteLLM proxy.")
-    ] = Format.ROUTING,
+        RoutesFormat, typer.Option("--format", help="routing: for harness.router; litellm: for the LiteLLM proxy.")
+    ] = RoutesFormat.ROUTING,
     to: Annotated[Path | None, typer.Option(help="Where to write it. [routing.toml or litellm.yaml]")] = None,
     output: Annotated[
         list[Path] | None,
@@ -74,7 +74,7 @@ def advise(
         report_module.check_path(path)
     with api.project(reading=True) as (project, store):
         advice = advising.advise(project, store, evals or ())
-        make = routes_from.routing if form is Format.ROUTING else routes_from.litellm
+        make = routes_from.routing if form is RoutesFormat.ROUTING else routes_from.litellm
         target = to or project.root / form.file
         before = _before(project, target)
         text = make(project, advice, before)

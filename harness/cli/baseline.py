@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.analysis.compare import Comparison, Side
+    from harness.analysis.compare import Comparison, RunOutcomes
     from harness.analysis.stats import Rate
     from harness.core.types import Run
     from harness.project.config import Config
@@ -51,13 +51,13 @@ def save(
     """
     from harness import api
     from harness.analysis import baseline
-    from harness.analysis.compare import side
+    from harness.analysis.compare import outcomes_of
     from harness.core.formatting import visible
     from harness.runner import gate_checks
 
     with api.project(reading=True) as (found, store):
         runs = _runs(found, store, evals, cell)
-        sides = [side(run) for run in runs]
+        sides = [outcomes_of(run) for run in runs]
         for each in sides:
             baseline.check(each)  # all or nothing
         for run, each in zip(runs, sides, strict=True):
@@ -138,7 +138,7 @@ def _compared(
 ) -> Iterator[tuple[str, Comparison | str]]:
     """Each cell that has a run or a baseline: the two compared, or what is missing."""
     from harness.analysis import baseline
-    from harness.analysis.compare import side
+    from harness.analysis.compare import outcomes_of
     from harness.project import evals as evals_module
     from harness.runner import gate_checks
 
@@ -152,7 +152,7 @@ def _compared(
             if name not in saved or name not in runs:
                 yield f"{definition.name} {name}", NO_RUN if name in saved else NO_BASELINE
                 continue
-            c = gate_checks.to_baseline(found.root, side(runs[name]), definition.gates.max_regression)
+            c = gate_checks.to_baseline(found.root, outcomes_of(runs[name]), definition.gates.max_regression)
             if c is not None:
                 yield f"{definition.name} {name}", c
 
@@ -181,14 +181,21 @@ def list_() -> None:
     from harness.cli._common import console
     from harness.core.formatting import moment
     from harness.project import config
-    from harness.report.terminal_table import Columns
+    from harness.report.terminal_table import TerminalTable
 
     root = config.load().root
     whole = ["cases", "strict", "run", "of"]
-    table = Columns("eval", "cell", *whole, names=["eval", "cell"], left=whole)
+    table = TerminalTable("eval", "cell", *whole, names=["eval", "cell"], left=whole)
     for side in baseline.find(root):
         strict = rate_text(_rate(side, "strict"))
-        table.add(side.eval, side.cell, f"{len(side.cases):,}", strict, side.run_id, moment(side.started_at))
+        table.add(
+            side.eval,
+            side.cell,
+            f"{len(side.cases):,}",
+            strict,
+            side.run_id,
+            moment(side.started_at),
+        )
     none = f"no baselines in {root / baseline.FOLDER}: `harness baseline save` makes some"
     console().print(table if len(table) else none, markup=False)
 
@@ -218,7 +225,10 @@ def show(
         now = dict(_compared(found, store, [eval_name], cell))
         for side in saved:
             typer.secho(visible(f"{side.eval} {side.cell}"), bold=True)
-            facts = [("run", f"{side.run_id}, {moment(side.started_at)}"), ("cases", f"{len(side.cases):,}")]
+            facts = [
+                ("run", f"{side.run_id}, {moment(side.started_at)}"),
+                ("cases", f"{len(side.cases):,}"),
+            ]
             facts += [(name, rate_text(_rate(side, name))) for name in ("strict", "lenient", "compliant")]
             facts += [(name, side.fingerprint[name]) for name in HEAD if side.fingerprint.get(name)]
             for name, text in (*facts, *_since(now[f"{side.eval} {side.cell}"])):
@@ -261,7 +271,7 @@ def _replies(found: Config, store: Store, c: Comparison | str) -> Iterator[str]:
         yield f"    {i}: said {then!r}, says {today!r}"
 
 
-def _rate(side: Side, name: str) -> Rate:
+def _rate(side: RunOutcomes, name: str) -> Rate:
     from harness.analysis.stats import clustered_rate
 
     return clustered_rate([(getattr(case, name), case.asked) for case in side.cases.values() if case.asked])

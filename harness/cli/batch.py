@@ -12,7 +12,7 @@ from harness.cli._common import Output
 from harness.cli.runs import DecodingName, Evals
 
 if TYPE_CHECKING:
-    from harness.api import Options
+    from harness.api import RunOptions
     from harness.project.config import Config
 
 app = typer.Typer(no_args_is_help=True, help="Requests in files, and batches under way.")
@@ -107,7 +107,7 @@ def import_(
     from harness.runner import batch
 
     options = _options(evals, backend, variant, version, decoding, limit, split)
-    found = batch.Found(results)
+    found = batch.BatchResults(results)
     with api.project() as (project, store):
         outputs = output or [project.root / path for path in project.run.output]
         for path in outputs:
@@ -190,11 +190,11 @@ def _options(
     decoding: list[DecodingName] | None,
     limit: int | None,
     split: str | None,
-) -> Options:
+) -> RunOptions:
     """What is planned, as `harness run` plans it."""
-    from harness.api import Options
+    from harness.api import RunOptions
 
-    return Options(
+    return RunOptions(
         backend=tuple(backend or ()),
         variant=tuple(variant or ()),
         version=version,
@@ -205,7 +205,7 @@ def _options(
     )
 
 
-def _all_backends(project: Config, options: Options) -> Options:
+def _all_backends(project: Config, options: RunOptions) -> RunOptions:
     """Results may be of any backend that can be exported for, also one that is asked only where it is named."""
     from harness.runner.batch import takes_files
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from harness.analysis.compare import Comparison, Question, Side
+    from harness.analysis.compare import Comparison, ComparisonQuestion, RunOutcomes
     from harness.core.types import Run
     from harness.project.config import Config
 
@@ -76,7 +76,7 @@ def compare(
     """
     from harness import api
     from harness.analysis.compare import compare as compare_sides
-    from harness.analysis.compare import side
+    from harness.analysis.compare import outcomes_of
     from harness.cli._common import console
     from harness.core.errors import ConfigError
     from harness.report.write import check_ending
@@ -89,8 +89,8 @@ def compare(
         if runs[0].manifest.run_id == runs[1].manifest.run_id:
             msg = f"{base} and {head} are one and the same run, {runs[0].manifest.run_id}: name another one"
             raise ConfigError(msg)
-        sides = [side(run) for run in runs]
-        same = [side(find_run(store, name, eval_name)) for name in noise or ()]
+        sides = [outcomes_of(run) for run in runs]
+        same = [outcomes_of(find_run(store, name, eval_name)) for name in noise or ()]
         asked = _question(project, sides[0], sides[1], question, margin)
     found = compare_sides(sides[0], sides[1], asked, shared=shared)
     floor = compare_sides(same[0], same[1], asked, shared=shared) if same else None
@@ -101,8 +101,10 @@ def compare(
     raise typer.Exit(_exit_code(found, strict=strict))
 
 
-def _question(project: Config, base: Side, head: Side, kind: QuestionKind | None, margin: float | None) -> Question:
-    from harness.analysis.compare import Question
+def _question(
+    project: Config, base: RunOutcomes, head: RunOutcomes, kind: QuestionKind | None, margin: float | None
+) -> ComparisonQuestion:
+    from harness.analysis.compare import ComparisonQuestion
     from harness.analysis.compare.verdicts import DEFAULT_MARGIN
     from harness.core.errors import ConfigError
     from harness.project import evals
@@ -117,7 +119,7 @@ def _question(project: Config, base: Side, head: Side, kind: QuestionKind | None
             margin = gates.margin if asked == "move" else gates.max_regression
         except ConfigError:
             margin = None  # the run is of an eval that is no longer there, or an import
-    return Question(asked, DEFAULT_MARGIN if margin is None else margin)
+    return ComparisonQuestion(asked, DEFAULT_MARGIN if margin is None else margin)
 
 
 def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
@@ -129,10 +131,10 @@ def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
     from harness.core.formatting import visible
     from harness.report import comparison_text
     from harness.report.terminal import COLOURS
-    from harness.report.terminal_table import Columns
+    from harness.report.terminal_table import TerminalTable
 
     colour = COLOURS[comparison_text.standing(c.verdict)]
-    rates = Columns("", "base", "head", "difference", "p", names=[""])
+    rates = TerminalTable("", "base", "head", "difference", "p", names=[""])
     for name, d in comparison_text.measured(c):
         rates.add(
             name,
@@ -215,7 +217,7 @@ def _write(c: Comparison, floor: Comparison | None, runs: Sequence[Run], path: P
 
     if path.suffix.lower() == ".html":
         both = list({run.manifest.run_id: run for run in runs}.values())
-        report.write(report.build(both, asked=report.Asked(comparisons=(c,), noise=floor)), path)
+        report.write(report.build(both, asked=report.Analyses(comparisons=(c,), noise=floor)), path)
     elif path.suffix.lower() == ".json":
         write(dumps(comparison_formats.as_json(c), indent=1) + "\n", path)
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.analysis.costs.projection import Bill
+    from harness.analysis.costs.projection import CostProjection
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,13 +44,13 @@ def cost(
         typer.echo(visible(note))
 
 
-def _tell(bill: Bill) -> None:
+def _tell(bill: CostProjection) -> None:
     from harness.cli._common import console
     from harness.core.formatting import visible
     from harness.report import cost_text
-    from harness.report.terminal_table import Columns
+    from harness.report.terminal_table import TerminalTable
 
-    table = Columns(*cost_text.HEADINGS, names=["eval"])
+    table = TerminalTable(*cost_text.HEADINGS, names=["eval"])
     for line in bill.lines:
         table.add(*cost_text.row(line))
     console().print(table)

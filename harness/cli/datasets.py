@@ -160,14 +160,14 @@ def power(
 
 def _pair(found: Config, store: Store, definition: Eval) -> Comparison | None:
     """The newest own runs of reference and candidate beside each other, over the cases that both have."""
-    from harness.analysis.compare import Question, compare, side
+    from harness.analysis.compare import ComparisonQuestion, compare, outcomes_of
     from harness.runner import gate_checks
 
     runs = {run.manifest.backend: run for run in gate_checks.newest(found, store, definition)}
     if found.pair is None or not {found.pair.reference, found.pair.candidate} <= runs.keys():
         return None
-    base, head = (side(runs[backend]) for backend in (found.pair.reference, found.pair.candidate))
-    return compare(base, head, Question("move"), shared=True)
+    base, head = (outcomes_of(runs[backend]) for backend in (found.pair.reference, found.pair.candidate))
+    return compare(base, head, ComparisonQuestion("move"), shared=True)
 
 
 @app.command()

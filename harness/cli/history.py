@@ -74,13 +74,13 @@ def history(
 
 
 def _listed(runs: Sequence[Manifest]) -> RenderableType:
-    from harness.report.terminal_table import Columns
+    from harness.report.terminal_table import TerminalTable
 
     tagged = any(m.tags for m in runs)
     tags_too = ["tags"] if tagged else []
     headings = ("run", "eval", "cell", "prompt", "cases", "model", *tags_too, "state")
     whole = ["run", "cases"]
-    table = Columns(*headings, names=[heading for heading in headings if heading not in whole], left=whole)
+    table = TerminalTable(*headings, names=[heading for heading in headings if heading not in whole], left=whole)
     for m in runs:
         model = " ".join(filter(None, (m.fingerprint.get("model"), m.fingerprint.get("quantization"))))
         state = "finished" if m.finished_at else "not finished: --resume"
@@ -170,19 +170,21 @@ def _since(c: Comparison) -> Text:
 
 
 def _against_the_one_before(project: Config, store: Store, trend: Trend) -> Comparison:
-    from harness.analysis.compare import Question, compare, side
+    from harness.analysis.compare import ComparisonQuestion, compare, outcomes_of
     from harness.analysis.compare.verdicts import DEFAULT_MARGIN
     from harness.core.errors import ConfigError
     from harness.core.types import Run
     from harness.project import evals
 
-    before, newest = (side(Run(m, tuple(store.results(m.run_id)))) for m in (p.manifest for p in trend.points[-2:]))
+    before, newest = (
+        outcomes_of(Run(m, tuple(store.results(m.run_id)))) for m in (p.manifest for p in trend.points[-2:])
+    )
     try:
         (definition,) = evals.find(project.root, [trend.eval])
         margin = definition.gates.max_regression
     except ConfigError:
         margin = None  # the eval is no longer there, or the runs are imported
-    return compare(before, newest, Question("change", margin or DEFAULT_MARGIN))
+    return compare(before, newest, ComparisonQuestion("change", margin or DEFAULT_MARGIN))
 
 
 def _last_change(trend: Trend) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.runner.llm_judge import Opinion
+    from harness.runner.llm_judge import JudgeReport
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,7 +47,7 @@ def judge(
 
     if output:
         check_ending(output, (".json",))
-    options = api.Options(
+    options = api.RunOptions(
         backend=(backend,), variant=(variant,) if variant else (), own_variant_only=True, whole=True, every_backend=True
     )
     with api.project() as (project, store):
@@ -61,7 +61,7 @@ def judge(
         typer.echo(f"opinion: {output}")
 
 
-def _told(o: Opinion) -> list[str]:
+def _told(o: JudgeReport) -> list[str]:
     from harness.analysis.stats.wording import rate_text
     from harness.core.formatting import plural, visible
 

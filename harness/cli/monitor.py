@@ -11,8 +11,8 @@ from harness.cli import _review
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from harness.monitor.power import Reach
-    from harness.monitor.signals import Watch
+    from harness.monitor.power import ReviewPower
+    from harness.monitor.signals import WeeklySignals
 
 app = typer.Typer()
 
@@ -64,7 +64,7 @@ def monitor(
     from harness.core.errors import ConfigError, StoreError
     from harness.monitor import signals, weeks
     from harness.monitor.kinds import labels_of
-    from harness.monitor.signals import Standing
+    from harness.monitor.signals import SignalStatus
     from harness.store import traffic
 
     whole = weeks.newest_whole(datetime.now(UTC))
@@ -86,9 +86,9 @@ def monitor(
         )
     console().print(_shown(found))
     standings = {signal.standing for signal in found.signals}
-    early = not found.signals or Standing.TOO_EARLY in standings
-    open_question = Standing.CHANGED in standings or bool(found.silent) or (strict and early)
-    raise typer.Exit(1 if Standing.WORSE in standings else 4 if open_question else 0)
+    early = not found.signals or SignalStatus.TOO_EARLY in standings
+    open_question = SignalStatus.CHANGED in standings or bool(found.silent) or (strict and early)
+    raise typer.Exit(1 if SignalStatus.WORSE in standings else 4 if open_question else 0)
 
 
 @app.command()
@@ -122,17 +122,17 @@ def power(
     console().print(_reach(found, baseline_cases, margin))
 
 
-def _shown(found: Watch) -> RenderableType:
+def _shown(found: WeeklySignals) -> RenderableType:
     from rich.console import Group
     from rich.padding import Padding
     from rich.text import Text
 
     from harness.core.formatting import plural, visible
     from harness.monitor import weeks, words
-    from harness.monitor.signals import LOOKS, YEARLY, Standing
-    from harness.report.terminal_table import Columns
+    from harness.monitor.signals import LOOKS, YEARLY, SignalStatus
+    from harness.report.terminal_table import TerminalTable
 
-    colours = {Standing.WORSE: "bold red", Standing.CHANGED: "bold yellow", Standing.STEADY: "green"}
+    colours = {SignalStatus.WORSE: "bold red", SignalStatus.CHANGED: "bold yellow", SignalStatus.STEADY: "green"}
     parts: list[RenderableType] = [Text(f"production in {weeks.name(found.week)}", style="bold")]
     if not any(found.calls.values()):
         parts.append(Text("no calls in that week"))
@@ -144,9 +144,9 @@ def _shown(found: Watch) -> RenderableType:
             if task in found.silent:
                 parts.append(Text(f"  no calls: {words.SILENT}", style="bold yellow"))
             continue
-        if not told or any(signal.standing is Standing.TOO_EARLY for signal in told):
+        if not told or any(signal.standing is SignalStatus.TOO_EARLY for signal in told):
             parts.append(Text(f"  too early to tell: {words.too_early(found, task)}", style="dim"))
-        table = Columns("signal", "", "this week", "before", "p", names=("signal",), left=("",))
+        table = TerminalTable("signal", "", "this week", "before", "p", names=("signal",), left=("",))
         for s in told:
             badge = Text(s.standing.value, style=colours.get(s.standing, "dim"))
             name = f"label {s.label}" if s.label else s.name
@@ -163,19 +163,19 @@ def _shown(found: Watch) -> RenderableType:
     return Group(*parts)
 
 
-def _reach(found: list[Reach], baseline_cases: int, margin: float) -> RenderableType:
+def _reach(found: list[ReviewPower], baseline_cases: int, margin: float) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
     from harness.core.formatting import plural
     from harness.monitor.power import SURE
-    from harness.report.terminal_table import Columns
+    from harness.report.terminal_table import TerminalTable
 
     first = found[0]
     fell = f"{first.baseline:.1%} on {plural(baseline_cases, 'case')}, fallen to {first.drop_to:.1%}"
     head = f"{fell}; {100 * margin:g} points may be lost"
     chances = ("seen in week 1", "by week 2", "by week 4", f"weeks until seen, {SURE:.0%} sure", "on average")
-    table = Columns("labels a week", *chances, "OK in a week", names=())
+    table = TerminalTable("labels a week", *chances, "OK in a week", names=())
     for r in found:
         until = "more than 52" if r.weeks is None else str(r.weeks)
         mean = f"{r.mean_weeks:.1f}" if r.mean_weeks < 1000 else "–"

@@ -74,9 +74,9 @@ def import_(
     from harness.analysis.metrics.summary import summarize
     from harness.analysis.stats.wording import rate_text
     from harness.core.formatting import plural, visible
-    from harness.interop import Naming, Source, Wanted, read_run
+    from harness.interop import ColumnSelection, RunNaming, SourceFile, read_run
 
-    wanted = Wanted(
+    wanted = ColumnSelection(
         id=id_column,
         reply=reply,
         expected=expected,
@@ -86,9 +86,9 @@ def import_(
         tags=tags,
         where=tuple(_pair(text) for text in [*(where or ()), *([f"provider={provider}"] if provider else ())]),
     )
-    naming = Naming(name, eval_name, format_name, contract.value if contract else None, _listed(labels), task)
+    naming = RunNaming(name, eval_name, format_name, contract.value if contract else None, _listed(labels), task)
     with api.project() as (_, store):
-        found = read_run(Source(file, _Told(file)), naming, wanted)
+        found = read_run(SourceFile(file, _ReadProgress(file)), naming, wanted)
         store.add(found.run)
     summary = summarize(found.run.results)
     rates = summary.accuracy
@@ -131,7 +131,7 @@ def export(
         note(f"{failed} failed calls are left out: the format has no place for them")
 
 
-class _Told:
+class _ReadProgress:
     """How far a long read is, on standard error: a line every ten seconds."""
 
     def __init__(self, path: Path) -> None:

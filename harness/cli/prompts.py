@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.project.prompts import Library
+    from harness.project.prompts import PromptLibrary
 
 app = typer.Typer(help="Look at prompts, release them, make new versions.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The prompt's name, or name/version.")]
 
 
-def _library() -> Library:
+def _library() -> PromptLibrary:
     from harness.project.config import load
-    from harness.project.prompts import Library
+    from harness.project.prompts import PromptLibrary
 
-    return Library(load().root / "prompts")
+    return PromptLibrary(load().root / "prompts")
 
 
 @app.command("list")

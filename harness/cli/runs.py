@@ -124,7 +124,7 @@ def run(
     from harness.runner import gate_checks
     from harness.runner.estimate import estimate as estimates
 
-    options = api.Options(
+    options = api.RunOptions(
         backend=tuple(backend or ()),
         variant=tuple(variant or ()),
         version=version,

@@ -46,10 +46,10 @@ def _number(found: Sequence[Traffic]) -> int:
 def _table(found: Sequence[Traffic], *, with_task: bool) -> RenderableType:
     from rich.text import Text
 
-    from harness.report.terminal_table import Columns
+    from harness.report.terminal_table import TerminalTable
 
     names, why = ["task", "answered by"] if with_task else ["answered by"], "why not the first"
-    table = Columns(*names, "calls", "share", "in format", "p50", "p95", "USD", why, names=[*names, why])
+    table = TerminalTable(*names, "calls", "share", "in format", "p50", "p95", "USD", why, names=[*names, why])
     for t in found:
         table.add(
             *([t.task] if with_task else []),

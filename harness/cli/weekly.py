@@ -65,7 +65,7 @@ def weekly(
     from harness.report.terminal import matrix
 
     week = day.date() if day else datetime.now().astimezone().date()
-    options = api.Options(backend=tuple(backend or ()), cache=cache, resume=resume, jobs=jobs)
+    options = api.RunOptions(backend=tuple(backend or ()), cache=cache, resume=resume, jobs=jobs)
     with api.project() as (project, store):
         planned = weekly.plan(project, store, week, options)
         try:
@@ -96,9 +96,9 @@ def weekly(
 
 def _tell(found: Sequence[Finding]) -> None:
     from harness.core.formatting import visible
-    from harness.report.model_findings import Standing
+    from harness.report.model_findings import FindingStatus
 
-    colours = {Standing.FAILED: "red", Standing.UNDECIDED: "yellow", Standing.PASSED: "green"}
+    colours = {FindingStatus.FAILED: "red", FindingStatus.UNDECIDED: "yellow", FindingStatus.PASSED: "green"}
     for finding in found:
         typer.secho(f"{finding.standing:9} ", fg=colours.get(finding.standing), nl=False)
         typer.echo(visible(" ".join(finding.text.split())))
@@ -123,7 +123,7 @@ def _tell_github(week: date, found: Sequence[Finding], summary: str) -> None:
 
 def _exit_code(found: Sequence[Finding]) -> int:
     """What is proven to be bad outweighs what cannot be told."""
-    from harness.report.model_findings import Standing
+    from harness.report.model_findings import FindingStatus
 
     standings = {finding.standing for finding in found}
-    return 1 if Standing.FAILED in standings else 4 if Standing.UNDECIDED in standings else 0
+    return 1 if FindingStatus.FAILED in standings else 4 if FindingStatus.UNDECIDED in standings else 0

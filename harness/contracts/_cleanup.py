@@ -34,7 +34,7 @@ _NFC_LIMIT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaned:
+class CleanedReply:
     """A reply without its machinery. `reasoning` is `None` where there was none."""
 
     text: str
@@ -42,7 +42,7 @@ class Cleaned:
     special_token: bool = False
 
 
-def clean(text: str, *, keep_tokens: bool = False, keep_letters: bool = False) -> Cleaned:
+def clean(text: str, *, keep_tokens: bool = False, keep_letters: bool = False) -> CleanedReply:
     """Take out reasoning blocks and control tokens. `keep_tokens` is for labels that look like control tokens.
 
     `keep_letters`: every character stays as it was written, as it must where values are copied out of the text.
@@ -55,7 +55,7 @@ def clean(text: str, *, keep_tokens: bool = False, keep_letters: bool = False) -
             text, special = _without_tokens(text)
     if not (keep_letters or text.isascii()):
         text = _visible(text)
-    return Cleaned(text, reasoning, special)
+    return CleanedReply(text, reasoning, special)
 
 
 def fold(text: str) -> str:

@@ -1,8 +1,8 @@
 """Sequences that do not have to fit into memory: a million golden cases are read from a file of their own.
 
 rows = Spool()                      bytes in, bytes out, by place
-cases = Mapped(rows, make)          what `make` makes of each, whenever it is looked at
-some = Chosen(cases, places)        those at some places, in that order
+cases = LazyMap(rows, make)          what `make` makes of each, whenever it is looked at
+some = LazySubset(cases, places)        those at some places, in that order
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Spool:
         return rows
 
 
-class _Lazy(Sequence[T], Generic[T]):
+class _LazySequence(Sequence[T], Generic[T]):
     """What sequences have in common that make their items when they are looked at."""
 
     @abstractmethod
@@ -71,12 +71,12 @@ class _Lazy(Sequence[T], Generic[T]):
     def __getitem__(self, place: slice) -> Sequence[T]: ...
     def __getitem__(self, place: int | slice) -> T | Sequence[T]:
         if isinstance(place, slice):
-            return Chosen(self, range(*place.indices(len(self))))
+            return LazySubset(self, range(*place.indices(len(self))))
         found = range(len(self))[place]
         return next(iter(self.some(found, found + 1)))
 
 
-class Mapped(_Lazy[T]):
+class LazyMap(_LazySequence[T]):
     """The rows of a spool as what `make` makes of them."""
 
     def __init__(self, rows: Spool, make: Callable[[bytes], T]) -> None:
@@ -91,7 +91,7 @@ class Mapped(_Lazy[T]):
         return map(self._make, self._rows.read(start, stop))
 
 
-class Chosen(_Lazy[T]):
+class LazySubset(_LazySequence[T]):
     """The items of another sequence at `places`, in that order."""
 
     def __init__(self, items: Sequence[T], places: Sequence[int]) -> None:
@@ -104,6 +104,6 @@ class Chosen(_Lazy[T]):
     def some(self, start: int, stop: int) -> Iterable[T]:
         """Read together where the places follow one another."""
         places = self._places[start:stop]
-        if isinstance(self._items, _Lazy) and all(b - a == 1 for a, b in pairwise(places)):
+        if isinstance(self._items, _LazySequence) and all(b - a == 1 for a, b in pairwise(places)):
             return self._items.some(places[0], places[-1] + 1)
         return (self._items[place] for place in places)

@@ -17,7 +17,7 @@ _SET_BY_US = {"root", "path", "name"}
 """Fields of our models that are no keys of a file."""
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """The base of everything read from TOML: frozen, no unknown keys, no silent conversion ("1.0" is not 1.0)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -13,16 +13,16 @@ read is data: nothing of a file is run, and what a file may cost in memory has l
 from __future__ import annotations
 
 from harness.interop.exporting import export, export_format, export_formats
-from harness.interop.importing import Imported, Naming, formats, is_imported, read_again, read_run
-from harness.interop.rows import Row, Wanted
-from harness.interop.source import Source
+from harness.interop.importing import ImportedRun, RunNaming, formats, is_imported, read_again, read_run
+from harness.interop.rows import ColumnSelection, ImportedRow
+from harness.interop.source import SourceFile
 
 __all__ = [
-    "Imported",
-    "Naming",
-    "Row",
-    "Source",
-    "Wanted",
+    "ColumnSelection",
+    "ImportedRow",
+    "ImportedRun",
+    "RunNaming",
+    "SourceFile",
     "export",
     "export_format",
     "export_formats",

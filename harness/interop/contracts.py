@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from harness.contracts.label.contract import LabelContract
 from harness.core.errors import ConfigError
 from harness.core.types import Case, Reading, Response, Score
-from harness.interop.rows import Row, as_text
+from harness.interop.rows import ImportedRow, as_text
 
 FEW = 20
 """As many different expected answers, or fewer, may be the labels of a classification."""
@@ -23,7 +23,7 @@ _PER_LABEL = 5
 _LABEL_LENGTH = 40
 
 
-class Judge(Protocol):
+class ReplyJudge(Protocol):
     """Reads and scores an imported reply."""
 
     @property
@@ -31,7 +31,7 @@ class Judge(Protocol):
         """Kind and version of the rules, as a contract's."""
         ...
 
-    def expected(self, row: Row) -> Any:
+    def expected(self, row: ImportedRow) -> Any:
         """What the row expects, as replies are compared with it; raises `ConfigError` where nothing could be right."""
         ...
 
@@ -41,7 +41,7 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True)
-class Labels:
+class LabelJudge:
     """The label contract, with one list for all cases or the list that each brings (`inputs["allowed"]`)."""
 
     labels: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Labels:
         """That of the label contract."""
         return "label/1"
 
-    def expected(self, row: Row) -> Any:
+    def expected(self, row: ImportedRow) -> Any:
         """One of the labels."""
         answer, labels = _one(row), self.labels or row.allowed
         if not labels:
@@ -77,7 +77,7 @@ _BOX = re.compile(r"\\boxed\s{0,8}\{|[{}]")
 
 
 @dataclass(frozen=True)
-class Boxed:
+class BoxedAnswerJudge:
     r"""The answer in `\boxed{…}`, as mathematics is asked for: whatever is said around it, the box is the answer.
 
     One box, or several that say the same, is compliant; a reply with no box, or with boxes that differ, is not, and
@@ -89,7 +89,7 @@ class Boxed:
         """Kind and version of these rules."""
         return "boxed/1"
 
-    def expected(self, row: Row) -> Any:
+    def expected(self, row: ImportedRow) -> Any:
         """What is in the box."""
         answer = _one(row)
         return next(iter(boxes(answer)), answer).strip()
@@ -117,7 +117,7 @@ def boxes(text: str) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Equal:
+class EqualityJudge:
     """The reply is the expected answer: strictly, white space around it aside; leniently, whatever its case and spaces.
 
     There is no form to break: every reply is compliant but an empty one.
@@ -128,7 +128,7 @@ class Equal:
         """Kind and version of these rules."""
         return "equal/1"
 
-    def expected(self, row: Row) -> Any:
+    def expected(self, row: ImportedRow) -> Any:
         """The answer, as text."""
         return _one(row).strip()
 
@@ -143,7 +143,7 @@ class Equal:
 
 
 @dataclass(frozen=True)
-class Given:
+class RecordedJudge:
     """Right or wrong as the file says, by `measure` where the format has several; nothing is read again.
 
     Where the file does not tell the answer, it is the expected one of a right row, and of a wrong one the reply, or
@@ -157,11 +157,11 @@ class Given:
         """Kind and version of these rules."""
         return "given/1"
 
-    def expected(self, row: Row) -> Any:
+    def expected(self, row: ImportedRow) -> Any:
         """What is expected; `True`, which is that the answer be right, where the file does not tell."""
         return True if row.expected is None else row.expected
 
-    def told(self, row: Row, case: Case) -> tuple[Reading, Score]:
+    def told(self, row: ImportedRow, case: Case) -> tuple[Reading, Score]:
         """What the row says of itself."""
         score = Score(*(row.right or (False, False)))
         if row.answers is not None:
@@ -171,24 +171,26 @@ class Given:
         return Reading(strict, lenient, compliant=True), score
 
 
-def choose(rows: Sequence[Row], kind: str | None = None, labels: Sequence[str] = ()) -> Labels | Boxed | Equal | Given:
+def choose(
+    rows: Sequence[ImportedRow], kind: str | None = None, labels: Sequence[str] = ()
+) -> LabelJudge | BoxedAnswerJudge | EqualityJudge | RecordedJudge:
     """How these rows are judged. `kind`: label, boxed or equal, where the user says; raises `ConfigError`."""
     if kind is None and not labels and not any(row.allowed for row in rows) and all(_is_given(row) for row in rows):
-        return Given(next((row.measure for row in rows if row.measure), ""))
+        return RecordedJudge(next((row.measure for row in rows if row.measure), ""))
     if labels and kind in (None, "label"):
-        return Labels(tuple(labels))
+        return LabelJudge(tuple(labels))
     if kind == "boxed" or (kind is None and all(_is_boxed(row.expected) for row in rows)):
-        return Boxed()
+        return BoxedAnswerJudge()
     if kind is None and any(row.allowed for row in rows):
-        return Labels()
+        return LabelJudge()
     if kind in (None, "label") and not any(row.allowed for row in rows):
         found = _few(rows)
         if found or kind == "label":
-            return Labels(found)
-    return Labels() if kind == "label" else Equal()
+            return LabelJudge(found)
+    return LabelJudge() if kind == "label" else EqualityJudge()
 
 
-def _is_given(row: Row) -> bool:
+def _is_given(row: ImportedRow) -> bool:
     return row.right is not None or bool(row.error)
 
 
@@ -199,7 +201,7 @@ def _is_boxed(expected: Any) -> bool:
     return bare.startswith("boxed") and bare.endswith("}") and len(list(boxes(expected))) == 1
 
 
-def _few(rows: Sequence[Row]) -> tuple[str, ...]:
+def _few(rows: Sequence[ImportedRow]) -> tuple[str, ...]:
     """The different expected answers, sorted, where they can be the labels of a classification; else nothing."""
     found = tuple(sorted({as_text(row.expected) for row in rows}))
     if not 2 <= len(found) <= FEW or len(rows) < _PER_LABEL * len(found) or max(map(len, found)) > _LABEL_LENGTH:
@@ -211,7 +213,7 @@ def _few(rows: Sequence[Row]) -> tuple[str, ...]:
     return found
 
 
-def _one(row: Row) -> str:
+def _one(row: ImportedRow) -> str:
     """The expected answer as text; raises `ConfigError` for none, and for what is not one answer."""
     if row.expected is None or (isinstance(row.expected, str) and not row.expected.strip()):
         msg = f"{row.where}: nothing is expected: every row needs an answer to be compared with"

@@ -17,9 +17,9 @@ from harness.core.ids import new_run_id, now
 from harness.core.toml import hint
 from harness.core.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
 from harness.interop import formats as formats_package
-from harness.interop.contracts import FEW, Boxed, Equal, Given, Labels, choose
-from harness.interop.rows import Row, Wanted
-from harness.interop.source import Source
+from harness.interop.contracts import FEW, BoxedAnswerJudge, EqualityJudge, LabelJudge, RecordedJudge, choose
+from harness.interop.rows import ColumnSelection, ImportedRow
+from harness.interop.source import SourceFile
 from harness.project.datasets import case_digest, fingerprint
 from harness.runner.plan import contract_digest
 from harness.tasks import kinds
@@ -31,7 +31,7 @@ _TAKEN = frozenset({"latest", "previous"})
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
+class RunNaming:
     """What the run is called: the model's `name`, and the `eval` it belongs to (default: what the file is called).
 
     `format`, `kind` (label, boxed, equal) and `task`: the user's word, where the file's own is not to be taken.
@@ -46,7 +46,7 @@ class Naming:
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportedRun:
     """A run, and a sentence on how its replies were read."""
 
     run: Run
@@ -63,11 +63,11 @@ def is_imported(manifest: Manifest) -> bool:
     return "imported" in manifest.fingerprint
 
 
-def read_run(source: Source, naming: Naming, wanted: Wanted) -> Imported:
+def read_run(source: SourceFile, naming: RunNaming, wanted: ColumnSelection) -> ImportedRun:
     """The run in a file; raises `ConfigError` with file and line for whatever cannot be right."""
     _check(naming, wanted)
     chosen = _format(source, naming.format)
-    rows: list[Row] = list(_module(chosen).read(source, wanted))
+    rows: list[ImportedRow] = list(_module(chosen).read(source, wanted))
     _check_ids(source, rows, wanted)
     judge = choose(rows, naming.kind, naming.labels)
     results = [_result(row, judge, naming.name) for row in rows]
@@ -80,14 +80,18 @@ def read_run(source: Source, naming: Naming, wanted: Wanted) -> Imported:
         fingerprint={**manifest.fingerprint, "imported": chosen, "model": model},
         notes=(", ".join(told),),
     )
-    return Imported(Run(manifest, tuple(results)), _read_as(judge, manifest))
+    return ImportedRun(Run(manifest, tuple(results)), _read_as(judge, manifest))
 
 
 def read_again(run: Run) -> Run:
     """An imported run, its replies read by today's rules; raises `ConfigError` where none were ever read."""
     old = run.manifest
     kind = old.fingerprint.get("contract", "").partition("/")[0]
-    judges: dict[str, Labels | Boxed | Equal] = {"label": Labels(_fixed(run)), "boxed": Boxed(), "equal": Equal()}
+    judges: dict[str, LabelJudge | BoxedAnswerJudge | EqualityJudge] = {
+        "label": LabelJudge(_fixed(run)),
+        "boxed": BoxedAnswerJudge(),
+        "equal": EqualityJudge(),
+    }
     if kind not in judges:
         msg = f"run {old.run_id}: its file said what is right and what is wrong: there is nothing to read again"
         raise ConfigError(msg)
@@ -105,7 +109,7 @@ def read_again(run: Run) -> Run:
     return Run(manifest, tuple(again))
 
 
-def _judged(result: Result, judge: Labels | Boxed | Equal) -> Result:
+def _judged(result: Result, judge: LabelJudge | BoxedAnswerJudge | EqualityJudge) -> Result:
     if result.response.error is not None:
         return result
     reading, score = judge.judge(result.case, result.response)
@@ -117,7 +121,7 @@ def _fixed(run: Run) -> tuple[str, ...]:
     return () if any("allowed" in result.case.inputs for result in run.results) else run.manifest.labels
 
 
-def _check(naming: Naming, wanted: Wanted) -> None:
+def _check(naming: RunNaming, wanted: ColumnSelection) -> None:
     _known_task(naming.task)
     if not _NAME.fullmatch(naming.name) or naming.name in _TAKEN or re.match(r"\d{8}-", naming.name):
         msg = f"--as {naming.name!r}: a name has no white space and none of / @ ~ +, and is no run's id nor `latest`"
@@ -134,7 +138,7 @@ def _module(name: str) -> Any:
     return import_module(f"{formats_package.__name__}.{name.replace('-', '_')}")
 
 
-def _format(source: Source, wanted: str | None) -> str:
+def _format(source: SourceFile, wanted: str | None) -> str:
     """The format of a file, by what is in it."""
     known = formats()
     if wanted is not None:
@@ -156,7 +160,7 @@ def _known_task(task: str | None) -> None:
         raise ConfigError(msg)
 
 
-def _check_ids(source: Source, rows: Sequence[Row], wanted: Wanted) -> None:
+def _check_ids(source: SourceFile, rows: Sequence[ImportedRow], wanted: ColumnSelection) -> None:
     """Each case once, or once per repeat."""
     first: dict[tuple[str, int], str] = {}
     for row in rows:
@@ -169,7 +173,7 @@ def _check_ids(source: Source, rows: Sequence[Row], wanted: Wanted) -> None:
             raise ConfigError(msg)
 
 
-def _apart(source: Source, one: str, other: str) -> list[str]:
+def _apart(source: SourceFile, one: str, other: str) -> list[str]:
     """The columns in which two lines differ, short values only, as `name=value`."""
     if source.is_zip or ": " in one.removeprefix(str(source.path)):
         return []
@@ -181,9 +185,11 @@ def _apart(source: Source, one: str, other: str) -> list[str]:
     return sorted((f"{name}={b[name]}" for name in short if a.get(name) != b[name]), key=lambda n: "model" not in n)
 
 
-def _result(row: Row, judge: Labels | Boxed | Equal | Given, name: str) -> Result:
+def _result(
+    row: ImportedRow, judge: LabelJudge | BoxedAnswerJudge | EqualityJudge | RecordedJudge, name: str
+) -> Result:
     expected = judge.expected(row)
-    brings_labels = isinstance(judge, Labels) and not judge.labels
+    brings_labels = isinstance(judge, LabelJudge) and not judge.labels
     inputs = {**row.inputs, **({"allowed": list(row.allowed)} if brings_labels else {})}
     digest = case_digest(row.id, inputs, expected)
     case = Case(row.id, inputs, expected, row.tags, label_source=VARIANT, digest=digest)
@@ -200,20 +206,24 @@ def _result(row: Row, judge: Labels | Boxed | Equal | Given, name: str) -> Resul
     reading: Reading | None = None
     score: Score | None = None
     if failed is None:
-        reading, score = judge.told(row, case) if isinstance(judge, Given) else judge.judge(case, response)
+        reading, score = judge.told(row, case) if isinstance(judge, RecordedJudge) else judge.judge(case, response)
     return Result(case, response, reading, score, f"imported:{name}:{row.id}", repeat=row.repeat)
 
 
 def _manifest(
-    title: str, naming: Naming, judge: Labels | Boxed | Equal | Given, rows: Sequence[Row], results: Sequence[Result]
+    title: str,
+    naming: RunNaming,
+    judge: LabelJudge | BoxedAnswerJudge | EqualityJudge | RecordedJudge,
+    rows: Sequence[ImportedRow],
+    results: Sequence[Result],
 ) -> Manifest:
     started = now()
     cases = {result.case.id: result.case for result in results}
-    labels = (judge.labels or _common(rows)) if isinstance(judge, Labels) else ()
+    labels = (judge.labels or _common(rows)) if isinstance(judge, LabelJudge) else ()
     return Manifest(
         run_id=new_run_id(started),
         eval=title,
-        task=naming.task or ("classification" if isinstance(judge, Labels) else VARIANT),
+        task=naming.task or ("classification" if isinstance(judge, LabelJudge) else VARIANT),
         variant=VARIANT,
         backend=naming.name,
         prompt="",
@@ -234,24 +244,24 @@ def _manifest(
     )
 
 
-def _contract_parts(judge: Labels | Boxed | Equal | Given) -> dict[str, str]:
+def _contract_parts(judge: LabelJudge | BoxedAnswerJudge | EqualityJudge | RecordedJudge) -> dict[str, str]:
     """Labels that hold for all cases make the same contract here as in an eval."""
-    same: Any = LabelContract(judge.labels) if isinstance(judge, Labels) and judge.labels else judge
+    same: Any = LabelContract(judge.labels) if isinstance(judge, LabelJudge) and judge.labels else judge
     return {"contract": judge.id, "contract_hash": contract_digest(same)}
 
 
-def _common(rows: Sequence[Row]) -> tuple[str, ...]:
+def _common(rows: Sequence[ImportedRow]) -> tuple[str, ...]:
     """The labels that every row allows, in the first one's order; nothing where rows differ."""
     return rows[0].allowed if len({frozenset(row.allowed) for row in rows}) == 1 else ()
 
 
-def _read_as(judge: Labels | Boxed | Equal | Given, manifest: Manifest) -> str:
-    if isinstance(judge, Given):
+def _read_as(judge: LabelJudge | BoxedAnswerJudge | EqualityJudge | RecordedJudge, manifest: Manifest) -> str:
+    if isinstance(judge, RecordedJudge):
         by = f" by {judge.measure!r}" if judge.measure else ""
         return f"right and wrong as the file says{by}; strict and lenient are the same unless it tells them apart"
-    if isinstance(judge, Boxed):
+    if isinstance(judge, BoxedAnswerJudge):
         return r"each reply must have one answer in \boxed{…}, which is compared with the one expected"
-    if isinstance(judge, Equal):
+    if isinstance(judge, EqualityJudge):
         return "each reply is compared as a whole: strictly as it is, leniently whatever its case and spaces"
     if not manifest.labels:
         return "each reply is read by the labels that its row allows"

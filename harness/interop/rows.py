@@ -19,7 +19,7 @@ _KEPT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ColumnSelection:
     """Which columns are what, and which rows are meant. Names may reach into objects: `correct.Athene-70B`.
 
     `where`: (column, value) pairs that must all hold. `None` and empty: the format's own way.
@@ -36,7 +36,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ImportedRow:
     """One answered question of a foreign file. `where` is `file:line`, for messages.
 
     `right`: what the file itself says of the strict and the lenient answer, by the measure named `measure`; `None`
@@ -136,7 +136,7 @@ def is_true(value: Any, what: str, where: str) -> bool:
     raise ConfigError(msg)
 
 
-class Selection:
+class RowFilter:
     """Which rows are meant. Remembers what it saw, to say what there is where nothing fits."""
 
     def __init__(self, where: tuple[tuple[str, str], ...]) -> None:

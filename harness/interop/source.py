@@ -38,7 +38,7 @@ def _silent(_done: int, _total: int) -> None:
     """No one wants to know."""
 
 
-class Source:
+class SourceFile:
     """A file that somebody else's tool wrote."""
 
     def __init__(self, path: Path, progress: Progress = _silent) -> None:

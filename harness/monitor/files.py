@@ -19,8 +19,8 @@ from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.formatting import inputs_text, value_text
-from harness.monitor.sampling import Drawn
-from harness.monitor.sheets import RIGHT, UNCLEAR, WRONG, Label, Sheet
+from harness.monitor.sampling import SampledCall
+from harness.monitor.sheets import RIGHT, UNCLEAR, WRONG, Sheet, SheetLabel
 from harness.report.formats.csv import table
 
 FORMAT = "harness-review/1"
@@ -41,7 +41,7 @@ _DELIMITERS = ",;\t"
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelFile:
     """One file. `rows`: (where it stands, item, label, correct, note), as they are there."""
 
     path: Path
@@ -50,7 +50,7 @@ class Labelled:
     rows: tuple[tuple[str, int, str, str, str], ...]
 
 
-def csv_of(sheet: Sheet, drawn: Sequence[Drawn]) -> str:
+def csv_of(sheet: Sheet, drawn: Sequence[SampledCall]) -> str:
     """The sheet for a spreadsheet, which shows what customers and models wrote and runs none of it."""
     return table(COLUMNS, (_row(sheet, one) for one in drawn))
 
@@ -60,7 +60,7 @@ def choices(sheet: Sheet, task: str) -> tuple[str, ...]:
     return sheet.choices.get(task) or (RIGHT, WRONG)
 
 
-def read(path: Path) -> Labelled:
+def read(path: Path) -> LabelFile:
     """A labelled file; raises `ConfigError` with the line where it is wrong."""
     if path.suffix.lower() not in ENDINGS:
         msg = f"{path}: labels are read from {' or '.join(ENDINGS)}: save them on the label page, or fill in the CSV"
@@ -80,10 +80,10 @@ def read(path: Path) -> Labelled:
     return found
 
 
-def labels(file: Labelled, sheet: Sheet, reviewer: str) -> list[Label]:
+def labels(file: LabelFile, sheet: Sheet, reviewer: str) -> list[SheetLabel]:
     """What a file says of a sheet, checked against it; raises `ConfigError`."""
     items = {item.item: item for item in sheet.items}
-    found: dict[int, Label] = {}
+    found: dict[int, SheetLabel] = {}
     for place, number, label, correct, note in file.rows:
         if number not in items:
             msg = f"{place} item {number} is not in sheet {sheet.sheet}, which has {len(items)}"
@@ -94,11 +94,11 @@ def labels(file: Labelled, sheet: Sheet, reviewer: str) -> list[Label]:
         item = items[number]
         # in a CSV a text of several lines makes the lines others than the rows that a spreadsheet shows
         known = _label(label, choices(sheet, item.task), f"{place} item {number}:")
-        found[number] = Label(number, reviewer, known, correct, note)
+        found[number] = SheetLabel(number, reviewer, known, correct, note)
     return list(found.values())
 
 
-def _row(sheet: Sheet, one: Drawn) -> list[Any]:
+def _row(sheet: Sheet, one: SampledCall) -> list[Any]:
     call = one.call
     shown = " | ".join((*choices(sheet, call.task), UNCLEAR))
     asked = inputs_text(call.inputs or {})
@@ -136,7 +136,7 @@ def _label(label: str, known: Sequence[str], place: str) -> str:
     raise ConfigError(msg)
 
 
-def _read_json(path: Path, text: str) -> Labelled:
+def _read_json(path: Path, text: str) -> LabelFile:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:  # a number of five thousand digits is a ValueError, too
@@ -161,10 +161,10 @@ def _read_json(path: Path, text: str) -> Labelled:
         label, correct, note = (_text(entry.get(name, "")) for name in ("label", "correct", "note"))
         if label:
             rows.append((where, number, label, correct, note))
-    return Labelled(path, _name(content.get("sheet", "")), _name(content.get("reviewer", "")), tuple(rows))
+    return LabelFile(path, _name(content.get("sheet", "")), _name(content.get("reviewer", "")), tuple(rows))
 
 
-def _read_csv(path: Path, text: str) -> Labelled:
+def _read_csv(path: Path, text: str) -> LabelFile:
     head = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=head.count)  # spreadsheets write what their country writes
     try:
@@ -186,7 +186,7 @@ def _read_csv(path: Path, text: str) -> Labelled:
         msg = f"{path}: holds labels of several reviewers: {', '.join(sorted(reviewers))}; one file each"
         raise ConfigError(msg)
     labelled = tuple(row for _, _, row in rows)
-    return Labelled(path, _name(next(iter(sheets), "")), _name(next(iter(reviewers), "")), labelled)
+    return LabelFile(path, _name(next(iter(sheets), "")), _name(next(iter(reviewers), "")), labelled)
 
 
 def _csv_rows(path: Path, reader: csv.DictReader[str]) -> Iterator[tuple[str, str, tuple[str, int, str, str, str]]]:

@@ -12,7 +12,7 @@ from typing import Any
 from harness.core.formatting import inputs_text, moment, value_text, visible
 from harness.core.types import JSON
 from harness.monitor.files import FORMAT, choices
-from harness.monitor.sampling import Drawn
+from harness.monitor.sampling import SampledCall
 from harness.monitor.sheets import UNCLEAR, Sheet
 from harness.monitor.weeks import last_day
 from harness.report.formats.html import embedded
@@ -21,7 +21,7 @@ _HERE = Path(__file__).parent / "assets"
 _COLOURS = Path(__file__).parent.parent / "report" / "assets" / "report.css"
 
 
-def render(sheet: Sheet, drawn: Sequence[Drawn]) -> str:
+def render(sheet: Sheet, drawn: Sequence[SampledCall]) -> str:
     """The page of a sheet."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -41,7 +41,7 @@ def render(sheet: Sheet, drawn: Sequence[Drawn]) -> str:
     )
 
 
-def _data(sheet: Sheet, drawn: Sequence[Drawn]) -> Mapping[str, Any]:
+def _data(sheet: Sheet, drawn: Sequence[SampledCall]) -> Mapping[str, Any]:
     """What the page works on. Every text has its hidden characters spelled out."""
     tasks = {one.call.task: choices(sheet, one.call.task) for one in drawn}
     return {
@@ -53,7 +53,7 @@ def _data(sheet: Sheet, drawn: Sequence[Drawn]) -> Mapping[str, Any]:
     }
 
 
-def _item(one: Drawn) -> Mapping[str, Any]:
+def _item(one: SampledCall) -> Mapping[str, Any]:
     call = one.call
     return {
         "item": one.item,

@@ -30,7 +30,7 @@ RARE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ReviewPower:
     """What `per_week` labels a week see of a drop, `seen` meaning that REGRESSED has been said.
 
     `first`: the chance that it is seen in the first week; `ok`: of OK in a week. `by_week`: that it has been seen by
@@ -58,7 +58,7 @@ def reach(
     *,
     baseline_cases: int = BASELINE_CASES,
     margin: float = DEFAULT_MARGIN,
-) -> Reach:
+) -> ReviewPower:
     """What so many labels a week see of an accuracy that fell from `baseline` to `drop_to`.
 
     Raises `ValueError` for shares outside of 0..1 and for samples of nothing.
@@ -79,7 +79,7 @@ def reach(
             second[answer(change, margin, lower_before=True)] += chance
     first, lower = (min(1.0, told[Verdict.REGRESSED]) for told in (alone, second))
     ends = first + lower * (lower - first)
-    return Reach(
+    return ReviewPower(
         per_week=per_week,
         baseline=baseline,
         drop_to=drop_to,

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.monitor.weeks import NO_ANSWER
-from harness.store.traffic import Call
+from harness.store.traffic import RoutedCall
 
 LEAST = 2
 """So many calls of a stratum are drawn, or all that it has."""
 
 
-class Stratum(NamedTuple):
+class SampleStratum(NamedTuple):
     """Calls that are drawn from together. `said`: a label, or whether the reply was as agreed."""
 
     task: str
@@ -30,16 +30,16 @@ class Stratum(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class SampledCall:
     """One call of the sample. `size` of its stratum: the calls that it stands for, and that were drawn from."""
 
     item: int
-    call: Call
-    stratum: Stratum
+    call: RoutedCall
+    stratum: SampleStratum
     size: int
 
 
-def stratum_of(call: Call, labels: Collection[str]) -> Stratum:
+def stratum_of(call: RoutedCall, labels: Collection[str]) -> SampleStratum:
     """Where a call belongs; `labels` are those of its task, if it has a list of them."""
     if labels:
         said = call.value if isinstance(call.value, str) and call.value in labels else NO_ANSWER
@@ -47,17 +47,17 @@ def stratum_of(call: Call, labels: Collection[str]) -> Stratum:
         said = "no contract"
     else:
         said = "as agreed" if call.compliant else "against the contract"
-    return Stratum(call.task, call.backend, said)
+    return SampleStratum(call.task, call.backend, said)
 
 
-def can_be_reviewed(call: Call) -> bool:
+def can_be_reviewed(call: RoutedCall) -> bool:
     """Whether it was answered, and what was asked and said was logged."""
     return not call.error and call.inputs is not None and call.reply is not None
 
 
-def strata(calls: Iterable[Call], labels: Mapping[str, Collection[str]]) -> dict[Stratum, list[int]]:
+def strata(calls: Iterable[RoutedCall], labels: Mapping[str, Collection[str]]) -> dict[SampleStratum, list[int]]:
     """The ids of the calls that can be reviewed, by stratum. Ids only: a week of texts does not fit everywhere."""
-    found: dict[Stratum, list[int]] = defaultdict(list)
+    found: dict[SampleStratum, list[int]] = defaultdict(list)
     for call in calls:
         if call.call_id is not None and can_be_reviewed(call):
             found[stratum_of(call, labels.get(call.task, ()))].append(call.call_id)
@@ -80,12 +80,12 @@ def allocate(sizes: Sequence[int], wanted: int, least: int = LEAST) -> list[int]
     return given
 
 
-def choose(found: Mapping[Stratum, Sequence[int]], per_task: int, seed: int) -> dict[int, Stratum]:
+def choose(found: Mapping[SampleStratum, Sequence[int]], per_task: int, seed: int) -> dict[int, SampleStratum]:
     """The ids that are drawn, with their strata."""
-    by_task: dict[str, list[Stratum]] = defaultdict(list)
+    by_task: dict[str, list[SampleStratum]] = defaultdict(list)
     for stratum in sorted(found):
         by_task[stratum.task].append(stratum)
-    chosen: dict[int, Stratum] = {}
+    chosen: dict[int, SampleStratum] = {}
     for theirs in by_task.values():
         for stratum, n in zip(theirs, allocate([len(found[s]) for s in theirs], per_task), strict=True):
             # By the stratum's name, so that a call more in one does not change what is drawn from the others.
@@ -95,8 +95,11 @@ def choose(found: Mapping[Stratum, Sequence[int]], per_task: int, seed: int) -> 
 
 
 def arrange(
-    calls: Iterable[Call], chosen: Mapping[int, Stratum], found: Mapping[Stratum, Sequence[int]], seed: int
-) -> tuple[Drawn, ...]:
+    calls: Iterable[RoutedCall],
+    chosen: Mapping[int, SampleStratum],
+    found: Mapping[SampleStratum, Sequence[int]],
+    seed: int,
+) -> tuple[SampledCall, ...]:
     """The sample in the order in which it is reviewed: task by task, else mixed, so that no stratum is seen as one."""
     kept = [call for call in calls if call.call_id in chosen]
     mixed = random.Random(f"{seed}\norder")  # noqa: S311  no secret
@@ -104,7 +107,7 @@ def arrange(
     mixed.shuffle(order)
     order.sort(key=lambda call: call.task)
     return tuple(
-        Drawn(item, call, stratum, len(found[stratum]))
+        SampledCall(item, call, stratum, len(found[stratum]))
         for item, call in enumerate(order, 1)
         for stratum in [chosen[call.call_id or 0]]
     )

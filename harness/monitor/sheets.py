@@ -50,7 +50,7 @@ _labels = sa.Table(
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class SheetItem:
     """One reply to be reviewed. `said`: its stratum's; `size`: how many calls that stratum had.
 
     `by_label`: its task has a list of labels, and people say which is right; else they say whether the reply is.
@@ -79,11 +79,11 @@ class Sheet:
     until: str
     seed: int
     choices: Mapping[str, tuple[str, ...]]
-    items: tuple[Item, ...] = field(default=())
+    items: tuple[SheetItem, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class SheetLabel:
     """What one person said of one item: a label of the task or `right`, `wrong`; or `UNCLEAR`."""
 
     item: int
@@ -99,7 +99,7 @@ UNCLEAR = "?"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SampleRequest:
     """What to draw. `since`, `until` as calls' times; `tasks`: only these, all if there are none."""
 
     since: str
@@ -109,7 +109,9 @@ class Wanted:
     tasks: tuple[str, ...] = ()
 
 
-def draw(store: Store, labels: Mapping[str, Sequence[str]], wanted: Wanted) -> tuple[Sheet, tuple[sampling.Drawn, ...]]:
+def draw(
+    store: Store, labels: Mapping[str, Sequence[str]], wanted: SampleRequest
+) -> tuple[Sheet, tuple[sampling.SampledCall, ...]]:
     """Draw a sample and keep what it takes to judge it; raises `ConfigError` where there is nothing to draw.
 
     The same calls and the same arguments give the same sheet, and do not touch what was said of it.
@@ -117,7 +119,7 @@ def draw(store: Store, labels: Mapping[str, Sequence[str]], wanted: Wanted) -> t
     since, until, seed = wanted.since, wanted.until, wanted.seed
     there = [task for task in traffic.tasks(store) if not wanted.tasks or task in wanted.tasks]
 
-    def logged() -> Iterable[traffic.Call]:
+    def logged() -> Iterable[traffic.RoutedCall]:
         return (call for task in there for call in traffic.read(store, task=task, since=since, until=until))
 
     found = sampling.strata(logged(), labels)
@@ -125,7 +127,7 @@ def draw(store: Store, labels: Mapping[str, Sequence[str]], wanted: Wanted) -> t
         raise ConfigError(_nothing(wanted, has_calls=any(True for _ in logged())))
     drawn = sampling.arrange(logged(), sampling.choose(found, wanted.per_task, seed), found, seed)
     items = tuple(
-        Item(
+        SheetItem(
             item=one.item,
             task=one.call.task,
             backend=one.call.backend,
@@ -157,7 +159,7 @@ def load(store: Store, sheet: str) -> Sheet:
             row = connection.execute(sa.select(_sheets).where(_sheets.c.sheet == sheet)).one_or_none()
             if row is not None:
                 query = sa.select(_items.c.record).where(_items.c.sheet == sheet).order_by(_items.c.item)
-                items = tuple(Item(**json.loads(record)) for record in connection.scalars(query))
+                items = tuple(SheetItem(**json.loads(record)) for record in connection.scalars(query))
                 head = json.loads(row.head)
                 choices = {task: tuple(labels) for task, labels in head["choices"].items()}
                 return Sheet(sheet, row.drawn_at, head["since"], head["until"], head["seed"], choices, items)
@@ -176,7 +178,7 @@ def names(store: Store) -> list[str]:
     return [row.sheet for row in sorted(rows, key=lambda r: (json.loads(r.head)["until"], r.drawn_at), reverse=True)]
 
 
-def add_labels(store: Store, sheet: str, labels: Sequence[Label]) -> None:
+def add_labels(store: Store, sheet: str, labels: Sequence[SheetLabel]) -> None:
     """Keep what people said; what the same person said of the same item before is replaced."""
     now = ids.now()
     rows = [
@@ -197,13 +199,13 @@ def add_labels(store: Store, sheet: str, labels: Sequence[Label]) -> None:
         connection.execute(_labels.insert(), rows)
 
 
-def labels_of(store: Store, sheet: str) -> list[Label]:
+def labels_of(store: Store, sheet: str) -> list[SheetLabel]:
     """All that was said of a sheet, by item and reviewer."""
     with store.connection() as connection:
         if not _there(connection):
             return []
         query = sa.select(_labels).where(_labels.c.sheet == sheet).order_by(_labels.c.item, _labels.c.reviewer)
-        return [Label(row.item, row.reviewer, **json.loads(row.record)) for row in connection.execute(query)]
+        return [SheetLabel(row.item, row.reviewer, **json.loads(row.record)) for row in connection.execute(query)]
 
 
 def reviewed(store: Store) -> list[str]:
@@ -228,15 +230,15 @@ def _keep(store: Store, sheet: Sheet) -> None:
         connection.execute(_items.insert(), rows)
 
 
-def _record(item: Item) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in Item.__slots__}
+def _record(item: SheetItem) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in SheetItem.__slots__}
 
 
 def _there(connection: sa.Connection) -> bool:
     return sa.inspect(connection).has_table(_labels.name)
 
 
-def _nothing(wanted: Wanted, *, has_calls: bool) -> str:
+def _nothing(wanted: SampleRequest, *, has_calls: bool) -> str:
     of = f" of {', '.join(wanted.tasks)}" if wanted.tasks else ""
     between = f"{wanted.since[:10]} to {weeks.last_day(wanted.until)}"
     if has_calls:

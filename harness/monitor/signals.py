@@ -15,10 +15,10 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from harness.analysis.stats import Rate, holm
-from harness.analysis.stats.drift import Direction, Week, label_ps, predicted_p, share_p
+from harness.analysis.stats.drift import Direction, WeeklyValue, label_ps, predicted_p, share_p
 from harness.analysis.stats.unpaired import counted
 from harness.monitor import tallies
-from harness.monitor.weeks import Tally, Weeks
+from harness.monitor.weeks import Weeks, WeekTally
 from harness.store.runs import Store
 
 YEARLY = 0.05
@@ -43,7 +43,7 @@ CHANCES: Mapping[str, Direction] = {
 """Signals that are shares, and which way is worse."""
 
 
-class Standing(StrEnum):
+class SignalStatus(StrEnum):
     """WORSE: shown to have changed for the worse. CHANGED: shown to have changed; whether that is bad, people tell."""
 
     WORSE = "WORSE"
@@ -66,12 +66,12 @@ class Signal:
     newest: Rate | float
     p: float
     adjusted: float = 1.0
-    standing: Standing = Standing.STEADY
+    standing: SignalStatus = SignalStatus.STEADY
     label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class WeeklySignals:
     """One look. `week` and `first` are Mondays, the newest week and the oldest before it; `n_before` by task.
 
     `silent`: tasks without a call in this week that had some in the week before; all that ever had, where none has any.
@@ -87,7 +87,7 @@ class Watch:
     @property
     def alarms(self) -> tuple[Signal, ...]:
         """What has been shown to have changed."""
-        return tuple(s for s in self.signals if s.standing in {Standing.WORSE, Standing.CHANGED})
+        return tuple(s for s in self.signals if s.standing in {SignalStatus.WORSE, SignalStatus.CHANGED})
 
 
 def watch(
@@ -97,7 +97,7 @@ def watch(
     *,
     reference: int = REFERENCE,
     since: date = date.min,
-) -> Watch:
+) -> WeeklySignals:
     """Look at one week, by its Monday. `labels`: of tasks that have a list; `since`: no week before it counts.
 
     Raises `StoreError`.
@@ -106,34 +106,38 @@ def watch(
     return look(tallies.counted(store, first, week, labels), week, labels, reference=reference)
 
 
-def look(found_in: Weeks, week: date, labels: Mapping[str, Collection[str]], *, reference: int = REFERENCE) -> Watch:
+def look(
+    found_in: Weeks, week: date, labels: Mapping[str, Collection[str]], *, reference: int = REFERENCE
+) -> WeeklySignals:
     """The same of calls that are counted already. Pure."""
     first = week - timedelta(weeks=reference)
     found: list[Signal] = []
     n_before: dict[str, int] = {}
     sizes: dict[str, int] = {}
     for task, mondays in sorted(found_in.items()):
-        newest = mondays.get(week, Tally())
+        newest = mondays.get(week, WeekTally())
         before = [tally for day, tally in sorted(mondays.items()) if first <= day < week]
         n_before[task], sizes[task] = len(before), newest.calls
         if newest.calls and before:
             found += _of_task(task, before, newest, labels.get(task, ()))
     dead = not any(sizes.values())
     last = week - timedelta(weeks=1)
-    silent = [t for t, n in sizes.items() if not n and n_before[t] and (dead or found_in[t].get(last, Tally()).calls)]
-    return Watch(week, first, tuple(_judged(found, n_before)), n_before, sizes, tuple(silent))
+    silent = [
+        t for t, n in sizes.items() if not n and n_before[t] and (dead or found_in[t].get(last, WeekTally()).calls)
+    ]
+    return WeeklySignals(week, first, tuple(_judged(found, n_before)), n_before, sizes, tuple(silent))
 
 
 def _judged(found: Sequence[Signal], n_before: Mapping[str, int]) -> Iterator[Signal]:
     """Holm's correction goes over the signals that can cry at all."""
     ready = [signal for signal in found if n_before[signal.task] >= FEWEST]
-    yield from (replace(signal, standing=Standing.TOO_EARLY) for signal in found if n_before[signal.task] < FEWEST)
+    yield from (replace(signal, standing=SignalStatus.TOO_EARLY) for signal in found if n_before[signal.task] < FEWEST)
     for signal, p in zip(ready, holm([signal.p for signal in ready]), strict=True):
-        proven = Standing.WORSE if signal.name in CHANCES else Standing.CHANGED
-        yield replace(signal, adjusted=p, standing=proven if p < ALARM else Standing.STEADY)
+        proven = SignalStatus.WORSE if signal.name in CHANCES else SignalStatus.CHANGED
+        yield replace(signal, adjusted=p, standing=proven if p < ALARM else SignalStatus.STEADY)
 
 
-def _of_task(task: str, before: Sequence[Tally], newest: Tally, labels: Collection[str]) -> Iterator[Signal]:
+def _of_task(task: str, before: Sequence[WeekTally], newest: WeekTally, labels: Collection[str]) -> Iterator[Signal]:
     for name, direction in CHANCES.items():
         if name == "unknown labels" and not labels:
             continue
@@ -147,7 +151,7 @@ def _of_task(task: str, before: Sequence[Tally], newest: Tally, labels: Collecti
         yield _length(task, known, newest)
 
 
-def _share(tally: Tally, name: str) -> tuple[int, int]:
+def _share(tally: WeekTally, name: str) -> tuple[int, int]:
     return {
         "compliance": (tally.compliant, tally.read),
         "refusals": (tally.refusals, tally.read),
@@ -160,7 +164,7 @@ def _pooled(weeks: Sequence[tuple[int, int]]) -> Rate:
     return counted(sum(hits for hits, _ in weeks), sum(n for _, n in weeks))
 
 
-def _labels(task: str, before: Sequence[Tally], newest: Tally, labels: Collection[str]) -> Signal:
+def _labels(task: str, before: Sequence[WeekTally], newest: WeekTally, labels: Collection[str]) -> Signal:
     tested = label_ps([tally.said for tally in before], newest.said, tuple(labels))
     label, p = tested[0]
     weeks = [(tally.said[label], tally.said.total()) for tally in before]
@@ -168,12 +172,12 @@ def _labels(task: str, before: Sequence[Tally], newest: Tally, labels: Collectio
     return Signal(task, "labels", _pooled(weeks), last, min(1.0, len(tested) * p), label=label)
 
 
-def _length(task: str, before: Sequence[Tally], newest: Tally) -> Signal:
+def _length(task: str, before: Sequence[WeekTally], newest: WeekTally) -> Signal:
     """Of the logarithm, so that one long reply does not weigh as a hundred."""
     n = sum(tally.lengths for tally in (*before, newest))
     within = sum(t.log_length_squared - t.log_length**2 / t.lengths for t in (*before, newest)) / max(1, n)
     variance = max(within, 1e-9)  # replies of all one length: any other length is news
-    weeks = [Week(t.log_length / t.lengths, variance / t.lengths) for t in before]
-    last = Week(newest.log_length / newest.lengths, variance / newest.lengths)
+    weeks = [WeeklyValue(t.log_length / t.lengths, variance / t.lengths) for t in before]
+    last = WeeklyValue(newest.log_length / newest.lengths, variance / newest.lengths)
     mean = sum(t.log_length for t in before) / sum(t.lengths for t in before)
     return Signal(task, "reply length", math.expm1(mean), math.expm1(last.value), predicted_p(weeks, last))

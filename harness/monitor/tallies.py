@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from harness.core.errors import StoreError
 from harness.monitor import weeks
-from harness.monitor.weeks import Tally, Weeks
+from harness.monitor.weeks import Weeks, WeekTally
 from harness.store import traffic
 from harness.store.migrations import make_tables
 from harness.store.runs import Store
@@ -39,7 +39,7 @@ _calls = sa.table("calls", *map(sa.column, ("task", "called_at")))
 
 def counted(store: Store, first: date, last: date, labels: Mapping[str, Collection[str]]) -> Weeks:
     """The weeks from Monday `first` to Monday `last`, counted. Raises `StoreError`."""
-    found: dict[str, dict[date, Tally]] = {}
+    found: dict[str, dict[date, WeekTally]] = {}
     week = first
     while week <= last:
         for task, tally in _week(store, week, labels).items():
@@ -48,25 +48,25 @@ def counted(store: Store, first: date, last: date, labels: Mapping[str, Collecti
     return found
 
 
-def _week(store: Store, week: date, labels: Mapping[str, Collection[str]]) -> dict[str, Tally]:
+def _week(store: Store, week: date, labels: Mapping[str, Collection[str]]) -> dict[str, WeekTally]:
     since, until = weeks.stamp(week), weeks.stamp(week + timedelta(weeks=1))
     there = _there(store, since, until)
     kept, known = _kept_of(store, week, labels)
     anew = [task for task, n in there.items() if task not in known or known[task].calls < n]
-    new: dict[str, Tally] = {}
+    new: dict[str, WeekTally] = {}
     for task in anew:
         found = weeks.count(traffic.read(store, task=task, since=since, until=until), labels).get(task)
         if found or task in kept:  # else its last calls were forgotten in between
-            new[task] = _merged(kept.get(task), (found or {}).get(week, Tally()))
+            new[task] = _merged(kept.get(task), (found or {}).get(week, WeekTally()))
     if new:
         with suppress(StoreError), store.connection(writing=True) as connection:  # a store may be readable only
             make_tables(connection, _kept.metadata)
             connection.execute(_kept.delete().where(_kept.c.week == week.isoformat(), _kept.c.task.in_(list(new))))
             connection.execute(_kept.insert(), [_row(task, week, tally, labels) for task, tally in new.items()])
-    return {task: _merged(tally, Tally()) for task, tally in kept.items()} | known | new
+    return {task: _merged(tally, WeekTally()) for task, tally in kept.items()} | known | new
 
 
-def _merged(before: Tally | None, found: Tally) -> Tally:
+def _merged(before: WeekTally | None, found: WeekTally) -> WeekTally:
     """What was counted before, by other labels, of a week of which fewer calls are left: these tell what was said."""
     return replace(before, said=found.said) if before is not None and before.calls > found.calls else found
 
@@ -83,7 +83,7 @@ def _there(store: Store, since: str, until: str) -> dict[str, int]:
 
 def _kept_of(
     store: Store, week: date, labels: Mapping[str, Collection[str]]
-) -> tuple[dict[str, Tally], dict[str, Tally]]:
+) -> tuple[dict[str, WeekTally], dict[str, WeekTally]]:
     """What was counted before: of all tasks, and of those whose labels are still the same."""
     with store.connection() as connection:
         if not sa.inspect(connection).has_table(_kept.name):
@@ -94,14 +94,14 @@ def _kept_of(
     return kept, {task: tally for task, tally in kept.items() if task in same}
 
 
-def _row(task: str, week: date, tally: Tally, labels: Mapping[str, Collection[str]]) -> dict[str, Any]:
-    text = json.dumps({f.name: getattr(tally, f.name) for f in fields(Tally)})
+def _row(task: str, week: date, tally: WeekTally, labels: Mapping[str, Collection[str]]) -> dict[str, Any]:
+    text = json.dumps({f.name: getattr(tally, f.name) for f in fields(WeekTally)})
     return {"task": task, "week": week.isoformat(), "labels": _digest(labels.get(task, ())), "tally": text}
 
 
-def _load(text: str) -> Tally:
+def _load(text: str) -> WeekTally:
     data = json.loads(text)
-    return Tally(**{**data, "said": Counter(data["said"])})
+    return WeekTally(**{**data, "said": Counter(data["said"])})
 
 
 def _digest(labels: Collection[str]) -> str:

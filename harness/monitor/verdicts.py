@@ -18,14 +18,14 @@ from datetime import datetime, timedelta
 from itertools import combinations
 
 from harness.analysis import baseline
-from harness.analysis.compare import Question, Side, Verdict, side
+from harness.analysis.compare import ComparisonQuestion, RunOutcomes, Verdict, outcomes_of
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.analysis.stats import Interval, Rate, clustered_rate, kappa
 from harness.analysis.stats.unpaired import Stratum, Unpaired, effective_n, stratified_rate, unpaired
 from harness.core.errors import ConfigError
 from harness.core.types import cell_name
 from harness.monitor import sheets
-from harness.monitor.sheets import RIGHT, UNCLEAR, Item, Label, Sheet
+from harness.monitor.sheets import RIGHT, UNCLEAR, Sheet, SheetItem, SheetLabel
 from harness.monitor.signals import ALARM, REFERENCE
 from harness.project import evals
 from harness.project.config import Config
@@ -39,7 +39,7 @@ OTHER_MEASURE = frozenset({"summarization", "embedding"})
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class ReviewBaseline:
     """What a week is held against: a strict accuracy, and where it is from."""
 
     strict: Rate
@@ -58,7 +58,7 @@ class CellReview:
     n_unclear: int
     n_open: int
     margin: float
-    base: Base | None
+    base: ReviewBaseline | None
     change: Unpaired | None
     lower: bool
     """Whether it is shown to be lower than the base, if nothing else is looked at."""
@@ -97,16 +97,16 @@ def review(found: Config, store: Store, name: str) -> Review:
     sheet = sheets.load(store, name)
     labels = sheets.labels_of(store, name)
     earlier = list(_earlier(store, sheet))
-    by_cell: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    by_cell: dict[tuple[str, str], list[SheetItem]] = defaultdict(list)
     for item in sheet.items:
         by_cell[item.task, item.backend].append(item)
     said = _by_item(labels)
     cells = []
     for (task, _), items in sorted(by_cell.items(), key=lambda one: (one[0][0], -len(one[1]), one[0][1])):
         cell = _cell(found, task, items)
-        past = _Past(None, ())
+        past = _ReviewHistory(None, ())
         if cell:
-            past = _Past(_fixed_base(found, store, task, cell), tuple(_reviews(found, earlier, task, cell)))
+            past = _ReviewHistory(_fixed_base(found, store, task, cell), tuple(_reviews(found, earlier, task, cell)))
         cells.append(_judged(found, task, cell or f"(own messages)@{items[0].backend}", measure(items, said), past))
     reviewers = tuple(sorted({label.reviewer for label in labels}))
     return Review(sheet, reviewers, tuple(cells), tuple(_agreements(sheet, labels)))
@@ -114,14 +114,14 @@ def review(found: Config, store: Store, name: str) -> Review:
 
 def answer(change: Unpaired, margin: float, *, lower_before: bool) -> Verdict:
     """What a weekly review comes to; `lower_before`: whether the one before it was lower than the base, too."""
-    verdict = Question("change", margin).answer(change)
+    verdict = ComparisonQuestion("change", margin).answer(change)
     if verdict is Verdict.REGRESSED and not lower_before and change.p >= ALARM:
         return Verdict.INCONCLUSIVE
     return verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class LabelCounts:
     """The labels of one cell, counted. `strata`: strictly right, of which is made what is strictly right in all."""
 
     strata: tuple[Stratum, ...]
@@ -136,7 +136,7 @@ class Measured:
         return stratified_rate(self.strata)
 
 
-def measure(items: Sequence[Item], said: Mapping[int, Sequence[Label]]) -> Measured:
+def measure(items: Sequence[SheetItem], said: Mapping[int, Sequence[SheetLabel]]) -> LabelCounts:
     """Count the labels of the items of one cell. Pure."""
     parts: dict[str, list[tuple[float, float]]] = defaultdict(list)
     sizes: dict[str, int] = {}
@@ -153,22 +153,22 @@ def measure(items: Sequence[Item], said: Mapping[int, Sequence[Label]]) -> Measu
             n_open += 1
     lenient = [Stratum(sum(s for _, s in votes), len(votes), sizes[name]) for name, votes in parts.items()]
     strict = [Stratum(sum(s for s, _ in votes), len(votes), sizes[name]) for name, votes in parts.items()]
-    return Measured(tuple(strict), stratified_rate(lenient), sum(sizes.values()), n_unclear, n_open)
+    return LabelCounts(tuple(strict), stratified_rate(lenient), sum(sizes.values()), n_unclear, n_open)
 
 
-def is_right(item: Item, label: Label) -> bool:
+def is_right(item: SheetItem, label: SheetLabel) -> bool:
     """Whether what was read from the reply is what a person says it should be."""
     return label.label == (item.value if item.by_label else RIGHT)
 
 
 @dataclass(frozen=True, slots=True)
-class _Past:
+class _ReviewHistory:
     """What a review of a cell is held against: something fixed, else its earlier reviews, the newest first."""
 
-    fixed: Base | None
-    reviews: tuple[tuple[str, Measured], ...]
+    fixed: ReviewBaseline | None
+    reviews: tuple[tuple[str, LabelCounts], ...]
 
-    def held(self, m: Measured) -> tuple[Base | None, Unpaired | None]:
+    def held(self, m: LabelCounts) -> tuple[ReviewBaseline | None, Unpaired | None]:
         """The base of a review, and how the review differs from it."""
         base = self.fixed
         if base is None and self.reviews:
@@ -176,7 +176,9 @@ class _Past:
             named = (
                 f"{n} earlier reviews, the newest {self.reviews[0][0]}" if n > 1 else f"review of {self.reviews[0][0]}"
             )
-            base = Base(stratified_rate([one for _, earlier in self.reviews for one in earlier.strata]), named)
+            base = ReviewBaseline(
+                stratified_rate([one for _, earlier in self.reviews for one in earlier.strata]), named
+            )
         if base is None or not m.strict.n:
             return base, None
         return base, unpaired(base.strict, m.strict, head_size=effective_n(m.strata))
@@ -186,10 +188,10 @@ class _Past:
         if not self.reviews:
             return False
         (_, newest), *older = self.reviews
-        return _lower(_Past(self.fixed, tuple(older)).held(newest)[1], margin)
+        return _lower(_ReviewHistory(self.fixed, tuple(older)).held(newest)[1], margin)
 
 
-def _judged(found: Config, task: str, cell: str, m: Measured, past: _Past) -> CellReview:
+def _judged(found: Config, task: str, cell: str, m: LabelCounts, past: _ReviewHistory) -> CellReview:
     margin = _margin(found, task)
     base, change = past.held(m)
     lower_before = past.was_lower(margin)
@@ -215,11 +217,11 @@ def _judged(found: Config, task: str, cell: str, m: Measured, past: _Past) -> Ce
 
 
 def _lower(change: Unpaired | None, margin: float) -> bool:
-    return change is not None and Question("change", margin).answer(change) is Verdict.REGRESSED
+    return change is not None and ComparisonQuestion("change", margin).answer(change) is Verdict.REGRESSED
 
 
-def _by_item(labels: Sequence[Label]) -> dict[int, list[Label]]:
-    found: dict[int, list[Label]] = defaultdict(list)
+def _by_item(labels: Sequence[SheetLabel]) -> dict[int, list[SheetLabel]]:
+    found: dict[int, list[SheetLabel]] = defaultdict(list)
     for label in labels:
         found[label.item].append(label)
     return found
@@ -243,27 +245,27 @@ def _margin(found: Config, task: str) -> float:
     return (definition and definition.gates.max_regression) or DEFAULT_MARGIN
 
 
-def _cell(found: Config, task: str, items: Sequence[Item]) -> str:
+def _cell(found: Config, task: str, items: Sequence[SheetItem]) -> str:
     """What the cell of these calls is called; empty where the caller brought messages of its own."""
     definition = _definition(found, task)
     variant = next((item.variant for item in items if item.variant), "")
     return cell_name(variant, items[0].backend, definition.decoding[0] if definition else "free") if variant else ""
 
 
-def _fixed_base(found: Config, store: Store, task: str, cell: str) -> Base | None:
+def _fixed_base(found: Config, store: Store, task: str, cell: str) -> ReviewBaseline | None:
     """The saved baseline; else the newest whole run of the cell."""
     if _is_other_measure(found, task):
         return None
     saved = baseline.load(found.root, task, cell)
     if saved is not None:
-        return Base(_strict(saved), f"baseline of {saved.started_at[:10]}")
+        return ReviewBaseline(_strict(saved), f"baseline of {saved.started_at[:10]}")
     newest = next((run for run in store.latest(task) if run.manifest.cell == cell), None)
     if newest is not None and newest.manifest.limit is None:
-        return Base(_strict(side(newest)), f"run {newest.manifest.run_id}")
+        return ReviewBaseline(_strict(outcomes_of(newest)), f"run {newest.manifest.run_id}")
     return None
 
 
-def _earlier(store: Store, sheet: Sheet) -> Iterator[tuple[Sheet, Mapping[int, Sequence[Label]]]]:
+def _earlier(store: Store, sheet: Sheet) -> Iterator[tuple[Sheet, Mapping[int, Sequence[SheetLabel]]]]:
     """The reviews of the half year before a sheet, the newest first, and what was said."""
     oldest = (datetime.fromisoformat(sheet.since) - timedelta(weeks=REFERENCE)).isoformat()
     for name in sheets.reviewed(store):
@@ -273,8 +275,8 @@ def _earlier(store: Store, sheet: Sheet) -> Iterator[tuple[Sheet, Mapping[int, S
 
 
 def _reviews(
-    found: Config, earlier: Sequence[tuple[Sheet, Mapping[int, Sequence[Label]]]], task: str, cell: str
-) -> Iterator[tuple[str, Measured]]:
+    found: Config, earlier: Sequence[tuple[Sheet, Mapping[int, Sequence[SheetLabel]]]], task: str, cell: str
+) -> Iterator[tuple[str, LabelCounts]]:
     """What each said of one cell, if it said enough; of two over the same days, the newer one."""
     after = ""
     for sheet, said in earlier:
@@ -286,11 +288,11 @@ def _reviews(
             yield sheet.sheet, measured
 
 
-def _strict(of: Side) -> Rate:
+def _strict(of: RunOutcomes) -> Rate:
     return clustered_rate([(case.strict, case.asked) for case in of.cases.values() if case.asked])
 
 
-def _agreements(sheet: Sheet, labels: Sequence[Label]) -> Iterator[Agreement]:
+def _agreements(sheet: Sheet, labels: Sequence[SheetLabel]) -> Iterator[Agreement]:
     by_reviewer: dict[str, dict[int, str]] = defaultdict(dict)
     for label in labels:
         if label.label != UNCLEAR:

@@ -10,7 +10,7 @@ from harness.analysis.compare import Verdict
 from harness.core.formatting import plural
 from harness.monitor import sheets, signals, verdicts, weeks, words
 from harness.monitor.kinds import labels_of
-from harness.monitor.signals import Signal, Standing, Watch
+from harness.monitor.signals import Signal, SignalStatus, WeeklySignals
 from harness.project.config import Config
 from harness.report import model_findings
 from harness.report.model_findings import Finding
@@ -20,11 +20,14 @@ from harness.store.runs import Store
 STALE_DAYS = 14
 """A review whose week ended longer ago says nothing of this week."""
 
-_OF_SIGNALS = {Standing.WORSE: model_findings.Standing.FAILED, Standing.CHANGED: model_findings.Standing.UNDECIDED}
+_OF_SIGNALS = {
+    SignalStatus.WORSE: model_findings.FindingStatus.FAILED,
+    SignalStatus.CHANGED: model_findings.FindingStatus.UNDECIDED,
+}
 _OF_VERDICTS = {
-    Verdict.REGRESSED: model_findings.Standing.FAILED,
-    Verdict.OK: model_findings.Standing.PASSED,
-    Verdict.IMPROVED: model_findings.Standing.PASSED,
+    Verdict.REGRESSED: model_findings.FindingStatus.FAILED,
+    Verdict.OK: model_findings.FindingStatus.PASSED,
+    Verdict.IMPROVED: model_findings.FindingStatus.PASSED,
 }
 
 
@@ -38,7 +41,7 @@ def found_in(found: Config, store: Store, day: date) -> list[Finding]:
     return [*_of_watch(watch), *_of_review(found, store, day)]
 
 
-def _of_watch(watch: Watch) -> Iterator[Finding]:
+def _of_watch(watch: WeeklySignals) -> Iterator[Finding]:
     named = weeks.name(watch.week)
     by_task: dict[str, list[Signal]] = defaultdict(list)
     for signal in watch.signals:
@@ -47,12 +50,15 @@ def _of_watch(watch: Watch) -> Iterator[Finding]:
         if not n:
             silent = task in watch.silent
             text = f"{task} in production: no calls in {named}" + (f": {words.SILENT}" if silent else "")
-            yield Finding(model_findings.Standing.UNDECIDED if silent else model_findings.Standing.NOTED, text)
+            yield Finding(
+                model_findings.FindingStatus.UNDECIDED if silent else model_findings.FindingStatus.NOTED, text
+            )
             continue
-        if not (told := by_task.get(task, [])) or any(s.standing is Standing.TOO_EARLY for s in told):
+        if not (told := by_task.get(task, [])) or any(s.standing is SignalStatus.TOO_EARLY for s in told):
             why = words.too_early(watch, task)
             yield Finding(
-                model_findings.Standing.NOTED, f"{task} in production: {plural(n, 'call')} in {named}; too early: {why}"
+                model_findings.FindingStatus.NOTED,
+                f"{task} in production: {plural(n, 'call')} in {named}; too early: {why}",
             )
             continue
         alarms = [s for s in told if s.standing in _OF_SIGNALS]
@@ -62,30 +68,30 @@ def _of_watch(watch: Watch) -> Iterator[Finding]:
         if not alarms:
             steady = ", ".join(s.name for s in told)
             text = f"{task} in production: steady in {named}, {plural(n, 'call')}: {steady}"
-            yield Finding(model_findings.Standing.PASSED, text)
+            yield Finding(model_findings.FindingStatus.PASSED, text)
 
 
 def _of_review(found: Config, store: Store, day: date) -> Iterator[Finding]:
     names = [name for name in sheets.reviewed(store) if sheets.load(store, name).since[:10] <= day.isoformat()]
     if not names:
         text = "production: no reply was reviewed yet: `harness sample` draws some"
-        yield Finding(model_findings.Standing.NOTED, text)
+        yield Finding(model_findings.FindingStatus.NOTED, text)
         return
     newest = verdicts.review(found, store, names[0])
     over = date.fromisoformat(newest.sheet.until[:10])  # the day after the last
     stale = (day - over).days > STALE_DAYS
     for cell in newest.cells:
         standing = (
-            _OF_VERDICTS.get(cell.verdict, model_findings.Standing.NOTED)
+            _OF_VERDICTS.get(cell.verdict, model_findings.FindingStatus.NOTED)
             if cell.verdict
-            else model_findings.Standing.NOTED
+            else model_findings.FindingStatus.NOTED
         )
         if cell.verdict is Verdict.INCONCLUSIVE and cell.lower:
-            standing = model_findings.Standing.UNDECIDED  # the next review decides
+            standing = model_findings.FindingStatus.UNDECIDED  # the next review decides
         said = f"{cell.verdict.value}, {words.cell(cell)}" if cell.verdict else words.cell(cell)
         text = f"{cell.task} {cell.cell} in production: review {names[0]}: {said}"
         if stale:
             ended = f"that week ended on {weeks.last_day(newest.sheet.until)}"
-            yield Finding(model_findings.Standing.NOTED, f"{text}; {ended}: `harness sample` draws a new one")
+            yield Finding(model_findings.FindingStatus.NOTED, f"{text}; {ended}: `harness sample` draws a new one")
         else:
             yield Finding(standing, text)

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from harness.core.errors import ConfigError
-from harness.store.traffic import Call
+from harness.store.traffic import RoutedCall
 
 NO_ANSWER = "no clear answer"
 """Counted as a label of its own: a reply of which no value could be read."""
 
 
 @dataclass(slots=True)
-class Tally:
+class WeekTally:
     """One task in one week. `answered` are calls that got a reply, `read` those whose reply a contract has read."""
 
     calls: int = 0
@@ -31,7 +31,7 @@ class Tally:
     log_length: float = 0.0
     log_length_squared: float = 0.0
 
-    def add(self, call: Call, labels: Collection[str]) -> None:
+    def add(self, call: RoutedCall, labels: Collection[str]) -> None:
         """Count one call; `labels` are those of its task, none where it has no list of them."""
         self.calls += 1
         self.fallbacks += bool(call.fallback or call.error)
@@ -53,7 +53,7 @@ class Tally:
             self.said[call.value if call.value in labels else NO_ANSWER] += 1
 
 
-Weeks = Mapping[str, Mapping[date, Tally]]
+Weeks = Mapping[str, Mapping[date, WeekTally]]
 """Task -> Monday -> tally."""
 
 
@@ -101,9 +101,9 @@ def last_day(until: str) -> date:
     return date.fromisoformat(until[:10]) - timedelta(days=1)
 
 
-def count(calls: Iterable[Call], labels: Mapping[str, Collection[str]]) -> Weeks:
+def count(calls: Iterable[RoutedCall], labels: Mapping[str, Collection[str]]) -> Weeks:
     """All calls, counted. `labels`: of the tasks that have a list of them."""
-    found: dict[str, dict[date, Tally]] = defaultdict(lambda: defaultdict(Tally))
+    found: dict[str, dict[date, WeekTally]] = defaultdict(lambda: defaultdict(WeekTally))
     mondays: dict[str, date] = {}
     for call in calls:
         day = call.called_at[:10]

@@ -10,7 +10,7 @@ from harness.analysis.stats.wording import rate_text
 from harness.core.formatting import NOTHING, number, plural
 from harness.monitor import weeks
 from harness.monitor.signals import FEWEST as FEWEST_WEEKS
-from harness.monitor.signals import Signal, Standing, Watch
+from harness.monitor.signals import Signal, SignalStatus, WeeklySignals
 from harness.monitor.verdicts import FEWEST, Agreement, CellReview, Review
 from harness.report.comparison_text import p_equals, p_text, points
 
@@ -31,10 +31,10 @@ def value(of: Rate | float) -> str:
 
 def adjusted(s: Signal) -> str:
     """Its p, corrected for all that is looked at in one week."""
-    return NOTHING if s.standing is Standing.TOO_EARLY else p_text(s.adjusted)
+    return NOTHING if s.standing is SignalStatus.TOO_EARLY else p_text(s.adjusted)
 
 
-def too_early(watch: Watch, task: str) -> str:
+def too_early(watch: WeeklySignals, task: str) -> str:
     """Why a task is not watched yet."""
     there = plural(watch.n_before[task], "whole week")
     return f"{there} before {weeks.name(watch.week)}, and how much weeks vary is known from {FEWEST_WEEKS} on"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from harness.core.errors import ConfigError
-from harness.core.toml import Name, Names, Strict, at, dotted, hint, parse, read_toml
+from harness.core.toml import Name, Names, StrictModel, at, dotted, hint, parse, read_toml
 from harness.core.types import Decoding
 
 FILE_NAME = "harness.toml"
@@ -21,20 +21,20 @@ Service = Literal["chat", "embeddings"]
 """What a model can be asked for."""
 
 
-class StoreConfig(Strict):
+class StoreConfig(StrictModel):
     """Where runs are kept."""
 
     url: str = "sqlite:///.harness/runs.db"
 
 
-class PairConfig(Strict):
+class PairConfig(StrictModel):
     """What production runs on today, and what it should move to."""
 
     reference: Name
     candidate: Name
 
 
-class LogConfig(Strict):
+class LogConfig(StrictModel):
     """`[log]`: what is kept of routed calls, for how many days, and how many may wait to be written.
 
     `redact` is a function `package.module:function`, str -> str, applied to the texts before they are kept.
@@ -46,7 +46,7 @@ class LogConfig(Strict):
     redact: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
 
 
-class RunConfig(Strict):
+class RunConfig(StrictModel):
     """Defaults for the flags of `harness run`, by the same names."""
 
     backend: Names = ()
@@ -66,7 +66,7 @@ class RunConfig(Strict):
     output: Names = ()
 
 
-class LadderConfig(Strict):
+class LadderConfig(StrictModel):
     """Backends that serve one model in several quantizations, the one that the others are judged against first."""
 
     steps: Annotated[tuple[str, ...], Field(strict=False, min_length=2)]
@@ -80,7 +80,7 @@ class LadderConfig(Strict):
         return steps
 
 
-class PriceConfig(Strict):
+class PriceConfig(StrictModel):
     """`[prices."gpt-4o"]`: USD per million tokens of a model, in the place of what the price list says."""
 
     prompt_usd: float = Field(ge=0)
@@ -88,7 +88,7 @@ class PriceConfig(Strict):
     cached_usd: float | None = Field(default=None, ge=0)
 
 
-class LocalConfig(Strict):
+class LocalConfig(StrictModel):
     """`[local]`: what a server of one's own costs a month, whatever it is asked, and how many there are."""
 
     server_usd_per_month: float = Field(default=80.0, ge=0, allow_inf_nan=False)
@@ -96,7 +96,7 @@ class LocalConfig(Strict):
     servers: int = Field(default=1, ge=1)
 
 
-class AdviceConfig(Strict):
+class AdviceConfig(StrictModel):
     """`[advice]`: what keeps a task where it is, whatever its quality.
 
     `keep`: names of evals, or kinds of task. `peak`: how many times the mean of a day the busiest hour asks.
@@ -142,7 +142,7 @@ class BackendConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
-class Config(Strict):
+class Config(StrictModel):
     """One project: its store, its backends, and the pair that it compares."""
 
     root: Path

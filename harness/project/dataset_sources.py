@@ -21,10 +21,10 @@ from typing import Any
 from pydantic import Field
 
 from harness.core.errors import DatasetError
-from harness.core.toml import Names, Strict, hint
+from harness.core.toml import Names, StrictModel, hint
 
 
-class Columns(Strict):
+class ColumnMapping(StrictModel):
     """`[columns]`: which column of the source holds what. `inputs` maps a template variable to a column."""
 
     id: str | None = None
@@ -34,7 +34,7 @@ class Columns(Strict):
     split: str | None = None
 
 
-class Card(Strict):
+class Card(StrictModel):
     """`card.toml`: where the cases and their labels come from."""
 
     name: str
@@ -49,11 +49,11 @@ class Card(Strict):
     source: str = "cases.jsonl"
     revision: str | None = None
     config: str | None = None
-    columns: Columns | None = None
+    columns: ColumnMapping | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _SourceRow:
     """One row as its source has it. `where` is `file:line`, or the row's number where there are no lines."""
 
     where: str
@@ -83,12 +83,12 @@ def rows(card: Card, source: str) -> Iterator[tuple[str, Any]]:
         yield row.where, _mapped(row, card.columns, seen) if isinstance(row.values, dict) else row.values
 
 
-def _jsonl_rows(path: Path) -> Iterator[_Row]:
+def _jsonl_rows(path: Path) -> Iterator[_SourceRow]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    yield _Row(f"{path}:{number}", _json(line.rstrip(b"\n"), f"{path}:{number}"))
+                    yield _SourceRow(f"{path}:{number}", _json(line.rstrip(b"\n"), f"{path}:{number}"))
     except OSError as error:
         raise _unreadable(path, error) from None
 
@@ -119,7 +119,7 @@ def _constant(name: str) -> Any:
     raise ValueError(msg)
 
 
-def _csv_rows(path: Path) -> Iterator[_Row]:
+def _csv_rows(path: Path) -> Iterator[_SourceRow]:
     """Every cell is text: no reader that guesses types may make a number of the label `1.0` or nothing of `NA`."""
     raw = _read(path)
     try:
@@ -146,7 +146,7 @@ def _csv_rows(path: Path) -> Iterator[_Row]:
                 msg = f"{where}: {len(cells)} cells for {len(header)} columns: a text with commas needs quotation marks"
                 raise DatasetError(msg)
             else:
-                yield _Row(where, dict(zip(header, cells, strict=True)))
+                yield _SourceRow(where, dict(zip(header, cells, strict=True)))
     except csv.Error as error:
         msg = f"{path}:{line}: not valid CSV: {error}"
         raise DatasetError(msg) from None
@@ -163,14 +163,14 @@ def _unreadable(path: Path, error: OSError) -> DatasetError:
     return DatasetError(f"{path}: cannot be read: {error.strerror}")
 
 
-def _library_rows(card: Card, source: str) -> Iterator[_Row]:
+def _library_rows(card: Card, source: str) -> Iterator[_SourceRow]:
     """The rows of a Parquet file or of a hub dataset's splits, classes as their names."""
     for split, table in _tables(card, source).items():
         classes = {name: kind for name, kind in table.features.items() if hasattr(kind, "int2str")}
         place = f"{source} split {split}" if split else source
         for number, row in enumerate(table, 1):
             values = {key: _named(classes[key], value) if key in classes else value for key, value in row.items()}
-            yield _Row(f"{place} row {number}", values, split)
+            yield _SourceRow(f"{place} row {number}", values, split)
 
 
 def _named(kind: Any, value: int | None) -> str | None:
@@ -224,7 +224,7 @@ def _wanted(table: Any, card: Card, source: str) -> Any:
     return table.select_columns(list(dict.fromkeys(filter(None, names))))
 
 
-def _mapped(row: _Row, columns: Columns, seen: Counter[str]) -> dict[str, Any]:
+def _mapped(row: _SourceRow, columns: ColumnMapping, seen: Counter[str]) -> dict[str, Any]:
     """A source's row in our columns. Without an id column the inputs make the id, so that it stays with its row."""
 
     def column(name: str) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import DatasetError
-from harness.core.lazy import Chosen, Mapped, Spool
+from harness.core.lazy import LazyMap, LazySubset, Spool
 from harness.core.toml import at, hint, parse, read_toml
 from harness.core.types import Case
 from harness.project.dataset_sources import Card, rows
@@ -67,7 +67,7 @@ class Dataset:
         if not places:
             msg = f"{self.path}: no cases in split {split!r}{hint(split or '', self.splits)}"
             raise DatasetError(msg)
-        return Chosen(self.cases, places[:limit])
+        return LazySubset(self.cases, places[:limit])
 
 
 def fingerprint(cases: Iterable[Case]) -> str:
@@ -101,7 +101,7 @@ def load(root: Path, name: str) -> Dataset:
         raise DatasetError(msg)
     source = card.source if card.source.startswith("hub:") else str(folder / card.source)
     problems: list[str] = []
-    found = _Read()
+    found = _CaseReader()
     for where, row in rows(card, source):
         if (case := _case(where, row, card, problems)) is not None:
             found.add(where, case)
@@ -178,13 +178,13 @@ def _flaw(value: Any) -> str | None:
     return None
 
 
-class _Read:
+class _CaseReader:
     """The cases read so far, and what only shows between them. Of each, two hashes are kept and not the text."""
 
     def __init__(self) -> None:
         self._rows = Spool()
         self._ids, self._inputs = array("q"), array("q")
-        self.cases = Mapped(self._rows, lambda row: _made(row)[1])
+        self.cases = LazyMap(self._rows, lambda row: _made(row)[1])
 
     def add(self, where: str, case: Case) -> None:
         """One case more, which stands `where`."""

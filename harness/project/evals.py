@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from harness.core.errors import ConfigError
-from harness.core.toml import Name, Names, Strict, at, hint, parse, read_toml
+from harness.core.toml import Name, Names, StrictModel, at, hint, parse, read_toml
 from harness.core.types import Decoding
 
 FOLDER = "evals"
 
 
-class TagGates(Strict):
+class TagGates(StrictModel):
     """`[gates.tag.x]`: what the cases of one tag must reach."""
 
     min_accuracy: float | None = Field(default=None, gt=0, le=1)
@@ -39,7 +39,7 @@ class GateConfig(TagGates):
     judge: Literal["interval", "point"] = "interval"
 
 
-class SamplingConfig(Strict):
+class SamplingConfig(StrictModel):
     """`[sampling]`: what is not said here has the task kind's default."""
 
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -49,14 +49,14 @@ class SamplingConfig(Strict):
     stop: Names | None = None
 
 
-class TrafficConfig(Strict):
+class TrafficConfig(StrictModel):
     """`[traffic]`: how often production asks this, and which backend, where it is not the reference of `[pair]`."""
 
     daily_calls: int = Field(ge=0)
     backend: Name | None = None
 
 
-class Eval(Strict):
+class Eval(StrictModel):
     """One eval file. Keys of the task kind's own (`labels`, …) are in `options` and are checked by its module.
 
     `decoding`: a cell each; the first is the one that production uses, and gates judge. `repeats`: how often each case

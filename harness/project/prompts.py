@@ -186,7 +186,7 @@ def compile_variant(path: Path) -> Variant:
     )
 
 
-class Library:
+class PromptLibrary:
     """The prompts of one project: the folder `prompts/` and its lock file."""
 
     def __init__(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, field_validator
 
 from harness.core.errors import ConfigError
-from harness.core.toml import Strict, at, hint, parse, read_toml
+from harness.core.toml import StrictModel, at, hint, parse, read_toml
 from harness.project.config import Config
 
 FILE_NAME = "routing.toml"
@@ -24,7 +24,7 @@ TIERS: tuple[Tier, ...] = get_args(Tier)
 HEAD = "# routing.toml: which backend each task goes to, and what answers where that one does not."
 
 
-class TaskRoute(Strict):
+class TaskRoute(StrictModel):
     """`[tasks.x]`, x being the name of an eval. Deadline and budget are over the whole chain of `tiers`.
 
     `patience_s`: how long a backend that says 429 is waited for before the next tier is asked.
@@ -46,20 +46,20 @@ class TaskRoute(Strict):
         return tiers
 
 
-class ProbeConfig(Strict):
+class ProbeConfig(StrictModel):
     """`[probe]`: how often a backend that is down is tried, and how long the start waits for models to be loaded."""
 
     every_s: float = Field(default=5.0, gt=0)
     start_s: float = Field(default=30.0, ge=0)
 
 
-class BreakerConfig(Strict):
+class BreakerConfig(StrictModel):
     """`[breaker]`: after how many failures in a row a backend is left alone until a probe succeeds."""
 
     failures: int = Field(default=3, ge=1)
 
 
-class Routing(Strict):
+class Routing(StrictModel):
     """The whole file. `tiers` names a backend of harness.toml for each tier that a task uses."""
 
     tiers: Mapping[Tier, str]
@@ -127,7 +127,7 @@ def dump(routing: Routing, comments: Mapping[str, Sequence[str]] | None = None) 
     return "\n".join(lines) + "\n"
 
 
-def _keys(table: Strict, always: set[str]) -> list[str]:
+def _keys(table: StrictModel, always: set[str]) -> list[str]:
     """The keys of a table, but for those that are left at their default and need not be seen."""
     shown = []
     for key, field in type(table).model_fields.items():

@@ -45,14 +45,14 @@ def compare_to_baseline(request: pytest.FixtureRequest) -> Callable[[CellReport]
     """
 
     def compared(cell: CellReport) -> Comparison:
-        from harness.analysis.compare import side
+        from harness.analysis.compare import outcomes_of
         from harness.core.types import Run
         from harness.project import evals
         from harness.runner import gate_checks
 
         with project(request.path) as (found, _, _planned):
             (definition,) = evals.find(found.root, [cell.manifest.eval])
-            own = side(Run(cell.manifest, cell.results))
+            own = outcomes_of(Run(cell.manifest, cell.results))
             comparison = gate_checks.to_baseline(found.root, own, definition.gates.max_regression)
         if comparison is None:
             pytest.fail(f"{own.eval} {own.cell} has no baseline: `harness baseline save {own.eval}`", pytrace=False)

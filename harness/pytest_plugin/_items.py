@@ -79,9 +79,9 @@ class GateItem(pytest.Item):
             return
         with project(self.path) as (found, store, _):
             result = gate_checks.judge(self.gate, self.cell, gate_checks.evidence(found, store, self.cell, run))
-        if self.gate == gate_checks.BASELINE and result.verdict is gates.Verdict.UNDECIDED and not summary.n_errors:
+        if self.gate == gate_checks.BASELINE and result.verdict is gates.GateStatus.UNDECIDED and not summary.n_errors:
             pytest.skip(f"nothing proven: {result.message}")
-        if result.verdict is not gates.Verdict.PASSED:
+        if result.verdict is not gates.GateStatus.PASSED:
             raise GateFailed("\n".join([result.message, *_examples(run)]))
 
     def _run_reference(self) -> None:
@@ -110,11 +110,11 @@ class GateItem(pytest.Item):
 
 def _update_baseline(start: Path, run: Run) -> str:
     """Save the run as the baseline of its cell, and say what that changes."""
-    from harness.analysis.compare import side
+    from harness.analysis.compare import outcomes_of
     from harness.runner import gate_checks
 
     with project(start) as (found, _, _planned):
-        return gate_checks.renew(found.root, side(run))
+        return gate_checks.renew(found.root, outcomes_of(run))
 
 
 def _examples(run: Run) -> list[str]:

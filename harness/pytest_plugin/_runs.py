@@ -39,7 +39,7 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
 
     from harness import api
     from harness.core.errors import Interrupted
-    from harness.runner.events import Listener
+    from harness.runner.events import RunEvents
 
     with project(start) as (found, store, _):
         folder = Path(gettempdir()) / f"harness-pytest-{config.stash[SESSION]}"
@@ -50,7 +50,7 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
             if not told.exists():
                 named = tuple(config.getoption("--backend"))
                 try:
-                    outcome = api.execute(found, store, [cell], api.Options(backend=named), Listener())
+                    outcome = api.execute(found, store, [cell], api.RunOptions(backend=named), RunEvents())
                 except Interrupted as error:  # Ctrl-C ends the session, not this test alone
                     raise KeyboardInterrupt(str(error)) from None
                 told.write_text(json.dumps(_told(outcome)), encoding="utf-8")
@@ -83,7 +83,7 @@ def project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Cel
         ) -> list[Cell]:
             variant = variants or tuple(config.getoption("--variant"))
             backend = backends or tuple(config.getoption("--backend"))
-            options = api.Options(
+            options = api.RunOptions(
                 backend=backend,
                 variant=variant,
                 own_variant_only=not variant,

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from harness.report.case_rows import COLUMNS, rows
 from harness.report.model import CellReport, EvalReport, JoinedCase, Report, build
-from harness.report.questions import Asked, asked_by
+from harness.report.questions import Analyses, asked_by
 from harness.report.write import check_path, endings, write
 
 __all__ = [
     "COLUMNS",
-    "Asked",
+    "Analyses",
     "CellReport",
     "EvalReport",
     "JoinedCase",

@@ -78,7 +78,7 @@ def distributions(owner: str, name: str, series: Sequence[tuple[str, Sequence[fl
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
+class TimelinePoint:
     """One place of a timeline: a share in 0..1 (`None` where there is none) and its interval. `hollow`: drawn so."""
 
     day: str
@@ -88,7 +88,7 @@ class Dot:
     hollow: bool = False
 
 
-def timeline(owner: str, name: str, dots: Sequence[Dot], marks: Sequence[tuple[int, str]] = ()) -> str:
+def timeline(owner: str, name: str, dots: Sequence[TimelinePoint], marks: Sequence[tuple[int, str]] = ()) -> str:
     """Shares in their order, each with its interval, and a dotted line before each place at which something changed.
 
     `marks`: a place and the letter that stands above its line. The SVG is safe to put into a page as it is.
@@ -129,7 +129,7 @@ def timeline(owner: str, name: str, dots: Sequence[Dot], marks: Sequence[tuple[i
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SpeedPoint:
     """One model in a picture of accuracy against speed: seconds (median and quartiles), a share and its interval."""
 
     label: str
@@ -140,7 +140,7 @@ class Place:
     high: float
 
 
-def tradeoff(owner: str, places: Sequence[Place]) -> str:
+def tradeoff(owner: str, places: Sequence[SpeedPoint]) -> str:
     """Strict accuracy over seconds per call. The SVG is safe to put into a page as it is.
 
     A label that a font may not have, or that is long, is left to the table: its place is numbered.
@@ -179,7 +179,7 @@ def tradeoff(owner: str, places: Sequence[Place]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class CostBar:
     """One bar of a bill: a name, its parts in USD by what they are for, and what of it is the server."""
 
     label: str
@@ -192,7 +192,7 @@ class Stack:
         return sum(value for _, value in self.parts) + self.server_usd
 
 
-def bill(owner: str, stacks: Sequence[Stack]) -> str:
+def bill(owner: str, stacks: Sequence[CostBar]) -> str:
     """What a month costs, a bar for each way to run it; what is for `owner` is filled. The SVG is safe in a page.
 
     The server is hatched: it costs the same whatever it is asked.
@@ -232,7 +232,7 @@ def bill(owner: str, stacks: Sequence[Stack]) -> str:
     return _for_page(out.getvalue(), _prefix(owner, "bill"), described)
 
 
-def _days(dots: Sequence[Dot]) -> tuple[list[int], list[str]]:
+def _days(dots: Sequence[TimelinePoint]) -> tuple[list[int], list[str]]:
     """At most six places with their days, the first and the last among them; no day twice."""
     last = len(dots) - 1
     steps = min(5, last)

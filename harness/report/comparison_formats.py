@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from harness.analysis.compare import Comparison, Difference, Side
+from harness.analysis.compare import Comparison, Difference, RunOutcomes
 from harness.analysis.compare.flips import KINDS, counts
 from harness.analysis.stats import Paired
 from harness.analysis.stats.wording import rate_text
@@ -102,7 +102,7 @@ def as_json(c: Comparison) -> dict[str, Any]:
     }
 
 
-def _side(side: Side) -> dict[str, Any]:
+def _side(side: RunOutcomes) -> dict[str, Any]:
     names = ("name", "run_id", "eval", "cell", "started_at")
     told = {name: getattr(side, name) for name in names}
     return {**told, "fingerprint": dict(side.fingerprint), "notes": list(side.notes)}

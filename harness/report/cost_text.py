@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.analysis.costs.projection import Bill, Line, Sum
+from harness.analysis.costs.projection import CostProjection, CostTotal, EvalCost
 from harness.core.formatting import NOTHING, dollars, number, plural
 
 HEADINGS = ("eval", "calls/day", "tokens in+out", "today", "batch", "candidate", "break-even/day")
 
 
-def row(line: Line) -> tuple[str, ...]:
+def row(line: EvalCost) -> tuple[str, ...]:
     """What stands under `HEADINGS`."""
     used, about = line.usage_now, "~" if line.estimated else ""
     tokens = f"{about}{used.prompt_tokens:,.0f}+{used.completion_tokens:,.0f}" if used else NOTHING
@@ -30,18 +30,18 @@ def row(line: Line) -> tuple[str, ...]:
     )
 
 
-def even(line: Line) -> str:
+def even(line: EvalCost) -> str:
     """The calls a day from which a server pays: `none` where it does not at any volume that it carries."""
     return "none" if line.never_even else number(line.break_even)
 
 
-def amount(of: Sum) -> str:
+def amount(of: CostTotal) -> str:
     """`$48.00`, `~$48.00`, `at least $48.00`, or a dash."""
     told = _estimated(of.usd, estimated=of.estimated)
     return f"at least {told}" if of.usd is not None and of.missing else told
 
 
-def sums(bill: Bill) -> tuple[tuple[str, str], ...]:
+def sums(bill: CostProjection) -> tuple[tuple[str, str], ...]:
     """Amount and name of each sum."""
     n = bill.servers(bill.known)
     servers = f": {n} servers" if n > 1 else ""
@@ -56,7 +56,7 @@ def sums(bill: Bill) -> tuple[tuple[str, str], ...]:
     )
 
 
-def notes(bill: Bill) -> list[str]:
+def notes(bill: CostProjection) -> list[str]:
     """What the figures stand on, and what is missing in the sums."""
     prices = sorted({line.price_now.source for line in bill.lines if line.price_now})
     return [
@@ -68,7 +68,7 @@ def notes(bill: Bill) -> list[str]:
     ]
 
 
-def missing(bill: Bill) -> list[str]:
+def missing(bill: CostProjection) -> list[str]:
     """Which evals are in no sum, and which in that of the candidate only in part; and why."""
     unpriced = [f"{line.eval} ({line.now})" for line in bill.lines if line.price_now is None]
     unrun = [line.eval for line in bill.lines if line.price_now is not None and line.usage_now is None]
@@ -92,7 +92,7 @@ def missing(bill: Bill) -> list[str]:
     return [f"{why}: {', '.join(names)}" for why, names in told if names]
 
 
-def _server(bill: Bill) -> list[str]:
+def _server(bill: CostProjection) -> list[str]:
     if not any(line.local for line in bill.lines):
         return []
     local = bill.local
@@ -104,7 +104,7 @@ def _server(bill: Bill) -> list[str]:
     return told
 
 
-def _guessed(bill: Bill) -> list[str]:
+def _guessed(bill: CostProjection) -> list[str]:
     """Whose tokens are those of another model, and whose are of a handful of calls."""
     told = []
     instead = [f"{line.eval} by {used.cell}" for line in bill.lines if line.estimated and (used := line.usage_now)]
@@ -119,19 +119,19 @@ def _guessed(bill: Bill) -> list[str]:
     return told
 
 
-def _runs(bill: Bill) -> list[str]:
+def _runs(bill: CostProjection) -> list[str]:
     used: Iterable[str] = (
         usage.run_id for line in bill.lines for usage in (line.usage_now, line.usage_then) if usage is not None
     )
     return sorted(set(used))
 
 
-def _over(of: Sum) -> str:
+def _over(of: CostTotal) -> str:
     """Of how many evals a sum is; nothing where it is of all of them, or of none."""
     return f", of {of.over:,} of {plural(of.of, 'eval')}" if of.missing and of.over else ""
 
 
-def _then(line: Line) -> str:
+def _then(line: EvalCost) -> str:
     if not line.then:
         return NOTHING
     return "server" if line.local else dollars(line.then_usd)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.core.formatting import visible
 from harness.core.markdown import OURS, inert
-from harness.report.model_findings import Finding, Standing
+from harness.report.model_findings import Finding, FindingStatus
 
 _PLAIN = OURS + "-"
 """A hyphen within a line, as in a date, is no list, rule or heading."""
@@ -17,14 +17,17 @@ SUMMARY_BYTES = 1_000_000
 
 def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
     """What failed first; among equals as they came."""
-    order = list(Standing)
+    order = list(FindingStatus)
     return tuple(sorted(found, key=lambda finding: order.index(finding.standing)))
 
 
 def counted(found: Iterable[Finding]) -> str:
     """`1 failed, 3 passed`."""
     counts = Counter(finding.standing for finding in found)
-    return ", ".join(f"{counts[standing]} {standing}" for standing in Standing if counts[standing]) or "nothing judged"
+    return (
+        ", ".join(f"{counts[standing]} {standing}" for standing in FindingStatus if counts[standing])
+        or "nothing judged"
+    )
 
 
 def markdown(title: str, found: Sequence[Finding]) -> str:
@@ -35,7 +38,7 @@ def markdown(title: str, found: Sequence[Finding]) -> str:
 
 def commands(title: str, found: Iterable[Finding]) -> list[str]:
     """Workflow commands that put what failed, and what is undecided, onto the page of a run on GitHub."""
-    kinds = {Standing.FAILED: "error", Standing.UNDECIDED: "warning"}
+    kinds = {FindingStatus.FAILED: "error", FindingStatus.UNDECIDED: "warning"}
     return [
         f"::{kinds[finding.standing]} title={_property(title)}::{_data(visible(finding.text))}"
         for finding in found

@@ -17,7 +17,7 @@ _REMOTE = "openai"
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class CellSentence:
     """What one cell did. `cell` is the subject, `rest` goes on after it."""
 
     cell: str
@@ -29,10 +29,10 @@ class Sentence:
         return f"{self.cell}: {self.rest}"
 
 
-def sentences(report: EvalReport) -> tuple[Sentence, ...]:
+def sentences(report: EvalReport) -> tuple[CellSentence, ...]:
     """One for each cell, first the one that tells most: another model's prompt on the local model."""
     cells = sorted(report.cells, key=_telling)
-    return tuple(Sentence(cell.name, _describe(cell, report.answer_word)) for cell in cells)
+    return tuple(CellSentence(cell.name, _describe(cell, report.answer_word)) for cell in cells)
 
 
 def _telling(cell: CellReport) -> tuple[bool, bool]:

@@ -15,7 +15,7 @@ _STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class IntervalScale:
     """A difference of `half` is at the right end, of `-half` at the left, and none in the middle."""
 
     half: float
@@ -38,7 +38,7 @@ class Scale:
         return [(self.at(i * step), f"{100 * i * step:+g}".replace("-", "−") if i else "0") for i in range(-n, n + 1)]
 
 
-def scale(differences: Sequence[Paired | PairedMean | Interval], margin: float) -> Scale:
+def scale(differences: Sequence[Paired | PairedMean | Interval], margin: float) -> IntervalScale:
     """One on which all of them fit, the margin well inside, so that they can be compared by the eye."""
     ends = [abs(end) for found in differences for end in (found.low, found.high) if math.isfinite(end)]
-    return Scale(1.12 * max([2 * margin, 0.01, *ends]), margin)
+    return IntervalScale(1.12 * max([2 * margin, 0.01, *ends]), margin)

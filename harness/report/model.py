@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
-from harness.analysis.metrics.classification import Classification, classify
-from harness.analysis.metrics.extraction import Extraction, extract
+from harness.analysis.metrics.classification import ClassificationMetrics, classify
+from harness.analysis.metrics.extraction import ExtractionMetrics, extract
 from harness.analysis.metrics.summary import Summary, summarize
 from harness.analysis.trend import Trend
 from harness.core.types import Case, Manifest, Result, Run
-from harness.report.questions import NO_ANSWERS, Answers, Asked, answers
+from harness.report.questions import NO_ANSWERS, Analyses, AnalysisResults, answers
 
 if TYPE_CHECKING:
     from harness.report.model_findings import Finding
@@ -42,22 +42,22 @@ class CellReport:
     scorable: bool
 
     @cached_property
-    def classification(self) -> Classification | None:
+    def classification(self) -> ClassificationMetrics | None:
         """Label by label, read strictly."""
         return classify(self.results, self.manifest.labels) if self.scorable else None
 
     @cached_property
-    def classification_lenient(self) -> Classification | None:
+    def classification_lenient(self) -> ClassificationMetrics | None:
         """Label by label, read leniently."""
         return classify(self.results, self.manifest.labels, lenient=True) if self.scorable else None
 
     @cached_property
-    def extraction(self) -> Extraction | None:
+    def extraction(self) -> ExtractionMetrics | None:
         """Field by field, read strictly."""
         return extract(self.results) if self.manifest.task == "extraction" else None
 
     @cached_property
-    def extraction_lenient(self) -> Extraction | None:
+    def extraction_lenient(self) -> ExtractionMetrics | None:
         """Field by field, read leniently."""
         return extract(self.results, lenient=True) if self.manifest.task == "extraction" else None
 
@@ -89,7 +89,7 @@ class EvalReport:
     cells: tuple[CellReport, ...]
     runs: tuple[Run, ...]
     trends: tuple[Trend, ...] = ()
-    answers: Answers = NO_ANSWERS
+    answers: AnalysisResults = NO_ANSWERS
 
     @cached_property
     def cases(self) -> tuple[JoinedCase, ...]:
@@ -116,7 +116,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
 
 
-def build(runs: Sequence[Run], trends: Sequence[Trend] = (), asked: Asked | None = None) -> Report:
+def build(runs: Sequence[Run], trends: Sequence[Trend] = (), asked: Analyses | None = None) -> Report:
     """Group the runs by eval and compute every figure. Evals, cells and cases keep the order in which they come.
 
     `trends`: of these cells and perhaps of others, which are left out. `asked`: what the runs are to tell beside each
@@ -124,7 +124,7 @@ def build(runs: Sequence[Run], trends: Sequence[Trend] = (), asked: Asked | None
     """
     names = dict.fromkeys(run.manifest.eval for run in runs)
     by_eval = ((name, [run for run in runs if run.manifest.eval == name]) for name in names)
-    return Report(tuple(_eval(name, of, trends, asked or Asked()) for name, of in by_eval), tuple(runs))
+    return Report(tuple(_eval(name, of, trends, asked or Analyses()) for name, of in by_eval), tuple(runs))
 
 
 def outcome(result: Result) -> Outcome:
@@ -138,7 +138,7 @@ def outcome(result: Result) -> Outcome:
     return "unclear" if result.reading.lenient is None else "wrong"
 
 
-def _eval(name: str, runs: list[Run], trends: Sequence[Trend], asked: Asked) -> EvalReport:
+def _eval(name: str, runs: list[Run], trends: Sequence[Trend], asked: Analyses) -> EvalReport:
     cells = tuple(_cell(run, label) for run, label in zip(runs, _labels(runs), strict=True))
     shown = {(name, run.manifest.cell, run.manifest.split) for run in runs}
     own_trends = tuple(t for t in trends if (t.eval, t.cell, t.split) in shown)

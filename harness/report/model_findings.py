@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Standing(StrEnum):
+class FindingStatus(StrEnum):
     """FAILED and PASSED are proven, UNDECIDED is a question that must be answered, NOTED is only worth a line."""
 
     FAILED = "failed"
@@ -19,5 +19,5 @@ class Standing(StrEnum):
 class Finding:
     """One of them. `text` begins with the eval and the cell, and is the whole story on one line."""
 
-    standing: Standing
+    standing: FindingStatus
     text: str

@@ -21,7 +21,7 @@ import math
 from typing import Any
 
 from harness.analysis.compare import Comparison
-from harness.analysis.compare.ladder import Ladder, Step
+from harness.analysis.compare.ladder import Ladder, LadderStep
 from harness.analysis.compare.portability import Portability
 from harness.analysis.stats import PairedMean, as_json
 from harness.report import comparison_formats, comparison_text
@@ -91,7 +91,7 @@ def _interaction(found: PairedMean) -> dict[str, Any]:
     return {"delta": delta, "low": found.low, "high": found.high, "p": found.p}
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: LadderStep) -> dict[str, Any]:
     return {
         "backend": step.backend,
         "label": step.label,

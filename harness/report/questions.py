@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.analysis.compare import Comparison, Question, compare, side
+from harness.analysis.compare import Comparison, ComparisonQuestion, compare, outcomes_of
 from harness.analysis.compare.ladder import Ladder, climb
 from harness.analysis.compare.noise import floor
 from harness.analysis.compare.portability import Portability, Prompts, portability
@@ -19,7 +19,7 @@ from harness.project.pricing import Price, is_local, price_of
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Analyses:
     """What harness.toml and the evals tell, and comparisons that are made already.
 
     `pair`: the backends of reference and candidate. `own`: backend -> the variant that it is tuned for; of a backend
@@ -42,7 +42,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class AnalysisResults:
     """What the runs of one eval say to it. `prices` and `advice` are what was asked with."""
 
     comparisons: tuple[Comparison, ...] = ()
@@ -53,17 +53,17 @@ class Answers:
     advice: Advice | None = None
 
 
-NO_ANSWERS = Answers()
+NO_ANSWERS = AnalysisResults()
 
 
-def asked_by(found: Config, names: Iterable[str]) -> Asked:
+def asked_by(found: Config, names: Iterable[str]) -> Analyses:
     """What a project asks of the runs of these evals. Of one that is no longer there, or an import, no margin is known.
 
     Raises `ConfigError` for nothing: a report of saved runs does not fail for a file that was changed since.
     """
     definitions = [definition for name in dict.fromkeys(names) for definition in _definition(found, name)]
     priced = [(name, price_of(found, backend)) for name, backend in found.backends.items()]
-    return Asked(
+    return Analyses(
         pair=(found.pair.reference, found.pair.candidate) if found.pair else None,
         own={name: backend.variant for name, backend in found.backends.items()},
         margins={one.name: one.gates.margin for one in definitions if one.gates.margin is not None},
@@ -73,13 +73,13 @@ def asked_by(found: Config, names: Iterable[str]) -> Asked:
     )
 
 
-def answers(asked: Asked, name: str, runs: Sequence[Run]) -> Answers:
+def answers(asked: Analyses, name: str, runs: Sequence[Run]) -> AnalysisResults:
     """Everything that the runs of the eval called `name` say. Where two are of one cell, the last one counts."""
     margin = asked.margins.get(name, DEFAULT_MARGIN)
-    cells = _Cells(asked, name, runs)
+    cells = _RunsByCell(asked, name, runs)
     made = tuple(c for c in asked.comparisons if c.head.eval == name)
     ladders = (climb(ladder, steps, cells.own_runs(), margin, asked.noise) for ladder, steps in asked.ladders.items())
-    return Answers(
+    return AnalysisResults(
         comparisons=(*made, *_moves(cells, margin)),
         portability=_portability(cells, margin),
         ladders=tuple(ladder for ladder in ladders if ladder is not None),
@@ -97,10 +97,10 @@ def _definition(found: Config, name: str) -> list[evals.Eval]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cells:
+class _RunsByCell:
     """The runs of one eval, found by backend and variant, as production decodes."""
 
-    asked: Asked
+    asked: Analyses
     name: str
     runs: Sequence[Run]
 
@@ -127,17 +127,17 @@ class _Cells:
         return next(reversed(list(of_cell)), None)
 
 
-def _moves(cells: _Cells, margin: float) -> list[Comparison]:
+def _moves(cells: _RunsByCell, margin: float) -> list[Comparison]:
     """The candidate as production would use it, against the reference as production uses it."""
     if cells.asked.pair is None:
         return []
     reference, candidate = (cells.own(backend) for backend in cells.asked.pair)
     if reference is None or candidate is None or reference is candidate:
         return []
-    return [compare(side(reference), side(candidate), Question("move", margin))]
+    return [compare(outcomes_of(reference), outcomes_of(candidate), ComparisonQuestion("move", margin))]
 
 
-def _portability(cells: _Cells, margin: float) -> Portability | None:
+def _portability(cells: _RunsByCell, margin: float) -> Portability | None:
     """Both variants of the pair on both of its backends, or at least on the candidate."""
     if cells.asked.pair is None:
         return None
@@ -151,6 +151,6 @@ def _portability(cells: _Cells, margin: float) -> Portability | None:
     return portability(on_candidate, _prompts(cells, reference, theirs, ours), cells.asked.pair, margin)
 
 
-def _prompts(cells: _Cells, backend: str, *variants: str) -> Prompts | None:
+def _prompts(cells: _RunsByCell, backend: str, *variants: str) -> Prompts | None:
     base, head = (cells.find(variant, backend) for variant in variants)
-    return None if base is None or head is None else (side(base), side(head))
+    return None if base is None or head is None else (outcomes_of(base), outcomes_of(head))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.analysis.costs.spend import Spent, charged, spent
+from harness.analysis.costs.spend import RunCost, charged, spent
 from harness.analysis.stats.wording import rate_text
 from harness.core.formatting import NOTHING, dollars, number, plural, seconds, visible
 from harness.report import comparison_text
@@ -17,7 +17,7 @@ from harness.report.notices import notices
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from harness.report.terminal_table import Columns
+    from harness.report.terminal_table import TerminalTable
 
 _TOP_VIOLATIONS = 4
 
@@ -75,7 +75,7 @@ def _costs(e: EvalReport) -> list[RenderableType]:
     return list(told)
 
 
-def _cost(of: Spent) -> str:
+def _cost(of: RunCost) -> str:
     if not of.asked:
         return "cost nothing: every answer is from the store"
     per_1k = f" ({dollars(of.usd_per_1k)} per 1,000)" if of.usd_per_1k is not None else ""
@@ -83,12 +83,12 @@ def _cost(of: Spent) -> str:
     return f"cost {dollars(of.usd)} for {plural(of.asked, 'call')}{per_1k}{more}"
 
 
-def _rates(e: EvalReport) -> Columns:
+def _rates(e: EvalReport) -> TerminalTable:
     from rich.text import Text
 
-    from harness.report.terminal_table import Columns
+    from harness.report.terminal_table import TerminalTable
 
-    table = Columns("cell", "strict", "compliance", "lenient", "n", "errors", "p50", names=["cell"])
+    table = TerminalTable("cell", "strict", "compliance", "lenient", "n", "errors", "p50", names=["cell"])
     for cell in e.cells:
         accuracy, summary = cell.summary.accuracy, cell.summary
         table.add(
@@ -103,12 +103,12 @@ def _rates(e: EvalReport) -> Columns:
     return table
 
 
-def _violations(e: EvalReport) -> Columns:
+def _violations(e: EvalReport) -> TerminalTable:
     from rich.text import Text
 
-    from harness.report.terminal_table import Columns
+    from harness.report.terminal_table import TerminalTable
 
-    table = Columns("cell", "violations", names=["cell", "violations"], show_header=False)
+    table = TerminalTable("cell", "violations", names=["cell", "violations"], show_header=False)
     for cell in e.cells:
         table.add(Text(f"  {cell.name}", style="dim"), Text(_top(cell), style="dim"))
     return table

@@ -37,7 +37,7 @@ _PARTS = re.compile(r"(?<=[_/])(?=.)|(?=@)|(?<=\w-)(?=\w)")
 """Where a word is that is too long for its line."""
 
 
-class Columns:
+class TerminalTable:
     """Rows under headings, for rich to print."""
 
     def __init__(

@@ -11,10 +11,10 @@ from harness.core.errors import ConfigError
 from harness.core.toml import at
 from harness.core.types import JSON, NOTHING, CallError, Case, Reading, Request, Response
 from harness.project.evals import Eval
-from harness.project.prompts import Library, Prompt
-from harness.router._chain import Chain
-from harness.router._faults import Failed
-from harness.router._member import Member
+from harness.project.prompts import Prompt, PromptLibrary
+from harness.router._chain import FallbackCall
+from harness.router._faults import TargetFailed
+from harness.router._member import Target
 from harness.tasks import task_of
 
 AGAIN_TEMPERATURE = 0.5
@@ -41,10 +41,10 @@ class Answer:
     attempts: int
 
 
-class Work:
+class TaskSpec:
     """One task of the routing: its eval, ready to be asked."""
 
-    def __init__(self, definition: Eval, library: Library) -> None:
+    def __init__(self, definition: Eval, library: PromptLibrary) -> None:
         """Raises `ConfigError` for whatever is wrong with the eval or its prompt."""
         self.definition = definition
         self.task = task_of(definition)
@@ -58,7 +58,7 @@ class Work:
         """Whether a value is one of a list, and so tells nothing of what a customer wrote."""
         return isinstance(value, str) and value in self.task.labels
 
-    def check(self, member: Member, path: Path) -> None:
+    def check(self, member: Target, path: Path) -> None:
         """Raise `ConfigError` where a backend cannot serve this task."""
         self.prompt.variant(member.config.variant)
         service = "embeddings" if self.task.embeds else "chat"
@@ -81,19 +81,19 @@ class Work:
         return Request(messages, self.sampling, 0, self.task.tools(case), self.constraint, self.task.embeds)
 
 
-class Reply(NamedTuple):
+class ReadReply(NamedTuple):
     """A response, read."""
 
     response: Response
     reading: Reading
 
 
-class Question:
+class EvalRequest:
     """A job for the chain."""
 
     streams = False
 
-    def __init__(self, work: Work, inputs: Mapping[str, JSON], *, escalate: bool) -> None:
+    def __init__(self, work: TaskSpec, inputs: Mapping[str, JSON], *, escalate: bool) -> None:
         """`escalate`: ask once more, and then the next backend, where no answer can be read."""
         self._work = work
         self._inputs = inputs
@@ -101,11 +101,11 @@ class Question:
         self._requests: dict[str, Request] = {}
         self.max_tokens = work.sampling.max_tokens
 
-    def chars(self, member: Member) -> int:
+    def chars(self, member: Target) -> int:
         """The size of the prompt in the variant of `member`."""
         return sum(len(message.content) for message in self._request(member.config.variant).messages)
 
-    async def ask(self, member: Member, chain: Chain[Reply]) -> Reply:
+    async def ask(self, member: Target, chain: FallbackCall[ReadReply]) -> ReadReply:
         """One reply that can be read, if `escalate`; otherwise one reply."""
         request = self._request(member.config.variant)
         reply = await self._once(member, chain, request)
@@ -118,17 +118,17 @@ class Question:
         if _has_answer(reply):
             return reply
         broken = ", ".join(reply.reading.violations) or "no answer"
-        raise Failed(CallError("contract", f"asked twice, no reply keeps the contract ({broken})"))
+        raise TargetFailed(CallError("contract", f"asked twice, no reply keeps the contract ({broken})"))
 
-    async def drop(self, answer: Reply, chain: Chain[Reply]) -> None:
+    async def drop(self, answer: ReadReply, chain: FallbackCall[ReadReply]) -> None:
         """A reply holds nothing."""
 
-    async def _once(self, member: Member, chain: Chain[Reply], request: Request) -> Reply:
+    async def _once(self, member: Target, chain: FallbackCall[ReadReply], request: Request) -> ReadReply:
         response = await member.backend.complete(request)
         if response.error is not None:
-            raise Failed(response.error)
+            raise TargetFailed(response.error)
         chain.spend(member.usd(response.prompt_tokens, response.completion_tokens))
-        return Reply(response, self._work.task.contract.read(response))
+        return ReadReply(response, self._work.task.contract.read(response))
 
     def _request(self, variant: str) -> Request:
         """Rendered once for all backends of a variant."""
@@ -137,5 +137,5 @@ class Question:
         return self._requests[variant]
 
 
-def _has_answer(reply: Reply) -> bool:
+def _has_answer(reply: ReadReply) -> bool:
     return reply.reading.compliant or reply.reading.lenient is not None

@@ -18,7 +18,7 @@ COUNTED = frozenset({"connection", "timeout", "server", "bad_reply", "refused"})
 NOT_YET = CallError("starting", "has not answered its first probe yet")
 
 
-class Breaker:
+class CircuitBreaker:
     """Open at first: a backend is asked when its first probe has succeeded."""
 
     def __init__(self, failures: int) -> None:

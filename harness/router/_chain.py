@@ -14,8 +14,8 @@ from harness.core.errors import AllBackendsFailed, BackendError
 from harness.core.types import CallError
 from harness.project.routing import TaskRoute
 from harness.router._breaker import COUNTED
-from harness.router._faults import Failed
-from harness.router._member import Member
+from harness.router._faults import TargetFailed
+from harness.router._member import Target
 
 _log = logging.getLogger("harness.router")
 
@@ -34,10 +34,10 @@ LEAST_WAIT_S = 0.1
 """However short a wait a server asks for: one that says 0 to everybody would be asked without end."""
 
 
-class Job(Protocol[T]):
+class FallbackRequest(Protocol[T]):
     """What is asked: the same of every backend, in its words."""
 
-    def chars(self, member: Member, /) -> int:
+    def chars(self, member: Target, /) -> int:
         """The size of the prompt that `member` would get."""
         ...
 
@@ -51,19 +51,19 @@ class Job(Protocol[T]):
         """Whether an answer is one that has only begun: how it ends is told to the breaker by itself."""
         ...
 
-    async def ask(self, member: Member, chain: Chain[T], /) -> T:
-        """One answer; raises `Failed`."""
+    async def ask(self, member: Target, chain: FallbackCall[T], /) -> T:
+        """One answer; raises `TargetFailed`."""
         ...
 
-    async def drop(self, answer: T, chain: Chain[T], /) -> None:
+    async def drop(self, answer: T, chain: FallbackCall[T], /) -> None:
         """Let go of an answer that came second, and tell what it has cost if that is not told yet."""
         ...
 
 
-class Chain(Generic[T]):
+class FallbackCall(Generic[T]):
     """One call."""
 
-    def __init__(self, task: str, route: TaskRoute, members: Sequence[Member], job: Job[T]) -> None:
+    def __init__(self, task: str, route: TaskRoute, members: Sequence[Target], job: FallbackRequest[T]) -> None:
         """`members`: the backends of the route, in its order."""
         self.task = task
         self.route = route
@@ -85,7 +85,7 @@ class Chain(Generic[T]):
         """Seconds since the call came in."""
         return perf_counter() - self.started
 
-    def reason(self, member: Member | None) -> str:
+    def reason(self, member: Target | None) -> str:
         """Why `member` answered (or nobody) and not the first one: how that failed; "" where it is the first."""
         if member is self.members[0]:
             return ""
@@ -99,21 +99,21 @@ class Chain(Generic[T]):
         else:
             self._told_usd += usd
 
-    async def run(self) -> tuple[Member, T]:
+    async def run(self) -> tuple[Target, T]:
         """Who answered, and what; raises `AllBackendsFailed`."""
         if self.route.hedge_after_s is not None and len(self.members) > 1:
             return await self._side_by_side(self.route.hedge_after_s)
         for place, member in enumerate(self.members):
             try:
                 return member, await self._ask(member, self.members[place + 1 :])
-            except Failed as failed:
+            except TargetFailed as failed:
                 self.causes.append((member.name, failed.error))
         raise self._nobody()
 
-    async def _side_by_side(self, after_s: float) -> tuple[Member, T]:
+    async def _side_by_side(self, after_s: float) -> tuple[Target, T]:
         """Ask the next one too when no answer has come by then, or at once after a failure; the first answer counts."""
         waiting = list(self.members)
-        asked: dict[asyncio.Task[T], Member] = {}
+        asked: dict[asyncio.Task[T], Target] = {}
         eras = [member.breaker.era for member in self.members]
         try:
             while waiting or asked:
@@ -125,7 +125,7 @@ class Chain(Generic[T]):
                     member = asked.pop(task)
                     try:
                         answer = task.result()
-                    except Failed as failed:
+                    except TargetFailed as failed:
                         self.causes.append((member.name, failed.error))
                     else:
                         self._overtaken(member, set(asked.values()), eras, after_s)
@@ -134,7 +134,7 @@ class Chain(Generic[T]):
             await self._call_off(asked)
         raise self._nobody()
 
-    def _overtaken(self, winner: Member, others: set[Member], eras: Sequence[int], after_s: float) -> None:
+    def _overtaken(self, winner: Target, others: set[Target], eras: Sequence[int], after_s: float) -> None:
         """Those that were asked before and have not answered yet: a backend that hangs must be found out here, too."""
         slow = CallError("timeout", f"overtaken by one that was asked {after_s:g} s later")
         for member, era in zip(self.members, eras, strict=True):
@@ -143,7 +143,7 @@ class Chain(Generic[T]):
             if member in others:
                 self._count(member, era, slow)
 
-    async def _call_off(self, asked: Mapping[asyncio.Task[T], Member]) -> None:
+    async def _call_off(self, asked: Mapping[asyncio.Task[T], Target]) -> None:
         """Nothing stays running, and an answer that came all the same holds no connection."""
         for task in asked:
             task.cancel()
@@ -151,7 +151,7 @@ class Chain(Generic[T]):
             if not isinstance(answer, BaseException):
                 await self.job.drop(answer, self)
 
-    async def _ask(self, member: Member, after: Sequence[Member]) -> T:
+    async def _ask(self, member: Target, after: Sequence[Target]) -> T:
         """Ask one backend, more than once where waiting is worth it; `after` are those that could be asked instead."""
         began, until = self.wall_s, 0.0
         more = True
@@ -161,7 +161,7 @@ class Chain(Generic[T]):
             until = until or began + self._share_s(others)
             try:
                 return await self._once(member, min(until - self.wall_s, member.config.timeout_s))
-            except Failed as failed:
+            except TargetFailed as failed:
                 error = failed.error
             wait_s = _jitter(max(LEAST_WAIT_S, WAIT_S if error.retry_after_s is None else error.retry_after_s))
             patience_s = self.route.patience_s - (self.wall_s - began) if others else self._left_s
@@ -170,11 +170,11 @@ class Chain(Generic[T]):
             elif more and not others and error.kind in MAY_PASS and member.breaker.why is None:
                 more, wait_s = False, _jitter(AGAIN_S)
             else:
-                raise Failed(error)
+                raise TargetFailed(error)
             await asyncio.sleep(wait_s)
 
-    async def _once(self, member: Member, limit_s: float) -> T:
-        """One attempt, which its breaker hears of; raises `Failed`."""
+    async def _once(self, member: Target, limit_s: float) -> T:
+        """One attempt, which its breaker hears of; raises `TargetFailed`."""
         era = member.breaker.era
         self.attempts += 1
         try:
@@ -187,7 +187,7 @@ class Chain(Generic[T]):
             error = CallError("timeout", f"no answer within {limit_s:.3g} s", retryable=True)
         except BackendError as refused:
             error = CallError("refused", str(refused).removeprefix(f"backend {member.name}: "))
-        except Failed as failed:
+        except TargetFailed as failed:
             error = failed.error
         else:
             if not self.job.streams:
@@ -196,10 +196,10 @@ class Chain(Generic[T]):
         if error.kind in MAY_BE_BILLED:
             self.spend(member.usd(None, None))
         self._count(member, era, error)
-        raise Failed(error)
+        raise TargetFailed(error)
 
     @staticmethod
-    def _count(member: Member, era: int, error: CallError) -> None:
+    def _count(member: Target, era: int, error: CallError) -> None:
         """Tell the breaker; a failure that does not speak of the backend was an answer of it."""
         if error.kind not in COUNTED:
             member.breaker.succeeded(era)
@@ -214,18 +214,22 @@ class Chain(Generic[T]):
         """What a backend may take of the time that is left: shared with those who could be asked after it."""
         return self._left_s / (1 if self.route.hedge_after_s is not None else 1 + others)
 
-    def _check(self, member: Member) -> None:
-        """Raise `Failed` where a backend is not to be asked at all."""
+    def _check(self, member: Target) -> None:
+        """Raise `TargetFailed` where a backend is not to be asked at all."""
         member.check_open()
         if member.breaker.why is not None:
-            raise Failed(CallError("breaker_open", f"left alone: {member.breaker.why.message}"))
+            raise TargetFailed(CallError("breaker_open", f"left alone: {member.breaker.why.message}"))
         if self._left_s <= 0:
-            raise Failed(CallError("deadline", f"not asked: the {self.route.deadline_s:g} s of this task are over"))
+            raise TargetFailed(
+                CallError("deadline", f"not asked: the {self.route.deadline_s:g} s of this task are over")
+            )
         most = self.route.max_usd
         if most is not None:
             usd = self._told_usd + member.at_most_usd(self.job.chars(member), self.job.max_tokens)
             if usd > most:
-                raise Failed(CallError("budget", f"not asked: ${usd:.4g} in all is more than the ${most:g} of a call"))
+                raise TargetFailed(
+                    CallError("budget", f"not asked: ${usd:.4g} in all is more than the ${most:g} of a call")
+                )
 
     def _nobody(self) -> AllBackendsFailed:
         return AllBackendsFailed(self.task, tuple((name, e.kind, e.message) for name, e in self.causes))

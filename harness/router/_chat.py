@@ -9,10 +9,10 @@ from openai.types.chat import ChatCompletion
 
 from harness.core.ids import now
 from harness.core.types import CallError
-from harness.router._chain import Chain
-from harness.router._faults import SDK_ERRORS, Failed, fault, tokens, unusable, unusable_chunk
-from harness.router._member import Member
-from harness.router._service import Service
+from harness.router._chain import FallbackCall
+from harness.router._faults import SDK_ERRORS, TargetFailed, fault, tokens, unusable, unusable_chunk
+from harness.router._member import Target
+from harness.router._service import TargetPool
 from harness.router._stream import RoutedStream
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Chat:
     """So that the call reads as the SDK's."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: TargetPool) -> None:
         """`service` knows the backends."""
         self.completions = Completions(service)
 
@@ -30,7 +30,7 @@ class Chat:
 class Completions:
     """The routed call."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: TargetPool) -> None:
         """`service` knows the backends."""
         self._service = service
 
@@ -65,7 +65,7 @@ class Completions:
     async def _whole(self, task: str, asked: dict[str, Any]) -> ChatCompletion:
         called_at = now()
         service = self._service
-        chain = await service.chain(task, _Whole(asked))
+        chain = await service.chain(task, _WholeChatRequest(asked))
         inputs = _kept(asked) if service.keeps_texts else None
         member, reply = await service.run(chain, called_at=called_at, inputs=inputs)
         prompt_tokens, completion_tokens = tokens(reply.usage)
@@ -85,7 +85,7 @@ class Completions:
     async def _streamed(self, task: str, asked: dict[str, Any]) -> RoutedStream:
         called_at = now()
         service = self._service
-        chain = await service.chain(task, _Streamed(asked))
+        chain = await service.chain(task, _StreamedChatRequest(asked))
         inputs = _kept(asked) if service.keeps_texts else None
         member, stream = await service.run(chain, called_at=called_at, inputs=inputs)
 
@@ -117,36 +117,36 @@ def _kept(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if name not in _OF_THE_WIRE}
 
 
-class _Job:
+class _ChatRequest:
     """What both ways of asking have in common."""
 
     def __init__(self, asked: dict[str, Any]) -> None:
         self.asked = asked
         self.max_tokens: int = asked.get("max_completion_tokens") or asked.get("max_tokens") or 0
 
-    def chars(self, _member: Member) -> int:
+    def chars(self, _member: Target) -> int:
         return sum(len(str(message)) for message in self.asked["messages"])
 
 
-class _Whole(_Job):
+class _WholeChatRequest(_ChatRequest):
     streams = False
 
-    async def ask(self, member: Member, chain: Chain[ChatCompletion]) -> ChatCompletion:
+    async def ask(self, member: Target, chain: FallbackCall[ChatCompletion]) -> ChatCompletion:
         client = await member.client()
         try:
             reply: ChatCompletion = await client.chat.completions.create(**member.dialect.spoken(self.asked))
         except SDK_ERRORS as error:
-            raise Failed(fault(error, member.secrets)) from None
+            raise TargetFailed(fault(error, member.secrets)) from None
         if (wrong := unusable(reply, member.secrets)) is not None:
-            raise Failed(wrong)
+            raise TargetFailed(wrong)
         chain.spend(member.usd(*tokens(reply.usage)))
         return reply
 
-    async def drop(self, answer: ChatCompletion, chain: Chain[ChatCompletion]) -> None:
+    async def drop(self, answer: ChatCompletion, chain: FallbackCall[ChatCompletion]) -> None:
         pass
 
 
-class _Streamed(_Job):
+class _StreamedChatRequest(_ChatRequest):
     streams = True
 
     def __init__(self, asked: dict[str, Any]) -> None:
@@ -156,20 +156,20 @@ class _Streamed(_Job):
         if self._for_us:
             self.asked = {**asked, "stream_options": {"include_usage": True}}
 
-    async def ask(self, member: Member, _chain: Chain[RoutedStream]) -> RoutedStream:
+    async def ask(self, member: Target, _chain: FallbackCall[RoutedStream]) -> RoutedStream:
         client = await member.client()
         try:
             stream = await client.chat.completions.create(**member.dialect.spoken(self.asked), stream=True)
             first = await anext(stream)
         except StopAsyncIteration:
-            raise Failed(CallError("bad_reply", "a stream with nothing in it", retryable=True)) from None
+            raise TargetFailed(CallError("bad_reply", "a stream with nothing in it", retryable=True)) from None
         except SDK_ERRORS as error:
-            raise Failed(fault(error, member.secrets)) from None
+            raise TargetFailed(fault(error, member.secrets)) from None
         if (wrong := unusable_chunk(first)) is not None:
             await stream.close()
-            raise Failed(wrong)
+            raise TargetFailed(wrong)
         return RoutedStream(stream, first, member, hide_usage=self._for_us)
 
-    async def drop(self, answer: RoutedStream, chain: Chain[RoutedStream]) -> None:
+    async def drop(self, answer: RoutedStream, chain: FallbackCall[RoutedStream]) -> None:
         chain.spend(answer.member.usd(None, None))
         await answer.close()

@@ -63,7 +63,7 @@ async def _embedded(config: BackendConfig, backend: LlamaCppBackend) -> openai.A
     return openai_sdk.client(await backend.address(), LOOPBACK_KEY, config.timeout_s, proxies=False)
 
 
-class Dialect:
+class RequestAdapter:
     """What a server wants to be told otherwise, by the keys of its backend (`max_tokens_parameter`, `omit`)."""
 
     def __init__(self, config: BackendConfig) -> None:

@@ -29,7 +29,7 @@ SDK_ERRORS = (
 `TypeError` is the caller's own."""
 
 
-class Failed(Exception):
+class TargetFailed(Exception):
     """One backend has not answered one call, and why. It goes no further than the chain, which asks the next one."""
 
     def __init__(self, error: CallError) -> None:

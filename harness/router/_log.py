@@ -23,7 +23,7 @@ from harness.core.types import JSON
 from harness.project.config import Config, LogConfig
 from harness.store import traffic
 from harness.store.runs import Store, open_store
-from harness.store.traffic import Call
+from harness.store.traffic import RoutedCall
 
 _log = logging.getLogger("harness.router")
 
@@ -40,7 +40,7 @@ DAY_S = 86_400.0
 Redact = Callable[[str], str]
 
 
-class Log:
+class TrafficLog:
     """Rows on their way to the store at `url`."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Log:
         self._redact = redact
         self._secrets = secrets
         self._labels = labels
-        self._queue: deque[Call] = deque()
+        self._queue: deque[RoutedCall] = deque()
         self._stop = threading.Event()
         self._abandoned = False
         """`close` has not waited to the end: what is left is counted as dropped, whatever becomes of it."""
@@ -68,7 +68,7 @@ class Log:
         self._store: Store | None = None
         self._pruned_at: float | None = None
 
-    def put(self, call: Call) -> None:
+    def put(self, call: RoutedCall) -> None:
         """Take a row, or drop it where too many wait already, or the log is closed. Returns at once."""
         if len(self._queue) < self._config.queue and not self._stop.is_set():
             self._queue.append(call)
@@ -106,7 +106,7 @@ class Log:
             for _ in batch:  # only now: what is being written still takes its place in the queue
                 self._queue.popleft()
 
-    def _write(self, batch: Sequence[Call]) -> None:
+    def _write(self, batch: Sequence[RoutedCall]) -> None:
         """Write a batch: try until the database takes it; once the log is closed, once more."""
         wait_s = FIRST_WAIT_S
         while True:
@@ -127,7 +127,7 @@ class Log:
             self.dropped += len(batch)
         return None
 
-    def _one_by_one(self, batch: Sequence[Call], error: Exception) -> None:
+    def _one_by_one(self, batch: Sequence[RoutedCall], error: Exception) -> None:
         """One of these rows cannot be written: only that one is dropped."""
         if len(batch) == 1:
             self.dropped += 1
@@ -150,7 +150,7 @@ class Log:
         except StoreError as error:
             _log.warning("log of routed calls: old rows are not removed: %s", error)
 
-    def _fit(self, call: Call) -> Call:
+    def _fit(self, call: RoutedCall) -> RoutedCall:
         """A row as it may be written: without keys, redacted, or else without its texts."""
         if call.inputs is None and call.reply is None:
             return call

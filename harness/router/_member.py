@@ -14,8 +14,8 @@ from harness.core.types import CallError, Message, ModelInfo, Request, Sampling
 from harness.project import pricing
 from harness.project.config import BackendConfig, Config
 from harness.project.routing import Routing
-from harness.router._breaker import COUNTED, Breaker
-from harness.router._endpoint import Dialect, client_of, secrets_of
+from harness.router._breaker import COUNTED, CircuitBreaker
+from harness.router._endpoint import RequestAdapter, client_of, secrets_of
 
 if TYPE_CHECKING:
     import openai
@@ -28,7 +28,7 @@ CHARS_PER_TOKEN = 3
 Connect = Callable[[BackendConfig], Backend]
 
 
-class Member:
+class Target:
     """One backend of the routing, shared by all tasks that use it."""
 
     def __init__(self, config: Config, name: str, routing: Routing, embeds: frozenset[bool], connect: Connect) -> None:
@@ -36,8 +36,8 @@ class Member:
         self.config = config.backend(name)
         self.name = name
         self.backend = connect(self.config)
-        self.breaker = Breaker(routing.breaker.failures)
-        self.dialect = Dialect(self.config)
+        self.breaker = CircuitBreaker(routing.breaker.failures)
+        self.dialect = RequestAdapter(self.config)
         self.secrets = secrets_of(self.config, self.backend)
         self.looked = asyncio.Event()
         """Set when the first probe is over, however it went."""

@@ -12,10 +12,10 @@ from harness.core.ids import now
 from harness.core.types import JSON
 from harness.project import config, routing
 from harness.project.config import BackendConfig
-from harness.router._ask import Answer, Question
+from harness.router._ask import Answer, EvalRequest
 from harness.router._chat import Chat
 from harness.router._member import Connect
-from harness.router._service import Service
+from harness.router._service import TargetPool
 
 
 def _connect(backend: BackendConfig) -> backends.Backend:
@@ -33,7 +33,7 @@ class ModelRouter:
         """Use `from_file`. `connect` makes the backends."""
         project = config.load(path.resolve().parent)
         backends.check(project)
-        self._service = Service(routing.load(path, project), path, project, connect)
+        self._service = TargetPool(routing.load(path, project), path, project, connect)
         self.chat = Chat(self._service)
 
     @classmethod
@@ -54,7 +54,7 @@ class ModelRouter:
         service = self._service
         work = service.work(task)
         escalate = service.routing.tasks[task].on_broken_contract == "escalate"
-        chain = await service.chain(task, Question(work, inputs, escalate=escalate))
+        chain = await service.chain(task, EvalRequest(work, inputs, escalate=escalate))
         kept = inputs if service.keeps_texts else None
         member, (response, reading) = await service.run(chain, called_at=called_at, inputs=kept)
         variant = member.config.variant

@@ -10,32 +10,32 @@ from harness.core.errors import AllBackendsFailed, ConfigError, HarnessError
 from harness.core.toml import at, hint
 from harness.project import evals
 from harness.project.config import Config
-from harness.project.prompts import Library
+from harness.project.prompts import PromptLibrary
 from harness.project.routing import Routing
-from harness.router._ask import Work
-from harness.router._chain import Chain, Job
-from harness.router._log import Log, redactor
-from harness.router._member import Connect, Member
-from harness.store.traffic import Call
+from harness.router._ask import TaskSpec
+from harness.router._chain import FallbackCall, FallbackRequest
+from harness.router._log import TrafficLog, redactor
+from harness.router._member import Connect, Target
+from harness.store.traffic import RoutedCall
 
 T = TypeVar("T")
 
 
-class Service:
+class TargetPool:
     """The members of a routing, for as long as the router is open."""
 
     def __init__(self, routing: Routing, path: Path, config: Config, connect: Connect) -> None:
         """Raises `ConfigError` or `BackendUnavailable` for whatever is wrong; asks nobody."""
-        library = Library(config.root / "prompts")
+        library = PromptLibrary(config.root / "prompts")
         self.routing = routing
         self.path = path
-        self.works = {name: Work(_eval(config, path, name), library) for name in routing.tasks}
+        self.works = {name: TaskSpec(_eval(config, path, name), library) for name in routing.tasks}
         embeds: dict[str, set[bool]] = {}
         for name, work in self.works.items():
             for backend in routing.backends(name):
                 embeds.setdefault(backend, set()).add(work.task.embeds)
         self.members = {
-            name: Member(config, name, routing, frozenset(kinds), connect) for name, kinds in embeds.items()
+            name: Target(config, name, routing, frozenset(kinds), connect) for name, kinds in embeds.items()
         }
         self._of_task = {name: tuple(self.members[one] for one in routing.backends(name)) for name in routing.tasks}
         for name, work in self.works.items():
@@ -47,7 +47,7 @@ class Service:
                 raise ConfigError(msg)
         secrets = [secret for member in self.members.values() for secret in member.secrets]
         labels = frozenset(label for work in self.works.values() for label in work.task.labels)
-        self.log = Log(config.store_url, config.log, redactor(config), secrets, labels)
+        self.log = TrafficLog(config.store_url, config.log, redactor(config), secrets, labels)
         self.keeps_texts = config.log.texts
         self._watches: list[asyncio.Task[None]] = []
         self._starting: asyncio.Task[None] | None = None
@@ -79,23 +79,23 @@ class Service:
                 task.cancel()
         self._ready = True
 
-    def work(self, task: str) -> Work:
+    def work(self, task: str) -> TaskSpec:
         """The task called `task`; raises `ConfigError` with the nearest name."""
         if task not in self.works:
             msg = f"no task {task!r} in {self.path}{hint(task, self.works)}"
             raise ConfigError(msg)
         return self.works[task]
 
-    async def chain(self, task: str, job: Job[T]) -> Chain[T]:
+    async def chain(self, task: str, job: FallbackRequest[T]) -> FallbackCall[T]:
         """A call of `task`, not yet under way; the first one starts the router."""
         if self._closed:
             raise self._no_more()
         if not self._ready:
             await self.start()
         self.work(task)
-        return Chain(task, self.routing.tasks[task], self._of_task[task], job)
+        return FallbackCall(task, self.routing.tasks[task], self._of_task[task], job)
 
-    async def run(self, chain: Chain[T], **told: Any) -> tuple[Member, T]:
+    async def run(self, chain: FallbackCall[T], **told: Any) -> tuple[Target, T]:
         """Who answered, and what. A call that nobody answers, or that is given up, is logged here."""
         try:
             return await chain.run()
@@ -106,13 +106,13 @@ class Service:
             self.note(chain, None, error="cancelled", **told)
             raise
 
-    def note(self, chain: Chain[T], member: Member | None, prompt: str = "", **told: Any) -> None:
-        """Log what came of a call: `told` are fields of `Call`.
+    def note(self, chain: FallbackCall[T], member: Target | None, prompt: str = "", **told: Any) -> None:
+        """Log what came of a call: `told` are fields of `RoutedCall`.
 
         `member` is who answered, `prompt` the digest of the variant that it was asked in.
         """
         self.log.put(
-            Call(
+            RoutedCall(
                 task=chain.task,
                 backend=member.name if member else "",
                 fingerprint=member.fingerprint(prompt) if member else "",

@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletionChunk
 from harness.core.errors import BackendError
 from harness.core.types import CallError
 from harness.router._faults import SDK_ERRORS, fault, unusable_chunk
-from harness.router._member import Member
+from harness.router._member import Target
 
 _log = logging.getLogger("harness.router")
 
@@ -30,7 +30,7 @@ class RoutedStream:
         self,
         stream: AsyncStream[ChatCompletionChunk],
         first: ChatCompletionChunk,
-        member: Member,
+        member: Target,
         *,
         hide_usage: bool = False,
     ) -> None:

@@ -11,23 +11,23 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from time import perf_counter
 
-from harness.backends import Backend, TellsHeaders
+from harness.backends import Backend, ReportsHeaders
 from harness.core.errors import BackendError, BackendUnavailable
 from harness.core.ids import new_run_id, now
 from harness.core.types import Manifest, Message, ModelInfo, Request, Result, Run, Sampling
 from harness.project.config import BackendConfig
 from harness.runner.budget import Budget
-from harness.runner.cell_runner import Answers, InBulk
-from harness.runner.events import Listener
+from harness.runner.cell_runner import BulkBackend, CellRunner
+from harness.runner.events import RunEvents
 from harness.runner.pacing import Pace
 from harness.runner.plan import Cell
-from harness.runner.retrying import Asker
-from harness.runner.saving import Keeper
+from harness.runner.retrying import RetryingClient
+from harness.runner.saving import ResultWriter
 from harness.store.recording import Recorder
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ExecutionSettings:
     """How to run. `required`: backends that may not be missing, because the user named them.
 
     `tags`: names by which the runs can be found again. `resume` goes on with a run that has them only. `jobs`: the most
@@ -44,17 +44,17 @@ class Settings:
 
 
 @dataclass
-class Session:
+class BackendSession:
     """One connected backend. `machine`: held while this machine's cores are needed, by one backend at a time."""
 
-    keeper: Keeper
-    listener: Listener
-    settings: Settings
+    keeper: ResultWriter
+    listener: RunEvents
+    settings: ExecutionSettings
     backend: Backend
     config: BackendConfig
     info: ModelInfo
     machine: AbstractAsyncContextManager[None]
-    _asker: Asker = field(init=False)
+    _asker: RetryingClient = field(init=False)
     _cold_start_s: float | None = None
     _warm: set[bool] = field(init=False)
     _model_key: str = field(init=False)
@@ -64,8 +64,8 @@ class Session:
         config = self.config
         most = _most(self.settings, config, self.backend)
         pace = Pace(most, rpm=config.requests_per_minute, tpm=config.tokens_per_minute)
-        self._asker = Asker(self.backend, self.config, pace, self.settings.budget)
-        if isinstance(self.backend, TellsHeaders):
+        self._asker = RetryingClient(self.backend, self.config, pace, self.settings.budget)
+        if isinstance(self.backend, ReportsHeaders):
             self.backend.on_headers = pace.heed
         self._warm = set() if self.backend.warm_up else {False, True}
         told = asdict(self.info)
@@ -86,7 +86,7 @@ class Session:
     async def _go_on(self, cell: Cell, manifest: Manifest, started: float) -> Run:
         resumed = await asyncio.to_thread(self._resumed, manifest)
         known_by = self._model_key if self.settings.cache else None
-        answers = Answers(
+        answers = CellRunner(
             *(cell, manifest, self._asker, self.keeper, self.listener),
             known_by=known_by,
             proven=bool(self.info.digest),
@@ -106,10 +106,10 @@ class Session:
         finished = await asyncio.to_thread(self._finish, manifest, results, perf_counter() - started)
         return Run(finished, results)
 
-    async def _answer(self, cell: Cell, answers: Answers) -> None:
+    async def _answer(self, cell: Cell, answers: CellRunner) -> None:
         if not (todo := await answers.open()):
             return
-        if isinstance(self.backend, InBulk):
+        if isinstance(self.backend, BulkBackend):
             await self.backend.answer(answers, todo)
             return
         async with self.machine if self.backend.exclusive else nullcontext():
@@ -200,7 +200,7 @@ class Session:
         return finished
 
 
-def _most(settings: Settings, config: BackendConfig, backend: Backend) -> int:
+def _most(settings: ExecutionSettings, config: BackendConfig, backend: Backend) -> int:
     """The most requests at once. An embedded engine has so many slots: more would wait inside it, as latency."""
     wanted = settings.jobs or config.concurrency or backend.concurrency
     return min(wanted, backend.concurrency) if backend.exclusive else wanted

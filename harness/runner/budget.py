@@ -46,7 +46,7 @@ def most_usd(price: Price, request: Request) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class Reservation:
     """What is set aside for one attempt under way."""
 
     usd: float
@@ -65,7 +65,7 @@ class Budget:
     _waiting: list[asyncio.Future[None]] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
-    async def reserve(self, backend: BackendConfig, request: Request) -> Hold:
+    async def reserve(self, backend: BackendConfig, request: Request) -> Reservation:
         """Set aside what an attempt can cost; raises `BudgetExhausted` where that is more than will be left."""
         price = self.prices[backend.name]
         most = most_usd(price, request)
@@ -73,7 +73,7 @@ class Budget:
             await self._another()
         return hold
 
-    def settle(self, hold: Hold, response: Response | None) -> None:
+    def settle(self, hold: Reservation, response: Response | None) -> None:
         """Put what an attempt did cost in the place of what was held. `None`: it was cut off, and may be billed."""
         spent = hold.usd if response is None else _spent(hold, response)
         with self._lock:
@@ -86,7 +86,7 @@ class Budget:
             if not one.done():  # whose loop may be closed
                 one.get_loop().call_soon_threadsafe(_wake, one)
 
-    def _hold(self, most: float, price: Price) -> Hold | None:
+    def _hold(self, most: float, price: Price) -> Reservation | None:
         """A hold, or `None` where it may fit when those under way are done."""
         with self._lock:
             if most and self.settled_usd + self.held_usd + most > self.limit_usd:
@@ -95,7 +95,7 @@ class Budget:
                 return None
             self._open += 1
             self.held_usd += most
-            return Hold(most, price)
+            return Reservation(most, price)
 
     async def _another(self) -> None:
         """Wait until an attempt is settled. One that was settled just before has woken nobody, so look again."""
@@ -131,7 +131,7 @@ def budget(config: Config, backends: Mapping[str, BackendConfig], limit_usd: flo
     return Budget(limit_usd, prices)
 
 
-def _spent(hold: Hold, response: Response) -> float:
+def _spent(hold: Reservation, response: Response) -> float:
     """By the tokens that the server told; nothing for a request that was refused; else what it can have cost."""
     if response.prompt_tokens is not None:
         return usd(hold.price, response.prompt_tokens, response.completion_tokens or 0)

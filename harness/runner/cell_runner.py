@@ -18,10 +18,10 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from harness.core.errors import BudgetExhausted, StoreError
 from harness.core.ids import now
 from harness.core.types import Case, Manifest, Request, Response, Result
-from harness.runner.events import Listener
+from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
-from harness.runner.retrying import Asker, Patience
-from harness.runner.saving import Keeper
+from harness.runner.retrying import FailureLimit, RetryingClient
+from harness.runner.saving import ResultWriter
 from harness.store.runs import SavedResults
 from harness.tasks import read_and_score
 
@@ -35,7 +35,7 @@ IN_MEMORY = 50_000
 """Results beyond which a finished run is read from the store when it is looked at."""
 
 
-class Asked(NamedTuple):
+class PlannedRequest(NamedTuple):
     """One question. `key`: its request's, which takes a while to make."""
 
     case: Case
@@ -44,16 +44,16 @@ class Asked(NamedTuple):
 
 
 @runtime_checkable
-class InBulk(Protocol):
+class BulkBackend(Protocol):
     """A backend that takes all that a cell asks together, and answers it in its own time."""
 
-    async def answer(self, answers: Answers, todo: list[Asked]) -> None:
+    async def answer(self, answers: CellRunner, todo: list[PlannedRequest]) -> None:
         """Have `todo` and all that `answers` opens after it answered, and commit every answer."""
         ...
 
 
 @dataclass
-class Answers:
+class CellRunner:
     """What `cell` asks, answered. `resumed`: the run has answers already.
 
     `known_by`: whose earlier answers are as good as new ones, a model's key; `None` where none are. `proven`: the
@@ -62,9 +62,9 @@ class Answers:
 
     cell: Cell
     manifest: Manifest
-    asker: Asker
-    keeper: Keeper
-    listener: Listener
+    asker: RetryingClient
+    keeper: ResultWriter
+    listener: RunEvents
     known_by: str | None
     proven: bool
     resumed: bool
@@ -72,7 +72,7 @@ class Answers:
     """How many of the first requests other runs have answers to, after `look`."""
     _asks: Iterator[tuple[Case, Request]] = field(init=False)
     _kept: list[Result] | None = field(init=False)
-    _todo: list[Asked] = field(default_factory=list)
+    _todo: list[PlannedRequest] = field(default_factory=list)
     _at_end: bool = False
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class Answers:
         known, self._todo = await asyncio.to_thread(self._next)
         self.known_at_first = len(known)
 
-    async def open(self) -> list[Asked]:
+    async def open(self) -> list[PlannedRequest]:
         """The next requests that nobody has answered yet; empty at the end."""
         while not self._todo and not self._at_end:
             known, self._todo = await asyncio.to_thread(self._next)
@@ -94,9 +94,9 @@ class Answers:
         todo, self._todo = self._todo, []
         return todo
 
-    async def ask(self, todo: list[Asked]) -> None:
+    async def ask(self, todo: list[PlannedRequest]) -> None:
         """Ask for `todo` and all that comes after it. Raises `BudgetExhausted` when what is under way has come back."""
-        crew = _Crew(self)
+        crew = WorkerPool(self)
         await crew.work(todo)
         if crew.stopped is not None:
             raise crew.stopped
@@ -110,7 +110,7 @@ class Answers:
         return tuple(saved) if self.cell.task.judges_together else saved
 
     def read(
-        self, asked: Asked, response: Response, answered_at: str, *, attempts: int = 1, cached: bool = False
+        self, asked: PlannedRequest, response: Response, answered_at: str, *, attempts: int = 1, cached: bool = False
     ) -> Result:
         """A response, read under the contract and scored."""
         case, request, key = asked
@@ -128,9 +128,9 @@ class Answers:
         self._keep(results)
         self.listener.answered(self.cell, results)
 
-    def _next(self) -> tuple[list[Result], list[Asked]]:
+    def _next(self) -> tuple[list[Result], list[PlannedRequest]]:
         """What other runs know of the next requests, saved as this run's; and those that are to be asked."""
-        chunk = [Asked(case, request, request.key) for case, request in islice(self._asks, AT_ONCE)]
+        chunk = [PlannedRequest(case, request, request.key) for case, request in islice(self._asks, AT_ONCE)]
         self._at_end = not chunk
         ids = [each.case.id for each in chunk]
         kept = self.keeper.store.answered(self.manifest.run_id, ids) if self.resumed else []
@@ -141,7 +141,7 @@ class Answers:
         self.save(known)
         return known, todo
 
-    def _known(self, asked: list[Asked]) -> tuple[list[Result], list[Asked]]:
+    def _known(self, asked: list[PlannedRequest]) -> tuple[list[Result], list[PlannedRequest]]:
         """Earlier answers to the same requests. Only where the same request must give the same answer.
 
         A server that tells no digest may serve another model tomorrow by the same name: its answers are good for a day.
@@ -158,25 +158,25 @@ class Answers:
             self._kept.extend(results)
 
 
-class _Crew:
+class WorkerPool:
     """Those who work on one cell: one opens requests, so many ask, and one saves."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: CellRunner) -> None:
         self.stopped: BudgetExhausted | None = None
         self._answers = answers
         self._size = min(answers.asker.pace.slots.limit, len(answers.cell.asks))
-        self._pending: deque[Asked] = deque()
+        self._pending: deque[PlannedRequest] = deque()
         self._all_open = False
         self._more = asyncio.Event()
         self._few = asyncio.Event()
-        self._patience = Patience(answers.asker)
+        self._patience = FailureLimit(answers.asker)
         self._answered: deque[Result] = deque()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._full = asyncio.Event()
         self._working = self._size
 
-    async def work(self, todo: list[Asked]) -> None:
+    async def work(self, todo: list[PlannedRequest]) -> None:
         """Until all is asked and saved."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -189,7 +189,7 @@ class _Crew:
         finally:
             self._answers.save(list(self._answered))
 
-    async def _open(self, todo: list[Asked]) -> None:
+    async def _open(self, todo: list[PlannedRequest]) -> None:
         while todo and self.stopped is None:
             self._pending.extend(todo)
             self._more.set()
@@ -199,7 +199,7 @@ class _Crew:
         self._all_open = True
         self._more.set()
 
-    async def _next(self) -> Asked | None:
+    async def _next(self) -> PlannedRequest | None:
         """The next question; `None` when there are no more, or nobody is to ask any."""
         while not self._pending and not self._all_open:
             self._more.clear()

@@ -19,11 +19,11 @@ from harness.backends.local.models import Progress
 from harness.core.errors import BackendError, BackendUnavailable, BudgetExhausted, HarnessError, Interrupted, Terminated
 from harness.core.types import Run
 from harness.project.config import BackendConfig
-from harness.runner.backend_session import Session, Settings
-from harness.runner.cell_runner import InBulk, first
-from harness.runner.events import Listener
+from harness.runner.backend_session import BackendSession, ExecutionSettings
+from harness.runner.cell_runner import BulkBackend, first
+from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
-from harness.runner.saving import Keeper
+from harness.runner.saving import ResultWriter
 from harness.store.runs import Store
 
 SWITCH_S = 0.0005
@@ -45,8 +45,8 @@ class Outcome:
 def run(
     cells: Sequence[Cell],
     store: Store,
-    listener: Listener,
-    settings: Settings | None = None,
+    listener: RunEvents,
+    settings: ExecutionSettings | None = None,
     connect: Connect = connect_backend,
 ) -> Outcome:
     """Run all cells; backends side by side, the cells of one backend in turn.
@@ -54,10 +54,10 @@ def run(
     A backend that is not there is skipped, unless it is required; one that fails does not stop the others. Raises
     `Interrupted` on Ctrl-C and SIGTERM, `StoreError` where results cannot be kept.
     """
-    settings = settings or Settings()
+    settings = settings or ExecutionSettings()
     switching = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
-    loop = _Loop(Keeper(store, settings.recorder), listener, settings, connect)
+    loop = _Loop(ResultWriter(store, settings.recorder), listener, settings, connect)
     try:
         parts = asyncio.run(loop.run(cells))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -78,7 +78,7 @@ def run(
 
 
 @dataclass
-class _Part:
+class _BackendOutcome:
     """What came of one backend."""
 
     backend: str
@@ -88,7 +88,9 @@ class _Part:
 
 
 class _Loop:
-    def __init__(self, keeper: Keeper, listener: Listener, settings: Settings, connect: Connect) -> None:
+    def __init__(
+        self, keeper: ResultWriter, listener: RunEvents, settings: ExecutionSettings, connect: Connect
+    ) -> None:
         self.keeper = keeper
         self.listener = listener
         self.settings = settings
@@ -101,7 +103,7 @@ class _Loop:
             if signal.getsignal(number) is usual
         ]
 
-    async def run(self, cells: Sequence[Cell]) -> list[_Part]:
+    async def run(self, cells: Sequence[Cell]) -> list[_BackendOutcome]:
         self._listen_for_signals()
         by_backend = sorted(cells, key=lambda cell: cell.backend.name)
         groups = [list(group) for _, group in groupby(by_backend, key=lambda cell: cell.backend.name)]
@@ -132,16 +134,16 @@ class _Loop:
             with suppress(NotImplementedError, RuntimeError):  # Windows; not the main thread
                 asyncio.get_running_loop().add_signal_handler(number, stop, number)
 
-    async def _backend(self, cells: list[Cell]) -> _Part:
+    async def _backend(self, cells: list[Cell]) -> _BackendOutcome:
         """All cells of one backend. Its own troubles are its result; the store's are everybody's."""
         config = cells[0].backend
-        part = _Part(config.name)
+        part = _BackendOutcome(config.name)
         try:
             backend = self.connect(config, self.listener.fetching)
             try:
                 info = await backend.identify()
-                session = Session(self.keeper, self.listener, self.settings, backend, config, info, self.machine)
-                await (self._together if isinstance(backend, InBulk) else self._in_turn)(session, cells, part)
+                session = BackendSession(self.keeper, self.listener, self.settings, backend, config, info, self.machine)
+                await (self._together if isinstance(backend, BulkBackend) else self._in_turn)(session, cells, part)
             finally:
                 await backend.close()
         except BackendUnavailable as error:
@@ -154,11 +156,11 @@ class _Loop:
             part.failure = error
         return part
 
-    async def _in_turn(self, session: Session, cells: list[Cell], part: _Part) -> None:
+    async def _in_turn(self, session: BackendSession, cells: list[Cell], part: _BackendOutcome) -> None:
         for cell in cells:
             part.done.append((cell, await session.run(cell)))
 
-    async def _together(self, session: Session, cells: list[Cell], part: _Part) -> None:
+    async def _together(self, session: BackendSession, cells: list[Cell], part: _BackendOutcome) -> None:
         """Each may take a day: none waits for another, and none ends because another has failed."""
         ended = await asyncio.gather(*map(session.run, cells), return_exceptions=True)
         part.done += [(cell, run) for cell, run in zip(cells, ended, strict=True) if isinstance(run, Run)]

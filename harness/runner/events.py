@@ -9,7 +9,7 @@ from harness.runner.pacing import Pace
 from harness.runner.plan import Cell
 
 
-class Listener:
+class RunEvents:
     """Hears how a run goes. This one does nothing with it; the command line's draw bars or write lines."""
 
     def skipped(self, backend: str, reason: str) -> None:

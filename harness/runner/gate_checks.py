@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.analysis import baseline, gates
-from harness.analysis.compare import Comparison, Question, Side, compare, side
+from harness.analysis.compare import Comparison, ComparisonQuestion, RunOutcomes, compare, outcomes_of
 from harness.analysis.compare import Verdict as Compared
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN, UNDECIDED
-from harness.analysis.gates import Evidence, GateResult, Verdict
+from harness.analysis.gates import Evidence, GateResult, GateStatus
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError
 from harness.core.types import Manifest, Run
@@ -41,7 +41,7 @@ def wanted(found: Config, cell: Cell) -> list[str]:
 
 def evidence(found: Config, store: Store, cell: Cell, run: Run, others: Sequence[Run] = ()) -> Evidence:
     """Everything that the gates of `cell` are judged by. `others`: runs of this session, before those of the store."""
-    own, limits = side(run), cell.definition.gates
+    own, limits = outcomes_of(run), cell.definition.gates
     return Evidence(
         cell=f"{cell.definition.name} {cell.name}",
         summary=summarize(run.results),
@@ -90,31 +90,31 @@ def need_baselines(found: Config, cells: Sequence[Cell]) -> None:
 
 def against(found: Config, store: Store, reference: str, run: Run) -> GateResult:
     """A run against `baseline`, the `previous` run of its cell, or any run; raises where there is no such thing."""
-    own = side(run)
+    own = outcomes_of(run)
     title = f"{own.eval} {own.cell}"
     if reference == BASELINE:
         base = baseline.load(found.root, own.eval, own.cell)
     else:
         wanted_run = f"{own.eval}/{own.cell}~1" if reference == "previous" else reference
-        base = side(find_run(store, wanted_run, own.eval), reference)
+        base = outcomes_of(find_run(store, wanted_run, own.eval), reference)
     if base is None:
         said = f"{title}: has no baseline: `harness baseline save {own.eval}` makes one"
-        return GateResult("against", title, Verdict.UNDECIDED, said)
-    c = compare(base, own, Question("change", DEFAULT_MARGIN))
-    verdict = Verdict.UNDECIDED if c.verdict in UNDECIDED else Verdict.PASSED
-    verdict = Verdict.FAILED if c.verdict is Compared.REGRESSED else verdict
+        return GateResult("against", title, GateStatus.UNDECIDED, said)
+    c = compare(base, own, ComparisonQuestion("change", DEFAULT_MARGIN))
+    verdict = GateStatus.UNDECIDED if c.verdict in UNDECIDED else GateStatus.PASSED
+    verdict = GateStatus.FAILED if c.verdict is Compared.REGRESSED else verdict
     said = f"{title}: against {reference}: {c.verdict.value}, {c.reason}{gates.changed(c)}{gates.lost(c)}"
     proven = c.verdict is not Compared.INCONCLUSIVE or bool(c.base.n_errors + c.head.n_errors)
     return GateResult("against", title, verdict, said, asked=proven)
 
 
-def to_baseline(root: Path, own: Side, margin: float | None) -> Comparison | None:
+def to_baseline(root: Path, own: RunOutcomes, margin: float | None) -> Comparison | None:
     """A run against the baseline of its cell, if there is one."""
     saved = baseline.load(root, own.eval, own.cell)
-    return None if saved is None else compare(saved, own, Question("change", margin or DEFAULT_MARGIN))
+    return None if saved is None else compare(saved, own, ComparisonQuestion("change", margin or DEFAULT_MARGIN))
 
 
-def renew(root: Path, own: Side, kept: Mapping[str, str] | None = None) -> str:
+def renew(root: Path, own: RunOutcomes, kept: Mapping[str, str] | None = None) -> str:
     """Save a run as the baseline of its cell; returns the file's name and what is not as it was.
 
     `kept`: replies to be kept, by case id. Raises `ConfigError` for a run that is none to go by.
@@ -135,10 +135,12 @@ def _renewed(c: Comparison) -> str:
     return f"{others}flips: {comparison_text.flips_text(c)}; changed: {comparison_text.changed_text(c)}"
 
 
-def _to_reference(found: Config, store: Store, cell: Cell, own: Side, others: Sequence[Run]) -> Comparison | None:
+def _to_reference(
+    found: Config, store: Store, cell: Cell, own: RunOutcomes, others: Sequence[Run]
+) -> Comparison | None:
     reference = _reference_run(found, store, cell, others)
-    asked = Question("move", cell.definition.gates.margin or DEFAULT_MARGIN)
-    return None if reference is None else compare(side(reference), own, asked)
+    asked = ComparisonQuestion("move", cell.definition.gates.margin or DEFAULT_MARGIN)
+    return None if reference is None else compare(outcomes_of(reference), own, asked)
 
 
 def _reference_run(found: Config, store: Store, cell: Cell, others: Sequence[Run]) -> Run | None:

@@ -23,7 +23,7 @@ REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class JudgeReport:
     """What a judge made of a run.
 
     `accepted`: the replies that got the first of its labels, among those it gave any. `agreement`: Cohen's kappa with
@@ -40,7 +40,7 @@ class Opinion:
     runs: tuple[str, str]
 
 
-def judge(sample: Cell, run: Run, ask: Callable[[Sequence[Cell]], Outcome]) -> Opinion:
+def judge(sample: Cell, run: Run, ask: Callable[[Sequence[Cell]], Outcome]) -> JudgeReport:
     """Have the replies of `run` judged by `sample`, the cell that a judge's labelled sample is run with.
 
     `ask` runs cells. Raises `ConfigError` where there is nothing to judge, `BackendError` where the judge fails.
@@ -77,12 +77,12 @@ def _question(result: Result) -> Case | None:
     return Case(case_id, inputs, None, result.case.tags, digest=case_digest(case_id, inputs, None))
 
 
-def _opinion(sample: Cell, labelled: Run, judged: Run) -> Opinion:
+def _opinion(sample: Cell, labelled: Run, judged: Run) -> JudgeReport:
     label = sample.task.labels[0]
     pairs = [(r.case.expected, r.reading.lenient or "") for r in labelled.results if r.reading is not None]
     given = [r.reading.lenient for r in judged.results if r.reading is not None]
     said = [answer for answer in given if answer is not None]
-    return Opinion(
+    return JudgeReport(
         judge=f"{sample.prompt.id} {sample.name}",
         label=label,
         accepted=rate(said.count(label), len(said)),

@@ -13,14 +13,14 @@ from typing import Any
 from harness.analysis import dataset_power
 from harness.contracts import Contract
 from harness.core.errors import ConfigError, DatasetError
-from harness.core.lazy import Chosen
+from harness.core.lazy import LazySubset
 from harness.core.toml import at
 from harness.core.types import JSON, NOTHING, Case, Constraint, Decoding, Message, Request, Sampling, cell_name
 from harness.project import datasets
 from harness.project.config import BackendConfig, Service
 from harness.project.datasets import Dataset
 from harness.project.evals import Eval
-from harness.project.prompts import Library, Prompt, Variant
+from harness.project.prompts import Prompt, PromptLibrary, Variant
 from harness.tasks import Task, task_of
 
 SHOWN = 5
@@ -39,7 +39,7 @@ class Cell:
     backend: BackendConfig
     dataset: Dataset
     cases: Sequence[Case]
-    asks: Asks
+    asks: RequestPlan
     split: str | None
     limit: int | None
     decoding: Decoding = "free"
@@ -61,7 +61,7 @@ class Cell:
 
     def over(self, cases: Sequence[Case], source: str) -> Cell:
         """The same prompt on the same backend with other cases, which come from `source`."""
-        asks = Asks(self.definition, self.task, cases, Path(source), self.variant, self.decoding)
+        asks = RequestPlan(self.definition, self.task, cases, Path(source), self.variant, self.decoding)
         dataset = replace(self.dataset, name=source)
         return replace(self, cases=cases, asks=asks, dataset=dataset, split=None, limit=None)
 
@@ -103,7 +103,7 @@ def plan(
     root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConfig], selection: Selection
 ) -> list[Cell]:
     """The cells of the matrix, eval by eval; raises `ConfigError` for whatever would go wrong later."""
-    library = Library(root / "prompts")
+    library = PromptLibrary(root / "prompts")
     cells: list[Cell] = []
     for definition in definitions:
         task = task_of(definition)
@@ -118,7 +118,7 @@ def plan(
         _check_expected(task, dataset, dataset.select(None if split == "all" else split))
         if limit is None and selection.split is None:  # over part of its cases an eval's gates are not what it says
             _check_gates(definition, cases)
-        asked: dict[tuple[str, Decoding], Asks] = {}  # the same of every backend
+        asked: dict[tuple[str, Decoding], RequestPlan] = {}  # the same of every backend
         for backend in _backends_for(definition, task, backends, selection):
             if backend.provider != "replay":
                 prompt.variant(backend.variant)  # a misspelt one would leave every gate unjudged
@@ -126,7 +126,9 @@ def plan(
             names = selection.variants or ((backend.variant,) if own else tuple(prompt.variants))
             for variant, decoding in product(map(prompt.variant, names), selection.decoding or definition.decoding):
                 if (variant.name, decoding) not in asked:
-                    asked[variant.name, decoding] = Asks(definition, task, cases, dataset.path, variant, decoding)
+                    asked[variant.name, decoding] = RequestPlan(
+                        definition, task, cases, dataset.path, variant, decoding
+                    )
                 asks = asked[variant.name, decoding]
                 cells.append(
                     Cell(definition, task, prompt, variant, backend, dataset, cases, asks, split, limit, decoding)
@@ -165,7 +167,7 @@ def _split(definition: Eval, dataset: Dataset, selection: Selection) -> str | No
 
 
 @dataclass
-class Asks:
+class RequestPlan:
     """What a cell asks: each case and its request; with `repeats`, each case so often, under a seed of its own.
 
     `path`: where the cases come from, for messages. Requests are made when they are gone through, and only so much of
@@ -252,7 +254,7 @@ def _by_id(cases: Sequence[Case]) -> Sequence[Case]:
     if all(a <= b for a, b in pairwise(case.id for case in cases)):
         return cases
     ids = [case.id for case in cases]
-    return Chosen(cases, sorted(range(len(ids)), key=ids.__getitem__))
+    return LazySubset(cases, sorted(range(len(ids)), key=ids.__getitem__))
 
 
 def _check_expected(task: Task, dataset: Dataset, cases: Sequence[Case]) -> None:

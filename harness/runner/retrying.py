@@ -24,7 +24,7 @@ CHARS_PER_TOKEN = 4
 
 
 @dataclass
-class Asker:
+class RetryingClient:
     """One backend, asked at the pace that it keeps up with and within a budget. Used from one event loop."""
 
     backend: Backend
@@ -87,10 +87,10 @@ class Asker:
 
 
 @dataclass
-class Patience:
+class FailureLimit:
     """Stops a cell whose every call fails: hours of retries would end with nothing."""
 
-    asker: Asker
+    asker: RetryingClient
     in_a_row: int = 0
 
     def watch(self, response: Response) -> None:

@@ -14,7 +14,7 @@ from harness.store.recording import Recorder
 from harness.store.runs import Store
 
 
-class Keeper:
+class ResultWriter:
     """Saves results and counts the new answers among them. Threads share one."""
 
     def __init__(self, store: Store, recorder: Recorder | None = None) -> None:

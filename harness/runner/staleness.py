@@ -19,8 +19,8 @@ from harness.project import datasets
 from harness.project.config import BackendConfig
 from harness.project.datasets import Dataset
 from harness.project.evals import Eval
-from harness.project.prompts import Library, Prompt
-from harness.runner.plan import Asks, contract_digest
+from harness.project.prompts import Prompt, PromptLibrary
+from harness.runner.plan import RequestPlan, contract_digest
 from harness.tasks import Task, task_of
 
 PLANNED = frozenset({"prompt", "prompt_hash", "dataset", "dataset_hash", "contract", "contract_hash", "sampling"})
@@ -31,7 +31,7 @@ RENDERED = "rendered_hash"
 
 
 @dataclass(frozen=True)
-class Today:
+class CurrentDefinition:
     """One eval as its files are now. They are read when a run is looked at that tells something of them."""
 
     definition: Eval
@@ -78,7 +78,7 @@ class Today:
 
     @cached_property
     def _prompt(self) -> Prompt:
-        return Library(self.definition.root / "prompts").load(self.definition.prompt)
+        return PromptLibrary(self.definition.root / "prompts").load(self.definition.prompt)
 
     @cached_property
     def _dataset(self) -> Dataset:
@@ -107,7 +107,7 @@ class Today:
             return m.fingerprint[RENDERED]
         if key not in self._told:
             variant = self._prompt.variant(m.variant)
-            asks = Asks(self.definition, self._task, cases, self._dataset.path, variant, m.decoding)
+            asks = RequestPlan(self.definition, self._task, cases, self._dataset.path, variant, m.decoding)
             self._told[key] = asks.digest
         return self._told[key]
 

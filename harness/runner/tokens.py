@@ -32,21 +32,21 @@ Counter = Callable[[Request], Awaitable[int | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class TokenCounts:
     """Tokens of each request, and who counted them."""
 
     tokens: tuple[int, ...]
     by: str
 
 
-async def count(backend: BackendConfig, requests: Sequence[Request], *, local: bool) -> Counted:
+async def count(backend: BackendConfig, requests: Sequence[Request], *, local: bool) -> TokenCounts:
     """The prompt tokens of each request. Asks a local server for its tokenizer, and no model for anything."""
     once = list({_question(request): request for request in requests}.values())
     counted = await _of_server(backend, once) if local else _of_encoding(backend.model, once)
     if counted is None:
-        counted = Counted(tuple(map(about, once)), f"about: {BYTES_PER_TOKEN:g} bytes a token")
+        counted = TokenCounts(tuple(map(about, once)), f"about: {BYTES_PER_TOKEN:g} bytes a token")
     by_question = dict(zip(map(_question, once), counted.tokens, strict=True))
-    return Counted(tuple(by_question[_question(request)] for request in requests), counted.by)
+    return TokenCounts(tuple(by_question[_question(request)] for request in requests), counted.by)
 
 
 def about(request: Request) -> int:
@@ -61,7 +61,7 @@ def encoding_of(model: str) -> str:
     return "cl100k_base" if name == "gpt-4" or name.startswith(_OLD) else "o200k_base"
 
 
-def _of_encoding(model: str, requests: Sequence[Request]) -> Counted | None:
+def _of_encoding(model: str, requests: Sequence[Request]) -> TokenCounts | None:
     try:
         import quicktok
     except ImportError:
@@ -72,10 +72,10 @@ def _of_encoding(model: str, requests: Sequence[Request]) -> Counted | None:
         # a lone surrogate is sent as an escape, too
         return len(encoding.encode_ordinary(text.encode("utf-8", "backslashreplace").decode()))
 
-    return Counted(tuple(sum(map(tokens, _texts(r))) + _around(r) for r in requests), encoding_of(model))
+    return TokenCounts(tuple(sum(map(tokens, _texts(r))) + _around(r) for r in requests), encoding_of(model))
 
 
-async def _of_server(backend: BackendConfig, requests: Sequence[Request]) -> Counted | None:
+async def _of_server(backend: BackendConfig, requests: Sequence[Request]) -> TokenCounts | None:
     """By the server's own tokenizer, its chat template included; `None` where it has none that we know."""
     if backend.base_url is None or not requests:
         return None
@@ -91,7 +91,7 @@ async def _of_server(backend: BackendConfig, requests: Sequence[Request]) -> Cou
                     found = await counter(request)
                 return about(request) if found is None else found
 
-            return Counted(tuple(await asyncio.gather(*map(counted, requests))), f"{engine}'s tokenizer at {root}")
+            return TokenCounts(tuple(await asyncio.gather(*map(counted, requests))), f"{engine}'s tokenizer at {root}")
     return None
 
 

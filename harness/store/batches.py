@@ -16,7 +16,7 @@ from harness.store.runs import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class BatchJob:
     """One batch. `token`: our name for it, which the server is told; `batch_id` the server's, "" until it answered.
 
     `cell`: the part of the ids of its requests; `title` is for people.
@@ -46,7 +46,7 @@ _batches = sa.Table(
 )
 
 
-def write(store: Store, sent: Sent) -> None:
+def write(store: Store, sent: BatchJob) -> None:
     """Keep a batch, in the place of what was known of it."""
     with store.connection(writing=True) as connection:
         make_tables(connection, _batches.metadata)
@@ -60,10 +60,10 @@ def forget(store: Store, token: str) -> None:
         connection.execute(_batches.delete().where(_batches.c.token == token))
 
 
-def read(store: Store) -> Sequence[Sent]:
+def read(store: Store) -> Sequence[BatchJob]:
     """All of them, the oldest first."""
     with store.connection() as connection:
         if not sa.inspect(connection).has_table(_batches.name):
             return []
         rows = connection.execute(sa.select(_batches).order_by(_batches.c.sent_at, _batches.c.token))
-        return [Sent(**row) for row in rows.mappings()]
+        return [BatchJob(**row) for row in rows.mappings()]

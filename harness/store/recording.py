@@ -36,7 +36,7 @@ _NOTHING_SAID = asdict(Response())
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RecordingSource:
     """Who was asked. `own_variant` is the one that the backend is tuned for; the model's `note` is not kept."""
 
     backend: str
@@ -53,7 +53,7 @@ class Recording:
     def __init__(self, path: Path) -> None:
         """Read `path` once; raises `StoreError` with path and line for what is no recording."""
         self.path = path
-        self.sources: dict[str, Source] = {}
+        self.sources: dict[str, RecordingSource] = {}
         self.places: dict[str, dict[bytes, int]] = {}
         """Source -> key of a request -> where the line of its answer begins, in bytes."""
         hashed = hashlib.sha256()
@@ -86,11 +86,11 @@ class Recording:
         """The names of those who were asked."""
         return sorted({source.backend for source in self.sources.values()})
 
-    def newest(self, backend: str) -> Source | None:
+    def newest(self, backend: str) -> RecordingSource | None:
         """Who was asked last by that name."""
         return next((each for each in reversed(self.sources.values()) if each.backend == backend), None)
 
-    def answers(self, backend: str = "") -> Answers:
+    def answers(self, backend: str = "") -> RecordedReplies:
         """The answers of a backend, by default of the only one. Where its model has changed, those of the newest.
 
         Raises `StoreError` where there is none of that name, or several and no name.
@@ -111,15 +111,15 @@ class Recording:
             if (source.backend, source.model) == (newest.backend, newest.model)
         }
         evals = tuple(sorted({source.eval for source in same.values()}))
-        return Answers(self.path, newest, evals, tuple(self.places[name] for name in same))
+        return RecordedReplies(self.path, newest, evals, tuple(self.places[name] for name in same))
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class RecordedReplies:
     """What one model said when the `evals` were run. `source` is the newest of its sources."""
 
     path: Path
-    source: Source
+    source: RecordingSource
     evals: tuple[str, ...]
     places: tuple[Mapping[bytes, int], ...]
 
@@ -252,7 +252,7 @@ def _brief(line: bytes) -> bytes:
     return hashlib.blake2b(line, digest_size=16).digest()
 
 
-def _source(manifest: Manifest, own_variant: str) -> Source:
+def _source(manifest: Manifest, own_variant: str) -> RecordingSource:
     told = manifest.fingerprint
     model = ModelInfo(
         model=told.get("model", ""),
@@ -263,14 +263,14 @@ def _source(manifest: Manifest, own_variant: str) -> Source:
         engine_version=told.get("engine_version", ""),
         size=manifest.model_bytes,
     )
-    return Source(manifest.backend, own_variant, manifest.variant, manifest.eval, manifest.prompt, model)
+    return RecordingSource(manifest.backend, own_variant, manifest.variant, manifest.eval, manifest.prompt, model)
 
 
-def _source_of(data: Mapping[str, Any]) -> Source:
+def _source_of(data: Mapping[str, Any]) -> RecordingSource:
     """A source by its line. What this version does not know is left out."""
     model = {f.name: data["model"][f.name] for f in fields(ModelInfo) if f.name in data["model"]}
-    known = {f.name: data[f.name] for f in fields(Source) if f.name != "model"}
-    return Source(**known, model=ModelInfo(**model))
+    known = {f.name: data[f.name] for f in fields(RecordingSource) if f.name != "model"}
+    return RecordingSource(**known, model=ModelInfo(**model))
 
 
 def _answer(source: str, result: Result) -> bytes:

@@ -40,7 +40,7 @@ _COLUMNS = ("called_at", "task", "backend", "fallback", "error", "compliant", "l
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RoutedCall:
     """One routed call.
 
     `called_at` is ISO UTC with milliseconds, `task` the eval's name, `variant` "" where the caller brought messages of
@@ -71,10 +71,10 @@ class Call:
     call_id: int | None = None
 
 
-_RECORD = tuple(f.name for f in fields(Call) if f.name not in {*_COLUMNS, "call_id"})
+_RECORD = tuple(f.name for f in fields(RoutedCall) if f.name not in {*_COLUMNS, "call_id"})
 
 
-def append(store: Store, calls: Sequence[Call]) -> None:
+def append(store: Store, calls: Sequence[RoutedCall]) -> None:
     """Write calls in one transaction; raises `StoreError`, and then none of them is written."""
     if not calls:
         return
@@ -84,7 +84,7 @@ def append(store: Store, calls: Sequence[Call]) -> None:
         connection.execute(_calls.insert(), rows)
 
 
-def read(store: Store, *, task: str | None = None, since: str = "", until: str = "") -> Iterator[Call]:
+def read(store: Store, *, task: str | None = None, since: str = "", until: str = "") -> Iterator[RoutedCall]:
     """The calls of a task (of all), oldest first, from `since` until before `until`; raises `StoreError`."""
     after: tuple[str, int] = (since, -1)
     while True:
@@ -124,15 +124,15 @@ def _which(*, task: str | None, until: str) -> Iterator[sa.ColumnElement[bool]]:
         yield _calls.c.called_at < until
 
 
-def _row(call: Call) -> dict[str, Any]:
+def _row(call: RoutedCall) -> dict[str, Any]:
     columns = {name: getattr(call, name) for name in _COLUMNS}
     return {**columns, "record": serialize.dump({name: getattr(call, name) for name in _RECORD})}
 
 
-def _call(row: Mapping[str, Any]) -> Call:
+def _call(row: Mapping[str, Any]) -> RoutedCall:
     record = json.loads(row["record"])
     columns = {name: row[name] for name in ("call_id", *_COLUMNS)}
-    return Call(**{**record, "violations": tuple(record.get("violations", ())), **columns})
+    return RoutedCall(**{**record, "violations": tuple(record.get("violations", ())), **columns})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator
 
 from harness.contracts.label.contract import LabelContract
-from harness.core.toml import Names, Strict, hint
+from harness.core.toml import Names, StrictModel, hint
 from harness.core.types import Case, Constraint, Reading, Sampling, Score
 from harness.tasks import Task
 
 
-class Options(Strict):
+class Options(StrictModel):
     """Keys of an eval whose task is classification."""
 
     case_sensitive: bool = True
@@ -33,7 +33,7 @@ class Options(Strict):
 
 
 @dataclass(frozen=True)
-class Classification(Task):
+class ClassificationTask(Task):
     """One label out of `labels`."""
 
     contract: LabelContract
@@ -61,7 +61,7 @@ class Classification(Task):
         return Score(strict=reading.strict == case.expected, lenient=reading.lenient == case.expected)
 
 
-def build(options: Options, _root: Path) -> Classification:
+def build(options: Options, _root: Path) -> ClassificationTask:
     """The task, by options whose labels and synonyms work."""
     contract = LabelContract(options.labels, case_sensitive=options.case_sensitive, synonyms=options.synonyms)
-    return Classification(contract, options.labels)
+    return ClassificationTask(contract, options.labels)

@@ -16,10 +16,10 @@ from typing import Any
 
 from pydantic import Field
 
-from harness.analysis.metrics.embedding import Found, Similarity, hit, measures, search
+from harness.analysis.metrics.embedding import SearchResult, Similarity, hit, measures, search
 from harness.contracts.vector import VectorContract, broken
 from harness.core.errors import DatasetError
-from harness.core.toml import Name, Strict
+from harness.core.toml import Name, StrictModel
 from harness.core.types import JSON, Case, Reading, Result, Sampling, Score
 from harness.project.dataset_sources import Card, rows
 from harness.tasks import Task
@@ -27,7 +27,7 @@ from harness.tasks import Task
 KEYS = ("id", "title", "text")
 
 
-class Options(Strict):
+class Options(StrictModel):
     """Keys of an eval whose task is embedding."""
 
     passages: Name
@@ -39,7 +39,7 @@ class Options(Strict):
 
 
 @dataclass(frozen=True)
-class Embedding(Task):
+class EmbeddingTask(Task):
     """Found or not: a relevant passage among the first `k`, by the `similarity` that production uses."""
 
     contract: VectorContract
@@ -103,7 +103,7 @@ class Embedding(Task):
         ]
 
     def _scores(self, queries: Sequence[Result], passages: Sequence[Result]) -> dict[str, Score]:
-        nothing = Found("", {}, {})
+        nothing = SearchResult("", {}, {})
         strict = _search([q for q in queries if _strict(q)], [p for p in passages if _strict(p)], self.similarity)
         lenient = _search([q for q in queries if _lenient(q)], [p for p in passages if _lenient(p)], "cosine")
         scores = {}
@@ -116,10 +116,10 @@ class Embedding(Task):
         return scores
 
 
-def build(options: Options, root: Path) -> Embedding:
+def build(options: Options, root: Path) -> EmbeddingTask:
     """The task with its passages read; raises `DatasetError` that names file, line and what is wrong."""
     contract = VectorContract(options.dimensions, options.normalized)
-    return Embedding(contract, read_passages(root / options.passages), options.similarity, options.k)
+    return EmbeddingTask(contract, read_passages(root / options.passages), options.similarity, options.k)
 
 
 def read_passages(path: Path) -> tuple[Case, ...]:
@@ -167,7 +167,7 @@ def _folded(case: Case) -> str:
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())
 
 
-def _search(queries: Sequence[Result], passages: Sequence[Result], similarity: Similarity) -> dict[str, Found]:
+def _search(queries: Sequence[Result], passages: Sequence[Result], similarity: Similarity) -> dict[str, SearchResult]:
     found = search(queries, passages, similarity)
     return {query.case.id: one for query, one in zip(queries, found, strict=True)}
 

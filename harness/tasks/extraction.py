@@ -12,12 +12,12 @@ from harness.analysis.metrics.values import equal
 from harness.contracts.json.contract import JsonContract
 from harness.contracts.read import json_contract
 from harness.core.errors import ConfigError
-from harness.core.toml import Name, Strict
+from harness.core.toml import Name, StrictModel
 from harness.core.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
 from harness.tasks import Task
 
 
-class Options(Strict):
+class Options(StrictModel):
     """Keys of an eval whose task is extraction."""
 
     schema_file: Name
@@ -25,7 +25,7 @@ class Options(Strict):
 
 
 @dataclass(frozen=True)
-class Extraction(Task):
+class ExtractionTask(Task):
     """One record that satisfies the contract's schema."""
 
     contract: JsonContract
@@ -60,14 +60,14 @@ class Extraction(Task):
         )
 
 
-def build(options: Options, root: Path) -> Extraction:
+def build(options: Options, root: Path) -> ExtractionTask:
     """The task; raises `ConfigError` for a schema that cannot be read or used."""
     path = root / options.schema_file
     contract = json_contract(path)
     if contract.schema.get("type") != "object":
         msg = f'{path}: the schema of a record says `"type": "object"`'
         raise ConfigError(msg)
-    return Extraction(contract)
+    return ExtractionTask(contract)
 
 
 def _exact(record: JSON, counts: list[FieldCounts]) -> bool:

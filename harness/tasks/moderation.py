@@ -14,7 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from harness.contracts.json.contract import JsonContract
 from harness.contracts.label.contract import LabelContract
-from harness.core.toml import Name, Names, Strict, hint
+from harness.core.toml import Name, Names, StrictModel, hint
 from harness.core.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
 from harness.tasks import Task
 
@@ -24,7 +24,7 @@ TOKENS: Mapping[ReplyKind, int] = {"label": 32, "scores": 256}
 """For a label as in classification; for scores ten tokens and more for each of a score of categories."""
 
 
-class Options(Strict):
+class Options(StrictModel):
     """Keys of an eval whose task is moderation. Their order is the order in which they are checked."""
 
     reply: ReplyKind = "label"
@@ -56,7 +56,7 @@ class Options(Strict):
 
 
 @dataclass(frozen=True)
-class _Moderation(Task):
+class _ModerationTask(Task):
     """What both kinds of reply share."""
 
     categories: tuple[str, ...]
@@ -99,7 +99,7 @@ class _Moderation(Task):
 
 
 @dataclass(frozen=True)
-class LabelModeration(_Moderation):
+class LabelModerationTask(_ModerationTask):
     """One category, or the benign label."""
 
     contract: LabelContract
@@ -130,7 +130,7 @@ class LabelModeration(_Moderation):
 
 
 @dataclass(frozen=True)
-class ScoreModeration(_Moderation):
+class ScoreModerationTask(_ModerationTask):
     """A score of 0..1 for each category, which is flagged from `threshold` on."""
 
     contract: JsonContract
@@ -175,11 +175,11 @@ def schema(categories: tuple[str, ...]) -> dict[str, JSON]:
     }
 
 
-def build(options: Options, _root: Path) -> LabelModeration | ScoreModeration:
+def build(options: Options, _root: Path) -> LabelModerationTask | ScoreModerationTask:
     """The task, by options that work."""
     if options.reply == "scores":
         contract = JsonContract(schema(options.categories))
-        return ScoreModeration(options.categories, options.benign, contract, options.threshold)
+        return ScoreModerationTask(options.categories, options.benign, contract, options.threshold)
     labels = (*options.categories, options.benign)
     one = LabelContract(labels, options.case_sensitive, options.synonyms)
-    return LabelModeration(options.categories, options.benign, one, labels)
+    return LabelModerationTask(options.categories, options.benign, one, labels)

@@ -10,9 +10,9 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from harness.analysis.metrics.summarization import find, measures, phrasings
-from harness.contracts.text.contract import Span, TextContract
+from harness.contracts.text.contract import LengthLimits, TextContract
 from harness.contracts.text.length import words
-from harness.core.toml import Names, Strict
+from harness.core.toml import Names, StrictModel
 from harness.core.types import JSON, Case, Reading, Sampling, Score
 from harness.tasks import Task
 
@@ -22,7 +22,7 @@ _NO_SUMMARY = 1.5
 """Times the most words that are allowed. Beyond, a text is right about nothing: whoever copies all has every fact."""
 
 
-class ContractOptions(Strict):
+class ContractOptions(StrictModel):
     """`[contract]` of an eval whose task is summarization. What is not given is not limited."""
 
     min_words: Count = Field(default=None, ge=0)
@@ -49,20 +49,20 @@ class ContractOptions(Strict):
     def build(self) -> TextContract:
         """The contract that these options make; raises `ValueError` where no text can keep it."""
         units = ("words", "sentences", "characters", "paragraphs", "bullets")
-        spans = {unit: Span(getattr(self, f"min_{unit}"), getattr(self, f"max_{unit}")) for unit in units}
+        spans = {unit: LengthLimits(getattr(self, f"min_{unit}"), getattr(self, f"max_{unit}")) for unit in units}
         return TextContract(
             **spans, required=self.required, forbidden=self.forbidden, language=self.language, markdown=self.markdown
         )
 
 
-class Options(Strict):
+class Options(StrictModel):
     """Keys of an eval whose task is summarization."""
 
     contract: ContractOptions = ContractOptions()
 
 
 @dataclass(frozen=True)
-class Summarization(Task):
+class SummarizationTask(Task):
     """A text within the contract's limits, with all facts of the case and nothing made up."""
 
     contract: TextContract
@@ -101,9 +101,9 @@ class Summarization(Task):
         return most is None or words(text) <= _NO_SUMMARY * most
 
 
-def build(options: Options, _root: Path) -> Summarization:
+def build(options: Options, _root: Path) -> SummarizationTask:
     """The task, by options that a text can keep."""
-    return Summarization(options.contract.build())
+    return SummarizationTask(options.contract.build())
 
 
 def _shape(expected: JSON) -> str | None:

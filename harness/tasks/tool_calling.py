@@ -13,7 +13,7 @@ from harness.analysis.metrics.calls import matcher, same
 from harness.analysis.metrics.tool_calling import measures
 from harness.contracts.tools.contract import Calls, ToolContract, as_schema
 from harness.core.errors import ConfigError
-from harness.core.toml import Name, Strict, hint
+from harness.core.toml import Name, StrictModel, hint
 from harness.core.types import JSON, Case, Constraint, Reading, Sampling, Score
 from harness.tasks import Task
 
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What the OpenAI protocol lets a function be called."""
 
 
-class Options(Strict):
+class Options(StrictModel):
     """Keys of an eval whose task is tool calling."""
 
     tools_file: Name
@@ -31,7 +31,7 @@ class Options(Strict):
 
 
 @dataclass(frozen=True)
-class ToolCalling(Task):
+class ToolCallingTask(Task):
     """The calls that a case expects, and no others, in whatever order."""
 
     contract: ToolContract
@@ -128,9 +128,9 @@ def _are_pieces(value: JSON) -> bool:
     return isinstance(value, list) and bool(pieces) and all(isinstance(one, str) and one.strip() for one in pieces)
 
 
-def build(options: Options, root: Path) -> ToolCalling:
+def build(options: Options, root: Path) -> ToolCallingTask:
     """The task; raises `ConfigError` for tools that cannot be read or used."""
-    return ToolCalling(ToolContract(read_tools(root / options.tools_file), options.calls))
+    return ToolCallingTask(ToolContract(read_tools(root / options.tools_file), options.calls))
 
 
 def read_tools(path: Path) -> tuple[Mapping[str, JSON], ...]:

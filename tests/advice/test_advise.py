@@ -15,11 +15,11 @@ from harness.advice.advise import advise
 from harness.advice.routes import litellm, noted
 from harness.advice.routes import routes as routes_of
 from harness.advice.routes import routing as routes
-from harness.analysis.costs.projection import Advice, Advised, Decision
+from harness.analysis.costs.projection import Advice, Decision, EvalAdvice
 from harness.core.errors import ConfigError
 from harness.project import config, evals, routing
 from harness.runner.plan import Selection, plan
-from harness.runner.staleness import Today
+from harness.runner.staleness import CurrentDefinition
 from harness.store.runs import Store, open_store
 
 from ..backends.local.test_quantize import MODEL_FILE, NAME
@@ -54,7 +54,7 @@ def traffic(project: Project, extra: str = "", daily_calls: int = 4000) -> None:
     project.eval(f"{extra}\n[traffic]\ndaily_calls = {daily_calls}\n")
 
 
-def advised(team: Project, store: Store) -> Advised:
+def advised(team: Project, store: Store) -> EvalAdvice:
     """The advice on the only eval."""
     (one,) = advise(team.load(), store).advised
     return one
@@ -68,7 +68,7 @@ def candidate(store: Store, wrong: int = 0, **more: Any) -> None:
     store.add(made("triage", "local", "mistral-vllm", N, wrong, **more))
 
 
-def told(one: Advised, code: str) -> str:
+def told(one: EvalAdvice, code: str) -> str:
     """The reason of that code."""
     return next(reason.text for reason in one.reasons if reason.code == code)
 
@@ -368,7 +368,7 @@ def test_a_run_that_was_just_made_is_as_today(harness: Terminal, project: Projec
     made_now = store.manifests()
     store.close()
     assert {(m.variant, m.limit) for m in made_now} == {("gpt", None), ("local", None), ("gpt", 2), ("local", 2)}
-    assert [Today(project.definition()).changed(m, found.backend("fake")) for m in made_now] == [()] * 4
+    assert [CurrentDefinition(project.definition()).changed(m, found.backend("fake")) for m in made_now] == [()] * 4
 
 
 @pytest.mark.parametrize("name", [one.name for one in evals.find(ROOT)])
@@ -380,7 +380,7 @@ def test_no_eval_of_this_repository_takes_a_fresh_run_for_an_old_one(name: str) 
     for cell in plan(ROOT, [definition], backends, Selection(own_variant_only=True, limit=3)):
         tells = {**cell.fingerprint(), "model": cell.backend.model, "quantization": "as the file says"}
         m = made(name, cell.variant.name, cell.backend.name, 3, limit=3, fingerprint=tells).manifest
-        assert Today(definition).changed(replace(m, decoding=cell.decoding), cell.backend) == ()
+        assert CurrentDefinition(definition).changed(replace(m, decoding=cell.decoding), cell.backend) == ()
 
 
 @pytest.mark.model
@@ -395,7 +395,7 @@ def test_neither_does_a_run_of_the_embedded_model(harness: Terminal, project: Pr
     (m,) = store.manifests()
     store.close()
     assert m.fingerprint["quantization"]
-    assert Today(project.definition()).changed(m, found.backend("fake")) == ()
+    assert CurrentDefinition(project.definition()).changed(m, found.backend("fake")) == ()
 
 
 class TestWhatKeepsATask:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.analysis import baseline
-from harness.analysis.compare import CaseOutcome, Question, Side, Verdict, compare
+from harness.analysis.compare import CaseOutcome, ComparisonQuestion, RunOutcomes, Verdict, compare
 from harness.core.errors import ConfigError
 from harness.core.types import CallError, Request, Response
 from harness.store.runs import open_store
@@ -43,11 +43,11 @@ def outcomes(draw: st.DrawFn, case_id: str) -> CaseOutcome:
 
 
 @st.composite
-def sides(draw: st.DrawFn) -> Side:
+def sides(draw: st.DrawFn) -> RunOutcomes:
     """Any side of a run without errors, as far as a file keeps it."""
     ids = draw(st.lists(NAME, min_size=1, max_size=6, unique=True))
     head = {name: draw(NAME) for name in ("eval", "cell", "backend", "run_id", "started_at")}
-    return Side(
+    return RunOutcomes(
         name="baseline", fingerprint=draw(st.dictionaries(NAME, TEXT, max_size=4)), labels=tuple(draw(st.lists(NAME))),
         cases={i: draw(outcomes(i)) for i in ids}, **head,
     )  # fmt: skip
@@ -56,7 +56,7 @@ def sides(draw: st.DrawFn) -> Side:
 class TestFile:
     @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(side=sides())
-    def test_what_is_read_is_what_was_saved(self, side: Side, tmp_path: Path) -> None:
+    def test_what_is_read_is_what_was_saved(self, side: RunOutcomes, tmp_path: Path) -> None:
         assert baseline.read(baseline.save(tmp_path, side)) == side
         assert baseline.load(tmp_path, side.eval, side.cell) == side
 
@@ -106,7 +106,7 @@ class TestFile:
 
     def test_compared_with_the_run_it_is_of_nothing_has_changed(self, tmp_path: Path) -> None:
         side = made("R" * 200 + "w" * 20)
-        found = compare(baseline.read(baseline.save(tmp_path, side)), side, Question("change", 0.03))
+        found = compare(baseline.read(baseline.save(tmp_path, side)), side, ComparisonQuestion("change", 0.03))
         assert (found.verdict, found.flips, found.changed) == (Verdict.OK, (), ())
 
 
@@ -118,7 +118,7 @@ class TestRefused:
             (made(""), "no case was judged, so it is no baseline"),
         ],
     )
-    def test_a_run_that_is_none_to_go_by(self, tmp_path: Path, side: Side, message: str) -> None:
+    def test_a_run_that_is_none_to_go_by(self, tmp_path: Path, side: RunOutcomes, message: str) -> None:
         with pytest.raises(ConfigError, match=message):
             baseline.save(tmp_path, side)
         assert not (tmp_path / "evals").exists()
@@ -197,7 +197,7 @@ class TestDamage:
         content = path.read_bytes()
         path.write_bytes(content[:at] + byte + content[at + len(byte) :])
         with suppress(ConfigError):
-            assert isinstance(baseline.read(path), Side)
+            assert isinstance(baseline.read(path), RunOutcomes)
 
 
 def answered(project: Project, *, lost: int = 0, failing: int = 0) -> None:

@@ -31,7 +31,7 @@ def complaint(project: Project, gates: str, n: int, **options: Any) -> str:
     project.eval(gates)
     store = open_store("sqlite:///:memory:")
     try:
-        api.cells(project.load(), store, [], api.Options(**options))
+        api.cells(project.load(), store, [], api.RunOptions(**options))
     except ConfigError as error:
         return str(error).replace(f"{project.root}/", "")
     finally:

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from harness.backends.http.openai_sdk import Sdk
+from harness.backends.http.openai_sdk import OpenAISDKTransport
 from harness.backends.http.transport import Transport
 from harness.backends.providers import openai
 from harness.project.config import BackendConfig
@@ -31,7 +31,7 @@ def by_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every server of the OpenAI protocol asked by the SDK, and not only api.openai.com."""
 
     def transport_to(config: BackendConfig, key: str) -> Transport:
-        return Sdk(config.base_url, key, config.timeout_s)
+        return OpenAISDKTransport(config.base_url, key, config.timeout_s)
 
     monkeypatch.setattr(openai, "transport_to", transport_to)
 

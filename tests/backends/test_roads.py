@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.backends.http.client import Lean
+from harness.backends.http.client import HTTPClient
 from harness.backends.providers.openai import OpenAIBackend
 from harness.core.types import CallError, Response
 
@@ -132,7 +132,7 @@ def test_the_embedded_server_is_never_asked_through_a_proxy(monkeypatch: pytest.
         config = configured("openai", server.base_url)
 
         async def talk() -> str:
-            backend = OpenAIBackend(config, transport=Lean(server.base_url, "embedded", proxies=False))
+            backend = OpenAIBackend(config, transport=HTTPClient(server.base_url, "embedded", proxies=False))
             try:
                 return (await backend.complete(request())).text
             finally:

@@ -17,7 +17,7 @@ from harness.core.ids import now
 from harness.core.types import Result, Run
 from harness.store import tallies, traffic
 from harness.store.runs import Store, open_store
-from harness.store.traffic import Call
+from harness.store.traffic import RoutedCall
 
 from ..report.fakes import fake_case, fake_error, fake_result, fake_run, small_run
 from ..report.test_columns import figures
@@ -195,7 +195,7 @@ def test_no_figure_is_cut_and_no_name_is_broken_however_narrow_the_terminal(
     kept = open_store(project.load().store_url)
     names = {"run_id": "20261124-231500-3f2a", "eval": "ticket_triage", "prompt": "ticket_triage/v1"}
     keep(kept, 1, fake_run(1234, "local", "mistral", **names))
-    call = Call(now(), "ticket_triage", backend="mistral", latency_s=0.25, compliant=True, usd=1234.5678)
+    call = RoutedCall(now(), "ticket_triage", backend="mistral", latency_s=0.25, compliant=True, usd=1234.5678)
     broken = replace(call, backend="gpt", fallback="breaker_open")
     traffic.append(kept, [call] * 3 + [broken] * 197 + [replace(broken, fallback="connection")] * 3)
     kept.close()

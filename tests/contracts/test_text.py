@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.contracts.text.contract import Span, TextContract
+from harness.contracts.text.contract import LengthLimits, TextContract
 from harness.contracts.text.language import is_other
 from harness.contracts.text.length import paragraphs, sentences, words
 from harness.contracts.violations import VIOLATIONS
 from harness.core.types import Response
 
 TEXT = "A bad config push broke 14% of logins on api-eu-2 for 35 minutes. It was rolled back at 09:47 UTC."
-PLAIN = TextContract(words=Span(5, 60), language="en")
+PLAIN = TextContract(words=LengthLimits(5, 60), language="en")
 LANGUAGES = Path(__file__).with_name("languages.jsonl")
 
 
@@ -125,17 +125,17 @@ def test_what_was_cut_off_may_lack_the_fact_that_matters() -> None:
 @pytest.mark.parametrize(
     ("contract", "reply", "codes"),
     [
-        (TextContract(words=Span(most=3)), "one two three", set()),
-        (TextContract(words=Span(most=3)), "one two three four", {"too_long"}),
-        (TextContract(words=Span(least=3)), "one two", {"too_short"}),
-        (TextContract(sentences=Span(most=1)), "It broke at 9. Then it worked.", {"too_long"}),
-        (TextContract(sentences=Span(2)), "It broke at 9", {"too_short"}),
-        (TextContract(characters=Span(most=5)), "sixsix", {"too_long"}),
-        (TextContract(paragraphs=Span(most=1)), "One.\n\nTwo.", {"too_long"}),
-        (TextContract(bullets=Span(2, 3)), "- one\n- two", set()),
-        (TextContract(bullets=Span(2, 3)), "one and two", {"too_short"}),
-        (TextContract(bullets=Span(2, 3)), "1. a\n2. b\n3. c\n4. d", {"too_long"}),
-        (TextContract(bullets=Span(2, 3)), "- **one**\n- two", {"markdown"}),
+        (TextContract(words=LengthLimits(most=3)), "one two three", set()),
+        (TextContract(words=LengthLimits(most=3)), "one two three four", {"too_long"}),
+        (TextContract(words=LengthLimits(least=3)), "one two", {"too_short"}),
+        (TextContract(sentences=LengthLimits(most=1)), "It broke at 9. Then it worked.", {"too_long"}),
+        (TextContract(sentences=LengthLimits(2)), "It broke at 9", {"too_short"}),
+        (TextContract(characters=LengthLimits(most=5)), "sixsix", {"too_long"}),
+        (TextContract(paragraphs=LengthLimits(most=1)), "One.\n\nTwo.", {"too_long"}),
+        (TextContract(bullets=LengthLimits(2, 3)), "- one\n- two", set()),
+        (TextContract(bullets=LengthLimits(2, 3)), "one and two", {"too_short"}),
+        (TextContract(bullets=LengthLimits(2, 3)), "1. a\n2. b\n3. c\n4. d", {"too_long"}),
+        (TextContract(bullets=LengthLimits(2, 3)), "- **one**\n- two", {"markdown"}),
         (TextContract(required=("root cause",)), "The Root\nCause was DNS.", set()),
         (TextContract(required=("root cause",)), "It was DNS.", {"missing_phrase"}),
         (TextContract(forbidden=("Acme",)), "ACME was hit.", {"forbidden_phrase"}),
@@ -155,7 +155,7 @@ def test_length_and_language_break_the_contract_and_leave_the_text() -> None:
 
 
 def test_the_limits_are_those_of_the_text_not_of_what_stands_around_it() -> None:
-    contract = TextContract(words=Span(most=len(TEXT.split())))
+    contract = TextContract(words=LengthLimits(most=len(TEXT.split())))
     assert read(f"Here is a summary of the incident:\n{TEXT}", contract) == (TEXT, {"preamble"})
 
 
@@ -204,8 +204,8 @@ def test_quotations_and_two_words_show_no_language() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"words": Span(5, 4)},
-        {"sentences": Span(-1, None)},
+        {"words": LengthLimits(5, 4)},
+        {"sentences": LengthLimits(-1, None)},
         {"required": (" ",)},
         {"language": "english"},
     ],

@@ -8,14 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contracts.text.contract import Span, TextContract
+from harness.contracts.text.contract import LengthLimits, TextContract
 from harness.core.types import Response
 
 CONTRACTS = [
     TextContract(),
-    TextContract(words=Span(2, 12), language="en"),
-    TextContract(bullets=Span(1, 3), paragraphs=Span(most=2)),
-    TextContract(characters=Span(5, 200), sentences=Span(1, 3), required=("api",), forbidden=("sorry",), markdown=True),
+    TextContract(words=LengthLimits(2, 12), language="en"),
+    TextContract(bullets=LengthLimits(1, 3), paragraphs=LengthLimits(most=2)),
+    TextContract(
+        characters=LengthLimits(5, 200),
+        sentences=LengthLimits(1, 3),
+        required=("api",),
+        forbidden=("sorry",),
+        markdown=True,
+    ),
 ]
 PIECES = st.sampled_from(
     [

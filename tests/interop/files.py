@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.interop import Imported, Naming, Source, Wanted, read_run
+from harness.interop import ColumnSelection, ImportedRun, RunNaming, SourceFile, read_run
 
 LABELS = ("billing", "technical", "general")
 
@@ -139,12 +139,12 @@ def promptfoo(path: Path, results: list[dict[str, Any]]) -> Path:
     return path
 
 
-def imported(path: Path, wanted: Wanted | None = None, **naming: Any) -> Imported:
+def imported(path: Path, wanted: ColumnSelection | None = None, **naming: Any) -> ImportedRun:
     """What our importer makes of a file, as `harness import --as m` would."""
-    return read_run(Source(path), Naming(**{"name": "m", **naming}), wanted or Wanted())
+    return read_run(SourceFile(path), RunNaming(**{"name": "m", **naming}), wanted or ColumnSelection())
 
 
-def rates(found: Imported) -> tuple[int, int, int]:
+def rates(found: ImportedRun) -> tuple[int, int, int]:
     """How many are right strictly, right leniently, compliant."""
     told = [(r.score, r.reading) for r in found.run.results if r.score is not None and r.reading is not None]
     return (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import api
-from harness.analysis.compare import Question, Verdict, compare, side
+from harness.analysis.compare import ComparisonQuestion, Verdict, compare, outcomes_of
 from harness.core.errors import ConfigError
 from harness.interop import is_imported, read_again
 from harness.report import build
@@ -51,7 +51,9 @@ def test_a_later_import_of_the_same_name_is_the_one_that_is_meant(two: Terminal,
 
 def test_two_imports_are_compared_over_the_same_cases(two: Terminal, project: Project) -> None:
     with api.project(project.root) as (_, store):
-        found = compare(side(find_run(store, "a")), side(find_run(store, "b")), Question("change"))
+        found = compare(
+            outcomes_of(find_run(store, "a")), outcomes_of(find_run(store, "b")), ComparisonQuestion("change")
+        )
     assert found.verdict is Verdict.REGRESSED
     assert (found.n, len(found.unequal.edited)) == (30, 0)
     assert [change.what for change in found.changed] == ["model"]

@@ -11,11 +11,11 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.core.types import CallError, Response, Run
-from harness.interop import Wanted, export, export_format, export_formats
+from harness.interop import ColumnSelection, export, export_format, export_formats
 
 from .files import imported, jsonl, rates, tickets
 
-COLUMNS = Wanted(id="item", reply="reply", expected="gold", inputs=("model",))
+COLUMNS = ColumnSelection(id="item", reply="reply", expected="gold", inputs=("model",))
 REPLIES = {"t-0": "The category is: billing", "t-1": "dunno", "t-2": "Technical", "t-3": "\ud800 billing\u2028"}
 
 

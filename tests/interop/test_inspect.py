@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.interop import Wanted, source
+from harness.interop import ColumnSelection, source
 
 from .files import HEADER, imported, inspect_eval, inspect_json, inspect_sample, rates
 
@@ -55,10 +55,10 @@ def test_the_scorer_is_asked_for_where_there_are_several(tmp_path: Path) -> None
     path = inspect_json(tmp_path / "x.json", [inspect_sample("a", "oh yes", "I", scores=scores)])
     with pytest.raises(ConfigError, match="2 scores: choose with --correct match or --correct includes"):
         imported(path)
-    assert rates(imported(path, Wanted(correct="match"))) == (0, 0, 1)
-    assert rates(imported(path, Wanted(correct="includes"))) == (1, 1, 1)
+    assert rates(imported(path, ColumnSelection(correct="match"))) == (0, 0, 1)
+    assert rates(imported(path, ColumnSelection(correct="includes"))) == (1, 1, 1)
     with pytest.raises(ConfigError, match="no score 'matches'"):
-        imported(path, Wanted(correct="matches"))
+        imported(path, ColumnSelection(correct="matches"))
 
 
 def test_a_member_packed_with_zstandard_is_read_as_inspect_writes_it(tmp_path: Path) -> None:

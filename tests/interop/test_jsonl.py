@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.interop import Wanted
+from harness.interop import ColumnSelection
 from harness.interop.rows import dig
 
 from .files import LABELS, imported, jsonl, rates, tickets
 
-COLUMNS = Wanted(id="item", reply="reply", expected="gold")
+COLUMNS = ColumnSelection(id="item", reply="reply", expected="gold")
 OF_A = replace(COLUMNS, where=(("model", "a"),))
 
 
@@ -78,7 +78,7 @@ def test_dotted_names_reach_into_objects_the_longest_key_first(name: str, value:
 def test_where_the_file_says_what_is_right_it_needs_neither_reply_nor_expected(tmp_path: Path) -> None:
     rows = [{"item": f"i{i}", "correct": {"m.1": i % 2, "m.2": 1}} for i in range(10)]
     path = jsonl(tmp_path / "x.jsonl", rows)
-    found = imported(path, Wanted(id="item", correct="correct.m.1"))
+    found = imported(path, ColumnSelection(id="item", correct="correct.m.1"))
     assert rates(found) == (5, 5, 10)
     assert {result.case.expected for result in found.run.results} == {True}
     assert "as the file says" in found.read_as
@@ -86,7 +86,7 @@ def test_where_the_file_says_what_is_right_it_needs_neither_reply_nor_expected(t
 
 def test_what_was_not_answered_is_an_error_and_no_wrong_answer(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "x.jsonl", [{"item": "a", "right": None}, {"item": "b", "right": True}])
-    unanswered, answered = imported(path, Wanted(id="item", correct="right")).run.results
+    unanswered, answered = imported(path, ColumnSelection(id="item", correct="right")).run.results
     assert unanswered.response.error is not None
     assert unanswered.response.error.message == "right is null in the file"
     assert unanswered.score is None
@@ -110,7 +110,7 @@ def test_inputs_tags_and_truncation_are_kept(tmp_path: Path) -> None:
             replace(OF_A, expected="answer"),
             "x.jsonl:1: no column 'answer' (there are: allowed, gold, item, model, reply)",
         ),
-        (Wanted(id="item", correct="scores.gpt"), "x.jsonl:1: no column 'scores.gpt'"),
+        (ColumnSelection(id="item", correct="scores.gpt"), "x.jsonl:1: no column 'scores.gpt'"),
         (replace(OF_A, where=(("modl", "a"),)), "x.jsonl: no column 'modl' (did you mean 'model'?)"),
         (replace(OF_A, where=(("model", "c"),)), "x.jsonl: no row has model=c: there are a (30), b (30)"),
         (
@@ -125,7 +125,7 @@ def test_inputs_tags_and_truncation_are_kept(tmp_path: Path) -> None:
         (replace(OF_A, tags="allowed.0", allowed="item"), "is not among the labels (t-0)"),
     ],
 )
-def test_what_cannot_be_is_one_line_that_says_where(tmp_path: Path, wanted: Wanted, message: str) -> None:
+def test_what_cannot_be_is_one_line_that_says_where(tmp_path: Path, wanted: ColumnSelection, message: str) -> None:
     path = jsonl(tmp_path / "x.jsonl", [*tickets("a"), *tickets("b")])
     with pytest.raises(ConfigError) as caught:
         imported(path, wanted)

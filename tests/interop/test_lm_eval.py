@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.interop import Wanted
+from harness.interop import ColumnSelection
 
 from .files import imported, jsonl, lm_eval_choice, lm_eval_line, rates
 
@@ -48,8 +48,8 @@ def test_strict_match_and_flexible_extract_are_the_two_readings_of_one_reply(tmp
 
 def test_one_filter_can_be_chosen(tmp_path: Path) -> None:
     path = jsonl(tmp_path / NAME, pair(1, "It is 42", "[invalid]", "42"))
-    assert rates(imported(path, Wanted(where=(("filter", "strict-match"),)))) == (0, 0, 0)
-    assert rates(imported(path, Wanted(where=(("filter", "flexible-extract"),)))) == (1, 1, 1)
+    assert rates(imported(path, ColumnSelection(where=(("filter", "strict-match"),)))) == (0, 0, 0)
+    assert rates(imported(path, ColumnSelection(where=(("filter", "flexible-extract"),)))) == (1, 1, 1)
 
 
 def test_of_weighed_choices_the_likelier_is_the_reply(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_of_weighed_choices_the_likelier_is_the_reply(tmp_path: Path) -> None:
     found = imported(path)
     assert [result.response.text for result in found.run.results] == ["yes", "no"]
     assert [result.score and result.score.strict for result in found.run.results] == [True, False]
-    by_norm = imported(path, Wanted(correct="acc_norm"))
+    by_norm = imported(path, ColumnSelection(correct="acc_norm"))
     assert [result.score and result.score.strict for result in by_norm.run.results] == [False, True]
     assert by_norm.run.manifest.fingerprint["contract_hash"] != found.run.manifest.fingerprint["contract_hash"]
 

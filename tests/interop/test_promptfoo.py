@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.interop import Wanted
+from harness.interop import ColumnSelection
 
 from .files import imported, promptfoo, promptfoo_result, rates
 
@@ -30,17 +30,18 @@ def test_a_provider_is_chosen_by_label_or_id(tmp_path: Path) -> None:
         ConfigError, match=r"several providers: choose with --where provider=…; there are q4 \(3\), gpt-4o"
     ):
         imported(path)
-    assert rates(imported(path, Wanted(where=(("provider", "q4"),)))) == (3, 3, 3)
-    assert rates(imported(path, Wanted(where=(("provider", "openai:gpt-4o"),)))) == (0, 0, 3)
+    assert rates(imported(path, ColumnSelection(where=(("provider", "q4"),)))) == (3, 3, 3)
+    assert rates(imported(path, ColumnSelection(where=(("provider", "openai:gpt-4o"),)))) == (0, 0, 3)
     with pytest.raises(ConfigError, match=r"no row has provider=q8: there are q4 \(3\), gpt-4o \(3\)"):
-        imported(path, Wanted(where=(("provider", "q8"),)))
+        imported(path, ColumnSelection(where=(("provider", "q8"),)))
 
 
 def test_the_same_tests_are_the_same_cases_for_every_provider(tmp_path: Path) -> None:
     results = [promptfoo_result(i, p, passed=True, provider=p) for i in range(3) for p in ("q4", "gpt-4o")]
     path = promptfoo(tmp_path / "results.json", results)
     digests = [
-        [r.case.digest for r in imported(path, Wanted(where=(("provider", p),))).run.results] for p in ("q4", "gpt-4o")
+        [r.case.digest for r in imported(path, ColumnSelection(where=(("provider", p),))).run.results]
+        for p in ("q4", "gpt-4o")
     ]
     assert digests[0] == digests[1]
 
@@ -53,7 +54,7 @@ def test_several_prompts_are_told_apart_too(tmp_path: Path) -> None:
     path = promptfoo(tmp_path / "results.json", results)
     with pytest.raises(ConfigError, match="several prompts: choose with --where prompt="):
         imported(path)
-    assert rates(imported(path, Wanted(where=(("prompt", "p1"),)))) == (1, 1, 1)
+    assert rates(imported(path, ColumnSelection(where=(("prompt", "p1"),)))) == (1, 1, 1)
 
 
 def test_a_call_that_failed_is_an_error_and_no_wrong_answer(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.interop import Source, Wanted, source
+from harness.interop import ColumnSelection, SourceFile, source
 
 from .files import imported, jsonl, tickets
 
-COLUMNS = Wanted(id="item", reply="reply", expected="gold")
+COLUMNS = ColumnSelection(id="item", reply="reply", expected="gold")
 
 
 def test_a_line_above_the_limit_is_refused_before_it_is_in_memory(
@@ -46,15 +46,15 @@ def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "x.jsonl", tickets())
     with path.open("a") as file:
         file.write("this line is never reached\n")
-    lines = Source(path).lines()
+    lines = SourceFile(path).lines()
     assert next(lines)[0] == f"{path}:1"
-    assert Source(path).first["item"] == "t-0"
+    assert SourceFile(path).first["item"] == "t-0"
 
 
 def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "x.jsonl", [{"item": str(i), "x": "y" * 100_000} for i in range(30)])
     told: list[tuple[int, int]] = []
-    assert sum(1 for _ in Source(path, lambda done, total: told.append((done, total))).lines()) == 30
+    assert sum(1 for _ in SourceFile(path, lambda done, total: told.append((done, total))).lines()) == 30
     assert len(told) >= 2
     assert told == sorted(told)
     assert {total for _, total in told} == {path.stat().st_size}
@@ -64,7 +64,7 @@ def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
     ("name", "stem"), [("a.b.jsonl", "a.b"), ("x.jsonl.gz", "x"), ("results.json", "results"), ("plain", "plain")]
 )
 def test_the_stem_is_the_name_without_its_endings(name: str, stem: str) -> None:
-    assert Source(Path(name)).stem == stem
+    assert SourceFile(Path(name)).stem == stem
 
 
 def test_a_file_of_another_kind_is_named_as_such(tmp_path: Path) -> None:

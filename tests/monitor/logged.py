@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.store import traffic
 from harness.store.runs import Store, open_store
-from harness.store.traffic import Call
+from harness.store.traffic import RoutedCall
 
 from ..support.project import LABELS, Project
 
@@ -33,7 +33,7 @@ def at(days_ago: float) -> str:
     return (NOW - timedelta(days=days_ago)).isoformat(timespec="milliseconds")
 
 
-def call(said: str | None = "billing", *, days_ago: float = 1, **more: Any) -> Call:
+def call(said: str | None = "billing", *, days_ago: float = 1, **more: Any) -> RoutedCall:
     """One answered call of the project's eval."""
     reply = said or "Hm."
     usual = {
@@ -47,10 +47,10 @@ def call(said: str | None = "billing", *, days_ago: float = 1, **more: Any) -> C
         "reply_chars": len(reply),
         "inputs": {"text": "I was charged twice"},
     }
-    return Call(called_at=at(days_ago), **{**usual, **more})
+    return RoutedCall(called_at=at(days_ago), **{**usual, **more})
 
 
-def weeks(n: int, per_week: int, *, broken: Sequence[float] = (), seed: int = 1) -> list[Call]:
+def weeks(n: int, per_week: int, *, broken: Sequence[float] = (), seed: int = 1) -> list[RoutedCall]:
     """Calls of the `n` whole weeks before `NOW`, oldest first; `broken`: the share out of contract, of the last weeks."""
     drawn = random.Random(seed)
     shares = [0.02] * (n - len(broken)) + list(broken)
@@ -62,7 +62,7 @@ def weeks(n: int, per_week: int, *, broken: Sequence[float] = (), seed: int = 1)
     return found
 
 
-def log(project: Project, logged: Sequence[Call]) -> None:
+def log(project: Project, logged: Sequence[RoutedCall]) -> None:
     """Write calls into the project's store."""
     with opened(project) as store:
         traffic.append(store, logged)

@@ -12,8 +12,8 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.monitor import files
-from harness.monitor.sampling import Drawn, Stratum
-from harness.monitor.sheets import UNCLEAR, Item, Label, Sheet
+from harness.monitor.sampling import SampledCall, SampleStratum
+from harness.monitor.sheets import UNCLEAR, Sheet, SheetItem, SheetLabel
 from harness.monitor.verdicts import is_right
 
 from .logged import call
@@ -21,10 +21,10 @@ from .logged import call
 LABELS = ("billing", "technical", "-1")
 
 
-def item(number: int, task: str = "triage", **more: Any) -> Item:
+def item(number: int, task: str = "triage", **more: Any) -> SheetItem:
     by_label = task == "triage"
     usual = {"value": "billing", "compliant": True, "said": "billing", "size": 10, "by_label": by_label}
-    return Item(number, task, "fake", "local", "2026-11-20", number, **{**usual, **more})
+    return SheetItem(number, task, "fake", "local", "2026-11-20", number, **{**usual, **more})
 
 
 SHEET = Sheet(
@@ -53,7 +53,7 @@ def filled(tmp_path: Path, text: str | bytes) -> Path:
 
 def test_formulas_markup_and_hidden_text_of_a_reply_are_inert_in_the_csv() -> None:
     hostile = call(value="=1+1", reply='=HYPERLINK("http://x")', inputs={"text": "@SUM(A1)\u202e"})
-    text = files.csv_of(SHEET, [Drawn(1, hostile, Stratum("triage", "fake", "billing"), 10)])
+    text = files.csv_of(SHEET, [SampledCall(1, hostile, SampleStratum("triage", "fake", "billing"), 10)])
     header, row = csv.reader(io.StringIO(text, newline=""))
     cells = dict(zip(header, row, strict=True))
     assert cells["reply"] == '\'=HYPERLINK("http://x")'
@@ -74,8 +74,8 @@ def test_the_pages_file_is_read(tmp_path: Path) -> None:
     read = files.read(path)
     assert (read.sheet, read.reviewer) == (SHEET.sheet, "anna")
     assert files.labels(read, SHEET, "anna") == [
-        Label(1, "anna", "technical", "", "why"),
-        Label(3, "anna", "wrong", "7", ""),
+        SheetLabel(1, "anna", "technical", "", "why"),
+        SheetLabel(3, "anna", "wrong", "7", ""),
     ]
 
 
@@ -163,5 +163,5 @@ def test_another_ending_is_no_label_file(tmp_path: Path) -> None:
 
 
 def test_a_label_that_is_called_right_is_a_label() -> None:
-    assert not is_right(item(1, value="left"), Label(1, "anna", "right"))
-    assert is_right(item(1, value="right"), Label(1, "anna", "right"))
+    assert not is_right(item(1, value="left"), SheetLabel(1, "anna", "right"))
+    assert is_right(item(1, value="right"), SheetLabel(1, "anna", "right"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from harness.analysis.compare import Question, Verdict
+from harness.analysis.compare import ComparisonQuestion, Verdict
 from harness.analysis.stats import rate
 from harness.analysis.stats.unpaired import unpaired
 from harness.monitor.power import reach
@@ -29,7 +29,7 @@ def regressed(most_p: float) -> int:
     lower = []
     for k in range(101):
         change = unpaired(base, rate(k, 100))
-        if Question("change", 0.03).answer(change) is Verdict.REGRESSED and change.p < most_p:
+        if ComparisonQuestion("change", 0.03).answer(change) is Verdict.REGRESSED and change.p < most_p:
             lower.append(k)
     assert lower == list(range(lower[-1] + 1))
     return lower[-1]

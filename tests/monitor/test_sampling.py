@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.monitor.sampling import LEAST, Stratum, allocate, arrange, choose, strata, stratum_of
+from harness.monitor.sampling import LEAST, SampleStratum, allocate, arrange, choose, strata, stratum_of
 from harness.monitor.weeks import NO_ANSWER
-from harness.store.traffic import Call
+from harness.store.traffic import RoutedCall
 
 from ..support.project import LABELS
 from .logged import call
 
 
-def logged(**counts: int) -> list[Call]:
+def logged(**counts: int) -> list[RoutedCall]:
     """So many calls of each label; `none` for no clear answer."""
     said = [name for name, n in counts.items() for _ in range(n)]
     return [replace(call(None if name == "none" else name), call_id=i) for i, name in enumerate(said, 1)]
@@ -50,7 +50,7 @@ def test_an_allocation_is_what_was_wanted(sizes: list[int], wanted: int) -> None
 
 
 def test_strata_are_what_was_said_and_by_whom() -> None:
-    assert stratum_of(call("billing"), LABELS) == Stratum("triage", "fake", "billing")
+    assert stratum_of(call("billing"), LABELS) == SampleStratum("triage", "fake", "billing")
     assert stratum_of(call(None), LABELS).said == NO_ANSWER
     assert stratum_of(call({"a": 1}), LABELS).said == NO_ANSWER  # type: ignore[arg-type]
     assert stratum_of(call("a text"), ()).said == "as agreed"
@@ -59,7 +59,7 @@ def test_strata_are_what_was_said_and_by_whom() -> None:
 
 def test_what_cannot_be_reviewed_is_not_drawn() -> None:
     calls = [replace(call(), call_id=1), replace(call(reply=None), call_id=2), replace(call(error="x"), call_id=3)]
-    assert strata(calls, {"triage": LABELS}) == {Stratum("triage", "fake", "billing"): [1]}
+    assert strata(calls, {"triage": LABELS}) == {SampleStratum("triage", "fake", "billing"): [1]}
 
 
 def test_the_same_seed_draws_the_same_and_another_others() -> None:
@@ -75,7 +75,7 @@ def test_one_call_more_of_one_label_does_not_change_who_is_drawn_of_another() ->
     calls = [*logged(billing=400, technical=300), replace(call("billing"), call_id=9999)]
     after = strata(calls, {"triage": LABELS})
 
-    def technical(found: dict[Stratum, list[int]]) -> list[int]:
+    def technical(found: dict[SampleStratum, list[int]]) -> list[int]:
         return sorted(i for i, s in choose(found, 70, 1).items() if s.said == "technical")
 
     assert technical(before) == technical(after)

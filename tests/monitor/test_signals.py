@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from harness.monitor import signals, weeks
-from harness.monitor.signals import Standing, Watch
-from harness.store.traffic import Call
+from harness.monitor.signals import SignalStatus, WeeklySignals
+from harness.store.traffic import RoutedCall
 
 from ..support.project import LABELS
 from .logged import call
@@ -17,17 +17,17 @@ from .logged import weeks as logged
 W47 = date(2026, 11, 16)
 
 
-def look(calls: list[Call], **more: int) -> Watch:
+def look(calls: list[RoutedCall], **more: int) -> WeeklySignals:
     return signals.look(weeks.count(calls, {"triage": LABELS}), W47, {"triage": LABELS}, **more)
 
 
-def standings(watch: Watch) -> dict[str, Standing]:
+def standings(watch: WeeklySignals) -> dict[str, SignalStatus]:
     return {signal.name: signal.standing for signal in watch.signals}
 
 
 def test_weeks_alike_are_steady() -> None:
     watch = look(logged(9, 200))
-    assert set(standings(watch).values()) == {Standing.STEADY}
+    assert set(standings(watch).values()) == {SignalStatus.STEADY}
     assert list(standings(watch)) == ["compliance", "refusals", "unknown labels", "fallbacks", "labels", "reply length"]
     assert watch.n_before == {"triage": 8}
 
@@ -35,27 +35,27 @@ def test_weeks_alike_are_steady() -> None:
 def test_a_break_in_the_contract_is_worse_and_nothing_else_is_blamed() -> None:
     watch = look(logged(9, 300, broken=[0.25]))
     told = standings(watch)
-    assert told["compliance"] is Standing.WORSE
-    assert told["refusals"] is told["fallbacks"] is Standing.STEADY
+    assert told["compliance"] is SignalStatus.WORSE
+    assert told["refusals"] is told["fallbacks"] is SignalStatus.STEADY
     (labels,) = [s for s in watch.signals if s.name == "labels"]
     assert labels.label == weeks.NO_ANSWER, "the labels changed, too: there are fewer of them"
 
 
 def test_getting_better_is_no_alarm() -> None:
     told = standings(look(logged(9, 300, broken=[0.25] * 8 + [0.0])))
-    assert told["compliance"] is Standing.STEADY
+    assert told["compliance"] is SignalStatus.STEADY
 
 
 def test_longer_replies_are_a_change_and_not_worse() -> None:
     calls = logged(9, 200)
     longer = [call("billing", days_ago=4, reply_chars=400) for _ in range(200)]
     watch = look([c for c in calls if c.called_at < weeks.stamp(W47)] + longer)
-    assert standings(watch)["reply length"] is Standing.CHANGED
+    assert standings(watch)["reply length"] is SignalStatus.CHANGED
 
 
 def test_the_first_weeks_are_too_early() -> None:
     watch = look(logged(signals.FEWEST, 300, broken=[0.5]))
-    assert set(standings(watch).values()) == {Standing.TOO_EARLY}
+    assert set(standings(watch).values()) == {SignalStatus.TOO_EARLY}
     assert not watch.alarms
     assert look(logged(signals.FEWEST + 1, 300, broken=[0.5])).alarms
 

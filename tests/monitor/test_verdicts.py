@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from harness.analysis import baseline
-from harness.analysis.compare import CaseOutcome, Side, Verdict
+from harness.analysis.compare import CaseOutcome, RunOutcomes, Verdict
 from harness.core.errors import ConfigError, StoreError
 from harness.monitor import sheets, weeks, words
-from harness.monitor.sheets import UNCLEAR, Item, Label, Sheet, Wanted
+from harness.monitor.sheets import UNCLEAR, SampleRequest, Sheet, SheetItem, SheetLabel
 from harness.monitor.verdicts import CellReview, Review, is_right, measure, review
 
 from ..support.project import LABELS, Project
@@ -22,27 +22,28 @@ from .logged import call, log, opened
 SINCE, UNTIL = "2026-11-19T00:00:00.000+00:00", "2026-11-26T00:00:00.000+00:00"
 
 
-def item(number: int, value: object = "billing", *, compliant: bool = True, **more: object) -> Item:
+def item(number: int, value: object = "billing", *, compliant: bool = True, **more: object) -> SheetItem:
     usual = {"said": "billing", "size": 100, "by_label": True, **more}
-    return Item(number, "triage", "fake", "local", "2026-11-20", number, value, compliant, **usual)  # type: ignore[arg-type]
+    return SheetItem(number, "triage", "fake", "local", "2026-11-20", number, value, compliant, **usual)  # type: ignore[arg-type]
 
 
 def test_right_is_what_was_read_and_strict_what_was_as_agreed_too() -> None:
     items = [item(1), item(2), item(3, compliant=False), item(4)]
-    said = {1: [Label(1, "a", "billing")], 2: [Label(2, "a", "general")], 3: [Label(3, "a", "billing")]}
+    said = {1: [SheetLabel(1, "a", "billing")], 2: [SheetLabel(2, "a", "general")], 3: [SheetLabel(3, "a", "billing")]}
     found = measure(items, said)
     assert (found.strict.hits, found.lenient.hits, found.strict.n) == (pytest.approx(1), pytest.approx(2), 3)
     assert found.n_open == 1
 
 
 def test_what_could_not_be_told_counts_on_neither_side() -> None:
-    found = measure([item(1), item(2)], {1: [Label(1, "a", UNCLEAR)], 2: [Label(2, "a", "billing")]})
+    found = measure([item(1), item(2)], {1: [SheetLabel(1, "a", UNCLEAR)], 2: [SheetLabel(2, "a", "billing")]})
     assert (found.strict.hits, found.strict.n, found.n_unclear) == (1, 1, 1)
 
 
 def test_two_reviewers_of_one_reply_are_one_reply() -> None:
     found = measure(
-        [item(1), item(2)], {1: [Label(1, "a", "billing"), Label(1, "b", "general")], 2: [Label(2, "a", "billing")]}
+        [item(1), item(2)],
+        {1: [SheetLabel(1, "a", "billing"), SheetLabel(1, "b", "general")], 2: [SheetLabel(2, "a", "billing")]},
     )
     assert (found.strict.hits, found.strict.n) == (pytest.approx(1.5), 2)
 
@@ -50,21 +51,21 @@ def test_two_reviewers_of_one_reply_are_one_reply() -> None:
 def test_a_stratum_counts_for_the_calls_that_it_stands_for() -> None:
     rare = [item(i, "general", said="general", size=10) for i in (1, 2)]
     common = [item(i, said="billing", size=990) for i in range(3, 101)]
-    said = {i: [Label(i, "a", "billing")] for i in range(1, 101)}
+    said = {i: [SheetLabel(i, "a", "billing")] for i in range(1, 101)}
     found = measure([*rare, *common], said)
     assert found.strict.value == pytest.approx(0.99)
     assert found.size == 1000
 
 
 def test_an_answer_that_is_no_label_is_never_right_and_values_may_be_anything() -> None:
-    assert not is_right(item(1, None), Label(1, "a", "billing"))
-    assert not is_right(item(1, {"a": [1]}), Label(1, "a", "billing"))
-    assert is_right(item(1, {"a": [1]}, by_label=False), Label(1, "a", "right"))
+    assert not is_right(item(1, None), SheetLabel(1, "a", "billing"))
+    assert not is_right(item(1, {"a": [1]}), SheetLabel(1, "a", "billing"))
+    assert is_right(item(1, {"a": [1]}, by_label=False), SheetLabel(1, "a", "right"))
 
 
 def keep_baseline(project: Project, right: int, n: int = 300) -> None:
     cases = {f"c{i}": CaseOutcome(f"c{i}", "", 1, int(i < right), int(i < right), 1) for i in range(n)}
-    side = Side("baseline", "r-1", "triage", "local@fake", "fake", "2026-11-01T00:00:00", {}, cases, LABELS)
+    side = RunOutcomes("baseline", "r-1", "triage", "local@fake", "fake", "2026-11-01T00:00:00", {}, cases, LABELS)
     baseline.save(project.root, side)
 
 
@@ -77,9 +78,9 @@ def reviewed(project: Project) -> Callable[..., Review]:
         with opened(project) as store:
             if not sheets.names(store):
                 log(project, [call(drawn_by.choice(LABELS), days_ago=drawn_by.uniform(0, 6)) for _ in range(400)])
-            sheet, _ = sheets.draw(store, {"triage": LABELS}, Wanted(SINCE, UNTIL, 100, 3))
+            sheet, _ = sheets.draw(store, {"triage": LABELS}, SampleRequest(SINCE, UNTIL, 100, 3))
             labels = [
-                Label(i.item, reviewer, "general" if k < wrong and i.value != "general" else str(i.value))
+                SheetLabel(i.item, reviewer, "general" if k < wrong and i.value != "general" else str(i.value))
                 for k, i in enumerate(sorted(sheet.items, key=lambda i: i.value == "general")[:n])
             ]
             sheets.add_labels(store, sheet.sheet, labels)
@@ -113,8 +114,10 @@ def week(project: Project) -> Callable[[int, int], CellReview]:
         log(project, [replace(call("billing"), called_at=stamp) for _ in range(100)])
         with opened(project) as store:
             until = (start + timedelta(days=1)).isoformat(timespec="milliseconds")
-            sheet, _ = sheets.draw(store, {"triage": LABELS}, Wanted(stamp, until))
-            labels = [Label(i.item, "anna", "general" if k < wrong else "billing") for k, i in enumerate(sheet.items)]
+            sheet, _ = sheets.draw(store, {"triage": LABELS}, SampleRequest(stamp, until))
+            labels = [
+                SheetLabel(i.item, "anna", "general" if k < wrong else "billing") for k, i in enumerate(sheet.items)
+            ]
             sheets.add_labels(store, sheet.sheet, labels)
             (cell,) = review(project.load(), store, sheet.sheet).cells
             return cell
@@ -178,8 +181,8 @@ def test_an_earlier_review_is_held_against_where_there_is_no_other(
     log(project, later)
     with opened(project) as store:
         until = "2026-12-04T00:00:00.000+00:00"
-        sheet, _ = sheets.draw(store, {"triage": LABELS}, Wanted("2026-12-01T00:00:00.000+00:00", until))
-        sheets.add_labels(store, sheet.sheet, [Label(i.item, "anna", "general") for i in sheet.items])
+        sheet, _ = sheets.draw(store, {"triage": LABELS}, SampleRequest("2026-12-01T00:00:00.000+00:00", until))
+        sheets.add_labels(store, sheet.sheet, [SheetLabel(i.item, "anna", "general") for i in sheet.items])
         (cell,) = review(project.load(), store, sheet.sheet).cells
     assert cell.base
     assert cell.base.words.startswith("review of 2026-w4")
@@ -212,8 +215,8 @@ def test_the_same_draw_is_the_same_sheet_and_keeps_its_labels(
 ) -> None:
     name = reviewed(5).sheet.sheet
     with opened(project) as store:
-        again, _ = sheets.draw(store, {"triage": LABELS}, Wanted(SINCE, UNTIL, 100, 3))
-        other, _ = sheets.draw(store, {"triage": LABELS}, Wanted(SINCE, UNTIL, 100, 4))
+        again, _ = sheets.draw(store, {"triage": LABELS}, SampleRequest(SINCE, UNTIL, 100, 3))
+        other, _ = sheets.draw(store, {"triage": LABELS}, SampleRequest(SINCE, UNTIL, 100, 4))
         assert again.sheet == name != other.sheet
         assert len(sheets.labels_of(store, name)) == 100
         assert name.startswith("2026-w47-")
@@ -228,7 +231,7 @@ def test_what_customers_wrote_is_not_kept_with_the_sheet(project: Project, revie
 def test_calls_without_texts_cannot_be_reviewed_and_it_says_what_to_do(project: Project) -> None:
     log(project, [replace(call(), inputs=None, reply=None)])
     with opened(project) as store, pytest.raises(ConfigError, match=r"set texts = true in \[log\] of harness.toml"):
-        sheets.draw(store, {}, Wanted(SINCE, UNTIL))
+        sheets.draw(store, {}, SampleRequest(SINCE, UNTIL))
 
 
 def test_no_calls_is_another_message(project: Project) -> None:
@@ -236,7 +239,7 @@ def test_no_calls_is_another_message(project: Project) -> None:
         opened(project) as store,
         pytest.raises(ConfigError, match="no calls were logged from 2026-11-19 to 2026-11-25"),
     ):
-        sheets.draw(store, {}, Wanted(SINCE, UNTIL))
+        sheets.draw(store, {}, SampleRequest(SINCE, UNTIL))
 
 
 def test_an_unknown_sheet_names_those_that_are_there(project: Project, reviewed: Callable[..., Review]) -> None:

@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from harness.monitor import sheets, weekly
-from harness.monitor.sheets import Label, Wanted
-from harness.report.model_findings import Finding, Standing
+from harness.monitor.sheets import SampleRequest, SheetLabel
+from harness.report.model_findings import Finding, FindingStatus
 from harness.store.runs import open_store
 
 from ..support.cli import Terminal
@@ -31,7 +31,7 @@ def test_where_nothing_is_routed_there_is_nothing_to_say(project: Project) -> No
 def test_a_steady_week_passes(project: Project) -> None:
     log(project, weeks(14, 60))
     watched, reviewed = found(project)
-    assert (watched.standing, reviewed.standing) == (Standing.PASSED, Standing.NOTED)
+    assert (watched.standing, reviewed.standing) == (FindingStatus.PASSED, FindingStatus.NOTED)
     assert watched.text.startswith("triage in production: steady in 2026-W47, 60 calls: compliance, refusals")
     assert "no reply was reviewed yet" in reviewed.text
 
@@ -39,7 +39,7 @@ def test_a_steady_week_passes(project: Project) -> None:
 def test_an_alarm_fails_the_week(project: Project) -> None:
     log(project, weeks(14, 120, broken=[0.5]))
     first = found(project)[0]
-    assert first.standing is Standing.FAILED
+    assert first.standing is FindingStatus.FAILED
     assert first.text.startswith("triage in production: WORSE in 2026-W47, compliance 41.7% (33–51), before it 97.8%")
 
 
@@ -50,39 +50,39 @@ def test_a_week_in_which_calls_have_ceased_is_undecided_and_a_task_that_ended_lo
     log(project, [call(days_ago=4 + 7 * week, task="old") for week in range(5, 9)])
     log(project, [call(days_ago=3.0, task="other")])
     told = {one.text.split()[0]: one for one in found(project)}
-    assert told["triage"].standing is Standing.UNDECIDED
+    assert told["triage"].standing is FindingStatus.UNDECIDED
     assert "no calls in 2026-W47: is the router's log still written?" in told["triage"].text
-    assert told["old"].standing is Standing.NOTED
+    assert told["old"].standing is FindingStatus.NOTED
 
 
 def test_the_first_weeks_are_noted(project: Project) -> None:
     log(project, weeks(2, 30))
     first = found(project)[0]
-    assert (first.standing, "too early: 1 whole week before 2026-W47" in first.text) == (Standing.NOTED, True)
+    assert (first.standing, "too early: 1 whole week before 2026-W47" in first.text) == (FindingStatus.NOTED, True)
 
 
 def test_the_newest_review_is_in_it_until_it_is_stale(project: Project) -> None:
     keep_baseline(project, 300)
     log(project, [call("billing", days_ago=1 + i / 100) for i in range(60)])
     with opened(project) as store:
-        sheet, _ = sheets.draw(store, {"triage": ("billing", "general")}, Wanted(SINCE, UNTIL))
-        sheets.add_labels(store, sheet.sheet, [Label(i.item, "anna", "general") for i in sheet.items])
+        sheet, _ = sheets.draw(store, {"triage": ("billing", "general")}, SampleRequest(SINCE, UNTIL))
+        sheets.add_labels(store, sheet.sheet, [SheetLabel(i.item, "anna", "general") for i in sheet.items])
     last = found(project)[-1]
-    assert last.standing is Standing.FAILED
+    assert last.standing is FindingStatus.FAILED
     assert f"triage local@fake in production: review {sheet.sheet}: REGRESSED, strict accuracy 0.0%" in last.text
     late = found(project, date(2026, 12, 23))[-1]
-    assert (late.standing, "that week ended on 2026-11-25:" in late.text) == (Standing.NOTED, True)
+    assert (late.standing, "that week ended on 2026-11-25:" in late.text) == (FindingStatus.NOTED, True)
 
 
 def test_a_review_that_is_lower_for_the_first_time_leaves_the_week_undecided(project: Project) -> None:
     keep_baseline(project, 282)
     log(project, [call("billing", days_ago=1 + i / 100) for i in range(100)])
     with opened(project) as store:
-        sheet, _ = sheets.draw(store, {"triage": ("billing", "general")}, Wanted(SINCE, UNTIL))
-        labels = [Label(i.item, "anna", "general" if k < 13 else "billing") for k, i in enumerate(sheet.items)]
+        sheet, _ = sheets.draw(store, {"triage": ("billing", "general")}, SampleRequest(SINCE, UNTIL))
+        labels = [SheetLabel(i.item, "anna", "general" if k < 13 else "billing") for k, i in enumerate(sheet.items)]
         sheets.add_labels(store, sheet.sheet, labels)
     last = found(project)[-1]
-    assert last.standing is Standing.UNDECIDED
+    assert last.standing is FindingStatus.UNDECIDED
     assert "INCONCLUSIVE, strict accuracy 87.0%" in last.text
 
 

@@ -11,7 +11,7 @@ import scipy.stats  # noqa: F401
 import sklearn.metrics  # noqa: F401
 
 from harness.analysis import baseline
-from harness.analysis.compare import side
+from harness.analysis.compare import outcomes_of
 from harness.core.types import Response
 from harness.store.runs import open_store
 
@@ -53,7 +53,7 @@ def evals(
     store = open_store("sqlite:///:memory:")
     (run,) = execute(project, store, backend=lambda _: right).runs
     store.close()
-    baseline.save(project.root, side(run))
+    baseline.save(project.root, outcomes_of(run))
 
     def session(*arguments: str) -> pytest.RunResult:
         server.asked.clear()

@@ -10,20 +10,20 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from harness.report.terminal_table import Columns, folded
+from harness.report.terminal_table import TerminalTable, folded
 
 WIDTHS = (60, 80, 100, 140)
 
 
-def shown(table: Columns, width: int) -> str:
+def shown(table: TerminalTable, width: int) -> str:
     out = io.StringIO()
     Console(file=out, width=width, color_system=None).print(table)
     assert all(cell_len(line) <= width for line in out.getvalue().splitlines())
     return out.getvalue()
 
 
-def bill() -> Columns:
-    table = Columns("eval", "calls/day", "tokens in+out", "today", "break-even/day", names=["eval"])
+def bill() -> TerminalTable:
+    table = TerminalTable("eval", "calls/day", "tokens in+out", "today", "break-even/day", names=["eval"])
     table.add("comment_moderation", "12,000", "~1,600+200", "$1,204,000", "7,639")
     table.add("x", "1", "–", "$0", "–")
     return table
@@ -103,6 +103,6 @@ def test_a_name_folds_at_a_space_else_between_its_parts_and_inside_a_word_only_w
 
 
 def test_nothing_is_markup_and_nothing_moves_the_cursor() -> None:
-    table = Columns("a", "n", names=["a"])
+    table = TerminalTable("a", "n", names=["a"])
     table.add(Text("[red]x\x1b[2J\ny", style="bold"), "1")
     assert shown(table, 60).splitlines()[1] == "[red]x‹U+001B›[2J y  1"

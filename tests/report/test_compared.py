@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.compare import Question, Verdict, compare, side
+from harness.analysis.compare import ComparisonQuestion, Verdict, compare, outcomes_of
 from harness.analysis.stats import paired
 from harness.core.types import Run
-from harness.report import Asked, EvalReport, Report, asked_by, build, write
+from harness.report import Analyses, EvalReport, Report, asked_by, build, write
 from harness.report.formats.html import render
 from harness.report.intervals import scale
 from harness.report.sections import ladder, portability, verdicts
@@ -28,7 +28,7 @@ from .test_html import Tags
 from .test_terminal import printed
 
 OWN = {"gpt-4o": "gpt", "q4": "local", "fp16": "local"}
-ASKED = Asked(pair=("gpt-4o", "q4"), own=OWN, ladders={"mistral": ("fp16", "q4", "q2")})
+ASKED = Analyses(pair=("gpt-4o", "q4"), own=OWN, ladders={"mistral": ("fp16", "q4", "q2")})
 
 
 def run(cell: str, outcomes: str, latency: float = 0.5, **more: Any) -> Run:
@@ -60,7 +60,7 @@ def whole() -> Report:
     return build(matrix(), asked=ASKED)
 
 
-def report(*runs: Run, asked: Asked = ASKED) -> EvalReport:
+def report(*runs: Run, asked: Analyses = ASKED) -> EvalReport:
     return build(runs, asked=asked).evals[0]
 
 
@@ -72,12 +72,12 @@ def written(folder: Path, ending: str, built: Report) -> str:
 
 class TestAsked:
     def test_nothing_is_compared_unless_it_is_asked(self) -> None:
-        found = report(*matrix()[:2], asked=Asked()).answers
+        found = report(*matrix()[:2], asked=Analyses()).answers
         assert (found.comparisons, found.portability, found.ladders) == ((), None, ())
 
     def test_the_pair_is_compared_as_production_uses_it(self) -> None:
         (c,) = whole().evals[0].answers.comparisons
-        assert (c.base.cell, c.head.cell, c.question) == ("gpt@gpt-4o", "local@q4", Question("move", 0.03))
+        assert (c.base.cell, c.head.cell, c.question) == ("gpt@gpt-4o", "local@q4", ComparisonQuestion("move", 0.03))
         assert c.verdict is Verdict.MOVE
 
     def test_the_margin_is_the_evals(self) -> None:
@@ -101,7 +101,7 @@ class TestAsked:
         assert (c.base.cell, c.head.cell) == ("gpt@gpt-4o+constrained", "local@q4+constrained")
 
     def test_a_backend_that_the_project_does_not_know_counts_if_it_was_run_with_one_variant(self) -> None:
-        asked = Asked(pair=("gpt-4o", "q4"))
+        asked = Analyses(pair=("gpt-4o", "q4"))
         assert report(run("gpt@gpt-4o", "RR"), run("local@q4", "RR"), asked=asked).answers.comparisons
         assert not report(*matrix(), asked=asked).answers.comparisons
 
@@ -116,7 +116,7 @@ class TestAsked:
         )
         project.eval('decoding = ["constrained", "free"]\n[gates]\nmargin = 0.07\n')
         found = asked_by(project.load(), ["triage", "an import", "triage"])
-        assert found == Asked(
+        assert found == Analyses(
             pair=("big", "fake"),
             own={"fake": "local", "big": "gpt"},
             margins={"triage": 0.07},
@@ -158,8 +158,8 @@ class TestSections:
 
     def test_a_comparison_with_a_run_that_the_report_does_not_have_shows_no_replies_of_it(self) -> None:
         base, head = run("local@q4", "R" * 300), run("local@q4", "w" * 300, run_id="newer")
-        made = compare(side(base), side(head), Question("change"))
-        block = context(verdicts.context(report(head, asked=Asked(comparisons=(made,)))))["blocks"][0]
+        made = compare(outcomes_of(base), outcomes_of(head), ComparisonQuestion("change"))
+        block = context(verdicts.context(report(head, asked=Analyses(comparisons=(made,)))))["blocks"][0]
         first = block["flips"][0]["rows"][0]
         assert (first["base"], first["head"]) == ("", "reply w")
 
@@ -245,7 +245,7 @@ class TestFormats:
                 made = small_run(results, f"{names[0]}{variant}", f"{names[0]}{backend}", notes=(names[0],))
                 runs.append(replace(made, manifest=replace(made.manifest, fingerprint={"model": names[0] + backend})))
             h = names[0]
-            asked = Asked(
+            asked = Analyses(
                 pair=(f"{h}gpt-4o", f"{h}q4"),
                 own={f"{h}gpt-4o": f"{h}gpt", f"{h}q4": f"{h}local", f"{h}fp16": f"{h}local"},
                 ladders={h: (f"{h}fp16", f"{h}q4")},

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.analysis.costs.projection import Advice, Advised, Bill, Decision, Line, Reason, usage
+from harness.analysis.costs.projection import Advice, CostProjection, Decision, EvalAdvice, EvalCost, Reason, usage
 from harness.core.formatting import dollars
 from harness.core.types import Run
 from harness.project.config import LocalConfig
 from harness.project.pricing import Price
-from harness.report import Asked, asked_by, build
-from harness.report.charts import Stack, bill
+from harness.report import Analyses, asked_by, build
+from harness.report.charts import CostBar, bill
 from harness.report.formats import html, md
 from harness.report.formats import json as as_json
 from harness.report.sections import advice, cost
@@ -31,24 +31,24 @@ PRICES: dict[str, Price | None] = {"gpt-4o": PRICE, "home": None}
 BIG, HOME = made("triage", "gpt", "gpt-4o", 40), made("triage", "local", "home", 40, 2)
 
 
-def asked(*runs: Run, of: Asked) -> str:
+def asked(*runs: Run, of: Analyses) -> str:
     return html.render(build(runs, asked=of))
 
 
 def on_a_terminal(*runs: Run) -> str:
     out = io.StringIO()
-    Console(file=out, width=120, color_system=None).print(matrix(build(runs, asked=Asked(prices=PRICES))))
+    Console(file=out, width=120, color_system=None).print(matrix(build(runs, asked=Analyses(prices=PRICES))))
     return out.getvalue()
 
 
 class TestCost:
     def test_a_row_per_cell_with_its_price_and_where_it_is_from(self) -> None:
-        found = cost.context(build([BIG, HOME], asked=Asked(prices=PRICES)).evals[0])
+        found = cost.context(build([BIG, HOME], asked=Analyses(prices=PRICES)).evals[0])
         assert found is not None
         big, home = found["rows"]
         assert big["spent"].usd == pytest.approx(40 * 0.0008)
         assert (home["price"], home["spent"].usd) == (None, None)
-        page = asked(BIG, HOME, of=Asked(prices=PRICES))
+        page = asked(BIG, HOME, of=Analyses(prices=PRICES))
         assert "$0.032" in page
         assert "2.5 and 10<small>genai-prices 9.9: openai/gpt-4o</small>" in page
         assert "a server of one’s own" in page
@@ -63,11 +63,11 @@ class TestCost:
 
     def test_it_is_left_out_where_nothing_has_a_price(self) -> None:
         for prices in ({}, {"home": None}):
-            assert cost.context(build([HOME], asked=Asked(prices=prices)).evals[0]) is None
+            assert cost.context(build([HOME], asked=Analyses(prices=prices)).evals[0]) is None
 
     def test_attempts_that_nobody_counted_are_told(self) -> None:
         retried = made("triage", "gpt", "gpt-4o", 40, attempts=2)
-        assert "at most $0.064" in asked(retried, of=Asked(prices=PRICES))
+        assert "at most $0.064" in asked(retried, of=Analyses(prices=PRICES))
         assert "cost $0.032 for 40 calls ($1.60 per 1,000), at most $0.064: 40 attempts without a count" in (
             on_a_terminal(retried)
         )
@@ -79,19 +79,21 @@ class TestCost:
         assert "every answer is from the store" in on_a_terminal(made("triage", "gpt", "gpt-4o", 4, cached=True))
 
 
-LINE = Line("triage", "classification", 4000, "gpt-4o", "home", usage(BIG), usage(HOME), PRICE, None, True, 3.0, 85.0)
+LINE = EvalCost(
+    "triage", "classification", 4000, "gpt-4o", "home", usage(BIG), usage(HOME), PRICE, None, True, 3.0, 85.0
+)
 
 
 def advised(decision: Decision = Decision.MOVE, name: str = "triage") -> Advice:
     line = replace(LINE, eval=name)
     moved = frozenset({name}) if decision is Decision.MOVE else frozenset()
-    one = Advised(line, decision, (Reason("quality", "for", "it is good, -0.5 points"),))
-    return Advice((one,), Bill((line,), moved, LocalConfig()), ("other",))
+    one = EvalAdvice(line, decision, (Reason("quality", "for", "it is good, -0.5 points"),))
+    return Advice((one,), CostProjection((line,), moved, LocalConfig()), ("other",))
 
 
 class TestAdvice:
     def test_the_decision_its_reasons_and_where_each_figure_is_from(self) -> None:
-        page = asked(BIG, HOME, of=Asked(prices=PRICES, advice=advised()))
+        page = asked(BIG, HOME, of=Analyses(prices=PRICES, advice=advised()))
         for told in (
             "Should it move?",
             '<strong class="badge">MOVE</strong> <span class="cell">gpt-4o → home</span>',
@@ -105,22 +107,22 @@ class TestAdvice:
             assert told in page, told
 
     def test_over_several_evals_the_bill_comes_first_with_what_decided_each(self) -> None:
-        page = asked(BIG, HOME, made("other", "gpt", "gpt-4o", 5), of=Asked(prices=PRICES, advice=advised()))
+        page = asked(BIG, HOME, made("other", "gpt", "gpt-4o", 5), of=Analyses(prices=PRICES, advice=advised()))
         assert page.index("The bill</h1>") < page.index("2 evals</h1>")
         assert "$96.00 a month today; $85.00 as advised" in page
         assert '<strong class="badge good">MOVE</strong> triage: it is good, −0.5 points' in page
 
     def test_over_one_eval_the_section_says_it_all(self) -> None:
-        assert "The bill</h1>" not in asked(BIG, HOME, of=Asked(prices=PRICES, advice=advised()))
+        assert "The bill</h1>" not in asked(BIG, HOME, of=Analyses(prices=PRICES, advice=advised()))
 
     def test_of_an_eval_that_is_not_advised_there_is_no_section(self) -> None:
-        for of in (Asked(), Asked(advice=advised(name="another"))):
+        for of in (Analyses(), Analyses(advice=advised(name="another"))):
             assert advice.context(build([BIG], asked=of).evals[0]) is None
 
     def test_names_are_inert(self) -> None:
         bad = made("<script>x", "gpt", "gpt-4o", 5)
         other = made("other", "gpt", "gpt-4o", 5)
-        page = asked(bad, other, of=Asked(prices=PRICES, advice=advised(name="<script>x")))
+        page = asked(bad, other, of=Analyses(prices=PRICES, advice=advised(name="<script>x")))
         assert "<script>x" not in page
 
     def test_the_bars_are_today_half_split_and_all(self) -> None:
@@ -133,11 +135,11 @@ class TestAdvice:
         ]
 
 
-def in_json(*runs: Run, of: Asked) -> Any:
+def in_json(*runs: Run, of: Analyses) -> Any:
     return json.loads(as_json.render(build(runs, asked=of)))
 
 
-def in_markdown(*runs: Run, of: Asked) -> str:
+def in_markdown(*runs: Run, of: Analyses) -> str:
     return unescape(md.render(build(runs, asked=of)))
 
 
@@ -145,7 +147,7 @@ class TestOtherFormats:
     def test_json_has_the_cost_of_each_cell_and_by_which_price(self) -> None:
         retried = made("triage", "gpt", "gpt-4o", 40, attempts=2)
         gone = made("triage", "gpt", "gone", 40)
-        big, home, unknown = in_json(retried, HOME, gone, of=Asked(prices=PRICES))["evals"][0]["cells"]
+        big, home, unknown = in_json(retried, HOME, gone, of=Analyses(prices=PRICES))["evals"][0]["cells"]
         assert big["cost"] == {
             "usd": pytest.approx(0.032),
             "usd_per_1k": pytest.approx(1.6),
@@ -160,7 +162,7 @@ class TestOtherFormats:
         assert unknown["cost"] is None
 
     def test_json_has_the_advice_and_the_bill(self) -> None:
-        found = in_json(BIG, HOME, of=Asked(prices=PRICES, advice=advised()))["advice"]
+        found = in_json(BIG, HOME, of=Analyses(prices=PRICES, advice=advised()))["advice"]
         (one,) = found["evals"]
         assert one["reasons"] == [{"code": "quality", "stands": "for", "text": "it is good, -0.5 points"}]
         assert {name: one[name] for name in ("eval", "decision", "now", "then", "local", "then_usd", "break_even")} == {
@@ -179,33 +181,33 @@ class TestOtherFormats:
 
     def test_what_is_not_known_is_null_and_not_zero(self) -> None:
         line = replace(LINE, usage_now=None, usage_then=None)
-        one = Advised(line, Decision.INCONCLUSIVE, ())
-        nothing = Advice((one,), Bill((line,), frozenset(), LocalConfig()))
-        bill = in_json(BIG, of=Asked(advice=nothing))["advice"]["bill"]
+        one = EvalAdvice(line, Decision.INCONCLUSIVE, ())
+        nothing = Advice((one,), CostProjection((line,), frozenset(), LocalConfig()))
+        bill = in_json(BIG, of=Analyses(advice=nothing))["advice"]["bill"]
         sums = [bill[name] for name in ("today", "batch", "advised", "all_moved")]
         assert sums == [{"usd": None, "missing": ["triage"], "of": 1, "estimated": False}] * 4
 
     def test_without_advice_there_is_none(self) -> None:
-        assert in_json(BIG, of=Asked())["advice"] is None
-        assert "Should it move?" not in in_markdown(BIG, of=Asked())
+        assert in_json(BIG, of=Analyses())["advice"] is None
+        assert "Should it move?" not in in_markdown(BIG, of=Analyses())
 
     @pytest.mark.parametrize("key", ["evals", "bill"])
     def test_every_key_of_the_advice_is_documented(self, key: str) -> None:
-        found = in_json(BIG, of=Asked(advice=advised()))["advice"]
+        found = in_json(BIG, of=Analyses(advice=advised()))["advice"]
         part = found[key][0] if key == "evals" else found[key]
         assert {name for name in (*found, *part) if f'"{name}"' not in (as_json.__doc__ or "")} == set()
 
     def test_markdown_tells_what_each_cell_cost(self) -> None:
-        text = in_markdown(made("triage", "gpt", "gpt-4o", 40, attempts=2), HOME, of=Asked(prices=PRICES))
+        text = in_markdown(made("triage", "gpt", "gpt-4o", 40, attempts=2), HOME, of=Analyses(prices=PRICES))
         price = "2.5 and 10 (genai-prices 9.9: openai/gpt-4o)"
         assert f"| gpt@gpt-4o | $0.032, at most $0.064 | $1.60 | 40 | 0 | 80 | {price} |" in text
         assert "| local@home | own server | – | 40 | 0 | 40 | – |" in text
 
     def test_and_nothing_of_the_kind_where_nothing_has_a_price(self) -> None:
-        assert "a million tokens" not in in_markdown(HOME, of=Asked(prices={"home": None}))
+        assert "a million tokens" not in in_markdown(HOME, of=Analyses(prices={"home": None}))
 
     def test_markdown_begins_with_the_advice_and_the_bill(self) -> None:
-        text = in_markdown(BIG, HOME, of=Asked(prices=PRICES, advice=advised()))
+        text = in_markdown(BIG, HOME, of=Analyses(prices=PRICES, advice=advised()))
         assert text.startswith("## Should it move?\n\n- **MOVE** triage\n    - for moving: it is good, -0.5 points\n")
         assert "| triage | 4,000 | 300+5 | $96.00 | $48.00 | server | 3,542 |" in text
         assert "| $85.00 | as advised: 1 eval on the candidate |" in text
@@ -214,14 +216,14 @@ class TestOtherFormats:
 
     def test_names_do_nothing_to_markdown(self) -> None:
         bad = "x|y **b** <script>"
-        text = md.render(build([BIG], asked=Asked(prices=PRICES, advice=advised(name=bad))))
+        text = md.render(build([BIG], asked=Analyses(prices=PRICES, advice=advised(name=bad))))
         assert bad not in text
         assert "<script>" not in text
 
 
 class TestPicture:
     def test_it_says_what_it_shows_and_keeps_its_ids_to_itself(self) -> None:
-        stacks = [Stack("today", [("a", 40.0), ("b", 8.0)]), Stack("split", [("a", 40.0), ("b", 0.0)], 85.0)]
+        stacks = [CostBar("today", [("a", 40.0), ("b", 8.0)]), CostBar("split", [("a", 40.0), ("b", 0.0)], 85.0)]
         one, other = bill("a", stacks), bill("b", stacks)
         assert 'aria-label="USD a month: today $48.00, split $125.00"' in one
         ids = [{part.split('"')[0] for part in svg.split(' id="')[1:]} for svg in (one, other)]
@@ -229,7 +231,7 @@ class TestPicture:
         assert "#03" not in one
 
     def test_nothing_to_pay_can_be_drawn(self) -> None:
-        assert "<svg" in bill("a", [Stack("today", [("a", 0.0)])])
+        assert "<svg" in bill("a", [CostBar("today", [("a", 0.0)])])
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.report.findings import commands, counted, markdown, ordered
-from harness.report.model_findings import Finding, Standing
+from harness.report.model_findings import Finding, FindingStatus
 
 FOUND = (
-    Finding(Standing.PASSED, "triage local@q4: strict accuracy 95%"),
-    Finding(Standing.NOTED, "triage gpt@gpt-4o: not run"),
-    Finding(Standing.FAILED, "triage local@q4: REGRESSED"),
-    Finding(Standing.UNDECIDED, "triage local@q8: 3 of 60 calls failed"),
+    Finding(FindingStatus.PASSED, "triage local@q4: strict accuracy 95%"),
+    Finding(FindingStatus.NOTED, "triage gpt@gpt-4o: not run"),
+    Finding(FindingStatus.FAILED, "triage local@q4: REGRESSED"),
+    Finding(FindingStatus.UNDECIDED, "triage local@q8: 3 of 60 calls failed"),
 )
 
 
 def test_what_failed_comes_first_and_the_heading_counts() -> None:
-    assert [f.standing for f in ordered(FOUND)] == list(Standing)
+    assert [f.standing for f in ordered(FOUND)] == list(FindingStatus)
     assert counted(FOUND) == "1 failed, 1 undecided, 1 passed, 1 noted"
     assert markdown("Weekly evals 2026-11-24", ordered(FOUND)).splitlines()[:3] == [
         "# Weekly evals 2026-11-24: 1 failed, 1 undecided, 1 passed, 1 noted",
@@ -46,17 +46,17 @@ def test_only_what_failed_or_is_undecided_is_annotated() -> None:
     ],
 )
 def test_a_message_is_escaped(text: str, escaped: str) -> None:
-    assert commands("t", [Finding(Standing.FAILED, text)]) == [f"::error title=t::{escaped}"]
+    assert commands("t", [Finding(FindingStatus.FAILED, text)]) == [f"::error title=t::{escaped}"]
 
 
 def test_a_title_is_escaped_further_because_it_is_a_property() -> None:
-    (line,) = commands("a: b, 5%\n", [Finding(Standing.FAILED, "x")])
+    (line,) = commands("a: b, 5%\n", [Finding(FindingStatus.FAILED, "x")])
     assert line == "::error title=a%3A b%2C 5%25%0A::x"
 
 
 @given(st.text(), st.text())
 def test_whatever_is_said_is_one_command_on_one_line(title: str, text: str) -> None:
-    (line,) = commands(title, [Finding(Standing.FAILED, text)])
+    (line,) = commands(title, [Finding(FindingStatus.FAILED, text)])
     assert "\n" not in line
     assert "\r" not in line
     properties, _, _ = line.removeprefix("::error title=").partition("::")
@@ -68,5 +68,5 @@ def test_whatever_is_said_is_one_command_on_one_line(title: str, text: str) -> N
     "text", ["[x](javascript:alert(1))", "<script>", "`code`", "# heading", "a | b", "line\n# two"]
 )
 def test_markdown_shows_it_and_does_nothing_else(text: str) -> None:
-    (line,) = markdown("t", [Finding(Standing.FAILED, text)]).splitlines()[2:]
+    (line,) = markdown("t", [Finding(FindingStatus.FAILED, text)]).splitlines()[2:]
     assert not set("[]<>`#|\n") & set(line.removeprefix("- **failed** ").replace("&#", ""))

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from harness.analysis.compare import Question, compare, side
+from harness.analysis.compare import ComparisonQuestion, compare, outcomes_of
 from harness.analysis.trend import Trend, trends
 from harness.core.types import Manifest, Tally
 from harness.report import build
@@ -72,7 +72,7 @@ def test_a_run_that_was_read_again_is_drawn_hollow_and_said_so() -> None:
 
 def test_the_newest_run_has_its_verdict_where_one_was_made() -> None:
     older = replace(RUN, manifest=replace(RUN.manifest, run_id="r1"))
-    latest = compare(side(older), side(RUN), Question("change"))
+    latest = compare(outcomes_of(older), outcomes_of(RUN), ComparisonQuestion("change"))
     text = render(build([RUN], [replace(made({}, {}, {}), latest=latest)]))
     assert "<b>INCONCLUSIVE</b> against r1: " in text
 

@@ -11,7 +11,7 @@ from harness import backends
 from harness.project import config, datasets, evals
 from harness.project.config import Config
 from harness.project.datasets import Dataset
-from harness.project.prompts import Library
+from harness.project.prompts import PromptLibrary
 from harness.runner.plan import Selection, plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def test_every_backend_is_one_that_there_is(project: Config) -> None:
 
 
 def test_every_prompt_loads_and_is_as_it_was_released() -> None:
-    library = Library(ROOT / "prompts")
+    library = PromptLibrary(ROOT / "prompts")
     versions = [f"{name}/{version}" for name in library.names() for version in library.versions(name)]
     assert [library.load(version).id for version in versions] == versions
     assert library.locked().keys() <= set(versions)
@@ -55,7 +55,7 @@ def test_every_eval_can_be_run_on_every_backend_with_every_version_of_its_prompt
         name = definition.prompt.split("/")[0]
         service = "embeddings" if definition.task == "embedding" else "chat"
         able = [backend for backend in project.backends.values() if service in backend.serves]
-        for version in Library(ROOT / "prompts").versions(name):
+        for version in PromptLibrary(ROOT / "prompts").versions(name):
             for split in (None, "all"):
                 selection = Selection(version=version, split=split, every_backend=True)
                 cells = plan(ROOT, [definition], able, selection)
@@ -100,7 +100,7 @@ def test_ticket_triage_says_where_its_labels_come_from_and_what_its_tags_mean(ti
 
 
 def test_no_few_shot_example_is_a_ticket_of_the_test_split(tickets: Dataset) -> None:
-    library = Library(ROOT / "prompts")
+    library = PromptLibrary(ROOT / "prompts")
     texts = {case.id: _plain(case.inputs["text"]) for case in tickets.select("test")}
     for version in library.versions("ticket_triage"):
         for variant in library.load("ticket_triage", version=version).variants.values():

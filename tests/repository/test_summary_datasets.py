@@ -12,7 +12,7 @@ from harness.analysis.metrics._statements import has_fact
 from harness.analysis.metrics.summarization import find, phrasings
 from harness.project import datasets
 from harness.project.datasets import Dataset
-from harness.project.prompts import Library
+from harness.project.prompts import PromptLibrary
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOKED_AT = {"is-015": ("4",), "is-055": ("Norwegian",)}
@@ -75,7 +75,7 @@ def test_an_early_guess_stated_as_the_cause_is_wrong(incidents: Dataset) -> None
 
 
 def test_no_few_shot_example_is_a_thread_of_the_dataset(incidents: Dataset) -> None:
-    library = Library(ROOT / "prompts")
+    library = PromptLibrary(ROOT / "prompts")
     sources = [
         variant.source
         for name in ("incident_summaries", "summary_judge")

@@ -11,7 +11,7 @@ import pytest
 from harness.project.config import load
 from harness.router import ModelRouter
 from harness.store.runs import open_store
-from harness.store.traffic import Call, read
+from harness.store.traffic import RoutedCall, read
 
 from ..support.lean import Lean
 from ..support.project import Project
@@ -79,7 +79,7 @@ class Desk:
         """A router that is not started."""
         return ModelRouter.from_file(self.path)
 
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[RoutedCall]:
         """What is in the store."""
         store = open_store(load(self.project.root).store_url)
         try:

@@ -7,23 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.types import CallError
-from harness.router._breaker import COUNTED, NOT_YET, Breaker
+from harness.router._breaker import COUNTED, NOT_YET, CircuitBreaker
 
 DOWN = CallError("connection", "refused")
 
 
-def up(failures: int = 3) -> Breaker:
-    breaker = Breaker(failures)
+def up(failures: int = 3) -> CircuitBreaker:
+    breaker = CircuitBreaker(failures)
     breaker.probed(None)
     return breaker
 
 
-def fail(breaker: Breaker, times: int = 1, kind: str = "connection") -> bool:
+def fail(breaker: CircuitBreaker, times: int = 1, kind: str = "connection") -> bool:
     return [breaker.failed(breaker.era, CallError(kind, "x")) for _ in range(times)][-1]
 
 
 def test_nobody_is_asked_before_the_first_probe() -> None:
-    breaker = Breaker(3)
+    breaker = CircuitBreaker(3)
     assert breaker.why is NOT_YET
     breaker.probed(None)
     assert breaker.why is None

@@ -16,9 +16,9 @@ from harness.core.errors import AllBackendsFailed, BackendError
 from harness.core.types import CallError
 from harness.project.routing import TIERS, TaskRoute
 from harness.router import _chain
-from harness.router._breaker import Breaker
-from harness.router._chain import Chain
-from harness.router._faults import Failed
+from harness.router._breaker import CircuitBreaker
+from harness.router._chain import FallbackCall
+from harness.router._faults import TargetFailed
 
 KINDS = ("connection", "server", "bad_reply", "bad_request", "rate_limit", "contract")
 WHAT = ("ok", "slow", "hangs", "refused", *KINDS)
@@ -39,7 +39,7 @@ class Script:
     most_at_once: int = 0
     asked: list[str] = field(default_factory=list)
 
-    async def ask(self, member: Any, _chain: Chain[str]) -> str:
+    async def ask(self, member: Any, _chain: FallbackCall[str]) -> str:
         self.asked.append(member.name)
         self.now.add(member.name)
         self.most_at_once = max(self.most_at_once, len(self.now))
@@ -54,10 +54,10 @@ class Script:
             msg = f"backend {name}: no tools"
             raise BackendError(msg)
         if what in KINDS:
-            raise Failed(CallError(what, "x", retryable=True, retry_after_s=self.retry_after_s))
+            raise TargetFailed(CallError(what, "x", retryable=True, retry_after_s=self.retry_after_s))
         return name
 
-    async def drop(self, answer: str, chain: Chain[str]) -> None:
+    async def drop(self, answer: str, chain: FallbackCall[str]) -> None:
         """A name holds nothing."""
 
 
@@ -67,7 +67,7 @@ class Made:
     def __init__(self, name: str, usd: float) -> None:
         self.name = name
         self.most_usd = usd
-        self.breaker = Breaker(3)
+        self.breaker = CircuitBreaker(3)
         self.breaker.probed(None)
         self.config = SimpleNamespace(timeout_s=60.0)
 
@@ -108,7 +108,7 @@ def test_every_call_is_answered_once_or_fails_with_a_cause_for_each(
     members = [member(name) for name in "abc"]
 
     async def main() -> None:
-        chain = Chain("t", route(hedge_after_s=hedge), members, job)
+        chain = FallbackCall("t", route(hedge_after_s=hedge), members, job)
         before = asyncio.all_tasks()
         (came,) = await asyncio.gather(chain.run(), return_exceptions=True)
         if isinstance(came, AllBackendsFailed):
@@ -131,8 +131,8 @@ def test_what_is_left_of_the_deadline_is_shared_among_those_that_are_up() -> Non
     job = Script({"a": ["hangs"], "b": ["hangs"], "c": []})
     members = [member(name) for name in "abc"]
 
-    async def main() -> Chain[str]:
-        chain = Chain("t", route(deadline_s=0.3), members, job)
+    async def main() -> FallbackCall[str]:
+        chain = FallbackCall("t", route(deadline_s=0.3), members, job)
         who, _ = await chain.run()
         assert who.name == "c"
         return chain
@@ -148,8 +148,8 @@ def test_one_that_is_down_gets_no_share() -> None:
     for other in members[1:]:
         other.breaker.probed(CallError("connection", "nobody listens"))
 
-    async def main() -> Chain[str]:
-        chain = Chain("t", route(deadline_s=0.1), members, job)
+    async def main() -> FallbackCall[str]:
+        chain = FallbackCall("t", route(deadline_s=0.1), members, job)
         with pytest.raises(AllBackendsFailed, match="b: breaker_open: left alone: nobody listens"):
             await chain.run()
         return chain
@@ -162,7 +162,7 @@ def test_the_budget_is_over_the_whole_chain() -> None:
     members = [member("a", 0.2), member("b", 2.0), member("c", 0.9)]
 
     async def main() -> None:
-        chain = Chain("t", route(max_usd=1.0), members, job)
+        chain = FallbackCall("t", route(max_usd=1.0), members, job)
         chain.spend(0.05)
         assert (await chain.run())[0].name == "c"
         assert [error.kind for _, error in chain.causes] == ["server", "budget"]
@@ -175,7 +175,7 @@ def test_a_rate_limit_may_say_for_how_long() -> None:
     job = Script({"a": ["rate_limit"], "b": [], "c": []})
 
     async def main(patience_s: float) -> str:
-        chain = Chain("t", route(patience_s=patience_s), [member(name) for name in "abc"], job)
+        chain = FallbackCall("t", route(patience_s=patience_s), [member(name) for name in "abc"], job)
         return (await chain.run())[1]
 
     assert asyncio.run(main(0.05)) == "a"
@@ -191,8 +191,8 @@ def test_a_server_that_always_says_soon_is_asked_a_few_times_and_then_the_next_o
     monkeypatch.setattr(_chain, "LEAST_WAIT_S", 0.05)
     job = Script({"a": ["rate_limit"] * 1000, "b": [], "c": []}, retry_after_s=retry_after_s, takes_s=takes_s)
 
-    async def main() -> Chain[str]:
-        chain = Chain("t", route(patience_s=0.15, deadline_s=5.0), [member(name) for name in "abc"], job)
+    async def main() -> FallbackCall[str]:
+        chain = FallbackCall("t", route(patience_s=0.15, deadline_s=5.0), [member(name) for name in "abc"], job)
         assert (await chain.run())[1] == "b"
         return chain
 
@@ -209,7 +209,7 @@ def test_where_nobody_else_is_up_it_is_asked_until_the_deadline_and_not_more_oft
 
     async def main() -> None:
         with pytest.raises(AllBackendsFailed, match="a: rate_limit"):
-            await Chain("t", route(deadline_s=0.3), [member("a")], job).run()
+            await FallbackCall("t", route(deadline_s=0.3), [member("a")], job).run()
 
     asyncio.run(main())
     assert 4 <= job.asked.count("a") <= 6
@@ -222,7 +222,7 @@ def test_a_reply_that_is_no_use_is_still_a_sign_of_life(kind: str) -> None:
 
     async def main() -> None:
         for _ in range(5):
-            await asyncio.gather(Chain("t", route(), [one], job).run(), return_exceptions=True)
+            await asyncio.gather(FallbackCall("t", route(), [one], job).run(), return_exceptions=True)
 
     asyncio.run(main())
     assert one.breaker.why is None

@@ -16,10 +16,10 @@ from harness.core.ids import now
 from harness.project.config import LogConfig
 from harness.router import ModelRouter
 from harness.router import _log as log_module
-from harness.router._log import Log
+from harness.router._log import TrafficLog
 from harness.store import traffic
 from harness.store.runs import open_store
-from harness.store.traffic import Call
+from harness.store.traffic import RoutedCall
 
 from ..support.lean import Act
 from .conftest import MESSAGES, Desk
@@ -27,13 +27,13 @@ from .test_faults import create
 from .test_router import within
 
 
-def started(folder: Path, url: str = "", **settings: object) -> Log:
-    log = Log(url or f"sqlite:///{folder}/runs.db", LogConfig.model_validate(settings), None, (), frozenset())
+def started(folder: Path, url: str = "", **settings: object) -> TrafficLog:
+    log = TrafficLog(url or f"sqlite:///{folder}/runs.db", LogConfig.model_validate(settings), None, (), frozenset())
     log.start()
     return log
 
 
-def rows(folder: Path) -> list[Call]:
+def rows(folder: Path) -> list[RoutedCall]:
     store = open_store(f"sqlite:///{folder}/runs.db")
     try:
         return list(traffic.read(store))
@@ -65,10 +65,10 @@ def test_texts_are_kept_where_that_is_wanted_and_go_through_the_hook(
 
 @pytest.mark.parametrize("hook", [lambda text: text[99], lambda _: None])
 def test_a_hook_that_fails_keeps_the_text_out(tmp_path: Path, hook: Callable[[str], str]) -> None:
-    log = Log(f"sqlite:///{tmp_path}/runs.db", LogConfig(texts=True), hook, (), frozenset({"billing"}))
+    log = TrafficLog(f"sqlite:///{tmp_path}/runs.db", LogConfig(texts=True), hook, (), frozenset({"billing"}))
     log.start()
-    log.put(Call(now(), "t", value="secret", inputs={"text": "secret"}, reply="secret"))
-    log.put(Call(now(), "t", value="billing", inputs={"text": "secret"}, reply="secret"))
+    log.put(RoutedCall(now(), "t", value="secret", inputs={"text": "secret"}, reply="secret"))
+    log.put(RoutedCall(now(), "t", value="billing", inputs={"text": "secret"}, reply="secret"))
     log.close()
     assert [(c.inputs, c.reply, c.value) for c in rows(tmp_path)] == [(None, None, None), (None, None, "billing")]
     assert (log.dropped, log.withheld) == (0, 2)
@@ -103,9 +103,9 @@ def test_a_dead_database_fails_no_request(desk: Desk, monkeypatch: pytest.Monkey
 
 
 def test_a_full_queue_drops_rows_and_holds_nobody_up(tmp_path: Path) -> None:
-    log = Log(f"sqlite:///{tmp_path}/runs.db", LogConfig(queue=10), None, (), frozenset())
+    log = TrafficLog(f"sqlite:///{tmp_path}/runs.db", LogConfig(queue=10), None, (), frozenset())
     for _ in range(25):
-        log.put(Call(now(), "t"))
+        log.put(RoutedCall(now(), "t"))
     assert log.dropped == 15
     log.start()
     log.close()
@@ -118,7 +118,7 @@ def test_a_database_that_comes_back_gets_what_has_waited(tmp_path: Path, monkeyp
     folder = tmp_path / "store"
     folder.write_text("no folder")
     log = started(folder)
-    log.put(Call(now(), "t"))
+    log.put(RoutedCall(now(), "t"))
     sleep(0.1)
     folder.unlink()
     folder.mkdir()
@@ -135,7 +135,7 @@ def test_while_a_database_is_away_rows_wait_as_long_as_there_is_room(
     (tmp_path / "store").write_text("no folder")
     log = started(tmp_path / "store", queue=2)
     for _ in range(3):
-        log.put(Call(now(), "t"))
+        log.put(RoutedCall(now(), "t"))
         sleep(0.05)
     assert log.dropped == 1, "the third"
     log.close()
@@ -146,7 +146,7 @@ def test_a_locked_database_does_not_hold_up_the_close(tmp_path: Path, monkeypatc
     monkeypatch.setattr(log_module, "CLOSE_S", 0.2)
     log = started(tmp_path)
     with open_store(f"sqlite:///{tmp_path}/runs.db").connection(writing=True):
-        log.put(Call(now(), "t"))
+        log.put(RoutedCall(now(), "t"))
         began = perf_counter()
         log.close()
         assert perf_counter() - began < 1
@@ -155,9 +155,9 @@ def test_a_locked_database_does_not_hold_up_the_close(tmp_path: Path, monkeypatc
 
 def test_a_row_that_cannot_be_written_takes_no_other_with_it(tmp_path: Path) -> None:
     log = started(tmp_path)
-    log.put(Call(now(), "t", inputs={"text": object()}, reply="x"))
-    log.put(Call(now(), "t", value=object()))
-    log.put(Call(now(), "t"))
+    log.put(RoutedCall(now(), "t", inputs={"text": object()}, reply="x"))
+    log.put(RoutedCall(now(), "t", value=object()))
+    log.put(RoutedCall(now(), "t"))
     log.close()
     assert len(rows(tmp_path)) == 2
     assert log.dropped == 1
@@ -165,7 +165,7 @@ def test_a_row_that_cannot_be_written_takes_no_other_with_it(tmp_path: Path) -> 
 
 def test_old_rows_are_removed_at_the_start(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/runs.db")
-    traffic.append(store, [Call(now(-timedelta(days=days)), "t") for days in (1, 29, 31)])
+    traffic.append(store, [RoutedCall(now(-timedelta(days=days)), "t") for days in (1, 29, 31)])
     store.close()
     log = started(tmp_path, keep_days=30)
     sleep(2 * log_module.FLUSH_S)
@@ -174,10 +174,10 @@ def test_old_rows_are_removed_at_the_start(tmp_path: Path) -> None:
 
 
 def test_a_label_tells_nothing_and_stays_as_it_is(tmp_path: Path) -> None:
-    log = Log(f"sqlite:///{tmp_path}/runs.db", LogConfig(texts=True), lambda _: "X", (), frozenset({"billing"}))
+    log = TrafficLog(f"sqlite:///{tmp_path}/runs.db", LogConfig(texts=True), lambda _: "X", (), frozenset({"billing"}))
     log.start()
     for value in ("billing", "a summary"):
-        log.put(Call(now(), "t", value=value, inputs={"text": "secret"}, reply=value))
+        log.put(RoutedCall(now(), "t", value=value, inputs={"text": "secret"}, reply=value))
     log.close()
     assert [(c.value, c.reply) for c in rows(tmp_path)] == [("billing", "X"), ("X", "X")]
 

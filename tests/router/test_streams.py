@@ -13,8 +13,8 @@ import pytest
 
 from harness.core.errors import BackendError
 from harness.router import ModelRouter
-from harness.router._chain import Chain
-from harness.router._chat import _Streamed
+from harness.router._chain import FallbackCall
+from harness.router._chat import _StreamedChatRequest
 
 from ..support.lean import WARM_UP, Act
 from ..support.wire import Part, Wire, chunked, reply
@@ -285,11 +285,11 @@ def test_streams_that_break_off_open_the_breaker(desk: Desk) -> None:
 
 
 def test_a_stream_that_came_second_is_hung_up_on_and_counted(desk: Desk) -> None:
-    job = _Streamed({"messages": MESSAGES})
+    job = _StreamedChatRequest({"messages": MESSAGES})
 
     async def work(router: ModelRouter) -> float | None:
         (member,) = (one for one in router._service.members.values() if one.name == "api")
-        chain = Chain("triage", router._service.routing.tasks["triage"], [member], job)
+        chain = FallbackCall("triage", router._service.routing.tasks["triage"], [member], job)
         second = await job.ask(member, chain)
         await job.drop(second, chain)
         assert second._told

@@ -15,7 +15,7 @@ from harness.core.errors import BudgetExhausted, ConfigError
 from harness.core.types import CallError, Constraint, Message, Request, Response, Sampling
 from harness.project.config import BackendConfig
 from harness.project.pricing import Price
-from harness.runner.budget import Budget, Hold, budget, most_prompt_tokens, most_usd
+from harness.runner.budget import Budget, Reservation, budget, most_prompt_tokens, most_usd
 
 from ..support.project import CONFIG, Project
 
@@ -30,7 +30,7 @@ def of(limit_usd: float) -> Budget:
     return Budget(limit_usd, {"api": PRICE})
 
 
-def reserve(held: Budget) -> Hold:
+def reserve(held: Budget) -> Reservation:
     return asyncio.run(held.reserve(BACKEND, REQUEST))
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from harness.analysis import baseline
-from harness.analysis.compare import side
-from harness.analysis.gates import GateResult, Verdict
+from harness.analysis.compare import outcomes_of
+from harness.analysis.gates import GateResult, GateStatus
 from harness.core.errors import StoreError
 from harness.core.types import Response, Run
 from harness.runner import gate_checks
@@ -74,7 +74,7 @@ class TestWanted:
     def test_a_cell_with_a_baseline_is_held_against_it_unless_the_eval_says_how(
         self, paired: Project, store: Store
     ) -> None:
-        baseline.save(paired.root, side(made(paired, store, own(paired))))
+        baseline.save(paired.root, outcomes_of(made(paired, store, own(paired))))
         assert gate_checks.wanted(paired.load(), own(paired)) == ["margin", "baseline"]
         assert gate_checks.wanted(paired.load(), own(paired, "big")) == []
         paired.eval("[gates]\nmax_flips = 3\n")
@@ -82,9 +82,11 @@ class TestWanted:
 
 
 class TestMargin:
-    @pytest.mark.parametrize(("lost", "verdict"), [(0, Verdict.PASSED), (10, Verdict.UNDECIDED), (60, Verdict.FAILED)])
+    @pytest.mark.parametrize(
+        ("lost", "verdict"), [(0, GateStatus.PASSED), (10, GateStatus.UNDECIDED), (60, GateStatus.FAILED)]
+    )
     def test_it_is_judged_against_the_references_run(
-        self, paired: Project, store: Store, lost: int, verdict: Verdict
+        self, paired: Project, store: Store, lost: int, verdict: GateStatus
     ) -> None:
         made(paired, store, own(paired, "big"))
         cell = own(paired)
@@ -95,7 +97,7 @@ class TestMargin:
     def test_without_a_run_of_the_reference_it_is_undecided(self, paired: Project, store: Store) -> None:
         cell = own(paired)
         found = judged(paired, store, "margin", cell, made(paired, store, cell))
-        assert found.verdict is Verdict.UNDECIDED
+        assert found.verdict is GateStatus.UNDECIDED
         assert "the reference has not been run over these cases" in found.message
 
     @pytest.mark.parametrize(
@@ -107,13 +109,13 @@ class TestMargin:
         chosen = {"own_variant_only": True} | selection
         made(paired, store, next(c for c in paired.plan(**chosen) if c.backend.name == "big"))
         cell = own(paired)
-        assert judged(paired, store, "margin", cell, made(paired, store, cell)).verdict is Verdict.UNDECIDED
+        assert judged(paired, store, "margin", cell, made(paired, store, cell)).verdict is GateStatus.UNDECIDED
 
     def test_a_run_of_this_session_comes_before_those_of_the_store(self, paired: Project, store: Store) -> None:
         cell, run = own(paired, "big"), made(paired, store, own(paired))
         this = made(paired, store, cell)
         made(paired, store, cell, lost=199)  # newer, and of somebody else
-        assert judged(paired, store, "margin", own(paired), run, [run, this]).verdict is Verdict.PASSED
+        assert judged(paired, store, "margin", own(paired), run, [run, this]).verdict is GateStatus.PASSED
         found = judged(paired, store, "margin", own(paired), run)
         assert "+99.5 points" in found.message
 
@@ -122,24 +124,24 @@ class TestBaseline:
     @pytest.mark.parametrize(
         ("gates", "gate", "lost", "verdict"),
         [
-            ("", "baseline", 0, Verdict.PASSED),
-            ("", "baseline", 2, Verdict.UNDECIDED),
-            ("", "baseline", 12, Verdict.FAILED),
-            ("[gates]\nmax_regression = 0.08\n", "max_regression", 6, Verdict.PASSED),
-            ("[gates]\nmax_regression = 0.08\n", "max_regression", 60, Verdict.FAILED),
-            ("[gates]\nmax_flips = 2\n", "max_flips", 2, Verdict.PASSED),
-            ("[gates]\nmax_flips = 1\n", "max_flips", 2, Verdict.FAILED),
+            ("", "baseline", 0, GateStatus.PASSED),
+            ("", "baseline", 2, GateStatus.UNDECIDED),
+            ("", "baseline", 12, GateStatus.FAILED),
+            ("[gates]\nmax_regression = 0.08\n", "max_regression", 6, GateStatus.PASSED),
+            ("[gates]\nmax_regression = 0.08\n", "max_regression", 60, GateStatus.FAILED),
+            ("[gates]\nmax_flips = 2\n", "max_flips", 2, GateStatus.PASSED),
+            ("[gates]\nmax_flips = 1\n", "max_flips", 2, GateStatus.FAILED),
         ],
     )
     def test_a_cell_is_held_against_its_baseline(
-        self, paired: Project, store: Store, gates: str, gate: str, lost: int, verdict: Verdict
+        self, paired: Project, store: Store, gates: str, gate: str, lost: int, verdict: GateStatus
     ) -> None:
         paired.eval(gates)
         cell = own(paired)
-        baseline.save(paired.root, side(made(paired, store, cell)))
+        baseline.save(paired.root, outcomes_of(made(paired, store, cell)))
         found = judged(paired, store, gate, cell, made(paired, store, cell, lost=lost))
         assert (found.gate, found.verdict) == (gate, verdict)
-        if verdict is Verdict.FAILED:
+        if verdict is GateStatus.FAILED:
             assert "; right → wrong: c-000, c-001" in found.message
 
 
@@ -147,7 +149,7 @@ class TestAgainst:
     def test_the_baseline_the_run_before_or_any_run(self, paired: Project, store: Store) -> None:
         cell = own(paired)
         first = made(paired, store, cell)
-        baseline.save(paired.root, side(first))
+        baseline.save(paired.root, outcomes_of(first))
         made(paired, store, cell, lost=20)
         third = made(paired, store, cell, lost=20)
         found = paired.load()
@@ -156,7 +158,7 @@ class TestAgainst:
             for reference in ("baseline", "previous", first.manifest.run_id, "local@fake~2")
         }
         assert [one.verdict for one in verdicts.values()] == [
-            *(Verdict.FAILED, Verdict.PASSED, Verdict.FAILED, Verdict.FAILED)
+            *(GateStatus.FAILED, GateStatus.PASSED, GateStatus.FAILED, GateStatus.FAILED)
         ]
         assert verdicts["baseline"].message.startswith("triage local@fake: against baseline: REGRESSED, ")
         assert "right → wrong: c-000, c-001" in verdicts["baseline"].message
@@ -164,7 +166,7 @@ class TestAgainst:
     def test_what_is_not_there_is_named(self, paired: Project, store: Store) -> None:
         run = made(paired, store, own(paired))
         missing = gate_checks.against(paired.load(), store, "baseline", run)
-        assert (missing.verdict, missing.asked) == (Verdict.UNDECIDED, True)
+        assert (missing.verdict, missing.asked) == (GateStatus.UNDECIDED, True)
         assert "has no baseline: `harness baseline save triage` makes one" in missing.message
         with pytest.raises(StoreError, match="there are only 1 finished runs"):
             gate_checks.against(paired.load(), store, "previous", run)
@@ -190,7 +192,7 @@ class TestNewest:
 
 class TestRenew:
     def test_it_says_what_is_not_as_it_was(self, paired: Project, store: Store) -> None:
-        first, second = (side(made(paired, store, own(paired), lost=lost)) for lost in (0, 12))
+        first, second = (outcomes_of(made(paired, store, own(paired), lost=lost)) for lost in (0, 12))
         assert gate_checks.renew(paired.root, first) == "triage.local@fake.json: new"
         assert (
             gate_checks.renew(paired.root, first) == f"triage.local@fake.json: the same run as before, {first.run_id}"
@@ -200,7 +202,7 @@ class TestRenew:
         )
 
     def test_other_cases_are_said(self, paired: Project, store: Store) -> None:
-        whole = side(made(paired, store, own(paired)))
+        whole = outcomes_of(made(paired, store, own(paired)))
         gate_checks.renew(paired.root, whole)
         fewer = {i: case for i, case in whole.cases.items() if i != "c-000"}
         said = gate_checks.renew(paired.root, replace(whole, run_id="later", cases=fewer))

@@ -33,7 +33,7 @@ def laddered(served: Project, server: FakeOpenAI) -> Project:
 
 def planned(project: Project, *names: str, **options: object) -> list[str]:
     with api.project(project.root) as (found, store):
-        return [cell.name for cell in api.cells(found, store, names, api.Options(**options))]  # type: ignore[arg-type]
+        return [cell.name for cell in api.cells(found, store, names, api.RunOptions(**options))]  # type: ignore[arg-type]
 
 
 def ran(told: str) -> list[str]:

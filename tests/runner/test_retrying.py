@@ -10,7 +10,7 @@ from harness.backends.http.errors import failed
 from harness.core.errors import BackendError
 from harness.core.types import Message, Request, Response, Sampling
 from harness.runner.pacing import Pace
-from harness.runner.retrying import Asker, Patience
+from harness.runner.retrying import FailureLimit, RetryingClient
 
 from ..support.backend_calls import configured
 
@@ -37,9 +37,9 @@ class Never:
         return failed("timeout", "no answer within 120 s", retry=True)
 
 
-def asker(clock: Clock, backend: Never | None = None) -> Asker:
+def asker(clock: Clock, backend: Never | None = None) -> RetryingClient:
     config = configured("openai", base_url="http://127.0.0.1:9/v1", retries=2, timeout_s=120)
-    return Asker(backend or Never(), config, Pace(4, clock=clock, draw=lambda: 0.0))  # type: ignore[arg-type]
+    return RetryingClient(backend or Never(), config, Pace(4, clock=clock, draw=lambda: 0.0))  # type: ignore[arg-type]
 
 
 def test_a_call_that_times_out_is_repeated_while_others_are_answered() -> None:
@@ -59,12 +59,12 @@ def test_when_nobody_has_been_answered_for_three_time_outs_nothing_is_repeated()
 def test_a_silent_server_is_given_up_after_three_calls_and_a_failing_one_after_ten() -> None:
     clock, lost = Clock(), failed("timeout", "no answer within 120 s")
     it = asker(clock)
-    patience = Patience(it)
+    patience = FailureLimit(it)
     for _ in range(9):
         patience.watch(lost)
     with pytest.raises(BackendError, match="stopped after 10 failed calls in a row"):
         patience.watch(lost)
-    clock.now, patience = 361.0, Patience(it)
+    clock.now, patience = 361.0, FailureLimit(it)
     patience.watch(lost)
     patience.watch(lost)
     with pytest.raises(BackendError, match="stopped after 3 failed calls"):
@@ -72,7 +72,7 @@ def test_a_silent_server_is_given_up_after_three_calls_and_a_failing_one_after_t
 
 
 def test_an_answer_makes_the_failures_before_it_forgotten() -> None:
-    patience = Patience(asker(Clock()))
+    patience = FailureLimit(asker(Clock()))
     for response in [failed("server", "boom")] * 9 + [Response("billing")] + [failed("server", "boom")] * 9:
         patience.watch(response)
     assert patience.in_a_row == 9

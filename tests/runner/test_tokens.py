@@ -10,7 +10,7 @@ import pytest
 
 from harness.core.types import Message, Request, Sampling
 from harness.project.config import BackendConfig
-from harness.runner.tokens import Counted, about, count, encoding_of
+from harness.runner.tokens import TokenCounts, about, count, encoding_of
 
 from ..support.backend_calls import configured
 from ..support.servers import Asked, FakeOpenAI, Reply
@@ -21,7 +21,7 @@ REQUESTS = (
 )
 
 
-def counted(backend: BackendConfig, *, local: bool = True, requests: tuple[Request, ...] = REQUESTS) -> Counted:
+def counted(backend: BackendConfig, *, local: bool = True, requests: tuple[Request, ...] = REQUESTS) -> TokenCounts:
     return asyncio.run(count(backend, requests, local=local))
 
 

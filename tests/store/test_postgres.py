@@ -20,9 +20,9 @@ from harness.core.errors import StoreError
 from harness.core.types import Case, Response
 from harness.runner import batch
 from harness.store import batches, tallies, traffic
-from harness.store.batches import Sent
+from harness.store.batches import BatchJob
 from harness.store.runs import Store, open_store
-from harness.store.traffic import Call
+from harness.store.traffic import RoutedCall
 
 from ..support.cli import Terminal
 from ..support.postgres import PASSWORD, Postgres, running
@@ -147,10 +147,10 @@ def run_of(project: Project, *flags: str) -> subprocess.Popen[str]:
     )
 
 
-def batch_sent(store: Store, calls_: Sequence[Call]) -> None:
+def batch_sent(store: Store, calls_: Sequence[RoutedCall]) -> None:
     """Note a batch for each call."""
     for call in calls_:
-        batches.write(store, Sent(secrets.token_hex(4), "fake", "http://x", "c", call.task, 1, call.called_at))
+        batches.write(store, BatchJob(secrets.token_hex(4), "fake", "http://x", "c", call.task, 1, call.called_at))
 
 
 @pytest.mark.slow
@@ -195,7 +195,7 @@ def test_threads_that_write_the_same_cases_do_not_wait_for_each_other_for_ever(p
 
 @pytest.mark.parametrize("write", [traffic.append, batch_sent], ids=["calls", "batches"])
 def test_tables_that_several_write_to_for_the_first_time_are_made_once(
-    postgres: Postgres, write: Callable[[Store, Sequence[Call]], None]
+    postgres: Postgres, write: Callable[[Store, Sequence[RoutedCall]], None]
 ) -> None:
     url = postgres.fresh()
     stores = [open_store(url) for _ in range(6)]
@@ -203,7 +203,7 @@ def test_tables_that_several_write_to_for_the_first_time_are_made_once(
 
     def first(store: Store) -> None:
         together.wait(timeout=30)
-        write(store, [Call("2026-01-01T00:00:00.000+00:00", "triage")])
+        write(store, [RoutedCall("2026-01-01T00:00:00.000+00:00", "triage")])
 
     try:
         with ThreadPoolExecutor(len(stores)) as threads:

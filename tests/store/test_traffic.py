@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from harness.store import traffic
 from harness.store.runs import Store, open_store
-from harness.store.traffic import Call
+from harness.store.traffic import RoutedCall
 
-WHOLE = Call(
+WHOLE = RoutedCall(
     called_at="2026-11-01T10:00:00.000+00:00",
     task="ticket_triage",
     variant="local",
@@ -43,8 +43,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def at(hour: int, **more: object) -> Call:
-    return replace(Call(f"2026-11-01T{hour:02}:00:00.000+00:00", "triage", backend="q4"), **more)  # type: ignore[arg-type]
+def at(hour: int, **more: object) -> RoutedCall:
+    return replace(RoutedCall(f"2026-11-01T{hour:02}:00:00.000+00:00", "triage", backend="q4"), **more)  # type: ignore[arg-type]
 
 
 def test_a_call_comes_back_as_it_was_written(store: Store) -> None:
@@ -87,7 +87,7 @@ moments = st.integers(0, 23).map(lambda hour: at(hour).called_at)
 @given(st.lists(moments, max_size=12), moments, moments)
 def test_no_call_is_lost_or_read_twice(times: list[str], since: str, until: str) -> None:
     store = open_store("sqlite://")
-    traffic.append(store, [Call(time, "t") for time in times])
+    traffic.append(store, [RoutedCall(time, "t") for time in times])
     found = [c.called_at for c in traffic.read(store, since=since, until=until)]
     assert found == sorted(time for time in times if since <= time < until)
     store.close()

@@ -12,9 +12,9 @@ from harness.backends.local.models import Progress
 from harness.core.types import ModelInfo, Request, Response, Result, Run
 from harness.project.config import BackendConfig
 from harness.runner import engine
-from harness.runner.backend_session import Settings
+from harness.runner.backend_session import ExecutionSettings
 from harness.runner.engine import Outcome
-from harness.runner.events import Listener
+from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
 from harness.store.runs import Store
 
@@ -22,7 +22,7 @@ from .project import Project, row
 
 
 @dataclass
-class Heard(Listener):
+class Heard(RunEvents):
     """Everything that was told, in order."""
 
     told: list[tuple[str, Any]] = field(default_factory=list)
@@ -119,4 +119,4 @@ def execute(
         return backend(config) if backend else backends.connect(config, progress)
 
     chosen = cells_of(project) if cells is None else cells
-    return engine.run(chosen, store, heard or Heard(), Settings(**settings), connect)
+    return engine.run(chosen, store, heard or Heard(), ExecutionSettings(**settings), connect)

@@ -17,7 +17,7 @@ from harness.contracts.vector import VectorContract
 from harness.core.errors import ConfigError, DatasetError
 from harness.core.types import CallError, Case, Response, Result, Score
 from harness.tasks import kinds, read_and_score
-from harness.tasks.embedding import Embedding
+from harness.tasks.embedding import EmbeddingTask
 
 from ..support.cli import Terminal
 from ..support.project import CONFIG, Project
@@ -33,13 +33,13 @@ Vector = tuple[float, ...]
 NORTH, NORTHEAST, EAST, SOUTH = (0.0, 1.0), (0.6, 0.8), (1.0, 0.0), (0.1, -0.995)
 
 
-def task(normalized: bool = False, **settings_: Any) -> Embedding:
+def task(normalized: bool = False, **settings_: Any) -> EmbeddingTask:
     """Three passages `p1` to `p3`, the first place counts."""
     context = tuple(Case(f"p{i}", {"title": "", "text": f"passage {i}"}, None) for i in (1, 2, 3))
-    return Embedding(VectorContract(normalized=normalized), context, **({"k": 1} | settings_))
+    return EmbeddingTask(VectorContract(normalized=normalized), context, **({"k": 1} | settings_))
 
 
-def answered(one: Embedding, vectors: Mapping[str, Vector | None], grades: Mapping[str, int]) -> list[Result]:
+def answered(one: EmbeddingTask, vectors: Mapping[str, Vector | None], grades: Mapping[str, int]) -> list[Result]:
     """What a run has before it is judged; ids that begin with q are queries, all with the same grades."""
     results = []
     for name, vector in vectors.items():

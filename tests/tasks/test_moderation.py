@@ -13,7 +13,7 @@ from harness.analysis.metrics.moderation import LOOK_ALIKE
 from harness.core.errors import ConfigError
 from harness.core.types import Case, Constraint, FieldCounts, Response, Score
 from harness.project import datasets, evals
-from harness.project.prompts import Library
+from harness.project.prompts import PromptLibrary
 from harness.tasks import Task, read_and_score, task_of
 
 from ..support.cli import Terminal
@@ -237,7 +237,7 @@ def test_computed_tags_are_what_the_card_says(golden: datasets.Dataset) -> None:
 
 
 def test_no_few_shot_example_is_a_comment_of_the_dataset(golden: datasets.Dataset) -> None:
-    for variant in Library(ROOT / "prompts").load("comment_moderation").variants.values():
+    for variant in PromptLibrary(ROOT / "prompts").load("comment_moderation").variants.values():
         found = [
             case.id for case in golden.cases if len(case.inputs["text"]) > 25 and case.inputs["text"] in variant.source
         ]

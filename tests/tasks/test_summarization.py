@@ -128,10 +128,10 @@ def test_summaries_are_run_stored_and_reported(harness: Terminal, incidents: Pro
 
 def run_of(*replies: str) -> Run:
     """A saved run of these replies to one case each."""
-    from harness.contracts.text.contract import Span, TextContract
-    from harness.tasks.summarization import Summarization
+    from harness.contracts.text.contract import LengthLimits, TextContract
+    from harness.tasks.summarization import SummarizationTask
 
-    task = Summarization(TextContract(words=Span(most=20)))
+    task = SummarizationTask(TextContract(words=LengthLimits(most=20)))
     results = []
     for i, reply in enumerate(replies):
         case = Case(f"is-{i}", CASE["inputs"], EXPECTED, digest=str(i))

@@ -3,28 +3,28 @@
     comparison = compare(side(base), side(head), Question("change", margin=0.03))
     comparison.verdict, comparison.reason
 
-A `Side` is a run reduced to what comparing needs, so that a run, a baseline file and an import are compared alike.
+A `RunOutcomes` is a run reduced to what comparing needs, so runs, baselines and imports compare alike.
 What each verdict asks for is in verdicts.py; docs/statistics.md tells it at length.
 """
 
 from harness.analysis.compare.changes import Change, changes
 from harness.analysis.compare.comparison import Comparison, Difference, Slice, compare
 from harness.analysis.compare.flips import Flip, FlipKind
-from harness.analysis.compare.sides import CaseOutcome, Side, side
-from harness.analysis.compare.verdicts import Question, Verdict
+from harness.analysis.compare.sides import CaseOutcome, RunOutcomes, outcomes_of
+from harness.analysis.compare.verdicts import ComparisonQuestion, Verdict
 
 __all__ = [
     "CaseOutcome",
     "Change",
     "Comparison",
+    "ComparisonQuestion",
     "Difference",
     "Flip",
     "FlipKind",
-    "Question",
-    "Side",
+    "RunOutcomes",
     "Slice",
     "Verdict",
     "changes",
     "compare",
-    "side",
+    "outcomes_of",
 ]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from harness.analysis.compare.changes import Change, changes
 from harness.analysis.compare.flips import Flip, answers_changed, flips
-from harness.analysis.compare.sides import CaseOutcome, Side
-from harness.analysis.compare.verdicts import Question, Verdict
+from harness.analysis.compare.sides import CaseOutcome, RunOutcomes
+from harness.analysis.compare.verdicts import ComparisonQuestion, Verdict
 from harness.analysis.stats import (
     Interval,
     Paired,
@@ -48,7 +48,7 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class Unequal:
+class CaseMismatch:
     """Where the sides are not over the same thing: cases that only one has, or has with another content."""
 
     only_base: tuple[str, ...] = ()
@@ -68,9 +68,9 @@ class Comparison:
     for the head as it could, and as well. `needed`: how many cases in all would settle what is INCONCLUSIVE.
     """
 
-    base: Side
-    head: Side
-    question: Question
+    base: RunOutcomes
+    head: RunOutcomes
+    question: ComparisonQuestion
     verdict: Verdict
     reason: str
     n: int
@@ -84,12 +84,12 @@ class Comparison:
     answers_changed: int
     slices: tuple[Slice, ...]
     bounds: tuple[Paired, Paired]
-    unequal: Unequal
+    unequal: CaseMismatch
     changed: tuple[Change, ...]
     needed: int | None = None
 
 
-def compare(base: Side, head: Side, question: Question, *, shared: bool = False) -> Comparison:
+def compare(base: RunOutcomes, head: RunOutcomes, question: ComparisonQuestion, *, shared: bool = False) -> Comparison:
     """Compare two runs. `shared`: over the cases that both have, where they do not have the same ones."""
     unequal = _unequal(base, head)
     both = [(case, head.cases[i]) for i, case in base.cases.items() if i in head.cases and i not in unequal.edited]
@@ -203,9 +203,9 @@ def _few(ids: Sequence[str]) -> str:
     return ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
 
 
-def _unequal(base: Side, head: Side) -> Unequal:
+def _unequal(base: RunOutcomes, head: RunOutcomes) -> CaseMismatch:
     edited = (i for i, case in base.cases.items() if i in head.cases and case.digest != head.cases[i].digest)
-    return Unequal(
+    return CaseMismatch(
         tuple(i for i in base.cases if i not in head.cases),
         tuple(i for i in head.cases if i not in base.cases),
         tuple(edited),

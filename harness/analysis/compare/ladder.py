@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from harness.analysis.compare.comparison import Comparison, compare, points, unsettled
 from harness.analysis.compare.noise import beyond, floor
-from harness.analysis.compare.sides import CaseOutcome, Side, side
-from harness.analysis.compare.verdicts import DEFAULT_MARGIN, Question, Verdict
+from harness.analysis.compare.sides import CaseOutcome, RunOutcomes, outcomes_of
+from harness.analysis.compare.verdicts import DEFAULT_MARGIN, ComparisonQuestion, Verdict
 from harness.analysis.stats import Rate, clustered_rate, quantile
 from harness.core.types import Response, Run
 
@@ -22,7 +22,7 @@ _SAME = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LadderStep:
     """One rung. Against the first: `comparison`, `faster` (its median latency over this one's), `net_changes`.
 
     `quartiles`: of the latency in seconds. `tokens_per_s`: completion tokens over the time in which the server says it
@@ -33,7 +33,7 @@ class Step:
 
     backend: str
     label: str
-    side: Side
+    side: RunOutcomes
     accuracy: Rate
     compliance: Rate
     quartiles: tuple[float, float] | None
@@ -52,7 +52,7 @@ class Ladder:
 
     name: str
     margin: float
-    steps: tuple[Step, ...]
+    steps: tuple[LadderStep, ...]
     missing: tuple[str, ...]
     noise: Comparison | None
 
@@ -74,7 +74,7 @@ def climb(
     if backends[0] not in by_backend or len(there) < 2:
         return None
     measured = noise or floor([run for run in runs if run.manifest.backend in backends])
-    first = side(there[0])
+    first = outcomes_of(there[0])
     steps = tuple(
         _step(run, label, None if run is there[0] else first, margin, measured)
         for run, label in zip(there, _labels(there), strict=True)
@@ -89,11 +89,11 @@ def _labels(runs: Sequence[Run]) -> list[str]:
     return told if all(told) and len(set(told)) == len(told) else [run.manifest.backend for run in runs]
 
 
-def _step(run: Run, label: str, first: Side | None, margin: float, noise: Comparison | None) -> Step:
-    own = side(run)
-    comparison = None if first is None else compare(first, own, Question("move", margin))
+def _step(run: Run, label: str, first: RunOutcomes | None, margin: float, noise: Comparison | None) -> LadderStep:
+    own = outcomes_of(run)
+    comparison = None if first is None else compare(first, own, ComparisonQuestion("move", margin))
     faster = first.latency_s / own.latency_s if first and first.latency_s and own.latency_s else None
-    return Step(
+    return LadderStep(
         backend=own.backend,
         label=label,
         side=own,
@@ -137,7 +137,7 @@ def speed_text(faster: float) -> str:
     return f"{faster:.1f}x faster" if faster > 1 else f"{1 / faster:.1f}x slower"
 
 
-def _rate(own: Side, count: Callable[[CaseOutcome], int]) -> Rate:
+def _rate(own: RunOutcomes, count: Callable[[CaseOutcome], int]) -> Rate:
     return clustered_rate([(count(case), case.asked) for case in own.cases.values() if case.asked])
 
 

@@ -11,8 +11,8 @@ from itertools import combinations
 
 from harness.analysis.compare.changes import changes
 from harness.analysis.compare.comparison import Comparison, compare
-from harness.analysis.compare.sides import side
-from harness.analysis.compare.verdicts import Question
+from harness.analysis.compare.sides import outcomes_of
+from harness.analysis.compare.verdicts import ComparisonQuestion
 from harness.core.types import Run
 
 
@@ -25,7 +25,7 @@ def floor(runs: Sequence[Run]) -> Comparison | None:
     for base, head in combinations(asked, 2):
         same = (base.manifest.eval, base.manifest.cell) == (head.manifest.eval, head.manifest.cell)
         if same and not changes(base.manifest.fingerprint, head.manifest.fingerprint):
-            found = compare(side(base), side(head), Question("change"), shared=True)
+            found = compare(outcomes_of(base), outcomes_of(head), ComparisonQuestion("change"), shared=True)
             if found.n:
                 return found
     return None

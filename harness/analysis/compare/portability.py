@@ -12,15 +12,15 @@ from enum import StrEnum
 from itertools import product
 
 from harness.analysis.compare.comparison import Comparison, cases_needed, compare, negated, points, unsettled
-from harness.analysis.compare.sides import CaseOutcome, Side
-from harness.analysis.compare.verdicts import DEFAULT_MARGIN, SIGNIFICANT, Question, Verdict
+from harness.analysis.compare.sides import CaseOutcome, RunOutcomes
+from harness.analysis.compare.verdicts import DEFAULT_MARGIN, SIGNIFICANT, ComparisonQuestion, Verdict
 from harness.analysis.stats import Paired, PairedMean, paired_mean
 
-Prompts = tuple[Side, Side]
+Prompts = tuple[RunOutcomes, RunOutcomes]
 """One backend with the reference's prompt, and with the candidate's."""
 
 
-class Advice(StrEnum):
+class PortabilityAdvice(StrEnum):
     """What follows for the prompts."""
 
     ONE = "one prompt"
@@ -28,7 +28,7 @@ class Advice(StrEnum):
     UNKNOWN = "cannot tell"
 
 
-class _Found(StrEnum):
+class _GapStatus(StrEnum):
     REFERENCES_SERVES = "the reference's prompt is within the margin on the candidate, too"
     CANDIDATES_SERVES = "the candidate's prompt is within the margin on the reference, too"
     GAINS = "the candidate's prompt gains on the candidate, and is not shown to serve the reference"
@@ -36,10 +36,10 @@ class _Found(StrEnum):
 
 
 _ADVICE = {
-    _Found.REFERENCES_SERVES: Advice.ONE,
-    _Found.CANDIDATES_SERVES: Advice.ONE,
-    _Found.GAINS: Advice.TWO,
-    _Found.NOTHING: Advice.UNKNOWN,
+    _GapStatus.REFERENCES_SERVES: PortabilityAdvice.ONE,
+    _GapStatus.CANDIDATES_SERVES: PortabilityAdvice.ONE,
+    _GapStatus.GAINS: PortabilityAdvice.TWO,
+    _GapStatus.NOTHING: PortabilityAdvice.UNKNOWN,
 }
 
 
@@ -56,7 +56,7 @@ class Portability:
     interaction: PairedMean | None
     n: int
     margin: float
-    advice: Advice
+    advice: PortabilityAdvice
     sentence: str
     needed: int | None = None
 
@@ -73,13 +73,13 @@ def portability(
 
     `names`: of the reference's backend and of the candidate's.
     """
-    transfer = compare(*candidate, Question("change", margin))
-    cost = compare(*reference, Question("change", margin)) if reference else None
-    words = _Words(transfer, cost, names, margin)
+    transfer = compare(*candidate, ComparisonQuestion("change", margin))
+    cost = compare(*reference, ComparisonQuestion("change", margin)) if reference else None
+    words = _PortabilityWording(transfer, cost, names, margin)
     n, interaction = _interaction(candidate, reference if _is_sound(cost) else None)
     if not _is_sound(transfer):
         sentence = f"Cannot tell whether one prompt serves both: {transfer.reason}."
-        return Portability(transfer, cost, None, n, margin, Advice.UNKNOWN, sentence)
+        return Portability(transfer, cost, None, n, margin, PortabilityAdvice.UNKNOWN, sentence)
     costs = [cost.strict.paired, *cost.bounds] if cost and _is_sound(cost) else [None]
     found = _find(transfer.strict.paired, costs[0], margin)
     # Failed calls: what they might have said must not change the advice.
@@ -87,8 +87,8 @@ def portability(
     if {_ADVICE[one] for one in possible} != {_ADVICE[found]}:
         failed = sum(side.n_errors for side in (*candidate, *(reference or ())))
         sentence = f"Cannot tell whether one prompt serves both: {failed} calls failed, so run with --resume."
-        return Portability(transfer, cost, interaction, n, margin, Advice.UNKNOWN, sentence)
-    needed = _needed(transfer, margin) if found is _Found.NOTHING else None
+        return Portability(transfer, cost, interaction, n, margin, PortabilityAdvice.UNKNOWN, sentence)
+    needed = _needed(transfer, margin) if found is _GapStatus.NOTHING else None
     return Portability(transfer, cost, interaction, n, margin, _ADVICE[found], words.say(found, needed), needed)
 
 
@@ -96,13 +96,13 @@ def _is_sound(c: Comparison | None) -> bool:
     return c is not None and c.verdict is not Verdict.INCOMPARABLE
 
 
-def _find(transfer: Paired, cost: Paired | None, margin: float) -> _Found:
+def _find(transfer: Paired, cost: Paired | None, margin: float) -> _GapStatus:
     """What the intervals show. Where the reference's prompt will do, nothing need be changed: it goes first."""
     if transfer.high < margin:
-        return _Found.REFERENCES_SERVES
+        return _GapStatus.REFERENCES_SERVES
     if cost is not None and cost.low > -margin and transfer.low > -margin:
-        return _Found.CANDIDATES_SERVES
-    return _Found.GAINS if transfer.low > 0 and transfer.p < SIGNIFICANT else _Found.NOTHING
+        return _GapStatus.CANDIDATES_SERVES
+    return _GapStatus.GAINS if transfer.low > 0 and transfer.p < SIGNIFICANT else _GapStatus.NOTHING
 
 
 def _interaction(candidate: Prompts, reference: Prompts | None) -> tuple[int, PairedMean | None]:
@@ -129,18 +129,18 @@ def _needed(transfer: Comparison, margin: float) -> int | None:
     return cases_needed(negated(transfer.strict.paired), margin)
 
 
-def _variant(side: Side) -> str:
+def _variant(side: RunOutcomes) -> str:
     return side.cell.partition("@")[0]
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class _PortabilityWording:
     transfer: Comparison
     cost: Comparison | None
     names: tuple[str, str]
     margin: float
 
-    def say(self, found: _Found, needed: int | None) -> str:
+    def say(self, found: _GapStatus, needed: int | None) -> str:
         """The finding as one sentence, and what could not be looked at."""
         theirs, ours = _variant(self.transfer.base), _variant(self.transfer.head)
         reference, candidate = self.names
@@ -148,18 +148,18 @@ class _Words:
         right = f"right there: {theirs} {_percent(self.transfer.strict.base.value)}, {ours} "
         right += _percent(self.transfer.strict.head.value)
         told = {
-            _Found.REFERENCES_SERVES: (
+            _GapStatus.REFERENCES_SERVES: (
                 f"One prompt serves both: on {candidate} the {theirs} one is "
                 + (f"better than the {ours} one" if p.high < 0 else f"within {margin} points of the {ours} one")
                 + f" ({ours} − {theirs} {_signed(p)}; {right})"
             ),
-            _Found.CANDIDATES_SERVES: (
+            _GapStatus.CANDIDATES_SERVES: (
                 f"One prompt serves both: the {ours} one {_gains(p)} on {candidate} ({right}){self._on_reference()}"
             ),
-            _Found.GAINS: (
+            _GapStatus.GAINS: (
                 f"Keep two prompts: the {ours} one {_gains(p)} on {candidate} ({right}){self._on_reference()}"
             ),
-            _Found.NOTHING: (
+            _GapStatus.NOTHING: (
                 f"Cannot tell from {self.transfer.n:,} cases whether one prompt serves both: on {candidate} "
                 f"{ours} − {theirs} is {_signed(p)} against a margin of {margin} points, "
                 f"{_settled(needed, p.n)} ({right})"
@@ -179,14 +179,14 @@ class _Words:
             return f", and costs {_unsigned(-p.delta, -p.high, -p.low)} on {reference}"
         return f", and is not shown to be within {margin} points of the {theirs} one on {reference} ({_signed(p)})"
 
-    def _not_asked(self, found: _Found, ours: str, reference: str) -> str:
+    def _not_asked(self, found: _GapStatus, ours: str, reference: str) -> str:
         if _is_sound(self.cost):
             return ""
         why = f" ({self.cost.reason})" if self.cost else ""
-        if found is _Found.NOTHING:
+        if found is _GapStatus.NOTHING:
             return f" {reference} was not asked with both{why}."
         unknown = "whether it would serve there, too,"
-        if found is _Found.REFERENCES_SERVES:
+        if found is _GapStatus.REFERENCES_SERVES:
             unknown = f"what the {ours} one would cost there"
         return f" {reference} was not asked with both{why}, so {unknown} is not known."
 

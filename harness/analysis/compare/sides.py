@@ -47,7 +47,7 @@ class CaseOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class RunOutcomes:
     """A run as a comparison sees it. `name` is what to call it; `cases` by id.
 
     Latency is the median in seconds, tokens are means per call; `None` where nothing was measured. `from_store`: no
@@ -75,7 +75,7 @@ class Side:
         return sum(case.errors for case in self.cases.values())
 
 
-def side(run: Run, name: str = "") -> Side:
+def outcomes_of(run: Run, name: str = "") -> RunOutcomes:
     """A run, reduced. Cases of a task's context are no part of it, but their failed calls count as errors."""
     m = run.manifest
     by_id: dict[str, list[Result]] = {}
@@ -84,7 +84,7 @@ def side(run: Run, name: str = "") -> Side:
             by_id.setdefault(result.case.id, []).append(result)
     answered = [r.response for r in run.results if r.response.error is None]
     latencies = [r.latency_s for r in answered if r.latency_s is not None]
-    return Side(
+    return RunOutcomes(
         name=name or m.cell,
         run_id=m.run_id,
         eval=m.eval,

@@ -33,7 +33,7 @@ class Verdict(StrEnum):
 UNDECIDED = frozenset({Verdict.INCONCLUSIVE, Verdict.INCOMPARABLE})
 
 
-class Difference(Protocol):
+class DifferenceEstimate(Protocol):
     """Head minus base, paired or not: its 95% interval, and the `p` of the test that there is none."""
 
     @property
@@ -53,7 +53,7 @@ class Difference(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ComparisonQuestion:
     """`move`: may the task go from the base's model to the head's? `change`: is the head still as good as the base was?
 
     `margin`: how much strict accuracy may be lost, as a share.
@@ -62,7 +62,7 @@ class Question:
     kind: Literal["move", "change"]
     margin: float = DEFAULT_MARGIN
 
-    def answer(self, found: Difference) -> Verdict:
+    def answer(self, found: DifferenceEstimate) -> Verdict:
         """The verdict on a difference, head minus base. A change must show in the interval and in the test."""
         within = found.low > -self.margin
         if self.kind == "move":

@@ -66,7 +66,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Line:
+class EvalCost:
     """One eval on the bill. `now`, `then`: what production asks today, and what it would move to.
 
     `estimated`: the tokens of today are those of the same prompt on another model, because its own were not measured.
@@ -187,17 +187,17 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Advised:
+class EvalAdvice:
     """What to do with one eval, and why. `comparison`: what the quality was judged by."""
 
-    line: Line
+    line: EvalCost
     decision: Decision
     reasons: tuple[Reason, ...]
     comparison: Comparison | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class CostTotal:
     """A sum of the bill. `usd` is `None` where nothing of it is known.
 
     `missing`: the evals that belong into it and of which nobody knows what; with any, the sum is at least `usd`.
@@ -216,14 +216,14 @@ class Sum:
 
 
 @dataclass(frozen=True)
-class Bill:
+class CostProjection:
     """The bill of a month: `lines`, and the names of those evals that move.
 
     An eval of which nobody knows what it costs today is in no sum, so that sums can be compared. The sums as numbers
     are 0 where nothing is known; `today`, `batch`, `advised` and `all_moved` tell that apart from nothing to pay.
     """
 
-    lines: tuple[Line, ...]
+    lines: tuple[EvalCost, ...]
     moved: frozenset[str]
     local: LocalConfig
 
@@ -248,26 +248,26 @@ class Bill:
         return self.all_moved.usd
 
     @property
-    def today(self) -> Sum:
+    def today(self) -> CostTotal:
         """All as it is."""
         return self._sum()
 
     @property
-    def batch(self) -> Sum:
+    def batch(self) -> CostTotal:
         """All as it is, in batches."""
         return self._sum(part=BATCH)
 
     @property
-    def advised(self) -> Sum:
+    def advised(self) -> CostTotal:
         """What stays, plus what moves."""
         return self._sum(self.moving)
 
     @property
-    def all_moved(self) -> Sum:
+    def all_moved(self) -> CostTotal:
         """All of it on the candidate, whether it is good enough or not."""
         return self._sum(self.known)
 
-    def _sum(self, moved: Iterable[Line] = (), part: float = 1.0) -> Sum:
+    def _sum(self, moved: Iterable[EvalCost] = (), part: float = 1.0) -> CostTotal:
         """So much of what all of it costs today, those that are `moved` with what they cost then and their servers."""
         then = {line.eval: line for line in moved if line.today_usd is not None}
         amounts: dict[str, float] = {}
@@ -278,7 +278,7 @@ class Bill:
                 amounts[line.eval] = part * usd
                 guessed = guessed or (line.estimated and (line.eval not in then or not line.then))
         server = self.server_usd(then.values())
-        return Sum(
+        return CostTotal(
             usd=_total(amounts.values()) + server if amounts or server else None,
             missing=tuple(line.eval for line in self.lines if line.eval not in amounts),
             of=len(self.lines),
@@ -286,7 +286,7 @@ class Bill:
         )
 
     @cached_property
-    def known(self) -> tuple[Line, ...]:
+    def known(self) -> tuple[EvalCost, ...]:
         """The lines of which is known what they cost today."""
         return tuple(line for line in self.lines if line.today_usd is not None)
 
@@ -306,20 +306,20 @@ class Bill:
         return self.stays_usd + self.moved_api_usd + self.server_usd(self.moving)
 
     @cached_property
-    def moving(self) -> tuple[Line, ...]:
+    def moving(self) -> tuple[EvalCost, ...]:
         """The lines that move."""
         return tuple(line for line in self.lines if line.eval in self.moved)
 
-    def servers(self, lines: Iterable[Line]) -> int:
+    def servers(self, lines: Iterable[EvalCost]) -> int:
         """How many local servers carry these lines in the busiest hour; none where none of them is local."""
         own = [line.parts for line in lines if line.local]
         return max(1, servers.needed(sum(own))) if own else 0
 
-    def server_usd(self, lines: Iterable[Line]) -> float:
+    def server_usd(self, lines: Iterable[EvalCost]) -> float:
         """What these servers cost, whatever they are asked, and what is around them."""
         return servers.usd(self.servers(lines), self.local)
 
-    def share_usd(self, line: Line) -> float:
+    def share_usd(self, line: EvalCost) -> float:
         """What one of the lines that move pays of the server: in proportion to what it costs today.
 
         The servers cost the same with or without most of them, so no other share would be truer; by this one each saves
@@ -331,14 +331,14 @@ class Bill:
         today = _total(one.today_usd for one in own)
         return self.server_usd(own) * ((line.today_usd or 0.0) / today if today else 1 / len(own))
 
-    def saved_usd(self, line: Line) -> float | None:
+    def saved_usd(self, line: EvalCost) -> float | None:
         """What a line that moves saves a month."""
         if line.today_usd is None or line.then_usd is None:
             return None
         return line.today_usd - line.then_usd - self.share_usd(line)
 
 
-def cheapest(lines: Sequence[Line], local: LocalConfig) -> frozenset[str]:
+def cheapest(lines: Sequence[EvalCost], local: LocalConfig) -> frozenset[str]:
     """Which evals to move, of those that could, so that the whole bill is lowest: local ones, on the servers there are.
 
     Of equal bills that is taken which moves less.
@@ -354,11 +354,11 @@ def cheapest(lines: Sequence[Line], local: LocalConfig) -> frozenset[str]:
 class Advice:
     """What to do with every eval that has traffic. `left_out`: those that have none."""
 
-    advised: tuple[Advised, ...]
-    bill: Bill
+    advised: tuple[EvalAdvice, ...]
+    bill: CostProjection
     left_out: tuple[str, ...] = ()
 
-    def of(self, name: str) -> Advised | None:
+    def of(self, name: str) -> EvalAdvice | None:
         """The advice on one eval."""
         return next((one for one in self.advised if one.line.eval == name), None)
 

@@ -26,7 +26,7 @@ MAY_BE_BILLED = frozenset({"timeout", "bad_reply", "too_large"})
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class RunCost:
     """What the calls of one run came to. Tokens are of the `asked` calls that answered, not of those from the store.
 
     `attempts`: all tries of the calls that were made; of `untold` of them nobody told the tokens, though they may have
@@ -49,7 +49,7 @@ class Spent:
         return None if self.at_most_usd is None or not self.asked else 1000 * self.at_most_usd / self.asked
 
 
-def run_usd(config: Config, run: Run) -> Spent:
+def run_usd(config: Config, run: Run) -> RunCost:
     """What a run came to, by the prices of its backend today."""
     backend = config.backends.get(run.manifest.backend)
     return spent(run.results, charged(price_of(config, backend), run.manifest) if backend else None)
@@ -63,7 +63,7 @@ def charged(price: Price | None, manifest: Manifest) -> Price | None:
     return Price(BATCH * price.prompt_usd, BATCH * price.completion_usd, cached, f"{price.source}, by batch")
 
 
-def spent(results: Iterable[Result], price: Price | None) -> Spent:
+def spent(results: Iterable[Result], price: Price | None) -> RunCost:
     """What these calls came to. An answer from the store cost nothing this time."""
     asked = from_store = attempts = told = unknown = prompt = completion = 0
     for result in results:  # once: a run may have more of them than fit into memory
@@ -78,7 +78,7 @@ def spent(results: Iterable[Result], price: Price | None) -> Spent:
             prompt += counted[0]
             completion += counted[1]
     known = None if price is None else usd(price, prompt, completion)
-    return Spent(
+    return RunCost(
         asked=asked,
         from_store=from_store,
         attempts=attempts,

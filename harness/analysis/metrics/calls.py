@@ -20,7 +20,7 @@ Call = Mapping[str, Any]
 MATCHERS = ("any_of", "contains", "anything")
 
 
-class Arguments(NamedTuple):
+class ArgumentCounts(NamedTuple):
     """Of `wanted` arguments, how many were given right. One that may be left out, and is, counts nowhere."""
 
     right: int
@@ -91,19 +91,19 @@ def same_tools(expected: Sequence[Call], given: JSON) -> bool:
     return isinstance(given, list) and Counter(c["name"] for c in expected) == Counter(c["name"] for c in given)
 
 
-def arguments(expected: Sequence[Call], given: JSON) -> Arguments:
+def arguments(expected: Sequence[Call], given: JSON) -> ArgumentCounts:
     """The expected arguments that were given right, in the call of the same tool that has most of them right."""
     left = list(given) if isinstance(given, list) else []
-    found = Arguments(0, 0)
+    found = ArgumentCounts(0, 0)
     for call in expected:
         nothing = _compared(call["arguments"], {})
         tries = [(_compared(call["arguments"], one["arguments"]), one) for one in left if one["name"] == call["name"]]
-        best, taken = max(tries, key=lambda one: one[0].right, default=(Arguments(0, nothing.wanted), None))
+        best, taken = max(tries, key=lambda one: one[0].right, default=(ArgumentCounts(0, nothing.wanted), None))
         left = [one for one in left if one is not taken]
-        found = Arguments(found.right + best.right, found.wanted + best.wanted)
+        found = ArgumentCounts(found.right + best.right, found.wanted + best.wanted)
     return found
 
 
-def _compared(expected: Mapping[str, JSON], given: Mapping[str, JSON]) -> Arguments:
+def _compared(expected: Mapping[str, JSON], given: Mapping[str, JSON]) -> ArgumentCounts:
     wanted = [name for name, value in expected.items() if name in given or not fits(value, None)]
-    return Arguments(sum(fits(expected[name], given.get(name)) for name in wanted), len(wanted))
+    return ArgumentCounts(sum(fits(expected[name], given.get(name)) for name in wanted), len(wanted))

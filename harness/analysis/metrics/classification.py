@@ -25,7 +25,7 @@ class LabelScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Classification:
+class ClassificationMetrics:
     """How a run did on each label, read strictly or leniently.
 
     `confusion[i][j]`: cases of label `i` answered with label `j`; the last column counts unusable replies.
@@ -37,7 +37,7 @@ class Classification:
     confusion: tuple[tuple[int, ...], ...]
 
 
-def classify(results: Sequence[Result], labels: tuple[str, ...], *, lenient: bool = False) -> Classification:
+def classify(results: Sequence[Result], labels: tuple[str, ...], *, lenient: bool = False) -> ClassificationMetrics:
     """Score the answered among `results`. An unusable reply costs recall and is no label's false positive.
 
     Macro-F1 is the plain mean over `labels`; a label that never occurs counts 0: judge it on a set that has all.
@@ -53,11 +53,11 @@ def classify(results: Sequence[Result], labels: tuple[str, ...], *, lenient: boo
             gold.append(index[result.case.expected])
             said.append(index.get(value, len(labels)) if isinstance(value, str) else len(labels))
     if not gold:
-        return Classification(labels, 0.0, (), ())
+        return ClassificationMetrics(labels, 0.0, (), ())
     known = list(range(len(labels)))
     precision, recall, f1, support = precision_recall_fscore_support(gold, said, labels=known, zero_division=0)
     matrix = confusion_matrix(gold, said, labels=[*known, len(labels)])
-    return Classification(
+    return ClassificationMetrics(
         labels=labels,
         macro_f1=float(f1.mean()),
         per_label=tuple(

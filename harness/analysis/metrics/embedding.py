@@ -32,7 +32,7 @@ _NUMBERS_AT_ONCE = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What a search gives for one query.
 
     `top` is the passage found first. `places` counts from 1 and has the relevant passages that are in the index;
@@ -46,7 +46,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Miss:
+class RankingMiss:
     """A query whose first relevant passage, `wanted`, stands far down: at `place`, or nowhere (`None`)."""
 
     query: Case
@@ -56,7 +56,7 @@ class Miss:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrieval:
+class RetrievalMetrics:
     """A run in numbers. Means are over judged queries, by cosine, whatever production uses; `by_tag` has the same.
 
     `order` is Spearman's correlation of similarity and grade over all `pairs` of a query and a passage judged for it.
@@ -69,16 +69,18 @@ class Retrieval:
     pairs: int
     vectors: Rate
     dimensions: tuple[int, ...]
-    worst: tuple[Miss, ...]
+    worst: tuple[RankingMiss, ...]
 
 
-def search(queries: Sequence[Result], passages: Sequence[Result], similarity: Similarity = "cosine") -> list[Found]:
+def search(
+    queries: Sequence[Result], passages: Sequence[Result], similarity: Similarity = "cosine"
+) -> list[SearchResult]:
     """Rank the passages for each query. All vectors must be finite, not zero, and equally long.
 
     The time is that of one matrix product, the memory that of the vectors and 64 MB.
     """
     if not queries or not passages:
-        return [Found("", {}, {}) for _ in queries]
+        return [SearchResult("", {}, {}) for _ in queries]
     import numpy as np
 
     index = sorted(passages, key=lambda result: result.case.id)
@@ -93,7 +95,7 @@ def search(queries: Sequence[Result], passages: Sequence[Result], similarity: Si
             judged = {name: places[name] for name in query.case.expected if name in places}
             relevant = {name: place for name, place in judged.items() if query.case.expected[name] > 0}
             found.append(
-                Found(
+                SearchResult(
                     top=index[int(row.argmax())].case.id,
                     places={name: _place(row, place) for name, place in relevant.items()},
                     similarities={name: float(row[place]) for name, place in judged.items()},
@@ -102,7 +104,7 @@ def search(queries: Sequence[Result], passages: Sequence[Result], similarity: Si
     return found
 
 
-def measures(found: Found, grades: Mapping[str, int], k: int) -> dict[str, float]:
+def measures(found: SearchResult, grades: Mapping[str, int], k: int) -> dict[str, float]:
     """What one search is worth, each 0..1.
 
     `recall@k`: the share of the relevant passages that is among the first k. `ndcg@10`: gains are the grades, and what
@@ -118,7 +120,7 @@ def measures(found: Found, grades: Mapping[str, int], k: int) -> dict[str, float
     }
 
 
-def hit(found: Found, k: int) -> bool:
+def hit(found: SearchResult, k: int) -> bool:
     """A relevant passage is among the first k."""
     return any(place <= k for place in found.places.values())
 
@@ -131,7 +133,7 @@ def pair_order(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], gold:
     return spearman(np.round((left * right).sum(axis=1), DECIMALS).tolist(), gold)
 
 
-def retrieve(results: Sequence[Result], worst: int = 8) -> Retrieval | None:
+def retrieve(results: Sequence[Result], worst: int = 8) -> RetrievalMetrics | None:
     """Measure a run; `None` where no query was judged on a whole set of passages."""
     judged = [result for result in results if result.score is not None and result.score.measures]
     if not judged:
@@ -143,7 +145,7 @@ def retrieve(results: Sequence[Result], worst: int = 8) -> Retrieval | None:
     pairs = [(s, q.case.expected[name]) for q, found in searched for name, s in found.similarities.items()]
     read = [result for result in results if result.reading is not None]
     tags = sorted({tag for result in judged for tag in result.case.tags})
-    return Retrieval(
+    return RetrievalMetrics(
         means=_means(judged),
         by_tag={tag: _means([r for r in judged if tag in r.case.tags]) for tag in tags},
         order=spearman([s for s, _ in pairs], [float(grade) for _, grade in pairs]),
@@ -160,7 +162,9 @@ def _means(results: Sequence[Result]) -> dict[str, Mean]:
     return {name: mean([v for v in found if v is not None], bounds=(0.0, 1.0)) for name, found in values.items()}
 
 
-def _misses(searched: Iterable[tuple[Result, Found]], passages: Mapping[str, Case], most: int) -> list[Miss]:
+def _misses(
+    searched: Iterable[tuple[Result, SearchResult]], passages: Mapping[str, Case], most: int
+) -> list[RankingMiss]:
     """The queries whose first relevant passage is not the first one, the farthest down first."""
     misses = []
     for query, found in searched:
@@ -168,7 +172,7 @@ def _misses(searched: Iterable[tuple[Result, Found]], passages: Mapping[str, Cas
         wanted = min(relevant, key=lambda name: (found.places.get(name, math.inf), -query.case.expected[name], name))
         place = found.places.get(wanted)
         if place != 1 and found.top and wanted in passages:
-            misses.append(Miss(query.case, passages[found.top], passages[wanted], place))
+            misses.append(RankingMiss(query.case, passages[found.top], passages[wanted], place))
     return sorted(misses, key=lambda miss: (-(miss.place or math.inf), miss.query.id))[:most]
 
 

@@ -39,7 +39,7 @@ class FieldScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Extraction:
+class ExtractionMetrics:
     """How a run did on each field, read strictly or leniently.
 
     `invented`: of all the values that were given, those given where the document has none.
@@ -49,7 +49,7 @@ class Extraction:
     invented: Rate
 
 
-def extract(results: Sequence[Result], *, lenient: bool = False) -> Extraction | None:
+def extract(results: Sequence[Result], *, lenient: bool = False) -> ExtractionMetrics | None:
     """Score the answered among `results`, `None` where no answer has fields. A reply without a value misses them all.
 
     A wrong value counts twice, as one given and one missed: that is what precision and recall each ask.
@@ -62,7 +62,7 @@ def extract(results: Sequence[Result], *, lenient: bool = False) -> Extraction |
         return None
     scores = tuple(_score(name, counts) for name, counts in counted.items())
     invented = sum(counts.invented for each in counted.values() for counts in each)
-    return Extraction(scores, rate(invented, sum(score.given for score in scores)))
+    return ExtractionMetrics(scores, rate(invented, sum(score.given for score in scores)))
 
 
 def _score(name: str, counts: Iterable[FieldCounts]) -> FieldScore:

@@ -48,7 +48,7 @@ class WrongFlag:
 
 
 @dataclass(frozen=True, slots=True)
-class Moderation:
+class ModerationMetrics:
     """A run in numbers, read strictly or leniently. A reply that cannot be read flags nothing.
 
     `harmful` takes all categories as one. `missed`: of the harmful comments, the share not flagged at all.
@@ -76,7 +76,7 @@ class AveragePrecision:
     n: int
 
 
-def moderate(results: Sequence[Result], *, lenient: bool = False) -> Moderation | None:
+def moderate(results: Sequence[Result], *, lenient: bool = False) -> ModerationMetrics | None:
     """Measure the answered among `results`; `None` where there are none."""
     cases, answers = _by_case(results, lenient=lenient)
     if not cases:
@@ -87,7 +87,7 @@ def moderate(results: Sequence[Result], *, lenient: bool = False) -> Moderation 
     alike = [key for key in benign if LOOK_ALIKE in cases[key].tags]
     together = _flagging(harmful.values(), "")
     missed = [(sum(c[""].missed for c in given), len(given)) for given in harmful.values() if _is_in(given, "")]
-    return Moderation(
+    return ModerationMetrics(
         categories={name: _flagging(answers.values(), name) for name in names},
         harmful=together,
         missed=clustered_rate(missed),

@@ -23,7 +23,7 @@ _COMPARED = 4_000
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class SummaryFindings:
     """What one summary has and has not. Facts are named by their first phrasing; what is made up, as it was found."""
 
     missed: tuple[str, ...]
@@ -44,7 +44,7 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
-class Summaries:
+class SummarizationMetrics:
     """A run of summaries. Means are over cases, 0..1, of the lenient reading; where there is no text, they count 0.
 
     `made_up_numbers` and `made_up_names` are shares of the cases with a text whose text has one; `stated`: whose text
@@ -65,13 +65,13 @@ def phrasings(fact: JSON) -> list[str]:
     return [fact] if isinstance(fact, str) else list(fact)
 
 
-def find(case: Case, text: str) -> Findings:
+def find(case: Case, text: str) -> SummaryFindings:
     """What `text` has of what `case` expects, and what neither its inputs nor its reference have."""
     expected = case.expected
     facts = [phrasings(fact) for fact in expected.get("facts", ())]
     banned = [phrasings(fact) for fact in expected.get("must_not", ())]
     source = "\n".join([*_texts(case.inputs), expected["summary"]])
-    return Findings(
+    return SummaryFindings(
         missed=tuple(fact[0] for fact in facts if not has_fact(text, fact)),
         stated=tuple(fact[0] for fact in banned if states(text, fact)),
         numbers=invented_numbers(text, source),
@@ -96,7 +96,7 @@ def measures(case: Case, text: str | None) -> dict[str, float | None]:
     }
 
 
-def summaries(results: Sequence[Result]) -> Summaries | None:
+def summaries(results: Sequence[Result]) -> SummarizationMetrics | None:
     """The figures of a run, `None` where nothing was judged. Repeats of a case are averaged first."""
     by_case: dict[str, list[Result]] = {}
     for result in results:
@@ -106,7 +106,7 @@ def summaries(results: Sequence[Result]) -> Summaries | None:
         return None
     cases = list(by_case.values())
     texts = [[r for r in repeats if _text(r) is not None] for repeats in cases]
-    return Summaries(
+    return SummarizationMetrics(
         rouge_l=_mean(cases, "rouge_l"),
         chrf=_mean(cases, "chrf"),
         fact_recall=_mean(cases, "fact_recall"),
@@ -153,7 +153,7 @@ def _texts(inputs: Mapping[str, JSON]) -> list[str]:
     return [value if isinstance(value, str) else str(value) for value in inputs.values()]
 
 
-class _Words:
+class _UnicodeTokenizer:
     """ROUGE's words in any script; the library's own are those of English."""
 
     def tokenize(self, text: str) -> list[str]:
@@ -164,7 +164,7 @@ class _Words:
 def _rouge() -> RougeScorer:
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(["rougeL"], tokenizer=_Words())
+    return RougeScorer(["rougeL"], tokenizer=_UnicodeTokenizer())
 
 
 @cache

@@ -74,7 +74,7 @@ def outcome_rate(cases: Outcomes, place: int) -> Rate:
 
 def summarize(results: Sequence[Result]) -> Summary:
     """All of it, in one pass. Counts are ordered most frequent first, tags and sources by name."""
-    seen = _Seen()
+    seen = _OutcomeCounter()
     for case in _by_case(results):
         seen.add(case)
     return Summary(
@@ -95,7 +95,7 @@ def summarize(results: Sequence[Result]) -> Summary:
     )
 
 
-class _Seen:
+class _OutcomeCounter:
     """What has been counted so far: so little that a million cases can be gone through."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ class ToolScore:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCalling:
+class ToolCallingMetrics:
     """How a run called its tools, read strictly or leniently. Rates are over cases.
 
     `false_calls`: of the cases that want no call, those that made one; `missed_calls`: of those that want one, those
@@ -55,7 +55,7 @@ def measures(expected: Sequence[Call], given: JSON) -> dict[str, float | None]:
     }
 
 
-def call_tools(results: Sequence[Result], *, lenient: bool = False) -> ToolCalling | None:
+def call_tools(results: Sequence[Result], *, lenient: bool = False) -> ToolCallingMetrics | None:
     """Score the answered among `results`, `None` where no answer could be judged."""
     replies = list(_replies(results, lenient=lenient))
     if not replies:
@@ -65,7 +65,7 @@ def call_tools(results: Sequence[Result], *, lenient: bool = False) -> ToolCalli
         whole = float(same(expected, given))
         by_case.setdefault(case_id, []).append({"whole": whole, **measures(expected, given)})
     cases = list(by_case.values())
-    return ToolCalling(
+    return ToolCallingMetrics(
         whole=_rate(cases, "whole"),
         tools=_rate(cases, "tool_accuracy"),
         arguments=mean([sum(values) / len(values) for values in _values(cases, "argument_accuracy")], (0.0, 1.0)),

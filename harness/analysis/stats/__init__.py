@@ -4,13 +4,13 @@
 """
 
 from harness.analysis.stats.agreement import kappa, spearman
+from harness.analysis.stats.bootstrap import macro_f1_difference, paired_bootstrap
 from harness.analysis.stats.interval import Interval
 from harness.analysis.stats.means import Mean, PairedMean, mean, paired_mean
+from harness.analysis.stats.multiple_testing import holm
 from harness.analysis.stats.paired import Paired, clustered_paired, mcnemar_exact, mcnemar_midp, paired, tango
 from harness.analysis.stats.power import required_n_drop, required_n_margin, settles, smallest_drop, smallest_margin
-from harness.analysis.stats.rates import Rate, as_json, clustered_rate, quantile, rate
-from harness.analysis.stats.resampling import macro_f1_difference, paired_bootstrap
-from harness.analysis.stats.several import holm
+from harness.analysis.stats.proportions import Rate, as_json, clustered_rate, quantile, rate
 
 __all__ = [
     "Interval",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 from harness.analysis.stats.interval import Interval
-from harness.analysis.stats.rates import rate
+from harness.analysis.stats.proportions import rate
 
 NO_VARIANCE = 1e-12
 """What a variance is that is 0 but for the noise of floats: that of a million cases is larger."""

@@ -20,14 +20,14 @@ TELLS_NOTHING = 0.1
 """A p value above it is no news, and is not looked into any further."""
 
 
-class Week(NamedTuple):
+class WeeklyValue(NamedTuple):
     """What was measured in one week: a value that is about normal, and the variance that its calls alone give it."""
 
     value: float
     variance: float
 
 
-def predicted_p(before: Sequence[Week], newest: Week, direction: Direction = "both") -> float:
+def predicted_p(before: Sequence[WeeklyValue], newest: WeeklyValue, direction: Direction = "both") -> float:
     """How likely one more week like those before lies so far out, or farther: Student's t.
 
     1 where there are fewer than two weeks before.
@@ -85,7 +85,7 @@ def label_ps(
     return sorted(found, key=lambda one: one[1])
 
 
-def _between(weeks: Sequence[Week]) -> float:
+def _between(weeks: Sequence[WeeklyValue]) -> float:
     """The variance between weeks beyond what their calls explain: the moment estimate of DerSimonian & Laird."""
     weights = [1 / week.variance for week in weeks]
     total = math.fsum(weights)
@@ -94,16 +94,16 @@ def _between(weeks: Sequence[Week]) -> float:
     return max(0.0, excess / (total - math.fsum(w * w for w in weights) / total))
 
 
-def _arcsine(week: tuple[int, int]) -> Week:
+def _arcsine(week: tuple[int, int]) -> WeeklyValue:
     """Anscombe's form (1948), whose variance hardly depends on the share."""
     hits, n = week
-    return Week(math.asin(math.sqrt((hits + 0.375) / (n + 0.75))), 1 / (4 * n + 2))
+    return WeeklyValue(math.asin(math.sqrt((hits + 0.375) / (n + 0.75))), 1 / (4 * n + 2))
 
 
-def _log_odds(week: tuple[int, int], variance: float | None = None) -> Week:
+def _log_odds(week: tuple[int, int], variance: float | None = None) -> WeeklyValue:
     """The empirical log-odds (Haldane 1956, Anscombe 1956); by themselves they vary as Gart & Zweifel (1967) say."""
     hits, misses = week[0] + 0.5, week[1] - week[0] + 0.5
-    return Week(math.log(hits / misses), 1 / hits + 1 / misses if variance is None else variance)
+    return WeeklyValue(math.log(hits / misses), 1 / hits + 1 / misses if variance is None else variance)
 
 
 def _fisher(hits: int, n: int, newest: tuple[int, int], direction: Direction) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
-from harness.analysis.stats.rates import Asked, effective, shares
+from harness.analysis.stats.proportions import Asked, effective, shares
 
 
 @dataclass(frozen=True, slots=True)

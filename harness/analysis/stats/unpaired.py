@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from harness.analysis.stats.rates import Rate, rate, wilson
+from harness.analysis.stats.proportions import Rate, rate, wilson
 
 
 class Stratum(NamedTuple):

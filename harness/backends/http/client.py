@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from harness.backends.http.errors import basic, one_line, passwords, shown_url
-from harness.backends.http.pool import PORTS, Connections, Origin, named, target
-from harness.backends.http.transport import LostError, Reply, encoded
+from harness.backends.http.pool import PORTS, ConnectionPool, Origin, named, target
+from harness.backends.http.transport import HTTPResponse, TransportError, encoded
 from harness.core.types import JSON
 
 MOST_REDIRECTS = 20
 SAFE = "/%:@!$&'()*+,;=~?-._"
 
 
-class Lean:
+class HTTPClient:
     """Requests written by hand, their heads once."""
 
     def __init__(self, base_url: str, key: str, *, proxies: bool = True) -> None:
@@ -30,14 +30,14 @@ class Lean:
         self._authorization = basic(parts) or f"Bearer {key}"
         self.secrets = (key, *passwords(base_url))
         # the certificates of the system, or those of SSL_CERT_FILE and SSL_CERT_DIR
-        self._connections = Connections(ssl.create_default_context, proxies=proxies)
+        self._connections = ConnectionPool(ssl.create_default_context, proxies=proxies)
         self._heads: dict[tuple[str, str], tuple[Origin, bytes]] = {}
 
-    async def get(self, path: str) -> Reply:
+    async def get(self, path: str) -> HTTPResponse:
         """Fetch `path`."""
         return await self._follow("GET", self._at(path), b"")
 
-    async def post(self, path: str, body: Mapping[str, JSON]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, JSON]) -> HTTPResponse:
         """Send `body` to `path`."""
         return await self._follow("POST", self._at(path), encoded(body))
 
@@ -49,7 +49,7 @@ class Lean:
         where = path if path.startswith("/") else self._base.path + path
         return self._base._replace(path=where).geturl()
 
-    async def _follow(self, method: str, url: str, body: bytes) -> Reply:
+    async def _follow(self, method: str, url: str, body: bytes) -> HTTPResponse:
         """One request, and where it is sent on to."""
         known = True
         for _ in range(MOST_REDIRECTS + 1):
@@ -65,9 +65,9 @@ class Lean:
             upgraded = there.host == here.host and (here.scheme, there.scheme) == ("http", "https")
             known = known and (there == here or (upgraded and (here.port, there.port) == (80, 443)))
         msg = f"sent on more than {MOST_REDIRECTS} times"
-        raise LostError(msg)
+        raise TransportError(msg)
 
-    async def _once(self, method: str, url: str, body: bytes, *, known: bool) -> Reply:
+    async def _once(self, method: str, url: str, body: bytes, *, known: bool) -> HTTPResponse:
         if known and (method, url) in self._heads:
             origin, head = self._heads[method, url]
         else:
@@ -98,9 +98,9 @@ class Lean:
 
 
 def _joined(url: str, location: str) -> str:
-    """Where a redirect leads; raises `LostError` for what is no address."""
+    """Where a redirect leads; raises `TransportError` for what is no address."""
     try:
         return urljoin(url, location)
     except ValueError:
         msg = f"sent on to {one_line(location, 80)!r}, which is no address"
-        raise LostError(msg) from None
+        raise TransportError(msg) from None

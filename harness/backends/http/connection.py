@@ -16,7 +16,7 @@ from typing import cast
 import httptools
 
 from harness.backends.http.errors import one_line
-from harness.backends.http.transport import MAX_REPLY_BYTES, LostError, Reply, TooLargeError, Unpacking
+from harness.backends.http.transport import MAX_REPLY_BYTES, Decompressor, HTTPResponse, TooLargeError, TransportError
 
 HEAD_BYTES = 65_536
 """What status line, headers and the framing of chunks may take beside the body."""
@@ -29,19 +29,19 @@ AHEAD_BYTES = 262_144
 """So much of a stream is read before somebody wants it; then the server has to wait."""
 
 
-class Connection(asyncio.Protocol):
+class HTTPConnection(asyncio.Protocol):
     """Asks one thing at a time. Whatever goes wrong, or is cancelled, ends it: it is then not `usable`."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.lost = asyncio.get_running_loop().create_future()
-        self._waiter: asyncio.Future[Reply] | None = None
+        self._waiter: asyncio.Future[HTTPResponse] | None = None
         self._more: asyncio.Future[None] | None = None
         self._poll: select.poll | None = None
         self._begin()
         self._expects = False
 
-    async def ask(self, request: bytes, *, head_only: bool = False, events: bool = False) -> Reply:
+    async def ask(self, request: bytes, *, head_only: bool = False, events: bool = False) -> HTTPResponse:
         """Send a whole request and wait for its reply.
 
         `head_only`: the body belongs to somebody else (CONNECT). `events`: a stream of them is not waited for, its
@@ -49,7 +49,7 @@ class Connection(asyncio.Protocol):
         """
         if self.transport is None or self.transport.is_closing():
             msg = "the server hung up"
-            raise LostError(msg)
+            raise TransportError(msg)
         self._begin(head_only=head_only, events=events)
         self._waiter = asyncio.get_running_loop().create_future()
         self.transport.write(request)
@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
         self._received = self._plain = self._line = self._ahead = 0
         self._most = MAX_REPLY_BYTES
         self._failure: Exception | None = None
-        self._unpacking = Unpacking("")
+        self._unpacking = Decompressor("")
         self._keep = self._to_the_end = self._streams = False
         self._expects = True
 
@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(LostError(f"no HTTP reply: {one_line(error, 80)}"))
+            self._fail(TransportError(f"no HTTP reply: {one_line(error, 80)}"))
         if self._received > self._most + HEAD_BYTES:
             self._fail(TooLargeError())
 
@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
         if self._to_the_end and exc is None and self._expects:
             self._finish()
         begun = " in the middle of a reply" if self._received else ""
-        self._fail(LostError(f"the server hung up{begun}" + (f" ({one_line(exc, 80)})" if exc else "")))
+        self._fail(TransportError(f"the server hung up{begun}" + (f" ({one_line(exc, 80)})" if exc else "")))
         self.transport = None
         if not self.lost.done():
             self.lost.set_result(None)
@@ -166,16 +166,16 @@ class Connection(asyncio.Protocol):
         length = self._headers.get("content-length")
         self._to_the_end = length is None and "transfer-encoding" not in self._headers
         try:
-            self._unpacking = Unpacking(self._headers.get("content-encoding", "").strip().lower())
-        except LostError as error:
+            self._unpacking = Decompressor(self._headers.get("content-encoding", "").strip().lower())
+        except TransportError as error:
             self._fail(error)
             return
         if self._head_only:
             self._expects = False
-            self._answer(Reply(status, self._headers, b""))
+            self._answer(HTTPResponse(status, self._headers, b""))
         elif self._events and status == 200 and self._headers.get("content-type", "").lower().startswith(EVENTS):
             self._streams, self._most = True, MAX_STREAM_BYTES
-            self._answer(Reply(status, self._headers, b""))
+            self._answer(HTTPResponse(status, self._headers, b""))
         elif length is not None and length.isdigit() and int(length) > MAX_REPLY_BYTES:
             self._fail(TooLargeError())
 
@@ -188,7 +188,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             plain = self._unpacking.feed(body)
-        except (LostError, TooLargeError) as error:
+        except (TransportError, TooLargeError) as error:
             self._fail(error)
             return
         if plain:
@@ -217,16 +217,16 @@ class Connection(asyncio.Protocol):
         try:
             body = b"" if self._streams else self._unpacking.feed(b"".join(self._body))
             self._unpacking.end()
-        except (LostError, TooLargeError) as error:
+        except (TransportError, TooLargeError) as error:
             self._fail(error)
             return
         self._expects = False
         if self._streams:
             self._wake()
         else:
-            self._answer(Reply(self._parser.get_status_code(), self._headers, body))
+            self._answer(HTTPResponse(self._parser.get_status_code(), self._headers, body))
 
-    def _answer(self, reply: Reply) -> None:
+    def _answer(self, reply: HTTPResponse) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(reply)
 

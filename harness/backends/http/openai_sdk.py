@@ -15,14 +15,14 @@ from typing import Any
 import openai
 
 from harness.backends.http.errors import one_line, passwords, shown_url
-from harness.backends.http.pool import Connections, Stream, target
-from harness.backends.http.transport import LostError, Reply, TooLargeError, encoded
+from harness.backends.http.pool import ConnectionPool, StreamedResponse, target
+from harness.backends.http.transport import HTTPResponse, TooLargeError, TransportError, encoded
 from harness.core.types import JSON
 
 _httpx: Any = import_module(str(openai.DefaultAsyncHttpxClient.__base__.__module__).partition(".")[0])
 """What the installed SDK is made of: `httpx` up to version 2, `httpx2` from 3 on."""
 _OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-"""Headers that say how a body was sent, which `Reply` has undone."""
+"""Headers that say how a body was sent, which `HTTPResponse` has undone."""
 
 
 _STREAMS = "harness-streams"
@@ -33,10 +33,10 @@ HTTP_ERROR: type[Exception] = _httpx.HTTPError
 TIME_OUT: type[Exception] = _httpx.TimeoutException
 
 
-class _Events(_httpx.AsyncByteStream):  # type: ignore[misc]
+class _StreamBody(_httpx.AsyncByteStream):  # type: ignore[misc]
     """A stream as httpx's response reads it."""
 
-    def __init__(self, stream: Stream, silent_s: float | None) -> None:
+    def __init__(self, stream: StreamedResponse, silent_s: float | None) -> None:
         """`silent_s`: how long nothing may come."""
         self._stream = stream
         self._silent_s = silent_s
@@ -52,19 +52,19 @@ class _Events(_httpx.AsyncByteStream):  # type: ignore[misc]
         except TimeoutError:
             msg = f"nothing has come for {self._silent_s:g} s"
             raise _httpx.ReadTimeout(msg) from None
-        except LostError as error:
+        except TransportError as error:
             raise _httpx.ReadError(str(error)) from None
 
     async def aclose(self) -> None:
         self._stream.close()
 
 
-class _Wire:
+class _PoolTransport:
     """`_connections` as a transport of httpx, whose client signs requests and follows redirects."""
 
     def __init__(self, *, proxies: bool = True) -> None:
         """`proxies`: whether those of the environment apply."""
-        self._connections = Connections(_httpx.create_ssl_context, proxies=proxies)
+        self._connections = ConnectionPool(_httpx.create_ssl_context, proxies=proxies)
 
     async def handle_async_request(self, request: Any) -> Any:
         """A request and the reply to it, both httpx's."""
@@ -75,20 +75,20 @@ class _Wire:
         except TimeoutError:
             msg = f"no answer within {limit_s:g} s"
             raise _httpx.ReadTimeout(msg) from None
-        except LostError as error:
+        except TransportError as error:
             raise _httpx.NetworkError(str(error)) from None
         headers = [
             (k.encode("latin-1"), v.encode("latin-1")) for k, v in reply.headers.items() if k not in _OF_THE_WIRE
         ]
-        if isinstance(reply, Reply):
+        if isinstance(reply, HTTPResponse):
             return _httpx.Response(reply.status, headers=headers, content=reply.body)
-        return _httpx.Response(reply.status, headers=headers, stream=_Events(reply, limit_s))
+        return _httpx.Response(reply.status, headers=headers, stream=_StreamBody(reply, limit_s))
 
     async def aclose(self) -> None:
         """Hang up."""
         await self._connections.close()
 
-    async def _asked(self, request: Any) -> Reply | Stream:
+    async def _asked(self, request: Any) -> HTTPResponse | StreamedResponse:
         origin = target(str(request.url))
         for_proxy = self._connections.forwarded(origin)
         path = request.url.raw_path
@@ -98,7 +98,7 @@ class _Wire:
         head += [b"%s: %s" % pair for pair in request.headers.raw]
         if any(b"\r" in line or b"\n" in line for line in head):  # a variable of the environment can hold one
             msg = "a header of more than one line"
-            raise LostError(msg)
+            raise TransportError(msg)
         sent = b"%s\r\n%s\r\n%s" % (b"\r\n".join(head), (for_proxy or "").encode("latin-1"), await request.aread())
         ask = self._connections.open if request.extensions.get(_STREAMS) else self._connections.ask
         return await ask(origin, sent)
@@ -119,12 +119,12 @@ def client(base_url: str | None, key: str, timeout_s: float, *, proxies: bool = 
     `base_url`: `OPENAI_BASE_URL` or OpenAI's where it is `None`. `timeout_s`: for a whole reply; of a stream, how long
     nothing may come. `proxies`: whether those of the environment apply.
     """
-    wire: Any = _Wire(proxies=proxies)
+    wire: Any = _PoolTransport(proxies=proxies)
     http = _Client(transport=wire, headers={"accept-encoding": "gzip, deflate"})
     return openai.AsyncOpenAI(api_key=key, base_url=base_url, timeout=timeout_s, max_retries=0, http_client=http)
 
 
-class Sdk:
+class OpenAISDKTransport:
     """The SDK's client as a `Transport`."""
 
     def __init__(self, base_url: str | None, key: str, timeout_s: float) -> None:
@@ -134,12 +134,12 @@ class Sdk:
         self.host = self._client.base_url.host
         self.secrets = (key, *passwords(str(self._client.base_url)))
 
-    async def get(self, path: str) -> Reply:
+    async def get(self, path: str) -> HTTPResponse:
         """Fetch `path`; of the reply's headers nothing is kept."""
         where = str(self._client.base_url.join(path)) if path.startswith("/") else f"/{path}"
         return await _told(self._got(where))
 
-    async def post(self, path: str, body: Mapping[str, JSON]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, JSON]) -> HTTPResponse:
         """Send `body` to `path`."""
         encoded(body)  # what no JSON can hold is to be told before the SDK tries
         return await _told(self._posted(path, body))
@@ -148,11 +148,11 @@ class Sdk:
         """Close the connections."""
         await self._client.close()
 
-    async def _got(self, where: str) -> Reply:
+    async def _got(self, where: str) -> HTTPResponse:
         text = await self._client.get(where, cast_to=str)
-        return Reply(200, {}, text.encode())
+        return HTTPResponse(200, {}, text.encode())
 
-    async def _posted(self, path: str, body: Mapping[str, JSON]) -> Reply:
+    async def _posted(self, path: str, body: Mapping[str, JSON]) -> HTTPResponse:
         """`body` is the whole request, and replaces what the SDK would make of its own arguments."""
         model = str(body["model"])
         raw: Any
@@ -161,20 +161,20 @@ class Sdk:
         else:
             chat = self._client.chat.completions.with_raw_response
             raw = await chat.create(model=model, messages=[], extra_body=body)
-        return Reply(raw.status_code, dict(raw.headers), raw.content)
+        return HTTPResponse(raw.status_code, dict(raw.headers), raw.content)
 
 
-async def _told(reply: Awaitable[Reply]) -> Reply:
+async def _told(reply: Awaitable[HTTPResponse]) -> HTTPResponse:
     """A reply, or why there is none, in our words for the SDK's."""
     try:
         return await reply
     except openai.APIStatusError as error:
-        return Reply(error.status_code, dict(error.response.headers), error.response.content)
+        return HTTPResponse(error.status_code, dict(error.response.headers), error.response.content)
     except openai.APITimeoutError:
         raise TimeoutError from None
     except openai.APIConnectionError as error:
         if isinstance(error.__cause__, TooLargeError):  # up to version 2 the SDK wraps whatever is raised below it
             raise TooLargeError from None
-        raise LostError(one_line(error.__cause__ or error)) from None
+        raise TransportError(one_line(error.__cause__ or error)) from None
     except openai.OpenAIError as error:
-        raise LostError(one_line(error)) from None
+        raise TransportError(one_line(error)) from None

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from harness.backends.http.connection import Connection
+from harness.backends.http.connection import HTTPConnection
 from harness.backends.http.errors import basic, one_line
-from harness.backends.http.transport import LostError, Reply
+from harness.backends.http.transport import HTTPResponse, TransportError
 
 IDLE_S = 4.0
 """A connection that was idle for longer is not used again: uvicorn (vLLM) and llama.cpp hang up after 5 s, and a
@@ -34,10 +34,10 @@ class Origin(NamedTuple):
     port: int
 
 
-class Stream:
+class StreamedResponse:
     """A reply that is still coming: status and headers are there, the body is asked for piece by piece."""
 
-    def __init__(self, head: Reply, connection: Connection, give_back: Callable[[], None]) -> None:
+    def __init__(self, head: HTTPResponse, connection: HTTPConnection, give_back: Callable[[], None]) -> None:
         """`give_back`: what is done with the connection when the reply is over."""
         self.status = head.status
         self.headers = head.headers
@@ -46,7 +46,7 @@ class Stream:
         self._over = False
 
     async def piece(self) -> bytes:
-        """The next bytes, `b""` at the end; raises `LostError` and `TooLargeError`."""
+        """The next bytes, `b""` at the end; raises `TransportError` and `TooLargeError`."""
         piece = b"" if self._over else await self._connection.piece()
         if not piece and not self._over:
             self._over = True
@@ -60,32 +60,32 @@ class Stream:
             self._connection.abort()
 
 
-class Connections:
+class ConnectionPool:
     """Each serves one request after the other, and is closed where anything else than that happens on it."""
 
     def __init__(self, tls: Callable[[], ssl.SSLContext], *, proxies: bool = True) -> None:
         """`tls`: the certificates that are trusted; asked for once, where there is need (30 ms)."""
         self._make_tls = tls
         self._with_proxies = proxies
-        self._idle: dict[Origin, deque[tuple[Connection, float]]] = {}
+        self._idle: dict[Origin, deque[tuple[HTTPConnection, float]]] = {}
         self._closed = False
-        self._open: set[Connection] = set()
+        self._open: set[HTTPConnection] = set()
         self._proxies: dict[Origin, SplitResult | None] = {}
         self._context: ssl.SSLContext | None = None
 
-    async def ask(self, origin: Origin, request: bytes) -> Reply:
+    async def ask(self, origin: Origin, request: bytes) -> HTTPResponse:
         """One request. One that was sent is not sent again, whatever becomes of it."""
         connection = self._reused(origin) or await self._connected(origin)
         reply = await connection.ask(request)
         self._give_back(origin, connection)
         return reply
 
-    async def open(self, origin: Origin, request: bytes) -> Reply | Stream:
+    async def open(self, origin: Origin, request: bytes) -> HTTPResponse | StreamedResponse:
         """As `ask`, but a stream of events is given as soon as it begins."""
         connection = self._reused(origin) or await self._connected(origin)
         reply = await connection.ask(request, events=True)
         if connection.streams:
-            return Stream(reply, connection, partial(self._give_back, origin, connection))
+            return StreamedResponse(reply, connection, partial(self._give_back, origin, connection))
         self._give_back(origin, connection)
         return reply
 
@@ -104,18 +104,18 @@ class Connections:
         proxy = self._proxy(origin) if origin.scheme == "http" else None
         return None if proxy is None else _for_proxy(proxy)
 
-    def _give_back(self, origin: Origin, connection: Connection) -> None:
+    def _give_back(self, origin: Origin, connection: HTTPConnection) -> None:
         idle, now = self._idle.setdefault(origin, deque()), monotonic()
         while idle and now - idle[0][1] >= IDLE_S:  # left over from when there was more to do
             idle.popleft()[0].abort()
         if connection.usable():
             idle.append((connection, now))
 
-    def _reused(self, origin: Origin) -> Connection | None:
+    def _reused(self, origin: Origin) -> HTTPConnection | None:
         """The connection that was used last, if it can be used again."""
         if self._closed:
             msg = "the connections are closed"
-            raise LostError(msg)
+            raise TransportError(msg)
         idle = self._idle.get(origin)
         while idle:
             connection, since = idle.pop()
@@ -124,7 +124,7 @@ class Connections:
             connection.abort()
         return None
 
-    async def _connected(self, origin: Origin) -> Connection:
+    async def _connected(self, origin: Origin) -> HTTPConnection:
         """A new connection, through the proxy that the environment names."""
         proxy = self._proxy(origin)
         secure = origin.scheme == "https"
@@ -135,22 +135,22 @@ class Connections:
             if secure:
                 await self._through(connection, proxy, origin)
         except (OSError, UnicodeError) as error:
-            raise LostError(one_line(error) or type(error).__name__) from None
+            raise TransportError(one_line(error) or type(error).__name__) from None
         return connection
 
-    async def _dial(self, to: Origin, *, secure: bool) -> Connection:
+    async def _dial(self, to: Origin, *, secure: bool) -> HTTPConnection:
         loop = asyncio.get_running_loop()
         how: dict[str, Any] = {"ssl": self._tls()} if secure else {}
         if isinstance(loop, asyncio.BaseEventLoop):  # a host whose IPv6 leads nowhere; uvloop does not have this
             how["happy_eyeballs_delay"] = 0.25
-        _, connection = await loop.create_connection(Connection, to.host, to.port, **how)
+        _, connection = await loop.create_connection(HTTPConnection, to.host, to.port, **how)
         if self._closed:
             connection.abort()
         self._open.add(connection)
         connection.lost.add_done_callback(lambda _: self._open.discard(connection))
         return connection
 
-    async def _through(self, connection: Connection, proxy: SplitResult, origin: Origin) -> None:
+    async def _through(self, connection: HTTPConnection, proxy: SplitResult, origin: Origin) -> None:
         """Have a proxy pass everything on to `origin`, and speak TLS with that."""
         to = f"{named(origin.host)}:{origin.port}"
         head = f"CONNECT {to} HTTP/1.1\r\nhost: {to}\r\n{_for_proxy(proxy)}\r\n"
@@ -158,7 +158,7 @@ class Connections:
         if reply.status != 200 or connection.transport is None:
             connection.abort()
             msg = f"the proxy answers {reply.status}"
-            raise LostError(msg)
+            raise TransportError(msg)
         loop = asyncio.get_running_loop()
         try:
             upgraded = await loop.start_tls(connection.transport, connection, self._tls(), server_hostname=origin.host)
@@ -173,25 +173,25 @@ class Connections:
         return self._context
 
     def _proxy(self, origin: Origin) -> SplitResult | None:
-        """The proxy on the way to `origin`; raises `LostError` for one of a kind that is not spoken here."""
+        """The proxy on the way to `origin`; raises `TransportError` for one of a kind that is not spoken here."""
         if origin not in self._proxies:
             found = getproxies() if self._with_proxies and not proxy_bypass(origin.host) else {}
             url = found.get(origin.scheme) or found.get("all") or ""
             proxy = urlsplit(url if "://" in url else f"http://{url}") if url else None
             if proxy is not None and proxy.scheme not in PORTS:
                 msg = f"the environment names a proxy of the kind {one_line(proxy.scheme, 20)!r}: only http and https"
-                raise LostError(msg)
+                raise TransportError(msg)
             self._proxies[origin] = proxy
         return self._proxies[origin]
 
 
 def target(url: str) -> Origin:
-    """Who an address leads to; raises `LostError` for one that leads nowhere. It may have come from a server."""
+    """Who an address leads to; raises `TransportError` for one that leads nowhere. It may have come from a server."""
     try:
         return _origin(urlsplit(url))
     except (ValueError, KeyError):
         msg = f"{one_line(url.rpartition('@')[2], 80)!r} is no address"
-        raise LostError(msg) from None
+        raise TransportError(msg) from None
 
 
 def named(host: str) -> str:

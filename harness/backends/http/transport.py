@@ -22,7 +22,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HTTPResponse:
     """What a server sent: any status, the headers by their names in lower case, the body without its compression."""
 
     status: int
@@ -30,7 +30,7 @@ class Reply:
     body: bytes
 
 
-class LostError(Exception):
+class TransportError(Exception):
     """No reply: nobody listens, no such host, the connection broke off, or what came is no HTTP."""
 
 
@@ -44,7 +44,7 @@ class TooLargeError(Exception):
 class Transport(Protocol):
     """A way to one server. Every call is made once: to repeat one is the engine's business.
 
-    Raises `LostError`, `TooLargeError`, and `TimeoutError` where it has a limit of its own. How long to wait is the
+    Raises `TransportError`, `TooLargeError`, and `TimeoutError` where it has its own limit. How long to wait is the
     caller's business too.
     """
 
@@ -55,11 +55,11 @@ class Transport(Protocol):
     secrets: tuple[str, ...]
     """What is sent and must stand in no message."""
 
-    async def get(self, path: str) -> Reply:
+    async def get(self, path: str) -> HTTPResponse:
         """Fetch `path`, below the address; one that starts with `/` is below the server's root."""
         ...
 
-    async def post(self, path: str, body: Mapping[str, JSON]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, JSON]) -> HTTPResponse:
         """Send `body` to `path`, `chat/completions` or `embeddings`; `ValueError` where no JSON can hold it."""
         ...
 
@@ -73,20 +73,20 @@ def encoded(body: Mapping[str, JSON]) -> bytes:
     return _encode(body).encode()
 
 
-class Unpacking:
+class Decompressor:
     """Undoes a `content-encoding`, piece by piece; no piece becomes more than is read, however small it was."""
 
     def __init__(self, encoding: str) -> None:
-        """Raises `LostError` for an encoding that was not asked for."""
+        """Raises `TransportError` for an encoding that was not asked for."""
         if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
             msg = f"a reply in the encoding {one_line(encoding, 40)!r}, which was not asked for"
-            raise LostError(msg)
+            raise TransportError(msg)
         self._packed = encoding not in ("", "identity")
         self._may_be_bare = encoding == "deflate"
         self._unpacking: Any = None
 
     def feed(self, piece: bytes) -> bytes:
-        """What a piece says; raises `LostError` where it does not unpack, and `TooLargeError`."""
+        """What a piece says; raises `TransportError` where it does not unpack, and `TooLargeError`."""
         if not self._packed or not piece:
             return piece
         if self._unpacking is None:
@@ -97,13 +97,13 @@ class Unpacking:
             plain: bytes = self._unpacking.decompress(piece, MAX_REPLY_BYTES + 1)
         except zlib.error as error:
             msg = f"a reply that does not unpack: {error}"
-            raise LostError(msg) from None
+            raise TransportError(msg) from None
         if len(plain) > MAX_REPLY_BYTES:
             raise TooLargeError
         return plain
 
     def end(self) -> None:
-        """Say that there is no more; raises `LostError` where there should be."""
+        """Say that there is no more; raises `TransportError` where there should be."""
         if self._packed and (self._unpacking is None or not self._unpacking.eof):
             msg = "a reply that does not unpack: it ends too early"
-            raise LostError(msg)
+            raise TransportError(msg)

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from pydantic import Field
 
 from harness.backends.constrained_decoding import grammar
-from harness.backends.http.client import Lean
+from harness.backends.http.client import HTTPClient
 from harness.backends.http.errors import one_line
 from harness.backends.local import gguf, models
 from harness.backends.local.gguf import pooling
 from harness.backends.providers.openai import OpenAIBackend
 from harness.core.errors import BackendError
-from harness.core.toml import Strict
+from harness.core.toml import StrictModel
 from harness.core.types import Constraint, ModelInfo, Request, Response
 from harness.project.config import BackendConfig
 
@@ -36,7 +36,7 @@ SPIN_COUNT = "10000"
 T = TypeVar("T")
 
 
-class Options(Strict):
+class Options(StrictModel):
     """Keys of `[backends.x]` for provider llamacpp.
 
     `reproducible`: the same prompt gets the same reply whatever was asked before it. By default llama.cpp rounds
@@ -54,7 +54,7 @@ class Options(Strict):
     pooling: Literal["mean", "last", "cls"] | None = None
 
 
-class Engine(OpenAIBackend):
+class LlamaCppServer(OpenAIBackend):
     """The protocol as llama.cpp speaks it: a grammar lets a choice through as it is."""
 
     bare_choices = True
@@ -89,7 +89,7 @@ class LlamaCppBackend:
         self.concurrency = config.concurrency or 1
         self._progress = progress
         self._servers: list[xllamacpp.Server] = []
-        self._engines: dict[bool, asyncio.Task[Engine]] = {}
+        self._engines: dict[bool, asyncio.Task[LlamaCppServer]] = {}
 
     async def identify(self) -> ModelInfo:
         """Fetch the file if need be, and say what it is: its sha256, and what its header tells. Loads nothing."""
@@ -118,7 +118,7 @@ class LlamaCppBackend:
         """Where the engine that chats speaks the OpenAI protocol; loads the model if need be."""
         return (await self._engine(embed=False)).url
 
-    async def _engine(self, *, embed: bool) -> Engine:
+    async def _engine(self, *, embed: bool) -> LlamaCppServer:
         if embed not in self._engines:
             self._engines[embed] = asyncio.create_task(self._start(embed=embed))
         # Shielded: a caller that runs out of time must not have the next one load the model a second time.
@@ -128,7 +128,7 @@ class LlamaCppBackend:
         """Stop the engines. One that is still loading cannot be stopped, and is waited for."""
         started = await asyncio.gather(*self._engines.values(), return_exceptions=True)
         for engine in started:
-            if isinstance(engine, Engine):
+            if isinstance(engine, LlamaCppServer):
                 await engine.close()
         self._engines.clear()
         self._servers.clear()
@@ -138,7 +138,7 @@ class LlamaCppBackend:
             lambda: models.resolve(self.config.model, folder=self.config.folder, progress=self._progress)
         )
 
-    async def _start(self, *, embed: bool) -> Engine:
+    async def _start(self, *, embed: bool) -> LlamaCppServer:
         path = await self._path()
         server = await asyncio.to_thread(self._load, path, embed=embed)
         self._servers.append(server)
@@ -178,7 +178,7 @@ class LlamaCppBackend:
             msg = f"backend {self.config.name}: llama.cpp cannot load {why}"
             raise BackendError(msg) from None
 
-    def _client(self, address: str) -> Engine:
+    def _client(self, address: str) -> LlamaCppServer:
         """Our own server, without a proxy in between whatever the environment says."""
         base_url = f"{address}/v1"
         common: dict[str, Any] = {"base_url": base_url, "model": self.config.model}
@@ -190,7 +190,7 @@ class LlamaCppBackend:
             quantization=self.config.quantization,
             **common,
         )
-        return Engine(plain, transport=Lean(base_url, LOOPBACK_KEY, proxies=False))
+        return LlamaCppServer(plain, transport=HTTPClient(base_url, LOOPBACK_KEY, proxies=False))
 
 
 async def _abandonable(work: Callable[[], T]) -> T:

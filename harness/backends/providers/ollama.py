@@ -19,7 +19,7 @@ from harness.backends.local.models import Progress
 from harness.backends.openai_responses import count, tool_calls, vector
 from harness.backends.unsupported import cannot, let_through
 from harness.core.errors import BackendError, BackendUnavailable
-from harness.core.toml import Strict
+from harness.core.toml import StrictModel
 from harness.core.types import ModelInfo, Request, Response, Sampling
 from harness.project.config import BackendConfig
 
@@ -34,7 +34,7 @@ OTHER_SHAPE = (ValueError, TypeError, AttributeError)
 """What the SDK raises for what is not JSON, or is JSON of another shape."""
 
 
-class Options(Strict):
+class Options(StrictModel):
     """Keys of `[backends.x]` for provider ollama.
 
     `num_ctx` is always sent: Ollama's own default is small, and it cuts a longer prompt without a word.

@@ -17,14 +17,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from harness.backends import constrained_decoding as constraints
-from harness.backends.http.client import Lean
+from harness.backends.http.client import HTTPClient
 from harness.backends.http.errors import checked_size, failed, failed_status, said, without
-from harness.backends.http.transport import LostError, Reply, TooLargeError, Transport
+from harness.backends.http.transport import HTTPResponse, TooLargeError, Transport, TransportError
 from harness.backends.local.models import Progress
 from harness.backends.openai_responses import chat_response, refusal_of, vector_response
 from harness.backends.unsupported import cannot, let_through
 from harness.core.errors import BackendError, BackendUnavailable
-from harness.core.toml import Strict, hint
+from harness.core.toml import StrictModel, hint
 from harness.core.types import JSON, Constraint, ModelInfo, Request, Response
 from harness.project.config import BackendConfig
 
@@ -38,7 +38,7 @@ SIDE_TIMEOUT_S = 10.0
 Parameter = Literal["temperature", "top_p", "seed", "stop", "max_tokens", "max_completion_tokens"]
 
 
-class Options(Strict):
+class Options(StrictModel):
     """Keys of `[backends.x]` for provider openai. `omit`: parameters that the server does not take."""
 
     max_tokens_parameter: Literal["max_tokens", "max_completion_tokens"] | None = None
@@ -105,7 +105,7 @@ class OpenAIBackend:
                 reply = await self._transport.get("models")
         except TimeoutError:
             raise BackendUnavailable(self._unreachable(f"nothing within {limit_s:g} s")) from None
-        except LostError as error:
+        except TransportError as error:
             raise BackendUnavailable(self._unreachable(str(error))) from None
         except TooLargeError:
             return {}
@@ -122,7 +122,7 @@ class OpenAIBackend:
             async with asyncio.timeout(SIDE_TIMEOUT_S):
                 reply = await self._transport.get(path)
             return _json(reply) if _is_good(reply) else None
-        except (TimeoutError, LostError, TooLargeError, ValueError):
+        except (TimeoutError, TransportError, TooLargeError, ValueError):
             return None
 
     async def complete(self, request: Request) -> Response:
@@ -135,7 +135,7 @@ class OpenAIBackend:
                 reply = await self._transport.post(path, body)
         except TimeoutError:
             return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
-        except LostError as error:
+        except TransportError as error:
             return failed("connection", said(error, secrets), retry=True)
         except TooLargeError as error:
             return failed("too_large", str(error))
@@ -207,7 +207,7 @@ class OpenAIBackend:
             raise BackendError(msg)
         return replace(response, text=text)
 
-    def _raise_if_hopeless(self, reply: Reply, request: Request | None = None) -> None:
+    def _raise_if_hopeless(self, reply: HTTPResponse, request: Request | None = None) -> None:
         """Raise `BackendError` for a status that every further call would get too."""
         name, (refusal, code) = self.config.name, _refusal(reply)
         message = said(refusal, self._transport.secrets)
@@ -238,17 +238,17 @@ class OpenAIBackend:
 def transport_to(config: BackendConfig, key: str) -> Transport:
     """The way to the server: the SDK knows what api.openai.com wants, and takes half a second to import."""
     if config.base_url is not None:
-        return Lean(config.base_url, key)
-    from harness.backends.http.openai_sdk import Sdk
+        return HTTPClient(config.base_url, key)
+    from harness.backends.http.openai_sdk import OpenAISDKTransport
 
-    return Sdk(None, key, config.timeout_s)
+    return OpenAISDKTransport(None, key, config.timeout_s)
 
 
-def _is_good(reply: Reply) -> bool:
+def _is_good(reply: HTTPResponse) -> bool:
     return 200 <= reply.status < 300
 
 
-def _json(reply: Reply) -> JSON:
+def _json(reply: HTTPResponse) -> JSON:
     """The JSON of a reply; raises `ValueError` for what is none."""
     try:
         return json.loads(reply.body)
@@ -257,7 +257,7 @@ def _json(reply: Reply) -> JSON:
         raise ValueError(msg) from None
 
 
-def _refusal(reply: Reply) -> tuple[str, str]:
+def _refusal(reply: HTTPResponse) -> tuple[str, str]:
     """What a reply that is no success says, and its code."""
     try:
         return refusal_of(reply.status, _json(reply))

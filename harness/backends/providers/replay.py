@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.backends.http.errors import failed
 from harness.backends.local.models import Progress
-from harness.core.toml import Strict
+from harness.core.toml import StrictModel
 from harness.core.types import ModelInfo, Request, Response, Run
 from harness.project.config import BackendConfig
 from harness.store.recording import ENDING, Recording
@@ -21,7 +21,7 @@ from harness.store.runs import open_store
 PREFIX = "replay:"
 
 
-class Options(Strict):
+class Options(StrictModel):
     """Keys of a replay backend, filled in by the command line: a store with the run, or a file of answers.
 
     `backend`: whose answers in the file. `digest` is the file's, so that what was replayed from another state of it is

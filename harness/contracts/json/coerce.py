@@ -33,7 +33,7 @@ _CODES = {
 
 
 @dataclass(frozen=True)
-class Fit:
+class CoercedValue:
     """A value that satisfies the schema, or `MISSING`, and the codes that say what was wrong with it."""
 
     value: Any
@@ -73,28 +73,28 @@ class Schema:
         error = next(iter(self._validator.iter_errors(value)), None)
         return f"{error.json_path}: {' '.join(error.message.split())[:200]}" if error else None
 
-    def fit(self, value: Any) -> Fit:
+    def fit(self, value: Any) -> CoercedValue:
         """`value`, put right where that leaves no doubt: spelling of keys, numbers as strings, keys too many."""
         codes: set[str] = set()
         if isinstance(value, list) and len(value) == 1 and not self.takes_array:
             value = value[0]
             codes.add("wrong_type")
         if self.accepts(value):
-            return Fit(value, frozenset(codes))
+            return CoercedValue(value, frozenset(codes))
         try:
             value = copy.deepcopy(value)
             for _ in range(_ROUNDS):
                 errors = list(islice(self._validator.iter_errors(value), _ERRORS))
                 if not errors:
-                    return Fit(value, frozenset(codes))
+                    return CoercedValue(value, frozenset(codes))
                 found = _mend_all(value, errors) if len(errors) < _ERRORS else None
                 if found is None:
-                    return Fit(MISSING, frozenset(map(_code, errors)))
+                    return CoercedValue(MISSING, frozenset(map(_code, errors)))
                 value, mended = found
                 codes |= mended
         except (RecursionError, OverflowError):
             pass
-        return Fit(MISSING, frozenset({"schema"}))
+        return CoercedValue(MISSING, frozenset({"schema"}))
 
 
 def fold_key(key: str) -> str:

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.contracts._cleanup import Cleaned, clean
+from harness.contracts._cleanup import CleanedReply, clean
 from harness.contracts._refusal import is_refusal
-from harness.contracts.json.coerce import Fit, Schema
-from harness.contracts.json.extract import PIECES, Piece, complete_members, fence_before, pieces
+from harness.contracts.json.coerce import CoercedValue, Schema
+from harness.contracts.json.extract import PIECES, JsonSpan, complete_members, fence_before, pieces
 from harness.contracts.json.repair import MISSING, loads, same
 from harness.contracts.violations import VIOLATIONS
 from harness.core.types import Reading, Response
@@ -58,11 +58,11 @@ class JsonContract:
         reply = response.text
         strict = loads(reply)
         if strict is None:
-            return _reading(_Found({"no_answer"}))
+            return _reading(_ExtractedJson({"no_answer"}))
         if strict is not MISSING and self._schema.accepts(strict):
             return Reading(strict, strict, compliant=True)
         if response.refusal:
-            return _reading(_Found({"refusal"}))
+            return _reading(_ExtractedJson({"refusal"}))
         quoted = isinstance(strict, str) and not self._schema.takes_text and not _BRACKETS.isdisjoint(strict)
         found, reasoning = self._lenient(strict if quoted else reply, truncated=response.truncated)
         if response.truncated:
@@ -73,13 +73,13 @@ class JsonContract:
             found.codes.add("invalid_json")
         return _reading(found, reasoning)
 
-    def _lenient(self, reply: str, *, truncated: bool) -> tuple[_Found, str | None]:
+    def _lenient(self, reply: str, *, truncated: bool) -> tuple[_ExtractedJson, str | None]:
         """Read the reply without the model's machinery, unless that stands inside the JSON: then it is data."""
         cleaned = clean(reply)
         if (cleaned.special_token or cleaned.reasoning is not None) and self._is_data(reply):
-            cleaned = Cleaned(reply)
+            cleaned = CleanedReply(reply)
         if not cleaned.text.strip():
-            return _Found({"empty" if cleaned.reasoning is None else "think_block"}), cleaned.reasoning
+            return _ExtractedJson({"empty" if cleaned.reasoning is None else "think_block"}), cleaned.reasoning
         found = self._read(cleaned.text, truncated=truncated)
         if found.source not in reply:
             return self._read(reply, truncated=truncated), None
@@ -100,10 +100,10 @@ class JsonContract:
         around = clean("{}".join([*outside, reply[position:]]))
         return not around.special_token and around.reasoning is None
 
-    def _read(self, text: str, *, truncated: bool) -> _Found:
+    def _read(self, text: str, *, truncated: bool) -> _ExtractedJson:
         found = list(pieces(text, self._schema.keys, arrays=self._schema.takes_array))
         if len(found) == PIECES:
-            return _Found({"multiple_values"})
+            return _ExtractedJson({"multiple_values"})
         fits = [(piece, self._schema.fit(piece.value)) for piece in found if piece.value is not MISSING]
         fitting = [(piece, fit) for piece, fit in fits if fit.value is not MISSING]
         if not fitting:
@@ -115,61 +115,61 @@ class JsonContract:
             if not all(same(other.value, fit.value) for _, other in fitting[1:]) or any(
                 _contradicts(other, fit.value) for other in others
             ):
-                return _Found({"multiple_values"})
-        return _Found(fit.codes | _departures(text, piece), fit.value, text[piece.start : piece.end])
+                return _ExtractedJson({"multiple_values"})
+        return _ExtractedJson(fit.codes | _departures(text, piece), fit.value, text[piece.start : piece.end])
 
     def _none_fits(
-        self, text: str, found: Sequence[Piece], fits: Sequence[tuple[Piece, Fit]], *, truncated: bool
-    ) -> _Found:
+        self, text: str, found: Sequence[JsonSpan], fits: Sequence[tuple[JsonSpan, CoercedValue]], *, truncated: bool
+    ) -> _ExtractedJson:
         """What to say of a reply that holds nothing that fits."""
         failed = [piece for piece in found if piece.value is MISSING]
         if failed:
             return self._cut_off(text, failed[-1], alone=len(found) == 1, truncated=truncated)
         meant = [fit for piece, fit in fits if piece.wanted or piece.fenced]
         if not meant and is_refusal(text):
-            return _Found({"refusal"})
-        return _Found((meant or [fit for _, fit in fits])[-1].codes) if fits else self._scalar(text)
+            return _ExtractedJson({"refusal"})
+        return _ExtractedJson((meant or [fit for _, fit in fits])[-1].codes) if fits else self._scalar(text)
 
-    def _cut_off(self, text: str, piece: Piece, *, alone: bool, truncated: bool) -> _Found:
+    def _cut_off(self, text: str, piece: JsonSpan, *, alone: bool, truncated: bool) -> _ExtractedJson:
         """An object that has no end may hold all that is required; what it was cut off in is left out."""
         members = complete_members(text, piece.start) if text[piece.start] == "{" and alone else MISSING
         if members is not MISSING:
             fit = self._schema.fit(members)
             if fit.value is not MISSING:
                 codes = fit.codes | _departures(text, piece) | {"truncated"}
-                return _Found(codes, fit.value, text[piece.start :])
+                return _ExtractedJson(codes, fit.value, text[piece.start :])
         if members is not MISSING or truncated:
-            return _Found({"truncated"})
-        return _Found({"refusal" if not piece.wanted and is_refusal(text) else piece.code})
+            return _ExtractedJson({"truncated"})
+        return _ExtractedJson({"refusal" if not piece.wanted and is_refusal(text) else piece.code})
 
-    def _scalar(self, text: str) -> _Found:
+    def _scalar(self, text: str) -> _ExtractedJson:
         """A reply without brackets: JSON all the same where it is a string, a number or a truth value."""
         bare = text.strip()
         fence = _SCALAR_FENCE.match(bare) if bare.endswith(("```", "~~~")) else None
         value = loads(bare[fence.end() : -3] if fence else bare, strict=False)
         if value is None or value is MISSING:
-            return _Found({"refusal" if is_refusal(text) else "not_json"})
+            return _ExtractedJson({"refusal" if is_refusal(text) else "not_json"})
         fit = self._schema.fit(value)
         codes = set(fit.codes)
         if fit.value is not MISSING:
             codes |= {"code_fence"} if fence else set()
-        return _Found(codes, fit.value)
+        return _ExtractedJson(codes, fit.value)
 
 
-class _Found:
+class _ExtractedJson:
     """What was made of one reply: a value or `MISSING`, the codes, and the stretch of text it was read from."""
 
     def __init__(self, codes: Iterable[str], value: Any = MISSING, source: str = "") -> None:
         self.codes, self.value, self.source = set(codes), value, source
 
 
-def _reading(found: _Found, reasoning: str | None = None) -> Reading:
+def _reading(found: _ExtractedJson, reasoning: str | None = None) -> Reading:
     lenient = None if found.value is MISSING else found.value
     violations = tuple(sorted(found.codes, key=_ORDER.__getitem__))
     return Reading(None, lenient, compliant=False, violations=violations, reasoning=reasoning)
 
 
-def _announced(text: str, found: Sequence[Piece], piece: Piece) -> bool:
+def _announced(text: str, found: Sequence[JsonSpan], piece: JsonSpan) -> bool:
     """Whether this is the last piece, and the words before it call it final."""
     if piece is not found[-1]:
         return False
@@ -177,7 +177,7 @@ def _announced(text: str, found: Sequence[Piece], piece: Piece) -> bool:
     return _FINAL.search(text, begin, piece.start) is not None
 
 
-def _contradicts(piece: Piece, value: Any) -> bool:
+def _contradicts(piece: JsonSpan, value: Any) -> bool:
     """Whether a piece that does not fit casts doubt on the one that does: another try that says something else."""
     if not piece.wanted:
         return False
@@ -186,7 +186,7 @@ def _contradicts(piece: Piece, value: Any) -> bool:
     return any(key in value and not same(value[key], said) for key, said in piece.value.items())
 
 
-def _departures(text: str, piece: Piece) -> set[str]:
+def _departures(text: str, piece: JsonSpan) -> set[str]:
     """How the reply departs from the bare JSON."""
     codes = {"invalid_json"} if loads(text[piece.start : piece.end]) is MISSING else set()
     begin, end = piece.start, piece.end

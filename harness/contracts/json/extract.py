@@ -38,7 +38,7 @@ _ENDS_OBJECT = re.compile(r'"\s*\n\s*[}\]]|\}\s*\n```')
 
 
 @dataclass(frozen=True)
-class Piece:
+class JsonSpan:
     """A stretch of the reply that is JSON, or was meant to be. `value` is `MISSING` where it cannot be told."""
 
     start: int
@@ -51,7 +51,7 @@ class Piece:
     """Why there is no value."""
 
 
-def pieces(text: str, keys: Sequence[str], *, arrays: bool) -> Iterator[Piece]:
+def pieces(text: str, keys: Sequence[str], *, arrays: bool) -> Iterator[JsonSpan]:
     """Every piece, in order. `keys` are those of the wanted object; `arrays` tells whether an array will do."""
     position, failures = 0, 0
     anchors = anchor_pattern(keys)
@@ -65,7 +65,7 @@ def pieces(text: str, keys: Sequence[str], *, arrays: bool) -> Iterator[Piece]:
         if piece is None and anchors and wanted:
             piece = _broken(text, wanted, anchors, opening, fenced=fenced)
         if piece is None:
-            piece = Piece(opening, len(text), MISSING, fenced, code="invalid_json")
+            piece = JsonSpan(opening, len(text), MISSING, fenced, code="invalid_json")
         if piece.value is MISSING:
             failures += 1
             position = _after_failure(text, opening)
@@ -153,21 +153,21 @@ def _skip(text: str, position: int) -> int:
     return space.end() if space else position
 
 
-def _well_formed(text: str, start: int, *, fenced: bool) -> Piece | None:
+def _well_formed(text: str, start: int, *, fenced: bool) -> JsonSpan | None:
     try:
         value, end = decode_at(text, start)
     except DuplicateKeyError:
-        return Piece(start, len(text), MISSING, fenced, code="multiple_values")
+        return JsonSpan(start, len(text), MISSING, fenced, code="multiple_values")
     except ValueError:
         value, end = with_slips(text, start)
         if value is MISSING:
             return None
     if _MORE_MEMBERS.match(text, end):
         return None  # it closed too early
-    return Piece(start, end, value, fenced)
+    return JsonSpan(start, end, value, fenced)
 
 
-def _broken(text: str, first: re.Match[str], anchors: re.Pattern[str], start: int, *, fenced: bool) -> Piece | None:
+def _broken(text: str, first: re.Match[str], anchors: re.Pattern[str], start: int, *, fenced: bool) -> JsonSpan | None:
     """An object with quotation marks in its strings that it did not escape.
 
     It is told by its keys: each is the schema's, and stands once where a member begins. So there is one way only to
@@ -177,7 +177,7 @@ def _broken(text: str, first: re.Match[str], anchors: re.Pattern[str], start: in
         found = _members(text, first, anchors, limit)
         if found is not None:
             members, end = found
-            return Piece(start, end, members, fenced)
+            return JsonSpan(start, end, members, fenced)
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.contracts.label import vocabulary as v
-from harness.contracts.label.context import Setting
+from harness.contracts.label.context import Context
 
 _REACH = 12
 _NEAR = 8
@@ -13,7 +13,7 @@ _ARTICLES = frozenset({"a", "an"})
 _PERSONAL = frozenset({"you", "your", "our", "we"})
 
 
-def is_verdict(setting: Setting) -> bool:
+def is_verdict(setting: Context) -> bool:
     """“is X”, “indicates a X stance”, “X sentiment”, “considered X”."""
     tokens = setting.tokens
     if not v.NOTS.isdisjoint(tokens):
@@ -44,7 +44,7 @@ def _is_noun_phrase(noun: str, last: str, tokens: list[str]) -> bool:
     return (last in v.COPULA or last in v.PARTICIPLES) and _PERSONAL.isdisjoint(tokens)
 
 
-def is_grounded(setting: Setting) -> bool:
+def is_grounded(setting: Context) -> bool:
     """What is said is said of the text, not of something in it: “this is positive”, not “the earnings are positive”."""
     form = setting.mention.form
     if setting.exact and (form.text.isupper() or not form.text.isalpha()):
@@ -68,7 +68,7 @@ def _is_adverb(token: str) -> bool:
     return token.endswith("ly") and token not in v.NO_ADVERBS
 
 
-def slot(setting: Setting) -> tuple[bool, bool]:
+def slot(setting: Context) -> tuple[bool, bool]:
     """Whether the mention stands in an answer's place, and whether behind an explicit key."""
     form, tokens, terminated = setting.mention.form, setting.tokens, setting.terminated
     if setting.led and not setting.announced:
@@ -86,7 +86,7 @@ def slot(setting: Setting) -> tuple[bool, bool]:
     return (terminated or not form.common) and _is_predicated(tokens, i, ended=terminated), True
 
 
-def _has_pointer(setting: Setting) -> bool:
+def _has_pointer(setting: Context) -> bool:
     """A colon or an arrow before the label; a dash only behind a known key or in a short heading."""
     tokens = setting.tokens
     last = tokens[-1] if tokens else ""
@@ -97,7 +97,7 @@ def _has_pointer(setting: Setting) -> bool:
     return tokens[-2] in v.NOUNS or (last != "|" and len(tokens) <= _HEADING + 1 and _is_heading(setting))
 
 
-def _is_heading(setting: Setting) -> bool:
+def _is_heading(setting: Context) -> bool:
     return setting.alone or setting.rest.lstrip(v.WRAP_RIGHT).startswith((":", ".", ";"))
 
 

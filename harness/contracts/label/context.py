@@ -15,7 +15,7 @@ _MARKER = 12
 _HAS_STOP = re.compile("[.;!?。]").search
 
 
-class Setting(NamedTuple):
+class Context(NamedTuple):
     """Where a mention stands. Everything but `text` is case-folded."""
 
     text: str
@@ -99,7 +99,7 @@ class Setting(NamedTuple):
         return (self.exact and capital) or (word in v.STARTS and self.text[self.mention.start].isupper())
 
 
-def setting_of(text: str, folded: str, mention: Mention, *, opening: bool) -> Setting:
+def setting_of(text: str, folded: str, mention: Mention, *, opening: bool) -> Context:
     """Cut the window. `opening`: only wrapping stands before the mention in the whole reply."""
     start, end, _ = mention
     window = folded[max(0, start - BEFORE) : start]
@@ -111,7 +111,7 @@ def setting_of(text: str, folded: str, mention: Mention, *, opening: bool) -> Se
     rest = folded[end : end + AFTER].partition("\n")[0]
     tokens = v.TOKEN.findall(_sentence(line))
     following = v.TOKEN.findall(rest[:_FOLLOWING])
-    return Setting(text, mention, line, tokens, rest, following, led, bool(above), quoted)
+    return Context(text, mention, line, tokens, rest, following, led, bool(above), quoted)
 
 
 def _unquoted(line: str, *, whole: bool) -> tuple[str, bool]:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.contracts._cleanup import CONTROL_TOKEN, Cleaned, clean, fold
+from harness.contracts._cleanup import CONTROL_TOKEN, CleanedReply, clean, fold
 from harness.contracts.label.decision import decide
-from harness.contracts.label.mentions import Form, Matcher, Mention, is_number, key
+from harness.contracts.label.mentions import LabelForm, Matcher, Mention, is_number, key
 from harness.contracts.violations import VIOLATIONS
 from harness.core.types import NOTHING, Reading, Response
 
@@ -74,7 +74,7 @@ class LabelContract:
     def _same(self, text: str) -> str:
         return text if self.case_sensitive else text.casefold()
 
-    def _lenient(self, cleaned: Cleaned, *, truncated: bool) -> tuple[str | None, set[str]]:
+    def _lenient(self, cleaned: CleanedReply, *, truncated: bool) -> tuple[str | None, set[str]]:
         text = cleaned.text.strip()
         if not text:
             return None, {"think_block"} if cleaned.reasoning is not None else {"empty"}
@@ -118,7 +118,7 @@ class LabelContract:
         form = self._matcher.symbols.get(bare) or next(filter(None, map(self._only_form, spellings)), None)
         return Mention(text.index(bare), text.index(bare) + len(bare), form) if form else None
 
-    def _only_form(self, spelling: str) -> Form | None:
+    def _only_form(self, spelling: str) -> LabelForm | None:
         forms = self._matcher.forms.get(spelling, ())
         return forms[0] if len({form.label for form in forms}) == 1 else None
 
@@ -157,7 +157,7 @@ class LabelContract:
             codes.add("punctuation")
         return codes
 
-    def _spelling(self, written: str, form: Form) -> set[str]:
+    def _spelling(self, written: str, form: LabelForm) -> set[str]:
         if written == form.text and form.own:
             return set()
         if not form.own or fold(written) != fold(form.text):

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from harness.contracts._refusal import is_refusal
-from harness.contracts.label.claims import Claim, Kind, judge, linked
+from harness.contracts.label.claims import Claim, ClaimKind, judge, linked
 from harness.contracts.label.context import AFTER, BEFORE
 from harness.contracts.label.mentions import Mention
 
@@ -38,7 +38,7 @@ def decide(text: str, folded: str, mentions: Sequence[Mention], labels: Sequence
     claims = _judge_all(text, folded, mentions, opening=opening)
     if len(claims) > 1:
         claims = _with_lists(folded, claims, labels)
-    slots = [claim for claim in claims if claim.kind is Kind.SLOT]
+    slots = [claim for claim in claims if claim.kind is ClaimKind.SLOT]
     if slots:
         return _from_slots(folded, slots, claims)
     return _from_verdicts(text, folded, claims, labels)
@@ -75,7 +75,7 @@ def _from_slots(folded: str, slots: Sequence[Claim], claims: Sequence[Claim]) ->
         after = [
             c
             for c in claims
-            if c.mention.start > last.mention.start and c.kind >= Kind.HEDGED and c.mention.form.label != label
+            if c.mention.start > last.mention.start and c.kind >= ClaimKind.HEDGED and c.mention.form.label != label
         ]
         if not settled or after:
             return {"multiple_labels"}
@@ -97,7 +97,7 @@ def _from_slots(folded: str, slots: Sequence[Claim], claims: Sequence[Claim]) ->
 def _alternative(folded: str, claim: Claim, slot: Claim) -> bool:
     """“technical, or perhaps billing”."""
     other = claim.mention.form.label != slot.mention.form.label
-    return other and claim.kind is Kind.HEDGED and _one_sentence(folded, slot.mention.end, claim.mention.start)
+    return other and claim.kind is ClaimKind.HEDGED and _one_sentence(folded, slot.mention.end, claim.mention.start)
 
 
 def _one_sentence(folded: str, start: int, end: int) -> bool:
@@ -108,12 +108,12 @@ def _one_sentence(folded: str, start: int, end: int) -> bool:
 def _contradicts(claim: Claim, label: str) -> bool:
     other = claim.mention.form.label != label
     if other:
-        return claim.kind >= Kind.VERDICT or (claim.kind is Kind.HEDGED and claim.verdict)
-    return claim.kind is Kind.DENIED and claim.verdict
+        return claim.kind >= ClaimKind.VERDICT or (claim.kind is ClaimKind.HEDGED and claim.verdict)
+    return claim.kind is ClaimKind.DENIED and claim.verdict
 
 
 def _from_verdicts(text: str, folded: str, claims: Sequence[Claim], labels: Sequence[str]) -> Mention | set[str]:
-    verdicts = [claim for claim in claims if claim.kind is Kind.VERDICT]
+    verdicts = [claim for claim in claims if claim.kind is ClaimKind.VERDICT]
     named = _labels(verdicts)
     refused = is_refusal(text)
     doubtful = refused or _unknown_slot(folded, claims) or _strange_first_line(text)
@@ -127,22 +127,22 @@ def _from_verdicts(text: str, folded: str, claims: Sequence[Claim], labels: Sequ
 def _rivals(folded: str, claim: Claim, verdict: Claim) -> bool:
     """Where nothing stands in an answer's place, less is needed to make a reader hesitate."""
     label = verdict.mention.form.label
-    if claim.kind is Kind.HEDGED or _contradicts(claim, label):
+    if claim.kind is ClaimKind.HEDGED or _contradicts(claim, label):
         return True
-    if claim.kind is not Kind.PLAIN or claim.mention.form.label == label:
+    if claim.kind is not ClaimKind.PLAIN or claim.mention.form.label == label:
         return False
     return claim.verdict or _one_sentence(folded, verdict.mention.end, claim.mention.start)
 
 
 def _without_verdict(text: str, claims: Sequence[Claim], labels: Sequence[str]) -> set[str]:
     kinds = {claim.kind for claim in claims}
-    if Kind.LISTED in kinds:
-        listed = _labels(claim for claim in claims if claim.kind is Kind.LISTED)
+    if ClaimKind.LISTED in kinds:
+        listed = _labels(claim for claim in claims if claim.kind is ClaimKind.LISTED)
         return {"prompt_echo"} if len(listed) == len(labels) else {"multiple_labels"}
-    if Kind.HEDGED in kinds:
-        possible = _labels(claim for claim in claims if claim.kind is Kind.HEDGED)
+    if ClaimKind.HEDGED in kinds:
+        possible = _labels(claim for claim in claims if claim.kind is ClaimKind.HEDGED)
         return {"multiple_labels"} if len(possible) > 1 else {"hedged"}
-    return {"negated"} if Kind.DENIED in kinds else _unanswered(text)
+    return {"negated"} if ClaimKind.DENIED in kinds else _unanswered(text)
 
 
 def _with_lists(folded: str, claims: list[Claim], labels: Sequence[str]) -> list[Claim]:
@@ -159,11 +159,11 @@ def _with_lists(folded: str, claims: list[Claim], labels: Sequence[str]) -> list
 
 
 def _joined(folded: str, one: Claim, other: Claim) -> bool:
-    if other.mention.start - one.mention.end > _LINK or Kind.IGNORED in (one.kind, other.kind):
+    if other.mention.start - one.mention.end > _LINK or ClaimKind.IGNORED in (one.kind, other.kind):
         return False
     gap = folded[one.mention.end : other.mention.start]
     if "\n" in gap:
-        items = one.kind is not Kind.DENIED and _is_item(folded, one) and _is_item(folded, other)
+        items = one.kind is not ClaimKind.DENIED and _is_item(folded, one) and _is_item(folded, other)
         return items and linked(gap)
     return linked(gap)
 
@@ -184,13 +184,13 @@ def _list(folded: str, group: list[Claim], labels: Sequence[str]) -> list[Claim]
     after = folded[end : end + 6].lstrip()
     in_a_key = after[:1] in (")", "]") and after[1:].lstrip("*_ ")[:1] in (":", "=", "?")
     every = len(_labels(group)) == len(labels) > 2
-    if (head.kind is Kind.SLOT and in_a_key) or (every and (head.key or head.kind is Kind.VERDICT)):
-        kind = Kind.LISTED
-    elif head.kind >= Kind.VERDICT:
-        kind = Kind.SLOT
+    if (head.kind is ClaimKind.SLOT and in_a_key) or (every and (head.key or head.kind is ClaimKind.VERDICT)):
+        kind = ClaimKind.LISTED
+    elif head.kind >= ClaimKind.VERDICT:
+        kind = ClaimKind.SLOT
     else:
-        kind = Kind.LISTED if head.kind is Kind.PLAIN else head.kind
-    verdict = kind is Kind.HEDGED and any(claim.verdict for claim in group)
+        kind = ClaimKind.LISTED if head.kind is ClaimKind.PLAIN else head.kind
+    verdict = kind is ClaimKind.HEDGED and any(claim.verdict for claim in group)
     return [Claim(claim.mention, kind, verdict=verdict) for claim in group]
 
 

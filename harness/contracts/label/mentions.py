@@ -46,7 +46,7 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 """Labels that are also among the commonest words: named only where nothing runs on behind them."""
 
 
-class Form(NamedTuple):
+class LabelForm(NamedTuple):
     """One way to write a label: the label itself, a declared synonym, or a bare option letter."""
 
     text: str
@@ -64,7 +64,7 @@ class Mention(NamedTuple):
 
     start: int
     end: int
-    form: Form
+    form: LabelForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ class Matcher:
     """Finds labels in a text. Compiled once for a set of labels."""
 
     pattern: re.Pattern[str] | None
-    forms: Mapping[str, tuple[Form, ...]]
-    symbols: Mapping[str, Form]
+    forms: Mapping[str, tuple[LabelForm, ...]]
+    symbols: Mapping[str, LabelForm]
     """Labels without a letter or a digit (“+”, “👍”): recognised only as the whole reply."""
 
     @classmethod
@@ -86,8 +86,8 @@ class Matcher:
             inner = _BRACKETED.fullmatch(label.strip())
             if inner and fold(inner[1]) not in taken:
                 every.append(_form(inner[1], label, own=False))
-        table: dict[str, tuple[Form, ...]] = {}
-        symbols: dict[str, Form] = {}
+        table: dict[str, tuple[LabelForm, ...]] = {}
+        symbols: dict[str, LabelForm] = {}
         for form in every:
             if any(char.isalnum() for char in form.text):
                 table[key(form.text)] = (*table.get(key(form.text), ()), form)
@@ -115,7 +115,7 @@ class Matcher:
             yield Mention(start, end, form)
             position = end
 
-    def _form(self, written: str, folded: str) -> Form | None:
+    def _form(self, written: str, folded: str) -> LabelForm | None:
         forms = self.forms.get(folded) or self.forms.get(key(folded), ())
         exact = [form for form in forms if form.text == written]
         if exact:
@@ -133,9 +133,9 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
-def _form(text: str, label: str, *, own: bool) -> Form:
+def _form(text: str, label: str, *, own: bool) -> LabelForm:
     bare = len(text) == 1 and not text.isdigit()
-    return Form(text, label, own, bare, bare or is_number(text) or fold(text) in _COMMON)
+    return LabelForm(text, label, own, bare, bare or is_number(text) or fold(text) in _COMMON)
 
 
 def _starts_a_word(text: str, start: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.contracts.label import vocabulary as v
-from harness.contracts.label.context import Setting
+from harness.contracts.label.context import Context
 
 _HYPHENATED = re.compile(r"[^\W_]-\Z")
 _HYPHENATED_DENIAL = re.compile(r"\b(?:non|un|anti|in|not)-\Z")
@@ -16,7 +16,7 @@ _UNSURE = frozenset({"not", "hard", "difficult", "isn't", "wouldn't"})
 _HEDGERS = v.HEDGES | _UNSURE
 
 
-def denied(setting: Setting, clause: list[str]) -> bool:
+def denied(setting: Context, clause: list[str]) -> bool:
     """Whether the label is denied, before or behind."""
     line, rest = setting.line, setting.rest
     if (setting.goes_on and v.WRONG.match(rest)) or (rest[:1] in v.MAY_SCORE and v.SCORE.match(rest)):
@@ -48,7 +48,7 @@ def conditional(clause: list[str]) -> bool:
     return any(token in v.CONDITIONS and clause[i + 1 : i + 4] not in v.NO_CONDITIONS for i, token in enumerate(clause))
 
 
-def hedged(setting: Setting, clause: list[str]) -> bool:
+def hedged(setting: Context, clause: list[str]) -> bool:
     """Whether the label is only a possibility."""
     if (setting.goes_on and v.MAYBE.match(setting.rest)) or clause[-1:] == ["also"]:
         return True

@@ -33,7 +33,7 @@ _ASKS_WITHIN = 200
 _ORDER = {code: place for place, code in enumerate(VIOLATIONS)}
 
 
-class Span(NamedTuple):
+class LengthLimits(NamedTuple):
     """How much there may be of something, both ends included; `None`: no limit."""
 
     least: int | None = None
@@ -46,7 +46,7 @@ class Span(NamedTuple):
         return {"too_short"} if self.least is not None and count < self.least else set()
 
 
-_FREE = Span()
+_FREE = LengthLimits()
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class TextContract:
     Lists count as markdown unless `bullets` limits them. Raises `ValueError` for limits that no text can keep.
     """
 
-    words: Span = _FREE
-    sentences: Span = _FREE
-    characters: Span = _FREE
-    paragraphs: Span = _FREE
-    bullets: Span = _FREE
+    words: LengthLimits = _FREE
+    sentences: LengthLimits = _FREE
+    characters: LengthLimits = _FREE
+    paragraphs: LengthLimits = _FREE
+    bullets: LengthLimits = _FREE
     required: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
     language: str | None = None

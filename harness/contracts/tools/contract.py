@@ -18,8 +18,8 @@ from harness.contracts._refusal import is_refusal
 from harness.contracts.json.coerce import fold_key
 from harness.contracts.json.extract import pieces
 from harness.contracts.json.repair import MISSING, loads
-from harness.contracts.tools.schema import Call, Tool, compiled
-from harness.contracts.tools.text_calls import Found, find
+from harness.contracts.tools.schema import Tool, ToolCall, compiled
+from harness.contracts.tools.text_calls import TextCalls, find
 from harness.contracts.violations import VIOLATIONS
 from harness.core.types import Reading, Response
 
@@ -72,13 +72,13 @@ class ToolContract:
         if response.refusal:
             return Reading(None, [], compliant=False, violations=("refusal",))
         if self.calls == "text" and (calls := self._asked_for(response.text)) is not None:
-            return self._reading(Found(calls), set())
+            return self._reading(TextCalls(calls), set())
         return self._text(response)
 
     def _native(self, response: Response) -> Reading:
         """Calls of the protocol; what is said beside them is not looked at."""
         codes = set() if self.calls == "native" else {"call_format"}
-        calls: list[Call] = []
+        calls: list[ToolCall] = []
         for one in response.tool_calls:
             function = one.get("function")
             name = function.get("name") if isinstance(function, Mapping) else None
@@ -88,10 +88,10 @@ class ToolContract:
             if arguments is MISSING:
                 return _reading(None, codes | ({"truncated"} if response.truncated else slips))
             codes |= slips
-            calls.append(Call(name, arguments))
-        return self._reading(Found(calls), codes)
+            calls.append(ToolCall(name, arguments))
+        return self._reading(TextCalls(calls), codes)
 
-    def _asked_for(self, text: str) -> list[Call] | None:
+    def _asked_for(self, text: str) -> list[ToolCall] | None:
         """The calls of a reply that is the JSON that was asked for; `None` where it is not."""
         value = loads(text)
         if isinstance(value, dict) and value.get("name", MISSING) is None and value.keys() <= {"name", "arguments"}:
@@ -103,7 +103,7 @@ class ToolContract:
                 return None
             if not isinstance(one["name"], str) or not isinstance(one["arguments"], dict):
                 return None
-            calls.append(Call(one["name"], one["arguments"]))
+            calls.append(ToolCall(one["name"], one["arguments"]))
         return calls
 
     def _text(self, response: Response) -> Reading:
@@ -125,7 +125,7 @@ class ToolContract:
             codes |= self._departures(found, cleaned.text)
         return self._reading(found, codes, cleaned.reasoning)
 
-    def _departures(self, found: Found, text: str) -> set[str]:
+    def _departures(self, found: TextCalls, text: str) -> set[str]:
         """How a text departs from what was asked for: no call in it, or nothing but calls."""
         if self.calls == "native":
             return {"tool_call_in_text"} if found.written else set()
@@ -133,7 +133,7 @@ class ToolContract:
             return {"refusal"} if is_refusal(text) else {"not_json"}
         return _around(found)
 
-    def _reading(self, found: Found, codes: set[str], reasoning: str | None = None) -> Reading:
+    def _reading(self, found: TextCalls, codes: set[str], reasoning: str | None = None) -> Reading:
         """The calls, each put right where that leaves no doubt."""
         codes = codes | found.codes
         if found.calls is None:
@@ -187,7 +187,7 @@ def _arguments(written: Any, tool: Tool | None) -> tuple[Any, set[str]]:
     return found[0].value, {"invalid_json"}
 
 
-def _around(found: Found) -> set[str]:
+def _around(found: TextCalls) -> set[str]:
     """What a reply has beside the JSON that was asked for, and how the JSON differs from it."""
     text, written = found.text, found.written
     first, last = written[0], written[-1]

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.contracts.json.extract import PIECES, Piece, fence_before, pieces
+from harness.contracts.json.extract import PIECES, JsonSpan, fence_before, pieces
 from harness.contracts.json.repair import MISSING, DuplicateKeyError, decode_at, loads, with_slips
-from harness.contracts.tools.json_shape import KEYS, Echo, calls_of
+from harness.contracts.tools.json_shape import KEYS, ToolEchoError, calls_of
 from harness.contracts.tools.python_syntax import closing, parse
-from harness.contracts.tools.schema import Call, Tool
+from harness.contracts.tools.schema import Tool, ToolCall
 
 _LIMIT = 20_000
 """How far one call may reach that is ended by a tag."""
@@ -43,24 +43,24 @@ _AFTER = re.compile(r"[\s`,;)\]}.*\"']*+(?:(?:#|//|->|</)[^\n]*)?")
 
 
 @dataclass(frozen=True)
-class Span:
+class CallSpan:
     """A stretch of the text that is a call or several, or was meant to be: then `calls` is `None`, `code` says why."""
 
     start: int
     end: int
-    calls: Sequence[Call] | None
+    calls: Sequence[ToolCall] | None
     code: str = ""
     is_json: bool = False
 
 
-def spans(text: str, tools: dict[str, Tool]) -> list[Span]:
+def spans(text: str, tools: dict[str, Tool]) -> list[CallSpan]:
     """Every stretch, in order."""
     whole = text.strip()
     if (fence := _FENCE_BEGINS.match(whole)) and whole.endswith(("```", "~~~")):
         whole = whole[fence.end() : -3].strip()
     calls = None if whole.startswith(("{", "[{")) else parse(whole, tools)
     if calls is not None and all(call.name in tools or call.arguments is not MISSING for call in calls):
-        return [Span(0, len(text), calls)]
+        return [CallSpan(0, len(text), calls)]
     outside = [*_tagged(text), *_actions(text), *_named(text, tools)]
     rest = _masked(text, outside)
     inside = list(_json(rest, tools))
@@ -68,7 +68,7 @@ def spans(text: str, tools: dict[str, Tool]) -> list[Span]:
     return sorted([*outside, *inside, *python], key=lambda span: span.start)
 
 
-def _masked(text: str, taken: Sequence[Span]) -> str:
+def _masked(text: str, taken: Sequence[CallSpan]) -> str:
     """The text with blanks where something was found, so that every place keeps its number."""
     kept, position = [], 0
     for span in sorted(taken, key=lambda span: span.start):
@@ -78,7 +78,7 @@ def _masked(text: str, taken: Sequence[Span]) -> str:
     return "".join([*kept, text[position:]])
 
 
-def _tagged(text: str) -> Iterator[Span]:
+def _tagged(text: str) -> Iterator[CallSpan]:
     """`<function=f>{…}</function>`, and with a `<parameter=…>` for each argument."""
     position = 0
     for count, opening in enumerate(_FUNCTION.finditer(text)):
@@ -92,13 +92,13 @@ def _tagged(text: str) -> Iterator[Span]:
         if after.startswith("<parameter"):
             written = {found[1]: _typed(found[2]) for found in _PARAMETER.finditer(after)}
             rest = _PARAMETER.sub("", after).strip()
-            call = Call(opening[1], written if ends and not rest else MISSING)
+            call = ToolCall(opening[1], written if ends and not rest else MISSING)
         elif not after:
-            call = Call(opening[1], {} if ends else MISSING)
+            call = ToolCall(opening[1], {} if ends else MISSING)
         else:
             arguments, _ = _object(text, opening.end())
-            call = Call(opening[1], arguments)
-        yield Span(opening.start(), position, [call])
+            call = ToolCall(opening[1], arguments)
+        yield CallSpan(opening.start(), position, [call])
 
 
 def _typed(text: str) -> object:
@@ -107,21 +107,21 @@ def _typed(text: str) -> object:
     return text.strip() if value is MISSING else value
 
 
-def _actions(text: str) -> Iterator[Span]:
+def _actions(text: str) -> Iterator[CallSpan]:
     """`Action: f`, and in the next line `Action Input: {…}`."""
     failures = 0
     for found in _ACTION.finditer(text):
         if found[1].casefold().strip(".[]()") in ("none", "n/a", "null", "no"):
-            yield Span(found.start(), found.end(), [])
+            yield CallSpan(found.start(), found.end(), [])
             continue
         arguments, end = _object(text, found.end())
         failures += arguments is MISSING
         if failures > _FAILURES:
             return
-        yield Span(found.start(), max(end, found.end()), [Call(found[1], arguments)])
+        yield CallSpan(found.start(), max(end, found.end()), [ToolCall(found[1], arguments)])
 
 
-def _named(text: str, tools: dict[str, Tool]) -> Iterator[Span]:
+def _named(text: str, tools: dict[str, Tool]) -> Iterator[CallSpan]:
     """`f{…}`, also with a line break, a colon or a fence between."""
     names = "|".join(re.escape(name) for name in sorted(tools, key=len, reverse=True))
     pattern = re.compile(
@@ -137,7 +137,7 @@ def _named(text: str, tools: dict[str, Tool]) -> Iterator[Span]:
         if failures > _FAILURES:
             return
         position = max(end, found.end())
-        yield Span(found.start(), position, [Call(found[1], arguments)])
+        yield CallSpan(found.start(), position, [ToolCall(found[1], arguments)])
 
 
 def _object(text: str, start: int) -> tuple[object, int]:
@@ -155,37 +155,37 @@ def _object(text: str, start: int) -> tuple[object, int]:
     return (value if isinstance(value, dict) else MISSING), end
 
 
-def _json(text: str, tools: dict[str, Tool]) -> Iterator[Span]:
+def _json(text: str, tools: dict[str, Tool]) -> Iterator[CallSpan]:
     """JSON that holds calls, or looks as if it were to."""
     own = frozenset(name for tool in tools.values() for name in tool.names)
     found = list(pieces(text, KEYS, arrays=False))
     if len(found) == PIECES:
-        yield Span(0, len(text), None, "multiple_values")
+        yield CallSpan(0, len(text), None, "multiple_values")
         return
     for piece in found:
         start = fence_before(text, piece.start)
         if piece.value is MISSING:
             near = text[piece.start : piece.start + _LINE]
             if piece.wanted or any(f'"{name}"' in near for name in (*tools, *own)):
-                yield Span(start, piece.end, None, piece.code)
+                yield CallSpan(start, piece.end, None, piece.code)
             continue
         try:
             calls = calls_of(piece.value, tools)
-        except Echo:
-            yield Span(start, piece.end, None, "prompt_echo")
+        except ToolEchoError:
+            yield CallSpan(start, piece.end, None, "prompt_echo")
             continue
         if calls is not None:
-            yield Span(start, piece.end, calls, is_json=True)
+            yield CallSpan(start, piece.end, calls, is_json=True)
         elif _alone(text, piece) or (isinstance(piece.value, dict) and not own.isdisjoint(piece.value)):
-            yield Span(start, piece.end, None, "no_answer")
+            yield CallSpan(start, piece.end, None, "no_answer")
 
 
-def _alone(text: str, piece: Piece) -> bool:
+def _alone(text: str, piece: JsonSpan) -> bool:
     """Whether the piece is the whole text, but for a fence."""
     return not text[: fence_before(text, piece.start)].strip() and not text[piece.end :].strip("`~ \t\r\n")
 
 
-def _python(text: str, tools: dict[str, Tool]) -> Iterator[Span]:
+def _python(text: str, tools: dict[str, Tool]) -> Iterator[CallSpan]:
     """`f(x=1)` on lines of their own, or behind a colon. In the middle of a sentence it is only talked about."""
     names = "|".join(re.escape(name) for name in sorted(tools, key=len, reverse=True))
     failures, last = 0, 0
@@ -199,10 +199,10 @@ def _python(text: str, tools: dict[str, Tool]) -> Iterator[Span]:
         if calls is None:
             failures += 1
             if end < 0 and _begins(text, found.start(), last):
-                yield Span(found.start(), len(text), None, "invalid_json")
+                yield CallSpan(found.start(), len(text), None, "invalid_json")
             continue
         if _begins(text, found.start(), last) and _ends(text, end, tools):
-            yield Span(found.start(), end, calls)
+            yield CallSpan(found.start(), end, calls)
             last = end
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from harness.contracts.json.repair import MISSING, loads
-from harness.contracts.tools.schema import Call
+from harness.contracts.tools.schema import ToolCall
 
 NAME_KEYS = ("name", "tool", "tool_name", "function", "function_name", "action")
 ARGUMENT_KEYS = (
@@ -21,14 +21,14 @@ KEYS = (*NAME_KEYS, *WRAPPERS[1:], "type", "id")
 _NO_TOOL = frozenset({"", "none", "null", "n/a", "no_tool", "no tool", "no_call", "no action"})
 
 
-class Echo(Exception):
+class ToolEchoError(Exception):
     """The value repeats a tool's definition."""
 
 
-def calls_of(value: Any, known: Collection[str]) -> list[Call] | None:
+def calls_of(value: Any, known: Collection[str]) -> list[ToolCall] | None:
     """The calls that a value spells; `[]` where it says that none is wanted, `None` where it is about something else.
 
-    Raises `Echo` for a tool's definition.
+    Raises `ToolEchoError` for a tool's definition.
     """
     if isinstance(value, list):
         found = [calls_of(item, known) for item in value]
@@ -44,7 +44,7 @@ def calls_of(value: Any, known: Collection[str]) -> list[Call] | None:
     return _call(value, known)
 
 
-def _call(value: Mapping[str, Any], known: Collection[str]) -> list[Call] | None:
+def _call(value: Mapping[str, Any], known: Collection[str]) -> list[ToolCall] | None:
     key = next((key for key in NAME_KEYS if key in value), None)
     if key is None:
         return _keyed(value, known)
@@ -57,26 +57,26 @@ def _call(value: Mapping[str, Any], known: Collection[str]) -> list[Call] | None
     if holder is None:
         return _bare(name, {other: inner for other, inner in value.items() if other not in {key, "type", "id"}}, known)
     if _is_schema(value[holder]):
-        raise Echo
-    return [Call(name.strip(), _arguments(value[holder]))]
+        raise ToolEchoError
+    return [ToolCall(name.strip(), _arguments(value[holder]))]
 
 
-def _bare(name: str, rest: dict[str, Any], known: Collection[str]) -> list[Call] | None:
+def _bare(name: str, rest: dict[str, Any], known: Collection[str]) -> list[ToolCall] | None:
     """A name without a place for arguments: they stand beside it, or there are none."""
     if name not in known:
         return None
     if "description" in rest:
-        raise Echo
-    return [Call(name, rest)]
+        raise ToolEchoError
+    return [ToolCall(name, rest)]
 
 
-def _keyed(value: Mapping[str, Any], known: Collection[str]) -> list[Call] | None:
+def _keyed(value: Mapping[str, Any], known: Collection[str]) -> list[ToolCall] | None:
     """`{"get_order": {"order_id": "A-1"}}`: the key is the name."""
     if not value or any(key not in known or not isinstance(inner, Mapping) for key, inner in value.items()):
         return None
     if any(map(_is_schema, value.values())):
-        raise Echo
-    return [Call(name, dict(arguments)) for name, arguments in value.items()]
+        raise ToolEchoError
+    return [ToolCall(name, dict(arguments)) for name, arguments in value.items()]
 
 
 def _arguments(value: Any) -> Any:

@@ -9,7 +9,7 @@ import warnings
 from typing import Any, Final
 
 from harness.contracts.json.repair import MISSING
-from harness.contracts.tools.schema import Call, Tool
+from harness.contracts.tools.schema import Tool, ToolCall
 
 _LIMIT = 10_000
 """A call longer than this is none."""
@@ -36,7 +36,7 @@ def closing(text: str, opening: int) -> int:
     return -1
 
 
-def parse(source: str, known: dict[str, Tool]) -> list[Call] | None:
+def parse(source: str, known: dict[str, Tool]) -> list[ToolCall] | None:
     """The calls that an expression is; `None` where it is something else.
 
     The arguments of a call are `MISSING` where one of them is no literal, or it cannot be told which it is.
@@ -55,9 +55,9 @@ def parse(source: str, known: dict[str, Tool]) -> list[Call] | None:
     return found if found and len(found) == len(nodes) else None
 
 
-def _call(node: ast.Call, known: dict[str, Tool]) -> Call | None:
+def _call(node: ast.Call, known: dict[str, Tool]) -> ToolCall | None:
     name = _dotted(node.func)
-    return None if name is None else Call(name, _arguments(node, known.get(name)))
+    return None if name is None else ToolCall(name, _arguments(node, known.get(name)))
 
 
 def _dotted(node: ast.expr) -> str | None:

@@ -18,7 +18,7 @@ _WHOLE_ONLY: Final = frozenset(
 """Keywords that speak of the arguments together, and say nothing of one alone."""
 
 
-class Call(NamedTuple):
+class ToolCall(NamedTuple):
     """A call as the reply writes it. `arguments` is `MISSING` where they cannot be told."""
 
     name: str

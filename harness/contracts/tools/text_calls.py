@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.contracts.json.repair import MISSING, canonical
-from harness.contracts.tools.extract import Span, spans
-from harness.contracts.tools.schema import Call, Tool
+from harness.contracts.tools.extract import CallSpan, spans
+from harness.contracts.tools.schema import Tool, ToolCall
 
 _WORD = re.compile(r"[^\W_]")
 _TAG = re.compile(r"</?(?:tool_calls?|function_calls?|tools?|tool_code|functioncall)>", re.IGNORECASE)
@@ -29,12 +29,12 @@ _NEAR = 120
 
 
 @dataclass(frozen=True)
-class Found:
+class TextCalls:
     """What a text says: its calls, `[]` for none, `None` where that cannot be told; and how it is written."""
 
-    calls: Sequence[Call] | None
+    calls: Sequence[ToolCall] | None
     codes: frozenset[str] = frozenset()
-    written: Sequence[Span] = field(default=())
+    written: Sequence[CallSpan] = field(default=())
     """Where the calls stand. Nothing where the text is an answer in words."""
     text: str = ""
     """The text in which they stand there."""
@@ -42,7 +42,7 @@ class Found:
     """Whether a notation's own tags frame them."""
 
 
-def find(text: str, tools: dict[str, Tool], *, truncated: bool) -> Found:
+def find(text: str, tools: dict[str, Tool], *, truncated: bool) -> TextCalls:
     """Read a text without the model's machinery."""
     made_up = _RESULT.search(text)
     if made_up and _WORD.search(text, 0, made_up.start()):
@@ -54,31 +54,31 @@ def find(text: str, tools: dict[str, Tool], *, truncated: bool) -> Found:
     if bad:
         broken = [span.code for span in bad if span.code != "prompt_echo"]
         cut = truncated and bad[-1].code != "no_answer"
-        return Found(None, frozenset({"truncated" if cut else broken[-1] if broken else "prompt_echo"}))
+        return TextCalls(None, frozenset({"truncated" if cut else broken[-1] if broken else "prompt_echo"}))
     if not good:
         return _words(text, tools, truncated=truncated)
     calls = [call for span in good for call in span.calls or ()]
     if any(call.arguments is MISSING for call in calls):
-        return Found(None, frozenset({"truncated" if truncated else "invalid_json"}))
+        return TextCalls(None, frozenset({"truncated" if truncated else "invalid_json"}))
     if any(map(_denied, good)) and calls:
-        return Found(None, frozenset({"multiple_values"}))
+        return TextCalls(None, frozenset({"multiple_values"}))
     if _hedged(text, good):
-        return Found(None, frozenset({"hedged"}))
+        return TextCalls(None, frozenset({"hedged"}))
     codes = frozenset({"truncated"} if truncated else ())
-    return Found(calls if tags else _once(text, good), codes, good, text, tags > 0)
+    return TextCalls(calls if tags else _once(text, good), codes, good, text, tags > 0)
 
 
-def _denied(span: Span) -> bool:
+def _denied(span: CallSpan) -> bool:
     return span.calls is not None and not span.calls
 
 
-def _words(text: str, tools: dict[str, Tool], *, truncated: bool) -> Found:
+def _words(text: str, tools: dict[str, Tool], *, truncated: bool) -> TextCalls:
     """A text without a call answers in words; unless it was cut off before one could come, or names a tool."""
     if truncated:
-        return Found(None, frozenset({"truncated"}))
+        return TextCalls(None, frozenset({"truncated"}))
     if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in tools if _technical(name)):
-        return Found(None, frozenset({"tool_named"}))
-    return Found([])
+        return TextCalls(None, frozenset({"tool_named"}))
+    return TextCalls([])
 
 
 def _technical(name: str) -> bool:
@@ -86,7 +86,7 @@ def _technical(name: str) -> bool:
     return not name.isalpha() or not (name.islower() or name.istitle())
 
 
-def _hedged(text: str, good: Sequence[Span]) -> bool:
+def _hedged(text: str, good: Sequence[CallSpan]) -> bool:
     """Whether a call is only an example, is denied, or is one of several that are offered for choice."""
     last = 0
     for number, span in enumerate(good):
@@ -98,9 +98,9 @@ def _hedged(text: str, good: Sequence[Span]) -> bool:
     return False
 
 
-def _once(text: str, good: Sequence[Span]) -> list[Call]:
+def _once(text: str, good: Sequence[CallSpan]) -> list[ToolCall]:
     """The calls; one that is written down again, with words between, is the same call."""
-    calls: list[Call] = []
+    calls: list[ToolCall] = []
     seen: set[str] = set()
     last = 0
     for span in good:

@@ -13,28 +13,28 @@ from typing import Any
 from harness.backends.openai_responses import count
 from harness.core.errors import ConfigError
 from harness.core.toml import hint
-from harness.interop.rows import Row, Selection, Wanted, as_text, case_id, column, is_true, strings
-from harness.interop.source import Source
+from harness.interop.rows import ColumnSelection, ImportedRow, RowFilter, as_text, case_id, column, is_true, strings
+from harness.interop.source import SourceFile
 
 MOST_S = 1e9
 """No call takes longer: a whole number can be too large for any time."""
 _PARTLY = frozenset({"p", "partial"})
 
 
-def fits(source: Source) -> bool:
+def fits(source: SourceFile) -> bool:
     """A zip with samples, or a document that says of which eval it is."""
     return source.is_zip or isinstance(source.first.get("eval"), dict)
 
 
-def title(source: Source) -> str:
+def title(source: SourceFile) -> str:
     """The task's name."""
     return as_text(_header(source).get("task") or source.stem).rpartition("/")[2]
 
 
-def read(source: Source, wanted: Wanted) -> Iterator[Row]:
+def read(source: SourceFile, wanted: ColumnSelection) -> Iterator[ImportedRow]:
     """One row a sample and epoch; raises `ConfigError`."""
     model = as_text(_header(source).get("model", ""))
-    selection, taken = Selection(wanted.where), 0
+    selection, taken = RowFilter(wanted.where), 0
     for where, sample in _samples(source):
         if selection.takes({"model": model, **sample}):
             taken += 1
@@ -42,7 +42,7 @@ def read(source: Source, wanted: Wanted) -> Iterator[Row]:
     selection.check(str(source.path), taken)
 
 
-def _header(source: Source) -> Mapping[str, Any]:
+def _header(source: SourceFile) -> Mapping[str, Any]:
     """What the log says of its eval."""
     if not source.is_zip:
         found = source.document.get("eval")
@@ -55,7 +55,7 @@ def _header(source: Source) -> Mapping[str, Any]:
     raise ConfigError(msg)
 
 
-def _samples(source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _samples(source: SourceFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if source.is_zip:
         yield from source.members("samples/")
         return
@@ -71,7 +71,7 @@ def _samples(source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield where, sample
 
 
-def _row(sample: Mapping[str, Any], wanted: Wanted, where: str, model: str) -> Row:
+def _row(sample: Mapping[str, Any], wanted: ColumnSelection, where: str, model: str) -> ImportedRow:
     output = sample.get("output")
     output = output if isinstance(output, dict) else {}
     usage = output.get("usage")
@@ -80,7 +80,7 @@ def _row(sample: Mapping[str, Any], wanted: Wanted, where: str, model: str) -> R
     measure, right = ("", None) if error else _score(sample, wanted.correct, where)
     target = column(sample, wanted.expected or "target", where)
     epoch = sample.get("epoch", 1)
-    return Row(
+    return ImportedRow(
         where=where,
         id=case_id(column(sample, wanted.id or "id", where), where),
         inputs=_inputs(sample, wanted, where),
@@ -100,7 +100,7 @@ def _row(sample: Mapping[str, Any], wanted: Wanted, where: str, model: str) -> R
     )
 
 
-def _inputs(sample: Mapping[str, Any], wanted: Wanted, where: str) -> Mapping[str, Any]:
+def _inputs(sample: Mapping[str, Any], wanted: ColumnSelection, where: str) -> Mapping[str, Any]:
     """What was asked. Of a chat only role and text: each log gives its messages ids of its own."""
     if wanted.inputs:
         return {name: column(sample, name, where) for name in wanted.inputs}

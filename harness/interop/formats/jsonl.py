@@ -9,21 +9,31 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.interop.rows import Row, Selection, Wanted, as_text, case_id, column, dig, is_true, strings
-from harness.interop.source import Source
+from harness.interop.rows import (
+    ColumnSelection,
+    ImportedRow,
+    RowFilter,
+    as_text,
+    case_id,
+    column,
+    dig,
+    is_true,
+    strings,
+)
+from harness.interop.source import SourceFile
 
 
-def fits(source: Source) -> bool:
+def fits(source: SourceFile) -> bool:
     """Whatever has an object in its first line, and is nothing else."""
     return bool(source.first)
 
 
-def title(source: Source) -> str:
+def title(source: SourceFile) -> str:
     """What the questions are called: the file's name."""
     return source.stem
 
 
-def read(source: Source, wanted: Wanted) -> Iterator[Row]:
+def read(source: SourceFile, wanted: ColumnSelection) -> Iterator[ImportedRow]:
     """One row a line that is meant; raises `ConfigError` with the line's number."""
     if not wanted.reply and not wanted.correct:
         msg = f"{source.path}: which column is the reply? Name it with --reply, or use --correct"
@@ -31,7 +41,7 @@ def read(source: Source, wanted: Wanted) -> Iterator[Row]:
     if not wanted.expected and not wanted.correct:
         msg = f"{source.path}: what is right? Name the column of the expected answer with --expected, or use --correct"
         raise ConfigError(msg)
-    selection, taken = Selection(wanted.where), 0
+    selection, taken = RowFilter(wanted.where), 0
     model = next((value for name, value in wanted.where if name.rpartition(".")[2] in {"model", "model_name"}), "")
     for where, row in source.lines():
         if selection.takes(row):
@@ -40,11 +50,11 @@ def read(source: Source, wanted: Wanted) -> Iterator[Row]:
     selection.check(str(source.path), taken)
 
 
-def _row(row: Mapping[str, Any], wanted: Wanted, where: str, model: str) -> Row:
+def _row(row: Mapping[str, Any], wanted: ColumnSelection, where: str, model: str) -> ImportedRow:
     reply = column(row, wanted.reply, where) if wanted.reply else None
     correct = column(row, wanted.correct, where) if wanted.correct else None
     missing = [name for name, value in ((wanted.reply, reply), (wanted.correct, correct)) if name and value is None]
-    return Row(
+    return ImportedRow(
         where=where,
         id=case_id(column(row, wanted.id or "id", where), where),
         inputs={name: column(row, name, where) for name in wanted.inputs},

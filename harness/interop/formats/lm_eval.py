@@ -15,8 +15,8 @@ from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.toml import hint
-from harness.interop.rows import Row, Selection, Wanted, as_text, case_id, column, is_true, strings
-from harness.interop.source import Source
+from harness.interop.rows import ColumnSelection, ImportedRow, RowFilter, as_text, case_id, column, is_true, strings
+from harness.interop.source import SourceFile
 
 STRICT, LENIENT = "strict-match", "flexible-extract"
 INVALID = "[invalid]"
@@ -26,21 +26,21 @@ MEASURES = ("exact_match", "acc", "acc_norm", "em", "pass@1", "mc1")
 _STAMP = re.compile(r"(?:samples_)?(.+?)(?:_\d{4}-\d\d-\d\dT[\d.:-]+)?")
 
 
-def fits(source: Source) -> bool:
+def fits(source: SourceFile) -> bool:
     """Each line has a `doc_id` and what was made of the reply."""
     return "doc_id" in source.first and "filtered_resps" in source.first
 
 
-def title(source: Source) -> str:
+def title(source: SourceFile) -> str:
     """The task's name, which is in the file's."""
     match = _STAMP.fullmatch(source.stem)
     return match[1] if match else source.stem
 
 
-def read(source: Source, wanted: Wanted) -> Iterator[Row]:
+def read(source: SourceFile, wanted: ColumnSelection) -> Iterator[ImportedRow]:
     """One row a question; raises `ConfigError` with the line's number."""
-    selection, taken = Selection(wanted.where), 0
-    open_pairs: dict[str, Row] = {}
+    selection, taken = RowFilter(wanted.where), 0
+    open_pairs: dict[str, ImportedRow] = {}
     filters: dict[str, None] = {}
     for where, line in source.lines():
         if not selection.takes(line):
@@ -70,7 +70,7 @@ def _choices(filters: Iterable[str]) -> str:
     return " or ".join(f"--where filter={name}" for name in filters)
 
 
-def _together(first: Row, second: Row, second_filter: str) -> Row:
+def _together(first: ImportedRow, second: ImportedRow, second_filter: str) -> ImportedRow:
     """The strict and the lenient reading of one reply as one row."""
     strict, lenient = (first, second) if second_filter == LENIENT else (second, first)
     if strict.right is None or lenient.right is None:
@@ -79,7 +79,7 @@ def _together(first: Row, second: Row, second_filter: str) -> Row:
     return replace(strict, right=(strict.right[0], lenient.right[1]), answers=answers)
 
 
-def _row(line: Mapping[str, Any], wanted: Wanted, where: str) -> Row:
+def _row(line: Mapping[str, Any], wanted: ColumnSelection, where: str) -> ImportedRow:
     doc = line.get("doc")
     measure = wanted.correct or next((name for name in MEASURES if name in line), "")
     if not measure:
@@ -89,7 +89,7 @@ def _row(line: Mapping[str, Any], wanted: Wanted, where: str) -> Row:
     right = is_true(column(line, measure, where), measure, where)
     reply, filtered = _reply(line, where)
     answer = None if filtered == INVALID else filtered
-    return Row(
+    return ImportedRow(
         where=where,
         id=case_id(column(line, wanted.id or "doc_id", where), where),
         inputs=_inputs(line, doc, wanted, where),
@@ -104,7 +104,7 @@ def _row(line: Mapping[str, Any], wanted: Wanted, where: str) -> Row:
     )
 
 
-def _inputs(line: Mapping[str, Any], doc: Any, wanted: Wanted, where: str) -> Mapping[str, Any]:
+def _inputs(line: Mapping[str, Any], doc: Any, wanted: ColumnSelection, where: str) -> Mapping[str, Any]:
     """What was asked: the document, which is the same whatever model was asked; no part of it that is empty."""
     if wanted.inputs:
         return {name: column(line, name, where) for name in wanted.inputs}

@@ -14,8 +14,18 @@ from typing import Any
 
 from harness.backends.openai_responses import count
 from harness.core.errors import ConfigError
-from harness.interop.rows import Row, Selection, Wanted, as_text, case_id, column, is_true, listed, strings
-from harness.interop.source import Source
+from harness.interop.rows import (
+    ColumnSelection,
+    ImportedRow,
+    RowFilter,
+    as_text,
+    case_id,
+    column,
+    is_true,
+    listed,
+    strings,
+)
+from harness.interop.source import SourceFile
 
 ERROR = 2
 """promptfoo's `failureReason` of a call that failed; 1 is an assertion that was not met."""
@@ -24,19 +34,19 @@ MOST_MS = 1e12
 _EQUAL = frozenset({"equals", "iequals"})
 
 
-def fits(source: Source) -> bool:
+def fits(source: SourceFile) -> bool:
     """A document with `results`, which holds the rows or has them in it."""
     return _rows(source.first) is not None
 
 
-def title(source: Source) -> str:
+def title(source: SourceFile) -> str:
     """What the questions are called: the file's name."""
     return source.stem
 
 
-def read(source: Source, wanted: Wanted) -> Iterator[Row]:
+def read(source: SourceFile, wanted: ColumnSelection) -> Iterator[ImportedRow]:
     """One row a test; raises `ConfigError` where a choice is still to be made."""
-    selection, taken = Selection(wanted.where), []
+    selection, taken = RowFilter(wanted.where), []
     for number, raw in enumerate(_rows(source.document) or [], 1):
         where = f"{source.path}: result {number}"
         if not isinstance(raw, dict):
@@ -82,7 +92,7 @@ def _name(value: Any, keys: tuple[str, ...], asked: str | None) -> str:
     return asked if asked in names else next(iter(names), "")
 
 
-def _row(row: Mapping[str, Any], wanted: Wanted, where: str) -> Row:
+def _row(row: Mapping[str, Any], wanted: ColumnSelection, where: str) -> ImportedRow:
     response = row.get("response")
     response = response if isinstance(response, dict) else {}
     usage = response.get("tokenUsage")
@@ -92,7 +102,7 @@ def _row(row: Mapping[str, Any], wanted: Wanted, where: str) -> Row:
     error = as_text(row.get("error") or response.get("error") or "the call failed") if failed else ""
     expected = column(row, wanted.expected, where) if wanted.expected else _equal(row)
     test = case_id(column(row, wanted.id, where), where) if wanted.id else f"test-{as_text(row.get('testIdx', where))}"
-    return Row(
+    return ImportedRow(
         where=where,
         id=test,
         inputs=_inputs(row, wanted, where),
@@ -110,7 +120,7 @@ def _row(row: Mapping[str, Any], wanted: Wanted, where: str) -> Row:
     )
 
 
-def _inputs(row: Mapping[str, Any], wanted: Wanted, where: str) -> Mapping[str, Any]:
+def _inputs(row: Mapping[str, Any], wanted: ColumnSelection, where: str) -> Mapping[str, Any]:
     """The variables of the test: the same whatever provider was asked."""
     if wanted.inputs:
         return {name: column(row, name, where) for name in wanted.inputs}
@@ -118,7 +128,7 @@ def _inputs(row: Mapping[str, Any], wanted: Wanted, where: str) -> Mapping[str, 
     return found if isinstance(found, dict) else {}
 
 
-def _right(row: Mapping[str, Any], wanted: Wanted, where: str) -> tuple[bool, bool]:
+def _right(row: Mapping[str, Any], wanted: ColumnSelection, where: str) -> tuple[bool, bool]:
     grading = row.get("gradingResult")
     given = grading.get("pass") if isinstance(grading, dict) and "pass" in grading else row.get("success")
     value = column(row, wanted.correct, where) if wanted.correct else given

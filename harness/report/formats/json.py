@@ -35,8 +35,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from harness.analysis.costs.projection import Advice, Advised, Bill
-from harness.analysis.costs.spend import Spent
+from harness.analysis.costs.projection import Advice, CostProjection, EvalAdvice
+from harness.analysis.costs.spend import RunCost
 from harness.analysis.metrics.summary import Accuracy
 from harness.analysis.stats import as_json
 from harness.project.pricing import Price
@@ -97,7 +97,7 @@ def _eval(e: EvalReport) -> dict[str, Any]:
     }
 
 
-def _cost(spent: Spent, price: Price | None) -> dict[str, Any]:
+def _cost(spent: RunCost, price: Price | None) -> dict[str, Any]:
     return {
         "usd": spent.usd,
         "usd_per_1k": spent.usd_per_1k,
@@ -129,7 +129,7 @@ def _advice(advice: Advice | None) -> dict[str, Any] | None:
     }
 
 
-def _advised(one: Advised, bill: Bill) -> dict[str, Any]:
+def _advised(one: EvalAdvice, bill: CostProjection) -> dict[str, Any]:
     line = one.line
     moves = line.eval in bill.moved
     return {

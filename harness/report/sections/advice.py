@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.analysis.costs.projection import Advised, Bill, Decision, Line
+from harness.analysis.costs.projection import CostProjection, Decision, EvalAdvice, EvalCost
 from harness.core.formatting import NOTHING, dollars, number
-from harness.report.charts import Stack, bill
+from harness.report.charts import CostBar, bill
 from harness.report.cost_text import amount
 from harness.report.model import EvalReport
 
@@ -57,42 +57,42 @@ def lead(evals: Sequence[EvalReport]) -> dict[str, Any] | None:
     }
 
 
-def _sums(whole: Bill) -> dict[str, str]:
+def _sums(whole: CostProjection) -> dict[str, str]:
     """What is missing in a sum, and what is an estimate, shows in each."""
     each = {"today": whole.today, "in_batches": whole.batch, "as_advised": whole.advised, "all_moved": whole.all_moved}
     return {name: amount(of).replace("~", "≈ ") for name, of in each.items()}
 
 
-def stacks(whole: Bill) -> list[Stack]:
+def stacks(whole: CostProjection) -> list[CostBar]:
     """A bar for each way to run it."""
     today = [(line.eval, line.today_usd or 0.0) for line in whole.lines]
     split = [(line.eval, (line.then_usd if line in whole.moving else line.today_usd) or 0.0) for line in whole.lines]
     then = [(line.eval, line.then_usd or 0.0) for line in whole.lines]
     return [
-        Stack("today", today),
-        Stack("in batches", [(line.eval, line.batch_usd or 0.0) for line in whole.lines]),
-        Stack("as advised", split, whole.server_usd(whole.moving)),
-        Stack("all moved", then, whole.server_usd(whole.lines)),
+        CostBar("today", today),
+        CostBar("in batches", [(line.eval, line.batch_usd or 0.0) for line in whole.lines]),
+        CostBar("as advised", split, whole.server_usd(whole.moving)),
+        CostBar("all moved", then, whole.server_usd(whole.lines)),
     ]
 
 
-def _standing(one: Advised) -> str:
+def _standing(one: EvalAdvice) -> str:
     return _STANDING[one.decision]
 
 
-def _other_verdict(one: Advised) -> str:
+def _other_verdict(one: EvalAdvice) -> str:
     """What the comparison says, where that is another word than what is advised."""
     c = one.comparison
     return c.verdict.value if c is not None and c.verdict.value != one.decision.value else ""
 
 
-def _decisive(one: Advised) -> str:
+def _decisive(one: EvalAdvice) -> str:
     """The first reason for what was decided, where there is one of that kind."""
     kind = {Decision.MOVE: "for", Decision.KEEP: "against", Decision.INCONCLUSIVE: "open"}[one.decision]
     return next((reason.text for reason in one.reasons if reason.stands == kind), "")
 
 
-def _row(line: Line, whole: Bill) -> list[str]:
+def _row(line: EvalCost, whole: CostProjection) -> list[str]:
     """Volume, tokens, and the month: today, in batches, saved."""
     used = line.usage_now
     about = "≈" if line.estimated else ""
@@ -107,7 +107,7 @@ def _row(line: Line, whole: Bill) -> list[str]:
     ]
 
 
-def _facts(line: Line, whole: Bill) -> list[tuple[str, str]]:
+def _facts(line: EvalCost, whole: CostProjection) -> list[tuple[str, str]]:
     """Where each figure of the eval is from."""
     facts = []
     for when, backend, used in (("today", line.now, line.usage_now), ("then", line.then, line.usage_then)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.analysis.metrics.classification import UNUSABLE, Classification
+from harness.analysis.metrics.classification import UNUSABLE, ClassificationMetrics
 from harness.report.model import EvalReport
 
 ORDER = 30
@@ -25,7 +25,7 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     return {"cells": cells, "unusable": UNUSABLE} if cells else None
 
 
-def _matrix(c: Classification) -> dict[str, Any]:
+def _matrix(c: ClassificationMetrics) -> dict[str, Any]:
     largest = max((sum(row) for row in c.confusion), default=0) or 1
     rows = [
         {
@@ -45,7 +45,7 @@ def _kind(i: int, j: int, n: int) -> str:
     return "right" if i == j else "unusable" if j == n else "wrong"
 
 
-def _frequent(c: Classification) -> list[tuple[str, str, int]]:
+def _frequent(c: ClassificationMetrics) -> list[tuple[str, str, int]]:
     names = (*c.labels, UNUSABLE)
     confused = [
         (c.labels[i], names[j], count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.analysis.metrics.classification import Classification
+from harness.analysis.metrics.classification import ClassificationMetrics
 from harness.report.model import EvalReport
 
 ORDER = 40
@@ -33,6 +33,6 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     }
 
 
-def _scores(strict: Classification, lenient: Classification, label: str) -> dict[str, Any]:
+def _scores(strict: ClassificationMetrics, lenient: ClassificationMetrics, label: str) -> dict[str, Any]:
     i = strict.labels.index(label)
     return {"strict": strict.per_label[i], "lenient_f1": lenient.per_label[i].f1}

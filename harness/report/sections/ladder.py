@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from harness.analysis.compare.flips import counts
-from harness.analysis.compare.ladder import Ladder, Step, speed_text
+from harness.analysis.compare.ladder import Ladder, LadderStep, speed_text
 from harness.core.formatting import NOTHING, seconds
 from harness.report import comparison_text
-from harness.report.charts import Place, tradeoff
-from harness.report.intervals import Scale, scale
+from harness.report.charts import SpeedPoint, tradeoff
+from harness.report.intervals import IntervalScale, scale
 from harness.report.model import EvalReport
 from harness.report.portability_text import size_text
 
@@ -37,7 +37,7 @@ def _ladder(name: str, ladder: Ladder) -> dict[str, Any]:
     }
 
 
-def _row(step: Step, drawn: Scale) -> dict[str, Any]:
+def _row(step: LadderStep, drawn: IntervalScale) -> dict[str, Any]:
     c = step.comparison
     return {
         "step": step,
@@ -53,7 +53,7 @@ def _row(step: Step, drawn: Scale) -> dict[str, Any]:
     }
 
 
-def _flips(step: Step) -> dict[str, Any] | None:
+def _flips(step: LadderStep) -> dict[str, Any] | None:
     """Cases lost and won, and answers changed at all; beyond noise, where that was measured."""
     c = step.comparison
     if c is None:
@@ -67,9 +67,9 @@ def _flips(step: Step) -> dict[str, Any] | None:
     }
 
 
-def _place(step: Step) -> Place | None:
+def _place(step: LadderStep) -> SpeedPoint | None:
     """Where a step stands in the picture; nowhere if nothing was answered or timed."""
     rate, latency = step.accuracy, step.side.latency_s
     if not rate.n or latency is None or step.quartiles is None:
         return None
-    return Place(step.label, latency, step.quartiles, rate.value, rate.low, rate.high)
+    return SpeedPoint(step.label, latency, step.quartiles, rate.value, rate.low, rate.high)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.analysis.metrics.moderation import AveragePrecision, Moderation, average_precision, moderate
+from harness.analysis.metrics.moderation import AveragePrecision, ModerationMetrics, average_precision, moderate
 from harness.core.formatting import inputs_text, one_line
 from harness.report.model import EvalReport
 
 ORDER = 40
-TITLE = "Moderation"
+TITLE = "ModerationMetrics"
 
 _LISTED = 40
 _COMMENT = 200
 
-Cells = Sequence[tuple[str, Moderation, Moderation, AveragePrecision | None]]
+Cells = Sequence[tuple[str, ModerationMetrics, ModerationMetrics, AveragePrecision | None]]
 """Of each cell its name, what production code gets, what a lenient reading gives, and the ranking by scores."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.analysis.compare import Comparison
-from harness.analysis.compare.portability import Advice, Portability
+from harness.analysis.compare.portability import Portability, PortabilityAdvice
 from harness.report import comparison_text
 from harness.report.intervals import scale
 from harness.report.model import EvalReport
@@ -24,7 +24,7 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     drawn = scale([*(c.strict.paired for c in gaps), *([p.interaction] if p.interaction else [])], p.margin)
     return {
         "p": p,
-        "is_open": p.advice is Advice.UNKNOWN,
+        "is_open": p.advice is PortabilityAdvice.UNKNOWN,
         "scale": drawn,
         "rows": [_row(c, is_candidate=c is p.transfer) for c in gaps],
         "interaction": p.interaction,

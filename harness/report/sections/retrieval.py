@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.analysis.metrics.embedding import Retrieval, retrieve
+from harness.analysis.metrics.embedding import RetrievalMetrics, retrieve
 from harness.core.formatting import one_line
 from harness.report.model import EvalReport
 
 ORDER = 40
-TITLE = "Retrieval"
+TITLE = "RetrievalMetrics"
 
 _QUERY = 160
 
@@ -33,7 +33,7 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     }
 
 
-def _misses(found: Retrieval) -> list[tuple[str, str, str, int | None]]:
+def _misses(found: RetrievalMetrics) -> list[tuple[str, str, str, int | None]]:
     """(query, passage found first, first relevant passage, its place)."""
 
     def shown(inputs: Any) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.analysis.metrics.summarization import Findings, Summaries, find, summaries
+from harness.analysis.metrics.summarization import SummarizationMetrics, SummaryFindings, find, summaries
 from harness.analysis.stats import Mean
 from harness.core.formatting import cut
 from harness.core.types import Result
 from harness.report.model import CellReport, EvalReport
 
 ORDER = 40
-TITLE = "Summaries"
+TITLE = "SummarizationMetrics"
 
 _EXAMPLES = 5
 _LENGTH = 600
@@ -20,7 +20,7 @@ _LISTED = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class SummaryExample:
     """One summary and what is wrong with it."""
 
     case: str
@@ -46,7 +46,7 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     }
 
 
-def _row(cell: CellReport, found: Summaries) -> dict[str, Any]:
+def _row(cell: CellReport, found: SummarizationMetrics) -> dict[str, Any]:
     return {
         "n": found.rouge_l.n,
         "texts": found.n_texts,
@@ -61,7 +61,7 @@ def _mean(value: Mean) -> tuple[str, str] | None:
     return (f"{value.value:.2f}", f"{value.low:.2f}–{value.high:.2f}") if value.n else None
 
 
-def _worst(cell: CellReport) -> list[Example]:
+def _worst(cell: CellReport) -> list[SummaryExample]:
     """Made-up things count most, for they mislead; then what must not be stated, then facts missed."""
     found = [
         (findings, result)
@@ -72,16 +72,16 @@ def _worst(cell: CellReport) -> list[Example]:
     return [_example(result, findings) for findings, result in found[:_EXAMPLES]]
 
 
-def _made_up(findings: Findings) -> int:
+def _made_up(findings: SummaryFindings) -> int:
     return len(findings.numbers) + len(findings.names)
 
 
-def _findings(result: Result) -> Findings | None:
+def _findings(result: Result) -> SummaryFindings | None:
     text = result.reading.lenient if result.reading is not None else None
     return find(result.case, text) if isinstance(text, str) else None
 
 
-def _example(result: Result, findings: Findings) -> Example:
+def _example(result: Result, findings: SummaryFindings) -> SummaryExample:
     text, length = cut(str(result.reading.lenient if result.reading else ""), _LENGTH)
     listed = (found[:_LISTED] for found in (findings.missed, findings.stated, findings.numbers, findings.names))
-    return Example(result.case.id, text, length, *listed)
+    return SummaryExample(result.case.id, text, length, *listed)

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.analysis.trend import Point, Trend
 from harness.report import comparison_text
-from harness.report.charts import Dot, timeline
+from harness.report.charts import TimelinePoint, timeline
 from harness.report.model import EvalReport
 
 ORDER = 65
@@ -48,9 +48,9 @@ def _trend(trend: Trend) -> dict[str, Any]:
     }
 
 
-def _dot(point: Point) -> Dot:
+def _dot(point: Point) -> TimelinePoint:
     r = point.strict
-    return Dot(_day(point), r.value if r.n else None, r.low, r.high, hollow=point.origin != "run")
+    return TimelinePoint(_day(point), r.value if r.n else None, r.low, r.high, hollow=point.origin != "run")
 
 
 def _marks(point: Point) -> str:

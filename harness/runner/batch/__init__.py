@@ -16,27 +16,27 @@ from harness.backends import Backend
 from harness.backends.local.models import Progress
 from harness.backends.providers.openai import OpenAIBackend, key_of
 from harness.project.config import BackendConfig
-from harness.runner.batch.backend import MOST_BYTES, MOST_REQUESTS, Batched
-from harness.runner.batch.files import Imported, export, left_over, takes_files
+from harness.runner.batch.backend import MOST_BYTES, MOST_REQUESTS, BatchBackend
+from harness.runner.batch.files import FileBackend, export, left_over, takes_files
 from harness.runner.batch.jsonl import cell_part
-from harness.runner.batch.results import Found
-from harness.runner.batch.status import ENDED, BusyError, Seen
-from harness.store.batches import Sent, forget, read
+from harness.runner.batch.results import BatchResults
+from harness.runner.batch.status import ENDED, BatchStatus, BusyError
+from harness.store.batches import BatchJob, forget, read
 from harness.store.runs import Store
 
 if TYPE_CHECKING:
-    from harness.runner.batch.openai_api import Service
+    from harness.runner.batch.openai_api import BatchAPI
 
 __all__ = [
     "ENDED",
     "MOST_BYTES",
     "MOST_REQUESTS",
-    "Batched",
+    "BatchBackend",
+    "BatchJob",
+    "BatchResults",
+    "BatchStatus",
     "BusyError",
-    "Found",
-    "Imported",
-    "Seen",
-    "Sent",
+    "FileBackend",
     "cell_part",
     "connect",
     "export",
@@ -60,14 +60,14 @@ def connect(store: Store) -> Callable[[BackendConfig, Progress | None], Backend]
     def connected(config: BackendConfig, progress: Progress | None) -> Backend:
         backend = backends.connect(config, progress)
         if takes_batches(config) and isinstance(backend, OpenAIBackend):
-            return Batched(backend, service(config), store)
+            return BatchBackend(backend, service(config), store)
         return backend
 
     return connected
 
 
-def service(config: BackendConfig) -> Service:
+def service(config: BackendConfig) -> BatchAPI:
     """The Batch API of a backend's server; raises `BackendUnavailable` without a key."""
-    from harness.runner.batch.openai_api import Service  # the SDK takes half a second to import
+    from harness.runner.batch.openai_api import BatchAPI  # the SDK takes half a second to import
 
-    return Service(config, key_of(config))
+    return BatchAPI(config, key_of(config))

@@ -24,16 +24,16 @@ from harness.backends.providers.openai import OpenAIBackend
 from harness.core.errors import BackendError
 from harness.core.ids import now
 from harness.core.types import JSON, ModelInfo, Request, Response, Result
-from harness.runner.batch.jsonl import GIVEN_UP, Id, answered_at, cell_part, id_of, line_of, response_of
-from harness.runner.batch.results import Found
-from harness.runner.batch.status import ENDED, BusyError, NoFileError, Seen
-from harness.runner.cell_runner import AT_ONCE, Answers, Asked, first
+from harness.runner.batch.jsonl import GIVEN_UP, CustomId, answered_at, cell_part, id_of, line_of, response_of
+from harness.runner.batch.results import BatchResults
+from harness.runner.batch.status import ENDED, BatchStatus, BusyError, NoFileError
+from harness.runner.cell_runner import AT_ONCE, CellRunner, PlannedRequest, first
 from harness.store import batches
-from harness.store.batches import Sent
+from harness.store.batches import BatchJob
 from harness.store.runs import Store
 
 if TYPE_CHECKING:
-    from harness.runner.batch.openai_api import Service
+    from harness.runner.batch.openai_api import BatchAPI
 
 T = TypeVar("T")
 
@@ -50,14 +50,14 @@ SHOWN = 5
 """So many lines about strange results are shown of each batch."""
 
 
-class Batched:
+class BatchBackend:
     """A backend of the OpenAI protocol, asked through its server's Batch API."""
 
     concurrency = 1
     exclusive = False
     warm_up = False
 
-    def __init__(self, backend: OpenAIBackend, service: Service, store: Store) -> None:
+    def __init__(self, backend: OpenAIBackend, service: BatchAPI, store: Store) -> None:
         """`store` keeps what is under way."""
         self.backend = backend
         self.service = service
@@ -74,17 +74,17 @@ class Batched:
         """One request by itself goes the usual way."""
         return await self.backend.complete(request)
 
-    async def answer(self, answers: Answers, todo: list[Asked]) -> None:
+    async def answer(self, answers: CellRunner, todo: list[PlannedRequest]) -> None:
         """Ask for `todo` and all that comes after it; every answer is saved when this returns."""
         with TemporaryDirectory(prefix="harness-batch-") as folder:
-            await _Job(self, answers, Path(folder)).work(todo)
+            await _CellBatch(self, answers, Path(folder)).work(todo)
 
     async def close(self) -> None:
         """Close the connections."""
         await self.service.close()
         await self.backend.close()
 
-    def claim(self, cell: str) -> list[Sent]:
+    def claim(self, cell: str) -> list[BatchJob]:
         """Batches of a cell that are under way on this server and nobody in this process waits for."""
         found = [sent for sent in batches.read(self.store) if (sent.cell, sent.server) == (cell, self.service.url)]
         with self._claiming:
@@ -92,33 +92,33 @@ class Batched:
             self._claimed.update(sent.token for sent in mine)
         return mine
 
-    def keep(self, sent: Sent) -> None:
+    def keep(self, sent: BatchJob) -> None:
         """A batch of this process."""
         with self._claiming:
             self._claimed.add(sent.token)
         batches.write(self.store, sent)
 
 
-class _AwayError(BackendError):
+class _ServerUnavailableError(BackendError):
     """The server was not to be had for so long that we gave up. What it has heard is not known."""
 
 
 @dataclass
-class _Job:
+class _CellBatch:
     """One cell. `pending`: what has no answer yet, by id."""
 
-    batched: Batched
-    answers: Answers
+    batched: BatchBackend
+    answers: CellRunner
     folder: Path
-    pending: dict[Id, Asked] = field(default_factory=dict)
+    pending: dict[CustomId, PlannedRequest] = field(default_factory=dict)
     given_up: bool = False
     """A batch was cancelled while we waited for it: nobody wants the rest any more."""
     broken: BackendError | None = None
     """Why nothing more is to be asked: the server took no notice of a constraint."""
     _files: int = 0
-    _unfit: dict[Id, Response] = field(default_factory=dict)
+    _unfit: dict[CustomId, Response] = field(default_factory=dict)
 
-    async def work(self, todo: list[Asked]) -> None:
+    async def work(self, todo: list[PlannedRequest]) -> None:
         cell = self.answers.cell
         earlier = await asyncio.to_thread(self.batched.claim, cell_part(cell))
         while todo:
@@ -148,11 +148,11 @@ class _Job:
         except BaseExceptionGroup as errors:
             raise first(errors) from None
 
-    def _parts(self) -> Iterable[tuple[Path, str, list[Id]]]:
+    def _parts(self) -> Iterable[tuple[Path, str, list[CustomId]]]:
         """What is pending as files that the server takes, each with its endpoint."""
         endpoint = "/v1/embeddings" if self.answers.cell.task.embeds else "/v1/chat/completions"
         lines: list[bytes] = []
-        ids: list[Id] = []
+        ids: list[CustomId] = []
         size = 0
         for custom_id, asked in self.pending.items():
             try:
@@ -178,7 +178,7 @@ class _Job:
         self._files += 1
         return self.folder / f"{self._files}.jsonl"
 
-    async def _part(self, path: Path, endpoint: str, ids: list[Id], attempt: int, *, last: bool) -> None:
+    async def _part(self, path: Path, endpoint: str, ids: list[CustomId], attempt: int, *, last: bool) -> None:
         """Send a file, and save what comes of it. `last`: what fails is not tried again."""
         sent = await self._send(path, endpoint, len(ids))
         seen = await self._ended(sent)
@@ -201,7 +201,7 @@ class _Job:
             await asyncio.to_thread(batches.forget, self.batched.store, sent.token)
         self._stop_if_broken()
 
-    async def _earlier(self, sent: Sent) -> None:
+    async def _earlier(self, sent: BatchJob) -> None:
         """Collect what an earlier process has asked for. What it got no answer to is asked anew."""
         if not sent.batch_id:
             found = await self._patiently(lambda: self.batched.service.find(sent.token))
@@ -224,17 +224,17 @@ class _Job:
         if self.broken is not None:
             raise self.broken
 
-    async def _send(self, path: Path, endpoint: str, requests: int) -> Sent:
+    async def _send(self, path: Path, endpoint: str, requests: int) -> BatchJob:
         """Make a batch of a file, exactly one: where no answer comes, it is looked for before it is made again."""
         service, cell = self.batched.service, self.answers.cell
         title = f"{cell.definition.name} {cell.name}"
         token, name = secrets.token_hex(16), cell.backend.name
-        sent = Sent(token, name, service.url, cell_part(cell), title, requests, now())
+        sent = BatchJob(token, name, service.url, cell_part(cell), title, requests, now())
         file_id = await self._patiently(lambda: service.upload(path))
         await asyncio.to_thread(self.batched.keep, sent)
         tried = False
 
-        async def made() -> Seen:
+        async def made() -> BatchStatus:
             nonlocal tried
             found = await service.find(token) if tried else None
             tried = True
@@ -242,7 +242,7 @@ class _Job:
 
         try:
             seen = await self._patiently(made)
-        except _AwayError:
+        except _ServerUnavailableError:
             # It may have heard us: whoever comes next looks for the batch. Noted again, because another run may have
             # looked in vain before the server heard, and have forgotten it.
             await asyncio.to_thread(self.batched.keep, sent)
@@ -255,7 +255,7 @@ class _Job:
         self.answers.listener.waits(cell, f"batch {sent.batch_id}: {requests:,} requests sent")
         return sent
 
-    async def _ended(self, sent: Sent) -> Seen:
+    async def _ended(self, sent: BatchJob) -> BatchStatus:
         """Look at a batch until it stays as it is."""
         wait_s, told = FIRST_WAIT_S, ("", 0)
         while True:
@@ -268,7 +268,7 @@ class _Job:
                 return seen
             wait_s = await _waited(wait_s)
 
-    async def _fetched(self, seen: Seen) -> tuple[Found, str]:
+    async def _fetched(self, seen: BatchStatus) -> tuple[BatchResults, str]:
         """What the files of a batch say; and why there are no answers from one of them, where that is so."""
         paths, lost = [], ""
         for file_id in seen.files:
@@ -279,9 +279,9 @@ class _Job:
             except NoFileError as error:
                 lost = f"no answers from batch {seen.batch_id}: {error}"
                 self.answers.listener.noted(self.answers.cell.name, lost)
-        return await asyncio.to_thread(Found, paths), lost
+        return await asyncio.to_thread(BatchResults, paths), lost
 
-    async def _save(self, found: Found, attempt: int, *, last: bool) -> None:
+    async def _save(self, found: BatchResults, attempt: int, *, last: bool) -> None:
         """Save what has been found of what is pending, but for errors that are worth another try."""
         results: list[Result] = []
         for custom_id in [custom_id for custom_id in self.pending if custom_id in found]:
@@ -301,7 +301,7 @@ class _Job:
         for problem in [*found.problems[:SHOWN], *_more(found.problems)]:
             self.answers.listener.noted(self.answers.cell.name, f"results of the batch: {problem}")
 
-    def _response(self, asked: Asked, said: Mapping[str, JSON]) -> Response:
+    def _response(self, asked: PlannedRequest, said: Mapping[str, JSON]) -> Response:
         """What a result says. One that breaks its constraint is an error of its case: the others are paid, too."""
         try:
             return response_of(self.batched.backend, asked.request, said)
@@ -309,7 +309,7 @@ class _Job:
             self.broken = self.broken or error
             return failed("bad_reply", str(error))
 
-    async def _save_errors(self, ids: Iterable[Id], response: Response, attempt: int) -> None:
+    async def _save_errors(self, ids: Iterable[CustomId], response: Response, attempt: int) -> None:
         asked = [self.pending.pop(custom_id) for custom_id in list(ids)]
         if asked:
             await self.answers.commit([self.answers.read(each, response, now(), attempts=attempt) for each in asked])
@@ -327,7 +327,7 @@ class _Job:
                         f"backend {self.answers.cell.backend.name}: {url} is not to be had: {error}; batches under way "
                         "go on there: `harness run --batch --resume` collects them"
                     )
-                    raise _AwayError(msg) from None
+                    raise _ServerUnavailableError(msg) from None
                 if not told:
                     self.answers.listener.waits(self.answers.cell, f"{url} is busy or away, trying again: {error}")
                     told = True

@@ -8,15 +8,15 @@ from typing import NoReturn
 
 from harness.analysis.costs.spend import BY_BATCH
 from harness.backends.http.errors import failed, passwords
-from harness.backends.http.transport import LostError, Reply
+from harness.backends.http.transport import HTTPResponse, TransportError
 from harness.backends.providers import vllm
 from harness.backends.providers.openai import OpenAIBackend, key_of
 from harness.core.errors import BackendError, ConfigError, StoreError
 from harness.core.types import JSON, ModelInfo, Request, Response
 from harness.project.config import BackendConfig
-from harness.runner.batch.jsonl import Id, answered_at, cell_part, id_of, line_of, response_of
-from harness.runner.batch.results import Found
-from harness.runner.cell_runner import AT_ONCE, Answers, Asked
+from harness.runner.batch.jsonl import CustomId, answered_at, cell_part, id_of, line_of, response_of
+from harness.runner.batch.results import BatchResults
+from harness.runner.cell_runner import AT_ONCE, CellRunner, PlannedRequest
 from harness.runner.plan import Cell
 
 _PROVIDERS = ("openai", "vllm")
@@ -40,7 +40,7 @@ def export(cells: Sequence[Cell], path: Path) -> tuple[int, list[str]]:
             for cell in cells:
                 backend = offline(cell.backend)
                 for case, request in cell.asks:
-                    asked = Asked(case, request, request.key)
+                    asked = PlannedRequest(case, request, request.key)
                     try:
                         file.write(line_of(backend, id_of(cell, asked), request))
                         written += 1
@@ -58,8 +58,8 @@ def offline(config: BackendConfig) -> OpenAIBackend:
     """A backend that knows what it would send and how to read what comes, and sends nothing. It needs no key."""
     if config.provider == "vllm":
         here = config.model_copy(update={"base_url": config.base_url or vllm.DEFAULT_URL})
-        return vllm.VLLMBackend(here, transport=_Nowhere(_secrets(config)))
-    return OpenAIBackend(config, transport=_Nowhere(_secrets(config)))
+        return vllm.VLLMBackend(here, transport=_NoTransport(_secrets(config)))
+    return OpenAIBackend(config, transport=_NoTransport(_secrets(config)))
 
 
 def _secrets(config: BackendConfig) -> tuple[str, ...]:
@@ -71,14 +71,14 @@ def _secrets(config: BackendConfig) -> tuple[str, ...]:
     return (key, *passwords(config.base_url or ""))
 
 
-class Imported:
+class FileBackend:
     """A backend whose answers are in files already."""
 
     concurrency = 1
     exclusive = False
     warm_up = False
 
-    def __init__(self, config: BackendConfig, found: Found, where: str) -> None:
+    def __init__(self, config: BackendConfig, found: BatchResults, where: str) -> None:
         """`found`: what the files say; `where`: their names."""
         self.config = config
         self.backend = offline(config)
@@ -95,7 +95,7 @@ class Imported:
         """Nobody is asked."""
         return await self.backend.complete(request)
 
-    async def answer(self, answers: Answers, todo: list[Asked]) -> None:
+    async def answer(self, answers: CellRunner, todo: list[PlannedRequest]) -> None:
         """Look each request up."""
         while todo:
             results = []
@@ -110,13 +110,13 @@ class Imported:
     async def close(self) -> None:
         """Nothing is held."""
 
-    def _response(self, asked: Asked, said: Mapping[str, JSON] | None) -> Response:
+    def _response(self, asked: PlannedRequest, said: Mapping[str, JSON] | None) -> Response:
         if said is None:
             return failed("not_recorded", f"{self.where} holds no answer to this prompt that can be used")
         return response_of(self.backend, asked.request, said)
 
 
-def left_over(found: Found, cells: Sequence[Cell]) -> list[str]:
+def left_over(found: BatchResults, cells: Sequence[Cell]) -> list[str]:
     """Results that were not used after all, a line each that says why."""
     over = found.left_over()
     titles = {cell_part(cell): f"{cell.definition.name} {cell.name}" for cell in cells}
@@ -125,7 +125,7 @@ def left_over(found: Found, cells: Sequence[Cell]) -> list[str]:
     return [f"{where}: {_why(custom_id, titles, cases)}" for custom_id, where in over.items()]
 
 
-def _why(custom_id: Id, titles: Mapping[str, str], cases: Mapping[tuple[str, str], str]) -> str:
+def _why(custom_id: CustomId, titles: Mapping[str, str], cases: Mapping[tuple[str, str], str]) -> str:
     title, case = titles.get(custom_id.cell), cases.get((custom_id.cell, custom_id.case))
     if title is None:
         return "of no eval, variant and backend of this import: name those of the export, with the same options"
@@ -135,7 +135,7 @@ def _why(custom_id: Id, titles: Mapping[str, str], cases: Mapping[tuple[str, str
 
 
 def _cases(cells: Sequence[Cell]) -> dict[tuple[str, str], str]:
-    ids = ((id_of(cell, Asked(case, request, "")), case.id) for cell in cells for case, request in cell.asks)
+    ids = ((id_of(cell, PlannedRequest(case, request, "")), case.id) for cell in cells for case, request in cell.asks)
     return {(custom_id.cell, custom_id.case): case_id for custom_id, case_id in ids}
 
 
@@ -153,7 +153,7 @@ def _check(cells: Sequence[Cell]) -> None:
         raise ConfigError(msg)
 
 
-class _Nowhere:
+class _NoTransport:
     """The way to no server."""
 
     url = "nowhere"
@@ -163,11 +163,11 @@ class _Nowhere:
         """`secrets` stand in no message."""
         self.secrets = secrets
 
-    async def get(self, path: str) -> Reply:
+    async def get(self, path: str) -> HTTPResponse:
         """Nothing is fetched."""
         self._refuse(path)
 
-    async def post(self, path: str, body: Mapping[str, JSON]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, JSON]) -> HTTPResponse:
         """Nothing is sent."""
         del body
         self._refuse(path)
@@ -177,4 +177,4 @@ class _Nowhere:
 
     def _refuse(self, path: str) -> NoReturn:
         msg = f"{path}: a file of answers is no server"
-        raise LostError(msg)
+        raise TransportError(msg)

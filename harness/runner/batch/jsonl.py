@@ -25,7 +25,7 @@ from harness.backends.providers.openai import OpenAIBackend
 from harness.core.ids import now
 from harness.core.types import JSON, Request, Response
 from harness.project.config import BackendConfig
-from harness.runner.cell_runner import Asked
+from harness.runner.cell_runner import PlannedRequest
 from harness.runner.plan import Cell
 
 _ID = re.compile(r"([0-9a-f]{8})-([0-9a-f]{16})-([0-9a-f]{32})")
@@ -34,7 +34,7 @@ EXPIRED, CANCELLED = "batch_expired", "batch_cancelled"
 GIVEN_UP = "the batch was cancelled before this was asked"
 
 
-class Id(NamedTuple):
+class CustomId(NamedTuple):
     """The parts of a `custom_id`."""
 
     cell: str
@@ -46,10 +46,10 @@ class Id(NamedTuple):
         return "-".join(self)
 
 
-def parsed(custom_id: str) -> Id | None:
+def parsed(custom_id: str) -> CustomId | None:
     """The parts of an id, or `None` for one that is not of our making."""
     found = _ID.fullmatch(custom_id)
-    return Id(*found.groups()) if found else None
+    return CustomId(*found.groups()) if found else None
 
 
 def cell_part(cell: Cell) -> str:
@@ -57,13 +57,13 @@ def cell_part(cell: Cell) -> str:
     return _hash(cell.definition.name, cell.name, cell.split or "", str(cell.limit or ""))[:8]
 
 
-def id_of(cell: Cell, asked: Asked) -> Id:
+def id_of(cell: Cell, asked: PlannedRequest) -> CustomId:
     """The id of a request."""
     case = _hash(asked.case.id, str(asked.request.repeat))[:16]
-    return Id(cell_part(cell), case, _hash(asked.key, _who(cell.backend))[:32])
+    return CustomId(cell_part(cell), case, _hash(asked.key, _who(cell.backend))[:32])
 
 
-def line_of(backend: OpenAIBackend, custom_id: Id, request: Request) -> bytes:
+def line_of(backend: OpenAIBackend, custom_id: CustomId, request: Request) -> bytes:
     """A request as a line; raises `ValueError` for text that no JSON can hold."""
     path, body = backend.body_of(request)
     return encoded({"custom_id": str(custom_id), "method": "POST", "url": f"/v1/{path}", "body": body}) + b"\n"

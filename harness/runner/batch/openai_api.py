@@ -19,7 +19,7 @@ from harness.backends.http.openai_sdk import HTTP_ERROR, TIME_OUT
 from harness.backends.openai_responses import refusal_of
 from harness.core.errors import BackendError, StoreError
 from harness.project.config import BackendConfig
-from harness.runner.batch.status import BusyError, NoFileError, Seen
+from harness.runner.batch.status import BatchStatus, BusyError, NoFileError
 
 WINDOW: Literal["24h"] = "24h"
 """The only one that OpenAI offers."""
@@ -39,7 +39,7 @@ PIECE = 1 << 20
 """So many bytes of it are in memory at once."""
 
 
-class Service:
+class BatchAPI:
     """One server. Each method asks once, and raises `BusyError`, or `BackendError` for what will not pass."""
 
     def __init__(self, config: BackendConfig, key: str) -> None:
@@ -56,21 +56,21 @@ class Service:
         files = self._client.with_options(timeout=TRANSFER_S).files.with_raw_response
         return str((await self._asked(files.create(file=path, purpose="batch")))["id"])
 
-    async def create(self, file_id: str, endpoint: str, token: str) -> Seen:
+    async def create(self, file_id: str, endpoint: str, token: str) -> BatchStatus:
         """A batch of an uploaded file. `token` goes with it, so that it can be found."""
         batches = self._client.batches.with_raw_response
         to: Any = endpoint
         made = batches.create(completion_window=WINDOW, endpoint=to, input_file_id=file_id, metadata={TOKEN: token})
         return _seen(await self._asked(made), self._secrets)
 
-    async def look(self, batch_id: str) -> Seen:
+    async def look(self, batch_id: str) -> BatchStatus:
         """How a batch stands."""
         try:
             return _seen(await self._asked(self._client.batches.with_raw_response.retrieve(batch_id)), self._secrets)
         except _NotFoundError:
-            return Seen(batch_id, "gone", why="the server does not know it")
+            return BatchStatus(batch_id, "gone", why="the server does not know it")
 
-    async def find(self, token: str) -> Seen | None:
+    async def find(self, token: str) -> BatchStatus | None:
         """The batch that was made with `token`, if one was."""
         after: str | None = None
         for _ in range(PAGES):
@@ -108,7 +108,7 @@ class Service:
         except NoFileError:
             return False
 
-    async def cancel(self, batch_id: str) -> Seen:
+    async def cancel(self, batch_id: str) -> BatchStatus:
         """Ask for no more of a batch; what is done can still be fetched."""
         return _seen(await self._asked(self._client.batches.with_raw_response.cancel(batch_id)), self._secrets)
 
@@ -184,11 +184,11 @@ def _told(error: openai.APIStatusError) -> tuple[str, str]:
         return refusal_of(error.status_code, None)
 
 
-def _seen(batch: Mapping[str, Any], secrets: Sequence[str]) -> Seen:
+def _seen(batch: Mapping[str, Any], secrets: Sequence[str]) -> BatchStatus:
     counts, errors = _table(batch.get("request_counts")), _table(batch.get("errors")).get("data")
     files = (batch.get("output_file_id"), batch.get("error_file_id"))
     told = [_table(error) for error in errors[:3]] if isinstance(errors, list) else []
-    return Seen(
+    return BatchStatus(
         batch_id=str(batch.get("id") or ""),
         status=said(batch.get("status") or "unknown", secrets, 40),
         answered=_count(counts.get("completed")),

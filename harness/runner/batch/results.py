@@ -10,31 +10,31 @@ from typing import NamedTuple
 from harness.backends.http.transport import MAX_REPLY_BYTES
 from harness.core.errors import StoreError
 from harness.core.types import JSON
-from harness.runner.batch.jsonl import Id, content_of, is_good, parsed, result_of
+from harness.runner.batch.jsonl import CustomId, content_of, is_good, parsed, result_of
 
 MOST_LINE = MAX_REPLY_BYTES + 1_000_000
 """The longest reply that is read, and what stands around it. A longer line is no result, nor in memory as a whole."""
 
 
-class _Place(NamedTuple):
+class _ResultPosition(NamedTuple):
     path: Path
     number: int
     start: int
 
 
-class Found:
+class BatchResults:
     """An index of result files; raises `StoreError` for one that cannot be read."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         """`paths`: results and errors, in any order; lines in any order."""
         self.problems: list[str] = []
         """Lines that are no results of ours, one message each."""
-        self._places: dict[Id, list[_Place]] = {}
-        self._wanted: set[Id] = set()
+        self._places: dict[CustomId, list[_ResultPosition]] = {}
+        self._wanted: set[CustomId] = set()
         for path in paths:
             self._index(path)
 
-    def __contains__(self, custom_id: Id) -> bool:
+    def __contains__(self, custom_id: CustomId) -> bool:
         return custom_id in self._places
 
     def __len__(self) -> int:
@@ -44,7 +44,7 @@ class Found:
         """The cells that the results are of, as their part of an id."""
         return {custom_id.cell for custom_id in self._places}
 
-    def take(self, custom_id: Id) -> dict[str, JSON] | None:
+    def take(self, custom_id: CustomId) -> dict[str, JSON] | None:
         """The result with this id. None where two answers have it and differ: one of them is of something else."""
         self._wanted.add(custom_id)
         places = self._places.get(custom_id, [])
@@ -59,7 +59,7 @@ class Found:
         best = good or results
         return best[-1] if best else None
 
-    def left_over(self) -> dict[Id, str]:
+    def left_over(self) -> dict[CustomId, str]:
         """Results that nobody has asked for, and where they stand."""
         return {i: _where(places[0]) for i, places in self._places.items() if i not in self._wanted}
 
@@ -70,7 +70,7 @@ class Found:
                 for number in count(1):
                     if not (line := file.readline(MOST_LINE)):
                         return
-                    self._note(_Place(path, number, start), line)
+                    self._note(_ResultPosition(path, number, start), line)
                     while line and not line.endswith(b"\n"):  # the rest of one that is too long
                         line = file.readline(MOST_LINE)
                     start = file.tell()
@@ -78,7 +78,7 @@ class Found:
             msg = f"{path}: cannot be read: {error.strerror or error}"
             raise StoreError(msg) from None
 
-    def _note(self, place: _Place, line: bytes) -> None:
+    def _note(self, place: _ResultPosition, line: bytes) -> None:
         if not line.strip():
             return
         result = result_of(line)
@@ -90,7 +90,7 @@ class Found:
             self._places.setdefault(custom_id, []).append(place)
 
 
-def _read(place: _Place) -> dict[str, JSON]:
+def _read(place: _ResultPosition) -> dict[str, JSON]:
     with place.path.open("rb") as file:
         file.seek(place.start)
         result = result_of(file.readline(MOST_LINE))
@@ -100,5 +100,5 @@ def _read(place: _Place) -> dict[str, JSON]:
     return result
 
 
-def _where(place: _Place) -> str:
+def _where(place: _ResultPosition) -> str:
     return f"{place.path.name}:{place.number}"

@@ -17,7 +17,7 @@ class NoFileError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class BatchStatus:
     """How a batch stands, as the server says. `files`: of results and of errors, those that there are.
 
     `then`: what we have made of that.

@@ -7,6 +7,6 @@ how often and when to ask again. `Pace` is the three of them with a queue in fro
 from harness.runner.pacing.limits import seconds
 from harness.runner.pacing.pace import LONGEST_PAUSE_S, Pace, Turn
 from harness.runner.pacing.retries import retry_wait_s
-from harness.runner.pacing.slots import MOST, Slots
+from harness.runner.pacing.slots import MOST, AdaptiveLimit
 
-__all__ = ["LONGEST_PAUSE_S", "MOST", "Pace", "Slots", "Turn", "retry_wait_s", "seconds"]
+__all__ = ["LONGEST_PAUSE_S", "MOST", "AdaptiveLimit", "Pace", "Turn", "retry_wait_s", "seconds"]

@@ -14,7 +14,7 @@ _ENOUGH_FOR_A_SLOPE = 8
 
 
 @dataclass(slots=True)
-class Cohort:
+class LatencySample:
     """Requests that start at one concurrency. `full_only`: those that find all other slots taken."""
 
     level: int
@@ -32,7 +32,7 @@ class Cohort:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class LatencyFit:
     """What a cohort came to: seconds a request, completion tokens a request, and how the one goes with the other."""
 
     level: int
@@ -46,7 +46,7 @@ class Measured:
         return max(self.latency_s + self.slope * (tokens - self.tokens), 0.1 * self.latency_s, 1e-9)
 
 
-def measured(cohort: Cohort) -> Measured:
+def measured(cohort: LatencySample) -> LatencyFit:
     """Mean latency, corrected for the lengths of the replies where latency goes with length.
 
     Long replies must not pass for a slow server. Dividing by the number of tokens would be wrong where most of the time
@@ -61,10 +61,10 @@ def measured(cohort: Cohort) -> Measured:
         pairs = zip(cohort.latencies, cohort.tokens, strict=True)
         slope = max(0.0, sum((latency - mean) * (count - tokens) for latency, count in pairs) / lengths)
         spread = max(0.0, spread - slope * slope * lengths)
-    return Measured(cohort.level, mean, math.sqrt(spread / max(1, n - 1) / n), tokens, slope)
+    return LatencyFit(cohort.level, mean, math.sqrt(spread / max(1, n - 1) / n), tokens, slope)
 
 
-def gain(low: Measured, high: Measured) -> tuple[float, float]:
+def gain(low: LatencyFit, high: LatencyFit) -> tuple[float, float]:
     """By how much (as a logarithm) the higher concurrency does more than it must, and the standard error of that.
 
     Little's law: requests a second = in flight / latency. The bar is a share of the growth in flight, so that a batch

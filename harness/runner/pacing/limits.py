@@ -16,7 +16,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": _DAY_S}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
-class Bucket:
+class TokenBucket:
     """A token bucket. One request may be larger than the bucket: it starts when that is full, and is paid off after."""
 
     __slots__ = ("_at", "_held", "_rate", "size")
@@ -38,7 +38,7 @@ class Bucket:
         self._held -= cost
 
 
-class Allowance:
+class ServerAllowance:
     """What a server says is left of its own limit: `x-ratelimit-remaining-*` until `x-ratelimit-reset-*`."""
 
     __slots__ = ("_left", "_remaining", "_reset", "_until")

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from harness.core.types import NOTHING, CallError, Response
-from harness.runner.pacing.cohort import Cohort
-from harness.runner.pacing.limits import Allowance, Bucket
+from harness.runner.pacing.cohort import LatencySample
+from harness.runner.pacing.limits import ServerAllowance, TokenBucket
 from harness.runner.pacing.retries import FLOOR, RetryBudget
-from harness.runner.pacing.slots import MOST, Slots
+from harness.runner.pacing.slots import MOST, AdaptiveLimit
 
 LONGEST_PAUSE_S = 600.0
 """A server that asks for more is asked again after this long."""
@@ -42,7 +42,7 @@ class Pace:
         draw: Callable[[], float] = random.random,
     ) -> None:
         """`clock` in seconds; `draw`: an even draw from 0 to 1. Both are replaced in tests."""
-        self.slots = Slots(limit)
+        self.slots = AdaptiveLimit(limit)
         self.in_flight = 0
         self._clock = clock
         self._draw = draw
@@ -51,9 +51,9 @@ class Pace:
         self._timer: asyncio.TimerHandle | None = None
         self._pause_until = float("-inf")
         self._heard_at = now = clock()
-        self._requests = Bucket(rpm, now) if rpm else None
-        self._tokens = Bucket(tpm, now) if tpm else None
-        self._left: tuple[Allowance, Allowance] | None = None
+        self._requests = TokenBucket(rpm, now) if rpm else None
+        self._tokens = TokenBucket(tpm, now) if tpm else None
+        self._left: tuple[ServerAllowance, ServerAllowance] | None = None
 
     @property
     def now(self) -> int:
@@ -101,7 +101,7 @@ class Pace:
         if "x-ratelimit-remaining-requests" not in headers and "x-ratelimit-remaining-tokens" not in headers:
             return
         if self._left is None:
-            self._left = (Allowance("requests"), Allowance("tokens"))
+            self._left = (ServerAllowance("requests"), ServerAllowance("tokens"))
         now = self._clock()
         self._left[0].heed(headers, now, max(0, self.in_flight - 1))
         self._left[1].heed(headers, now, 0)
@@ -206,7 +206,7 @@ class Turn:
         self._pace = pace
         self.tokens = tokens
         self.started = 0.0
-        self.cohort: Cohort | None = None
+        self.cohort: LatencySample | None = None
         self.learned = False
 
     async def __aenter__(self) -> Self:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from harness.runner.pacing.cohort import Cohort, Measured, gain, measured
+from harness.runner.pacing.cohort import LatencyFit, LatencySample, gain, measured
 
 START = 4
 MOST = 128
@@ -36,7 +36,7 @@ _CHANCE = 0.05
 """The share of refusals that a comparison takes for chance; one always may be."""
 
 
-class Slots:
+class AdaptiveLimit:
     """How many requests may be in flight; `now` changes as it is told how they fare. `slowed` counts the decreases."""
 
     def __init__(self, limit: int) -> None:
@@ -48,8 +48,10 @@ class Slots:
         self._burst_at = float("-inf")
         self._floor = 1
         self._growing = True
-        self._base: Measured | None = None  # what a cohort is compared with
-        self._cohort: Cohort | None = Cohort(self.now, self.now, full_only=False) if self.limit > 1 else None
+        self._base: LatencyFit | None = None  # what a cohort is compared with
+        self._cohort: LatencySample | None = (
+            LatencySample(self.now, self.now, full_only=False) if self.limit > 1 else None
+        )
         self._extensions = 0
         self._up = False
         self._step = 0
@@ -64,7 +66,7 @@ class Slots:
         """Whether the search has ended for now."""
         return self._cohort is None
 
-    def begin(self, in_flight: int) -> Cohort | None:
+    def begin(self, in_flight: int) -> LatencySample | None:
         """A request starts, the `in_flight`th now under way: the cohort that it belongs to, if any."""
         cohort = self._cohort
         if cohort is None or cohort.joined >= cohort.want or (cohort.full_only and in_flight < self.now):
@@ -72,7 +74,7 @@ class Slots:
         cohort.joined += 1
         return cohort
 
-    def answered(self, cohort: Cohort | None, latency_s: float, tokens: int | None) -> None:
+    def answered(self, cohort: LatencySample | None, latency_s: float, tokens: int | None) -> None:
         """A request was answered: after how long, and with how many completion tokens, where that is told."""
         if self._cut:
             self._regain()
@@ -94,12 +96,12 @@ class Slots:
         if self._resting <= 0:
             self._measure(self._level)
 
-    def dropped(self, cohort: Cohort | None) -> None:
+    def dropped(self, cohort: LatencySample | None) -> None:
         """A request ended in a way that says nothing about how busy the server is: another takes its place."""
         if cohort is not None:
             cohort.joined -= 1
 
-    def refused(self, cohort: Cohort | None, started: float, now: float) -> None:
+    def refused(self, cohort: LatencySample | None, started: float, now: float) -> None:
         """The server had too much to do for a request that started at `started`."""
         self.dropped(cohort)
         trial, lost = self._cohort, 1
@@ -137,7 +139,7 @@ class Slots:
             self._cut -= 1
             self.now = self._level - self._cut
 
-    def _trying_more(self, trial: Cohort) -> bool:
+    def _trying_more(self, trial: LatencySample) -> bool:
         return self._base is not None and trial.level > self._base.level
 
     def _set(self, level: int) -> None:
@@ -149,9 +151,9 @@ class Slots:
         """Run at `level`, and see what that comes to."""
         self._set(level)
         self._extensions = 0
-        self._cohort = Cohort(level, max(_LEAST, level), full_only=True)
+        self._cohort = LatencySample(level, max(_LEAST, level), full_only=True)
 
-    def _compare(self, cohort: Cohort) -> None:
+    def _compare(self, cohort: LatencySample) -> None:
         found = measured(cohort)
         if self._growing:
             self._grow(found)
@@ -161,7 +163,7 @@ class Slots:
         else:
             self._decide(self._base, found, cohort)
 
-    def _grow(self, found: Measured) -> None:
+    def _grow(self, found: LatencyFit) -> None:
         """Double, unless the last doubling got nothing more done."""
         base, self._base = self._base, found
         if base is not None:
@@ -179,7 +181,7 @@ class Slots:
             return
         level = min(2 * found.level, self.limit)
         self._set(level)
-        self._cohort = Cohort(level, level - found.level, full_only=False)
+        self._cohort = LatencySample(level, level - found.level, full_only=False)
 
     def _try(self) -> None:
         """Go to the next level to compare with the base; where there is none in this direction, in the other one."""
@@ -194,7 +196,7 @@ class Slots:
                 return
             self._turn_round()
 
-    def _decide(self, base: Measured, found: Measured, cohort: Cohort) -> None:
+    def _decide(self, base: LatencyFit, found: LatencyFit, cohort: LatencySample) -> None:
         up = found.level > base.level
         more, error = gain(base, found) if up else gain(found, base)
         if abs(more) < _SURE * error and self._extensions < _EXTENSIONS:
@@ -206,7 +208,7 @@ class Slots:
         else:
             self._stay(base)
 
-    def _stay(self, base: Measured) -> None:
+    def _stay(self, base: LatencyFit) -> None:
         """The level that was tried is no better."""
         self._set(base.level)
         self._turn_round()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.analysis.compare import CaseOutcome, Side
+from harness.analysis.compare import CaseOutcome, RunOutcomes
 
 FINGERPRINT = {
     "prompt": "triage/v1/local",
@@ -34,7 +34,9 @@ KINDS: Mapping[str, tuple[int, int, int, str]] = {
 }
 
 
-def made(outcomes: str, name: str = "local@q8", tags: Mapping[int, str] | None = None, **fingerprint: str) -> Side:
+def made(
+    outcomes: str, name: str = "local@q8", tags: Mapping[int, str] | None = None, **fingerprint: str
+) -> RunOutcomes:
     """One case per letter, `c0`, `c1`, …; keywords replace parts of the fingerprint."""
     cases = {}
     for i, letter in enumerate(outcomes):
@@ -47,4 +49,6 @@ def made(outcomes: str, name: str = "local@q8", tags: Mapping[int, str] | None =
                 **told, asked=1, strict=strict, lenient=lenient, compliant=compliant, answer=answer
             )
     backend = name.partition("@")[2]
-    return Side(name, f"run-{name}", "triage", name, backend, "2026-11-24", {**FINGERPRINT, **fingerprint}, cases)
+    return RunOutcomes(
+        name, f"run-{name}", "triage", name, backend, "2026-11-24", {**FINGERPRINT, **fingerprint}, cases
+    )

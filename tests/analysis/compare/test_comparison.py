@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.compare import Question, Verdict, compare
+from harness.analysis.compare import ComparisonQuestion, Verdict, compare
 from harness.analysis.stats import paired
 
 from .sides import made
 
-CHANGE = Question("change", 0.03)
-MOVE = Question("move", 0.03)
+CHANGE = ComparisonQuestion("change", 0.03)
+MOVE = ComparisonQuestion("move", 0.03)
 
 
 class TestVerdicts:
@@ -32,7 +32,7 @@ class TestVerdicts:
             (MOVE, "R" * 300, "R" * 290 + "w" * 10, Verdict.INCONCLUSIVE),
         ],
     )
-    def test_the_interval_decides(self, question: Question, base: str, head: str, verdict: Verdict) -> None:
+    def test_the_interval_decides(self, question: ComparisonQuestion, base: str, head: str, verdict: Verdict) -> None:
         assert compare(made(base), made(head), question).verdict is verdict
 
     def test_what_is_not_proven_says_how_many_cases_would_settle_it(self) -> None:
@@ -53,7 +53,7 @@ class TestVerdicts:
 
     def test_a_wider_margin_moves_what_a_narrow_one_does_not(self) -> None:
         sides = made("R" * 300), made("R" * 290 + "w" * 10)
-        assert compare(*sides, Question("move", 0.10)).verdict is Verdict.MOVE
+        assert compare(*sides, ComparisonQuestion("move", 0.10)).verdict is Verdict.MOVE
 
 
 class TestErrors:

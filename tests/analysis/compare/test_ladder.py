@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.compare import Question, Verdict, compare, side
+from harness.analysis.compare import ComparisonQuestion, Verdict, compare, outcomes_of
 from harness.analysis.compare.ladder import Ladder, climb, speed_text
 from harness.analysis.compare.noise import beyond, floor
 from harness.core.types import Run
@@ -117,5 +117,5 @@ class TestNoise:
     def test_fewer_changes_than_noise_are_none(self) -> None:
         noise = floor([step("fp16", "RRRR", run_id="a"), step("fp16", "RRww", run_id="b")])
         assert noise
-        same = compare(side(step("fp16", "RRRR")), side(step("q8", "RRRR")), Question("change"))
+        same = compare(outcomes_of(step("fp16", "RRRR")), outcomes_of(step("q8", "RRRR")), ComparisonQuestion("change"))
         assert (beyond(same, noise), same.verdict) == (0.0, Verdict.INCONCLUSIVE)

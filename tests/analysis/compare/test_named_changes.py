@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.compare import Question, Verdict, compare, side
+from harness.analysis.compare import ComparisonQuestion, Verdict, compare, outcomes_of
 from harness.core.types import ModelInfo, Response, Run
 from harness.store.runs import Store, open_store
 
@@ -36,7 +36,7 @@ def ran(project: Project, store: Store, info: ModelInfo = MODEL) -> Run:
 
 def changed(before: Run, after: Run) -> tuple[Verdict, list[str]]:
     """The verdict, and what has changed by name."""
-    found = compare(side(before), side(after), Question("change"))
+    found = compare(outcomes_of(before), outcomes_of(after), ComparisonQuestion("change"))
     return found.verdict, [change.what for change in found.changed]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.compare.portability import Advice, Portability, portability
+from harness.analysis.compare.portability import Portability, PortabilityAdvice, portability
 
 from .sides import made
 
@@ -30,7 +30,7 @@ LOSS = "R" * 300, "w" * 100 + "R" * 200
 class TestAdvice:
     def test_two_prompts_where_the_candidates_own_gains_and_costs_the_reference(self) -> None:
         found = asked(*GAIN, *LOSS)
-        assert found.advice is Advice.TWO
+        assert found.advice is PortabilityAdvice.TWO
         assert found.sentence == (
             "Keep two prompts: the local one gains 33.3 points (28.2 to 38.8) on mistral-q4 (right there: gpt 66.7%, "
             "local 100.0%), and costs 33.3 points (28.2 to 38.8) on gpt-4o."
@@ -38,7 +38,7 @@ class TestAdvice:
 
     def test_one_where_the_references_is_as_good_on_the_candidate(self) -> None:
         found = asked(*EQUAL, *EQUAL)
-        assert found.advice is Advice.ONE
+        assert found.advice is PortabilityAdvice.ONE
         assert "the gpt one is within 3 points of the local one (local − gpt +0.0," in found.sentence
 
     def test_one_where_the_references_is_better_even_there(self) -> None:
@@ -46,19 +46,19 @@ class TestAdvice:
 
     def test_one_where_the_candidates_own_gains_and_costs_the_reference_nothing(self) -> None:
         found = asked(*GAIN, *EQUAL)
-        assert found.advice is Advice.ONE
+        assert found.advice is PortabilityAdvice.ONE
         assert found.sentence.startswith("One prompt serves both: the local one gains 33.3 points")
         assert "stays within 3 points of the gpt one on gpt-4o" in found.sentence
 
     def test_two_where_it_is_not_shown_that_the_reference_would_lose_nothing(self) -> None:
         found = asked(*GAIN, "R" * 300, "R" * 292 + "w" * 8)
-        assert found.advice is Advice.TWO
+        assert found.advice is PortabilityAdvice.TWO
         assert "is not shown to be within 3 points of the gpt one on gpt-4o" not in found.sentence
         assert "costs 2.7 points" in found.sentence
 
     def test_few_cases_tell_nothing_but_how_many_would(self) -> None:
         found = asked("R" * 20, "R" * 19 + "w", "R" * 20, "R" * 20)
-        assert found.advice is Advice.UNKNOWN
+        assert found.advice is PortabilityAdvice.UNKNOWN
         assert found.needed is not None
         assert "Cannot tell from 20 cases whether one prompt serves both: on mistral-q4 local − gpt is -5.0" in (
             found.sentence
@@ -67,8 +67,8 @@ class TestAdvice:
 
     def test_a_wider_margin_lets_one_prompt_serve_where_a_narrow_one_does_not(self) -> None:
         cells = "R" * 290 + "w" * 10, "R" * 300
-        assert asked(*cells, *LOSS).advice is Advice.TWO
-        assert asked(*cells, *LOSS, margin=0.10).advice is Advice.ONE
+        assert asked(*cells, *LOSS).advice is PortabilityAdvice.TWO
+        assert asked(*cells, *LOSS, margin=0.10).advice is PortabilityAdvice.ONE
 
 
 class TestWithoutTheReference:
@@ -82,26 +82,28 @@ class TestWithoutTheReference:
 
     def test_the_references_prompt_may_still_serve_both(self) -> None:
         found = asked(*EQUAL)
-        assert found.advice is Advice.ONE
+        assert found.advice is PortabilityAdvice.ONE
         assert "what the local one would cost there is not known" in found.sentence
 
 
 class TestWhatStandsAgainst:
     def test_failed_calls_that_could_change_the_advice(self) -> None:
         found = asked("R" * 300, "R" * 260 + "E" * 40, *EQUAL)
-        assert found.advice is Advice.ONE, "whatever they would have said, the reference's prompt is no worse"
+        assert found.advice is PortabilityAdvice.ONE, (
+            "whatever they would have said, the reference's prompt is no worse"
+        )
         found = asked("R" * 260 + "E" * 40, "R" * 300, *LOSS)
-        assert found.advice is Advice.UNKNOWN
+        assert found.advice is PortabilityAdvice.UNKNOWN
         assert "40 calls failed, so run with --resume" in found.sentence
 
     def test_other_cases_on_the_candidate(self) -> None:
         found = asked("R" * 300, "R" * 299, *EQUAL)
-        assert found.advice is Advice.UNKNOWN
+        assert found.advice is PortabilityAdvice.UNKNOWN
         assert "the runs are not over the same cases" in found.sentence
 
     def test_other_cases_on_the_reference_leave_the_transfer_gap(self) -> None:
         found = asked(*GAIN, "R" * 300, "R" * 299)
-        assert found.advice is Advice.TWO
+        assert found.advice is PortabilityAdvice.TWO
         assert found.interaction is None
         assert "gpt-4o was not asked with both (the runs are not over the same cases" in found.sentence
 

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 
 from harness.advice.advise import advise
 from harness.analysis.costs.capacity import MOST_SERVERS, PARTS
-from harness.analysis.costs.projection import FEW, Advice, Bill, Line, Sum, Usage, cheapest, throughput, usage
+from harness.analysis.costs.projection import (
+    FEW,
+    Advice,
+    CostProjection,
+    CostTotal,
+    EvalCost,
+    Usage,
+    cheapest,
+    throughput,
+    usage,
+)
 from harness.project.config import LocalConfig
 from harness.project.pricing import Price
 from harness.store.runs import open_store
@@ -63,7 +73,9 @@ class TestTheFieldReportsTable:
 
 
 USAGE = Usage("r", "gpt@api", "api", 100, True, 300, 5, 1.0, 400, 2.0, 0.5)
-LINE = Line("e", "classification", 2000, "api", "home", USAGE, USAGE, Price(2.5, 10.0, None, ""), None, True, 3.0, 85.0)
+LINE = EvalCost(
+    "e", "classification", 2000, "api", "home", USAGE, USAGE, Price(2.5, 10.0, None, ""), None, True, 3.0, 85.0
+)
 
 
 class TestALine:
@@ -115,14 +127,14 @@ class TestALine:
     @pytest.mark.parametrize("usd", [5e-324, 1e-300, 1e300, math.inf])
     def test_an_absurd_price_is_no_error(self, usd: float) -> None:
         line = replace(LINE, price_now=Price(usd, usd, None, ""))
-        bill = Bill((line,), frozenset({"e"}), LocalConfig(server_usd_per_month=sys.float_info.max))
+        bill = CostProjection((line,), frozenset({"e"}), LocalConfig(server_usd_per_month=sys.float_info.max))
         assert line.break_even == (None if usd < 1 else 0 if usd == math.inf else 1)
         assert bill.hybrid_usd == bill.advised.usd == sys.float_info.max
         assert cheapest([line], LocalConfig()) == ({"e"} if usd > 1 else set())
 
     def test_neither_is_an_absurd_volume(self) -> None:
         line = replace(LINE, daily_calls=10**400)
-        bill = Bill((line,), frozenset({"e"}), LocalConfig())
+        bill = CostProjection((line,), frozenset({"e"}), LocalConfig())
         assert bill.today_usd > bill.hybrid_usd > 0
         assert cheapest([line], LocalConfig()) == set()  # no server carries it
 
@@ -138,7 +150,7 @@ class TestALine:
     def test_what_nobody_prices_or_measured_is_not_zero(self) -> None:
         assert replace(LINE, price_now=None).today_usd is None
         assert replace(LINE, usage_now=None).today_usd is None
-        bill = Bill((LINE, replace(LINE, eval="other", price_now=None)), frozenset(), LocalConfig())
+        bill = CostProjection((LINE, replace(LINE, eval="other", price_now=None)), frozenset(), LocalConfig())
         assert bill.unknown == ("other",)
         assert bill.today_usd == pytest.approx(48)
 
@@ -146,21 +158,21 @@ class TestALine:
         mini = replace(LINE, local=False, price_then=Price(0.15, 0.6, None, ""))
         assert mini.then_usd == pytest.approx(60_000 * (300 * 0.15 + 5 * 0.6) / 1e6)
         assert (mini.load, mini.break_even) == (None, None)
-        bill = Bill((mini,), frozenset({"e"}), LocalConfig())
+        bill = CostProjection((mini,), frozenset({"e"}), LocalConfig())
         assert bill.hybrid_usd == mini.then_usd
 
 
 MINI = replace(LINE, then="mini", local=False, price_then=Price(0.15, 0.6, None, ""))
 
 
-def sums_of(*lines: Line, moved: str = "") -> dict[str, Sum]:
-    bill = Bill(lines, frozenset(moved.split()), LocalConfig())
+def sums_of(*lines: EvalCost, moved: str = "") -> dict[str, CostTotal]:
+    bill = CostProjection(lines, frozenset(moved.split()), LocalConfig())
     return {"today": bill.today, "batch": bill.batch, "advised": bill.advised, "all": bill.all_moved}
 
 
 class TestSums:
     def test_with_everything_known_they_are_the_bills(self) -> None:
-        bill = Bill((LINE, replace(LINE, eval="other")), frozenset({"e"}), LocalConfig())
+        bill = CostProjection((LINE, replace(LINE, eval="other")), frozenset({"e"}), LocalConfig())
         found = (bill.today, bill.batch, bill.advised, bill.all_moved)
         assert [each.usd for each in found] == [bill.today_usd, bill.batch_usd, bill.hybrid_usd, bill.then_usd]
         assert all((each.over, each.of, each.missing, each.estimated) == (2, 2, (), False) for each in found)
@@ -212,12 +224,12 @@ def test_few_calls_or_a_sample_say_little() -> None:
 
 def test_a_second_server_is_paid_for_where_one_is_not_enough() -> None:
     busy = [replace(LINE, eval=name, daily_calls=40_000) for name in ("a", "b")]
-    bill = Bill(tuple(busy), frozenset({"a", "b"}), LocalConfig(servers=2))
+    bill = CostProjection(tuple(busy), frozenset({"a", "b"}), LocalConfig(servers=2))
     assert bill.server_usd(bill.moving) == 2 * 80 + 5
     assert bill.server_usd(busy[:1]) == 85
 
 
-def costing(name: str, usd: float, parts: int) -> Line:
+def costing(name: str, usd: float, parts: int) -> EvalCost:
     """An eval that costs so much a month today, and would take so many millionths of a server."""
     tokens = usd / 3000 * 1_000_000  # 100 calls a day, 1 USD a million tokens
     used = replace(USAGE, prompt_tokens=tokens, completion_tokens=0.0, calls_per_s=300 / 86_400 / (parts + 0.5) * PARTS)
@@ -264,9 +276,9 @@ class TestCheapest:
         local = LocalConfig(server_usd_per_month=prices[0], overhead_usd_per_month=prices[1], servers=servers)
         lines = tuple(costing(f"e{i}", usd, load * PARTS // 20) for i, (usd, load) in enumerate(specs))
         parts = [frozenset(names) for n in range(len(lines) + 1) for names in combinations([x.eval for x in lines], n)]
-        bills = [Bill(lines, part, local) for part in parts]
+        bills = [CostProjection(lines, part, local) for part in parts]
         lowest = min(bill.hybrid_usd for bill in bills if bill.servers(bill.moving) <= servers)
-        found = Bill(lines, cheapest(lines, local), local)
+        found = CostProjection(lines, cheapest(lines, local), local)
         assert found.servers(found.moving) <= servers
         assert found.hybrid_usd <= lowest + 0.01
         assert all((found.saved_usd(line) or 0) > 0 for line in found.moving)
@@ -276,7 +288,7 @@ class TestCheapest:
         for n in (3, 6, 7, 20):
             lines = [replace(costing(f"e{i}", 30, PARTS), daily_calls=100) for i in range(n)]
             lines = [replace(x, usage_then=replace(USAGE, calls_per_s=300 / 86_400 * n)) for x in lines]
-            assert Bill(tuple(lines), frozenset(), LocalConfig()).servers(lines) == 1
+            assert CostProjection(tuple(lines), frozenset(), LocalConfig()).servers(lines) == 1
             assert len(cheapest(lines, LocalConfig())) == n
 
     @pytest.mark.parametrize("usd_for_its_load", [110, 95])
@@ -284,14 +296,14 @@ class TestCheapest:
         """Four full servers are the most that can be saved by, and many sets come close."""
         loads = [30_000 + 7919 * i % 300_001 for i in range(60)]
         lines = [costing(f"e{i:02}", usd_for_its_load * load / PARTS, load) for i, load in enumerate(loads)]
-        bill = Bill(tuple(lines), cheapest(lines, LocalConfig(servers=4)), LocalConfig(servers=4))
+        bill = CostProjection(tuple(lines), cheapest(lines, LocalConfig(servers=4)), LocalConfig(servers=4))
         assert bill.today_usd - bill.hybrid_usd == pytest.approx(4 * usd_for_its_load - 4 * 80 - 5, abs=0.02)
 
     def test_of_hundreds_of_servers_what_saves_most_comes_first(self) -> None:
         local = LocalConfig(servers=10 * MOST_SERVERS)
         lines = [costing(f"e{i:03}", usd, PARTS) for i in range(MOST_SERVERS) for usd in (79, 81)]
         lines = [replace(line, eval=f"{line.eval}-{i}") for i, line in enumerate(lines)]
-        bill = Bill(tuple(lines), cheapest(lines, local), local)
+        bill = CostProjection(tuple(lines), cheapest(lines, local), local)
         assert bill.servers(bill.moving) == MOST_SERVERS
         assert {round(line.today_usd or 0) for line in bill.moving} == {81}
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from harness.analysis.metrics.embedding import Found, Similarity, hit, measures, pair_order, retrieve, search
+from harness.analysis.metrics.embedding import SearchResult, Similarity, hit, measures, pair_order, retrieve, search
 from harness.core.types import Case, Reading, Response, Result, Score
 
 Vector = tuple[float, ...]
@@ -45,8 +45,8 @@ def around(degrees: float, length: float = 1.0) -> Vector:
     return (length * math.cos(math.radians(degrees)), length * math.sin(math.radians(degrees)))
 
 
-def found(places: dict[str, int]) -> Found:
-    return Found("", places, {})
+def found(places: dict[str, int]) -> SearchResult:
+    return SearchResult("", places, {})
 
 
 def test_the_nearest_passage_comes_first() -> None:
@@ -80,7 +80,7 @@ def test_a_passage_that_is_not_in_the_index_is_never_found() -> None:
 
 
 def test_an_empty_index_finds_nothing() -> None:
-    assert search([query({"a": 1}, around(0))], []) == [Found("", {}, {})]
+    assert search([query({"a": 1}, around(0))], []) == [SearchResult("", {}, {})]
     assert search([], [passage("a", around(1))]) == []
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.metrics.calls import Arguments, arguments, fits, matched, same, same_tools
+from harness.analysis.metrics.calls import ArgumentCounts, arguments, fits, matched, same, same_tools
 from harness.analysis.metrics.tool_calling import IN_DOUBT, NO_CALL, ToolScore, call_tools, measures
 from harness.analysis.stats import rate
 from harness.core.types import Case, Reading, Response, Result, Score
@@ -79,16 +79,16 @@ def test_the_right_tools_count_each_as_often_as_it_should_be_called() -> None:
 @pytest.mark.parametrize(
     ("given", "counted"),
     [
-        ([call("a", x=1, y=2)], Arguments(2, 2)),
-        ([call("a", x=1)], Arguments(1, 2)),
-        ([call("a", x=1, y=2, opt="no")], Arguments(2, 3)),
-        ([call("b", x=1, y=2)], Arguments(0, 2)),
-        ([call("a", x=9, y=9), call("a", x=1, y=2)], Arguments(2, 2)),
-        ([], Arguments(0, 2)),
-        (None, Arguments(0, 2)),
+        ([call("a", x=1, y=2)], ArgumentCounts(2, 2)),
+        ([call("a", x=1)], ArgumentCounts(1, 2)),
+        ([call("a", x=1, y=2, opt="no")], ArgumentCounts(2, 3)),
+        ([call("b", x=1, y=2)], ArgumentCounts(0, 2)),
+        ([call("a", x=9, y=9), call("a", x=1, y=2)], ArgumentCounts(2, 2)),
+        ([], ArgumentCounts(0, 2)),
+        (None, ArgumentCounts(0, 2)),
     ],
 )
-def test_arguments_are_counted_in_the_best_call_of_the_same_tool(given: Any, counted: Arguments) -> None:
+def test_arguments_are_counted_in_the_best_call_of_the_same_tool(given: Any, counted: ArgumentCounts) -> None:
     assert arguments([call("a", x=1, y=2, opt={"any_of": ["yes", None]})], given) == counted
 
 

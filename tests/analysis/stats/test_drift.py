@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.stats.drift import Week, label_ps, predicted_p, share_p
+from harness.analysis.stats.drift import WeeklyValue, label_ps, predicted_p, share_p
 
 STEADY = [(1372, 1400), (1370, 1400), (1375, 1400), (1368, 1400), (1373, 1400), (1371, 1400)]
 
@@ -45,7 +45,7 @@ def test_the_exact_part_is_fishers() -> None:
 
 def test_one_week_before_says_nothing_of_how_weeks_vary() -> None:
     assert share_p([(1372, 1400)], (100, 1400)) == 1.0
-    assert predicted_p([Week(1.0, 0.1)], Week(9.0, 0.1)) == 1.0
+    assert predicted_p([WeeklyValue(1.0, 0.1)], WeeklyValue(9.0, 0.1)) == 1.0
 
 
 def test_weeks_without_calls_are_left_out() -> None:
@@ -76,7 +76,7 @@ def test_hits_and_misses_tell_the_same(before: list[tuple[int, int]], newest: tu
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=8), st.floats(-5, 5), st.floats(0.01, 5))
 def test_farther_out_is_less_likely(values: list[float], away: float, more: float) -> None:
-    before = [Week(value, 0.05) for value in values]
+    before = [WeeklyValue(value, 0.05) for value in values]
     mean = sum(values) / len(values)
-    near, far = (predicted_p(before, Week(mean + abs(away) + step, 0.05), "up") for step in (0.0, more))
+    near, far = (predicted_p(before, WeeklyValue(mean + abs(away) + step, 0.05), "up") for step in (0.0, more))
     assert far <= near + 1e-12

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.backends.http import connection as _http1
-from harness.backends.http.connection import Connection
-from harness.backends.http.transport import LostError, Reply, TooLargeError
+from harness.backends.http.connection import HTTPConnection
+from harness.backends.http.transport import HTTPResponse, TooLargeError, TransportError
 
 from ...support.wire import chunked, reply
 
@@ -51,11 +51,11 @@ class Line(asyncio.Transport):
         self.paused = False
 
 
-def answer_to(*parts: bytes, end: bool) -> tuple[Reply | Exception | None, bool]:
+def answer_to(*parts: bytes, end: bool) -> tuple[HTTPResponse | Exception | None, bool]:
     """What a request gets, and whether the connection can be used again; `None`: it still waits."""
 
-    async def talk() -> tuple[Reply | Exception | None, bool]:
-        connection, line = Connection(), Line()
+    async def talk() -> tuple[HTTPResponse | Exception | None, bool]:
+        connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
         asked = asyncio.create_task(connection.ask(b"request"))
         await asyncio.sleep(0)
@@ -80,20 +80,20 @@ def test_a_reply_is_the_same_in_whatever_pieces_it_arrives(whole: bytes, cuts: l
     places = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
     pieces = [whole[a:b] for a, b in pairwise(places) if a < b]
     found, _ = answer_to(*pieces, end=True)
-    assert isinstance(found, Reply)
+    assert isinstance(found, HTTPResponse)
     assert (found.status, found.body, found.headers["x-left"]) == (200, BODY, "1, 2")
 
 
 @given(st.sampled_from(WHOLE[:3]), st.integers(0, 400))
 def test_a_reply_that_ends_early_is_lost_and_never_half_a_reply(whole: bytes, cut: int) -> None:
     found, _ = answer_to(whole[: min(cut, len(whole) - 1)], end=True)
-    assert isinstance(found, LostError)
+    assert isinstance(found, TransportError)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40) | st.sampled_from([*WHOLE, b"HTTP/1.1 ", b"\r\n\r\n"]), max_size=6))
 def test_whatever_arrives_nobody_is_left_waiting_once_it_has_ended(parts: list[bytes]) -> None:
     found, _ = answer_to(*parts, end=True)
-    assert isinstance(found, Reply | LostError | TooLargeError)
+    assert isinstance(found, HTTPResponse | TransportError | TooLargeError)
 
 
 LEFT = st.binary(min_size=1, max_size=40).filter(lambda rest: rest.strip(b"\r\n"))  # blank lines say nothing
@@ -104,13 +104,13 @@ def test_a_connection_with_something_left_on_it_is_not_used_again(whole: bytes, 
     assert answer_to(whole, end=False)[1]
     for parts in ((whole + rest,), (whole, rest)):
         found, usable = answer_to(*parts, end=False)
-        assert isinstance(found, Reply)
+        assert isinstance(found, HTTPResponse)
         assert (found.body, found.headers["x-left"], usable) == (BODY, "1, 2", False)
 
 
 def test_a_request_that_is_given_up_hangs_up_so_that_the_server_can_stop_writing() -> None:
     async def talk() -> bool:
-        connection, line = Connection(), Line()
+        connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
         asked = asyncio.create_task(connection.ask(b"request"))
         await asyncio.sleep(0)
@@ -123,7 +123,7 @@ def test_a_request_that_is_given_up_hangs_up_so_that_the_server_can_stop_writing
 
 def test_a_connection_on_which_something_arrives_before_anything_was_asked_is_closed() -> None:
     async def talk() -> bool:
-        connection, line = Connection(), Line()
+        connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
         connection.data_received(WHOLE[0])
         return connection.usable()
@@ -138,7 +138,7 @@ def streamed(*parts: bytes, end: bool) -> tuple[bytes | Exception | None, bool]:
     """What a stream gives, or how it breaks off, and whether the connection can be used again; `None`: no end yet."""
 
     async def talk() -> tuple[bytes | Exception | None, bool]:
-        connection, line = Connection(), Line()
+        connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
         asked = asyncio.create_task(connection.ask(b"request", events=True))
         await asyncio.sleep(0)
@@ -153,7 +153,7 @@ def streamed(*parts: bytes, end: bool) -> tuple[bytes | Exception | None, bool]:
                 assert (await asked).body == b""
                 assert connection.streams
                 return b"".join([piece async for piece in _pieces(connection)]), usable
-        except (LostError, TooLargeError) as error:
+        except (TransportError, TooLargeError) as error:
             return error, usable
         except TimeoutError:
             return None, usable
@@ -161,7 +161,7 @@ def streamed(*parts: bytes, end: bool) -> tuple[bytes | Exception | None, bool]:
     return asyncio.run(talk())
 
 
-async def _pieces(connection: Connection) -> AsyncIterator[bytes]:
+async def _pieces(connection: HTTPConnection) -> AsyncIterator[bytes]:
     while piece := await connection.piece():
         yield piece
 
@@ -192,7 +192,7 @@ def test_a_stream_is_the_same_in_whatever_pieces_it_arrives(whole: bytes, cuts: 
 @given(st.sampled_from(STREAMS), st.integers(0, 400))
 def test_a_stream_that_ends_early_breaks_off_and_never_just_ends(whole: bytes, cut: int) -> None:
     found, usable = streamed(whole[: min(cut, len(whole) - 1)], end=True)
-    assert isinstance(found, LostError)
+    assert isinstance(found, TransportError)
     assert not usable
 
 
@@ -217,13 +217,13 @@ def test_a_little_gzip_that_becomes_a_lot_ends_a_stream() -> None:
 def test_who_does_not_ask_for_streams_gets_them_whole() -> None:
     for whole in STREAMS:
         found, usable = answer_to(whole, end=False)
-        assert isinstance(found, Reply)
+        assert isinstance(found, HTTPResponse)
         assert (found.body, usable) == (EVENT * 2, True)
 
 
 def test_only_so_much_of_a_stream_is_read_ahead() -> None:
     async def talk() -> list[bool]:
-        connection, line = Connection(), Line()
+        connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
         asked = asyncio.create_task(connection.ask(b"request", events=True))
         await asyncio.sleep(0)
@@ -241,7 +241,7 @@ def test_only_so_much_of_a_stream_is_read_ahead() -> None:
 
 def test_who_stops_waiting_for_a_stream_hangs_up() -> None:
     async def talk() -> bool:
-        connection, line = Connection(), Line()
+        connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
         asked = asyncio.create_task(connection.ask(b"request", events=True))
         await asyncio.sleep(0)

@@ -7,7 +7,7 @@ import asyncio
 import openai
 import pytest
 
-from harness.backends.http.openai_sdk import Sdk
+from harness.backends.http.openai_sdk import OpenAISDKTransport
 from harness.backends.http.transport import TooLargeError
 from harness.core.types import Response
 
@@ -51,7 +51,7 @@ def test_a_header_that_is_no_ascii_comes_through() -> None:
 
 
 def test_what_an_sdk_of_version_2_wraps_is_still_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    sdk = Sdk("http://127.0.0.1:9/v1", "none", 1.0)
+    sdk = OpenAISDKTransport("http://127.0.0.1:9/v1", "none", 1.0)
 
     async def wrapped(*_: object, **__: object) -> None:
         raise openai.APIConnectionError(request=None) from TooLargeError()  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import PromptError
-from harness.project.prompts import Library, Variant, compile_variant
+from harness.project.prompts import PromptLibrary, Variant, compile_variant
 
 from ...support.project import Project
 
@@ -30,9 +30,9 @@ def compiled(tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def library(project: Project) -> Library:
+def library(project: Project) -> PromptLibrary:
     """The prompts of a project that works."""
-    return Library(project.root / "prompts")
+    return PromptLibrary(project.root / "prompts")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.core.types import Message
-from harness.project.prompts import Library
+from harness.project.prompts import PromptLibrary
 
 from .conftest import LABELS
 
@@ -38,7 +38,7 @@ class TestHostileCases:
 
     @pytest.mark.parametrize("text", HOSTILE)
     @pytest.mark.parametrize("name", ["gpt", "local"])
-    def test_the_text_stays_inert_byte_for_byte(self, library: Library, name: str, text: str) -> None:
+    def test_the_text_stays_inert_byte_for_byte(self, library: PromptLibrary, name: str, text: str) -> None:
         variant = library.load("triage").variant(name)
         harmless, hostile = (variant.render({"labels": LABELS, "text": one}) for one in ("@", text))
         assert hostile == tuple(Message(m.role, m.content.replace("@", text.strip())) for m in harmless)

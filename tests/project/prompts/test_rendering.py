@@ -8,13 +8,13 @@ import pytest
 
 from harness.core.errors import PromptError
 from harness.core.types import Message
-from harness.project.prompts import Library
+from harness.project.prompts import PromptLibrary
 
 from .conftest import LABELS, Complaint
 
 
 class TestRendering:
-    def test_role_blocks_become_messages(self, library: Library) -> None:
+    def test_role_blocks_become_messages(self, library: PromptLibrary) -> None:
         messages = library.load("triage").variant("local").render({"labels": LABELS, "text": "It crashes"})
         assert messages == (
             Message("system", "Answer with one word: billing, technical, general."),

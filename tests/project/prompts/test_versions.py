@@ -7,35 +7,37 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import PromptError
-from harness.project.prompts import Library
+from harness.project.prompts import PromptLibrary
 
 from ...support.project import GPT, LOCAL, Project
 from .conftest import LABELS, Complaint
 
 
 class TestPairs:
-    def test_both_variants_must_exist(self, project: Project, library: Library, complaint: Complaint) -> None:
+    def test_both_variants_must_exist(self, project: Project, library: PromptLibrary, complaint: Complaint) -> None:
         (project.root / "prompts/triage/v1/local.j2").unlink()
         said = complaint(library.load, "triage")
         assert said == "triage/v1: local.j2 is missing: a version is a pair of variants, gpt and local"
 
-    def test_both_must_take_the_same_variables(self, project: Project, library: Library, complaint: Complaint) -> None:
+    def test_both_must_take_the_same_variables(
+        self, project: Project, library: PromptLibrary, complaint: Complaint
+    ) -> None:
         project.prompt(local=LOCAL.replace("text", "ticket"))
         said = complaint(library.load, "triage")
         assert (
             said == "triage/v1: gpt.j2 and local.j2 take different variables: text, ticket stands in only one of them"
         )
 
-    def test_a_variable_that_is_set_inside_is_none_to_be_given(self, project: Project, library: Library) -> None:
+    def test_a_variable_that_is_set_inside_is_none_to_be_given(self, project: Project, library: PromptLibrary) -> None:
         project.prompt(local=LOCAL + "{% set n = 3 %}{% for x in range(n) %}{% endfor %}")
         assert library.load("triage").variables == {"labels", "text"}
 
-    def test_more_variants_may_be_added(self, project: Project, library: Library) -> None:
+    def test_more_variants_may_be_added(self, project: Project, library: PromptLibrary) -> None:
         project.prompt(mistral=LOCAL)
         assert list(library.load("triage").variants) == ["gpt", "local", "mistral"]
 
     def test_an_unknown_variant_comes_with_the_nearest_and_what_to_add(
-        self, library: Library, complaint: Complaint
+        self, library: PromptLibrary, complaint: Complaint
     ) -> None:
         prompt = library.load("triage")
         said = complaint(prompt.variant, "lokal")
@@ -43,7 +45,7 @@ class TestPairs:
 
 
 class TestVersions:
-    def test_v10_is_newer_than_v2(self, project: Project, library: Library) -> None:
+    def test_v10_is_newer_than_v2(self, project: Project, library: PromptLibrary) -> None:
         for version in ("v2", "v10", "draft", "v3b"):
             project.prompt(version=version)
         assert library.versions("triage") == ["v1", "v2", "v10"]
@@ -54,7 +56,7 @@ class TestVersions:
         ("triage/v1", "v2", "triage/v2"),
     ])  # fmt: skip
     def test_a_version_can_be_pinned(
-        self, project: Project, library: Library, reference: str, version: str | None, loaded: str
+        self, project: Project, library: PromptLibrary, reference: str, version: str | None, loaded: str
     ) -> None:
         project.prompt(version="v2")
         assert library.load(reference, version=version).id == loaded
@@ -67,33 +69,37 @@ class TestVersions:
             ("triage/1", "prompt 'triage' has no version '1' (did you mean 'v1'?)"),
         ],
     )
-    def test_what_there_is_not_comes_with_the_nearest(self, library: Library, reference: str, message: str) -> None:
+    def test_what_there_is_not_comes_with_the_nearest(
+        self, library: PromptLibrary, reference: str, message: str
+    ) -> None:
         with pytest.raises(PromptError) as caught:
             library.load(reference)
         assert str(caught.value) == message.format(folder=library.folder)
 
-    def test_a_new_version_is_a_copy_of_the_newest(self, project: Project, library: Library) -> None:
+    def test_a_new_version_is_a_copy_of_the_newest(self, project: Project, library: PromptLibrary) -> None:
         project.prompt(gpt=GPT.replace("\n", "\r\n"), mistral=LOCAL)
         folder = library.new("triage")
         assert folder == library.folder / "triage" / "v2"
         for path in (library.folder / "triage" / "v1").iterdir():
             assert (folder / path.name).read_bytes() == path.read_bytes()
 
-    def test_a_new_prompt_starts_with_a_pair_that_works(self, library: Library) -> None:
+    def test_a_new_prompt_starts_with_a_pair_that_works(self, library: PromptLibrary) -> None:
         assert library.new("spam_filter").name == "v1"
         rendered = library.load("spam_filter").variant("local").render({"labels": LABELS, "text": "x"})
         assert [message.role for message in rendered] == ["system", "user"]
 
     @pytest.mark.parametrize("name", ["", "Triage", "a/b", "../a", "a b", "1a"])
-    def test_a_name_is_plain(self, library: Library, name: str, complaint: Complaint) -> None:
+    def test_a_name_is_plain(self, library: PromptLibrary, name: str, complaint: Complaint) -> None:
         assert complaint(library.new, name) == f"{name!r} is no prompt name: lower-case letters, digits and _"
 
     def test_no_folder_is_no_prompts(self, tmp_path: Path) -> None:
-        assert Library(tmp_path / "prompts").names() == []
+        assert PromptLibrary(tmp_path / "prompts").names() == []
 
 
 class TestLock:
-    def test_a_released_version_never_changes(self, project: Project, library: Library, complaint: Complaint) -> None:
+    def test_a_released_version_never_changes(
+        self, project: Project, library: PromptLibrary, complaint: Complaint
+    ) -> None:
         assert library.lock() == ["triage/v1"]
         assert library.lock() == []
         assert library.load("triage").id == "triage/v1"
@@ -103,34 +109,34 @@ class TestLock:
             "undo that and edit a new version (`harness prompts new triage`)"
         )
 
-    def test_a_new_version_is_a_draft_that_may_change(self, project: Project, library: Library) -> None:
+    def test_a_new_version_is_a_draft_that_may_change(self, project: Project, library: PromptLibrary) -> None:
         library.lock()
         library.new("triage")
         project.prompt(gpt=GPT.replace("only", "just"), version="v2")
         assert library.load("triage").id == "triage/v2"
         assert library.lock(["triage"]) == ["triage/v2"]
 
-    def test_line_endings_do_not_matter(self, project: Project, library: Library) -> None:
+    def test_line_endings_do_not_matter(self, project: Project, library: PromptLibrary) -> None:
         library.lock()
         project.prompt(gpt=GPT.replace("\n", "\r\n"), local=LOCAL.replace("\n", "\r\n"))
         assert library.load("triage").id == "triage/v1"
 
     def test_a_variant_added_or_taken_away_is_a_change_too(
-        self, project: Project, library: Library, complaint: Complaint
+        self, project: Project, library: PromptLibrary, complaint: Complaint
     ) -> None:
         project.prompt(mistral=LOCAL)
         library.lock()
         (project.root / "prompts/triage/v1/mistral.j2").rename(project.root / "prompts/triage/v1/qwen.j2")
         assert "mistral.j2 is gone and qwen.j2 was added after triage/v1" in complaint(library.load, "triage")
 
-    def test_any_folder_and_file_name_survives_the_lock_file(self, project: Project, library: Library) -> None:
+    def test_any_folder_and_file_name_survives_the_lock_file(self, project: Project, library: PromptLibrary) -> None:
         project.prompt(name="my prompt.x", **{"gpt-4.1": GPT})
         library.lock()
         assert library.locked().keys() == {"my prompt.x/v1", "triage/v1"}
         assert library.locked()["my prompt.x/v1"].keys() == {"gpt", "local", "gpt-4.1"}
         assert library.load("my prompt.x").id == "my prompt.x/v1"
 
-    def test_the_file_is_sorted_so_that_merges_are_easy(self, project: Project, library: Library) -> None:
+    def test_the_file_is_sorted_so_that_merges_are_easy(self, project: Project, library: PromptLibrary) -> None:
         for version in ("v10", "v2"):
             project.prompt(version=version)
         library.lock()
@@ -141,7 +147,7 @@ class TestLock:
         "text", ["[triage", "triage = 3", "[triage]\nv1 = 3", "[triage.draft]\ngpt = 'x'", b"\xff", "<<<<<<< HEAD"]
     )
     def test_a_damaged_lock_file_says_what_to_do(
-        self, project: Project, library: Library, text: str | bytes, complaint: Complaint
+        self, project: Project, library: PromptLibrary, text: str | bytes, complaint: Complaint
     ) -> None:
         project.write("prompts/lock.toml", text)
         said = complaint(library.load, "triage")
@@ -149,7 +155,7 @@ class TestLock:
         assert said.endswith("restore it from git, or delete it and write it anew with `harness prompts lock`")
 
     def test_nothing_is_released_while_a_prompt_is_broken(
-        self, project: Project, library: Library, complaint: Complaint
+        self, project: Project, library: PromptLibrary, complaint: Complaint
     ) -> None:
         project.prompt(gpt="{% user %}", name="zebra")
         complaint(library.lock)

@@ -12,7 +12,7 @@ from harness.backends.providers.openai import OpenAIBackend
 from harness.core.types import Request
 from harness.runner.batch import backend as _ask
 from harness.runner.batch import jsonl, openai_api
-from harness.runner.batch.jsonl import Id
+from harness.runner.batch.jsonl import CustomId
 
 from ...support.batch_runs import RUN, by_case, errors, left_behind, newest, text_of, under_way
 from ...support.batches import End, FakeBatches, good, refused
@@ -198,7 +198,7 @@ def test_results_without_end_are_not_read(
 def test_what_fits_into_no_json_is_an_error_of_its_case(
     harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def line_of(backend: OpenAIBackend, custom_id: Id, request: Request) -> bytes:
+    def line_of(backend: OpenAIBackend, custom_id: CustomId, request: Request) -> bytes:
         if "crashes" in request.messages[-1].content:
             msg = "half a character"
             raise ValueError(msg)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.runner import batch
-from harness.runner.batch import Seen, backend
-from harness.runner.batch.openai_api import Service
+from harness.runner.batch import BatchStatus, backend
+from harness.runner.batch.openai_api import BatchAPI
 from harness.store import leases
 from harness.store.runs import open_store
 
@@ -84,14 +84,14 @@ def test_what_another_run_has_forgotten_is_noted_again_before_the_server_is_give
 ) -> None:
     monkeypatch.setattr(backend, "PATIENCE_S", -1.0)
     store = open_store(batched.load().store_url)
-    create = Service.create
+    create = BatchAPI.create
 
-    async def created(service: Service, *asked: str) -> Seen:
+    async def created(service: BatchAPI, *asked: str) -> BatchStatus:
         for sent in batch.read(store):
             batch.forget(store, sent.token)
         return await create(service, *asked)
 
-    monkeypatch.setattr(Service, "create", created)
+    monkeypatch.setattr(BatchAPI, "create", created)
     api.after_create = error(500, "oh")
     assert harness(*RUN).code == 2
     store.close()

@@ -17,8 +17,8 @@ from harness.core.types import JSON, Message, Request, Sampling
 from harness.project.config import BackendConfig
 from harness.runner.batch.files import offline
 from harness.runner.batch.jsonl import response_of
-from harness.runner.batch.openai_api import Service
-from harness.runner.batch.status import BusyError, NoFileError, Seen
+from harness.runner.batch.openai_api import BatchAPI
+from harness.runner.batch.status import BatchStatus, BusyError, NoFileError
 
 from ...support.project import Project
 from ...support.wire import Part, chunked, reply, wire
@@ -35,11 +35,11 @@ def config(project: Project, monkeypatch: pytest.MonkeyPatch) -> BackendConfig:
     return project.load().backends["fake"]
 
 
-def asked(config: BackendConfig, answer: bytes, call: Callable[[Service], Awaitable[Any]]) -> Any:
+def asked(config: BackendConfig, answer: bytes, call: Callable[[BatchAPI], Awaitable[Any]]) -> Any:
     """What a call to a server gets that says `answer`."""
 
     async def ask(base_url: str) -> Any:
-        service = Service(config.model_copy(update={"base_url": base_url}), KEY)
+        service = BatchAPI(config.model_copy(update={"base_url": base_url}), KEY)
         try:
             return await call(service)
         finally:
@@ -147,4 +147,4 @@ def test_a_disk_that_takes_no_file_is_one_line(config: BackendConfig, tmp_path: 
 
 
 def test_how_a_batch_stands_is_told_in_a_few_words() -> None:
-    assert Seen("batch_1", "in_progress", 1200, 3).told(5000) == "in_progress, 1,200 of 5,000 answered, 3 failed"
+    assert BatchStatus("batch_1", "in_progress", 1200, 3).told(5000) == "in_progress, 1,200 of 5,000 answered, 3 failed"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.backends.http.errors import failed
 from harness.core.types import Response
-from harness.runner.pacing.limits import Bucket
+from harness.runner.pacing.limits import TokenBucket
 
 from ...support.paced import ask, ask_all, pace
 from ...support.virtual_time import run
@@ -86,7 +86,7 @@ def test_what_is_in_flight_counts_as_used() -> None:
 @settings(max_examples=40, deadline=None)
 @given(per_minute=st.integers(1, 3000), seed=st.integers(0, 99))
 def test_no_minute_sees_more_requests_than_its_limit(per_minute: int, seed: int) -> None:
-    at, starts, bucket = 0.0, [], Bucket(per_minute, 0.0)
+    at, starts, bucket = 0.0, [], TokenBucket(per_minute, 0.0)
     for number in range(min(4 * per_minute, 2000)):
         at += 0.7 * ((number * 7919 + seed) % 5 == 0)  # now and then nobody asks
         at += bucket.delay_s(1, at)

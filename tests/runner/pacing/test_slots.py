@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.runner.pacing import Slots
+from harness.runner.pacing import AdaptiveLimit
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -32,7 +32,7 @@ def bench() -> ModuleType:
 @pytest.mark.parametrize("slots", [1, 4, 8, 32])
 def test_the_number_of_slots_is_found(bench: ModuleType, slots: int, each_s: float) -> None:
     server = bench.Server("", slots, each_s=each_s)
-    told = bench.simulate(server, Slots(128), 4000)
+    told = bench.simulate(server, AdaptiveLimit(128), 4000)
     best = bench.simulate(server, bench.Fixed(slots), 4000)
     assert slots * 0.9 <= told.at_once <= slots * 1.3
     assert told.wall_s < 1.05 * best.wall_s
@@ -41,7 +41,7 @@ def test_the_number_of_slots_is_found(bench: ModuleType, slots: int, each_s: flo
 @pytest.mark.parametrize("slots", [1, 8, 32])
 def test_it_is_found_among_replies_of_very_different_length(bench: ModuleType, slots: int) -> None:
     server = bench.Server("", slots, tokens=40, noise=0.8, jitter=0.3)
-    told = bench.simulate(server, Slots(128), 8000)
+    told = bench.simulate(server, AdaptiveLimit(128), 8000)
     best = bench.simulate(server, bench.Fixed(slots), 8000)
     assert slots * 0.75 <= told.at_once <= slots * 2
     assert told.wall_s < 1.06 * best.wall_s
@@ -49,12 +49,12 @@ def test_it_is_found_among_replies_of_very_different_length(bench: ModuleType, s
 
 def test_more_at_once_that_only_slows_everything_down_is_given_up(bench: ModuleType) -> None:
     cpu = bench.Server("", 8, step_s=0.0, each_s=0.01)
-    assert bench.simulate(cpu, Slots(128), 2000).at_once == 1
+    assert bench.simulate(cpu, AdaptiveLimit(128), 2000).at_once == 1
 
 
 def test_50_connections_of_50_ms_are_full_at_once_and_stay_so(bench: ModuleType) -> None:
     server = bench.Server("", 10**6, step_s=0.005, limit=50)
-    told = bench.simulate(server, Slots(50), 10_000)
+    told = bench.simulate(server, AdaptiveLimit(50), 10_000)
     full = next(at for at, allowed in told.held if allowed == 50)
     assert full <= 4 * 0.05 + 1e-9
     assert told.wall_s < 1.03 * 10.0
@@ -63,7 +63,7 @@ def test_50_connections_of_50_ms_are_full_at_once_and_stay_so(bench: ModuleType)
 @pytest.mark.parametrize("top", [1, 2, 8, 40])
 def test_a_server_that_refuses_is_asked_as_much_as_it_takes(bench: ModuleType, top: int) -> None:
     server = bench.Server("", 10**6, step_s=0.05, refuses_above=top)
-    told = bench.simulate(server, Slots(128), 4000)
+    told = bench.simulate(server, AdaptiveLimit(128), 4000)
     best = bench.simulate(server, bench.Fixed(top), 4000)
     assert top * 0.75 <= told.at_once <= top
     assert told.refusals < 0.03 * 4000
@@ -72,18 +72,18 @@ def test_a_server_that_refuses_is_asked_as_much_as_it_takes(bench: ModuleType, t
 
 def test_a_server_that_loses_slots_is_asked_less(bench: ModuleType) -> None:
     server = bench.Server("", 32, slots_later=8, changes_s=5.0)
-    assert bench.simulate(server, Slots(128), 6000).at_once <= 10
+    assert bench.simulate(server, AdaptiveLimit(128), 6000).at_once <= 10
 
 
 def test_a_server_that_fails_now_and_then_is_not_starved(bench: ModuleType) -> None:
-    told = bench.simulate(bench.Server("", 32, broken=0.02), Slots(128), 6000)
+    told = bench.simulate(bench.Server("", 32, broken=0.02), AdaptiveLimit(128), 6000)
     assert told.wall_s < 1.1 * bench.simulate(bench.Server("", 32), bench.Fixed(32), 6000).wall_s
 
 
 @settings(max_examples=60, deadline=None)
 @given(limit=st.integers(1, 40), outcomes=st.lists(st.tuples(st.sampled_from("arl"), st.floats(0, 9)), max_size=300))
 def test_whatever_happens_it_is_from_1_to_the_limit(limit: int, outcomes: list[tuple[str, float]]) -> None:
-    slots = Slots(limit)
+    slots = AdaptiveLimit(limit)
     for at, (outcome, latency) in enumerate(outcomes):
         cohort = slots.begin(slots.now)
         if outcome == "a":
@@ -96,7 +96,7 @@ def test_whatever_happens_it_is_from_1_to_the_limit(limit: int, outcomes: list[t
 
 
 def test_the_refusals_of_one_burst_count_once(bench: ModuleType) -> None:
-    slots = Slots(64)
+    slots = AdaptiveLimit(64)
     bench.simulate(bench.Server("", 64), slots, 2000)
     before = slots.now
     for _ in range(64):
@@ -108,7 +108,7 @@ def test_the_refusals_of_one_burst_count_once(bench: ModuleType) -> None:
 
 
 def test_one_slot_is_one_slot() -> None:
-    slots = Slots(1)
+    slots = AdaptiveLimit(1)
     for _ in range(100):
         slots.answered(slots.begin(1), 0.1, 1)
     slots.refused(None, 0.0, 1.0)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.analysis.stats import macro_f1_difference, paired, paired_bootstrap
-from harness.analysis.stats.resampling import Statistic, Weights
+from harness.analysis.stats.bootstrap import Statistic, Weights
 
 
 def mean_of(values: NDArray[np.float64]) -> Statistic:
@@ -85,7 +85,7 @@ def test_fewer_than_two_cases_cannot_be_resampled(n: int) -> None:
 def test_drawn_in_pieces_where_there_are_many_cases_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).normal(size=50)
     at_once = paired_bootstrap(mean_of(values), 50)
-    monkeypatch.setattr("harness.analysis.stats.resampling._CELLS", 350)  # seven resamples at a time
+    monkeypatch.setattr("harness.analysis.stats.bootstrap._CELLS", 350)  # seven resamples at a time
     assert paired_bootstrap(mean_of(values), 50) == at_once
 
 
