@@ -6,6 +6,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from harness.core.extras import needed
+
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
@@ -39,6 +41,7 @@ def is_other(text: str, language: str) -> bool:
 
 @cache
 def _identifier() -> LanguageIdentifier:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    with needed("summaries", "The check of a text's language needs py3langid"):
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
