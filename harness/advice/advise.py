@@ -222,7 +222,7 @@ def _compared(each: _EvalRuns) -> Comparison | None:
 def _decision(told: Iterable[Reason]) -> Decision:
     stands = {reason.stands for reason in told}
     if "against" in stands:
-        return Decision.KEEP
+        return Decision.STAY
     return Decision.INCONCLUSIVE if "open" in stands else Decision.MOVE
 
 
