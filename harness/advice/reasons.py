@@ -116,7 +116,7 @@ def quality(line: EvalCost, c: Comparison | None, seen: Sequence[RunFreshness]) 
         return Reason("quality", "open", f"{what}; look at the eval first (the comparison: {told})")
     if c.verdict is Verdict.MOVE:
         return Reason("quality", "for", told)
-    return Reason("quality", "against" if c.verdict is Verdict.KEEP else "open", told)
+    return Reason("quality", "against" if c.verdict is Verdict.STAY else "open", told)
 
 
 def stale(line: EvalCost, seen: Sequence[RunFreshness]) -> list[Reason]:

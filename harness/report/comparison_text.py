@@ -26,7 +26,7 @@ def standing(verdict: Verdict) -> Literal["good", "bad", "open"]:
     """What a verdict means for who asked."""
     if verdict in UNDECIDED:
         return "open"
-    return "bad" if verdict in {Verdict.KEEP, Verdict.REGRESSED} else "good"
+    return "bad" if verdict in {Verdict.STAY, Verdict.REGRESSED} else "good"
 
 
 def title(c: Comparison) -> str:

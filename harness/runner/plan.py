@@ -8,14 +8,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.analysis import dataset_power
 from harness.contracts import Contract
 from harness.core.errors import ConfigError, DatasetError
 from harness.core.lazy import LazySubset
 from harness.core.toml import at
-from harness.core.types import JSON, NOTHING, Case, Constraint, Decoding, Message, Request, Sampling, cell_name
+from harness.core.types import (
+    JSON,
+    NOTHING,
+    Case,
+    Constraint,
+    Decoding,
+    Message,
+    Request,
+    RunOrigin,
+    Sampling,
+    cell_name,
+)
 from harness.project import datasets
 from harness.project.config import BackendConfig, Service
 from harness.project.datasets import Dataset
@@ -26,6 +37,18 @@ from harness.tasks import Task, task_of
 SHOWN = 5
 KEPT_CHARS = 16_000_000
 """How much of what the cases of one variant are asked is kept from the check to the asking."""
+
+
+class CellKey(NamedTuple):
+    """Identity of a cell within a plan.
+
+    The dataset's name tells a judge's labelled sample from the run it judges. `copy`: see `Cell.copy`.
+    """
+
+    eval_file: Path
+    cell: str
+    dataset: str
+    copy: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +66,14 @@ class Cell:
     split: str | None
     limit: int | None
     decoding: Decoding = "free"
+    origin: RunOrigin = RunOrigin.ASKED
+    copy: int = 0
+    """Place among equal cells, with `--repeat-cell`."""
+
+    @property
+    def key(self) -> CellKey:
+        """A hashable identity, unique within a plan."""
+        return CellKey(self.definition.path, self.name, self.dataset.name, self.copy)
 
     @property
     def name(self) -> str:
@@ -59,11 +90,12 @@ class Cell:
         """The cell that production would use: the variant that the backend is tuned for, as the eval decodes first."""
         return self.variant.name == self.backend.variant and self.decoding == self.definition.decoding[0]
 
-    def over(self, cases: Sequence[Case], source: str) -> Cell:
-        """The same prompt on the same backend with other cases, which come from `source`."""
+    def judging(self, cases: Sequence[Case], run_id: str) -> Cell:
+        """A judge's cell whose `cases` are the replies of run `run_id`."""
+        source = f"run:{run_id}"
         asks = RequestPlan(self.definition, self.task, cases, Path(source), self.variant, self.decoding)
         dataset = replace(self.dataset, name=source)
-        return replace(self, cases=cases, asks=asks, dataset=dataset, split=None, limit=None)
+        return replace(self, cases=cases, asks=asks, dataset=dataset, split=None, limit=None, origin=RunOrigin.JUDGED)
 
     def fingerprint(self) -> dict[str, str]:
         """What of a run's identity is known before the backend is asked."""
@@ -134,7 +166,7 @@ def plan(
                 cells.append(
                     Cell(definition, task, prompt, variant, backend, dataset, cases, asks, split, limit, decoding)
                 )
-    return cells
+    return list({cell.key: cell for cell in cells}.values())  # a backend or variant may be named twice
 
 
 def _backends_for(

@@ -23,7 +23,7 @@ from threading import Lock
 from typing import Any, Self
 
 from harness.core.errors import StoreError
-from harness.core.types import Manifest, ModelInfo, Response, Result
+from harness.core.types import Manifest, ModelInfo, Response, Result, RunOrigin
 from harness.store import serialize
 
 FORMAT = 1
@@ -171,7 +171,7 @@ class Recorder:
         Not failed calls, which are to be made again, and not what was replayed itself.
         """
         answered = [result for result in results if result.response.error is None]
-        if not answered or manifest.backend.startswith("replay:"):
+        if not answered or manifest.origin is RunOrigin.REPLAYED:
             return
         source = _source(manifest, own_variant)
         told = asdict(source)

@@ -131,7 +131,7 @@ def test_while_nothing_can_be_saved_no_more_is_asked_than_can_be_kept_in_hand(
         return answer(request)
 
     backend = Scripted(script, concurrency=4)
-    with pytest.raises(StoreError, match="another process holds it"):
+    with pytest.raises(StoreError, match="another process has locked the store"):
         execute(project, store, backend=lambda _: backend)
     held[0].end()
     assert 30 <= len(backend.asked) < 90

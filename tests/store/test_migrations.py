@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -9,21 +10,41 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from harness.core.errors import StoreError
-from harness.core.types import CallError, FieldCounts
-from harness.store import migrations, tallies
-from harness.store.migrations import FORMAT
+from harness.core.types import Billing, CallError, FieldCounts, RunOrigin
+from harness.store import batches, migrations, tallies, traffic
+from harness.store.run_query import RunQuery
 from harness.store.runs import Store, open_store
+from harness.store.schema import FORMAT, METADATA
 
 from ..support.postgres import Postgres, running
 from ..support.stored import manifest, result
 
 OLD = Path(__file__).parent / "data" / "store_format1.db"
-"""Written by format 1: a run with a failed call, one with repeats that is not finished, tool calls, a vector."""
+"""Written by format 1: a run with a failed call, an unfinished run with repeats, tool calls, a vector."""
+FORMAT_2 = OLD.with_name("store_format2.db")
+"""Written by format 2: runs of every origin and billing, a sample, tags, a routed call, a batch, a tally."""
+
+ASKED, IMPORTED, RESCORED, REPLAYED, JUDGED = RunOrigin
+ORIGINS_OF_FORMAT_2 = {
+    "20250601-100000-0001": (ASKED, Billing.STANDARD),
+    "20250602-100000-0002": (ASKED, Billing.BATCH),
+    "20250603-100000-0003": (ASKED, Billing.BATCH),  # from a request file
+    "20250604-100000-0004": (RESCORED, Billing.BATCH),
+    "20250605-100000-0005": (RESCORED, Billing.STANDARD),
+    "20250606-100000-0006": (REPLAYED, Billing.STANDARD),
+    "20250607-100000-0007": (REPLAYED, Billing.STANDARD),  # replayed, then rescored
+    "20250608-100000-0008": (JUDGED, Billing.STANDARD),
+    "20250609-100000-0009": (ASKED, Billing.STANDARD),
+    "20250610-100000-000a": (ASKED, Billing.STANDARD),
+    "20250611-100000-000b": (IMPORTED, Billing.STANDARD),
+    "20250612-100000-000c": (IMPORTED, Billing.STANDARD),  # imported, then rescored
+}
 
 
 @pytest.fixture
@@ -45,6 +66,18 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture
+def format_2(tmp_path: Path) -> Path:
+    return shutil.copy(FORMAT_2, tmp_path / "format2.db")
+
+
+@pytest.fixture
+def from_2(format_2: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{format_2}")
+    yield store
+    store.close()
+
+
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(query).fetchall()
@@ -61,11 +94,11 @@ def test_an_old_store_has_today_s_format_and_the_tables_of_a_new_one(migrated: S
     assert format_of(path) == FORMAT
     new = open_store(f"sqlite:///{path.with_name('new.db')}")
     new.close()
-    for table in ("runs", "results", "cases", "meta"):
+    for table in METADATA.tables:
         columns = f"SELECT name, type, pk FROM pragma_table_info('{table}')"
         assert rows(path, columns) == rows(path.with_name("new.db"), columns)
     indexes = "SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name"
-    assert set(rows(path, indexes)) >= set(rows(path.with_name("new.db"), indexes)) - {("sqlite_autoindex_tallies_1",)}
+    assert rows(path, indexes) == rows(path.with_name("new.db"), indexes)
 
 
 def test_failed_calls_and_answers_are_as_they_were(migrated: Store) -> None:
@@ -107,6 +140,52 @@ def test_old_answers_are_still_the_cache_and_old_counts_the_trend(migrated: Stor
     assert tallies.tallies(migrated, finished)["20250601-100000-aaaa"].failed == 1
 
 
+# Format 2: origin and billing were notes and prefixes
+
+
+def test_notes_and_prefixes_of_format_2_become_fields(from_2: Store) -> None:
+    assert {m.run_id: (m.origin, m.billing) for m in from_2.manifests()} == ORIGINS_OF_FORMAT_2
+
+
+def test_query_columns_of_format_2_runs_are_filled(from_2: Store) -> None:
+    def ids(**query: Any) -> list[str]:
+        return [m.run_id[-2:] for m in from_2.manifests(RunQuery(**query))]
+
+    assert ids(origins=frozenset({IMPORTED})) == ["0c", "0b"]
+    assert ids(tags=("weekly",)) == ["0a", "01"]
+    assert ids(tags=("weekly", "weekly-2025-06-01")) == ["01"]
+    assert ids(case_limit=5) == ids(tags=("nightly",)) == ["09"]
+    assert ids(splits=("",)) == ["0c", "0b", "08"]
+    assert ids(backends=("theirs",), variant="imported", decoding="free") == ["0c", "0b"]
+    assert [run.manifest.run_id[-2:] for run in from_2.latest("triage")] == ["0c", "05"]
+
+
+def test_manifests_of_format_2_keep_every_other_field(from_2: Store, format_2: Path) -> None:
+    old = {str(run_id): json.loads(str(text)) for run_id, text in rows(FORMAT_2, "SELECT run_id, manifest FROM runs")}
+    new = {str(run_id): json.loads(str(text)) for run_id, text in rows(format_2, "SELECT run_id, manifest FROM runs")}
+    for manifest_of_3 in new.values():
+        del manifest_of_3["origin"], manifest_of_3["billing"]
+    assert new == old
+
+
+def test_traffic_batches_and_tallies_of_format_2_remain(from_2: Store) -> None:
+    assert [(call.task, call.usd) for call in traffic.read(from_2)] == [("triage", 0.5)]
+    assert [job.batch_id for job in batches.read(from_2)] == ["batch-1"]
+    asked = [m for m in from_2.manifests() if m.run_id == "20250601-100000-0001"]
+    assert tallies.tallies(from_2, asked)[asked[0].run_id].cases == {(1, 1, 1, 1): 1}
+
+
+def test_damaged_manifest_does_not_block_a_migration(format_2: Path) -> None:
+    with closing(sqlite3.connect(format_2)) as connection:
+        connection.execute("UPDATE runs SET manifest = '{' WHERE run_id LIKE '20250601%'")
+        connection.commit()
+    store = open_store(f"sqlite:///{format_2}")
+    assert store.load("20250612").manifest.origin is IMPORTED
+    with pytest.raises(StoreError, match="a saved record cannot be read"):
+        store.load("20250601")
+    store.close()
+
+
 # The copy
 
 
@@ -140,7 +219,7 @@ def test_without_a_copy_nothing_is_changed(path: Path, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copymode", full)
-    with pytest.raises(StoreError, match=r"cannot be copied to runs.db.format1.bak first: .*No space left"):
+    with pytest.raises(StoreError, match=r"the copy to runs.db.format1.bak failed: .*No space left"):
         open_store(f"sqlite:///{path}")
     assert format_of(path) == 1
     assert [each.name for each in path.parent.iterdir() if "bak" in each.name] == []
@@ -220,7 +299,10 @@ def to_format_1(postgres: Postgres) -> str:
     store.save("20250601-1000-aaaa", [result("t-1"), result("T-2")])
     store.close()
     database = url.rpartition("/")[2]
-    postgres.sql("ALTER TABLE runs DROP COLUMN lease, DROP COLUMN lease_until", database)
+    postgres.sql("DROP TABLE run_tags", database)
+    added = ("lease", "lease_until", "backend", "variant", "decoding", "split", "case_limit", "origin")
+    postgres.sql(f"ALTER TABLE runs {', '.join(f'DROP COLUMN {name}' for name in added)}", database)
+    postgres.sql("DROP INDEX ix_runs_started_at, ix_runs_eval_cell", database)
     postgres.sql("ALTER TABLE results ALTER COLUMN case_id TYPE VARCHAR", database)
     postgres.sql("UPDATE meta SET value = '1'", database)
     return url
@@ -231,6 +313,7 @@ def test_an_old_store_on_postgresql_is_changed_once_however_many_open_it(postgre
     assert opened_by(3, url) == [("1\n", "")] * 3
     store = open_store(url)
     assert [one.case.id for one in store.results("20250601-1000-aaaa")] == ["T-2", "t-1"]
+    assert store.manifests(RunQuery(backends=("fake",), origins=frozenset({ASKED}))) == [manifest()]
     assert postgres.sql("SELECT value FROM meta", url.rpartition("/")[2]) == [(str(FORMAT),)]
     store.close()
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core.errors import StoreError
-from harness.core.types import Case, Manifest, ModelInfo, Response, Result
+from harness.core.types import Case, Manifest, ModelInfo, Response, Result, RunOrigin
 from harness.store.recording import FORMAT, Recorder, Recording
 
 from ..support.stored import NASTY, failure, manifest, result
@@ -96,7 +96,7 @@ def test_each_line_has_what_is_needed_and_no_prompt_address_or_key(path: Path) -
 
 def test_failed_calls_are_not_recorded_and_neither_is_what_was_replayed(path: Path) -> None:
     record(path, failure("t-1"), failure("t-2"))
-    record(path, answer(), run=run_of("replay:20250601"))
+    record(path, answer(), run=run_of("replay:20250601", origin=RunOrigin.REPLAYED))
     assert path.read_text() == ""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import StoreError
+from harness.store.run_query import RunQuery
 from harness.store.runs import Store, open_store
 
 from ..support.stored import failure, manifest, result
@@ -52,8 +53,8 @@ def test_runs_are_listed_newest_first_and_by_eval(store: Store) -> None:
         when = f"2025-06-0{day}T10:00:00Z"
         store.begin(manifest(f"r{day}", started_at=when, eval=f"e{day % 2}"), plan_key="p", model_key="m")
     assert [m.run_id for m in store.manifests()] == ["r3", "r2", "r1"]
-    assert [m.run_id for m in store.manifests("e1")] == ["r3", "r1"]
-    assert [m.run_id for m in store.manifests(limit=1)] == ["r3"]
+    assert [m.run_id for m in store.manifests(RunQuery(eval="e1"))] == ["r3", "r1"]
+    assert [m.run_id for m in store.manifests(RunQuery(limit=1))] == ["r3"]
 
 
 def test_the_latest_of_a_cell_is_the_newest_that_is_finished(store: Store) -> None:

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from harness.core.errors import StoreError
 from harness.core.types import Case, Reading, Response, Result, Score
 from harness.store import database
-from harness.store.migrations import FORMAT
 from harness.store.runs import Store, open_store
+from harness.store.schema import FORMAT
 
 from ..support.stored import NASTY, failure, manifest, result
 
@@ -198,7 +198,7 @@ def opening(url: str) -> str:
 def test_a_file_that_is_something_else_is_told(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"these are my holiday pictures " * 100)
-    assert "file is not a database: that file is something else" in opening(f"sqlite:///{path}")
+    assert "file is not a database" in opening(f"sqlite:///{path}")
 
 
 def test_a_damaged_store_is_told_when_it_is_read(begun: Store, path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_damaged_store_is_told_when_it_is_read(begun: Store, path: Path) -> No
     data = bytearray(path.read_bytes())
     data[8192 : len(data) // 2] = b"\xff" * (len(data) // 2 - 8192)
     path.write_bytes(data)
-    with pytest.raises(StoreError, match=r"it is damaged"):
+    with pytest.raises(StoreError, match="the file is damaged"):
         open_store(f"sqlite:///{path}").load("20250601-1000-aaaa")
 
 
@@ -235,7 +235,7 @@ def test_a_store_that_another_process_holds_is_told_after_a_while(
     other.execute("BEGIN IMMEDIATE")
     waiting = open_store(f"sqlite:///{path}")  # what is there can be read
     assert waiting.manifests() == []
-    with pytest.raises(StoreError, match="locked: another process holds it"):
+    with pytest.raises(StoreError, match="another process has locked the store"):
         waiting.begin(manifest(), plan_key="", model_key="")
     other.close()
     waiting.begin(manifest(), plan_key="", model_key="")
@@ -245,7 +245,7 @@ def test_a_store_that_another_process_holds_is_told_after_a_while(
 def test_a_full_disk_is_told_and_what_was_saved_before_stays(begun: Store) -> None:
     begun.save("20250601-1000-aaaa", [result("t-1")])
     limit_size(begun)
-    with pytest.raises(StoreError, match="the disk is full: make room, then go on with --resume"):
+    with pytest.raises(StoreError, match=r"the disk is full: .* --resume"):
         begun.save("20250601-1000-aaaa", [result("t-2", text="x" * 100_000)])
     assert [one.case.id for one in begun.results("20250601-1000-aaaa")] == ["t-1"]
 

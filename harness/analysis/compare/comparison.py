@@ -156,7 +156,7 @@ def _decided(c: Comparison) -> str:
     said = f"{points(p.delta)} points ({points(p.low)} to {points(p.high)})"
     return {
         Verdict.MOVE: f"shown to be within {margin} points: {said}",
-        Verdict.KEEP: f"shown to lose more than {margin} points: {said}",
+        Verdict.STAY: f"shown to lose more than {margin} points: {said}",
         Verdict.OK: f"shown to be within {margin} points: {said}",
         Verdict.IMPROVED: f"shown to be better: {said}",
         Verdict.REGRESSED: f"shown to be worse, and not shown to be within {margin} points: {said}",

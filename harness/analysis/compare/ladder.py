@@ -117,7 +117,7 @@ def _judged(c: Comparison, faster: float | None) -> str:
     p, margin = c.strict.paired, points(c.question.margin, signed=False)
     shown = {
         Verdict.MOVE: f"within {margin} points",
-        Verdict.KEEP: f"more than {margin} points lost",
+        Verdict.STAY: f"more than {margin} points lost",
     }.get(c.verdict, f"not shown to be within {margin} points, nor beyond")
     interval = f"({points(p.delta)}, interval {points(p.low)} to {points(p.high)})"
     speed = f", {speed_text(faster)}" if faster else ""

@@ -18,12 +18,11 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.analysis.costs.spend import BY_BATCH
 from harness.backends.http.errors import failed
 from harness.backends.providers.openai import OpenAIBackend
 from harness.core.errors import BackendError
 from harness.core.ids import now
-from harness.core.types import JSON, ModelInfo, Request, Response, Result
+from harness.core.types import JSON, Billing, ModelInfo, Request, Response, Result
 from harness.runner.batch.jsonl import GIVEN_UP, CustomId, answered_at, cell_part, id_of, line_of, response_of
 from harness.runner.batch.results import BatchResults
 from harness.runner.batch.status import ENDED, BatchStatus, BusyError, NoFileError
@@ -56,6 +55,7 @@ class BatchBackend:
     concurrency = 1
     exclusive = False
     warm_up = False
+    billing = Billing.BATCH
 
     def __init__(self, backend: OpenAIBackend, service: BatchAPI, store: Store) -> None:
         """`store` keeps what is under way."""
@@ -68,7 +68,7 @@ class BatchBackend:
     async def identify(self) -> ModelInfo:
         """The model, as if it were asked at once: the answers are as good."""
         info = await self.backend.identify()
-        return replace(info, note="; ".join(part for part in (BY_BATCH, info.note) if part))
+        return replace(info, note="; ".join(part for part in ("asked by batch", info.note) if part))
 
     async def complete(self, request: Request) -> Response:
         """One request by itself goes the usual way."""

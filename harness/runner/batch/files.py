@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from harness.analysis.costs.spend import BY_BATCH
 from harness.backends.http.errors import failed, passwords
 from harness.backends.http.transport import HTTPResponse, TransportError
 from harness.backends.providers import vllm
 from harness.backends.providers.openai import OpenAIBackend, key_of
 from harness.core.errors import BackendError, ConfigError, StoreError
-from harness.core.types import JSON, ModelInfo, Request, Response
+from harness.core.types import JSON, Billing, ModelInfo, Request, Response
 from harness.project.config import BackendConfig
 from harness.runner.batch.jsonl import CustomId, answered_at, cell_part, id_of, line_of, response_of
 from harness.runner.batch.results import BatchResults
@@ -77,6 +76,7 @@ class FileBackend:
     concurrency = 1
     exclusive = False
     warm_up = False
+    billing = Billing.BATCH
 
     def __init__(self, config: BackendConfig, found: BatchResults, where: str) -> None:
         """`found`: what the files say; `where`: their names."""
@@ -88,7 +88,7 @@ class FileBackend:
     async def identify(self) -> ModelInfo:
         """What harness.toml says: there is nobody to be asked."""
         told, quantization = self.config, self.config.quantization or ""
-        note = f"{BY_BATCH}: answers from {self.where}"
+        note = f"asked by batch: answers from {self.where}"
         return ModelInfo(model=told.model, quantization=quantization, engine=told.provider, note=note)
 
     async def complete(self, request: Request) -> Response:

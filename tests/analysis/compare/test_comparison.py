@@ -28,7 +28,7 @@ class TestVerdicts:
             (CHANGE, "R" * 20, "R" * 20, Verdict.INCONCLUSIVE),
             (CHANGE, "R" * 20, "R" * 18 + "ww", Verdict.INCONCLUSIVE),
             (MOVE, "R" * 300, "R" * 300, Verdict.MOVE),
-            (MOVE, "R" * 300, "R" * 200 + "w" * 100, Verdict.KEEP),
+            (MOVE, "R" * 300, "R" * 200 + "w" * 100, Verdict.STAY),
             (MOVE, "R" * 300, "R" * 290 + "w" * 10, Verdict.INCONCLUSIVE),
         ],
     )
@@ -65,11 +65,11 @@ class TestErrors:
         found = compare(made("R" * 300), made("R" * 270 + "E" * 30), MOVE)
         assert found.verdict is Verdict.INCONCLUSIVE
         assert found.reason == (
-            "30 calls failed: the verdict would be KEEP at worst and MOVE at best, so run with --resume"
+            "30 calls failed: the verdict would be STAY at worst and MOVE at best, so run with --resume"
         )
 
     def test_a_verdict_that_they_could_not_overturn_holds(self) -> None:
-        assert compare(made("R" * 300), made("w" * 299 + "E"), MOVE).verdict is Verdict.KEEP
+        assert compare(made("R" * 300), made("w" * 299 + "E"), MOVE).verdict is Verdict.STAY
 
 
 class TestIncomparable:

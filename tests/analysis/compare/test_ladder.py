@@ -41,7 +41,7 @@ class TestSteps:
         assert [s.sentence for s in found.steps] == [
             "FP16: the others are judged against this one",
             "Q8: within 3 points (+0.0, interval -1.3 to +1.3), 2.9x faster: MOVE",
-            "Q2: more than 3 points lost (-33.3, interval -38.8 to -28.2), 2.0x slower: KEEP",
+            "Q2: more than 3 points lost (-33.3, interval -38.8 to -28.2), 2.0x slower: STAY",
         ]
 
     def test_what_cannot_be_told_says_how_many_cases_would(self) -> None:
