@@ -108,10 +108,10 @@ class LlamaCppBackend:
         engine = await self._engine(embed=request.embed)
         if request.tools and not await engine.can_call():
             msg = (
-                f"backend {self.config.name}: the chat template of {self.config.model} has no place for tools, and "
+                f"the chat template of {self.config.model} has no place for tools, and "
                 'llama.cpp would drop them: set calls = "text" in the eval, or take a model that is made for tools'
             )
-            raise BackendError(msg)
+            raise BackendError(msg, backend=self.config.name)
         return await engine.complete(request)
 
     async def address(self) -> str:
@@ -175,8 +175,8 @@ class LlamaCppBackend:
             return xllamacpp.Server(parameters)
         except (RuntimeError, ValueError) as error:
             why = f"{path} ({one_line(error)}): is the file whole, is there memory enough?"
-            msg = f"backend {self.config.name}: llama.cpp cannot load {why}"
-            raise BackendError(msg) from None
+            msg = f"llama.cpp cannot load {why}"
+            raise BackendError(msg, backend=self.config.name) from None
 
     def _client(self, address: str) -> LlamaCppServer:
         """Our own server, without a proxy in between whatever the environment says."""

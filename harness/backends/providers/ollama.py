@@ -62,8 +62,8 @@ class OllamaBackend:
         try:
             self._client = ollama.AsyncClient(host=host, timeout=config.timeout_s, headers=headers)
         except (ValueError, httpx.InvalidURL):
-            msg = f"backend {config.name}: OLLAMA_HOST is no address: expected host:port or http://host:port"
-            raise BackendError(msg) from None
+            msg = "OLLAMA_HOST is no address: expected host:port or http://host:port"
+            raise BackendError(msg, backend=self.config.name) from None
         self._headers = dict(self._client._client.headers)  # noqa: SLF001  as the SDK sends them
         self.address = str(self._client._client.base_url).rstrip("/")  # noqa: SLF001  where it really goes
         self._url = shown_url(self.address)
@@ -76,15 +76,15 @@ class OllamaBackend:
                 shown = await self._client.show(self.config.model)
         except ollama.ResponseError as error:
             self._raise_if_hopeless(error, BackendUnavailable)
-            msg = f"backend {self.config.name}: {self._url} answers {error.status_code}: {self._said(error)}"
-            raise BackendUnavailable(msg) from None
+            msg = f"{self._url} answers {error.status_code}: {self._said(error)}"
+            raise BackendUnavailable(msg, backend=self.config.name) from None
         except UNREACHABLE as error:
             reason = self._redact(error) or type(error).__name__
-            msg = f"backend {self.config.name}: no Ollama at {self._url} ({reason}): start it with `ollama serve`"
-            raise BackendUnavailable(msg) from None
+            msg = f"no Ollama at {self._url} ({reason}): start it with `ollama serve`"
+            raise BackendUnavailable(msg, backend=self.config.name) from None
         except OTHER_SHAPE as error:
-            msg = f"backend {self.config.name}: {self._url} is no Ollama server ({self._redact(error)}): check base_url"
-            raise BackendUnavailable(msg) from None
+            msg = f"{self._url} is no Ollama server ({self._redact(error)}): check base_url"
+            raise BackendUnavailable(msg, backend=self.config.name) from None
         names = {self.config.model, f"{self.config.model}:latest"}
         digest, size = next(((m.digest, m.size) for m in tags.models if m.model in names), (None, None))
         version = await get_json(f"{self.address}/api/version", self._headers)
@@ -169,8 +169,8 @@ class OllamaBackend:
             return response
         text = unwrapped(request.constraint, response.text)
         if not kept(request.constraint, text, bare=False):
-            msg = f"backend {self.config.name}: {self._url} {let_through(self.config.model, self._redact(text))}"
-            raise BackendError(msg)
+            msg = f"{self._url} {let_through(self.config.model, self._redact(text))}"
+            raise BackendError(msg, backend=self.config.name)
         return replace(response, text=text)
 
     def _raise_if_hopeless(
@@ -181,18 +181,18 @@ class OllamaBackend:
     ) -> None:
         """Raise for a status that every further call would get too."""
         if request and (why := cannot(request, self.config.model, error.status_code, self._said(error))):
-            msg = f"backend {self.config.name}: {self._url} {why}"
-            raise BackendError(msg)
+            msg = f"{self._url} {why}"
+            raise BackendError(msg, backend=self.config.name)
         if error.status_code == 404:
-            raise not_there(self._not_pulled())
+            raise not_there(self._not_pulled(), backend=self.config.name)
         if error.status_code in (401, 403):
             hint = f"check {self.config.api_key_env or KEY_VARIABLE}"
-            msg = f"backend {self.config.name}: {self._url} refuses the key ({error.status_code}): {hint}"
-            raise BackendError(msg)
+            msg = f"{self._url} refuses the key ({error.status_code}): {hint}"
+            raise BackendError(msg, backend=self.config.name)
 
     def _not_pulled(self) -> str:
         return (
-            f"backend {self.config.name}: {self._url} has no model {self.config.model!r}: "
+            f"{self._url} has no model {self.config.model!r}: "
             f"`ollama pull {self.config.model}`, or list what is there with `ollama list`"
         )
 
@@ -209,8 +209,8 @@ def _key(config: BackendConfig) -> str:
         return os.environ.get(KEY_VARIABLE, "").strip()  # the SDK would send it anyway
     if key := os.environ.get(config.api_key_env, "").strip():
         return key
-    msg = f"backend {config.name}: no key: set {config.api_key_env} in the environment"
-    raise BackendUnavailable(msg)
+    msg = f"no key: set {config.api_key_env} in the environment"
+    raise BackendUnavailable(msg, backend=config.name)
 
 
 def _headers(error: ollama.ResponseError) -> Mapping[str, str]:

@@ -81,7 +81,7 @@ class OpenAIBackend:
         if self.config.model not in served and served:
             note = f"the server lists {', '.join(sorted(served)[:3])}, not {self.config.model}"
             if not self.warm_up:
-                raise BackendError(self._unknown_model(served))
+                raise BackendError(self._unknown_model(served), backend=self.config.name)
         meta = served.get(self.config.model, {}).get("meta")
         told = meta if isinstance(meta, dict) else {}
         return ModelInfo(
@@ -104,9 +104,11 @@ class OpenAIBackend:
             async with asyncio.timeout(limit_s):
                 reply = await self._transport.get("models")
         except TimeoutError:
-            raise BackendUnavailable(self._unreachable(f"nothing within {limit_s:g} s")) from None
+            raise BackendUnavailable(
+                self._unreachable(f"nothing within {limit_s:g} s"), backend=self.config.name
+            ) from None
         except TransportError as error:
-            raise BackendUnavailable(self._unreachable(str(error))) from None
+            raise BackendUnavailable(self._unreachable(str(error)), backend=self.config.name) from None
         except TooLargeError:
             return {}
         if not _is_good(reply) and reply.status != 404:
@@ -203,8 +205,8 @@ class OpenAIBackend:
         text = response.text if self.bare_choices else constraints.unwrapped(request.constraint, response.text)
         if not constraints.kept(request.constraint, text, bare=self.bare_choices):
             why = let_through(self.config.model, without(self._transport.secrets, text))
-            msg = f"backend {self.config.name}: {self.url} {why}"
-            raise BackendError(msg)
+            msg = f"{self.url} {why}"
+            raise BackendError(msg, backend=self.config.name)
         return replace(response, text=text)
 
     def _raise_if_hopeless(self, reply: HTTPResponse, request: Request | None = None) -> None:
@@ -212,27 +214,27 @@ class OpenAIBackend:
         name, (refusal, code) = self.config.name, _refusal(reply)
         message = said(refusal, self._transport.secrets)
         if request and (why := cannot(request, self.config.model, reply.status, message)):
-            msg = f"backend {name}: {self.url} {why}"
-            raise BackendError(msg)
+            msg = f"{self.url} {why}"
+            raise BackendError(msg, backend=name)
         if reply.status in (401, 403):
             variable = self.config.api_key_env or ("" if self.warm_up else KEY_VARIABLE)
             hint_ = f"check {variable}" if variable else "name the key's variable with api_key_env in harness.toml"
             why = f" ({message})" if reply.status == 403 else ""  # not always about the key: a model, a region
-            msg = f"backend {name}: the server refuses the key ({reply.status}): {hint_}{why}"
-            raise BackendError(msg)
+            msg = f"the server refuses the key ({reply.status}): {hint_}{why}"
+            raise BackendError(msg, backend=name)
         if reply.status == 404:
-            msg = f"backend {name}: {self.url} does not serve {self.config.model!r}: {message}"
-            raise BackendError(msg)
+            msg = f"{self.url} does not serve {self.config.model!r}: {message}"
+            raise BackendError(msg, backend=name)
         if code == "insufficient_quota":
-            msg = f"backend {name}: the account is out of quota: {message}"
-            raise BackendError(msg)
+            msg = f"the account is out of quota: {message}"
+            raise BackendError(msg, backend=name)
 
     def _unknown_model(self, served: Mapping[str, Any]) -> str:
-        return f"backend {self.config.name}: no model {self.config.model!r}{hint(self.config.model, served)}"
+        return f"no model {self.config.model!r}{hint(self.config.model, served)}"
 
     def _unreachable(self, why: str) -> str:
         cause = said(why, self._transport.secrets)
-        return f"backend {self.config.name}: no answer from {self.url} ({cause}): is the server running?"
+        return f"no answer from {self.url} ({cause}): is the server running?"
 
 
 def transport_to(config: BackendConfig, key: str) -> Transport:
@@ -272,11 +274,11 @@ def key_of(config: BackendConfig) -> str:
         return "none"
     key = os.environ.get(variable, "").strip()
     if not key:
-        msg = f"backend {config.name}: no key: set {variable} in the environment"
-        raise BackendUnavailable(msg)
+        msg = f"no key: set {variable} in the environment"
+        raise BackendUnavailable(msg, backend=config.name)
     if not (key.isascii() and key.isprintable()):
-        msg = f"backend {config.name}: {variable} holds characters that no key has: set it anew"
-        raise BackendError(msg)
+        msg = f"{variable} holds characters that no key has: set it again"
+        raise BackendError(msg, backend=config.name)
     return key
 
 
