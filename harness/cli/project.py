@@ -70,7 +70,7 @@ async def _examine(config: BackendConfig) -> ModelInfo | str:
     from harness.core.errors import HarnessError
 
     try:
-        if config.provider == "llamacpp":
+        if config.capabilities.loads_model_file:
             models.resolve(config.model, folder=config.folder, fetch=False)
         backend = backends.connect(config)
         try:

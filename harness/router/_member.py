@@ -38,7 +38,7 @@ class Target:
         self.backend = connect(self.config)
         self.breaker = CircuitBreaker(routing.breaker.failures)
         self.dialect = RequestAdapter(self.config)
-        self.secrets = secrets_of(self.config, self.backend)
+        self.secrets = secrets_of(self.backend)
         self.looked = asyncio.Event()
         """Set when the first probe is over, however it went."""
         self.closed = False

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, cast
 
 from pydantic import Field
 
+from harness.backends import OpenAIEndpoint
 from harness.backends.constrained_decoding import grammar
 from harness.backends.http.client import HTTPClient
 from harness.backends.http.errors import one_line
@@ -24,6 +25,7 @@ from harness.backends.local import gguf, models
 from harness.backends.local.gguf import pooling
 from harness.backends.providers.openai import OpenAIBackend
 from harness.core.errors import BackendError
+from harness.core.plugins import ProviderCapabilities
 from harness.core.toml import StrictModel
 from harness.core.types import Constraint, ModelInfo, Request, Response
 from harness.project.config import BackendConfig
@@ -36,7 +38,7 @@ SPIN_COUNT = "10000"
 T = TypeVar("T")
 
 
-class Options(StrictModel):
+class LlamaCppOptions(StrictModel):
     """Keys of `[backends.x]` for provider llamacpp.
 
     `reproducible`: the same prompt gets the same reply whatever was asked before it. By default llama.cpp rounds
@@ -79,13 +81,16 @@ class LlamaCppBackend:
     its replies would not be those of any other llama.cpp server.
     """
 
+    capabilities: ClassVar[ProviderCapabilities] = ProviderCapabilities(needs_key=False, loads_model_file=True)
+    options_class: ClassVar[type[LlamaCppOptions]] = LlamaCppOptions
     warm_up = True
     exclusive = True
+    secrets: tuple[str, ...] = ()
 
     def __init__(self, config: BackendConfig, progress: models.Progress | None = None) -> None:
         """`progress` hears about the file's bytes where it has to be fetched."""
         self.config = config
-        self.options = Options.model_validate(config.options)
+        self.options = LlamaCppOptions.model_validate(config.options)
         self.concurrency = config.concurrency or 1
         self._progress = progress
         self._servers: list[xllamacpp.Server] = []
@@ -114,9 +119,14 @@ class LlamaCppBackend:
             raise BackendError(msg, backend=self.config.name)
         return await engine.complete(request)
 
-    async def address(self) -> str:
-        """Where the engine that chats speaks the OpenAI protocol; loads the model if need be."""
-        return (await self._engine(embed=False)).url
+    @classmethod
+    def connect(cls, config: BackendConfig, progress: models.Progress | None = None) -> Self:
+        """Create a backend; the model is loaded by the first request."""
+        return cls(config, progress)
+
+    async def openai_endpoint(self) -> OpenAIEndpoint:
+        """The loopback server of the engine for chats; loads the model if need be."""
+        return OpenAIEndpoint((await self._engine(embed=False)).url, LOOPBACK_KEY, proxies=False)
 
     async def _engine(self, *, embed: bool) -> LlamaCppServer:
         if embed not in self._engines:
@@ -224,6 +234,4 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def connect(config: BackendConfig, progress: models.Progress | None = None) -> LlamaCppBackend:
-    """A backend for `config`; nothing is loaded yet."""
-    return LlamaCppBackend(config, progress)
+PROVIDER = LlamaCppBackend
