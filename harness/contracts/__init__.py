@@ -12,7 +12,10 @@ from harness.core.types import Reading, Response
 
 
 class Contract(Protocol):
-    """Reads replies. Two contracts with the same `id` and settings read every reply alike."""
+    """Reads replies.
+
+    A contract for texts is a frozen dataclass whose fields are its options; `CONTRACT` in its file names the class.
+    Two contracts with the same `id` and settings read every reply alike."""
 
     @property
     def id(self) -> str:

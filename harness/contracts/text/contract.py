@@ -161,3 +161,6 @@ def _folded(text: str) -> str:
 def _asks_for_the_text(text: str) -> bool:
     """Whether the reply is a request for what was to be summarized."""
     return len(text) <= 2 * _ASKS_WITHIN and _ASKS.search(text, 0, _ASKS_WITHIN) is not None
+
+
+CONTRACT = TextContract
