@@ -15,7 +15,8 @@ class Contract(Protocol):
     """Reads replies.
 
     A contract for texts is a frozen dataclass whose fields are its options; `CONTRACT` in its file names the class.
-    Two contracts with the same `id` and settings read every reply alike."""
+    Two contracts with the same `id` and settings read every reply alike.
+    """
 
     @property
     def id(self) -> str:
