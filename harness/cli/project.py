@@ -70,10 +70,10 @@ async def _examine(config: BackendConfig) -> ModelInfo | str:
     from harness.core.errors import HarnessError
 
     try:
-        if config.capabilities.loads_model_file:
-            models.resolve(config.model, folder=config.folder, fetch=False)
         backend = backends.connect(config)
         try:
+            if config.capabilities.loads_model_file:  # `identify` would fetch it
+                models.resolve(config.model, folder=config.folder, fetch=False)
             return await backend.identify()
         finally:
             await backend.close()

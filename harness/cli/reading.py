@@ -6,9 +6,12 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from harness.contracts import Contract
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,7 +51,7 @@ def read(
     if options and not contract_name:
         msg = "--options are those of a contract: name it with --contract"
         raise ConfigError(msg)
-    contract = json_contract(schema) if schema else None
+    contract: Contract | None = json_contract(schema) if schema else None
     if contract_name:
         contract = named_contract(contract_name, read_toml(options) if options else {}, str(options or "--contract"))
     of_labels = label_contracts([label.strip() for label in labels.split(",")] if labels else [])

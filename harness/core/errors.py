@@ -7,6 +7,7 @@
     ├── BackendError                a backend that cannot serve any call: wrong key, unknown model
     │   └── BackendUnavailable      no key, no server, no model; skipped unless the user named the backend
     ├── AllBackendsFailed           a routed call that no backend answered
+    ├── MissingExtra                an optional package that is not installed
     ├── BudgetExhausted             exit 3; results so far are saved
     ├── StoreError                  the run database: corrupt, locked, disk full
     └── Interrupted                 exit 130 (Ctrl-C); results so far are saved
@@ -80,6 +81,10 @@ class AllBackendsFailed(HarnessError):
         super().__init__(f"task {task}: no backend has answered: {reasons}")
         self.task = task
         self.causes = causes
+
+
+class MissingExtra(HarnessError):
+    """An optional package is not installed. The message ends with the pip command that installs its extra."""
 
 
 class BudgetExhausted(HarnessError):

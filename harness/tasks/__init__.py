@@ -14,7 +14,7 @@ from typing import Any, ClassVar, cast
 from pydantic import BaseModel
 
 from harness.contracts import Contract
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, MissingExtra
 from harness.core.plugins import TASKS, TaskCapabilities
 from harness.core.toml import at, hint, parse
 from harness.core.types import JSON, NOTHING, Case, Constraint, Reading, Response, Result, Sampling, Score
@@ -79,6 +79,9 @@ class Task(ABC):
     def score(self, reading: Reading, case: Case) -> Score | None:
         """Right or wrong; `None` where the score needs all replies of a run."""
 
+    def require(self, where: str) -> None:  # noqa: B027  most kinds of task need no extra
+        """Raise `MissingExtra`, its message starting with `where`, if scores need a package that is not installed."""
+
     def judge(self, results: Sequence[Result]) -> Sequence[Result]:
         """Score all results of a run together. Called where `judges_together`."""
         return results
@@ -101,7 +104,7 @@ def kinds() -> list[str]:
 
 
 def task_of(definition: Eval) -> Task:
-    """The task of an eval; raises `ConfigError` for an unknown kind or key."""
+    """The task of an eval; raises `ConfigError` for an unknown kind or key, `MissingExtra` for a missing package."""
     if definition.task not in kinds():
         msg = f"{at(definition.path, ('task',))}unknown task {definition.task!r}{hint(definition.task, kinds())}"
         raise ConfigError(msg)
@@ -112,4 +115,9 @@ def task_of(definition: Eval) -> Task:
             near = hint(key, known | (set(Eval.model_fields) - {"name", "path"}))
             msg = f"{at(definition.path, (key,))}unknown key {key!r}{near}"
             raise ConfigError(msg)
-    return kind.build(parse(kind.options_class, definition.options, definition.path), definition.root)
+    try:
+        options = parse(kind.options_class, definition.options, definition.path)
+    except MissingExtra as error:
+        msg = f"{definition.path}: {error}"
+        raise MissingExtra(msg) from None
+    return kind.build(options, definition.root)

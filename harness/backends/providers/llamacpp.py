@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, cast
@@ -24,7 +25,8 @@ from harness.backends.http.errors import one_line
 from harness.backends.local import gguf, models
 from harness.backends.local.gguf import pooling
 from harness.backends.providers.openai import OpenAIBackend
-from harness.core.errors import BackendError
+from harness.core.errors import BackendError, BackendUnavailable
+from harness.core.extras import check, needed
 from harness.core.plugins import ProviderCapabilities
 from harness.core.toml import StrictModel
 from harness.core.types import Constraint, ModelInfo, Request, Response
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     import xllamacpp
 
 LOOPBACK_KEY = "embedded"
+NEEDS = ("llamacpp", "the embedded llama.cpp needs xllamacpp")
 SPIN_COUNT = "10000"
 T = TypeVar("T")
 
@@ -121,7 +124,11 @@ class LlamaCppBackend:
 
     @classmethod
     def connect(cls, config: BackendConfig, progress: models.Progress | None = None) -> Self:
-        """Create a backend; the model is loaded by the first request."""
+        """Create a backend; the model is loaded by the first request.
+
+        Raises `BackendUnavailable` where the extra is not installed: before a file of many megabytes is fetched.
+        """
+        check(*NEEDS, partial(BackendUnavailable, backend=config.name))
         return cls(config, progress)
 
     async def openai_endpoint(self) -> OpenAIEndpoint:
@@ -159,7 +166,8 @@ class LlamaCppBackend:
         # OpenMP's threads spin for long while they wait for one another, which takes time slices from the very thread
         # waited for where anything else is busy; not to spin at all costs half the speed (bench/speed/embedded.py).
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
-        import xllamacpp
+        with needed(*NEEDS, partial(BackendUnavailable, backend=self.config.name)):
+            import xllamacpp
 
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(path)
