@@ -129,13 +129,7 @@ def backend(found: Config, store: Store, name: str) -> BackendConfig:
     if replay.is_file(name):
         return replay.of_file(name)
     saved = store.load(name.removeprefix(replay.PREFIX)).manifest
-    settings = {
-        "name": f"{replay.PREFIX}{saved.run_id}",
-        "provider": "replay",
-        "model": saved.run_id,
-        "variant": saved.variant,
-    }
-    return BackendConfig.model_validate({**settings, "store_url": found.store_url})
+    return replay.of_run(saved.run_id, saved.variant, found.store_url)
 
 
 def execute(found: Config, store: Store, planned: Sequence[Cell], options: RunOptions, listener: RunEvents) -> Outcome:

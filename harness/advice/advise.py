@@ -28,6 +28,7 @@ from harness.analysis.costs.projection import (
 from harness.analysis.gates import Evidence
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError, HarnessError
+from harness.core.plugins import task_capabilities
 from harness.core.toml import at, hint
 from harness.core.types import Decoding, Manifest, Run, RunOrigin
 from harness.project import config, evals
@@ -128,7 +129,7 @@ def _sides(found: Config, pair: PairConfig, store: Store, definition: Eval, traf
 
 
 def _service(definition: Eval) -> Service:
-    return "embeddings" if definition.task == "embedding" else "chat"
+    return "embeddings" if task_capabilities(definition.task).embeds else "chat"
 
 
 def _now(found: Config, named: str | None, reference: str, service: Service) -> BackendConfig:

@@ -12,6 +12,7 @@ from harness.analysis.costs.capacity import PARTS
 from harness.analysis.costs.projection import CostProjection, EvalCost, Reason, Stands
 from harness.analysis.gates import Evidence
 from harness.core.formatting import dollars, number, percent, plural, seconds
+from harness.core.plugins import task_capabilities
 from harness.core.types import Run
 from harness.project.config import AdviceConfig, LocalConfig
 from harness.project.evals import GateConfig
@@ -232,7 +233,7 @@ def blocks(line: EvalCost, limits: AdviceConfig, run: Run | None, max_p95_s: flo
     """What keeps a task where it is, whatever its quality."""
     told = []
     if line.task in limits.keep or line.eval in limits.keep:
-        what = "a chain of tool calls" if line.task == "tool_calling" else "it"
+        what = "a chain of tool calls" if task_capabilities(line.task).calls_tools else "it"
         told.append(
             Reason("keep", "against", f"{what} stays: [advice] keep in harness.toml names {_named(line, limits)}")
         )
@@ -264,7 +265,7 @@ def price(line: EvalCost) -> list[Reason]:
 
 def index(line: EvalCost) -> list[Reason]:
     """Vectors of two models have nothing in common."""
-    if line.task != "embedding" or line.now == line.then:
+    if not task_capabilities(line.task).embeds or line.now == line.then:
         return []
     told = "moving means embedding the whole index again, and there is no fallback: vectors of two models do not mix"
     return [Reason("index", "note", told)]

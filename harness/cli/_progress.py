@@ -87,7 +87,7 @@ class LineProgress(RunEvents):
 
     def skipped(self, backend: str, reason: str) -> None:
         """One line."""
-        note(f"skipping {backend}: {reason.removeprefix(f'backend {backend}: ')}")
+        note(f"skipping {backend}: {reason}")
 
     def noted(self, cell: str, text: str) -> None:
         """One line."""

@@ -23,6 +23,7 @@ from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.analysis.stats import Interval, Rate, clustered_rate, kappa
 from harness.analysis.stats.unpaired import Stratum, Unpaired, effective_n, stratified_rate, unpaired
 from harness.core.errors import ConfigError
+from harness.core.plugins import task_capabilities
 from harness.core.types import OWN_ORIGINS, cell_name
 from harness.monitor import sheets
 from harness.monitor.sheets import RIGHT, UNCLEAR, Sheet, SheetItem, SheetLabel
@@ -34,9 +35,6 @@ from harness.store.runs import Store
 
 FEWEST = 20
 """A cell of which fewer replies were labelled is not judged: it answers only where another did not."""
-
-OTHER_MEASURE = frozenset({"summarization", "embedding"})
-"""Task kinds whose golden score is no right or wrong that people would give: held against an earlier review only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +236,7 @@ def _definition(found: Config, task: str) -> evals.Eval | None:
 
 def _is_other_measure(found: Config, task: str) -> bool:
     definition = _definition(found, task)
-    return definition is not None and definition.task in OTHER_MEASURE
+    return definition is not None and not task_capabilities(definition.task).reviewable
 
 
 def _margin(found: Config, task: str) -> float:

@@ -183,8 +183,8 @@ class BackendSession:
         dummy = Request((Message("user", "Say OK."),), Sampling(max_tokens=1), embed=embed)
         response, _ = await self._asker.ask(dummy)
         if response.error is not None:
-            msg = f"backend {self.config.name}: no answer to the warm-up request: {response.error.message}"
-            raise BackendUnavailable(msg)
+            msg = f"no answer to the warm-up request: {response.error.message}"
+            raise BackendUnavailable(msg, backend=self.config.name)
         self._cold_start_s = perf_counter() - started
         self._warm.add(embed)
 

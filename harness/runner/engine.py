@@ -151,7 +151,7 @@ class _Loop:
                 part.failure = error
             else:
                 part.skipped = str(error)
-                self.listener.skipped(config.name, str(error))
+                self.listener.skipped(config.name, error.message)
         except (BackendError, BudgetExhausted) as error:
             part.failure = error
         return part

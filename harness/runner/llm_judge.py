@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from harness.analysis.stats import Interval, Rate, kappa, rate
 from harness.core.errors import BackendError, ConfigError
+from harness.core.plugins import task_capabilities
 from harness.core.types import Case, Result, Run
 from harness.project.datasets import case_digest
 from harness.runner.engine import Outcome
@@ -45,7 +46,7 @@ def judge(sample: Cell, run: Run, ask: Callable[[Sequence[Cell]], Outcome]) -> J
     `ask` runs cells. Raises `ConfigError` where there is nothing to judge, `BackendError` where the judge fails.
     """
     manifest = run.manifest
-    if manifest.task != "summarization" or sample.definition.task != "classification":
+    if not (task_capabilities(manifest.task).free_text and task_capabilities(sample.definition.task).single_label):
         msg = (
             f"{sample.definition.path}: a judge is an eval of task classification, and reads runs of summarization; "
             f"run {manifest.run_id} is of {manifest.task}"

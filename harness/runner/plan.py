@@ -153,9 +153,9 @@ def plan(
             _check_gates(definition, cases)
         asked: dict[tuple[str, Decoding], RequestPlan] = {}  # the same of every backend
         for backend in _backends_for(definition, task, backends, selection):
-            if backend.provider != "replay":
+            if not backend.capabilities.replays:
                 prompt.variant(backend.variant)  # a misspelt one would leave every gate unjudged
-            own = selection.own_variant_only or backend.provider == "replay"  # a saved run has answers to one variant
+            own = selection.own_variant_only or backend.capabilities.replays  # a saved run has answers to one variant
             names = selection.variants or ((backend.variant,) if own else tuple(prompt.variants))
             for variant, decoding in product(map(prompt.variant, names), selection.decoding or definition.decoding):
                 if (variant.name, decoding) not in asked:
@@ -178,7 +178,7 @@ def _backends_for(
         named = backend.name in definition.backends
         if definition.backends and not named and not selection.every_backend:
             continue
-        if backend.provider == "replay" or service in backend.serves:
+        if backend.capabilities.replays or service in backend.serves:
             yield backend
         elif named or selection.every_backend:
             msg = (

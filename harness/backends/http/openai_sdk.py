@@ -45,10 +45,10 @@ class _StreamBody(_httpx.AsyncByteStream):  # type: ignore[misc]
         try:
             while True:
                 async with asyncio.timeout(self._silent_s):
-                    piece = await self._stream.piece()
-                if not piece:
+                    chunk = await self._stream.read_chunk()
+                if not chunk:
                     return
-                yield piece
+                yield chunk
         except TimeoutError:
             msg = f"nothing has come for {self._silent_s:g} s"
             raise _httpx.ReadTimeout(msg) from None
@@ -100,8 +100,8 @@ class _PoolTransport:
             msg = "a header of more than one line"
             raise TransportError(msg)
         sent = b"%s\r\n%s\r\n%s" % (b"\r\n".join(head), (for_proxy or "").encode("latin-1"), await request.aread())
-        ask = self._connections.open if request.extensions.get(_STREAMS) else self._connections.ask
-        return await ask(origin, sent)
+        send = self._connections.open if request.extensions.get(_STREAMS) else self._connections.request
+        return await send(origin, sent)
 
 
 class _Client(openai.DefaultAsyncHttpxClient):

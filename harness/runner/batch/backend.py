@@ -184,8 +184,8 @@ class _CellBatch:
         seen = await self._ended(sent)
         if seen.status == "failed":
             await asyncio.to_thread(batches.forget, self.batched.store, sent.token)
-            msg = f"backend {sent.backend}: {sent.server} refuses the batch: {seen.why or 'no reason is given'}"
-            raise BackendError(msg)
+            msg = f"{sent.server} refuses the batch: {seen.why or 'no reason is given'}"
+            raise BackendError(msg, backend=sent.backend)
         found, lost = await self._fetched(seen)
         last |= seen.status == "cancelled"  # nobody wants the rest any more
         await self._save(found, attempt, last=last)
@@ -324,10 +324,10 @@ class _CellBatch:
                 url = self.batched.service.url
                 if monotonic() - since > PATIENCE_S:
                     msg = (
-                        f"backend {self.answers.cell.backend.name}: {url} is not to be had: {error}; batches under way "
-                        "go on there: `harness run --batch --resume` collects them"
+                        f"{url} is not to be had: {error}; batches under way go on there: "
+                        "`harness run --batch --resume` collects them"
                     )
-                    raise _ServerUnavailableError(msg) from None
+                    raise _ServerUnavailableError(msg, backend=self.answers.cell.backend.name) from None
                 if not told:
                     self.answers.listener.waits(self.answers.cell, f"{url} is busy or away, trying again: {error}")
                     told = True

@@ -163,13 +163,14 @@ class BatchAPI:
         if status in (408, 409) or status >= 500 or (status == 429 and code != "insufficient_quota"):
             return BusyError(told)
         if status in (401, 403):
-            return BackendError(f"backend {self._name}: the server refuses the key for batches ({told})")
+            return BackendError(f"the server refuses the key for batches ({told})", backend=self._name)
         if status in NOT_THERE:
-            return _NotFoundError(
-                f"backend {self._name}: {self.url} has no Batch API, or not what was asked of it ({told}): run without "
-                "--batch, or `harness batch export` for an engine that takes files"
+            msg = (
+                f"{self.url} has no Batch API, or not what was asked of it ({told}): run without --batch, or "
+                "`harness batch export` for an engine that takes files"
             )
-        return BackendError(f"backend {self._name}: {self.url} refuses the batch: {told}")
+            return _NotFoundError(msg, backend=self._name)
+        return BackendError(f"{self.url} refuses the batch: {told}", backend=self._name)
 
 
 class _NotFoundError(BackendError):
