@@ -66,7 +66,7 @@ def connect(config: BackendConfig, _progress: Progress | None = None) -> ReplayB
     """A backend for the run or the file that `config.model` names; raises `StoreError` where there is none."""
     options = Options.model_validate(config.options)
     if options.file is not None:
-        answers = Recording(Path(options.file)).answers(options.backend)
+        answers = Recording(Path(options.file)).replies(options.backend)
         return ReplayBackend(answers.find, answers.source.model, config.model)
     store = open_store(options.store_url or "")
     try:
@@ -85,7 +85,7 @@ def of_file(name: str) -> BackendConfig:
     what = name.removeprefix(PREFIX)
     file, _, backend = what.partition("#")
     recording = Recording(Path(file))
-    answers = recording.answers(backend)
+    answers = recording.replies(backend)
     source = answers.source
     settings = {"name": name, "provider": "replay", "model": what, "variant": source.own_variant}
     options = {"file": file, "backend": source.backend, "digest": recording.digest, "evals": answers.evals}
