@@ -60,7 +60,7 @@ def test_recorded_reply_is_found_by_its_request_key(path: Path) -> None:
     assert (answers.find(key(1)), answers.find(key(2)), answers.find(key(3))) == (full, vector, None)
 
 
-@settings(max_examples=50, deadline=None)  # disks vary in speed
+@settings(max_examples=50)
 @given(text=st.text(st.characters(exclude_categories=())), tokens=st.none() | st.integers(0))
 def test_every_text_survives_a_recording(
     tmp_path_factory: pytest.TempPathFactory, text: str, tokens: int | None
