@@ -1,4 +1,4 @@
-"""Stores that older versions wrote: taken to today's format with all that is in them, or left as they are."""
+"""Migrations: an old store gets the current format with all its data, or stays as it is."""
 
 from __future__ import annotations
 
@@ -87,10 +87,10 @@ def format_of(path: Path) -> int:
     return int(str(rows(path, "SELECT value FROM meta WHERE key = 'format'")[0][0]))
 
 
-# What an old store holds is there
+# Data of an old store
 
 
-def test_an_old_store_has_today_s_format_and_the_tables_of_a_new_one(migrated: Store, path: Path) -> None:
+def test_migrated_store_has_the_schema_of_a_new_store(migrated: Store, path: Path) -> None:
     assert format_of(path) == FORMAT
     new = open_store(f"sqlite:///{path.with_name('new.db')}")
     new.close()
@@ -101,7 +101,7 @@ def test_an_old_store_has_today_s_format_and_the_tables_of_a_new_one(migrated: S
     assert rows(path, indexes) == rows(path.with_name("new.db"), indexes)
 
 
-def test_failed_calls_and_answers_are_as_they_were(migrated: Store) -> None:
+def test_migration_keeps_replies_and_failed_calls(migrated: Store) -> None:
     run = migrated.load("20250601")
     answered, failed = run.results
     assert (run.manifest.finished_at, run.manifest.cold_start_s) == ("2025-06-01T10:05:00.000+00:00", 1.5)
@@ -110,7 +110,7 @@ def test_failed_calls_and_answers_are_as_they_were(migrated: Store) -> None:
     assert (failed.attempts, failed.score) == (5, None)
 
 
-def test_repeats_are_as_they_were_and_the_run_can_be_gone_on_with(migrated: Store) -> None:
+def test_migration_keeps_repeats_and_resumable_runs(migrated: Store) -> None:
     run = migrated.load("20250602")
     assert [(r.repeat, r.response.text) for r in run.results] == [
         (0, "billing"),
@@ -123,7 +123,7 @@ def test_repeats_are_as_they_were_and_the_run_can_be_gone_on_with(migrated: Stor
     assert len(migrated.results(run.manifest.run_id)) == 3
 
 
-def test_tool_calls_vectors_and_scores_are_as_they_were(migrated: Store) -> None:
+def test_migration_keeps_tool_calls_vectors_and_scores(migrated: Store) -> None:
     (called,) = migrated.load("20250603").results
     (embedded,) = migrated.load("20250604").results
     assert called.response.tool_calls[0]["function"] == {"name": "refund", "arguments": '{"invoice": 7}'}
@@ -133,9 +133,9 @@ def test_tool_calls_vectors_and_scores_are_as_they_were(migrated: Store) -> None
     assert embedded.score.measures == {"mrr": 0.5, "none": None}
 
 
-def test_old_answers_are_still_the_cache_and_old_counts_the_trend(migrated: Store) -> None:
-    found = migrated.answers("model-1", ["key-t-1", "key-t-2"])
-    assert set(found) == {"key-t-1"}
+def test_migrated_replies_serve_as_cache_and_trend(migrated: Store) -> None:
+    replies = migrated.answers("model-1", ["key-t-1", "key-t-2"])
+    assert set(replies) == {"key-t-1"}
     finished = [m for m in migrated.manifests() if m.finished_at]
     assert tallies.tallies(migrated, finished)["20250601-100000-aaaa"].failed == 1
 
@@ -171,8 +171,8 @@ def test_manifests_of_format_2_keep_every_other_field(from_2: Store, format_2: P
 def test_traffic_batches_and_tallies_of_format_2_remain(from_2: Store) -> None:
     assert [(call.task, call.usd) for call in traffic.read(from_2)] == [("triage", 0.5)]
     assert [job.batch_id for job in batches.read(from_2)] == ["batch-1"]
-    asked = [m for m in from_2.manifests() if m.run_id == "20250601-100000-0001"]
-    assert tallies.tallies(from_2, asked)[asked[0].run_id].cases == {(1, 1, 1, 1): 1}
+    saved = [m for m in from_2.manifests() if m.run_id == "20250601-100000-0001"]
+    assert tallies.tallies(from_2, saved)[saved[0].run_id].cases == {(1, 1, 1, 1): 1}
 
 
 def test_damaged_manifest_does_not_block_a_migration(format_2: Path) -> None:
@@ -186,10 +186,10 @@ def test_damaged_manifest_does_not_block_a_migration(format_2: Path) -> None:
     store.close()
 
 
-# The copy
+# The copy of the old file
 
 
-def test_the_file_is_copied_before_it_is_changed(migrated: Store, path: Path) -> None:
+def test_file_is_copied_before_a_migration(migrated: Store, path: Path) -> None:
     copy = path.with_name("runs.db.format1.bak")
     assert format_of(copy) == 1
     assert rows(copy, "SELECT run_id, manifest FROM runs") == rows(OLD, "SELECT run_id, manifest FROM runs")
@@ -198,14 +198,14 @@ def test_the_file_is_copied_before_it_is_changed(migrated: Store, path: Path) ->
     assert not list(path.parent.glob("*.tmp"))
 
 
-def test_a_copy_that_is_there_is_kept(path: Path) -> None:
+def test_migration_keeps_an_existing_copy(path: Path) -> None:
     path.with_name("runs.db.format1.bak").write_text("of last year")
     open_store(f"sqlite:///{path}").close()
     assert path.with_name("runs.db.format1.bak").read_text() == "of last year"
     assert format_of(path.with_name("runs.db.format1.bak1")) == 1
 
 
-def test_what_another_process_has_only_written_to_the_log_is_in_the_copy(path: Path) -> None:
+def test_copy_includes_the_write_ahead_log(path: Path) -> None:
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA journal_mode=WAL")
         other.execute("DELETE FROM results WHERE run_id LIKE '20250604%'")
@@ -214,7 +214,7 @@ def test_what_another_process_has_only_written_to_the_log_is_in_the_copy(path: P
     assert len(rows(path.with_name("runs.db.format1.bak"), "SELECT * FROM results")) == 5
 
 
-def test_without_a_copy_nothing_is_changed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_copy_prevents_the_migration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -225,10 +225,10 @@ def test_without_a_copy_nothing_is_changed(path: Path, monkeypatch: pytest.Monke
     assert [each.name for each in path.parent.iterdir() if "bak" in each.name] == []
 
 
-# All or nothing
+# A migration is atomic
 
 
-def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
+def test_failed_step_rolls_the_store_back(path: Path) -> None:
     def half(connection: sa.Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN colour VARCHAR")
         connection.exec_driver_sql("SELECT * FROM nowhere")
@@ -243,7 +243,7 @@ def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
     assert rows(path, "SELECT name FROM pragma_table_info('runs') WHERE name IN ('colour', 'lease')") == []
 
 
-def test_steps_are_taken_in_order_from_wherever_a_store_stands(path: Path) -> None:
+def test_steps_run_in_order_from_the_store_s_format(path: Path) -> None:
     taken: list[int] = []
     steps = {number: lambda _, n=number: taken.append(n) for number in (3, 1, 2)}
     engine = sa.create_engine(f"sqlite:///{path}")
@@ -259,17 +259,18 @@ def test_each_step_leads_to_the_next_format() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "said"), [(FORMAT + 1, f"this version reads up to {FORMAT}: upgrade"), (0, "no version of"), (-1, "no v")]
+    ("current", "message"),
+    [(FORMAT + 1, f"this version reads up to {FORMAT}: upgrade"), (0, "no version of"), (-1, "no v")],
 )
-def test_a_format_that_cannot_be_is_refused_and_nothing_is_written(path: Path, found: int, said: str) -> None:
+def test_unknown_format_is_refused_without_a_write(path: Path, current: int, message: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE meta SET value = ?", [str(found)])
+        connection.execute("UPDATE meta SET value = ?", [str(current)])
         connection.execute("DROP TABLE tallies")
         connection.commit()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=said):
+    with pytest.raises(StoreError, match=message):
         open_store(f"sqlite:///{path}")
-    assert path.read_bytes()[100:] == before[100:]  # the header counts that the log was switched on
+    assert path.read_bytes()[100:] == before[100:]  # the header records WAL mode
     assert [each.name for each in path.parent.glob("*.bak*")] == []
 
 
@@ -282,7 +283,7 @@ def opened_by(n: int, url: str) -> list[tuple[str, str]]:
     return [process.communicate(timeout=60) for process in processes]
 
 
-def test_processes_that_open_an_old_store_together_change_it_once(path: Path) -> None:
+def test_concurrent_processes_migrate_a_store_once(path: Path) -> None:
     assert opened_by(3, f"sqlite:///{path}") == [("4\n", "")] * 3
     assert format_of(path) == FORMAT
     assert len(list(path.parent.glob("*.bak*"))) == 1
@@ -292,7 +293,7 @@ def test_processes_that_open_an_old_store_together_change_it_once(path: Path) ->
 
 
 def to_format_1(postgres: Postgres) -> str:
-    """A team's store as format 1 made it, with one run."""
+    """A PostgreSQL store of format 1 with one run."""
     url = postgres.fresh()
     store = open_store(url)
     store.begin(manifest(), plan_key="plan", model_key="model")
@@ -308,15 +309,15 @@ def to_format_1(postgres: Postgres) -> str:
     return url
 
 
-def test_an_old_store_on_postgresql_is_changed_once_however_many_open_it(postgres: Postgres) -> None:
+def test_concurrent_processes_migrate_postgresql_once(postgres: Postgres) -> None:
     url = to_format_1(postgres)
     assert opened_by(3, url) == [("1\n", "")] * 3
     store = open_store(url)
-    assert [one.case.id for one in store.results("20250601-1000-aaaa")] == ["T-2", "t-1"]
+    assert [r.case.id for r in store.results("20250601-1000-aaaa")] == ["T-2", "t-1"]
     assert store.manifests(RunQuery(backends=("fake",), origins=frozenset({ASKED}))) == [manifest()]
     assert postgres.sql("SELECT value FROM meta", url.rpartition("/")[2]) == [(str(FORMAT),)]
     store.close()
 
 
-def test_processes_that_make_a_new_store_on_postgresql_together_all_find_it(postgres: Postgres) -> None:
+def test_concurrent_processes_create_one_postgresql_store(postgres: Postgres) -> None:
     assert opened_by(3, postgres.fresh()) == [("0\n", "")] * 3

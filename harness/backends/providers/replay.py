@@ -58,7 +58,7 @@ class ReplayBackend:
         """Open the run or the file that `config.model` names; raises `StoreError` where there is none."""
         options = ReplayOptions.model_validate(config.options)
         if options.file is not None:
-            answers = Recording(Path(options.file)).answers(options.backend)
+            answers = Recording(Path(options.file)).replies(options.backend)
             return cls(answers.find, answers.source.model, config.model)
         store = open_store(options.store_url or "")
         try:
@@ -92,7 +92,7 @@ def of_file(name: str) -> BackendConfig:
     what = name.removeprefix(PREFIX)
     file, _, backend = what.partition("#")
     recording = Recording(Path(file))
-    answers = recording.answers(backend)
+    answers = recording.replies(backend)
     source = answers.source
     settings = {"name": name, "provider": PROVIDER_NAME, "model": what, "variant": source.own_variant}
     options = {"file": file, "backend": source.backend, "digest": recording.digest, "evals": answers.evals}
