@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -119,7 +120,9 @@ def _sections() -> list[tuple[str, Section]]:
     return sorted(found, key=lambda item: (item[1].ORDER, item[0]))
 
 
+@cache
 def _environment() -> Environment:
+    """Jinja's environment, made once: it compiles each template at its first use and keeps it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
