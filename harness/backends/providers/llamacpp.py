@@ -71,7 +71,7 @@ class LlamaCppServer(OpenAIBackend):
     async def can_call(self) -> bool:
         """Whether the model's chat template has a place for tools. Where it has none, llama.cpp drops them silently."""
         if self._can_call is None:
-            told = await self._side("/props")
+            told = await self._server_page("/props")
             able = told.get("chat_template_caps", {}).get("supports_tools") if isinstance(told, dict) else None
             self._can_call = able is not False
         return self._can_call

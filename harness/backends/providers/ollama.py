@@ -13,7 +13,7 @@ from pydantic import Field
 
 from harness.backends import OpenAIEndpoint
 from harness.backends.constrained_decoding import for_wrapped, json_schema, kept, unwrapped
-from harness.backends.http.errors import checked_size, failed, failed_status, get_json, passwords, said, shown_url
+from harness.backends.http.errors import checked_size, failed, failed_status, get_json, passwords, safe_line, shown_url
 from harness.backends.local.models import Progress
 from harness.backends.openai_responses import count, tool_calls, vector
 from harness.backends.unsupported import cannot, let_through
@@ -102,7 +102,7 @@ class OllamaBackend:
                 shown = await self._client.show(self.config.model)
         except ollama.ResponseError as error:
             self._raise_if_hopeless(error, BackendUnavailable)
-            msg = f"{self._url} answers {error.status_code}: {self._said(error)}"
+            msg = f"{self._url} answers {error.status_code}: {self._redact(error.error)}"
             raise BackendUnavailable(msg, backend=self.config.name) from None
         except _unreachable() as error:
             reason = self._redact(error) or type(error).__name__
@@ -138,7 +138,7 @@ class OllamaBackend:
                 response = _response(await self._chat(request), perf_counter() - started)
         except ollama.ResponseError as error:
             self._raise_if_hopeless(error, request=request)
-            return failed_status(error.status_code, self._said(error), _headers(error))
+            return failed_status(error.status_code, self._redact(error.error), _headers(error))
         except httpx.TimeoutException:
             return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
         except _unreachable() as error:
@@ -211,7 +211,7 @@ class OllamaBackend:
         request: Request | None = None,
     ) -> None:
         """Raise for a status that every further call would get too."""
-        if request and (why := cannot(request, self.config.model, error.status_code, self._said(error))):
+        if request and (why := cannot(request, self.config.model, error.status_code, self._redact(error.error))):
             msg = f"{self._url} {why}"
             raise BackendError(msg, backend=self.config.name)
         if error.status_code == 404:
@@ -227,11 +227,8 @@ class OllamaBackend:
             f"`ollama pull {self.config.model}`, or list what is there with `ollama list`"
         )
 
-    def _said(self, error: ollama.ResponseError) -> str:
-        return self._redact(error.error)
-
     def _redact(self, text: object) -> str:
-        return said(text, self.secrets)
+        return safe_line(text, self.secrets)
 
 
 def _unreachable() -> tuple[type[Exception], ...]:

@@ -20,7 +20,7 @@ from pydantic import Field
 from harness.backends import OpenAIEndpoint
 from harness.backends import constrained_decoding as constraints
 from harness.backends.http.client import HTTPClient
-from harness.backends.http.errors import checked_size, failed, failed_status, said, without
+from harness.backends.http.errors import checked_size, failed, failed_status, safe_line, without_secrets
 from harness.backends.http.transport import HTTPResponse, TooLargeError, Transport, TransportError
 from harness.backends.local.models import Progress
 from harness.backends.openai_responses import chat_response, refusal_of, vector_response
@@ -141,7 +141,7 @@ class OpenAIBackend:
         except (KeyError, TypeError, ValueError):
             return {}  # no JSON, or JSON of another shape: not a list of models
 
-    async def _side(self, path: str) -> JSON:
+    async def _server_page(self, path: str) -> JSON:
         """What a page below the server's root says, or `None` where there is none or it says no JSON in time."""
         try:
             async with asyncio.timeout(SIDE_TIMEOUT_S):
@@ -161,22 +161,22 @@ class OpenAIBackend:
         except TimeoutError:
             return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
         except TransportError as error:
-            return failed("connection", said(error, secrets), retry=True)
+            return failed("connection", safe_line(error, secrets), retry=True)
         except TooLargeError as error:
             return failed("too_large", str(error))
         except ValueError as error:
-            return failed("bad_request", f"what is asked fits into no JSON: {said(error, secrets)}")
+            return failed("bad_request", f"what is asked fits into no JSON: {safe_line(error, secrets)}")
         wall_s = perf_counter() - started
         if self.on_headers is not None:
             self.on_headers(reply.headers)
         if not _is_good(reply):
             self._raise_if_hopeless(reply, request)
-            return failed_status(reply.status, said(_refusal(reply)[0], secrets), reply.headers)
+            return failed_status(reply.status, safe_line(_refusal(reply)[0], secrets), reply.headers)
         try:
             told = _json(reply)
         except ValueError:
             what = "an embedding" if request.embed else "a chat completion"
-            begins = said(reply.body[:4000].decode(errors="replace"), secrets, 80)
+            begins = safe_line(reply.body[:4000].decode(errors="replace"), secrets, 80)
             return failed("bad_reply", f"not {what}: {begins}", retry=True)
         return self.response_of(request, told, wall_s)
 
@@ -227,7 +227,7 @@ class OpenAIBackend:
             return response
         text = response.text if self.bare_choices else constraints.unwrapped(request.constraint, response.text)
         if not constraints.kept(request.constraint, text, bare=self.bare_choices):
-            why = let_through(self.config.model, without(self._transport.secrets, text))
+            why = let_through(self.config.model, without_secrets(self._transport.secrets, text))
             msg = f"{self.url} {why}"
             raise BackendError(msg, backend=self.config.name)
         return replace(response, text=text)
@@ -235,7 +235,7 @@ class OpenAIBackend:
     def _raise_if_hopeless(self, reply: HTTPResponse, request: Request | None = None) -> None:
         """Raise `BackendError` for a status that every further call would get too."""
         name, (refusal, code) = self.config.name, _refusal(reply)
-        message = said(refusal, self._transport.secrets)
+        message = safe_line(refusal, self._transport.secrets)
         if request and (why := cannot(request, self.config.model, reply.status, message)):
             msg = f"{self.url} {why}"
             raise BackendError(msg, backend=name)
@@ -256,7 +256,7 @@ class OpenAIBackend:
         return f"no model {self.config.model!r}{hint(self.config.model, served)}"
 
     def _unreachable(self, why: str) -> str:
-        cause = said(why, self._transport.secrets)
+        cause = safe_line(why, self._transport.secrets)
         return f"no answer from {self.url} ({cause}): is the server running?"
 
 

@@ -45,7 +45,7 @@ class VLLMBackend(openai.OpenAIBackend):
     async def identify(self) -> ModelInfo:
         """The model that is loaded, and the version of the engine that runs it."""
         info = await super().identify()
-        version = await self._side(urlsplit(self.url).path.removesuffix("/v1") + "/version")
+        version = await self._server_page(urlsplit(self.url).path.removesuffix("/v1") + "/version")
         found = str(version.get("version", "")) if isinstance(version, dict) else ""
         numbers = re.match(r"v?(\d+)\.(\d+)", found)
         if numbers and "structured" not in self.config.options:
