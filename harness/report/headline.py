@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.analysis.stats.wording import interval, rate_text
 from harness.core.formatting import listed, percent, plural
 from harness.report.model import CellReport, EvalReport, outcome
+from harness.report.rate_text import interval, rate_text
 
 _REMOTE = "openai"
 """The engine whose cells are told last: the news is what a prompt does on the model it should move to."""
