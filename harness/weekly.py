@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from harness import api
-from harness.analysis import gates
 from harness.analysis.compare import Comparison, ComparisonQuestion, Verdict, compare, outcomes_of
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN
+from harness.analysis.gates import GateStatus
 from harness.analysis.metrics.summary import summarize
 from harness.analysis.trend import Trend
 from harness.api import RunOptions
@@ -23,7 +23,9 @@ from harness.core.formatting import listed
 from harness.core.types import OWN_ORIGINS, Manifest, Run
 from harness.monitor import weekly as production
 from harness.project.config import Config
+from harness.report import comparison_text
 from harness.report.findings import ordered
+from harness.report.gate_text import gate_text
 from harness.report.model_findings import Finding, FindingStatus
 from harness.report.questions import Analyses, asked_by
 from harness.runner import gate_checks
@@ -36,9 +38,9 @@ from harness.store.runs import Store
 TAG = "weekly"
 
 _OF_GATES = {
-    gates.GateStatus.PASSED: FindingStatus.PASSED,
-    gates.GateStatus.FAILED: FindingStatus.FAILED,
-    gates.GateStatus.UNDECIDED: FindingStatus.UNDECIDED,
+    GateStatus.PASSED: FindingStatus.PASSED,
+    GateStatus.FAILED: FindingStatus.FAILED,
+    GateStatus.UNDECIDED: FindingStatus.UNDECIDED,
 }
 
 
@@ -186,11 +188,12 @@ def _against(cell: Cell, before: Manifest, own: Run, c: Comparison) -> Finding:
         standing = FindingStatus.UNDECIDED
     if c.verdict is Verdict.INCONCLUSIVE:
         standing = FindingStatus.UNDECIDED if c.base.n_errors + c.head.n_errors else FindingStatus.NOTED
-    unexplained = "; nothing that a fingerprint tells has changed" if standing is FindingStatus.FAILED else ""
-    changed = gates.changed(c) or unexplained
-    stored = "; every answer is an earlier one from the store" if all(r.cached for r in own.results) else ""
-    said = f"against the week of {week_of(before)}: {c.verdict.value}, {c.reason}{changed}{stored}{gates.lost(c)}"
-    return Finding(standing, f"{_title(cell)}: {said}")
+    changed = ""
+    if c.changed or standing is FindingStatus.FAILED:
+        changed = f"changed: {comparison_text.changes_text(c.changed) or 'nothing in the fingerprint'}"
+    stored = "every answer is from the store" if all(r.cached for r in own.results) else ""
+    parts = [comparison_text.verdict_text(c), changed, stored, comparison_text.lost_cases_text(c)]
+    return Finding(standing, f"{_title(cell)}: against the week of {week_of(before)}: {'; '.join(filter(None, parts))}")
 
 
 def _of_run(week: WeeklyPlan, cell: Cell, own: Run, others: Sequence[Run]) -> Iterator[Finding]:
@@ -204,10 +207,10 @@ def _of_run(week: WeeklyPlan, cell: Cell, own: Run, others: Sequence[Run]) -> It
     told = gate_checks.evidence(week.found, week.store, cell, own, others)
     for name in gate_checks.wanted(week.found, cell):
         result = gate_checks.judge(name, cell, told)
-        standing = _OF_GATES[result.verdict]
+        standing = _OF_GATES[result.status]
         if name == gate_checks.BASELINE and standing is FindingStatus.UNDECIDED and not summary.n_errors:
             standing = FindingStatus.NOTED
-        yield Finding(standing, result.message)
+        yield Finding(standing, gate_text(result))
 
 
 def _title(cell: Cell) -> str:

@@ -192,7 +192,7 @@ def _advised(found: Config, each: _EvalRuns) -> EvalAdvice:
     told: list[Reason] = [reasons.quality(line, c, each.seen)]
     told += reasons.gate(limits, each.run_then, lambda: _evidence(found, each), local=line.local)
     told += reasons.form(c, _compared(replace(each, run_then=each.constrained)), each.run_then)
-    told += reasons.blocks(line, found.advice, each.run_then, limits.max_p95_latency_s)
+    told += reasons.blocks(line, found.advice, each.run_then, limits.limits.get("max_p95_latency_s"))
     told += [*reasons.capacity(line, found.local), *reasons.price(line), *reasons.index(line)]
     told = [*reasons.stale(line, each.seen), *reasons.as_notes(told, each.seen)]
     return EvalAdvice(line, _decision(told), tuple(told), c)

@@ -17,6 +17,7 @@ from harness.core.types import Run
 from harness.project.config import AdviceConfig, LocalConfig
 from harness.project.evals import GateConfig
 from harness.report import comparison_text
+from harness.report.gate_text import outcome_text
 from harness.runner import staleness
 
 SIGNS: dict[Stands, str] = {"for": "+", "against": "-", "open": "?", "note": "·"}
@@ -102,7 +103,7 @@ def quality(line: EvalCost, c: Comparison | None, seen: Sequence[RunFreshness]) 
             "quality", "open", f"quality is not known, without a whole run of {missing}: {_makes(line.eval, seen)}"
         )
     n = "" if c.needed is not None else f"{plural(c.n, 'case')}, "  # its reason has said how many
-    told = f"{comparison_text.title(c)}: {c.verdict.value}, {c.reason} ({n}{_runs(c)})"
+    told = f"{comparison_text.title(c)}: {comparison_text.verdict_text(c)} ({n}{_runs(c)})"
     samples = [one for one in seen if one.run is not None and one.run.manifest.limit is not None]
     if samples:
         of = " and ".join(one.backend for one in samples)
@@ -168,10 +169,10 @@ def gate(limits: GateConfig, run: Run | None, evidence: Callable[[], Evidence], 
     told: list[Reason] = []
     for name in names:
         result = gates.judge(name, limits, found)
-        said = f"{result.message.removeprefix(f'{found.cell}: ')} (run {run_id})"
-        if result.verdict is gates.GateStatus.FAILED and whole:
+        said = f"{outcome_text(result)} (run {run_id})"
+        if result.status is gates.GateStatus.FAILED and whole:
             told.append(Reason("gate", "against", f"it fails a gate of the eval: {said}"))
-        elif result.verdict is not gates.GateStatus.PASSED:
+        elif result.status is not gates.GateStatus.PASSED:
             told.append(Reason("gate", "open", f"a gate of the eval is not shown to be passed: {said}"))
     return told
 

@@ -14,7 +14,6 @@ from harness.analysis import label_issues as found_by
 from harness.analysis.label_issues import LabelIssue
 from harness.analysis.metrics.summary import accuracy
 from harness.analysis.stats import Rate
-from harness.analysis.stats.wording import rate_text
 from harness.core.errors import ConfigError
 from harness.core.formatting import inputs_text, one_line, plural, value_text, visible
 from harness.core.plugins import task_capabilities
@@ -23,6 +22,7 @@ from harness.project.config import Config
 from harness.project.evals import Eval
 from harness.report.formats import csv
 from harness.report.formats.json import dumps
+from harness.report.rate_text import rate_text
 from harness.runner import gate_checks
 from harness.store.runs import Store
 

@@ -127,9 +127,9 @@ def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from harness.analysis.stats.wording import rate_text
     from harness.core.formatting import visible
     from harness.report import comparison_text
+    from harness.report.rate_text import rate_text
     from harness.report.terminal import COLOURS
     from harness.report.terminal_table import TerminalTable
 
@@ -151,7 +151,7 @@ def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
     return Group(
         Text(visible(f"{c.head.eval}  {comparison_text.title(c)}"), style="bold"),
         Text(comparison_text.question(c), style="dim"),
-        Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(c.reason)}"),
+        Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(comparison_text.reason_text(c))}"),
         Text(""),
         rates,
         Text(""),

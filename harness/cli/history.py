@@ -119,9 +119,9 @@ def _trend(project: Config, store: Store, trend: Trend, *, split: bool) -> Rende
     from rich.table import Table
     from rich.text import Text
 
-    from harness.analysis.stats.wording import rate_text
     from harness.analysis.trend import sparkline
     from harness.core.formatting import plural, visible
+    from harness.report.rate_text import rate_text
 
     newest = trend.points[-1]
     name = f"{trend.cell} ({trend.split})" if split else trend.cell
@@ -168,9 +168,10 @@ def _since(c: Comparison) -> Text:
     from harness.analysis.compare import Verdict
     from harness.analysis.compare.verdicts import UNDECIDED
     from harness.core.formatting import visible
+    from harness.report.comparison_text import reason_text
 
     colour = "red" if c.verdict is Verdict.REGRESSED else "yellow" if c.verdict in UNDECIDED else "green"
-    return Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(c.reason)}")
+    return Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(reason_text(c))}")
 
 
 def _against_the_one_before(project: Config, store: Store, trend: Trend) -> Comparison:
@@ -189,10 +190,12 @@ def _against_the_one_before(project: Config, store: Store, trend: Trend) -> Comp
 
 
 def _last_change(trend: Trend) -> str:
+    from harness.report.comparison_text import changes_text
+
     point = trend.last_change
     if point is None:
         return "nothing that a fingerprint tells"
-    return f"{'; '.join(map(str, point.changed))}, {_day(point)} ({point.manifest.run_id})"
+    return f"{changes_text(point.changed)}, {_day(point)} ({point.manifest.run_id})"
 
 
 def _blocks() -> str:

@@ -28,7 +28,6 @@ from typing import Any
 from harness.analysis.compare import Comparison, Difference, RunOutcomes
 from harness.analysis.compare.flips import KINDS, counts
 from harness.analysis.stats import Paired
-from harness.analysis.stats.wording import rate_text
 from harness.core.markdown import OURS, inert
 from harness.report.comparison_text import (
     changed_text,
@@ -38,8 +37,10 @@ from harness.report.comparison_text import (
     measured,
     p_text,
     ratios,
+    reason_text,
     title,
 )
+from harness.report.rate_text import rate_text
 
 FORMAT = "harness-comparison/1"
 
@@ -54,7 +55,7 @@ def markdown(c: Comparison) -> str:
     return "\n".join(
         [
             f"### {inert(c.head.eval)}: {inert(title(c), OURS)}\n",
-            f"**{c.verdict.value}** – {inert(c.reason, OURS)}\n",
+            f"**{c.verdict.value}** – {inert(reason_text(c), OURS)}\n",
             "| | base | head | difference in points | p |\n|:--|--:|--:|--:|--:|",
             *rows,
             "",
@@ -69,7 +70,7 @@ def as_json(c: Comparison) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "verdict": c.verdict.value,
-        "reason": c.reason,
+        "reason": reason_text(c),
         "question": c.question.kind,
         "margin": c.question.margin,
         "n": c.n,

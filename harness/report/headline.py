@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.analysis.stats.wording import interval, rate_text
 from harness.core.formatting import listed, percent, plural
 from harness.core.plugins import provider_capabilities
 from harness.report.model import CellReport, EvalReport, outcome
+from harness.report.rate_text import interval, rate_text
 
 
 @dataclass(frozen=True, slots=True)

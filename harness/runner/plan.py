@@ -10,7 +10,7 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.analysis import dataset_power
+from harness.analysis import dataset_power, gates
 from harness.contracts import Contract
 from harness.core.errors import ConfigError, DatasetError
 from harness.core.lazy import LazySubset
@@ -32,6 +32,7 @@ from harness.project.config import BackendConfig, Service
 from harness.project.datasets import Dataset
 from harness.project.evals import Eval
 from harness.project.prompts import Prompt, PromptLibrary, Variant
+from harness.report.gate_text import undecidable_text
 from harness.tasks import Task, task_of
 
 SHOWN = 5
@@ -138,6 +139,7 @@ def plan(
     library = PromptLibrary(root / "prompts")
     cells: list[Cell] = []
     for definition in definitions:
+        gates.check(definition.gates, definition.path)
         task = task_of(definition)
         task.require(str(definition.path))
         prompt = library.load(definition.prompt, version=selection.version)
@@ -302,7 +304,7 @@ def _check_gates(definition: Eval, cases: Sequence[Case]) -> None:
     """Raise for gates that the golden set cannot show, whatever a model answers."""
     refused = dataset_power.refusals(definition.gates, (case for case in cases if case.expected is not None))
     if refused:
-        raise ConfigError("\n".join(f"{at(definition.path, each.key)}{each.reason}" for each in refused))
+        raise ConfigError("\n".join(f"{at(definition.path, each.key)}{undecidable_text(each)}" for each in refused))
 
 
 def contract_digest(contract: Contract, settings: Mapping[str, JSON] = NOTHING) -> str:

@@ -79,7 +79,11 @@ def test_the_newest_points_are_kept_and_no_others_are_counted() -> None:
 
 def test_each_point_tells_what_changed_since_the_one_before() -> None:
     (trend,) = of(made(3), made(10, changed={"quantization": "Q4_K_M"}), made(17, changed={"quantization": "Q4_K_M"}))
-    assert [list(map(str, p.changed)) for p in trend.points] == [[], ["model (quantization: Q8_0 -> Q4_K_M)"], []]
+    assert [[(c.what, c.parts) for c in p.changed] for p in trend.points] == [
+        [],
+        [("model", (("quantization", "Q8_0", "Q4_K_M"),))],
+        [],
+    ]
     assert trend.last_change is trend.points[1]
     assert of(made(3), made(10))[0].last_change is None
 

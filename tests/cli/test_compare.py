@@ -86,9 +86,7 @@ def test_another_ending_is_refused_before_anything_is_read(harness: Terminal, sa
 
 def test_a_report_and_a_run_judge_the_pair_of_the_project(harness: Terminal, saved: Project) -> None:
     out = harness("report", "reference", "candidate", "-o", "x.html").out
-    assert "STAY  gpt@big -> local@fake: shown to lose more than 3 points" in " ".join(out.split()).replace(
-        "STAY ", "STAY  "
-    )
+    assert "STAY gpt@big -> local@fake: difference -20.0 points" in " ".join(out.split())
     assert "Verdicts</h3>" in (saved.root / "x.html").read_text(encoding="utf-8")
 
 

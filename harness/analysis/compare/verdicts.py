@@ -34,6 +34,32 @@ class Verdict(StrEnum):
         return cls.STAY if value == "KEEP" else None  # the name in files of older versions
 
 
+class ReasonCode(StrEnum):
+    """Why a comparison has its verdict. The figures are in the comparison; report/comparison_text.py has the words."""
+
+    WITHIN_MARGIN = "within_margin"
+    BEYOND_MARGIN = "beyond_margin"
+    BETTER = "better"
+    WORSE = "worse"
+    MORE_CASES = "more_cases"
+    TOO_FEW_CASES = "too_few_cases"
+    ON_MARGIN = "on_margin"
+    FAILED_CALLS = "failed_calls"
+    CONTRACT_KIND = "contract_kind"
+    CONTRACT_SETTINGS = "contract_settings"
+    CASES = "cases"
+    NO_SHARED_CASE = "no_shared_case"
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictReason:
+    """`worst` and `best`: the verdicts that failed calls could lead to, with `FAILED_CALLS` only."""
+
+    code: ReasonCode
+    worst: Verdict | None = None
+    best: Verdict | None = None
+
+
 UNDECIDED = frozenset({Verdict.INCONCLUSIVE, Verdict.INCOMPARABLE})
 
 
