@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from harness.cli._common import note
+from harness.cli._common import print_note
 from harness.core.types import Result, Run
 from harness.project.config import Config
 from harness.project.pricing import BATCH, Price, price_of, usd
@@ -87,11 +87,11 @@ class LineProgress(RunEvents):
 
     def skipped(self, backend: str, reason: str) -> None:
         """One line."""
-        note(f"skipping {backend}: {reason.removeprefix(f'backend {backend}: ')}")
+        print_note(f"skipping {backend}: {reason.removeprefix(f'backend {backend}: ')}")
 
     def noted(self, cell: str, text: str) -> None:
         """One line."""
-        note(f"{cell}: {text}")
+        print_note(f"{cell}: {text}")
 
     def waits(self, cell: Cell, text: str) -> None:
         """One line, which takes the place of those every ten seconds."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from harness.project.routing import Routing
     from harness.store.runs import Store
 
+HEADING = "Act on it"
+ORDER = 2
+
 
 class RoutesFormat(StrEnum):
     """What `--format` takes, and the file that each is written to unless another is named."""
@@ -28,11 +31,6 @@ class RoutesFormat(StrEnum):
     def file(self) -> str:
         """In the project's folder."""
         return "routing.toml" if self is RoutesFormat.ROUTING else "litellm.yaml"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(advise)
 
 
 def advise(

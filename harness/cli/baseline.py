@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from harness.project.config import Config
     from harness.store.runs import Store
 
+HEADING = "Evaluate"
+ORDER = 6
+
 app = typer.Typer(
     help="Keep what each case came to in a file made for git, and say what has changed since.", no_args_is_help=True
 )
@@ -108,13 +111,13 @@ def check(
     """
     from harness import api
     from harness.analysis.compare import Verdict
-    from harness.cli._common import complain, note
+    from harness.cli._common import print_error, print_note
 
     codes: set[int] = set()
     with api.project(reading=True) as (found, store):
         for title, c in _compared(found, store, evals, cell):
             if isinstance(c, str):
-                complain(f"{title}: {c}") if c == NO_RUN else note(f"{title}: {c}")
+                print_error(f"{title}: {c}") if c == NO_RUN else print_note(f"{title}: {c}")
                 codes |= {4} if c == NO_RUN else set()
                 continue
             _tell(title, c)
@@ -125,7 +128,7 @@ def check(
             )
             codes.add(1 if c.verdict is Verdict.REGRESSED else 4 if undecided else 0)
     if not codes:
-        complain("nothing was compared: `harness baseline save` makes a baseline of a whole run")
+        print_error("nothing was compared: `harness baseline save` makes a baseline of a whole run")
     raise typer.Exit(1 if 1 in codes else max(codes, default=4))
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli._common import Output
-from harness.cli.runs import DecodingName, Evals
+from harness.cli._options import DecodingName, Evals, Output
 
 if TYPE_CHECKING:
     from harness.api import RunOptions
     from harness.project.config import Config
+
+HEADING = "Replies and other tools"
+ORDER = 6
 
 app = typer.Typer(no_args_is_help=True, help="Requests in files, and batches under way.")
 
@@ -50,7 +52,7 @@ def export(
         harness batch import results.jsonl
     """
     from harness import api
-    from harness.cli._common import complain, note
+    from harness.cli._common import print_note
     from harness.core.errors import ConfigError
     from harness.core.formatting import plural
     from harness.runner import batch
@@ -63,11 +65,11 @@ def export(
             raise ConfigError(msg)
         written, left_out = batch.export(cells, output)
     for line in left_out:
-        complain(line, "note")
+        print_note(line)
     typer.echo(f"{output}: {plural(written, 'request')} of {plural(len(cells), 'cell')}")
     if written > batch.MOST_REQUESTS or output.stat().st_size > batch.MOST_BYTES:
         limits = f"{batch.MOST_REQUESTS:,} requests and {batch.MOST_BYTES // 1_000_000} MB"
-        note(f"OpenAI takes {limits} a file: `harness run --batch` splits; vllm run-batch takes any number")
+        print_note(f"OpenAI takes {limits} a file: `harness run --batch` splits; vllm run-batch takes any number")
 
 
 @app.command("import")
@@ -100,8 +102,8 @@ def import_(
     """
     from harness import api
     from harness import report as report_module
-    from harness.cli import _after as after
-    from harness.cli._common import complain
+    from harness.cli import _outcome as after
+    from harness.cli._common import print_note
     from harness.cli._progress import listener
     from harness.core.errors import ConfigError
     from harness.runner import batch
@@ -120,7 +122,7 @@ def import_(
                 outcome = api.collect(cells, store, found, heard, where=names, tags=tag or (), resume=resume)
         unused = [*found.problems, *batch.left_over(found, cells)]
         for line in [*unused[:SHOWN], *([f"and {len(unused) - SHOWN:,} more"] if len(unused) > SHOWN else [])]:
-            complain(line, "note")
+            print_note(line)
         if not cells:
             msg = f"{results[0]}: no result is of a cell of this project: give the options of the export"
             raise ConfigError(msg)
@@ -157,7 +159,7 @@ def cancel(
         harness batch cancel --all
     """
     from harness import api
-    from harness.cli._common import complain
+    from harness.cli._common import print_error
     from harness.core.errors import ConfigError
     from harness.runner import batch
     from harness.runner.batch import pending
@@ -175,7 +177,7 @@ def cancel(
         failed = False
         for one, told in pending.cancel(project, store, [known[name] for name in wanted]):
             if isinstance(told, str):
-                complain(f"{one.batch_id}: {told}")
+                print_error(f"{one.batch_id}: {told}")
                 failed = True
             else:
                 typer.echo(f"{one.batch_id}: {told.told(one.requests)}")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from harness.core.types import Run
     from harness.project.config import Config
 
+HEADING = "Evaluate"
+ORDER = 4
+
 ENDINGS = (".html", ".json", ".md")
 SHOWN_FLIPS = 8
 
@@ -26,11 +29,6 @@ class QuestionKind(StrEnum):
 
     MOVE = "move"
     CHANGE = "change"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(compare)
 
 
 def compare(

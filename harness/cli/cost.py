@@ -9,10 +9,8 @@ import typer
 if TYPE_CHECKING:
     from harness.analysis.costs.projection import CostProjection
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(cost)
+HEADING = "Act on it"
+ORDER = 1
 
 
 def cost(

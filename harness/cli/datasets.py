@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from harness.project.evals import Eval
     from harness.store.runs import Store
 
+HEADING = "Prompts and datasets"
+ORDER = 2
+
 app = typer.Typer(help="Check golden datasets and look at them.", no_args_is_help=True)
 
 
@@ -131,7 +134,7 @@ def power(
         harness datasets power ticket_triage --eval ticket_triage
     """
     from harness import api
-    from harness.cli import _power
+    from harness.cli import _dataset_power
     from harness.cli._common import console
     from harness.core.errors import ConfigError
     from harness.project import evals
@@ -148,11 +151,11 @@ def power(
             chosen = split or (definition.split if dataset.splits and definition.split else "all")
             measured = _pair(found, store, definition)
     cases = [case for case in dataset.select(None if chosen == "all" else chosen) if case.expected is not None]
-    told = _power.figures(name, chosen if dataset.splits else "", cases, measured)
+    told = _dataset_power.figures(name, chosen if dataset.splits else "", cases, measured)
     if as_json:
         typer.echo(json.dumps(told, indent=1))
         return
-    for part in _power.words(told):
+    for part in _dataset_power.words(told):
         console().print(part, markup=False, soft_wrap=True) if isinstance(part, str) else console().print(part)
     if eval_name and measured is None:
         typer.echo(f"\nNothing measured yet: there are no whole runs of {eval_name} by both of the [pair].")
@@ -195,23 +198,23 @@ def suspects(
         harness datasets suspects -o review.csv
     """
     from harness import api
-    from harness.cli import _suspects
-    from harness.cli._common import console, note
+    from harness.cli import _label_issues
+    from harness.cli._common import console, print_note
     from harness.core.files import write
     from harness.project import evals
     from harness.report.write import check_ending
 
     for path in output or ():
-        check_ending(path, tuple(_suspects.FORMATS))
+        check_ending(path, tuple(_label_issues.FORMATS))
     with api.project(reading=True) as (found, store):
         for name in backend or ():
             found.backend(name)
         definitions = evals.find(found.root, [eval_name] if eval_name else [])
-        reviews = [_suspects.review(found, store, definition, backend or found.usual) for definition in definitions]
+        reviews = [_label_issues.review(found, store, definition, backend or found.usual) for definition in definitions]
     for review in reviews:
-        console().print(_suspects.shown(review, limit))
+        console().print(_label_issues.shown(review, limit))
         for line in review.notes:
-            note(f"{review.eval}: {line}")
+            print_note(f"{review.eval}: {line}")
     for path in output or ():
-        write(_suspects.FORMATS[path.suffix.lower()](reviews), path)
+        write(_label_issues.FORMATS[path.suffix.lower()](reviews), path)
         typer.echo(f"suspects: {path}")

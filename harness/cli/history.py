@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from harness.project.config import Config
     from harness.store.runs import Store
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(history)
+HEADING = "Evaluate"
+ORDER = 5
 
 
 def history(
@@ -48,7 +46,7 @@ def history(
     """
     from harness import api
     from harness.analysis.trend import NEWEST
-    from harness.cli import traffic
+    from harness.cli import _traffic as traffic
     from harness.cli._common import console
     from harness.project import evals
 

@@ -12,10 +12,8 @@ import typer
 if TYPE_CHECKING:
     from harness.runner.llm_judge import JudgeReport
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(judge)
+HEADING = "Replies and other tools"
+ORDER = 2
 
 
 def judge(

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+HEADING = "Start"
+ORDER = 3
+
 app = typer.Typer(help="Fetch embedded models and warm backends up.", no_args_is_help=True)
 
 
@@ -40,14 +43,14 @@ def quantize(
     """
     from harness.backends.local import gguf, models
     from harness.backends.local import quantize as quantizing
-    from harness.cli._common import note
+    from harness.cli._common import print_note
     from harness.cli._progress import listener
 
     wanted = [quantizing.check(one.strip()) for one in to.split(",")]
     with listener() as heard:
         source = models.resolve(name, progress=heard.fetching)
     if (origin := gguf.quantization(source)) not in gguf.UNROUNDED:
-        note(f"{source.name} is {origin or 'of unknown type'}: whatever is made of it, its weights stay rounded so")
+        print_note(f"{source.name} is {origin or 'of unknown type'}: files made from it stay rounded")
     for one in wanted:
         path = models.quantized_path(source, one, output_dir)
         said = "is there already"
@@ -95,7 +98,7 @@ def warmup(
     from time import perf_counter
 
     from harness import backends
-    from harness.cli._common import complain, load_project
+    from harness.cli._common import load_project, print_error
     from harness.cli._progress import listener
     from harness.core.errors import BackendError
     from harness.core.types import Message, Request, Sampling
@@ -122,5 +125,5 @@ def warmup(
                 typer.echo(f"{name}: {asyncio.run(one(project.backend(name), heard))}")
         except BackendError as error:
             failed = True
-            complain(f"{name}: {error}")
+            print_error(f"{name}: {error}")
     raise typer.Exit(2 if failed else 0)

@@ -6,24 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import _review
-
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from harness.monitor.power import ReviewPower
     from harness.monitor.signals import WeeklySignals
 
+HEADING = "Act on it"
+ORDER = 5
+
 app = typer.Typer()
 
 PER_WEEK = "50,100,250,500"
-
-
-def add_to(root: typer.Typer) -> None:
-    """Register the commands of this file."""
-    root.command()(_review.sample)
-    root.add_typer(_review.review_app, name="review")
-    root.add_typer(app, name="monitor")
 
 
 @app.callback(invoke_without_command=True)

@@ -10,6 +10,9 @@ import typer
 if TYPE_CHECKING:
     from harness.project.prompts import PromptLibrary
 
+HEADING = "Prompts and datasets"
+ORDER = 1
+
 app = typer.Typer(help="Look at prompts, release them, make new versions.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The prompt's name, or name/version.")]
@@ -85,14 +88,14 @@ def new(name: Annotated[str, typer.Argument(help="The prompt's name.")]) -> None
 
         harness prompts new ticket_triage
     """
-    from harness.cli._common import note
+    from harness.cli._common import print_note
 
     library = _library()
     known = library.names()
     folder = library.new(name)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        note(f"new prompt {name}{f' (did you mean {near[0]}?)' if near else ''}")
+        print_note(f"new prompt {name}{f' (did you mean {near[0]}?)' if near else ''}")
     typer.echo(f"{folder}: edit its files, then `harness prompts lock {name}` releases them")
 
 
@@ -135,13 +138,13 @@ def lock(names: Annotated[list[str] | None, typer.Argument(help="Prompts; all if
 
         harness prompts lock ticket_triage/v2
     """
-    from harness.cli._common import note
+    from harness.cli._common import print_note
 
     library = _library()
     added = library.lock(names or ())
     for one in added:
         if before := library.unedited(one):
-            note(f"{one} is {before} unedited: the same text is released twice")
+            print_note(f"{one} is {before} unedited: the same text is released twice")
     typer.echo("\n".join(f"released {one}" for one in added) or "nothing new to release")
 
 

@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli._common import Backends, Cache, Jobs, Resume
+from harness.cli._options import Backends, Cache, Jobs, Resume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.report.model_findings import Finding
 
+HEADING = "Evaluate"
+ORDER = 3
+
 FOLDER = "reports/weekly"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(weekly)
 
 
 def weekly(
@@ -56,7 +54,7 @@ def weekly(
 
     from harness import api, weekly
     from harness import report as report_module
-    from harness.cli._common import complain, console
+    from harness.cli._common import console, print_error
     from harness.cli._progress import listener
     from harness.core.errors import Interrupted
     from harness.core.files import write
@@ -75,9 +73,9 @@ def weekly(
             msg = f"{error}: harness weekly --date {week} --resume"
             raise Interrupted(msg) from None
         for failure in outcome.failures:
-            complain(str(failure))
+            print_error(str(failure))
         if not outcome.runs:
-            complain("nothing was run: `harness doctor` says what each backend needs")
+            print_error("nothing was run: `harness doctor` says what each backend needs")
             raise typer.Exit(2)
         judged = weekly.judge(planned, outcome)
         built = report_module.build(judged.runs, weekly.trends(store, judged), weekly.asked(planned, judged))

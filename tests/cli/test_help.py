@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import typer.main
 
-from harness.cli import PANELS, app
+from harness.cli import app
+from harness.cli._commands import HEADINGS, discover
 
 WIDTH = 76
 """What is left of 80 columns inside a code block."""
@@ -36,8 +37,11 @@ def examples(command: Any) -> list[str]:
     return [line.strip() for line in text.splitlines()]
 
 
-def test_every_command_is_under_one_heading() -> None:
-    assert sorted(name for names in PANELS.values() for name in names) == sorted(ROOT.commands)
+def test_each_command_has_a_heading_and_a_place() -> None:
+    found = discover()
+    assert sorted(command.name for command in found) == sorted(ROOT.commands)
+    assert {command.heading for command in found} == set(HEADINGS)
+    assert len({(command.heading, command.order) for command in found}) == len(found)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -122,7 +122,7 @@ def test_a_store_without_calls_has_no_traffic(store: Store) -> None:
 def test_traffic_is_shown_by_the_time_it_is_from(store: Store) -> None:
     from rich.console import Console
 
-    from harness.cli.traffic import show
+    from harness.cli._traffic import show
     from harness.core.ids import now
 
     assert show(store, None) is None
@@ -150,7 +150,7 @@ def test_traffic_is_shown_by_the_time_it_is_from(store: Store) -> None:
 def test_a_span_that_adds_nothing_is_not_shown(store: Store) -> None:
     from rich.console import Console
 
-    from harness.cli.traffic import show
+    from harness.cli._traffic import show
     from harness.core.ids import now
 
     traffic.append(store, [replace(at(10), called_at=now())])

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 def show(found: Config, outcome: Outcome, outputs: Sequence[Path]) -> None:
     """What went wrong, the matrix of what was run, and the reports of it."""
     from harness import report
-    from harness.cli._common import complain, console
+    from harness.cli._common import console, print_error, print_note
     from harness.report.terminal import matrix
 
     for error in dict.fromkeys(map(str, outcome.failures)):
-        complain(error)
+        print_error(error)
     for line in why_calls_failed(outcome.runs):
-        complain(line, "note")
+        print_note(line)
     if not outcome.runs:
         return
     names = {one.manifest.eval for one in outcome.runs}
@@ -43,10 +43,10 @@ def show(found: Config, outcome: Outcome, outputs: Sequence[Path]) -> None:
 def end(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
     """Say how the gates stand and leave with the exit code that this makes."""
     from harness.analysis.gates import GateStatus
-    from harness.cli._common import complain
+    from harness.cli._common import print_error
 
     if not outcome.runs and outcome.skipped and not outcome.failures:
-        complain("no backend is there to be asked: `harness doctor` says what each one needs")
+        print_error("no backend is there to be asked: `harness doctor` says what each one needs")
         raise typer.Exit(2)
     for result in results:
         colour = {GateStatus.PASSED: "green", GateStatus.FAILED: "red", GateStatus.UNDECIDED: "yellow"}[result.verdict]

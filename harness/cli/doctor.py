@@ -1,9 +1,8 @@
-"""`init` and `doctor`."""
+"""`harness doctor`."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,35 +10,8 @@ if TYPE_CHECKING:
     from harness.core.types import ModelInfo
     from harness.project.config import BackendConfig
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the commands of this file."""
-    app.command()(init)
-    app.command()(doctor)
-
-
-def init(folder: Annotated[Path, typer.Argument(help="An empty or new folder.")] = Path()) -> None:
-    """Make a small project that runs at once on the embedded model: an eval, a prompt pair, a golden dataset.
-
-    Examples:
-
-        harness init my-evals && cd my-evals && harness run
-    """
-    from importlib.resources import as_file, files
-
-    from harness.core.errors import ConfigError
-    from harness.core.files import write
-
-    if folder.exists() and (not folder.is_dir() or any(path.name != ".git" for path in folder.iterdir())):
-        msg = f"{folder.resolve()} is not an empty folder: nothing was written"
-        raise ConfigError(msg)
-    with as_file(files("harness.project") / "starter") as starter:
-        for path in sorted(path for path in starter.rglob("*") if path.is_file()):
-            write(path.read_bytes(), folder / path.relative_to(starter))
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and ".git" not in p.parts):
-        typer.echo(f"  {path}")
-    go = "" if folder == Path() else f"cd {folder} && "
-    typer.echo(f"\nNext: {go}harness run -o reports/first.html")
+HEADING = "Start"
+ORDER = 2
 
 
 def doctor() -> None:

@@ -10,10 +10,8 @@ from typing import Annotated
 
 import typer
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(read)
+HEADING = "Replies and other tools"
+ORDER = 5
 
 
 def read(

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from harness.cli._common import Backends, Cache, Jobs, Output, Resume
+from harness.cli._options import Backends, Cache, DecodingName, Evals, Jobs, Output, Resume
 
-if TYPE_CHECKING:
-    from harness.core.types import Decoding
-
-Evals = Annotated[list[str] | None, typer.Argument(help="Names or paths of evals; all of them if none is named.")]
-
-
-class DecodingName(StrEnum):
-    """What `--decoding` takes. Typer makes no choice of a `Literal` in a list."""
-
-    value: Decoding
-    FREE = "free"
-    CONSTRAINED = "constrained"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Register the commands of this file."""
-    app.command()(run)
+HEADING = "Evaluate"
+ORDER = 1
 
 
 def run(
@@ -118,7 +102,7 @@ def run(
     """
     from harness import api
     from harness import report as report_module
-    from harness.cli import _after as after
+    from harness.cli import _outcome as after
     from harness.cli._estimate import tell
     from harness.cli._progress import listener, spent
     from harness.runner import gate_checks
