@@ -50,10 +50,11 @@ class Command:
         if isinstance(group := getattr(self.module, "app", None), typer.Typer):
             app.add_typer(group, name=self.name, rich_help_panel=self.heading)
             return
-        function_name = self.module.__name__.rpartition(".")[2]
+        path = self.module.__name__
+        function_name = path.rpartition(".")[2]
         function = getattr(self.module, function_name, None)
         if not callable(function):
-            msg = f"{self.module.__file__}: define a function `{function_name}`, or `app = typer.Typer()`"
+            msg = f"{path}: define a function `{function_name}`, or `app = typer.Typer()`"
             raise TypeError(msg)
         app.command(self.name, rich_help_panel=self.heading)(function)
 

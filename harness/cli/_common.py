@@ -1,4 +1,4 @@
-"""What several commands need."""
+"""Messages, the console and the project, for all commands."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _print_marked(mark: str, colour: str, message: str) -> None:
 
 
 def console() -> Console:
-    """Standard output; colour and width of the terminal, none elsewhere."""
+    """Standard output with the terminal's colours and width; 100 columns without a terminal."""
     from rich.console import Console
 
     plain = Console(highlight=False)
@@ -40,7 +40,7 @@ def console() -> Console:
 
 
 def load_project() -> Config:
-    """The project that the user stands in, all its backends checked."""
+    """The project of the current folder, with all backends checked."""
     from harness import backends
     from harness.project import config
 

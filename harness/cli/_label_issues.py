@@ -1,7 +1,7 @@
-"""What `datasets suspects` shows and writes.
+"""`harness datasets suspects`: the screen, and the CSV and JSONL files.
 
-The keys of a line of JSONL and the columns of the CSV are `COLUMNS`: `expected` is the label, `said` what the models
-agree on, `said_by` their cells, `inputs` the case's inputs, whole.
+`COLUMNS` are the columns of the CSV and the keys of a JSONL line: `expected` is the label, `said` the answer that the
+models agree on, `said_by` their cells, `inputs` the complete inputs of the case.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import label_issues as found_by
+from harness.analysis import label_issues
 from harness.analysis.label_issues import LabelIssue
 from harness.analysis.metrics.summary import accuracy
 from harness.analysis.stats import Rate
@@ -35,7 +35,7 @@ SHOWN_ANSWER = 24
 
 @dataclass(frozen=True, slots=True)
 class LabelReview:
-    """The suspects of one eval. `cells`: how often each is right by the lenient reading; `notes`: what to know."""
+    """The suspects of one eval. `cells`: lenient accuracy of each cell; `notes`: limits of the result."""
 
     eval: str
     cells: tuple[tuple[str, Rate], ...]
@@ -43,78 +43,82 @@ class LabelReview:
     notes: tuple[str, ...]
 
 
-def review(found: Config, store: Store, definition: Eval, backends: Collection[str]) -> LabelReview:
-    """Look at the newest whole run of each cell on these backends. Cases that were edited since are left out."""
-    runs = [run for run in gate_checks.newest(found, store, definition, every=True) if run.manifest.backend in backends]
-    own = [m.cell for m in (run.manifest for run in runs) if m.variant == found.backends[m.backend].variant]
-    suspects = found_by.find(runs, own)
-    today, notes = _today(found, definition)
-    current = [s for s in suspects if today is None or today.get(s.case.id) == s.case.digest]
+def review(project: Config, store: Store, definition: Eval, backends: Collection[str]) -> LabelReview:
+    """Check the newest complete run of each cell on these backends. Cases edited since then are left out."""
+    runs = [
+        run for run in gate_checks.newest(project, store, definition, every=True) if run.manifest.backend in backends
+    ]
+    own = [m.cell for m in (run.manifest for run in runs) if m.variant == project.backends[m.backend].variant]
+    suspects = label_issues.find(runs, own)
+    digests, notes = _current_digests(project, definition)
+    current = [s for s in suspects if digests is None or digests.get(s.case.id) == s.case.digest]
     if not runs:
-        notes.append(f"no whole run yet: `harness run {definition.name}` makes some")
-    elif definition.task == found_by.EMBEDDING:
-        notes.append("a vector is no answer that could agree with another")
+        notes.append(f"no complete run yet: start one with `harness run {definition.name}`")
+    elif definition.task == label_issues.EMBEDDING:
+        notes.append("embeddings are not supported: vectors cannot agree")
     elif len({run.manifest.backend for run in runs}) < 2:
-        notes.append("runs of one backend only, so that no backends can agree: its variants are all there is")
+        notes.append("runs of one backend only: compares only its variants")
     if len(current) < len(suspects):
-        notes.append(f"{plural(len(suspects) - len(current), 'case')} left out: edited since, or no longer there")
+        notes.append(f"{plural(len(suspects) - len(current), 'case')} left out: edited or deleted since the run")
     rates = tuple((run.manifest.cell, accuracy(run.results).lenient) for run in runs)
     return LabelReview(definition.name, rates, tuple(current), tuple(notes))
 
 
-def _today(found: Config, definition: Eval) -> tuple[dict[str, str] | None, list[str]]:
-    """The cases as they are now; `None` and a note where the dataset cannot be read."""
+def _current_digests(project: Config, definition: Eval) -> tuple[dict[str, str] | None, list[str]]:
+    """Case id -> current digest; `None` and a note if the dataset cannot be read."""
     try:
-        dataset = datasets.load(found.root, definition.dataset)
+        dataset = datasets.load(project.root, definition.dataset)
     except ConfigError as error:
-        return None, [f"the cases may have changed since: {error}"]
+        return None, [f"cannot check whether cases have changed: {error}"]
     return {case.id: case.digest for case in dataset.cases}, []
 
 
-def shown(reviewed: LabelReview, limit: int) -> RenderableType:
-    """The first `limit` as a table, and how good those are who say so."""
+def screen(reviewed: LabelReview, limit: int) -> RenderableType:
+    """A table of the first `limit` suspects, and the accuracy of each cell."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     n = len(reviewed.suspects)
-    title = Text(f"{reviewed.eval}: {plural(n, 'case')} to look at", style="bold")
+    title = Text(f"{reviewed.eval}: {plural(n, 'case')} with suspect labels", style="bold")
     if not reviewed.cells:
         return title
-    right = ", ".join(f"{cell} {rate_text(rate)}" for cell, rate in reviewed.cells)
-    facts = Text(visible(f"lenient accuracy: {right}. The better they are, the likelier it is the label."), style="dim")
+    rates = ", ".join(f"{cell} {rate_text(rate)}" for cell, rate in reviewed.cells)
+    facts = Text(
+        visible(f"lenient accuracy: {rates}. With accurate models, a wrong label is more likely."), style="dim"
+    )
     if not n:
         return Group(title, facts)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for heading in ("case", "label", "by", "they say", "who agrees", "inputs"):
+    for heading in ("case", "label", "labelled by", "models' answer", "agreeing", "inputs"):
         table.add_column(heading, overflow="fold")
     for s in reviewed.suspects[:limit]:
-        expected, said = (one_line(value_text(value), SHOWN_ANSWER) for value in (s.case.expected, s.answer))
+        expected, answer = (one_line(value_text(value), SHOWN_ANSWER) for value in (s.case.expected, s.answer))
         inputs = one_line(inputs_text(s.case.inputs), SHOWN_INPUT)
-        cells = (s.case.id, expected, s.case.label_source, said, ", ".join(s.why), inputs)
+        cells = (s.case.id, expected, s.case.label_source, answer, ", ".join(s.why), inputs)
         table.add_row(*(Text(visible(cell)) for cell in cells))
-    more = [Text(f"and {n - limit:,} more: -o writes all", style="dim")] if n > limit else []
+    more = [Text(f"and {n - limit:,} more: write all with -o FILE", style="dim")] if n > limit else []
     return Group(title, facts, table, *more)
 
 
 def rows(reviews: Sequence[LabelReview]) -> Iterator[dict[str, Any]]:
-    """A row for each suspect; the keys are `COLUMNS`, in that order."""
+    """One row per suspect, with the keys `COLUMNS`."""
     for reviewed in reviews:
         for s in reviewed.suspects:
             case = s.case
-            asked = (case.expected, case.label_source, s.answer, list(s.cells), "; ".join(s.why), list(case.tags))
-            yield dict(zip(COLUMNS, (reviewed.eval, case.id, *asked, inputs_text(case.inputs)), strict=True))
+            values = (case.expected, case.label_source, s.answer, list(s.cells), "; ".join(s.why), list(case.tags))
+            yield dict(zip(COLUMNS, (reviewed.eval, case.id, *values, inputs_text(case.inputs)), strict=True))
 
 
 def as_csv(reviews: Sequence[LabelReview]) -> str:
-    """A table for a spreadsheet, in which nothing runs."""
+    """CSV with formulas disabled."""
     return csv.table(COLUMNS, (row.values() for row in rows(reviews)))
 
 
 def as_jsonl(reviews: Sequence[LabelReview]) -> str:
-    """A line each."""
+    """One JSON object per line."""
     return "".join(f"{dumps(row)}\n" for row in rows(reviews))
 
 
 FORMATS: Mapping[str, Callable[[Sequence[LabelReview]], str]] = {".csv": as_csv, ".jsonl": as_jsonl}
-"""File ending -> what writes it."""
+"""File ending -> formatter."""

@@ -11,11 +11,11 @@ import typer
 if TYPE_CHECKING:
     from harness.core.types import Decoding
 
-Evals = Annotated[list[str] | None, typer.Argument(help="Names or paths of evals; all of them if none is named.")]
+Evals = Annotated[list[str] | None, typer.Argument(help="Names or paths of evals. Default: all evals.")]
 
 
 class DecodingName(StrEnum):
-    """What `--decoding` takes. Typer makes no choice of a `Literal` in a list."""
+    """Values of `--decoding`. An enum, because Typer does not accept a list of `Literal`."""
 
     value: Decoding
     FREE = "free"
@@ -25,7 +25,10 @@ class DecodingName(StrEnum):
 Output = Annotated[
     list[Path] | None,
     typer.Option(
-        "--output", "-o", envvar="HARNESS_OUTPUT", help="Write a report: .html .json .jsonl .csv .md; repeatable."
+        "--output",
+        "-o",
+        envvar="HARNESS_OUTPUT",
+        help="Write a report to this file: .html .json .jsonl .csv .md; repeatable.",
     ),
 ]
 
@@ -35,21 +38,18 @@ Backends = Annotated[
         "--backend",
         "-b",
         envvar="HARNESS_BACKEND",
-        help="A backend of harness.toml, replay:RUN or replay:FILE.jsonl; repeatable.",
+        help="A backend from harness.toml, or replay:RUN, or replay:FILE.jsonl; repeatable.",
     ),
 ]
 Cache = Annotated[
     bool | None,
-    typer.Option(
-        "--cache/--no-cache", envvar="HARNESS_CACHE", help="Take earlier answers of the same model from the store."
-    ),
+    typer.Option("--cache/--no-cache", envvar="HARNESS_CACHE", help="Reuse saved replies to identical requests."),
 ]
 Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", min=1, envvar="HARNESS_JOBS", help="Requests at once per backend.")
+    int | None,
+    typer.Option("--jobs", "-j", min=1, envvar="HARNESS_JOBS", help="Maximum concurrent requests per backend."),
 ]
 Resume = Annotated[
     bool,
-    typer.Option(
-        "--resume", envvar="HARNESS_RESUME", help="Go on with what was interrupted, and ask again what failed."
-    ),
+    typer.Option("--resume", envvar="HARNESS_RESUME", help="Continue an interrupted run and retry its failed calls."),
 ]

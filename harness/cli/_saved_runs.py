@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def find_runs(store: Store, name: str | None, backends: Iterable[str] = ()) -> list[Run]:
-    """The newest runs of an eval (on these backends, if any are given), or the run of that id."""
+    """The newest run of each cell of an eval (only on `backends`, if given), or the run with that id."""
     from harness.interop import is_imported
     from harness.store.run_refs import find_run
 

@@ -1,4 +1,4 @@
-"""What `harness history` says of routed traffic: who answered, why not the first tier, at what cost."""
+"""Routed production calls in `harness history`: backends, reasons for fallbacks, and cost."""
 
 from __future__ import annotations
 
@@ -11,56 +11,56 @@ if TYPE_CHECKING:
     from harness.store.runs import Store
     from harness.store.traffic import Traffic
 
-WINDOWS = (("last hour", 1.0), ("last day", 24.0), ("in all", None))
-"""Names of spans that end now, and their hours. One that adds nothing to the span before it is not shown."""
+WINDOWS = (("last hour", 1.0), ("last day", 24.0), ("all time", None))
+"""Time spans that end now: name and hours. A span without more calls than the span before is not shown."""
 
 
 def show(store: Store, task: str | None = None) -> RenderableType | None:
-    """A table of the routed calls of a task (of all); `None` where there are none."""
+    """Tables of the routed calls of a task, or of all tasks; `None` if there are none."""
     from datetime import timedelta
 
     from rich.console import Group
     from rich.text import Text
 
     from harness.core.ids import now
-    from harness.store import traffic as calls
+    from harness.store import traffic
 
     shown: list[tuple[str, list[Traffic]]] = []
     for name, hours in WINDOWS:
-        found = calls.summary(store, task=task, since=now(-timedelta(hours=hours)) if hours is not None else "")
-        if shown and _number(found) == _number(shown[-1][1]):
+        rows = traffic.summary(store, task=task, since=now(-timedelta(hours=hours)) if hours is not None else "")
+        if shown and _n_calls(rows) == _n_calls(shown[-1][1]):
             shortest = shown.pop()[0].partition(" (")[0]
-            shown.append((f"{shortest} (none before)", found))
-        elif found:
-            shown.append((name, found))
+            shown.append((f"{shortest} (none before)", rows))
+        elif rows:
+            shown.append((name, rows))
     parts: list[RenderableType] = []
-    for name, found in shown:
-        parts += [Text(f"routed calls, {name}", style="bold"), _table(found, with_task=task is None), Text("")]
+    for name, rows in shown:
+        parts += [Text(f"routed calls, {name}", style="bold"), _table(rows, with_task=task is None), Text("")]
     return Group(*parts) if parts else None
 
 
-def _number(found: Sequence[Traffic]) -> int:
-    return sum(traffic.calls for traffic in found)
+def _n_calls(rows: Sequence[Traffic]) -> int:
+    return sum(row.calls for row in rows)
 
 
-def _table(found: Sequence[Traffic], *, with_task: bool) -> RenderableType:
+def _table(rows: Sequence[Traffic], *, with_task: bool) -> RenderableType:
     from rich.text import Text
 
     from harness.report.terminal_table import TerminalTable
 
-    names, why = ["task", "answered by"] if with_task else ["answered by"], "why not the first"
-    table = TerminalTable(*names, "calls", "share", "in format", "p50", "p95", "USD", why, names=[*names, why])
-    for t in found:
+    names, reasons = ["task", "backend"] if with_task else ["backend"], "fallback reasons"
+    table = TerminalTable(*names, "calls", "share", "in format", "p50", "p95", "USD", reasons, names=[*names, reasons])
+    for t in rows:
         table.add(
             *([t.task] if with_task else []),
-            t.backend or Text("nobody", style="red"),
+            t.backend or Text("unanswered", style="red"),
             f"{t.calls:,}",
             f"{t.share:.1%}",
             "–" if t.compliance is None else f"{t.compliance:.1%}",
             _seconds(t.p50_s),
             _seconds(t.p95_s),
             "–" if t.usd is None else f"{t.usd:,.4f}",
-            ", ".join(f"{reason} {number:,}" for reason, number in t.fallbacks.items()),
+            ", ".join(f"{reason} {count:,}" for reason, count in t.fallbacks.items()),
         )
     return table
 

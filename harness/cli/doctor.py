@@ -15,7 +15,16 @@ ORDER = 2
 
 
 def doctor() -> None:
-    """Ask every backend who it is: reachable, key set, model there, which digest. Sends no prompt."""
+    """Check each backend: is it reachable, is its API key set, does it have the model? Sends no prompts.
+
+    Each line starts with `ok`, `no` (unusable), or `??` (usable, with a warning).
+
+    Examples:
+
+        harness doctor
+
+    Exit codes: 0 all backends are usable, 2 at least one is not.
+    """
     import asyncio
 
     from harness.cli._common import load_project
@@ -28,9 +37,9 @@ def doctor() -> None:
         info = asyncio.run(_examine(config))
         ready = not isinstance(info, str)
         healthy &= ready
-        doubt = isinstance(info, ModelInfo) and bool(info.note)
-        word, colour = ("no", "red") if not ready else ("??", "yellow") if doubt else ("ok", "green")
-        typer.secho(f"{word:3}", fg=colour, nl=False)
+        has_warning = isinstance(info, ModelInfo) and bool(info.note)
+        mark, colour = ("no", "red") if not ready else ("??", "yellow") if has_warning else ("ok", "green")
+        typer.secho(f"{mark:3}", fg=colour, nl=False)
         typer.echo(
             f"{name}: {_describe(info) if not isinstance(info, str) else info.removeprefix(f'backend {name}: ')}"
         )
@@ -38,7 +47,7 @@ def doctor() -> None:
 
 
 async def _examine(config: BackendConfig) -> ModelInfo | str:
-    """Who answers there, or what is in the way."""
+    """The model behind the backend, or the reason why it cannot be used."""
     from harness import backends
     from harness.backends.local import models
     from harness.core.errors import HarnessError

@@ -15,10 +15,12 @@ ORDER = 4
 
 
 def export(
-    runs: Annotated[list[str], typer.Argument(help="Runs: ids, EVAL/CELL, names of imports, or of evals.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .jsonl .csv .json .md .html .parquet")],
+    runs: Annotated[list[str], typer.Argument(help="Run ids, EVAL/CELL, names of imported runs, or evals.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write: .jsonl .csv .json .md .html .parquet")
+    ],
     format_name: Annotated[
-        str | None, typer.Option("--format", help="lm-eval, or one of the endings. Default: the file's ending.")
+        str | None, typer.Option("--format", help="lm-eval, or one of these endings. Default: by the file's ending.")
     ] = None,
 ) -> None:
     """Write saved runs to a file, one row per case.
@@ -29,17 +31,19 @@ def export(
         harness export triage/local@mistral-q4 --format lm-eval -o samples.jsonl
     """
     from harness import api
+    from harness.core.formatting import plural
     from harness.interop import export as write
     from harness.interop import export_format
     from harness.store.run_refs import find_run
 
-    chosen = export_format(output, format_name)
+    export_as = export_format(output, format_name)
     with api.project(reading=True) as (_, store):
-        found: list[Run] = [one for name in runs for one in store.latest(name) or [find_run(store, name)]]
-        write(found, output, chosen)
-    typer.echo(f"{output}: {sum(len(one.results) for one in found)} results of {len(found)} runs")
-    failed = sum(result.response.error is not None for one in found for result in one.results)
-    if failed and chosen == "lm-eval":
+        selected: list[Run] = [run for name in runs for run in store.latest(name) or [find_run(store, name)]]
+        write(selected, output, export_as)
+    n_results = sum(len(run.results) for run in selected)
+    typer.echo(f"{output}: {plural(n_results, 'result')} of {plural(len(selected), 'run')}")
+    failed = sum(result.response.error is not None for run in selected for result in run.results)
+    if failed and export_as == "lm-eval":
         from harness.cli._common import print_note
 
-        print_note(f"{failed} failed calls are left out: the format has no place for them")
+        print_note(f"{plural(failed, 'failed call')} left out: the lm-eval format cannot hold failed calls")

@@ -1,4 +1,4 @@
-"""`import` and `export`: runs that others made, and ours for others."""
+"""`harness import`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVERY_S = 10.0
 
 
 class ContractKind(StrEnum):
-    """What `--contract` takes."""
+    """Values of `--contract`."""
 
     LABEL = "label"
     BOXED = "boxed"
@@ -25,37 +25,39 @@ class ContractKind(StrEnum):
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="A .jsonl (.gz), samples_*.jsonl, .eval, .json of another tool.")],
-    name: Annotated[str, typer.Option("--as", help="What to call the model; names the run in later commands.")],
+    file: Annotated[
+        Path, typer.Argument(help="A file of another tool: .jsonl, .jsonl.gz, samples_*.jsonl, .eval, .json.")
+    ],
+    name: Annotated[str, typer.Option("--as", help="A name for the model. Later commands find the run by it.")],
     eval_name: Annotated[
-        str | None, typer.Option("--eval", help="The eval it belongs to. Default: the task's or the file's name.")
+        str | None, typer.Option("--eval", help="The eval of the run. Default: the name of the task or file.")
     ] = None,
     format_name: Annotated[
-        str | None, typer.Option("--format", help="jsonl, lm-eval, inspect, promptfoo. Default: by what is in it.")
+        str | None, typer.Option("--format", help="jsonl, lm-eval, inspect, promptfoo. Default: by the file's content.")
     ] = None,
-    id_column: Annotated[str | None, typer.Option("--id", help="Column of the case's id. Default: id.")] = None,
-    reply: Annotated[str | None, typer.Option(help="Column of the model's reply.")] = None,
-    expected: Annotated[str | None, typer.Option(help="Column of the right answer.")] = None,
-    allowed: Annotated[str | None, typer.Option(help="Column of the labels that a row allows.")] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="Column with the case id. Default: id.")] = None,
+    reply: Annotated[str | None, typer.Option(help="Column with the model's reply.")] = None,
+    expected: Annotated[str | None, typer.Option(help="Column with the expected answer.")] = None,
+    allowed: Annotated[str | None, typer.Option(help="Column with the labels that the row allows.")] = None,
     correct: Annotated[
-        str | None, typer.Option(help="Column (or measure, or scorer) that says right or wrong: nothing is read then.")
+        str | None, typer.Option(help="Column, metric or scorer with right or wrong. Replies are not parsed then.")
     ] = None,
     where: Annotated[
-        list[str] | None, typer.Option(help="COLUMN=VALUE: only such rows; repeatable, all must hold.")
+        list[str] | None, typer.Option(help="COLUMN=VALUE: import only matching rows; repeatable (all must match).")
     ] = None,
-    provider: Annotated[str | None, typer.Option(help="The same as --where provider=NAME.")] = None,
-    inputs: Annotated[str | None, typer.Option(help="Columns of what was asked, with commas between them.")] = None,
-    tags: Annotated[str | None, typer.Option(help="Column of a case's tags.")] = None,
-    labels: Annotated[str | None, typer.Option(help="The labels there are, with commas between them.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Same as --where provider=NAME.")] = None,
+    inputs: Annotated[str | None, typer.Option(help="Columns with the inputs, separated by commas.")] = None,
+    tags: Annotated[str | None, typer.Option(help="Column with the case's tags.")] = None,
+    labels: Annotated[str | None, typer.Option(help="The allowed labels, separated by commas.")] = None,
     contract: Annotated[
-        ContractKind | None, typer.Option(help="How replies are read. Default: by what is expected.")
+        ContractKind | None, typer.Option(help="How to parse replies. Default: by the expected answers.")
     ] = None,
-    task: Annotated[str | None, typer.Option(help="The kind of work, as an eval's. Default: by the contract.")] = None,
+    task: Annotated[str | None, typer.Option(help="The task kind, as in an eval. Default: by the contract.")] = None,
 ) -> None:
-    """Make a run of answers that another tool collected. Asks no model.
+    """Save replies that another tool collected as a run. Sends no requests.
 
-    `compare`, `report`, `rescore`, `history` and `export` take it like any other, under the name given with --as.
-    Columns are named with dots where they lie in objects: --correct correct.gpt-4.
+    `compare`, `report`, `rescore`, `history` and `export` accept the run by the name from --as. Use dots for columns
+    inside objects: --correct correct.gpt-4.
 
     Examples:
 
@@ -70,7 +72,7 @@ def import_(
     from harness.core.formatting import plural, visible
     from harness.interop import ColumnSelection, RunNaming, SourceFile, read_run
 
-    wanted = ColumnSelection(
+    columns = ColumnSelection(
         id=id_column,
         reply=reply,
         expected=expected,
@@ -78,34 +80,36 @@ def import_(
         correct=correct,
         inputs=_listed(inputs),
         tags=tags,
-        where=tuple(_pair(text) for text in [*(where or ()), *([f"provider={provider}"] if provider else ())]),
+        where=tuple(
+            _name_and_value(text) for text in [*(where or ()), *([f"provider={provider}"] if provider else ())]
+        ),
     )
     naming = RunNaming(name, eval_name, format_name, contract.value if contract else None, _listed(labels), task)
     with api.project() as (_, store):
-        found = read_run(SourceFile(file, _ReadProgress(file)), naming, wanted)
-        store.add(found.run)
-    summary = summarize(found.run.results)
+        imported = read_run(SourceFile(file, _ReadProgress(file)), naming, columns)
+        store.add(imported.run)
+    summary = summarize(imported.run.results)
     rates = summary.accuracy
-    typer.echo(visible(found.read_as))
+    typer.echo(visible(imported.read_as))
     for title, rate in (("strict", rates.strict), ("lenient", rates.lenient), ("compliance", rates.compliance)):
         typer.echo(f"{title:11} {rate_text(rate)}")
     if summary.n_errors:
-        typer.echo(f"{'errors':11} {plural(summary.n_errors, 'row')} without a reply: no wrong answers")
-    typer.echo(f"imported {plural(found.run.manifest.n_cases, 'case')} as {name}: run {found.run.manifest.run_id}")
+        typer.echo(f"{'errors':11} {plural(summary.n_errors, 'row')} without a reply, not counted as wrong")
+    typer.echo(
+        f"imported {plural(imported.run.manifest.n_cases, 'case')} as {name}: run {imported.run.manifest.run_id}"
+    )
 
 
 class _ReadProgress:
-    """How far a long read is, on standard error: a line every ten seconds."""
+    """Progress of a long import: a line on standard error every ten seconds."""
 
     def __init__(self, path: Path) -> None:
-        """Nothing is said in the first ten seconds."""
         self._name = path.name
-        self._said_at = monotonic()
+        self._printed_at = monotonic()
 
     def __call__(self, done: int, total: int) -> None:
-        """A share of the file was read."""
-        if monotonic() - self._said_at >= EVERY_S:
-            self._said_at = monotonic()
+        if monotonic() - self._printed_at >= EVERY_S:
+            self._printed_at = monotonic()
             print(f"{self._name}: {100 * done // max(total, 1)}% read", file=sys.stderr, flush=True)  # noqa: T201  this is what the user reads
 
 
@@ -113,11 +117,11 @@ def _listed(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _name_and_value(text: str) -> tuple[str, str]:
     from harness.core.errors import ConfigError
 
-    name, found, value = text.partition("=")
-    if not found or not name.strip():
+    name, separator, value = text.partition("=")
+    if not separator or not name.strip():
         msg = f"--where {text}: expected COLUMN=VALUE"
         raise ConfigError(msg)
     return name.strip(), value

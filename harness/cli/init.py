@@ -11,8 +11,12 @@ HEADING = "Start"
 ORDER = 1
 
 
-def init(folder: Annotated[Path, typer.Argument(help="An empty or new folder.")] = Path()) -> None:
-    """Make a small project that runs at once on the embedded model: an eval, a prompt pair, a golden dataset.
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder. Default: the current folder.")] = Path(),
+) -> None:
+    """Create a small project that runs on the embedded model.
+
+    It has an eval, a prompt pair and a golden dataset.
 
     Examples:
 
@@ -31,5 +35,5 @@ def init(folder: Annotated[Path, typer.Argument(help="An empty or new folder.")]
             write(path.read_bytes(), folder / path.relative_to(starter))
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and ".git" not in p.parts):
         typer.echo(f"  {path}")
-    go = "" if folder == Path() else f"cd {folder} && "
-    typer.echo(f"\nNext: {go}harness run -o reports/first.html")
+    change_folder = "" if folder == Path() else f"cd {folder} && "
+    typer.echo(f"\nNext: {change_folder}harness run -o reports/first.html")

@@ -1,4 +1,4 @@
-"""`harness read`: the reader alone."""
+"""`harness read`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ ORDER = 5
 
 
 def read(
-    file: Annotated[Path | None, typer.Argument(help="Replies; standard input if not given.")] = None,
-    labels: Annotated[str | None, typer.Option(help="The labels there are, with commas between them.")] = None,
-    schema: Annotated[Path | None, typer.Option(help="A JSON Schema file, where the replies are to be JSON.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A file of replies. Default: standard input.")] = None,
+    labels: Annotated[str | None, typer.Option(help="The allowed labels, separated by commas.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="A JSON Schema file: read the replies as JSON.")] = None,
 ) -> None:
-    """Read replies under a contract, one a line, and print what each one says as JSON lines.
+    """Parse replies, one per line, and print each reading as a line of JSON.
 
-    A line is a reply, or a JSON object with `reply` and optionally `allowed` (its own labels), `id` and `truncated`.
-    `strict` and `strict_ci`: the raw reply is a label, byte for byte or but for its case. `lenient`: the label that a
-    careful reader has no doubt about, or null. With --schema, `strict` is `json.loads` and the schema, and `lenient`
-    the value.
+    An input line is a reply, or a JSON object with `reply` and optionally `allowed` (labels), `id` and `truncated`.
+
+    An output line has three readings of the reply:
+
+    - `strict`: the reply is exactly a label; with --schema, it is valid JSON that matches the schema.
+    - `strict_ci`: as `strict`, but upper and lower case do not matter.
+    - `lenient`: the label (with --schema, the value) that a person would read, or null if that is unclear.
 
     Examples:
 
@@ -35,7 +38,7 @@ def read(
     from harness.core.errors import ConfigError
 
     if schema and labels:
-        msg = "a reply is read under --labels or under --schema, not both"
+        msg = "--labels and --schema exclude each other: give one of them"
         raise ConfigError(msg)
     contract = json_contract(schema) if schema else None
     of_labels = label_contracts([label.strip() for label in labels.split(",")] if labels else [])

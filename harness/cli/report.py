@@ -13,16 +13,16 @@ ORDER = 2
 
 
 def report(
-    evals: Annotated[
-        list[str] | None, typer.Argument(help="Names of evals, or ids of runs; all evals if none.")
-    ] = None,
+    evals: Annotated[list[str] | None, typer.Argument(help="Evals or run ids. Default: all evals.")] = None,
     output: Output = None,
 ) -> None:
-    """Write a report of saved runs: the newest of every cell, or those that are named. Asks no model.
+    """Write a report from saved runs. Sends no requests.
+
+    Shows the newest run of each cell, or the runs that you name.
 
     Examples:
 
-        harness report                                  # reports/report.html
+        harness report                                  # writes reports/report.html
         harness report ticket_triage -o triage.html -o triage.md
     """
     from harness import api
@@ -36,10 +36,10 @@ def report(
         outputs = output or [project.root / "reports" / "report.html"]
         for path in outputs:
             report_module.check_path(path)
-        wanted: list[str | None] = list(evals) if evals else [None]
-        runs = [one for name in wanted for one in find_runs(store, name, project.backends)]
+        selected: list[str | None] = list(evals) if evals else [None]
+        runs = [run for name in selected for run in find_runs(store, name, project.backends)]
         if not runs:
-            msg = f"no finished runs in {store.url}: `harness run` makes some"
+            msg = f"no finished runs in {store.url}: start one with `harness run`"
             raise StoreError(msg)
         names = dict.fromkeys(run.manifest.eval for run in runs)
         trends = [trend for name in names for trend in api.trends(store, name)]

@@ -17,10 +17,12 @@ ORDER = 1
 
 
 def rescore(
-    runs: Annotated[list[str], typer.Argument(help="Ids of runs, or names of evals: the newest run of each cell.")],
+    runs: Annotated[list[str], typer.Argument(help="Run ids, or evals: the newest run of each of their cells.")],
     output: Output = None,
 ) -> None:
-    """Read saved replies again with today's contracts. Makes new runs that name the old ones; asks no model.
+    """Score saved replies again with the current contracts. Sends no requests.
+
+    Saves new runs that refer to the old ones.
 
     Examples:
 
@@ -36,38 +38,37 @@ def rescore(
     for path in output or ():
         report_module.check_path(path)
     with api.project(reading=True) as (project, store):
-        again = []
-        for old in [one for name in runs for one in find_runs(store, name)]:
-            new = _read_again(project.root, old)
+        rescored = []
+        for old in [run for name in runs for run in find_runs(store, name)]:
+            new = _rescored(project.root, old)
             changed = differences(old.results, new.results)
             store.add(new)
-            again.append(new)
+            rescored.append(new)
             typer.echo(
                 f"{old.manifest.run_id} -> {new.manifest.run_id}: {len(changed)} of {len(new.results)} readings changed"
             )
             for before, after in changed[:10]:
-                typer.echo(f"  {after.case.id}: {_said(before)} -> {_said(after)}")
-        built = report_module.build(again)
+                typer.echo(f"  {after.case.id}: {_reading_text(before)} -> {_reading_text(after)}")
+        built = report_module.build(rescored)
         console().print(matrix(built))
         for path in output or ():
             report_module.write(built, path)
             typer.echo(f"report: {path}")
 
 
-def _read_again(root: Path, old: Run) -> Run:
-    """By the eval of that name as it is now; an import that has none, by the rules it was read by."""
+def _rescored(root: Path, old: Run) -> Run:
+    """Score with the current eval of that name; an imported run without an eval, with the rules of its import."""
     from harness import interop
     from harness.project import evals
-    from harness.runner.rescore import rescore as by_eval
+    from harness.runner.rescore import rescore as rescore_with
 
     if interop.is_imported(old.manifest) and not (root / evals.FOLDER / f"{old.manifest.eval}.toml").is_file():
         return interop.read_again(old)
     (definition,) = evals.find(root, [old.manifest.eval])
-    return by_eval(old, definition)
+    return rescore_with(old, definition)
 
 
-def _said(result: Result) -> str:
-    """A reading in a few words."""
+def _reading_text(result: Result) -> str:
     reading = result.reading
     if reading is None:
         return "no answer"

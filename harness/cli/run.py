@@ -18,27 +18,37 @@ def run(
     evals: Evals = None,
     backend: Backends = None,
     ladder: Annotated[
-        str | None, typer.Option(help="The backends of a ladder of harness.toml, each with its own variant only.")
+        str | None, typer.Option(help="Run the backends of this [ladders] entry, each with its own prompt variant.")
     ] = None,
     variant: Annotated[
         list[str] | None,
-        typer.Option("--variant", envvar="HARNESS_VARIANT", help="A prompt variant (gpt, local, …); repeatable."),
+        typer.Option(
+            "--variant", envvar="HARNESS_VARIANT", help="A prompt variant (gpt, local, …); repeatable. Default: all."
+        ),
     ] = None,
-    version: Annotated[str | None, typer.Option(envvar="HARNESS_VERSION", help="A prompt version, such as v1.")] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HARNESS_VERSION", help="A prompt version, such as v1. Default: the eval's, else the newest."
+        ),
+    ] = None,
     decoding: Annotated[
         list[DecodingName] | None,
         typer.Option(
             "--decoding",
             envvar="HARNESS_DECODING",
-            help="free, or constrained: the server lets through only what the contract allows; repeatable.",
+            help="free, or constrained: the server restricts output to what the contract allows; repeatable.",
         ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, envvar="HARNESS_LIMIT", help="Only the first N cases.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, envvar="HARNESS_LIMIT", help="Run only the first N cases. Gates are not judged."),
+    ] = None,
     demo: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool, typer.Option("--demo", envvar="HARNESS_DEMO", help="Only as many cases as an eval's demo_limit says.")
+        bool, typer.Option("--demo", envvar="HARNESS_DEMO", help="Run only the first `demo_limit` cases of each eval.")
     ] = False,
     split: Annotated[
-        str | None, typer.Option(envvar="HARNESS_SPLIT", help="Another split than the eval's; `all` for every case.")
+        str | None, typer.Option(envvar="HARNESS_SPLIT", help="A dataset split, or `all`. Default: the eval's.")
     ] = None,
     resume: Resume = False,  # noqa: FBT002  Typer's way to say a flag
     cache: Cache = None,
@@ -46,67 +56,71 @@ def run(
     repeat_cell: Annotated[
         int,
         typer.Option(
-            min=1, envvar="HARNESS_REPEAT_CELL", help="Run each cell so often, with --no-cache: how much is mere noise?"
+            min=1,
+            envvar="HARNESS_REPEAT_CELL",
+            help="Run each cell N times without the cache, and count answers that change.",
         ),
     ] = 1,
     tag: Annotated[
         list[str] | None,
         typer.Option(
-            "--tag", envvar="HARNESS_TAG", help="A name to find the runs by (latest#NAME, history --tag); repeatable."
+            "--tag", envvar="HARNESS_TAG", help="Label the runs, for latest#NAME and history --tag; repeatable."
         ),
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option(envvar="HARNESS_AGAINST", help="Judge each run against `baseline`, `previous`, or a saved run."),
+        typer.Option(envvar="HARNESS_AGAINST", help="Compare each run with `baseline`, `previous`, or a saved run."),
     ] = None,
     budget: Annotated[
         float | None,
-        typer.Option(min=0, envvar="HARNESS_BUDGET", help="Stop before more than so many dollars are spent (exit 3)."),
+        typer.Option(
+            min=0, envvar="HARNESS_BUDGET", help="Stop before spending more than this many USD (exit code 3)."
+        ),
     ] = None,
     estimate: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool, typer.Option("--estimate", help="Say how many calls, tokens and dollars it would take. Asks no model.")
+        bool, typer.Option("--estimate", help="Print the expected calls, tokens and cost. Sends no requests.")
     ] = False,
     record: Annotated[
         Path | None,
-        typer.Option(envvar="HARNESS_RECORD", help="Write the answers to a .jsonl file, for --backend replay:FILE."),
+        typer.Option(envvar="HARNESS_RECORD", help="Save the replies to a .jsonl file, for --backend replay:FILE."),
     ] = None,
     batch: Annotated[  # noqa: FBT002  Typer's way to say a flag
         bool,
         typer.Option(
             "--batch",
             envvar="HARNESS_BATCH",
-            help="Ask OpenAI backends by the Batch API: half the price, within a day.",
+            help="Use OpenAI's Batch API: half the price, results within 24 hours.",
         ),
     ] = False,
     quiet: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool, typer.Option("--quiet", "-q", envvar="HARNESS_QUIET", help="No progress.")
+        bool, typer.Option("--quiet", "-q", envvar="HARNESS_QUIET", help="Show no progress.")
     ] = False,
     output: Output = None,
 ) -> None:
     """Run prompt variants on backends over golden datasets, and judge the gates.
 
-    Without options: every eval, every variant, on every backend of harness.toml that is there. Gates are judged for the
-    variant that a backend is tuned for, over the whole split.
+    By default, runs all evals and variants on all available backends of harness.toml. Gates apply to each backend's own
+    variant (`variant` in harness.toml), and only to runs over the whole split.
 
     Examples:
 
-        harness run                           # the whole matrix
+        harness run                           # all evals, variants and backends
         harness run ticket_triage -b mistral-q4 -o reports/triage.html
         harness run evals/ticket_triage.toml --variant gpt --limit 20 -o x.jsonl
-        harness run --estimate                # what would it cost?
-        harness run -b gpt-4o --budget 2.00   # not more; --resume goes on
+        harness run --estimate                # only print the expected cost
+        harness run -b gpt-4o --budget 2.00   # continue later with --resume
         harness run -b gpt-4o --batch         # half the price, within a day
 
-    Exit codes: 0 good, 1 a gate failed or a regression, 2 usage or configuration, 3 budget exhausted, 4 calls failed or
-    a gate is undecided, 70 a bug of the harness, 130 interrupted, 143 terminated.
+    Exit codes: 0 success, 1 a gate failed or a regression, 2 usage or configuration error, 3 budget exhausted, 4 calls
+    failed or a gate is undecided, 70 a bug in the harness, 130 interrupted, 143 terminated.
     """
     from harness import api
     from harness import report as report_module
-    from harness.cli import _outcome as after
-    from harness.cli._estimate import tell
-    from harness.cli._progress import listener, spent
+    from harness.cli._estimate import print_estimates
+    from harness.cli._outcome import compare_with, judge_gates, noise_lines, print_gates_and_exit, print_outcome
+    from harness.cli._progress import show_progress, token_prices
     from harness.runner import gate_checks
-    from harness.runner.estimate import estimate as estimates
+    from harness.runner.estimate import estimate as estimate_cells
 
     options = api.RunOptions(
         backend=tuple(backend or ()),
@@ -132,16 +146,16 @@ def run(
             report_module.check_path(path)
         cells = [replace(cell) for cell in api.cells(project, store, evals or (), options) for _ in range(repeat_cell)]
         if estimate:
-            tell(estimates(project, store, cells))
+            print_estimates(estimate_cells(project, store, cells))
             return
         if against == gate_checks.BASELINE:
             gate_checks.need_baselines(project, [cell for cell in cells if cell.is_own])
-        with listener(spent(project), quiet=quiet or project.run.quiet) as heard:
-            outcome = api.execute(project, store, cells, options, heard)
-        after.show(project, outcome, outputs)
-        for line in after.noise(outcome.runs) if repeat_cell > 1 else ():
+        with show_progress(token_prices(project), quiet=quiet or project.run.quiet) as progress:
+            outcome = api.execute(project, store, cells, options, progress)
+        print_outcome(project, outcome, outputs)
+        for line in noise_lines(outcome.runs) if repeat_cell > 1 else ():
             typer.echo(line)
-        judged = after.judge(project, store, outcome.runs, cells)
+        gate_results = judge_gates(project, store, outcome.runs, cells)
         if against:
-            judged = after.judge_against(project, store, against, outcome.runs, cells, judged)
-    after.end(outcome, judged)
+            gate_results = compare_with(project, store, against, outcome.runs, cells, gate_results)
+    print_gates_and_exit(outcome, gate_results)

@@ -18,21 +18,27 @@ FOLDER = "reviews"
 
 
 def sample(
-    since: Annotated[str, typer.Option(metavar="7d|2w|YYYY-MM-DD", help="How far back, in whole days (UTC).")] = "7d",
+    since: Annotated[
+        str, typer.Option(metavar="7d|2w|YYYY-MM-DD", help="Start of the sample, in whole days (UTC).")
+    ] = "7d",
     until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The last day. [today]")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last day of the sample. Default: today."),
     ] = None,
-    per_task: Annotated[int, typer.Option("--per-task", min=1, help="How many replies of each task.")] = 100,
-    task: Annotated[list[str] | None, typer.Option("--task", help="Only this task; repeatable.")] = None,
-    seed: Annotated[int, typer.Option(help="The same calls and the same seed give the same sample.")] = 0,
+    per_task: Annotated[int, typer.Option("--per-task", min=1, help="Number of replies per task.")] = 100,
+    task: Annotated[list[str] | None, typer.Option("--task", help="Sample only this task; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed: the same calls and seed give the same sample.")] = 0,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to, without an ending. [reviews/SHEET]")
+        Path | None, typer.Option("--output", "-o", help="Path without ending. Default: reviews/SHEET.")
     ] = None,
 ) -> None:
-    """Draw a stratified sample of logged replies into a review sheet: a page to label with the keyboard, and a CSV.
+    """Draw a stratified sample of logged production replies for human review.
 
-    Strata are what was said and by which backend; of each at least two replies are drawn. Needs the texts of calls:
-    `[log] texts = true` in harness.toml. The files hold what customers wrote; the folder keeps itself out of git.
+    Writes a review sheet twice: as an HTML page for labelling with the keyboard, and as CSV. A stratum is a reply label
+    and a backend; each stratum gives at least two replies.
+
+    Needs logged texts: `[log] texts = true` in harness.toml. The files hold customer data, so their folder is
+    git-ignored.
 
     Examples:
 
@@ -50,22 +56,22 @@ def sample(
 
     start, end = weeks.days(since, until.date() if until else None, datetime.now(UTC))
     with api.project(reading=True) as (project, store):
-        tasks = _known(traffic.tasks(store), task or ())
-        wanted = sheets.SampleRequest(start, end, per_task, seed, tuple(task or ()))
-        sheet, drawn = sheets.draw(store, labels_of(project, tasks), wanted)
+        tasks = _known_tasks(traffic.tasks(store), task or ())
+        request = sheets.SampleRequest(start, end, per_task, seed, tuple(task or ()))
+        sheet, drawn = sheets.draw(store, labels_of(project, tasks), request)
         stem = output or project.root / FOLDER / sheet.sheet
     if stem.suffix in {".html", ".csv"}:
         stem = stem.with_suffix("")
-    _keep_out_of_git(stem.parent)
+    _make_git_ignored(stem.parent)
     paths = [stem.with_name(f"{stem.name}{ending}") for ending in (".html", ".csv")]
     write(page.render(sheet, drawn), paths[0])
     write(files.csv_of(sheet, drawn), paths[1])
     typer.echo(
-        f"sheet {sheet.sheet}: {plural(len(drawn), 'reply', 'replies')} of {start[:10]} to {weeks.last_day(end)}"
+        f"sheet {sheet.sheet}: {plural(len(drawn), 'reply', 'replies')} from {start[:10]} to {weeks.last_day(end)}"
     )
-    for name in dict.fromkeys(one.call.task for one in drawn):
-        strata = {one.stratum: one.size for one in drawn if one.call.task == name}
-        n = sum(one.call.task == name for one in drawn)
+    for name in dict.fromkeys(item.call.task for item in drawn):
+        strata = {item.stratum: item.size for item in drawn if item.call.task == name}
+        n = sum(item.call.task == name for item in drawn)
         typer.echo(
             visible(f"  {name}: {n:,} of {sum(strata.values()):,} calls, {plural(len(strata), 'stratum', 'strata')}")
         )
@@ -73,20 +79,24 @@ def sample(
         typer.echo(f"sheet: {path}")
 
 
-def _known(there: Sequence[str], wanted: Sequence[str]) -> Sequence[str]:
-    """The tasks to be sampled; raises where one has no calls."""
+def _known_tasks(logged: Sequence[str], selected: Sequence[str]) -> Sequence[str]:
+    """The tasks to sample.
+
+    Raises:
+        ConfigError: A selected task has no calls.
+    """
     from harness.core.errors import ConfigError
     from harness.core.toml import hint
 
-    for name in wanted:
-        if there and name not in there:
-            msg = f"no calls of {name!r} are logged{hint(name, there)}"
+    for name in selected:
+        if logged and name not in logged:
+            msg = f"no calls of {name!r} are logged{hint(name, logged)}"
             raise ConfigError(msg)
-    return wanted or there
+    return selected or logged
 
 
-def _keep_out_of_git(folder: Path) -> None:
-    """As the store's folder does: replies hold what customers wrote."""
+def _make_git_ignored(folder: Path) -> None:
+    """A new folder ignores its own content: replies hold customer data."""
     from harness.core.files import write
 
     if not folder.exists():

@@ -32,38 +32,38 @@ EVALS_FOLDER = "evals"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options that only concern evals."""
+    """Add the options for evals."""
     group = parser.getgroup("harness", "prompt portability evals (pytest evals/)")
     group.addoption(
         "--backend",
         action="append",
         default=[],
         metavar="NAME",
-        help="run evals on this backend of harness.toml, which then must be there; repeatable (default: all that are)",
+        help="run evals on this backend of harness.toml; repeatable (default: all available backends)",
     )
     group.addoption(
         "--variant",
         action="append",
         default=[],
         metavar="NAME",
-        help="run this prompt variant; repeatable (default: the one that a backend is tuned for)",
+        help="run this prompt variant; repeatable (default: each backend's own)",
     )
     group.addoption(
         "--update-baselines",
         action="store_true",
-        help="save what each eval's own cells come to as evals/baselines/*.json, and show what that changes",
+        help="save the results as baselines (evals/baselines/*.json), and show the changes",
     )
     group.addoption(
         "--eval-demo",
         action="store_true",
-        help="ask no more cases than an eval's demo_limit; gates are not judged on such a sample",
+        help="run only the first demo_limit cases of each eval; gates are not judged on such a sample",
     )
     group.addoption(
         "--eval-report",
         action="append",
         default=[],
         metavar="FILE",
-        help="write a report of all runs: .html .json .jsonl .csv .md; repeatable",
+        help="write a report of all runs to this file: .html .json .jsonl .csv .md; repeatable",
     )
 
 
@@ -83,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """`evals/*.toml` of a project, which is a folder with a harness.toml."""
+    """Collect `evals/*.toml` of a project. A project is a folder with a harness.toml."""
     if file_path.suffix != ".toml" or file_path.parent.name != EVALS_FOLDER:
         return None
     if not (file_path.parent.parent / "harness.toml").is_file():

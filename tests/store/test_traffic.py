@@ -137,12 +137,12 @@ def test_traffic_is_shown_by_the_time_it_is_from(store: Store) -> None:
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(show(store, None))
     out = console.export_text()
-    hour, _, whole = out.partition("routed calls, in all")
-    assert "nobody" not in hour
+    hour, _, whole = out.partition("routed calls, all time")
+    assert "unanswered" not in hour
     assert "gpt" in hour
     assert "130.0 s" in hour
     assert "\x1b" not in out
-    assert "nobody" in whole
+    assert "unanswered" in whole
     assert "connection 1" in whole
     assert "250 ms" in whole
 
