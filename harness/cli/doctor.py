@@ -50,10 +50,12 @@ async def _examine(config: BackendConfig) -> ModelInfo | str:
     """The model behind the backend, or the reason why it cannot be used."""
     from harness import backends
     from harness.backends.local import models
+    from harness.backends.providers import llamacpp
     from harness.core.errors import HarnessError
 
     try:
         if config.provider == "llamacpp":
+            llamacpp.require(config)
             models.resolve(config.model, folder=config.folder, fetch=False)
         backend = backends.connect(config)
         try:

@@ -67,7 +67,7 @@ def history(
                 f"no runs {f'of {wanted}' if wanted else 'yet'}: start one with `harness run`", markup=False
             )
         elif runs and eval_name is None:
-            console().print(_run_table(runs[: limit or 20]))
+            console().print(_run_table(runs[: limit or 20]), "")
         elif runs:
             console().print(_trends(project, store, runs, limit or NEWEST))
         if routed is not None:

@@ -13,6 +13,7 @@ from ..report.test_columns import figures
 from ..report.test_compared import run
 from ..support.cli import Terminal
 from ..support.project import CONFIG, Project
+from ..support.snapshot import Snapshot
 
 PAIR = CONFIG.replace("[backends.fake]", "[backends.big]").replace('"local"', '"gpt"')
 
@@ -35,6 +36,10 @@ def saved(project: Project) -> Project:
         store.add(one)
     store.close()
     return project
+
+
+def test_screen(harness: Terminal, saved: Project, snapshot: Snapshot) -> None:
+    snapshot("compare", harness("compare", "reference", "candidate", "--noise", "a", "b").out)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from ..support.cli import Terminal
 from ..support.project import Project, row
 from ..support.running import cases
 from ..support.servers import Asked, FakeOpenAI, Reply
+from ..support.snapshot import Snapshot
 
 
 @pytest.fixture
@@ -141,6 +142,16 @@ def test_trend_has_sparkline_verdict_and_last_change(harness: Terminal, served: 
     assert "1 run not in a trend" in ended.out
     assert "\x1b" not in ended.out
     assert "2 runs, " in harness("history", "triage", "-n", "2").out
+
+
+def test_screens(harness: Terminal, project: Project, snapshot: Snapshot) -> None:
+    store = open_store(project.load().store_url)
+    save_run(store, 1, eval="triage", tags=("weekly",))
+    save_run(store, 8, eval="triage", errors=4)
+    traffic.append(store, [RoutedCall(now(), "triage", backend="fake", latency_s=0.25, compliant=True, usd=0.5)])
+    store.close()
+    snapshot("history", harness("history").out)
+    snapshot("history_of_an_eval", harness("history", "triage").out)
 
 
 def test_trend_of_one_run_has_no_comparison(harness: Terminal, served: Project) -> None:

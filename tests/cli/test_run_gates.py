@@ -11,6 +11,7 @@ from ..support.knowing import knows
 from ..support.project import Project
 from ..support.running import cases
 from ..support.servers import FakeOpenAI, Reply
+from ..support.snapshot import Snapshot
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,15 @@ def test_gates_decide_the_exit_code(
     assert ended.code == code
     assert status in ended.out
     assert "gpt@fake: " not in ended.out  # only the backend's own variant is judged
+
+
+def test_screen_of_a_failed_gate(harness: Terminal, served: Project, server: FakeOpenAI, snapshot: Snapshot) -> None:
+    cases(served, 60)
+    served.eval("[gates]\nmin_accuracy = 0.9\nmin_compliance = 0.9\n")
+    server.answer = lambda _: Reply("general")
+    ended = harness("run", "--variant", "local")
+    assert ended.code == 1
+    snapshot("run_failed_gate", ended.out, {r" +p50": " p50", r" +\d+(\.\d+)? m?s\b": " TIME"})
 
 
 def test_gates_are_not_judged_on_a_sample(harness: Terminal, served: Project) -> None:
