@@ -14,14 +14,15 @@ from harness.analysis import label_issues
 from harness.analysis.label_issues import LabelIssue
 from harness.analysis.metrics.summary import accuracy
 from harness.analysis.stats import Rate
-from harness.analysis.stats.wording import rate_text
 from harness.core.errors import ConfigError
 from harness.core.formatting import inputs_text, one_line, plural, value_text, visible
+from harness.core.plugins import task_capabilities
 from harness.project import datasets
 from harness.project.config import Config
 from harness.project.evals import Eval
 from harness.report.formats import csv
 from harness.report.formats.json import dumps
+from harness.report.rate_text import rate_text
 from harness.runner import gate_checks
 from harness.store.runs import Store
 
@@ -54,7 +55,7 @@ def review(project: Config, store: Store, definition: Eval, backends: Collection
     current = [s for s in suspects if digests is None or digests.get(s.case.id) == s.case.digest]
     if not runs:
         notes.append(f"no complete run yet: start one with `harness run {definition.name}`")
-    elif definition.task == label_issues.EMBEDDING:
+    elif task_capabilities(definition.task).is_retrieval:
         notes.append("embeddings are not supported: vectors cannot agree")
     elif len({run.manifest.backend for run in runs}) < 2:
         notes.append("runs of one backend only: compares only its variants")

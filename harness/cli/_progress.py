@@ -20,7 +20,7 @@ from harness.project.config import Config
 from harness.project.pricing import BATCH, Price, price_of, usd
 from harness.runner.events import RunEvents
 from harness.runner.pacing import Pace
-from harness.runner.plan import Cell
+from harness.runner.plan import Cell, CellKey
 
 EVERY_S = 10.0
 MEGABYTE = 1_000_000
@@ -70,7 +70,7 @@ class LineProgress(RunEvents):
 
     def __init__(self, prices: TokenPrices | None = None) -> None:
         self._prices = prices
-        self._states: dict[int, CellProgress] = {}
+        self._states: dict[CellKey, CellProgress] = {}
         self._paces: dict[str, Pace] = {}
         self._fetched: dict[str, int] = {}
         self._lock = Lock()
@@ -87,7 +87,7 @@ class LineProgress(RunEvents):
 
     def skipped(self, backend: str, reason: str) -> None:
         """Print which backend is skipped, and why."""
-        print_note(f"skipping {backend}: {reason.removeprefix(f'backend {backend}: ')}")
+        print_note(f"skipping {backend}: {reason}")
 
     def noted(self, cell: str, text: str) -> None:
         """Print a note about a cell."""
@@ -96,7 +96,7 @@ class LineProgress(RunEvents):
     def waits(self, cell: Cell, text: str) -> None:
         """Print the status of a batch job. It replaces the status every ten seconds."""
         with self._lock:
-            self._states[id(cell)].in_batch_job = True
+            self._states[cell.key].in_batch_job = True
         self._print(f"{cell_title(cell)}: {text}")
 
     def fetching(self, what: str, done: int, total: int) -> None:
@@ -119,7 +119,7 @@ class LineProgress(RunEvents):
     def answered(self, cell: Cell, results: Sequence[Result]) -> None:
         """Count the results; the next status line shows them."""
         with self._lock:
-            state = self._states[id(cell)]
+            state = self._states[cell.key]
             state.done += len(results)
             new = [result.response for result in results if not result.cached]
             if new and not state.received:  # the wait before the first call must not lower the rate
@@ -136,7 +136,7 @@ class LineProgress(RunEvents):
     def finished(self, cell: Cell, run: Run) -> None:
         """Print duration, cost and run id."""
         with self._lock:
-            state = self._states.pop(id(cell))
+            state = self._states.pop(cell.key)
         usd = f", ${state.usd:.4f}" if state.usd is not None else ""
         self._print(f"{state.title}: done in {run.manifest.wall_s or 0:.1f} s{usd} ({run.manifest.run_id})")
 
@@ -145,7 +145,7 @@ class LineProgress(RunEvents):
             cell_title(cell), total, from_store, from_store, monotonic(), self._paces.get(cell.backend.name)
         )
         with self._lock:
-            self._states[id(cell)] = state
+            self._states[cell.key] = state
         return state
 
     def _report(self) -> None:
@@ -179,7 +179,7 @@ class BarProgress(LineProgress):
             _StatusColumn(),
             console=console,
         )
-        self._tasks: dict[int | str, TaskID] = {}
+        self._tasks: dict[CellKey | str, TaskID] = {}
 
     def __enter__(self) -> Self:
         """Start to draw the bars."""
@@ -199,12 +199,12 @@ class BarProgress(LineProgress):
     def started(self, cell: Cell, total: int, from_store: int) -> None:
         """Add a bar."""
         state = self._begin(cell, total, from_store)
-        self._tasks[id(cell)] = self._bars.add_task(state.title, total=total, completed=from_store, state=state)
+        self._tasks[cell.key] = self._bars.add_task(state.title, total=total, completed=from_store, state=state)
 
     def answered(self, cell: Cell, results: Sequence[Result]) -> None:
         """Advance the bar."""
         super().answered(cell, results)
-        self._bars.advance(self._tasks[id(cell)], len(results))
+        self._bars.advance(self._tasks[cell.key], len(results))
 
     def finished(self, cell: Cell, run: Run) -> None:
         """Print nothing: the bar shows it."""

@@ -49,7 +49,7 @@ def advise(
     """Recommend for each eval whether to move to the candidate, and write the routes. Sends no requests.
 
     - MOVE: the candidate is shown to be good enough, and no reason speaks against the move.
-    - KEEP: at least one reason speaks against the move.
+    - STAY: at least one reason speaks against the move.
     - INCONCLUSIVE: the saved runs do not decide it.
 
     Uses the newest saved runs of both backends of [pair]. Review the routes before you use them. An existing file keeps
@@ -125,7 +125,7 @@ def _print_advice(advice: Advice) -> None:
     from harness.analysis.costs.projection import Decision
     from harness.core.formatting import visible
 
-    colours = {Decision.MOVE: "green", Decision.KEEP: "red", Decision.INCONCLUSIVE: "yellow"}
+    colours = {Decision.MOVE: "green", Decision.STAY: "red", Decision.INCONCLUSIVE: "yellow"}
     for advised in advice.advised:
         typer.secho(f"{advised.decision.value:12} ", fg=colours[advised.decision], bold=True, nl=False)
         typer.secho(visible(advised.line.eval), bold=True)

@@ -40,9 +40,7 @@ def doctor() -> None:
         has_warning = isinstance(info, ModelInfo) and bool(info.note)
         mark, colour = ("no", "red") if not ready else ("??", "yellow") if has_warning else ("ok", "green")
         typer.secho(f"{mark:3}", fg=colour, nl=False)
-        typer.echo(
-            f"{name}: {_describe(info) if not isinstance(info, str) else info.removeprefix(f'backend {name}: ')}"
-        )
+        typer.echo(f"{name}: {_describe(info) if not isinstance(info, str) else info}")
     raise typer.Exit(0 if healthy else 2)
 
 
@@ -50,20 +48,18 @@ async def _examine(config: BackendConfig) -> ModelInfo | str:
     """The model behind the backend, or the reason why it cannot be used."""
     from harness import backends
     from harness.backends.local import models
-    from harness.backends.providers import llamacpp
     from harness.core.errors import HarnessError
 
     try:
-        if config.provider == "llamacpp":
-            llamacpp.require(config)
-            models.resolve(config.model, folder=config.folder, fetch=False)
         backend = backends.connect(config)
         try:
+            if config.capabilities.loads_model_file:  # `identify` would download the file
+                models.resolve(config.model, folder=config.folder, fetch=False)
             return await backend.identify()
         finally:
             await backend.close()
     except HarnessError as error:
-        return str(error)
+        return error.message
 
 
 def _describe(info: ModelInfo) -> str:

@@ -130,5 +130,5 @@ def warmup(
                 typer.echo(f"{name}: {asyncio.run(warm_up(project.backend(name), progress))}")
         except BackendError as error:
             failed = True
-            print_error(f"{name}: {error}")
+            print_error(f"{name}: {error.message}")
     raise typer.Exit(2 if failed else 0)

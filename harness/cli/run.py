@@ -144,7 +144,8 @@ def run(
         outputs = output or [project.root / path for path in project.run.output]
         for path in outputs:
             report_module.check_path(path)
-        cells = [replace(cell) for cell in api.cells(project, store, evals or (), options) for _ in range(repeat_cell)]
+        planned = api.cells(project, store, evals or (), options)
+        cells = [replace(cell, copy=n) for cell in planned for n in range(repeat_cell)]
         if estimate:
             print_estimates(estimate_cells(project, store, cells))
             return

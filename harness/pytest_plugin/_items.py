@@ -61,6 +61,7 @@ class GateItem(pytest.Item):
         """Run the cell once per session, and judge the gate."""
         from harness.analysis import gates
         from harness.analysis.metrics.summary import summarize
+        from harness.report.gate_text import gate_text
         from harness.runner import gate_checks
 
         run = shared_run(self.config, self.path, self.cell)
@@ -78,10 +79,10 @@ class GateItem(pytest.Item):
             return
         with open_project(self.path) as (project, store, _):
             result = gate_checks.judge(self.gate, self.cell, gate_checks.evidence(project, store, self.cell, run))
-        if self.gate == gate_checks.BASELINE and result.verdict is gates.GateStatus.UNDECIDED and not summary.n_errors:
-            pytest.skip(f"inconclusive: {result.message}")
-        if result.verdict is not gates.GateStatus.PASSED:
-            raise GateFailed("\n".join([result.message, *_examples(run)]))
+        if self.gate == gate_checks.BASELINE and result.status is gates.GateStatus.UNDECIDED and not summary.n_errors:
+            pytest.skip(f"inconclusive: {gate_text(result)}")
+        if result.status is not gates.GateStatus.PASSED:
+            raise GateFailed("\n".join([gate_text(result), *_examples(run)]))
 
     def _run_reference(self) -> None:
         """Run the reference over the same cases. If it is unavailable, the gate uses its newest saved run."""

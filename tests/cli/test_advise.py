@@ -28,7 +28,7 @@ def test_advise_prints_decisions_and_writes_routes(harness: Terminal, team: Proj
     ended = harness("advise")
     assert ended.code == 0
     assert "MOVE         ticket_triage" in ended.out
-    assert "KEEP         agent" in ended.out
+    assert "STAY         agent" in ended.out
     assert "tool calls" in ended.out
     assert "$176.97 today, $122.95 as advised" in ended.out
     assert "[tasks.ticket_triage]" in (team.root / "routing.toml").read_text(encoding="utf-8")

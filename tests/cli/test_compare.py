@@ -45,7 +45,7 @@ def test_screen(harness: Terminal, saved: Project, snapshot: Snapshot) -> None:
 @pytest.mark.parametrize(
     ("arguments", "verdict", "code"),
     [
-        (("reference", "candidate"), "KEEP", 1),
+        (("reference", "candidate"), "STAY", 1),
         (("reference", "a"), "MOVE", 0),
         (("a", "candidate"), "REGRESSED", 1),
         (("candidate", "a"), "IMPROVED", 0),
@@ -67,7 +67,7 @@ def test_verdict_decides_the_exit_code(
 def test_html_has_the_comparison_above_both_runs(harness: Terminal, saved: Project) -> None:
     harness("compare", "reference", "candidate", "--noise", "a", "b", "-o", "x.html")
     text = (saved.root / "x.html").read_text(encoding="utf-8")
-    assert text.index("KEEP</strong>") < text.index('class="matrix"')
+    assert text.index("STAY</strong>") < text.index('class="matrix"')
     for shown in ("right → wrong <b>60</b>", "1 of 300 answers change", "reply w", ">Every case</h3>"):
         assert shown in text
 
@@ -81,7 +81,7 @@ def test_comparing_a_run_with_itself_is_an_error(harness: Terminal, saved: Proje
 def test_json_and_markdown_have_the_same_verdict(harness: Terminal, saved: Project) -> None:
     harness("compare", "reference", "candidate", "-o", "x.json", "-o", "x.md")
     written = json.loads((saved.root / "x.json").read_text(encoding="utf-8"))
-    assert (written["verdict"], written["flips"]["right_to_wrong"], written["n"]) == ("KEEP", 60, 300)
+    assert (written["verdict"], written["flips"]["right_to_wrong"], written["n"]) == ("STAY", 60, 300)
     assert f"**{written['verdict']}**" in (saved.root / "x.md").read_text(encoding="utf-8")
 
 
@@ -93,7 +93,7 @@ def test_unknown_ending_fails_before_reading_runs(harness: Terminal, saved: Proj
 
 def test_report_shows_the_verdict_of_the_pair(harness: Terminal, saved: Project) -> None:
     out = harness("report", "reference", "candidate", "-o", "x.html").out
-    assert "KEEP gpt@big -> local@fake: " in " ".join(out.split())
+    assert "STAY gpt@big -> local@fake: " in " ".join(out.split())
     assert "Verdicts</h3>" in (saved.root / "x.html").read_text(encoding="utf-8")
 
 

@@ -83,7 +83,7 @@ def test_12_lost_of_300_cases_fail_and_are_named(
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(
         [
-            "triage local@fake: against baseline: REGRESSED, *right → wrong: c-000, c-001, c-002, *c-011",
+            "triage local@fake: against baseline: REGRESSED: *right → wrong: c-000, c-001, c-002, *c-011",
             "  c-000: expected billing, got 'general' (wrong answer)",
         ]
     )
