@@ -699,8 +699,8 @@ class TestRoutes:
         opened.close()
         out = harness("advise").out
         assert "  · not routed: mistral-vllm needs the tier local" in out
-        assert "counted as moved, and not routed: triage; its $96.00 a month are still paid until you route it" in out
-        assert "left out of the routes: old, of which there is no eval any more" in out
+        assert "counted as moved, but not routed: triage; you still pay $96.00 a month" in out
+        assert "removed from the routes: old" in out
 
     def test_each_reason_has_the_sign_that_it_has_on_the_screen(self, team: Project, store: Store) -> None:
         traffic(team, daily_calls=99)

@@ -44,7 +44,7 @@ def fill(project: Project, wrong: int, name: str = "anna") -> Path:
 def test_a_sample_is_a_page_and_a_table_and_keeps_out_of_git(harness: Terminal, logged: Project) -> None:
     ended = harness(*DRAW)
     assert ended.code == 0, ended.err
-    assert "60 replies of 2026-11-19 to 2026-11-25" in ended.out
+    assert "60 replies from 2026-11-19 to 2026-11-25" in ended.out
     assert "triage: 60 of 300 calls, 3 strata" in ended.out
     assert {p.name for p in (logged.root / "reviews").iterdir()} == {".gitignore", "now.csv", "now.html"}
 
@@ -176,13 +176,13 @@ def test_weeks_before_a_change_that_was_meant_do_not_count(harness: Terminal, pr
 def test_nothing_logged_is_one_clear_line(harness: Terminal) -> None:
     ended = harness("monitor")
     assert ended.code == 2
-    assert "no calls in" in ended.err
+    assert "no logged calls in" in ended.err
 
 
 def test_power_says_what_a_sample_sees(harness: Terminal) -> None:
     ended = harness("monitor", "power", "--baseline", "0.94", "--drop-to", "0.87", "--per-week", "100,250")
     assert ended.code == 0, ended.err
-    assert "94.0% on 300 cases, fallen to 87.0%" in ended.out
+    assert "94.0% on 300 cases, dropped to 87.0%" in ended.out
     assert "53.8%" in ended.out, "100 a week, by the second one"
     assert "81.8%" in ended.out, "250 a week"
 
@@ -206,10 +206,10 @@ def test_the_page_holds_no_reply_as_markup(harness: Terminal, project: Project) 
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (("--week", "2036-W01"), r"--week 2036-W01 is not over: the newest whole week is 20\d\d-W\d\d"),
+        (("--week", "2036-W01"), r"--week 2036-W01 is not over yet: .* 20\d\d-W\d\d"),
         (
             ("--week", "2026-W47", "--since", "2026-W48"),
-            "--since 2026-W48 is after 2026-W47, the week that is looked at",
+            "--since 2026-W48 is after .*2026-W47",
         ),
     ],
 )

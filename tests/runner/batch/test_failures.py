@@ -68,7 +68,7 @@ def test_a_refused_batch_ends_the_cell_with_one_line(harness: Terminal, batched:
     api.ends.append(End("failed", why="Enqueued token limit reached"))
     ended = harness(*RUN)
     assert (ended.code, "refuses the batch: Enqueued token limit reached" in ended.err) == (2, True)
-    assert "no batch is under way" in under_way(harness).out
+    assert "no pending batch jobs" in under_way(harness).out
     assert harness(*RUN, "--resume").code == 0
     del batched
 
@@ -154,7 +154,7 @@ def test_a_reply_that_breaks_its_constraint_costs_no_other_answer(
     }
     assert list(errors(batched)) == ["t-2"]
     assert told in errors(batched)["t-2"]
-    assert under_way(harness).out == "no batch is under way\n"
+    assert under_way(harness).out == "no pending batch jobs\n"
     said.clear()
     assert harness(*RUN, "--resume").code == 0
     assert [len(api.requests(name)) for name in api.batches] == [4, 1], "only what has no answer is paid again"

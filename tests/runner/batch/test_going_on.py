@@ -42,10 +42,10 @@ def test_a_crash_before_the_servers_answer_does_not_pay_twice(
     api.after_create = error(500, "oh")
     ended = harness(*RUN)
     assert (ended.code, "--resume` collects them" in ended.err) == (2, True), ended.err
-    assert "(not made)" in under_way(harness).out
+    assert "(not created)" in under_way(harness).out
     assert harness(*RUN, "--resume").code == 0
     assert list(api.batches) == ["batch_0"]
-    assert "no batch is under way" in under_way(harness).out
+    assert "no pending batch jobs" in under_way(harness).out
     del batched
 
 
@@ -150,7 +150,7 @@ def test_results_that_are_gone_from_the_server_are_asked_anew(
     told = "no answers from batch batch_0: the server does not give file file-1: Error code: 404 - No such File object"
     assert told in ended.err
     assert [len(api.requests(name)) for name in api.batches] == [4, 4]
-    assert under_way(harness).out == "no batch is under way\n"
+    assert under_way(harness).out == "no pending batch jobs\n"
     assert not errors(batched)
 
 
@@ -164,7 +164,7 @@ def test_what_was_paid_a_moment_ago_is_not_paid_again_because_a_file_is_not_ther
     api.loses_files = False
     assert harness(*RUN, "--resume").code == 0
     assert list(api.batches) == ["batch_0"]
-    assert under_way(harness).out == "no batch is under way\n"
+    assert under_way(harness).out == "no pending batch jobs\n"
 
 
 def test_cancel_forgets_what_has_ended_and_is_gone(
@@ -175,7 +175,7 @@ def test_cancel_forgets_what_has_ended_and_is_gone(
     ended = harness("batch", "cancel", "batch_0")
     told = "batch_0: completed, 4 of 4 answered: forgotten, the server does not give its results any more\n"
     assert (ended.code, ended.out) == (0, told)
-    assert under_way(harness).out == "no batch is under way\n"
+    assert under_way(harness).out == "no pending batch jobs\n"
     api.loses_files = False
     assert harness(*RUN).code == 0
     assert list(api.batches) == ["batch_0", "batch_1"]
@@ -188,7 +188,7 @@ def test_cancel_forgets_what_the_server_does_not_know(
     left_behind(harness, api, monkeypatch)
     api.batches.clear()
     assert "gone, 0 of 4 answered: forgotten, the server does not know it" in harness("batch", "cancel", "--all").out
-    assert under_way(harness).out == "no batch is under way\n"
+    assert under_way(harness).out == "no pending batch jobs\n"
     del batched
 
 
@@ -223,7 +223,7 @@ def test_two_runs_of_a_cell_at_the_same_time_pay_once(
 
 def test_cancel_needs_to_know_which(harness: Terminal, batched: Project) -> None:
     assert "`harness batch list`" in harness("batch", "cancel").err
-    assert "no batch 'batch_9' is under way" in harness("batch", "cancel", "batch_9").err
+    assert "no pending batch job 'batch_9'" in harness("batch", "cancel", "batch_9").err
     assert harness("batch", "cancel", "--all").code == 0
     del batched
 
