@@ -19,12 +19,24 @@ atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 from .support.cli import Terminal  # noqa: E402
 from .support.project import CONFIG, Project  # noqa: E402
 from .support.servers import FakeOpenAI, closing  # noqa: E402
+from .support.snapshot import Snapshot  # noqa: E402
 
 KEPT = {"HARNESS_CACHE_DIR"}
 """Where the embedded model may already be; the tests marked `model` need it."""
 
 FOREIGN = ("OPENAI_", "OLLAMA_", "VLLM_", "HARNESS_", "ANTHROPIC_", "AZURE_OPENAI_")
 LOOPBACK = "localhost,127.0.0.1,::1"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--update-snapshots`."""
+    parser.addoption("--update-snapshots", action="store_true", help="rewrite the files in tests/**/snapshots/")
+
+
+@pytest.fixture
+def snapshot(request: pytest.FixtureRequest) -> Snapshot:
+    """Compares a text with `snapshots/<name>.txt` beside the test file."""
+    return Snapshot(request.path.parent / "snapshots", request.config.getoption("--update-snapshots"))
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from harness.project.config import Config
 from harness.project.evals import Eval
 from harness.report.formats import csv
 from harness.report.formats.json import dumps
+from harness.report.label_text import group_text
 from harness.report.rate_text import rate_text
 from harness.runner import gate_checks
 from harness.store.runs import Store
@@ -91,7 +92,7 @@ def shown(reviewed: LabelReview, limit: int) -> RenderableType:
     for s in reviewed.suspects[:limit]:
         expected, said = (one_line(value_text(value), SHOWN_ANSWER) for value in (s.case.expected, s.answer))
         inputs = one_line(inputs_text(s.case.inputs), SHOWN_INPUT)
-        cells = (s.case.id, expected, s.case.label_source, said, ", ".join(s.why), inputs)
+        cells = (s.case.id, expected, s.case.label_source, said, ", ".join(map(group_text, s.groups)), inputs)
         table.add_row(*(Text(visible(cell)) for cell in cells))
     more = [Text(f"and {n - limit:,} more: -o writes all", style="dim")] if n > limit else []
     return Group(title, facts, table, *more)
@@ -102,7 +103,14 @@ def rows(reviews: Sequence[LabelReview]) -> Iterator[dict[str, Any]]:
     for reviewed in reviews:
         for s in reviewed.suspects:
             case = s.case
-            asked = (case.expected, case.label_source, s.answer, list(s.cells), "; ".join(s.why), list(case.tags))
+            asked = (
+                case.expected,
+                case.label_source,
+                s.answer,
+                list(s.cells),
+                "; ".join(map(group_text, s.groups)),
+                list(case.tags),
+            )
             yield dict(zip(COLUMNS, (reviewed.eval, case.id, *asked, inputs_text(case.inputs)), strict=True))
 
 

@@ -66,7 +66,7 @@ def test_letters_do_not_run_out() -> None:
 def test_a_run_that_was_read_again_is_drawn_hollow_and_said_so() -> None:
     text = render(build([RUN], [made({}, {}, {}, notes=("replies of r0, read again",))]))
     assert "<small>rescored</small>" in text
-    assert "A hollow dot is a run" in text
+    assert "A hollow dot is a rescored" in text
     assert "A hollow dot" not in render(build([RUN], [made({}, {}, {})]))
 
 
