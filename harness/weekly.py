@@ -17,10 +17,10 @@ from harness.analysis.compare import Comparison, ComparisonQuestion, Verdict, co
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.analysis.gates import GateStatus
 from harness.analysis.metrics.summary import summarize
-from harness.analysis.trend import Trend, is_point
+from harness.analysis.trend import Trend
 from harness.api import RunOptions
 from harness.core.formatting import listed
-from harness.core.types import Manifest, Run
+from harness.core.types import OWN_ORIGINS, Manifest, Run
 from harness.monitor import weekly as production
 from harness.project.config import Config
 from harness.report import comparison_text
@@ -32,6 +32,7 @@ from harness.runner import gate_checks
 from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
+from harness.store.run_query import RunQuery
 from harness.store.runs import Store
 
 TAG = "weekly"
@@ -87,8 +88,8 @@ def plan(found: Config, store: Store, day: date, options: RunOptions) -> WeeklyP
 
 def run(week: WeeklyPlan, options: RunOptions, listener: RunEvents) -> Outcome:
     """Run the cells of a week. With `resume`, those that are done in it already are taken as they are."""
-    done = {id(cell): made for cell in week.cells if options.resume and (made := _done(week, cell))}
-    todo = [cell for cell in week.cells if id(cell) not in done]
+    done = {cell.key: made for cell in week.cells if options.resume and (made := _done(week, cell))}
+    todo = [cell for cell in week.cells if cell.key not in done]
     outcome = Outcome()
     if todo or not done:
         outcome = api.execute(week.found, week.store, todo, replace(options, tag=tags(week.day)), listener)
@@ -133,11 +134,19 @@ def asked(week: WeeklyPlan, made: WeeklyResult) -> Analyses:
     return replace(asked_by(week.found, names), comparisons=tuple(made.comparisons.values()))
 
 
-def _of_cell(store: Store, cell: Cell) -> Iterator[Manifest]:
+def _of_cell(store: Store, cell: Cell) -> list[Manifest]:
     """The weekly runs of a cell over the whole of its split, newest first."""
-    for m in store.manifests(cell.definition.name):
-        if TAG in m.tags and is_point(m) and (m.cell, m.split) == (cell.name, cell.split or ""):
-            yield m
+    return store.manifests(
+        RunQuery(
+            eval=cell.definition.name,
+            cell=cell.name,
+            splits=(cell.split or "",),
+            tags=(TAG,),
+            finished=True,
+            whole=True,
+            origins=OWN_ORIGINS,
+        )
+    )
 
 
 def _before(week: WeeklyPlan, cell: Cell) -> Manifest | None:
@@ -151,7 +160,7 @@ def _done(week: WeeklyPlan, cell: Cell) -> Run | None:
     planned = cell.fingerprint().items()
     for m in _of_cell(week.store, cell):
         if week_of(m) == week.day.isoformat() and planned <= dict(m.fingerprint).items():
-            made = Run(m, tuple(week.store.results(m.run_id)))
+            made = week.store.with_results(m)
             return None if summarize(made.results).n_errors else made
     return None
 
@@ -166,7 +175,7 @@ def _missing(cell: Cell, before: Manifest | None, reason: str) -> Finding:
 
 
 def _compared(store: Store, cell: Cell, before: Manifest, own: Run) -> Comparison:
-    base = outcomes_of(Run(before, tuple(store.results(before.run_id))), f"the week of {week_of(before)}")
+    base = outcomes_of(store.with_results(before), f"the week of {week_of(before)}")
     return compare(
         base, outcomes_of(own), ComparisonQuestion("change", cell.definition.gates.max_regression or DEFAULT_MARGIN)
     )

@@ -1,21 +1,24 @@
-"""The same routes as a configuration of the LiteLLM proxy: a model of the task's name, and who answers if it does not.
+"""The routes as a configuration of the LiteLLM proxy: a model named after the task, and its fallbacks.
 
-YAML is written by hand: every string is in JSON's quotes, which YAML reads as they are.
+PyYAML writes the values, entry by entry; it writes no comments, so they are put between its entries.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
+from textwrap import indent
+from typing import Any
 from urllib.parse import urlsplit
 
 from harness.backends.http.errors import bad_url, shown_url
 from harness.core.errors import ConfigError
+from harness.core.toml import comment
 from harness.project.config import BackendConfig, Config
 from harness.project.routing import Routing, TaskRoute
 
-PREFIXES = {"openai": "openai", "vllm": "hosted_vllm", "ollama": "ollama_chat"}
-"""How LiteLLM calls our providers."""
+PASSWORD_PREFIXES = {"hosted_vllm": "openai"}
+"""By `hosted_vllm` LiteLLM sends a key in the place of an address's password; by `openai`, the same protocol, not."""
 NO_KEY = "none"
 """Written where a server wants no key: without one LiteLLM would send OpenAI's (`OPENAI_API_KEY`) to any server."""
 NO_PASSWORD = (
@@ -23,7 +26,6 @@ NO_PASSWORD = (
     "# user:password, write its name below, and take the # away",
     '# extra_headers: {"Authorization": "os.environ/VARIABLE"}',
 )
-_URLS = {"vllm": "http://localhost:8000/v1", "ollama": "http://localhost:11434"}
 HEAD = "# LiteLLM proxy: litellm --config FILE. Ask for a task by its name as the model."
 
 
@@ -33,61 +35,68 @@ def dump(config: Config, routing: Routing, comments: Mapping[str, Sequence[str]]
     LiteLLM's time-out is of one attempt, ours of the whole chain: it gets the whole. Keys are named, and passwords of
     addresses left out. Raises `ConfigError` for an address that is none.
     """
-    lines = [HEAD, "model_list:"]
+    entries: list[str] = []
     fallbacks: dict[str, list[str]] = {}
     for task in sorted(routing.tasks):
-        lines += [f"  # {text}" for text in comments.get(task, ())]
-        names = [name for name in routing.backends(task) if config.backend(name).provider in PREFIXES]
+        entries += [f"  {comment(text)}\n" for text in comments.get(task, ())]
+        names = [name for name in routing.backends(task) if config.backend(name).capabilities.litellm_prefix]
         left_out = [name for name in routing.backends(task) if name not in names]
-        lines += [f"  # {name} runs inside the process that asks it: serve it by vLLM or Ollama" for name in left_out]
+        inside = "runs inside the process that asks it: serve it by vLLM or Ollama"
+        entries += [f"  {comment(f'{name} {inside}')}\n" for name in left_out]
         for place, name in enumerate(names):
             called = task if place == 0 else f"{task}--{name}"
-            lines += _model(config, called, config.backend(name), routing.tasks[task])
+            entries.append(_model(config, called, config.backend(name), routing.tasks[task]))
         if len(names) > 1:
             fallbacks[task] = [f"{task}--{name}" for name in names[1:]]
-    if not any(line.startswith("  - ") for line in lines):
-        lines[1] = "model_list: []"
-    lines += ["litellm_settings:", "  num_retries: 1"]
+    has_models = any(entry.startswith("  - ") for entry in entries)
+    settings: dict[str, Any] = {"num_retries": 1}
     if fallbacks:
-        lines += ["  fallbacks:", *(f"    - {_text(task)}: {_list(names)}" for task, names in fallbacks.items())]
-    return "\n".join(lines) + "\n"
+        settings["fallbacks"] = [{task: names} for task, names in fallbacks.items()]
+    models = "model_list:\n" if has_models else "model_list: []\n"
+    return f"{HEAD}\n{models}{''.join(entries)}{_yaml({'litellm_settings': settings})}"
 
 
-def _model(config: Config, name: str, backend: BackendConfig, route: TaskRoute) -> Iterator[str]:
-    url = backend.base_url or _URLS.get(backend.provider)
+def _model(config: Config, name: str, backend: BackendConfig, route: TaskRoute) -> str:
+    """One entry of `model_list`."""
+    url = backend.base_url or backend.capabilities.default_url
     if url and (wrong := bad_url(url)):
         msg = f"{config.path or config.root}: base_url in [backends.{backend.name}] {wrong}"
         raise ConfigError(msg)
     has_password = "@" in urlsplit(url or "").netloc
-    prefix = PREFIXES[backend.provider]
-    if has_password and backend.provider == "vllm":
-        prefix = PREFIXES["openai"]  # the same protocol; by `hosted_vllm` a key takes the place of the password
-    yield f"  - model_name: {_text(name)}"
-    yield "    litellm_params:"
-    yield f"      model: {_text(f'{prefix}/{backend.model}')}"
-    if url:
-        yield f"      api_base: {_text(shown_url(url))}"
+    prefix = backend.capabilities.litellm_prefix
     if has_password:
-        yield from (f"      {line}" for line in NO_PASSWORD)
+        prefix = PASSWORD_PREFIXES.get(prefix, prefix)
+    parameters: dict[str, Any] = {"model": f"{prefix}/{backend.model}"}
+    if url:
+        parameters["api_base"] = shown_url(url)
     if key := _key(backend):
-        yield f"      api_key: {_text(key)}"
-    yield f"      timeout: {route.deadline_s:g}"
-    yield "      temperature: 0"
+        parameters["api_key"] = key
+    parameters |= {"timeout": route.deadline_s, "temperature": 0}
+    entry = indent(_yaml([{"model_name": name, "litellm_params": parameters}]), "  ")
+    return entry + "".join(f"      {line}\n" for line in NO_PASSWORD if has_password)
+
+
+def _yaml(value: Any) -> str:
+    """Return `value` in block style. Each string is on one line, so that the text can be indented."""
+    import yaml  # 90 ms, and only this format needs it
+
+    class Dumper(yaml.SafeDumper):
+        """Quotes what is not a plain line: PyYAML would fold a string with line breaks over several lines."""
+
+        def represent_line(self, text: str) -> yaml.ScalarNode:
+            style = None if text.isprintable() else '"'
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, Dumper.represent_line)
+    written: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, width=math.inf)
+    return written
 
 
 def _key(backend: BackendConfig) -> str:
     """The key as LiteLLM reads it: the name of its variable. OpenAI's own is never sent to another server."""
     if backend.api_key_env:
         return f"os.environ/{backend.api_key_env}"
-    if backend.provider == "openai" and backend.base_url is None:
-        return "os.environ/OPENAI_API_KEY"
-    # of `ollama_chat` LiteLLM reads OLLAMA_API_KEY where it is set, as our own backend does
-    return "" if backend.provider == "ollama" else NO_KEY
-
-
-def _list(names: Sequence[str]) -> str:
-    return f"[{', '.join(map(_text, names))}]"
-
-
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=True)
+    if backend.key_variable is None:
+        return NO_KEY
+    # LiteLLM reads an optional key (OLLAMA_API_KEY) by itself where it is set, as our own backend does
+    return f"os.environ/{backend.key_variable}" if backend.capabilities.needs_key else ""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from harness.analysis import gates
 from harness.analysis.compare import Change, Comparison, ComparisonQuestion, Verdict
 from harness.analysis.costs.capacity import PARTS
-from harness.analysis.costs.projection import CostProjection, EvalCost, Reason, ReasonCode, Stands
+from harness.analysis.costs.projection import AdviceCode, CostProjection, EvalCost, Reason, Stands
 from harness.analysis.gates import Evidence
+from harness.core.plugins import task_capabilities
 from harness.core.types import Run
 from harness.project.config import AdviceConfig, LocalConfig
 from harness.project.evals import GateConfig
@@ -20,7 +21,7 @@ from harness.runner import staleness
 SIGNS: dict[Stands, str] = {"for": "+", "against": "-", "open": "?", "note": "·"}
 """Marks before a reason, on the screen and in files."""
 
-CANDIDATE_CODES = frozenset({ReasonCode.GATE, ReasonCode.CONTEXT, ReasonCode.LATENCY, ReasonCode.CAPACITY})
+CANDIDATE_CODES = frozenset({AdviceCode.GATE, AdviceCode.CONTEXT, AdviceCode.LATENCY, AdviceCode.CAPACITY})
 """Reasons that rest on the candidate's run alone."""
 
 
@@ -69,20 +70,20 @@ def _commands(name: str, models: Sequence[RunFreshness]) -> list[str]:
 def quality(line: EvalCost, c: Comparison | None, models: Sequence[RunFreshness]) -> Reason:
     """Judge the comparison of the two models. `models`: the current one and the candidate."""
     if not line.candidate:
-        return Reason(ReasonCode.SERVICE, "against", advice_text.unserved())
+        return Reason(AdviceCode.SERVICE, "against", advice_text.unserved())
     if c is None:
         if line.current == line.candidate:
-            return Reason(ReasonCode.QUALITY, "against", advice_text.already_there(line.candidate))
+            return Reason(AdviceCode.QUALITY, "against", advice_text.already_there(line.candidate))
         missing = [model.backend for model in models if model.lacks]
-        return Reason(ReasonCode.QUALITY, "open", advice_text.no_whole_run(missing, _commands(line.eval, models)))
+        return Reason(AdviceCode.QUALITY, "open", advice_text.no_whole_run(missing, _commands(line.eval, models)))
     text = advice_text.quality(c)
     samples = [model.backend for model in models if model.run is not None and model.run.manifest.limit is not None]
     if samples:
-        return Reason(ReasonCode.SAMPLE, "open", advice_text.only_sample(samples, _commands(line.eval, models), text))
+        return Reason(AdviceCode.SAMPLE, "open", advice_text.only_sample(samples, _commands(line.eval, models), text))
     if c.n and not c.strict.base.hits:
-        return Reason(ReasonCode.QUALITY, "open", advice_text.nothing_right(line, c))
-    stands: Stands = "for" if c.verdict is Verdict.MOVE else "against" if c.verdict is Verdict.KEEP else "open"
-    return Reason(ReasonCode.QUALITY, stands, text)
+        return Reason(AdviceCode.QUALITY, "open", advice_text.nothing_right(line, c))
+    stands: Stands = "for" if c.verdict is Verdict.MOVE else "against" if c.verdict is Verdict.STAY else "open"
+    return Reason(AdviceCode.QUALITY, stands, text)
 
 
 def stale(line: EvalCost, models: Sequence[RunFreshness]) -> list[Reason]:
@@ -100,7 +101,7 @@ def stale(line: EvalCost, models: Sequence[RunFreshness]) -> list[Reason]:
     remedy = " and ".join(_commands(line.eval, old))
     if old and all({change.what for change in model.changed} == {"contract"} for model in old):
         remedy = advice_text.rescore([model.run.manifest.run_id for model in old if model.run is not None])
-    return [Reason(ReasonCode.STALE, "open", advice_text.stale(texts, remedy))]
+    return [Reason(AdviceCode.STALE, "open", advice_text.stale(texts, remedy))]
 
 
 def as_notes(reasons: Sequence[Reason], models: Sequence[RunFreshness]) -> list[Reason]:
@@ -109,7 +110,7 @@ def as_notes(reasons: Sequence[Reason], models: Sequence[RunFreshness]) -> list[
     `models`: the current one, then the candidate.
     """
     old = {model.backend for model in models if model.run is not None and model.is_old}
-    codes = {ReasonCode.QUALITY} if old else set()
+    codes = {AdviceCode.QUALITY} if old else set()
     if models and models[-1].backend in old:
         codes |= CANDIDATE_CODES
     return [replace(r, stands="note") if r.code in codes and r.stands != "open" else r for r in reasons]
@@ -130,7 +131,7 @@ def gate(limits: GateConfig, run: Run | None, evidence: Callable[[], Evidence], 
     summary = known.summary
     if summary.n_errors or not summary.judged:
         text = advice_text.failed_calls(summary.n_errors, summary.n, names, run_id)
-        return [Reason(ReasonCode.GATE, "open", text)]
+        return [Reason(AdviceCode.GATE, "open", text)]
     reasons = []
     for name in names:
         result = gates.judge(name, limits, known)
@@ -138,7 +139,7 @@ def gate(limits: GateConfig, run: Run | None, evidence: Callable[[], Evidence], 
             continue
         failed = result.status is gates.GateStatus.FAILED and whole
         text = advice_text.gate(result, run_id, failed=failed)
-        reasons.append(Reason(ReasonCode.GATE, "against" if failed else "open", text))
+        reasons.append(Reason(AdviceCode.GATE, "against" if failed else "open", text))
     return reasons
 
 
@@ -161,7 +162,7 @@ def form(c: Comparison | None, constrained: Comparison | None, run: Run | None) 
         if not by_constraint and code in advice_text.FIXES:
             alternative = f"; else {advice_text.FIXES[code]} ({advice_text.violation_count(code, replies, right)})"
         fix = advice_text.ask_fix(alternative)
-    return [Reason(ReasonCode.FORMAT, "note", advice_text.form(c, fix, other))]
+    return [Reason(AdviceCode.FORMAT, "note", advice_text.form(c, fix, other))]
 
 
 def _violation(run: Run | None) -> tuple[str, int, int]:
@@ -178,20 +179,20 @@ def blocks(line: EvalCost, limits: AdviceConfig, run: Run | None, max_p95_s: flo
     """What keeps a task where it is, whatever its quality."""
     reasons = []
     if line.task in limits.keep or line.eval in limits.keep:
-        name = line.task if line.task in limits.keep else line.eval
-        reasons.append(Reason(ReasonCode.KEEP, "against", advice_text.keep(line, name)))
+        name, is_chain = line.task if line.task in limits.keep else line.eval, task_capabilities(line.task).calls_tools
+        reasons.append(Reason(AdviceCode.KEEP, "against", advice_text.keep(name, is_chain=is_chain)))
     if line.daily_calls < limits.min_daily_calls:
         text = advice_text.volume(line.daily_calls, limits.min_daily_calls)
-        reasons.append(Reason(ReasonCode.VOLUME, "against", text))
+        reasons.append(Reason(AdviceCode.VOLUME, "against", text))
     reasons += _long_prompts(line, limits, run)
     used = line.candidate_usage
     if max_p95_s is not None and used is not None:
         p95 = used.latency_p95_s
         if p95 is None:
-            reasons.append(Reason(ReasonCode.LATENCY, "open", advice_text.no_latency(max_p95_s)))
+            reasons.append(Reason(AdviceCode.LATENCY, "open", advice_text.no_latency(max_p95_s)))
         elif p95 > max_p95_s:
             text = advice_text.slow(p95, max_p95_s, line.candidate, used.run_id)
-            reasons.append(Reason(ReasonCode.LATENCY, "against", text))
+            reasons.append(Reason(AdviceCode.LATENCY, "against", text))
     return reasons
 
 
@@ -201,15 +202,15 @@ def price(line: EvalCost) -> list[Reason]:
     if line.candidate and not line.local and line.candidate_price is None:
         unpriced.append(line.candidate)
     if unpriced:
-        return [Reason(ReasonCode.PRICE, "open", advice_text.unpriced(unpriced))]
-    return [] if line.current_usage else [Reason(ReasonCode.TOKENS, "open", advice_text.no_tokens())]
+        return [Reason(AdviceCode.PRICE, "open", advice_text.unpriced(unpriced))]
+    return [] if line.current_usage else [Reason(AdviceCode.TOKENS, "open", advice_text.no_tokens())]
 
 
 def index(line: EvalCost) -> list[Reason]:
     """Vectors of two models do not mix."""
-    if line.task != "embedding" or line.current == line.candidate:
+    if not task_capabilities(line.task).embeds or line.current == line.candidate:
         return []
-    return [Reason(ReasonCode.INDEX, "note", advice_text.index())]
+    return [Reason(AdviceCode.INDEX, "note", advice_text.index())]
 
 
 def _long_prompts(line: EvalCost, limits: AdviceConfig, run: Run | None) -> list[Reason]:
@@ -219,7 +220,7 @@ def _long_prompts(line: EvalCost, limits: AdviceConfig, run: Run | None) -> list
         return []
     over = sum((r.response.prompt_tokens or 0) > limit for r in run.results) if run else 0
     text = advice_text.long_prompts(used, limit, over, len(run.results) if run else 0)
-    return [Reason(ReasonCode.CONTEXT, "against", text)]
+    return [Reason(AdviceCode.CONTEXT, "against", text)]
 
 
 def capacity(line: EvalCost, local: LocalConfig) -> list[Reason]:
@@ -228,21 +229,21 @@ def capacity(line: EvalCost, local: LocalConfig) -> list[Reason]:
     if not line.local or used is None:
         return []
     if line.load is None or used.calls_per_s is None:
-        return [Reason(ReasonCode.CAPACITY, "open", advice_text.no_throughput(used.run_id))]
+        return [Reason(AdviceCode.CAPACITY, "open", advice_text.no_throughput(used.run_id))]
     text = advice_text.load(line, used.calls_per_s, used.run_id)
     if line.parts > local.servers * PARTS:
-        return [Reason(ReasonCode.CAPACITY, "against", advice_text.overload(local.servers, text))]
-    return [Reason(ReasonCode.CAPACITY, "for", text)]
+        return [Reason(AdviceCode.CAPACITY, "against", advice_text.overload(local.servers, text))]
+    return [Reason(AdviceCode.CAPACITY, "for", text)]
 
 
 def full(line: EvalCost, local: LocalConfig) -> Reason:
     """The servers are full of tasks that save more."""
-    return Reason(ReasonCode.CAPACITY, "against", advice_text.full(local.servers, line.load or 0.0))
+    return Reason(AdviceCode.CAPACITY, "against", advice_text.full(local.servers, line.load or 0.0))
 
 
 def no_gain(line: EvalCost, more_usd: float) -> Reason:
     """There is room for the task, but its servers would cost more than it does now."""
-    return Reason(ReasonCode.SAVINGS, "against", advice_text.no_gain(line.today_usd, more_usd))
+    return Reason(AdviceCode.SAVINGS, "against", advice_text.no_gain(line.today_usd, more_usd))
 
 
 def no_savings(bill: CostProjection) -> Reason:
@@ -250,7 +251,7 @@ def no_savings(bill: CostProjection) -> Reason:
     now = sum(line.today_usd or 0.0 for line in bill.moving)
     moved = bill.server_usd(bill.moving) + bill.moved_api_usd
     text = advice_text.no_savings(now, moved, bill.servers(bill.moving), bill.local.servers)
-    return Reason(ReasonCode.SAVINGS, "against", text)
+    return Reason(AdviceCode.SAVINGS, "against", text)
 
 
 def of_some(reason: Reason) -> Reason:
@@ -274,4 +275,4 @@ def savings(bill: CostProjection, line: EvalCost) -> Reason | None:
         return None
     moved = bill.share_usd(line) + (line.candidate_usd or 0.0)
     text = advice_text.savings(line.today_usd, moved, saved, is_shared=line.local)
-    return Reason(ReasonCode.SAVINGS, "against" if saved <= 0 else "for", text)
+    return Reason(AdviceCode.SAVINGS, "against" if saved <= 0 else "for", text)

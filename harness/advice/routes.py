@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 from harness.advice import litellm as proxy
 from harness.advice.reasons import SIGNS
-from harness.analysis.costs.projection import Advice, Decision, EvalAdvice, Reason, ReasonCode
+from harness.analysis.costs.projection import Advice, AdviceCode, Decision, EvalAdvice, Reason
+from harness.core.plugins import task_capabilities
+from harness.core.toml import comment
 from harness.project import evals
 from harness.project.config import Config
 from harness.project.pricing import is_local
@@ -36,7 +38,7 @@ class Routes:
         """What is said below all tasks: of those without a route."""
         lines: list[str] = []
         for name, why in self.unrouted.items():
-            lines += ["", *_commented(f"{name} is not routed: {why}"), *(f"# {line}" for line in self.comments[name])]
+            lines += ["", *_commented(f"{name} is not routed: {why}"), *map(comment, self.comments[name])]
         for name in self.gone:
             lines += ["", *_commented(f"{name} is left out: there is no eval of this name any more")]
         return lines
@@ -64,7 +66,7 @@ def noted(advice: Advice, found_routes: Routes) -> Advice:
     return replace(
         advice,
         advised=tuple(
-            replace(one, reasons=(*one.reasons, Reason(ReasonCode.ROUTE, "note", advice_text.unrouted(why))))
+            replace(one, reasons=(*one.reasons, Reason(AdviceCode.ROUTE, "note", advice_text.unrouted(why))))
             if (why := found_routes.unrouted.get(one.line.eval))
             else one
             for one in advice.advised
@@ -90,7 +92,7 @@ def routes(found: Config, advice: Advice, before: Routing | None = None) -> Rout
         if isinstance(chain, str):
             unrouted[one.line.eval] = chain
             continue
-        broken = len(chain) > 1 and any(reason.code is ReasonCode.FORMAT for reason in one.reasons)
+        broken = len(chain) > 1 and any(reason.code is AdviceCode.FORMAT for reason in one.reasons)
         new = TaskRoute(tiers=chain, on_broken_contract="escalate" if broken else "accept")
         task = old.tasks.get(one.line.eval)
         tasks[one.line.eval] = task.model_copy(update={"tiers": chain}) if task else new
@@ -99,7 +101,7 @@ def routes(found: Config, advice: Advice, before: Routing | None = None) -> Rout
 
 
 def _commented(text: str) -> list[str]:
-    return [f"# {line}" for line in _wrapped(text)]
+    return [comment(line) for line in _wrapped(text)]
 
 
 def _wrapped(text: str) -> list[str]:
@@ -111,7 +113,7 @@ def _wrapped(text: str) -> list[str]:
 def _chain(found: Config, tiers: dict[Tier, str], one: EvalAdvice) -> tuple[Tier, ...] | str:
     """Who is asked in turn; or why nobody is."""
     line = one.line
-    if line.task == "embedding":
+    if task_capabilities(line.task).embeds:
         return "its vectors come from one model, which its index decides"
     names = [line.candidate, line.current] if one.decision is Decision.MOVE else [line.current]
     planned = dict(tiers)

@@ -10,13 +10,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.compare.sides import NO_ANSWER, answer_key
+from harness.core.plugins import task_capabilities
 from harness.core.types import JSON, Case, Result, Run
 
 ALL_BACKENDS = ""
 """The group of the cells that production uses, one per backend. The name of any other group is its backend."""
-
-EMBEDDING = "embedding"
-"""The task kind without an answer that could agree with another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def find(runs: Sequence[Run], own: Collection[str]) -> list[LabelIssue]:
     Returns:
         First those on which all backends agree, then by the number of cells that agree, then by id.
     """
-    runs = [run for run in runs if run.manifest.task != EMBEDDING]
+    runs = [run for run in runs if not task_capabilities(run.manifest.task).is_retrieval]
     wrong = {run.manifest.cell: _wrong(run.results) for run in runs}
     issues: dict[tuple[str, str], LabelIssue] = {}
     for group, cells in _groups(runs, own):

@@ -132,9 +132,9 @@ def violation_count(code: str, replies: int, right: int) -> str:
     return f"{code} in {replies:,} of {plural(right, 'right reply', 'right replies')} that break the contract"
 
 
-def keep(line: EvalCost, name: str) -> str:
-    """harness.toml keeps the task where it is."""
-    what = "a chain of tool calls" if line.task == "tool_calling" else "it"
+def keep(name: str, *, is_chain: bool) -> str:
+    """harness.toml keeps the task where it is. `is_chain`: it calls tools."""
+    what = "a chain of tool calls" if is_chain else "it"
     return f"{what} stays: [advice] keep in harness.toml names {name!r}"
 
 

@@ -1,7 +1,7 @@
 """A comparison as Markdown and as JSON. Every format shows the same figures; none is made here.
 
     {"format": "harness-comparison/1",
-     "verdict": "MOVE"|"KEEP"|"OK"|"IMPROVED"|"REGRESSED"|"INCONCLUSIVE"|"INCOMPARABLE",
+     "verdict": "MOVE"|"STAY"|"OK"|"IMPROVED"|"REGRESSED"|"INCONCLUSIVE"|"INCOMPARABLE",
      "reason": sentence, "question": "move"|"change", "margin": share, "n": cases, "needed": cases | null,
      "base", "head": {"name", "run_id", "eval", "cell", "started_at", "fingerprint", "notes"},
      "strict", "lenient", "compliance": {"base", "head", "delta", "low", "high", "p"},
@@ -16,7 +16,8 @@
 
 Shares are 0..1, differences are head minus base with their 95% interval (Tango; of macro-F1, a bootstrap), p is of
 McNemar's mid-p test, of slices adjusted by Holm. `format_gap` above 0: the head loses less to phrasing. What is not a
-number in a comparison of no cases is null. History: 1 first version.
+number in a comparison of no cases is null. History: 1 first version; later in it, the verdict
+`STAY`, which was `KEEP`.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def standing(verdict: Verdict) -> Literal["good", "bad", "open"]:
     """Sort a verdict into good, bad or open, which decides its colour."""
     if verdict in UNDECIDED:
         return "open"
-    return "bad" if verdict in {Verdict.KEEP, Verdict.REGRESSED} else "good"
+    return "bad" if verdict in {Verdict.STAY, Verdict.REGRESSED} else "good"
 
 
 def title(c: Comparison) -> str:

@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.core.formatting import listed, percent, plural
+from harness.core.plugins import provider_capabilities
 from harness.report.model import CellReport, EvalReport, outcome
 from harness.report.rate_text import interval, rate_text
-
-_REMOTE = "openai"
-"""Cells of this engine come last: the reader wants to see the model that tasks move to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,10 @@ def sentences(report: EvalReport) -> tuple[CellSentence, ...]:
 
 def _telling(cell: CellReport) -> tuple[bool, bool]:
     manifest, told = cell.manifest, cell.manifest.fingerprint
-    # A local server can speak the same protocol; then it usually tells how its weights are stored.
-    remote = told.get("engine") == _REMOTE and not told.get("quantization")
+    # A hosted service comes last: the news is what a prompt does on the model it should move to. The engine is the
+    # provider's name; a local server of the same provider usually reports how its weights are stored.
+    hosted = provider_capabilities(told.get("engine", "")).hosted_url is not None
+    remote = hosted and not told.get("quantization")
     return remote, manifest.variant == "local"
 
 

@@ -12,12 +12,13 @@ from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.analysis.gates import Evidence, GateReason, GateResult
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError
-from harness.core.types import Manifest, Run
+from harness.core.types import Manifest, Run, RunOrigin
 from harness.project.config import Config
 from harness.project.evals import Eval
 from harness.project.pricing import price_of
 from harness.report import comparison_text
 from harness.runner.plan import Cell
+from harness.store.run_query import RunQuery
 from harness.store.run_refs import find_run
 from harness.store.runs import Store
 
@@ -69,13 +70,18 @@ def newest(found: Config, store: Store, definition: Eval, *, every: bool = False
 
     Whole: finished, over all cases of the eval's own split. Backends that harness.toml no longer has are left out.
     """
-    cells: dict[str, Manifest] = {}
-    for m in store.manifests(definition.name):
-        whole = m.finished_at is not None and m.limit is None and m.split in {"", definition.split}
-        usual = m.backend in found.backends and m.decoding == definition.decoding[0]
-        if whole and usual and (every or m.variant == found.backends[m.backend].variant):
-            cells.setdefault(m.cell, m)
-    return [Run(m, tuple(store.results(m.run_id))) for _, m in sorted(cells.items())]
+    query = RunQuery(
+        eval=definition.name,
+        backends=tuple(found.backends),
+        decoding=definition.decoding[0],
+        splits=("", definition.split or ""),
+        finished=True,
+        whole=True,
+        origins=frozenset(RunOrigin) - {RunOrigin.JUDGED},
+        newest_per_cell=True,
+    )
+    manifests = [m for m in store.manifests(query) if every or m.variant == found.backends[m.backend].variant]
+    return [store.with_results(m) for m in sorted(manifests, key=lambda m: m.cell)]
 
 
 def need_baselines(found: Config, cells: Sequence[Cell]) -> None:
@@ -154,5 +160,17 @@ def _reference_run(found: Config, store: Store, cell: Cell, others: Sequence[Run
     for run in others:
         if is_it(run.manifest):
             return run
-    newest = next((m for m in store.manifests(cell.definition.name) if is_it(m)), None)
-    return None if newest is None else Run(newest, tuple(store.results(newest.run_id)))
+    newest = store.newest(
+        RunQuery(
+            eval=cell.definition.name,
+            backends=(backend.name,),
+            variant=backend.variant,
+            decoding=cell.definition.decoding[0],
+            splits=(cell.split or "",),
+            finished=True,
+            whole=cell.limit is None,
+            case_limit=cell.limit,
+            origins=frozenset(RunOrigin) - {RunOrigin.JUDGED},
+        )
+    )
+    return None if newest is None else store.with_results(newest)

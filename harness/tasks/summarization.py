@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from harness.analysis.metrics.summarization import find, measures, phrasings
 from harness.contracts.text.contract import LengthLimits, TextContract
 from harness.contracts.text.length import words
+from harness.core.extras import check
+from harness.core.plugins import TaskCapabilities
 from harness.core.toml import Names, StrictModel
 from harness.core.types import JSON, Case, Reading, Sampling, Score
 from harness.tasks import Task
@@ -55,7 +57,7 @@ class ContractOptions(StrictModel):
         )
 
 
-class Options(StrictModel):
+class SummarizationOptions(StrictModel):
     """Keys of an eval whose task is summarization."""
 
     contract: ContractOptions = ContractOptions()
@@ -65,8 +67,18 @@ class Options(StrictModel):
 class SummarizationTask(Task):
     """A text within the contract's limits, with all facts of the case and nothing made up."""
 
+    capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(
+        free_text=True, reviewable=False, sections=frozenset({"summaries"})
+    )
+    options_class: ClassVar[type[SummarizationOptions]] = SummarizationOptions
+
     contract: TextContract
     sampling: Sampling = field(default=Sampling(max_tokens=256))
+
+    @classmethod
+    def build(cls, options: SummarizationOptions, _root: Path) -> Self:
+        """The task, by options that a text can keep."""
+        return cls(options.contract.build())
 
     def variables(self, case: Case) -> dict[str, Any]:
         """The case's inputs and `limits`: the contract's numbers by their keys in the eval, `None` where not given."""
@@ -91,6 +103,11 @@ class SummarizationTask(Task):
             return f"the reference summary lacks the fact {found.missed[0]!r}"
         return f"the reference summary states what it must not: {found.stated[0]!r}" if found.stated else None
 
+    def require(self, where: str) -> None:
+        """Raise `MissingExtra` if a package that compares texts is not installed."""
+        what = f"{where}: Summarization evals need rouge-score and sacrebleu"
+        check("summaries", what, modules=("rouge_score", "sacrebleu"))
+
     def score(self, reading: Reading, case: Case) -> Score:
         """Every fact is there, nothing is stated that must not be, nothing is made up, and it is no mere copy."""
         right = reading.lenient is not None and self._is_short(reading.lenient) and find(case, reading.lenient).right
@@ -99,11 +116,6 @@ class SummarizationTask(Task):
     def _is_short(self, text: str) -> bool:
         most = self.contract.words.most
         return most is None or words(text) <= _NO_SUMMARY * most
-
-
-def build(options: Options, _root: Path) -> SummarizationTask:
-    """The task, by options that a text can keep."""
-    return SummarizationTask(options.contract.build())
 
 
 def _shape(expected: JSON) -> str | None:
@@ -125,3 +137,6 @@ def _is_fact(fact: JSON) -> bool:
         return False
     ways = phrasings(fact)
     return bool(ways) and all(isinstance(way, str) and way.strip() for way in ways)
+
+
+TASK = SummarizationTask

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.advice import litellm as proxy
 from harness.advice.advise import advise
 from harness.advice.routes import litellm, noted
 from harness.advice.routes import routes as routes_of
@@ -18,6 +19,8 @@ from harness.advice.routes import routing as routes
 from harness.analysis.costs.projection import Advice, Decision, EvalAdvice
 from harness.core.errors import ConfigError
 from harness.project import config, evals, routing
+from harness.project.config import BackendConfig, Config
+from harness.project.routing import Routing, TaskRoute
 from harness.report.comparison_text import reason_text
 from harness.runner.plan import Selection, plan
 from harness.runner.staleness import CurrentDefinition
@@ -31,7 +34,7 @@ from ..support.project import EVAL, LOCAL, ROWS, Project, row
 from ..support.servers import FakeOllama, FakeOpenAI, closing
 
 ROOT = Path(__file__).parents[2]
-MOVE, KEEP, INCONCLUSIVE = Decision
+MOVE, STAY, INCONCLUSIVE = Decision
 N = 300
 
 
@@ -75,7 +78,7 @@ def told(one: EvalAdvice, code: str) -> str:
 
 
 class TestQuality:
-    @pytest.mark.parametrize(("wrong", "decision"), [(0, MOVE), (8, INCONCLUSIVE), (60, KEEP)])
+    @pytest.mark.parametrize(("wrong", "decision"), [(0, MOVE), (8, INCONCLUSIVE), (60, STAY)])
     def test_the_comparisons_verdict_decides(self, team: Project, store: Store, wrong: int, decision: Decision) -> None:
         reference(store)
         candidate(store, wrong)
@@ -149,10 +152,10 @@ class TestFormat:
         reference(store)
         candidate(store, badly_put=45)
         one = advised(team, store)
-        assert one.decision is KEEP
+        assert one.decision is STAY
         fix = told(one, "format")
         assert fix.startswith("−15.0")
-        assert "The verdict KEEP is for `router.chat`" in fix
+        assert "The verdict STAY is for `router.chat`" in fix
         assert "for `router.ask`, which reads leniently, it is MOVE" in fix
         assert "Cheapest fix: call it with `router.ask`" in fix
         assert "else a prompt that ends where the answer begins" in fix
@@ -204,7 +207,7 @@ class TestGates:
         assert advised(team, store).decision is MOVE
         traffic(team, f"[gates]\n{gates}\n")
         one = advised(team, store)
-        assert one.decision is (KEEP if candidates else INCONCLUSIVE)
+        assert one.decision is (STAY if candidates else INCONCLUSIVE)
         assert said in told(one, "gate")
 
     def test_a_gate_that_it_passes_is_no_reason(self, team: Project, store: Store) -> None:
@@ -221,7 +224,7 @@ class TestGates:
         reference(store)
         store.add(made("triage", "gpt", "gpt-4o-mini", N))
         one = advised(team, store)
-        assert one.decision is KEEP
+        assert one.decision is STAY
         assert "0.048 USD per 1,000 calls" in told(one, "gate")
 
     def test_with_failed_calls_it_cannot_be_told(self, team: Project, store: Store) -> None:
@@ -306,7 +309,7 @@ class TestAnOldRun:
 
     def test_neither_does_an_old_loss_keep_a_task(self, team: Project, store: Store) -> None:
         self.candidate(team, store, wrong=60, started=STARTED + timedelta(days=1))
-        assert advised(team, store).decision is KEEP
+        assert advised(team, store).decision is STAY
         team.config(CONFIG.replace('"mistral-7b"', '"other-7b"'))
         assert advised(team, store).decision is INCONCLUSIVE
 
@@ -340,7 +343,7 @@ class TestAnOldRun:
         team.config(CONFIG.replace('"mistral-7b"', '"other-7b"'))
         team.eval('\n[traffic]\ndaily_calls = 4000\nbackend = "mistral-vllm"\n')
         one = advised(team, store)
-        assert (one.decision, told(one, "quality")) == (KEEP, "it runs on mistral-vllm already")
+        assert (one.decision, told(one, "quality")) == (STAY, "it runs on mistral-vllm already")
 
     def test_where_today_s_prompt_cannot_be_read_that_is_not_taken_for_the_same(
         self, team: Project, store: Store
@@ -408,7 +411,7 @@ class TestWhatKeepsATask:
     def test_few_calls(self, team: Project, store: Store) -> None:
         traffic(team, daily_calls=99)
         one = advised(team, store)
-        assert (one.decision, told(one, "volume")) == (KEEP, "99 calls a day < min_daily_calls 100")
+        assert (one.decision, told(one, "volume")) == (STAY, "99 calls a day < min_daily_calls 100")
 
     def test_a_name_or_a_kind_of_task_in_keep(self, team: Project, store: Store) -> None:
         for name in ("triage", "classification"):
@@ -425,7 +428,7 @@ class TestWhatKeepsATask:
     def test_long_prompts(self, team: Project, store: Store) -> None:
         team.config(f"{CONFIG}\n[advice]\nmax_context_tokens = 299\n")
         one = advised(team, store)
-        assert one.decision is KEEP
+        assert one.decision is STAY
         assert "longest prompt 300 tokens > max_context_tokens 299 (100.0% of prompts are over it)" in told(
             one, "context"
         )
@@ -433,7 +436,7 @@ class TestWhatKeepsATask:
     def test_slow_replies(self, team: Project, store: Store) -> None:
         traffic(team, "[gates]\nmax_p95_latency_s = 0.4\n")
         one = advised(team, store)
-        assert one.decision is KEEP
+        assert one.decision is STAY
         assert "too slow: p95 latency of mistral-vllm 500 ms > max_p95_latency_s 0.4" in told(one, "latency")
 
     def test_a_server_that_cannot_carry_it(self, team: Project, store: Store) -> None:
@@ -442,7 +445,7 @@ class TestWhatKeepsATask:
         assert advised(team, store).decision is MOVE
         traffic(team, daily_calls=230_401)
         one = advised(team, store)
-        assert one.decision is KEEP
+        assert one.decision is STAY
         assert told(one, "capacity").startswith("1 server cannot carry it: 8 calls a second at peak")
         team.config(f"{CONFIG}\n[local]\nservers = 2\n")
         assert advised(team, store).decision is MOVE
@@ -450,7 +453,7 @@ class TestWhatKeepsATask:
     def test_a_server_that_costs_more_than_it_saves(self, team: Project, store: Store) -> None:
         traffic(team, daily_calls=3541)  # one below the break-even of 85 USD
         one = advised(team, store)
-        assert one.decision is KEEP
+        assert one.decision is STAY
         assert "all tasks that could move cost $84.98 a month now and would cost $85.00 moved" in told(one, "savings")
         traffic(team, daily_calls=3542)
         assert advised(team, store).decision is MOVE
@@ -470,7 +473,7 @@ def test_between_two_apis_each_eval_must_save_by_itself(team: Project, store: St
         store.add(made(name, "gpt", "gpt-4o", N))
         store.add(made(name, "gpt", "gpt-4o-mini", N, tokens=tokens))
     decided = {one.line.eval: one for one in advise(team.load(), store).advised}
-    assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "wordy": KEEP}
+    assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "wordy": STAY}
     assert "moving does not pay: $96.00 a month now, $221.40 moved" in told(decided["wordy"], "savings")
 
 
@@ -485,7 +488,7 @@ def test_what_does_not_pay_for_its_server_stays_beside_what_does(team: Project, 
     store.add(made("cheap", "local", "mistral-vllm", N, tokens=(10, 1)))
     advice = advise(team.load(), store)
     decided = {one.line.eval: one for one in advice.advised}
-    assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "cheap": KEEP}
+    assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "cheap": STAY}
     why = "moving does not pay: $7.26 a month now, the servers would cost $80.00 more with it"
     assert told(decided["cheap"], "savings") == why
     assert advice.bill.server_usd(advice.bill.moving) == 85
@@ -512,7 +515,7 @@ def test_what_would_pay_with_others_that_are_not_decided_yet_is_not_decided_eith
     traffic(team, daily_calls=2000)
     reference(store)
     candidate(store)
-    assert advised(team, store).decision is KEEP
+    assert advised(team, store).decision is STAY
     team.eval("\n[traffic]\ndaily_calls = 2000\n", name="other")
     store.add(made("other", "gpt", "gpt-4o", N))
     decided = {one.line.eval: one for one in advise(team.load(), store).advised}
@@ -523,7 +526,7 @@ def test_what_would_pay_with_others_that_are_not_decided_yet_is_not_decided_eith
     )
     store.add(made("other", "local", "mistral-vllm", N, 60))  # it is decided: it stays
     decided = {one.line.eval: one for one in advise(team.load(), store).advised}
-    assert {name: one.decision for name, one in decided.items()} == {"triage": KEEP, "other": KEEP}
+    assert {name: one.decision for name, one in decided.items()} == {"triage": STAY, "other": STAY}
 
 
 def test_neither_is_what_would_pay_with_others_whose_cost_is_not_known(team: Project, store: Store) -> None:
@@ -577,7 +580,7 @@ def test_of_what_does_not_fit_together_that_moves_which_saves_more(team: Project
         store.add(made(name, "gpt", "gpt-4o", N, tokens=tokens))
         store.add(made(name, "local", "mistral-vllm", N, tokens=tokens))
     decided = {one.line.eval: one for one in advise(team.load(), store).advised}
-    assert {name: one.decision for name, one in decided.items()} == {"long": MOVE, "triage": KEEP}
+    assert {name: one.decision for name, one in decided.items()} == {"long": MOVE, "triage": STAY}
     assert "beside tasks that save more" in [r for r in decided["triage"].reasons if r.code == "capacity"][-1].text
 
 
@@ -624,7 +627,7 @@ class TestRoutes:
         project, advice = whole
         text = routes(project.load(), advice)
         above = text[: text.index("[tasks.agent]")]
-        assert "# KEEP\n# + gpt@gpt-4o -> local@mistral-vllm: MOVE" in above
+        assert "# STAY\n# + gpt@gpt-4o -> local@mistral-vllm: MOVE" in above
         assert "# - a chain of tool calls stays" in above
         assert "\n# search is not routed: its vectors come from one model" in text
         assert max(map(len, text.splitlines())) <= 104
@@ -729,9 +732,9 @@ def test_the_page_says_where_two_verdicts_of_one_name_answer_two_questions(team:
     opened.close()
     assert harness("advise", "-o", "advice.html").code == 0
     page = (team.root / "advice.html").read_text(encoding="utf-8")
-    assert page.count("answer a smaller question: may the quality carry it") == 1  # under the bill
+    assert page.count("they are the verdict on quality alone") == 1  # under the bill
     assert page.count("These are two questions") == 1  # in the part of `rare` alone
-    assert "says <b>MOVE</b>. Should it move, all things counted? <b>KEEP</b>" in page
+    assert "says <b>MOVE</b>. Should it move, all things counted? <b>STAY</b>" in page
 
 
 class TestLiteLLM:
@@ -810,3 +813,13 @@ class TestLiteLLM:
         text = litellm(team.load(), advise(team.load(), store))
         (one,) = yaml.safe_load(text)["model_list"]
         assert one["litellm_params"]["model"] == 'openai/a": {b'
+
+    def test_no_name_of_a_task_can_end_a_comment_or_a_string(self) -> None:
+        name = 'a\nmodel_list: []\n"b": \x85{c\u2028\x00'
+        found = Config(
+            root=Path(), backends={"api": BackendConfig(name="api", provider="openai", model=name, variant="gpt")}
+        )
+        route = Routing(tiers={"api_fast": "api"}, tasks={name: TaskRoute(tiers=("api_fast",))})
+        text = proxy.dump(found, route, {name: [name]})
+        (one,) = yaml.safe_load(text)["model_list"]
+        assert (one["model_name"], one["litellm_params"]["model"]) == (name, f"openai/{name}")

@@ -133,7 +133,7 @@ def _judge(c: Comparison, *, shared: bool) -> Comparison:
 
 _DECIDED = {
     Verdict.MOVE: ReasonCode.WITHIN_MARGIN,
-    Verdict.KEEP: ReasonCode.BEYOND_MARGIN,
+    Verdict.STAY: ReasonCode.BEYOND_MARGIN,
     Verdict.OK: ReasonCode.WITHIN_MARGIN,
     Verdict.IMPROVED: ReasonCode.BETTER,
     Verdict.REGRESSED: ReasonCode.WORSE,

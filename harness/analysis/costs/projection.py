@@ -173,15 +173,19 @@ class Decision(StrEnum):
     """Advice on a task."""
 
     MOVE = "MOVE"
-    KEEP = "KEEP"
+    STAY = "STAY"
     INCONCLUSIVE = "INCONCLUSIVE"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Decision | None:
+        return cls.STAY if value == "KEEP" else None  # the name in files of older versions
 
 
 Stands = Literal["for", "against", "open", "note"]
 """Whether a reason is for moving, against it, an open question, or a note."""
 
 
-class ReasonCode(StrEnum):
+class AdviceCode(StrEnum):
     """What a reason is about."""
 
     CAPACITY = "capacity"
@@ -206,7 +210,7 @@ class ReasonCode(StrEnum):
 class Reason:
     """One reason of an advice. `text` is rendered by report/advice_text.py."""
 
-    code: ReasonCode
+    code: AdviceCode
     stands: Stands
     text: str
 

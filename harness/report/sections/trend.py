@@ -6,12 +6,14 @@ from string import ascii_uppercase
 from typing import Any
 
 from harness.analysis.trend import Point, Trend
+from harness.core.types import RunOrigin
 from harness.report import comparison_text
 from harness.report.charts import TimelinePoint, timeline
 from harness.report.model import EvalReport
 
 ORDER = 65
 TITLE = "From run to run"
+PICTURES = "the trend from run to run"
 
 FEWEST = 3
 """Of fewer runs the chart would be two dots."""
@@ -50,7 +52,9 @@ def _trend(trend: Trend) -> dict[str, Any]:
 
 def _dot(point: Point) -> TimelinePoint:
     r = point.strict
-    return TimelinePoint(_day(point), r.value if r.n else None, r.low, r.high, hollow=point.origin != "run")
+    return TimelinePoint(
+        _day(point), r.value if r.n else None, r.low, r.high, hollow=point.manifest.origin is not RunOrigin.ASKED
+    )
 
 
 def _marks(point: Point) -> str:

@@ -28,7 +28,7 @@ class TestVerdicts:
             (CHANGE, "R" * 20, "R" * 20, Verdict.INCONCLUSIVE),
             (CHANGE, "R" * 20, "R" * 18 + "ww", Verdict.INCONCLUSIVE),
             (MOVE, "R" * 300, "R" * 300, Verdict.MOVE),
-            (MOVE, "R" * 300, "R" * 200 + "w" * 100, Verdict.KEEP),
+            (MOVE, "R" * 300, "R" * 200 + "w" * 100, Verdict.STAY),
             (MOVE, "R" * 300, "R" * 290 + "w" * 10, Verdict.INCONCLUSIVE),
         ],
     )
@@ -64,10 +64,10 @@ class TestErrors:
     def test_failed_calls_that_could_change_it_open_the_verdict(self) -> None:
         comparison = compare(made("R" * 300), made("R" * 270 + "E" * 30), MOVE)
         assert comparison.verdict is Verdict.INCONCLUSIVE
-        assert comparison.reason == VerdictReason(ReasonCode.FAILED_CALLS, worst=Verdict.KEEP, best=Verdict.MOVE)
+        assert comparison.reason == VerdictReason(ReasonCode.FAILED_CALLS, worst=Verdict.STAY, best=Verdict.MOVE)
 
     def test_failed_calls_that_cannot_change_it_keep_the_verdict(self) -> None:
-        assert compare(made("R" * 300), made("w" * 299 + "E"), MOVE).verdict is Verdict.KEEP
+        assert compare(made("R" * 300), made("w" * 299 + "E"), MOVE).verdict is Verdict.STAY
 
 
 class TestIncomparable:

@@ -42,7 +42,7 @@ class TestSteps:
         assert [(s.label, s.comparison and s.comparison.verdict, s.faster) for s in found.steps] == [
             ("FP16", None, None),
             ("Q8", Verdict.MOVE, 2.9),
-            ("Q2", Verdict.KEEP, 0.5),
+            ("Q2", Verdict.STAY, 0.5),
         ]
 
     def test_open_step_has_the_number_of_cases_needed(self) -> None:
