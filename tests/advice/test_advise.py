@@ -733,8 +733,9 @@ def test_the_page_says_where_two_verdicts_of_one_name_answer_two_questions(team:
     assert harness("advise", "-o", "advice.html").code == 0
     page = (team.root / "advice.html").read_text(encoding="utf-8")
     assert page.count("they are the verdict on quality alone") == 1  # under the bill
-    assert page.count("These are two questions") == 1  # in the part of `rare` alone
-    assert "says <b>MOVE</b>. Should it move, all things counted? <b>STAY</b>" in page
+    assert page.count("Quality alone: ") == 1  # in the part of `rare` alone
+    assert "Quality alone: <b>MOVE</b>" in page
+    assert "All reasons counted: <b>STAY</b>" in page
 
 
 class TestLiteLLM:
