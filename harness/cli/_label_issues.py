@@ -22,6 +22,7 @@ from harness.project.config import Config
 from harness.project.evals import Eval
 from harness.report.formats import csv
 from harness.report.formats.json import dumps
+from harness.report.label_text import group_text
 from harness.report.rate_text import rate_text
 from harness.runner import gate_checks
 from harness.store.runs import Store
@@ -96,7 +97,7 @@ def screen(reviewed: LabelReview, limit: int) -> RenderableType:
     for s in reviewed.suspects[:limit]:
         expected, answer = (one_line(value_text(value), SHOWN_ANSWER) for value in (s.case.expected, s.answer))
         inputs = one_line(inputs_text(s.case.inputs), SHOWN_INPUT)
-        cells = (s.case.id, expected, s.case.label_source, answer, ", ".join(s.why), inputs)
+        cells = (s.case.id, expected, s.case.label_source, answer, ", ".join(map(group_text, s.groups)), inputs)
         table.add_row(*(Text(visible(cell)) for cell in cells))
     more = [Text(f"and {n - limit:,} more: write all with -o FILE", style="dim")] if n > limit else []
     return Group(title, facts, table, *more)
@@ -107,7 +108,14 @@ def rows(reviews: Sequence[LabelReview]) -> Iterator[dict[str, Any]]:
     for reviewed in reviews:
         for s in reviewed.suspects:
             case = s.case
-            values = (case.expected, case.label_source, s.answer, list(s.cells), "; ".join(s.why), list(case.tags))
+            values = (
+                case.expected,
+                case.label_source,
+                s.answer,
+                list(s.cells),
+                "; ".join(map(group_text, s.groups)),
+                list(case.tags),
+            )
             yield dict(zip(COLUMNS, (reviewed.eval, case.id, *values, inputs_text(case.inputs)), strict=True))
 
 

@@ -11,6 +11,7 @@ import pytest
 from harness.analysis import label_issues
 from harness.core.formatting import visible
 from harness.core.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
+from harness.report.label_text import group_text
 
 from ..support.cli import Terminal
 from ..support.project import CONFIG, TEXTS, Project, row
@@ -39,7 +40,7 @@ def made(cell: str, said: dict[str, Any], digest: str = "", task: str = "classif
 
 def found(*runs: Run, own: tuple[str, ...] = ("gpt@big", "local@small")) -> list[tuple[str, Any, tuple[str, ...]]]:
     """Case, answer and reasons of each suspect."""
-    return [(s.case.id, s.answer, s.why) for s in label_issues.find(runs, own)]
+    return [(s.case.id, s.answer, tuple(map(group_text, s.groups))) for s in label_issues.find(runs, own)]
 
 
 class TestBackends:
