@@ -69,7 +69,7 @@ def test_a_prompt_that_has_changed_since_gets_no_answer(harness: Terminal, recor
     recorded.prompt(local=LOCAL.replace("one word", "one label"))
     ended = harness("run", "triage", "-b", f"replay:{FILE}", "-o", "here.jsonl")
     assert ended.code == 4
-    assert "holds no answer to this prompt" in ended.err
+    assert "holds no reply to this prompt" in ended.err
     assert all("not_recorded" in what for what in errors(recorded))
 
 
