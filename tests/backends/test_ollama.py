@@ -65,7 +65,7 @@ def test_the_server_is_the_one_of_the_environment_where_none_is_named(
 
 def test_an_environment_that_names_no_server_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", "http://host:port")
-    with pytest.raises(BackendError, match="OLLAMA_HOST is no address"):
+    with pytest.raises(BackendError, match="OLLAMA_HOST is not an address"):
         backends.connect(configured("ollama"))
 
 

@@ -117,7 +117,7 @@ def test_who_takes_no_tools_stops_the_run_and_says_what_it_takes(
     server: Fake, provider: str, status: int, said: str
 ) -> None:
     body = {"error": said} if provider == "ollama" else {"error": {"message": said}}
-    with pytest.raises(BackendError, match=r"takes no tools for 'fake-model' .*a server that has them on") as caught:
+    with pytest.raises(BackendError, match=r"takes no tools for 'fake-model' .*enable them in the server") as caught:
         offered(provider, server, Reply(status=status, json=body))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)

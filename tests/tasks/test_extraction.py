@@ -158,7 +158,7 @@ def reloaded(project: Project) -> list[Any]:
     [
         (None, "schema.json: cannot be read: No such file or directory"),
         ("{", "schema.json:1: not valid JSON"),
-        ('{"type": "array"}', 'the schema of a record says `"type": "object"`'),
+        ('{"type": "array"}', 'the schema of a record needs `"type": "object"`'),
         ('{"type": "object", "properties": {"a": {"type": "strin"}}}', "schema.json: "),
     ],
 )

@@ -113,7 +113,7 @@ def test_a_wrong_tool_is_wrong_and_no_violation(desk: Project) -> None:
         ({"calls": [{**CALL, "arguments": {"order_id": {"any_of": ["x", None]}}}]}, "needs the argument 'order_id'"),
         ({"calls": [{**CALL, "arguments": {"order_id": "x", "note": "y"}}]}, "get_order has no argument 'note'"),
         ({"calls": [{**CALL, "arguments": {"order_id": {"any_of": ["x", 1]}}}]}, r"\$.order_id: 1 is not of type"),
-        ({"calls": [{**CALL, "arguments": {"order_id": {"any_of": []}}}]}, "needs a list of the values"),
+        ({"calls": [{**CALL, "arguments": {"order_id": {"any_of": []}}}]}, "needs a list of the accepted values"),
         ({"calls": [{**CALL, "arguments": {"order_id": {"contains": "x"}}}]}, "with pieces of text"),
     ],
 )
@@ -132,7 +132,7 @@ def test_an_expectation_that_nothing_can_meet_is_named_with_its_case(desk: Proje
         ("{}", "tools.json: expected a JSON list of tools, not dict"),
         ("[]", "tools.json: no tools"),
         ('[{"name": "f"}]', "tools.json: tool 1: expected"),
-        ('[{"type": "function", "function": {"name": "a.b"}}]', "does not let a function be called 'a.b'"),
+        ('[{"type": "function", "function": {"name": "a.b"}}]', "invalid function name 'a.b'"),
     ],
 )
 def test_tools_that_cannot_be_used_are_named(desk: Project, tools: str | None, said: str) -> None:

@@ -106,7 +106,8 @@ def test_odd_usage_does_not_spoil_an_answer(server: FakeOpenAI, usage: Any) -> N
 def test_a_reply_of_10_mb_is_an_error_and_is_not_kept(server: FakeOpenAI) -> None:
     found = error_of(reply_to_one(server, Reply("x" * 10_000_000)))
     assert (found.kind, found.retryable) == ("too_large", False)
-    assert found.message == f"a reply of 10,000,000 characters; at most {MAX_REPLY_CHARS:,} are read"
+    assert "10,000,000" in found.message
+    assert f"{MAX_REPLY_CHARS:,}" in found.message
 
 
 def test_tool_calls_of_10_mb_are_too_large_as_well(server: FakeOpenAI) -> None:

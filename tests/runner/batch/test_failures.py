@@ -145,16 +145,17 @@ def test_a_reply_that_breaks_its_constraint_costs_no_other_answer(
     api.result = result
     ended = harness(*RUN)
     assert ended.code == 2
-    told = f"{api.base_url} let 'I think billing' through: it does not constrain what 'fake-model' says"
-    assert f"error: backend fake: {told}, so run the cell free" in ended.err
+    error = f"{api.base_url} replied 'I think billing': it does not constrain the replies of 'fake-model'"
+    assert f"error: backend fake: {error}" in ended.err
     assert {case: r.response.text for case, r in by_case(batched).items() if not r.response.error} == {
         "t-1": "billing",
         "t-3": "billing",
         "t-4": "billing",
     }
     assert list(errors(batched)) == ["t-2"]
-    assert told in errors(batched)["t-2"]
-    assert under_way(harness).out == "no pending batch jobs\n"
+    assert error in errors(batched)["t-2"]
+    assert under_way(harness).out == "no pending batch jobs
+"
     said.clear()
     assert harness(*RUN, "--resume").code == 0
     assert [len(api.requests(name)) for name in api.batches] == [4, 1], "only what has no answer is paid again"
