@@ -154,8 +154,7 @@ def test_a_reply_that_breaks_its_constraint_costs_no_other_answer(
     }
     assert list(errors(batched)) == ["t-2"]
     assert error in errors(batched)["t-2"]
-    assert under_way(harness).out == "no pending batch jobs
-"
+    assert under_way(harness).out == "no pending batch jobs\n"
     said.clear()
     assert harness(*RUN, "--resume").code == 0
     assert [len(api.requests(name)) for name in api.batches] == [4, 1], "only what has no answer is paid again"
