@@ -144,7 +144,7 @@ class TestWithoutTheExtra:
         with pytest.raises(BackendUnavailable, match=r'needs cyllama\. Install it: pip install ".*\[quantize\]"$'):
             models.resolve(f"{NAME}:F16")
 
-    def test_where_nothing_may_be_made_it_says_which_command_makes_it(self) -> None:
+    def test_missing_quantization_names_its_command(self) -> None:
         with pytest.raises(BackendUnavailable) as caught:
             models.resolve(f"{NAME}:F16", fetch=False)
         assert str(caught.value) == (f"model '{NAME}:F16' is not here yet: `harness models quantize {NAME} --to F16`")
