@@ -56,7 +56,7 @@ def judge(sample: Cell, run: Run, ask: Callable[[Sequence[Cell]], Outcome]) -> J
     if not cases:
         msg = f"run {manifest.run_id} has no replies to judge"
         raise ConfigError(msg)
-    outcome = ask([sample, sample.judging(cases, manifest.run_id)])
+    outcome = ask([sample, sample.over_replies(cases, manifest.run_id)])
     for failure in outcome.failures:
         raise failure
     if len(outcome.runs) != 2:

@@ -91,7 +91,7 @@ class Cell:
         """The cell that production would use: the variant that the backend is tuned for, as the eval decodes first."""
         return self.variant.name == self.backend.variant and self.decoding == self.definition.decoding[0]
 
-    def judging(self, cases: Sequence[Case], run_id: str) -> Cell:
+    def over_replies(self, cases: Sequence[Case], run_id: str) -> Cell:
         """A judge's cell whose `cases` are the replies of run `run_id`."""
         source = f"run:{run_id}"
         asks = RequestPlan(self.definition, self.task, cases, Path(source), self.variant, self.decoding)

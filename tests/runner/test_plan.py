@@ -43,8 +43,8 @@ class TestCells:
         project.eval('decoding = ["free", "constrained"]\n')
         project.eval(name="another")
         cells = project.plan()
-        judging = cells[0].judging(cells[0].cases, "20250601-1000-aaaa")
-        assert len({cell.key for cell in [*cells, judging]}) == len(cells) + 1 == 13
+        judged = cells[0].over_replies(cells[0].cases, "20250601-1000-aaaa")
+        assert len({cell.key for cell in [*cells, judged]}) == len(cells) + 1 == 13
 
     def test_every_eval_is_planned(self, project: Project) -> None:
         project.eval(name="another")

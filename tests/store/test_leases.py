@@ -16,7 +16,6 @@ import pytest
 from harness.store import leases
 from harness.store.runs import Store, open_store
 
-from ..support.postgres import Postgres, running
 from ..support.project import Project
 from ..support.running import cases, config_of
 from ..support.servers import FakeOpenAI, Reply
@@ -24,12 +23,6 @@ from ..support.stored import manifest
 
 RUN = "20250601-1000-aaaa"
 ANNA, BERT = "elsewhere:1:a", "elsewhere:2:b"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with running() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

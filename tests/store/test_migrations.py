@@ -22,7 +22,7 @@ from harness.store.run_query import RunQuery
 from harness.store.runs import Store, open_store
 from harness.store.schema import FORMAT, METADATA
 
-from ..support.postgres import Postgres, running
+from ..support.postgres import Postgres
 from ..support.stored import manifest, result
 
 OLD = Path(__file__).parent / "data" / "store_format1.db"
@@ -58,12 +58,6 @@ def migrated(path: Path) -> Iterator[Store]:
     store = open_store(f"sqlite:///{path}")
     yield store
     store.close()
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with running() as server:
-        yield server
 
 
 @pytest.fixture

@@ -25,19 +25,13 @@ from harness.store.runs import Store, open_store
 from harness.store.traffic import RoutedCall
 
 from ..support.cli import Terminal
-from ..support.postgres import PASSWORD, Postgres, running
+from ..support.postgres import PASSWORD, Postgres
 from ..support.project import Project
 from ..support.running import cases, config_of
 from ..support.servers import FakeOpenAI, Reply
 from ..support.stored import NASTY, failure, manifest, result
 
 RUN = "20250601-1000-aaaa"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with running() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
