@@ -1,4 +1,4 @@
-"""The OpenAI protocol of a backend: every provider has it, at one address or another."""
+"""The OpenAI SDK's client for a backend of any provider, and the adapter for its parameters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import openai
-import openai.resources.chat  # which the SDK would import in the midst of the first call
+import openai.resources.chat  # otherwise the SDK imports this module during the first call
 
 from harness.backends import Backend
 from harness.backends.http import openai_sdk
@@ -25,7 +25,7 @@ _LIMITS = ("max_tokens", "max_completion_tokens")
 
 
 def key_of(config: BackendConfig) -> str:
-    """The key of a backend that has connected, so that it is there where one is needed; "" where it has none."""
+    """Return the API key of a connected backend; "" if it needs none."""
     if config.api_key_env is not None:
         return os.environ.get(config.api_key_env, "").strip()
     if config.provider == "ollama":
@@ -35,20 +35,20 @@ def key_of(config: BackendConfig) -> str:
 
 
 def secrets_of(config: BackendConfig, backend: Backend) -> tuple[str, ...]:
-    """What is sent to it and must stand in no message."""
+    """Return the key and the passwords sent to a backend, which no message may contain."""
     address = _address(config, backend) or os.environ.get("OPENAI_BASE_URL", "")
     return (key_of(config), *passwords(address))
 
 
 async def client_of(config: BackendConfig, backend: Backend) -> openai.AsyncOpenAI:
-    """The SDK's client for it."""
+    """Return the OpenAI SDK's client for a backend."""
     if config.provider == "llamacpp":
         return await _embedded(config, cast("LlamaCppBackend", backend))
     return openai_sdk.client(_address(config, backend), key_of(config) or "none", config.timeout_s)
 
 
 def _address(config: BackendConfig, backend: Backend) -> str | None:
-    """Where it is; `None` where the SDK knows."""
+    """Return the base URL; `None` for the SDK's default."""
     if config.provider == "ollama":
         return cast("OllamaBackend", backend).address + "/v1"  # OLLAMA_HOST may decide
     if config.provider == "vllm":
@@ -57,32 +57,32 @@ def _address(config: BackendConfig, backend: Backend) -> str | None:
 
 
 async def _embedded(config: BackendConfig, backend: LlamaCppBackend) -> openai.AsyncOpenAI:
-    """The engine in this process; a probe has loaded it before."""
+
     from harness.backends.providers.llamacpp import LOOPBACK_KEY
 
     return openai_sdk.client(await backend.address(), LOOPBACK_KEY, config.timeout_s, proxies=False)
 
 
 class RequestAdapter:
-    """What a server wants to be told otherwise, by the keys of its backend (`max_tokens_parameter`, `omit`)."""
+    """Adapts a caller's parameters to one server, by `max_tokens_parameter`, `omit` and `extra_body` of its backend."""
 
     def __init__(self, config: BackendConfig) -> None:
-        """`config` may be of any provider."""
-        told = config.options
+        """Args: `config` may be of any provider."""
+        options = config.options
         hosted = config.provider == "openai" and config.base_url is None
-        self._limit = told.get("max_tokens_parameter") or _LIMITS[hosted]
-        self._other = _LIMITS[self._limit == _LIMITS[0]]
-        self._omit = frozenset(told.get("omit", ()))
-        self._extra: Mapping[str, Any] = told.get("extra_body", {})
+        self._limit = options.get("max_tokens_parameter") or _LIMITS[hosted]
+        self._other_limit = _LIMITS[self._limit == _LIMITS[0]]
+        self._omit = frozenset(options.get("omit", ()))
+        self._extra_body: Mapping[str, Any] = options.get("extra_body", {})
         self._model = config.model
 
-    def spoken(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """A caller's parameters as this server takes them."""
-        told = {"model": self._model, **asked}
-        if self._other in told:
-            told.setdefault(self._limit, told.pop(self._other))
+    def adapt(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the caller's parameters as this server accepts them."""
+        adapted = {"model": self._model, **params}
+        if self._other_limit in adapted:
+            adapted.setdefault(self._limit, adapted.pop(self._other_limit))
         for name in self._omit:
-            told.pop(name, None)
-        if self._extra:
-            told["extra_body"] = {**self._extra, **(told.get("extra_body") or {})}
-        return told
+            adapted.pop(name, None)
+        if self._extra_body:
+            adapted["extra_body"] = {**self._extra_body, **(adapted.get("extra_body") or {})}
+        return adapted

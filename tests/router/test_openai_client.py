@@ -1,4 +1,4 @@
-"""Where the OpenAI protocol of each provider is, with which key."""
+"""Base URL and API key of the OpenAI SDK's client for each provider."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from harness import backends
 from harness.project.config import BackendConfig
-from harness.router._endpoint import client_of
+from harness.router._openai_client import client_of
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from harness.router._endpoint import client_of
         ("ollama", {"base_url": "http://127.0.0.1:9/"}, {}, "http://127.0.0.1:9/v1/", "none"),
     ],
 )  # fmt: skip
-def test_every_provider_has_its_address(
+def test_each_provider_has_its_base_url_and_key(
     provider: str,
     keys: dict[str, str],
     environment: dict[str, str],

@@ -1,4 +1,4 @@
-"""What goes wrong with servers, and what the caller hears of it."""
+"""Servers that fail or reply with rubbish, and what the caller gets."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def once(desk: Desk) -> str:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("how", ["chat", "ask"])
-def test_whatever_a_server_answers_the_next_one_is_asked(desk: Desk, act: Act, kind: str, how: str) -> None:
+def test_any_invalid_reply_falls_back_to_the_next_target(desk: Desk, act: Act, kind: str, how: str) -> None:
     async def main() -> str:
         async with desk.router() as router:
             desk.local.answer = lambda _: act
@@ -73,7 +73,7 @@ def test_whatever_a_server_answers_the_next_one_is_asked(desk: Desk, act: Act, k
     assert len(desk.api.prompts) == 1
 
 
-def test_a_server_that_is_down_at_the_start_is_not_asked_until_it_is_there(desk: Desk) -> None:
+def test_a_server_down_at_the_start_gets_calls_once_it_is_up(desk: Desk) -> None:
     desk.local.kill()
 
     async def main() -> None:
@@ -88,16 +88,16 @@ def test_a_server_that_is_down_at_the_start_is_not_asked_until_it_is_there(desk:
     assert [(c.backend, c.fallback) for c in desk.calls()] == [("api", "breaker_open"), ("home", "")]
 
 
-async def until(true: Callable[[], bool], within_s: float = 3.0) -> float:
+async def until(condition: Callable[[], bool], within_s: float = 3.0) -> float:
     started = perf_counter()
-    while not true():
+    while not condition():
         assert perf_counter() - started < within_s
         await asyncio.sleep(0.005)
     return perf_counter() - started
 
 
 @pytest.mark.parametrize("how", ["chat", "ask"])
-def test_a_server_that_hangs_is_left_after_its_share_of_the_deadline(desk: Desk, how: str) -> None:
+def test_a_hanging_server_gets_only_its_share_of_the_deadline(desk: Desk, how: str) -> None:
     desk.routing(text=ROUTING.replace("2.0", "0.4"))
 
     async def main() -> float:
@@ -111,14 +111,14 @@ def test_a_server_that_hangs_is_left_after_its_share_of_the_deadline(desk: Desk,
     assert [(c.backend, c.fallback) for c in desk.calls()] == [("api", "timeout")]
 
 
-def test_a_server_that_hangs_at_the_start_holds_nothing_up_for_longer_than_it_may(desk: Desk) -> None:
+def test_a_server_that_hangs_at_the_start_waits_only_start_s(desk: Desk) -> None:
     desk.routing(text=ROUTING.replace("start_s = 1.0", "start_s = 0.5"))
     desk.local.answer = lambda _: Act(delay_s=30)
     assert once(desk) == "billing"
     assert desk.calls()[0].fallback == "breaker_open"
 
 
-def test_both_down_is_one_exception_that_names_both_causes(desk: Desk) -> None:
+def test_all_backends_failed_names_every_cause_on_one_line(desk: Desk) -> None:
     async def main() -> None:
         async with desk.router() as router:
             desk.local.answer = lambda _: refusal(500, "CUDA out of memory")
@@ -138,7 +138,7 @@ def test_both_down_is_one_exception_that_names_both_causes(desk: Desk) -> None:
     assert (call.backend, call.error, call.fallback) == ("", "connection", "server")
 
 
-def test_the_last_backend_is_asked_once_more_where_that_may_help(desk: Desk) -> None:
+def test_the_last_target_is_tried_again_after_a_503(desk: Desk) -> None:
     async def main() -> None:
         async with desk.router() as router:
             desk.local.kill()
@@ -149,7 +149,7 @@ def test_the_last_backend_is_asked_once_more_where_that_may_help(desk: Desk) -> 
     assert desk.calls()[0].attempts == 3
 
 
-def test_a_server_that_says_wait_is_waited_for_as_long_as_patience_goes(desk: Desk) -> None:
+def test_a_429_is_waited_for_within_patience_s(desk: Desk) -> None:
     desk.routing("patience_s = 0.5")
 
     async def main() -> None:
@@ -161,7 +161,7 @@ def test_a_server_that_says_wait_is_waited_for_as_long_as_patience_goes(desk: De
     assert [(c.backend, c.fallback, c.attempts) for c in desk.calls()] == [("home", "", 2)]
 
 
-def test_a_wrong_model_name_is_found_at_the_start(desk: Desk) -> None:
+def test_a_wrong_model_name_is_reported_at_the_start(desk: Desk) -> None:
     desk.local.models = ["another"]
     desk.local.answer = lambda _: refusal(404, "no such model")
 
@@ -173,13 +173,13 @@ def test_a_wrong_model_name_is_found_at_the_start(desk: Desk) -> None:
     assert "does not serve 'fake-model'" in asyncio.run(main())
 
 
-def test_a_missing_key_is_said_before_anybody_is_asked(desk: Desk) -> None:
+def test_a_missing_key_is_reported_before_any_request(desk: Desk) -> None:
     desk.config('api_key_env = "API_KEY_OF_NOBODY"\n')
-    with pytest.raises(BackendUnavailable, match=r"^backend api: no key: set API_KEY_OF_NOBODY in the environment$"):
+    with pytest.raises(BackendUnavailable, match=r"backend api: .*API_KEY_OF_NOBODY"):
         desk.router()
 
 
-def test_a_key_stands_in_no_message_and_in_no_log(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_message_and_no_log_row_contains_a_key(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "sk-secret-1234")
     desk.config('api_key_env = "API_KEY"\n[log]\ntexts = true\n')
 
@@ -200,7 +200,7 @@ def test_a_key_stands_in_no_message_and_in_no_log(desk: Desk, monkeypatch: pytes
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("status", [200, 400, 500])
 @pytest.mark.parametrize("filler", range(60, 130, 23))
-def test_no_part_of_a_key_is_left_by_a_cut(
+def test_cutting_a_message_leaves_no_part_of_a_key(
     desk: Desk,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -226,9 +226,7 @@ def test_no_part_of_a_key_is_left_by_a_cut(
     assert KEY[:8] not in asyncio.run(main()) + caplog.text + repr(desk.calls())
 
 
-def test_a_password_in_the_address_that_the_environment_names_stands_in_no_message(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_message_contains_the_password_of_openai_base_url(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", desk.local.base_url.replace("//", "//bob:passw0rd1@"))
     text = (desk.project.root / "harness.toml").read_text()
@@ -242,26 +240,29 @@ def test_a_password_in_the_address_that_the_environment_names_stands_in_no_messa
                 await create(router)
             return str(caught.value)
 
-    said = asyncio.run(main())
-    assert "no such user" in said
-    assert "passw0rd1" not in said
+    message = asyncio.run(main())
+    assert "no such user" in message
+    assert "passw0rd1" not in message
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ((' "home"', ' "hone"'), "routing.toml:2: [tiers] local = 'hone' is not a backend of harness.toml (did you mean 'home'?)"),
-        (("[tasks.triage]", "[tasks.triaje]"), "routing.toml:5: no eval 'triaje' in "),
+        ((' "home"', ' "hone"'), ("routing.toml:2:", "[tiers] local", "'hone'", "did you mean 'home'?")),
+        (("[tasks.triage]", "[tasks.triaje]"), ("routing.toml:5:", "'triaje'")),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_the_file_is_one_line(desk: Desk, change: tuple[str, str], says: str) -> None:
+def test_an_error_in_the_file_names_line_key_and_suggestion(
+    desk: Desk, change: tuple[str, str], says: tuple[str, ...]
+) -> None:
     desk.routing(text=ROUTING.replace("{route}", "").replace(*change))
     with pytest.raises(ConfigError) as caught:
         desk.router()
-    assert says in str(caught.value)
+    assert all(part in str(caught.value) for part in says)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_task_that_is_not_routed_is_an_error_with_the_nearest_name(desk: Desk) -> None:
+def test_an_unknown_task_is_an_error_with_the_closest_name(desk: Desk) -> None:
     async def main() -> None:
         async with desk.router() as router:
             with pytest.raises(ConfigError, match=r"no task 'triag' in .*routing.toml \(did you mean 'triage'\?\)"):
