@@ -11,9 +11,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.monitor.files import LabelFile
+    from harness.monitor.label_files import LabelFile
+    from harness.monitor.review import Review
     from harness.monitor.sheets import SheetLabel
-    from harness.monitor.verdicts import Review
     from harness.project.config import Config
     from harness.store.runs import Store
 
@@ -54,8 +54,8 @@ def sample(
     from harness import api
     from harness.core.files import write
     from harness.core.formatting import plural, visible
-    from harness.monitor import files, page, sheets, weeks
-    from harness.monitor.kinds import labels_of
+    from harness.monitor import label_files, label_page, sheets, weeks
+    from harness.monitor.task_labels import labels_of
     from harness.store import traffic
 
     start, end = weeks.days(since, until.date() if until else None, datetime.now(UTC))
@@ -68,8 +68,8 @@ def sample(
         stem = stem.with_suffix("")
     _keep_out_of_git(stem.parent)
     paths = [stem.with_name(f"{stem.name}{ending}") for ending in (".html", ".csv")]
-    write(page.render(sheet, drawn), paths[0])
-    write(files.csv_of(sheet, drawn), paths[1])
+    write(label_page.render(sheet, drawn), paths[0])
+    write(label_files.csv_of(sheet, drawn), paths[1])
     typer.echo(
         f"sheet {sheet.sheet}: {plural(len(drawn), 'reply', 'replies')} of {start[:10]} to {weeks.last_day(end)}"
     )
@@ -106,16 +106,18 @@ def import_(
     """
     from harness import api
     from harness.core.errors import ConfigError
-    from harness.monitor import files, sheets
+    from harness.monitor import label_files, sheets
 
-    read = [files.read(path) for path in file]
+    read = [label_files.read(path) for path in file]
     names = _reviewers(read, reviewer)
     if len({one.sheet for one in read}) > 1:
         msg = f"the files are of several sheets: {', '.join(sorted({one.sheet for one in read}))}; import one at a time"
         raise ConfigError(msg)
     with api.project(reading=True) as (project, store):
         sheet = sheets.load(store, read[0].sheet)
-        checked: list[list[SheetLabel]] = [files.labels(one, sheet, who) for one, who in zip(read, names, strict=True)]
+        checked: list[list[SheetLabel]] = [
+            label_files.labels(one, sheet, who) for one, who in zip(read, names, strict=True)
+        ]
         for labels in checked:  # all or nothing
             sheets.add_labels(store, sheet.sheet, labels)
         _judge(project, store, sheet.sheet, strict=strict)
@@ -139,7 +141,7 @@ def show(
     from harness.monitor import sheets
 
     with api.project(reading=True) as (project, store):
-        there = sheets.reviewed(store)
+        there = sheets.labelled_sheets(store)
         if not (sheet or there):
             msg = f"no labels in {store.url} yet: `harness sample` draws replies, `harness review import` takes labels"
             raise StoreError(msg)
@@ -148,11 +150,11 @@ def show(
 
 def _judge(project: Config, store: Store, sheet: str, *, strict: bool) -> None:
     from harness.analysis.compare import Verdict
-    from harness.monitor import verdicts, words
+    from harness.monitor import review
 
-    found = verdicts.review(project, store, sheet)
+    found = review.review(project, store, sheet)
     _tell(found)
-    verdict = words.verdict(found)
+    verdict = found.verdict
     raise typer.Exit(1 if verdict is Verdict.REGRESSED else 4 if strict and verdict is Verdict.INCONCLUSIVE else 0)
 
 
@@ -161,7 +163,7 @@ def _tell(found: Review) -> None:
 
     from harness.cli._common import console
     from harness.core.formatting import visible
-    from harness.monitor import words
+    from harness.monitor import wording
     from harness.report.comparison_text import standing
     from harness.report.terminal import COLOURS
 
@@ -172,10 +174,10 @@ def _tell(found: Review) -> None:
     for c in found.cells:
         badge = (c.verdict.value, f"bold {COLOURS[standing(c.verdict)]}") if c.verdict else ("not judged", "dim")
         screen.print(Text.assemble((visible(f"{c.task} {c.cell}"), "bold"), "  ", badge))
-        screen.print(Text(visible(f"  {words.cell(c)}")))
-        screen.print(Text(visible(f"  {words.rest(c)}"), style="dim"))
+        screen.print(Text(visible(f"  {wording.cell_text(c)}")))
+        screen.print(Text(visible(f"  {wording.counts_text(c)}"), style="dim"))
     for agreement in found.agreements:
-        screen.print(Text(visible(f"{agreement.task}: {words.agreement(agreement)}")))
+        screen.print(Text(visible(f"{agreement.task}: {wording.agreement_text(agreement)}")))
 
 
 def _reviewers(read: Sequence[LabelFile], reviewer: str | None) -> list[str]:

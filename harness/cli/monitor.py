@@ -11,7 +11,7 @@ from harness.cli import _review
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from harness.monitor.power import ReviewPower
+    from harness.monitor.review_power import ReviewPower
     from harness.monitor.signals import WeeklySignals
 
 app = typer.Typer()
@@ -63,8 +63,8 @@ def monitor(
     from harness.cli._common import console
     from harness.core.errors import ConfigError, StoreError
     from harness.monitor import signals, weeks
-    from harness.monitor.kinds import labels_of
     from harness.monitor.signals import SignalStatus
+    from harness.monitor.task_labels import labels_of
     from harness.store import traffic
 
     whole = weeks.newest_whole(datetime.now(UTC))
@@ -81,14 +81,14 @@ def monitor(
         if not tasks:
             msg = f"no calls in {store.url}: the router logs what it routes"
             raise StoreError(msg)
-        found = signals.watch(
-            store, day, labels_of(project, tasks), reference=reference or signals.REFERENCE, since=start
+        found = signals.read_signals(
+            store, day, labels_of(project, tasks), reference=reference or signals.REFERENCE_WEEKS, since=start
         )
     console().print(_shown(found))
-    standings = {signal.standing for signal in found.signals}
-    early = not found.signals or SignalStatus.TOO_EARLY in standings
-    open_question = SignalStatus.CHANGED in standings or bool(found.silent) or (strict and early)
-    raise typer.Exit(1 if SignalStatus.WORSE in standings else 4 if open_question else 0)
+    statuses = {signal.status for signal in found.signals}
+    early = not found.signals or SignalStatus.TOO_EARLY in statuses
+    open_question = SignalStatus.CHANGED in statuses or bool(found.silent) or (strict and early)
+    raise typer.Exit(1 if SignalStatus.WORSE in statuses else 4 if open_question else 0)
 
 
 @app.command()
@@ -109,7 +109,7 @@ def power(
     """
     from harness.cli._common import console
     from harness.core.errors import ConfigError
-    from harness.monitor.power import reach
+    from harness.monitor.review_power import review_power
 
     sizes = [part.strip() for part in per_week.split(",")]
     if not all(part.isdecimal() and 0 < int(part) <= 100_000 for part in sizes):
@@ -118,7 +118,7 @@ def power(
     if drop_to > baseline:
         msg = f"--drop-to {drop_to:g} is above --baseline {baseline:g}: that is no drop"
         raise ConfigError(msg)
-    found = [reach(baseline, drop_to, int(n), baseline_cases=baseline_cases, margin=margin) for n in sizes]
+    found = [review_power(baseline, drop_to, int(n), baseline_cases=baseline_cases, margin=margin) for n in sizes]
     console().print(_reach(found, baseline_cases, margin))
 
 
@@ -128,8 +128,8 @@ def _shown(found: WeeklySignals) -> RenderableType:
     from rich.text import Text
 
     from harness.core.formatting import plural, visible
-    from harness.monitor import weeks, words
-    from harness.monitor.signals import LOOKS, YEARLY, SignalStatus
+    from harness.monitor import weeks, wording
+    from harness.monitor.signals import LOOKS_PER_YEAR, YEARLY_ALPHA, SignalStatus
     from harness.report.terminal_table import TerminalTable
 
     colours = {SignalStatus.WORSE: "bold red", SignalStatus.CHANGED: "bold yellow", SignalStatus.STEADY: "green"}
@@ -142,21 +142,23 @@ def _shown(found: WeeklySignals) -> RenderableType:
         parts.append(Text.assemble("\n", (visible(task), "bold"), f"  {before}"))
         if not n:
             if task in found.silent:
-                parts.append(Text(f"  no calls: {words.SILENT}", style="bold yellow"))
+                parts.append(Text(f"  no calls: {wording.SILENT}", style="bold yellow"))
             continue
-        if not told or any(signal.standing is SignalStatus.TOO_EARLY for signal in told):
-            parts.append(Text(f"  too early to tell: {words.too_early(found, task)}", style="dim"))
+        if not told or any(signal.status is SignalStatus.TOO_EARLY for signal in told):
+            parts.append(Text(f"  too early to tell: {wording.too_early_text(found, task)}", style="dim"))
         table = TerminalTable("signal", "", "this week", "before", "p", names=("signal",), left=("",))
         for s in told:
-            badge = Text(s.standing.value, style=colours.get(s.standing, "dim"))
+            badge = Text(s.status.value, style=colours.get(s.status, "dim"))
             name = f"label {s.label}" if s.label else s.name
-            table.add(name, badge, words.value(s.newest), words.value(s.before), words.adjusted(s))
+            table.add(
+                name, badge, wording.value_text(s.newest), wording.value_text(s.before), wording.adjusted_p_text(s)
+            )
         if told:
             parts.append(Padding(table, (0, 0, 0, 2)))
     parts.append(
         Text(
-            f"\np is for all of them together. An alarm is p < {YEARLY}/{LOOKS}: "
-            f"if nothing changes, {YEARLY:.0%} of years have a false one.",
+            f"\np is for all of them together. An alarm is p < {YEARLY_ALPHA}/{LOOKS_PER_YEAR}: "
+            f"if nothing changes, {YEARLY_ALPHA:.0%} of years have a false one.",
             style="dim",
         )
     )
@@ -168,13 +170,13 @@ def _reach(found: list[ReviewPower], baseline_cases: int, margin: float) -> Rend
     from rich.text import Text
 
     from harness.core.formatting import plural
-    from harness.monitor.power import SURE
+    from harness.monitor.review_power import CERTAINTY
     from harness.report.terminal_table import TerminalTable
 
     first = found[0]
     fell = f"{first.baseline:.1%} on {plural(baseline_cases, 'case')}, fallen to {first.drop_to:.1%}"
     head = f"{fell}; {100 * margin:g} points may be lost"
-    chances = ("seen in week 1", "by week 2", "by week 4", f"weeks until seen, {SURE:.0%} sure", "on average")
+    chances = ("seen in week 1", "by week 2", "by week 4", f"weeks until seen, {CERTAINTY:.0%} sure", "on average")
     table = TerminalTable("labels a week", *chances, "OK in a week", names=())
     for r in found:
         until = "more than 52" if r.weeks is None else str(r.weeks)

@@ -1,4 +1,4 @@
-"""The label page in a real, headless Chromium: labelled with the keyboard, saved, imported."""
+"""The label page in headless Chromium: label with the keyboard, save, import."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..report.test_browser import CONTRAST
 from ..support.cli import Terminal
 from ..support.project import LABELS, Project
 from .logged import call, log
-from .test_verdicts import keep_baseline
+from .test_review import keep_baseline
 
 pytestmark = [
     pytest.mark.browser,
@@ -40,11 +40,11 @@ SEEDS = count(1)
 
 @pytest.fixture
 def page(browser: Browser, harness: Terminal, project: Project) -> Path:
-    """The page of 30 replies of two tasks, open; what it saves goes to the project's folder."""
+    """Open the page of 30 replies of two tasks; downloads go to the project's folder."""
     calls = [call(LABELS[i % 3], days_ago=1 + i / 100, inputs={"text": f"Ticket {i}"}) for i in range(27)]
     free = [call(HOSTILE, days_ago=2 + i / 100, task="zz_free", inputs={"text": HOSTILE}) for i in range(3)]
     log(project, [*calls, *free])
-    # Another seed, another sheet: a browser remembers by the sheet what has been labelled.
+    # A new seed gives a new sheet: the browser stores labels by sheet name.
     assert harness("sample", "--until", "2026-11-25", "--seed", str(next(SEEDS)), "-o", "reviews/now").code == 0
     browser.cdp("Emulation.setDeviceMetricsOverride", **DESK)
     browser.cdp("Emulation.setEmulatedMedia", media="screen")
@@ -57,7 +57,7 @@ def page(browser: Browser, harness: Terminal, project: Project) -> Path:
 
 
 def press(browser: Browser, *keys: str) -> None:
-    # Chromium drops keys that are pressed before a page is drawn
+    # Chromium drops key presses before the page is drawn.
     browser.run("return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     for key in keys:
         text = "\r" if key == "Enter" else key if len(key) == 1 else ""
@@ -81,7 +81,7 @@ def items(browser: Browser) -> list[dict[str, Any]]:
 
 
 def saved(folder: Path, pattern: str) -> Path:
-    """The file, once the browser has written it."""
+    """Return the file once the browser has written it."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if found := list(folder.glob(pattern)):
@@ -90,17 +90,19 @@ def saved(folder: Path, pattern: str) -> Path:
     raise AssertionError([p.name for p in folder.iterdir()])
 
 
-def test_from_the_keyboard_to_the_verdict(browser: Browser, page: Path, harness: Terminal, project: Project) -> None:
+def test_labels_from_the_keyboard_reach_the_verdict(
+    browser: Browser, page: Path, harness: Terminal, project: Project
+) -> None:
     keep_baseline(project, 290)
     browser.run(
         "const f = document.querySelector('[data-reviewer]'); f.focus(); f.value = 'Anna B'; f.dispatchEvent(new Event('input')); f.blur()"
     )
     drawn = items(browser)
-    for i, one in enumerate(drawn):
-        if one["task"] == "triage":
-            right = LABELS.index(one["value"])
+    for i, item in enumerate(drawn):
+        if item["task"] == "triage":
+            right = LABELS.index(item["value"])
             press(browser, str(1 + ((right + 1) % 3 if i < 12 else right)))
-        elif one is not drawn[-1]:
+        elif item is not drawn[-1]:
             press(browser, "1")
         else:
             press(browser, "2", "7", "Enter")
@@ -118,16 +120,18 @@ def test_from_the_keyboard_to_the_verdict(browser: Browser, page: Path, harness:
     assert "strict accuracy 55.6%" in ended.out
 
 
-def test_the_csv_that_it_saves_is_read_too(browser: Browser, page: Path, harness: Terminal, project: Project) -> None:
+def test_the_csv_saved_by_the_page_can_be_imported(
+    browser: Browser, page: Path, harness: Terminal, project: Project
+) -> None:
     press(browser, "1", "x")
     browser.run("document.querySelector('[data-save=csv]').click()")
     file = saved(project.root, "2026-w47-*.csv")
     ended = harness("review", "import", str(file), "--reviewer", "ben")
     assert ended.code == 0, ended.err
-    assert "1 could not be told; 25 not labelled" in " ".join(ended.out.split())
+    assert "1 unclear; 25 not labelled" in " ".join(ended.out.split())
 
 
-def test_the_reply_is_hidden_until_there_is_a_label_or_somebody_asks(browser: Browser, page: Path) -> None:
+def test_the_reply_is_hidden_until_labelled_or_revealed(browser: Browser, page: Path) -> None:
     assert shown(browser, "veil")
     assert not shown(browser, "reply")
     press(browser, "r")
@@ -138,7 +142,7 @@ def test_the_reply_is_hidden_until_there_is_a_label_or_somebody_asks(browser: Br
     assert shown(browser, "reply")
 
 
-def test_walking_undoing_and_what_was_left_out(browser: Browser, page: Path) -> None:
+def test_keys_move_undo_and_find_unlabelled_items(browser: Browser, page: Path) -> None:
     press(browser, "1", "j", "1")
     assert text(browser, "place") == "4 of 30"
     press(browser, "k", "k")
@@ -151,7 +155,7 @@ def test_walking_undoing_and_what_was_left_out(browser: Browser, page: Path) -> 
     assert (text(browser, "place"), text(browser, "status")) == ("1 of 30", "0 of 30 labelled")
 
 
-def test_labels_are_there_again_when_the_page_is_opened_again(browser: Browser, page: Path) -> None:
+def test_labels_survive_reopening_the_page(browser: Browser, page: Path) -> None:
     press(browser, "1", "2", "n", "h", "m", "Escape")
     browser.open(page)
     assert (text(browser, "place"), text(browser, "status")) == ("3 of 30", "2 of 30 labelled")
@@ -162,7 +166,7 @@ def test_labels_are_there_again_when_the_page_is_opened_again(browser: Browser, 
     assert text(browser, "status") == "0 of 30 labelled"
 
 
-def test_nothing_of_a_reply_runs_and_nothing_is_sent(browser: Browser, page: Path) -> None:
+def test_replies_cannot_run_scripts_and_nothing_is_sent(browser: Browser, page: Path) -> None:
     for _ in range(29):
         press(browser, "j")
     assert text(browser, "reply") == HOSTILE.replace("\u202e", "‹U+202E›")
@@ -170,11 +174,11 @@ def test_nothing_of_a_reply_runs_and_nothing_is_sent(browser: Browser, page: Pat
     assert browser.run("return window.hacked ?? null") is None
     assert "Content Security Policy" in str(browser.log())
     messages = [json.loads(entry["message"])["message"] for entry in browser.log("performance")]
-    asked = {m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"}
-    assert {url for url in asked if not url.startswith(("file:", "data:", "blob:"))} == set()
+    urls = {m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"}
+    assert {url for url in urls if not url.startswith(("file:", "data:", "blob:"))} == set()
 
 
-def test_it_is_readable_in_light_and_dark_and_fits_a_phone(browser: Browser, page: Path) -> None:
+def test_the_page_is_readable_in_light_dark_and_on_a_phone(browser: Browser, page: Path) -> None:
     press(browser, "1", "k")
     for scheme in ("light", "dark"):
         browser.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -185,7 +189,7 @@ def test_it_is_readable_in_light_and_dark_and_fits_a_phone(browser: Browser, pag
     assert browser.run("return document.documentElement.scrollWidth") == 390
 
 
-def test_whoever_cannot_see_is_told(browser: Browser, page: Path) -> None:
+def test_the_page_is_accessible_to_screen_readers(browser: Browser, page: Path) -> None:
     assert browser.run("return document.querySelector('[data-status]').getAttribute('role')") == "status"
     press(browser, "2", "k")
     pressed = (

@@ -1,4 +1,4 @@
-"""What a sample sees: exact, and the same rule as the verdict's."""
+"""The power of a weekly review: exact, and by the same rule as the verdict."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from scipy.stats import binom
 from harness.analysis.compare import ComparisonQuestion, Verdict
 from harness.analysis.stats import rate
 from harness.analysis.stats.unpaired import unpaired
-from harness.monitor.power import reach
+from harness.monitor.review_power import review_power
 
 
-def test_more_labels_see_more() -> None:
-    found = [reach(0.94, 0.87, n) for n in (50, 100, 250, 500)]
+def test_more_labels_detect_a_drop_with_higher_probability() -> None:
+    powers = [review_power(0.94, 0.87, n) for n in (50, 100, 250, 500)]
     for week in (1, 2, 4):
-        seen = [one.by_week[week - 1] for one in found]
-        assert seen == sorted(seen)
-    assert 0.5 < found[1].by_week[1] < 0.6
-    assert found[3].by_week[1] > 0.95
+        detected = [power.by_week[week - 1] for power in powers]
+        assert detected == sorted(detected)
+    assert 0.5 < powers[1].by_week[1] < 0.6
+    assert powers[3].by_week[1] > 0.95
 
 
 def regressed(most_p: float) -> int:
-    """The most right replies of 100 of which the rule says that they are fewer than 282 of 300, counted by hand."""
+    """Return the largest number of correct replies of 100 that is significantly below 282 of 300."""
     base = rate(282, 300)
     lower = []
     for k in range(101):
@@ -35,16 +35,16 @@ def regressed(most_p: float) -> int:
     return lower[-1]
 
 
-def test_the_chance_is_that_of_all_outcomes_that_are_regressed() -> None:
-    found = reach(0.94, 0.87, 100)
+def test_probability_sums_all_outcomes_that_are_regressed() -> None:
+    found = review_power(0.94, 0.87, 100)
     first, lower = (float(binom.cdf(regressed(p), 100, 0.87)) for p in (0.05 / 52, 0.05))
     assert found.first == found.by_week[0] == pytest.approx(first)
     assert found.by_week[1] == pytest.approx(first + (1 - lower) * first + (lower - first) * lower)
 
 
-def test_a_year_of_weeks_drawn_by_chance_says_the_same() -> None:
-    """Two thousand times: how many weeks until one is far below, or the second in a row is below."""
-    found = reach(0.94, 0.90, 100)
+def test_simulated_years_agree_with_the_exact_power() -> None:
+    """2,000 simulations: weeks until one is far below the baseline, or the second in a row is below it."""
+    found = review_power(0.94, 0.90, 100)
     far, below = regressed(0.05 / 52), regressed(0.05)
     random = np.random.default_rng(1)
     waited = []
@@ -57,15 +57,15 @@ def test_a_year_of_weeks_drawn_by_chance_says_the_same() -> None:
     assert np.mean(np.array(waited) <= found.weeks) == pytest.approx(0.95, abs=0.015)
 
 
-def test_where_nothing_has_changed_a_year_of_reviews_says_so_nineteen_times_in_twenty() -> None:
-    assert reach(0.94, 0.94, 100).by_week[-1] < 0.05
+def test_false_alarms_in_a_year_stay_below_five_percent() -> None:
+    assert review_power(0.94, 0.94, 100).by_week[-1] < 0.05
 
 
-def test_what_a_year_does_not_show_has_no_number() -> None:
-    assert reach(0.94, 0.94, 500).weeks is None
-    assert math.isinf(reach(0.5, 1.0, 20).mean_weeks)
+def test_weeks_is_none_if_a_year_is_not_enough() -> None:
+    assert review_power(0.94, 0.94, 500).weeks is None
+    assert math.isinf(review_power(0.5, 1.0, 20).mean_weeks)
 
 
-def test_nonsense_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"shares in 0\.\.1"):
-        reach(0.94, 87, 100)
+def test_shares_outside_0_to_1_raise_value_error() -> None:
+    with pytest.raises(ValueError, match=r"0\.\.1"):
+        review_power(0.94, 87, 100)

@@ -1,4 +1,4 @@
-"""Which tasks of the log have a list of labels, as far as their evals still say so."""
+"""Which tasks of the traffic log have a list of labels, according to their evals."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from harness.project.config import Config
 from harness.tasks import task_of
 
 
-def labels_of(found: Config, tasks: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Task -> labels. Of a task whose eval is not there, or does not load, none: it is watched all the same."""
+def labels_of(config: Config, tasks: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return task -> labels. A task whose eval is missing or invalid is left out and monitored without labels."""
     known: dict[str, tuple[str, ...]] = {}
     for task in tasks:
         try:
-            (definition,) = evals.find(found.root, [task])
+            (definition,) = evals.find(config.root, [task])
             labels = task_of(definition).labels
         except ConfigError:
             continue

@@ -1,20 +1,22 @@
-"""From labels to a verdict."""
+"""Reviews: from labels to accuracy and verdict."""
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from harness.analysis import baseline
 from harness.analysis.compare import CaseOutcome, RunOutcomes, Verdict
 from harness.core.errors import ConfigError, StoreError
-from harness.monitor import sheets, weeks, words
+from harness.monitor import sheets, weeks, wording
+from harness.monitor.review import CellReview, Review, count_labels, is_right, review
 from harness.monitor.sheets import UNCLEAR, SampleRequest, Sheet, SheetItem, SheetLabel
-from harness.monitor.verdicts import CellReview, Review, is_right, measure, review
 
 from ..support.project import LABELS, Project
 from .logged import call, log, opened
@@ -23,41 +25,45 @@ SINCE, UNTIL = "2026-11-19T00:00:00.000+00:00", "2026-11-26T00:00:00.000+00:00"
 
 
 def item(number: int, value: object = "billing", *, compliant: bool = True, **more: object) -> SheetItem:
-    usual = {"said": "billing", "size": 100, "by_label": True, **more}
+    usual = {"outcome": "billing", "size": 100, "by_label": True, **more}
     return SheetItem(number, "triage", "fake", "local", "2026-11-20", number, value, compliant, **usual)  # type: ignore[arg-type]
 
 
-def test_right_is_what_was_read_and_strict_what_was_as_agreed_too() -> None:
+def test_strict_counts_only_correct_and_compliant_replies() -> None:
     items = [item(1), item(2), item(3, compliant=False), item(4)]
-    said = {1: [SheetLabel(1, "a", "billing")], 2: [SheetLabel(2, "a", "general")], 3: [SheetLabel(3, "a", "billing")]}
-    found = measure(items, said)
-    assert (found.strict.hits, found.lenient.hits, found.strict.n) == (pytest.approx(1), pytest.approx(2), 3)
-    assert found.n_open == 1
+    labels = {
+        1: [SheetLabel(1, "a", "billing")],
+        2: [SheetLabel(2, "a", "general")],
+        3: [SheetLabel(3, "a", "billing")],
+    }
+    counts = count_labels(items, labels)
+    assert (counts.strict.hits, counts.lenient.hits, counts.strict.n) == (pytest.approx(1), pytest.approx(2), 3)
+    assert counts.n_unlabelled == 1
 
 
-def test_what_could_not_be_told_counts_on_neither_side() -> None:
-    found = measure([item(1), item(2)], {1: [SheetLabel(1, "a", UNCLEAR)], 2: [SheetLabel(2, "a", "billing")]})
-    assert (found.strict.hits, found.strict.n, found.n_unclear) == (1, 1, 1)
+def test_unclear_labels_are_left_out() -> None:
+    counts = count_labels([item(1), item(2)], {1: [SheetLabel(1, "a", UNCLEAR)], 2: [SheetLabel(2, "a", "billing")]})
+    assert (counts.strict.hits, counts.strict.n, counts.n_unclear) == (1, 1, 1)
 
 
-def test_two_reviewers_of_one_reply_are_one_reply() -> None:
-    found = measure(
+def test_a_reply_with_two_reviewers_counts_once() -> None:
+    counts = count_labels(
         [item(1), item(2)],
         {1: [SheetLabel(1, "a", "billing"), SheetLabel(1, "b", "general")], 2: [SheetLabel(2, "a", "billing")]},
     )
-    assert (found.strict.hits, found.strict.n) == (pytest.approx(1.5), 2)
+    assert (counts.strict.hits, counts.strict.n) == (pytest.approx(1.5), 2)
 
 
-def test_a_stratum_counts_for_the_calls_that_it_stands_for() -> None:
-    rare = [item(i, "general", said="general", size=10) for i in (1, 2)]
-    common = [item(i, said="billing", size=990) for i in range(3, 101)]
-    said = {i: [SheetLabel(i, "a", "billing")] for i in range(1, 101)}
-    found = measure([*rare, *common], said)
-    assert found.strict.value == pytest.approx(0.99)
-    assert found.size == 1000
+def test_a_stratum_is_weighted_by_its_number_of_calls() -> None:
+    rare = [item(i, "general", outcome="general", size=10) for i in (1, 2)]
+    common = [item(i, outcome="billing", size=990) for i in range(3, 101)]
+    labels = {i: [SheetLabel(i, "a", "billing")] for i in range(1, 101)}
+    counts = count_labels([*rare, *common], labels)
+    assert counts.strict.value == pytest.approx(0.99)
+    assert counts.size == 1000
 
 
-def test_an_answer_that_is_no_label_is_never_right_and_values_may_be_anything() -> None:
+def test_is_right_compares_any_value_with_the_label() -> None:
     assert not is_right(item(1, None), SheetLabel(1, "a", "billing"))
     assert not is_right(item(1, {"a": [1]}), SheetLabel(1, "a", "billing"))
     assert is_right(item(1, {"a": [1]}, by_label=False), SheetLabel(1, "a", "right"))
@@ -71,13 +77,13 @@ def keep_baseline(project: Project, right: int, n: int = 300) -> None:
 
 @pytest.fixture
 def reviewed(project: Project) -> Callable[..., Review]:
-    """A week of 400 calls, 100 of them labelled; of the labels `wrong` say that the reply is wrong."""
+    """Review a week of 400 calls, 100 of them labelled; `wrong` labels differ from the reply."""
 
     def run(wrong: int, n: int = 100, reviewer: str = "anna") -> Review:
-        drawn_by = random.Random(1)
+        generator = random.Random(1)
         with opened(project) as store:
             if not sheets.names(store):
-                log(project, [call(drawn_by.choice(LABELS), days_ago=drawn_by.uniform(0, 6)) for _ in range(400)])
+                log(project, [call(generator.choice(LABELS), days_ago=generator.uniform(0, 6)) for _ in range(400)])
             sheet, _ = sheets.draw(store, {"triage": LABELS}, SampleRequest(SINCE, UNTIL, 100, 3))
             labels = [
                 SheetLabel(i.item, reviewer, "general" if k < wrong and i.value != "general" else str(i.value))
@@ -93,20 +99,20 @@ def reviewed(project: Project) -> Callable[..., Review]:
     ("wrong", "verdict"),
     [(25, Verdict.REGRESSED), (3, Verdict.OK), (8, Verdict.INCONCLUSIVE), (13, Verdict.INCONCLUSIVE)],
 )
-def test_the_week_is_held_against_the_saved_baseline(
+def test_a_review_is_compared_with_the_saved_baseline(
     project: Project, reviewed: Callable[..., Review], wrong: int, verdict: Verdict
 ) -> None:
     keep_baseline(project, 282)
     (cell,) = reviewed(wrong).cells
     assert cell.verdict is verdict
     assert cell.base
-    assert cell.base.words == "baseline of 2026-11-01"
+    assert cell.base.source == "baseline of 2026-11-01"
     assert (cell.cell, cell.strict.n, cell.size) == ("local@fake", 100, 400)
 
 
 @pytest.fixture
 def week(project: Project) -> Callable[[int, int], CellReview]:
-    """The review of one week of December: 100 replies, so many of them wrong."""
+    """Review one week of December: 100 replies, `wrong` of them wrong."""
 
     def run(number: int, wrong: int) -> CellReview:
         start = datetime(2026, 12, 7 * number, tzinfo=UTC)
@@ -125,26 +131,26 @@ def week(project: Project) -> Callable[[int, int], CellReview]:
     return run
 
 
-def test_one_lower_week_among_many_is_no_verdict_and_the_second_in_a_row_is(
-    project: Project, week: Callable[[int, int], CellReview]
-) -> None:
+def test_the_second_low_week_in_a_row_is_regressed(project: Project, week: Callable[[int, int], CellReview]) -> None:
     keep_baseline(project, 282)
     assert week(1, 6).verdict is Verdict.INCONCLUSIVE
     first = week(2, 13)
     assert (first.verdict, first.lower, first.lower_before) == (Verdict.INCONCLUSIVE, True, False)
-    assert "REGRESSED if the next is, too" in words.cell(first)
+    assert "REGRESSED if the next" in wording.cell_text(first)
     second = week(3, 13)
     assert (second.verdict, second.lower_before) == (Verdict.REGRESSED, True)
-    assert "the review before it was lower, too" in words.cell(second)
+    assert "the review before" in wording.cell_text(second)
 
 
-def test_a_better_week_in_between_starts_again(project: Project, week: Callable[[int, int], CellReview]) -> None:
+def test_a_normal_week_between_two_low_weeks_resets_the_rule(
+    project: Project, week: Callable[[int, int], CellReview]
+) -> None:
     keep_baseline(project, 282)
     verdicts = [week(number, wrong).verdict for number, wrong in ((1, 13), (2, 6), (3, 13))]
     assert verdicts == [Verdict.INCONCLUSIVE] * 3
 
 
-def test_without_a_baseline_a_week_is_held_against_all_reviews_before_it(
+def test_without_a_baseline_earlier_reviews_are_the_base(
     week: Callable[[int, int], CellReview],
 ) -> None:
     bases = [week(number, wrong).base for number, wrong in ((1, 4), (2, 6), (3, 5))]
@@ -153,29 +159,26 @@ def test_without_a_baseline_a_week_is_held_against_all_reviews_before_it(
     assert bases[2] is not None
     assert (bases[1].strict.n, bases[2].strict.n) == (100, 200)
     assert bases[2].strict.value == pytest.approx(0.95)
-    assert bases[2].words.startswith("2 earlier reviews, the newest 2026-w5")
+    assert bases[2].source.startswith("2 earlier reviews")
     assert week(4, 20).verdict is Verdict.REGRESSED
 
 
-def test_without_a_baseline_there_is_nothing_to_hold_it_against(reviewed: Callable[..., Review]) -> None:
-    found = reviewed(3)
-    assert found.cells[0].verdict is words.verdict(found) is Verdict.INCONCLUSIVE
-    assert "nothing to hold it against" in words.cell(found.cells[0])
+def test_without_baseline_and_reviews_it_is_inconclusive(reviewed: Callable[..., Review]) -> None:
+    first = reviewed(3)
+    assert first.cells[0].verdict is first.verdict is Verdict.INCONCLUSIVE
+    assert "`harness baseline save`" in wording.cell_text(first.cells[0])
 
 
-def test_of_summaries_a_baseline_is_no_measure_and_it_is_not_advised(
-    project: Project, reviewed: Callable[..., Review]
-) -> None:
+def test_summaries_are_not_compared_with_a_golden_baseline(project: Project, reviewed: Callable[..., Review]) -> None:
     project.eval(text='task = "summarization"\nprompt = "triage"\ndataset = "tickets"\n')
     keep_baseline(project, 300)
     (cell,) = reviewed(3).cells
     assert cell.base is None
-    assert "the next review has this one" in words.cell(cell)
+    assert not cell.may_have_baseline
+    assert "harness baseline save" not in wording.cell_text(cell)
 
 
-def test_an_earlier_review_is_held_against_where_there_is_no_other(
-    project: Project, reviewed: Callable[..., Review]
-) -> None:
+def test_a_single_earlier_review_is_the_base(project: Project, reviewed: Callable[..., Review]) -> None:
     reviewed(2)
     later = [call("billing", days_ago=-7 - i / 100) for i in range(60)]
     log(project, later)
@@ -185,68 +188,73 @@ def test_an_earlier_review_is_held_against_where_there_is_no_other(
         sheets.add_labels(store, sheet.sheet, [SheetLabel(i.item, "anna", "general") for i in sheet.items])
         (cell,) = review(project.load(), store, sheet.sheet).cells
     assert cell.base
-    assert cell.base.words.startswith("review of 2026-w4")
+    assert cell.base.source.startswith("review of 2026-w4")
     assert cell.verdict is Verdict.REGRESSED
 
 
-def test_a_handful_of_labels_is_not_judged(project: Project, reviewed: Callable[..., Review]) -> None:
+def test_fewer_than_20_labels_give_no_verdict(project: Project, reviewed: Callable[..., Review]) -> None:
     keep_baseline(project, 300)
-    found = reviewed(5, n=10)
-    assert found.cells[0].verdict is None
-    assert "fewer than 20, not judged" in words.cell(found.cells[0])
-    assert found.cells[0].n_open == 90
+    (cell,) = reviewed(5, n=10).cells
+    assert cell.verdict is None
+    assert "at least 20 labels" in wording.cell_text(cell)
+    assert cell.n_unlabelled == 90
 
 
-def test_two_reviewers_have_a_kappa_and_the_items_on_which_they_differ(reviewed: Callable[..., Review]) -> None:
+def test_agreement_has_kappa_and_the_differing_items(reviewed: Callable[..., Review]) -> None:
     reviewed(0)
     (agreement,) = reviewed(10, reviewer="ben").agreements
     assert (agreement.reviewers, agreement.n, agreement.agreed) == (("anna", "ben"), 100, 90)
     assert 0.8 < agreement.kappa.value < 0.9
-    assert len(agreement.apart) == 10
-    assert "anna and ben agree on 90 of 100, Cohen's kappa 0.8" in words.agreement(agreement)
+    assert len(agreement.differing_items) == 10
+    assert "anna and ben agree on 90 of 100, Cohen's kappa 0.8" in wording.agreement_text(agreement)
 
 
-def test_labels_are_replaced_when_they_come_again(reviewed: Callable[..., Review]) -> None:
+def test_a_second_import_replaces_labels(reviewed: Callable[..., Review]) -> None:
     assert reviewed(25).cells[0].strict.value < reviewed(0).cells[0].strict.value == 1.0
 
 
-def test_the_same_draw_is_the_same_sheet_and_keeps_its_labels(
-    project: Project, reviewed: Callable[..., Review]
-) -> None:
+def test_the_same_draw_gives_the_same_sheet_with_its_labels(project: Project, reviewed: Callable[..., Review]) -> None:
     name = reviewed(5).sheet.sheet
     with opened(project) as store:
-        again, _ = sheets.draw(store, {"triage": LABELS}, SampleRequest(SINCE, UNTIL, 100, 3))
+        second, _ = sheets.draw(store, {"triage": LABELS}, SampleRequest(SINCE, UNTIL, 100, 3))
         other, _ = sheets.draw(store, {"triage": LABELS}, SampleRequest(SINCE, UNTIL, 100, 4))
-        assert again.sheet == name != other.sheet
+        assert second.sheet == name != other.sheet
         assert len(sheets.labels_of(store, name)) == 100
         assert name.startswith("2026-w47-")
 
 
-def test_what_customers_wrote_is_not_kept_with_the_sheet(project: Project, reviewed: Callable[..., Review]) -> None:
-    found = reviewed(5)
-    kept: Sheet = found.sheet
-    assert "charged twice" not in repr(kept)
+def test_a_saved_sheet_contains_no_customer_text(project: Project, reviewed: Callable[..., Review]) -> None:
+    saved: Sheet = reviewed(5).sheet
+    assert "charged twice" not in repr(saved)
 
 
-def test_calls_without_texts_cannot_be_reviewed_and_it_says_what_to_do(project: Project) -> None:
+def test_saved_items_have_the_keys_of_released_versions(project: Project, reviewed: Callable[..., Review]) -> None:
+    reviewed(5)
+    with opened(project) as store, store.connection() as connection:
+        record = json.loads(connection.scalars(sa.text("SELECT record FROM review_items")).first() or "")
+    assert record["said"] in LABELS
+    assert "outcome" not in record
+
+
+def test_drawing_calls_without_texts_names_the_key_to_set(project: Project) -> None:
     log(project, [replace(call(), inputs=None, reply=None)])
-    with opened(project) as store, pytest.raises(ConfigError, match=r"set texts = true in \[log\] of harness.toml"):
+    with opened(project) as store, pytest.raises(ConfigError, match=r"texts = true in \[log\]"):
         sheets.draw(store, {}, SampleRequest(SINCE, UNTIL))
 
 
-def test_no_calls_is_another_message(project: Project) -> None:
+def test_drawing_without_calls_names_the_period(project: Project) -> None:
     with (
         opened(project) as store,
-        pytest.raises(ConfigError, match="no calls were logged from 2026-11-19 to 2026-11-25"),
+        pytest.raises(ConfigError, match=r"no calls .*2026-11-19 to 2026-11-25"),
     ):
         sheets.draw(store, {}, SampleRequest(SINCE, UNTIL))
 
 
-def test_an_unknown_sheet_names_those_that_are_there(project: Project, reviewed: Callable[..., Review]) -> None:
+def test_an_unknown_sheet_is_an_error_with_the_newest_names(project: Project, reviewed: Callable[..., Review]) -> None:
     name = reviewed(0).sheet.sheet
     with opened(project) as store, pytest.raises(StoreError, match=f"no review sheet 'x' .*{name}"):
         sheets.load(store, "x")
 
 
-def test_a_week_is_named_by_its_last_day() -> None:
+def test_last_day_is_the_day_before_until() -> None:
     assert weeks.last_day(UNTIL).isoformat() == "2026-11-25"

@@ -1,4 +1,4 @@
-"""The label page: one file, complete in itself, that is worked with the keyboard, keeps labels and sends nothing."""
+"""The label page: a self-contained HTML file, used with the keyboard, that stores labels locally and sends nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.formatting import inputs_text, moment, value_text, visible
 from harness.core.types import JSON
-from harness.monitor.files import FORMAT, choices
+from harness.monitor.label_files import FORMAT, choices
 from harness.monitor.sampling import SampledCall
 from harness.monitor.sheets import UNCLEAR, Sheet
 from harness.monitor.weeks import last_day
@@ -22,7 +22,7 @@ _COLOURS = Path(__file__).parent.parent / "report" / "assets" / "report.css"
 
 
 def render(sheet: Sheet, drawn: Sequence[SampledCall]) -> str:
-    """The page of a sheet."""
+    """Return the label page of a sheet as HTML."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -33,7 +33,7 @@ def render(sheet: Sheet, drawn: Sequence[SampledCall]) -> str:
         since=sheet.since[:10],
         until=last_day(sheet.until),
         n=len(drawn),
-        data=Markup(embedded(_data(sheet, drawn))),  # noqa: S704  escaped for where it goes
+        data=Markup(embedded(_data(sheet, drawn))),  # noqa: S704  escaped for a script element
         style=Markup(style),  # noqa: S704  our own file
         script=Markup(script),  # noqa: S704  our own file
         policy=f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
@@ -42,21 +42,21 @@ def render(sheet: Sheet, drawn: Sequence[SampledCall]) -> str:
 
 
 def _data(sheet: Sheet, drawn: Sequence[SampledCall]) -> Mapping[str, Any]:
-    """What the page works on. Every text has its hidden characters spelled out."""
-    tasks = {one.call.task: choices(sheet, one.call.task) for one in drawn}
+    """Return the page's data. Hidden characters in texts are spelled out."""
+    tasks = {sampled.call.task: choices(sheet, sampled.call.task) for sampled in drawn}
     return {
         "format": FORMAT,
         "sheet": sheet.sheet,
         "unclear": UNCLEAR,
         "tasks": {t: {"choices": list(known), "byLabel": t in sheet.choices} for t, known in tasks.items()},
-        "items": [_item(one) for one in drawn],
+        "items": [_item(sampled) for sampled in drawn],
     }
 
 
-def _item(one: SampledCall) -> Mapping[str, Any]:
-    call = one.call
+def _item(sampled: SampledCall) -> Mapping[str, Any]:
+    call = sampled.call
     return {
-        "item": one.item,
+        "item": sampled.item,
         "task": call.task,
         "when": moment(call.called_at),
         "input": visible(inputs_text(call.inputs or {})),
@@ -67,14 +67,14 @@ def _item(one: SampledCall) -> Mapping[str, Any]:
 
 
 def _value(value: JSON) -> str:
-    """What was read, a record with a line for each field."""
+    """Return the value read from the reply; a record gets one line per field."""
     if isinstance(value, (dict, list)):
         return json.dumps(value, ensure_ascii=False, indent=2)
     return value_text(value)
 
 
 def _colours() -> str:
-    """The colours and fonts of the report, light and dark: its rules for `:root`."""
+    """Return the report's `:root` rules: colours and fonts, light and dark."""
     css = _COLOURS.read_text(encoding="utf-8")
     return css[: css.index("* { box-sizing")]
 
