@@ -65,8 +65,8 @@ def export(
     for line in left_out:
         complain(line, "note")
     typer.echo(f"{output}: {plural(written, 'request')} of {plural(len(cells), 'cell')}")
-    if written > batch.MOST_REQUESTS or output.stat().st_size > batch.MOST_BYTES:
-        limits = f"{batch.MOST_REQUESTS:,} requests and {batch.MOST_BYTES // 1_000_000} MB"
+    if written > batch.MAX_REQUESTS or output.stat().st_size > batch.MAX_BYTES:
+        limits = f"{batch.MAX_REQUESTS:,} requests and {batch.MAX_BYTES // 1_000_000} MB"
         note(f"OpenAI takes {limits} a file: `harness run --batch` splits; vllm run-batch takes any number")
 
 
@@ -118,7 +118,7 @@ def import_(
             with listener(quiet=project.run.quiet) as heard:
                 names = ", ".join(path.name for path in results)
                 outcome = api.collect(cells, store, found, heard, where=names, tags=tag or (), resume=resume)
-        unused = [*found.problems, *batch.left_over(found, cells)]
+        unused = [*found.problems, *batch.unused_results(found, cells)]
         for line in [*unused[:SHOWN], *([f"and {len(unused) - SHOWN:,} more"] if len(unused) > SHOWN else [])]:
             complain(line, "note")
         if not cells:
@@ -138,8 +138,8 @@ def list_() -> None:
 
     with api.project() as (project, store):
         sent = batch.read(store)
-        for one, told in pending.look(project, sent):
-            state = told if isinstance(told, str) else told.told(one.requests)
+        for one, told in pending.statuses(project, sent):
+            state = told if isinstance(told, str) else told.text(one.requests)
             typer.echo(f"{one.batch_id or '(not made)'}  {one.title}  sent {one.sent_at[:16]}: {state}")
     typer.echo("`harness run --batch` waits for them and collects them" if sent else "no batch is under way")
 
@@ -178,7 +178,7 @@ def cancel(
                 complain(f"{one.batch_id}: {told}")
                 failed = True
             else:
-                typer.echo(f"{one.batch_id}: {told.told(one.requests)}")
+                typer.echo(f"{one.batch_id}: {told.text(one.requests)}")
     raise typer.Exit(2 if failed else 0)
 
 
@@ -207,7 +207,7 @@ def _options(
 
 def _all_backends(project: Config, options: RunOptions) -> RunOptions:
     """Results may be of any backend that can be exported for, also one that is asked only where it is named."""
-    from harness.runner.batch import takes_files
+    from harness.runner.batch import supports_files
 
-    every = tuple(name for name, backend in project.backends.items() if takes_files(backend))
+    every = tuple(name for name, backend in project.backends.items() if supports_files(backend))
     return replace(options, backend=options.backend or every)
