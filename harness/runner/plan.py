@@ -107,6 +107,7 @@ def plan(
     cells: list[Cell] = []
     for definition in definitions:
         task = task_of(definition)
+        task.require(str(definition.path))
         prompt = library.load(definition.prompt, version=selection.version)
         dataset = datasets.load(root, definition.dataset)
         split = _split(definition, dataset, selection)

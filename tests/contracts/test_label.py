@@ -53,8 +53,8 @@ def test_the_table_uses_known_codes_in_their_order() -> None:
     [
         ({"labels": ()}, "at least one label"),
         ({"labels": ("a", " ")}, "must not be blank"),
-        ({"labels": ("a", "a")}, "cannot be told apart"),
-        ({"labels": ("a", "A"), "case_sensitive": False}, "cannot be told apart"),
+        ({"labels": ("a", "a")}, "cannot be distinguished"),
+        ({"labels": ("a", "A"), "case_sensitive": False}, "cannot be distinguished"),
         ({"labels": ("a",), "synonyms": {"b": "c"}}, "not one of the labels"),
         ({"labels": ("a", "b"), "synonyms": {"b": "a"}}, "is itself a label"),
         ({"labels": ("a",), "synonyms": {"": "a"}}, "is blank"),
