@@ -130,7 +130,7 @@ def measure(folder: Path, row: Row, n: int) -> dict[str, float]:
             (run,) = outcome.runs
             spent = (run.manifest.wall_s or 0.0) - (run.manifest.cold_start_s or 0.0)
             told = [result.response for result in run.results]
-            at_once = heard.pace.now if heard.pace else 0
+            at_once = heard.pace.current_limit if heard.pace else 0
         else:
             asks = [[request for _, request in cell.asks] for cell in cells]
             requests = [request for together in zip(*asks, strict=True) for request in together]

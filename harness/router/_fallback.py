@@ -189,7 +189,7 @@ class FallbackCall(Generic[T]):
             self.add_cost(target.usd(None, None))
             raise
         except TimeoutError:
-            error = CallError("timeout", f"no reply within {limit_s:.3g} s", retryable=True)
+            error = CallError("timeout", f"no answer within {limit_s:.3g} s", retryable=True)
         except BackendError as refused:
             error = CallError("refused", str(refused).removeprefix(f"backend {target.name}: "))
         except TargetFailed as failed:
