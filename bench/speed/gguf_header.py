@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import argparse
 import struct
 import subprocess
 import sys
@@ -30,7 +31,7 @@ peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(f"import {imported - started:.4f} s  read {read - imported:.4f} s  peak {peak:.0f} MB  {found}")
 """
 READERS = {
-    "harness.backends.local.gguf": ("from harness import gguf", "gguf.quantization(Path(sys.argv[1]))"),
+    "harness.backends.local.gguf": ("from harness.backends.local import gguf", "gguf.quantization(Path(sys.argv[1]))"),
     "gguf": ("from gguf import GGUFReader", 'GGUFReader(sys.argv[1]).fields["general.file_type"].contents()'),
 }
 ARRAY, STRING, UINT8, UINT32 = 9, 8, 0, 4
@@ -91,4 +92,6 @@ def main(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", help="GGUF files; without any, damaged files are read")
+    main(parser.parse_args().models)

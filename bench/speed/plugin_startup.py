@@ -15,6 +15,7 @@ modules to rewrite, also where `-p no:` is given. An editable install has few fi
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -119,4 +120,6 @@ def main(pairs: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else PAIRS)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", nargs="?", type=int, default=PAIRS, help="pairs of runs")
+    main(parser.parse_args().pairs)

@@ -5,6 +5,7 @@ python bench/speed/reading.py
 
 from __future__ import annotations
 
+import argparse
 import time
 
 from harness.contracts.label.contract import LabelContract
@@ -33,6 +34,7 @@ ROUNDS = 5
 
 def main() -> None:
     """Print readings a second."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for labels in (FEW, MANY):
         contract = LabelContract(labels)
         for name, shape in REPLIES.items():

@@ -23,13 +23,18 @@ import _tickets
 
 PARTS = {
     "importing": ("importlib",),
-    "reading and checking cases": ("harness/datasets", "harness/sources", "harness/spool"),
-    "rendering prompts": ("harness/prompts", "harness/plan"),
-    "saving, and looking for earlier answers": ("harness/store", "harness/records", "harness/keeping", "sqlalchemy"),
+    "reading and checking cases": ("harness/project/dataset", "harness/core/lazy"),
+    "rendering prompts": ("harness/project/prompts", "harness/runner/plan"),
+    "saving, and looking for earlier answers": ("harness/store", "harness/runner/saving", "sqlalchemy"),
     "reading replies and scoring": ("harness/contracts", "harness/tasks"),
     "HTTP": ("harness/backends",),
-    "pace, retries, queues": ("harness/pace", "harness/asking", "harness/answering", "asyncio"),
-    "summary and report": ("harness/metrics", "harness/report", "harness/stats", "harness/cli"),
+    "pace, retries, queues": (
+        "harness/runner/pacing",
+        "harness/runner/retrying",
+        "harness/runner/cell_runner",
+        "asyncio",
+    ),
+    "summary and report": ("harness/analysis", "harness/report", "harness/cli"),
 }
 WAITING = ("selectors.py", "threading.py", "concurrent/futures/thread.py")
 
