@@ -19,7 +19,7 @@ from harness.analysis import trend
 from harness.backends.providers import replay
 from harness.core.errors import BackendUnavailable, ConfigError
 from harness.core.toml import at
-from harness.core.types import Decoding
+from harness.core.types import OWN_ORIGINS, Decoding
 from harness.project import config, evals, pricing
 from harness.project.config import BackendConfig, Config, RunConfig
 from harness.runner import batch, engine
@@ -30,6 +30,7 @@ from harness.runner.events import RunEvents
 from harness.runner.plan import Cell, Selection, plan
 from harness.store import tallies
 from harness.store.recording import Recorder
+from harness.store.run_query import RunQuery
 from harness.store.run_refs import TAG
 from harness.store.runs import Store, open_store
 
@@ -128,13 +129,7 @@ def backend(found: Config, store: Store, name: str) -> BackendConfig:
     if replay.is_file(name):
         return replay.of_file(name)
     saved = store.load(name.removeprefix(replay.PREFIX)).manifest
-    settings = {
-        "name": f"{replay.PREFIX}{saved.run_id}",
-        "provider": "replay",
-        "model": saved.run_id,
-        "variant": saved.variant,
-    }
-    return BackendConfig.model_validate({**settings, "store_url": found.store_url})
+    return replay.of_run(saved.run_id, saved.variant, found.store_url)
 
 
 def execute(found: Config, store: Store, planned: Sequence[Cell], options: RunOptions, listener: RunEvents) -> Outcome:
@@ -167,8 +162,15 @@ def trends(
     store: Store, eval_name: str | None = None, *, cell: str = "", tag: str = "", newest: int = trend.NEWEST
 ) -> tuple[trend.Trend, ...]:
     """The trends of all evals or of one, of all cells or of one, over all runs or those with a tag."""
-    wanted = (m for m in store.manifests(eval_name) if cell in {"", m.cell} and (not tag or tag in m.tags))
-    return trend.trends(wanted, lambda manifests: tallies.tallies(store, manifests), newest)
+    points = RunQuery(
+        eval=eval_name,
+        cell=cell or None,
+        tags=(tag,) if tag else (),
+        finished=True,
+        whole=True,
+        origins=OWN_ORIGINS,
+    )
+    return trend.trends(store.manifests(points), lambda manifests: tallies.tallies(store, manifests), newest)
 
 
 def run(

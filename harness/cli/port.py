@@ -72,9 +72,9 @@ def import_(
     """
     from harness import api
     from harness.analysis.metrics.summary import summarize
-    from harness.analysis.stats.wording import rate_text
     from harness.core.formatting import plural, visible
     from harness.interop import ColumnSelection, RunNaming, SourceFile, read_run
+    from harness.report.rate_text import rate_text
 
     wanted = ColumnSelection(
         id=id_column,

@@ -146,7 +146,8 @@ def run(
         outputs = output or [project.root / path for path in project.run.output]
         for path in outputs:
             report_module.check_path(path)
-        cells = [replace(cell) for cell in api.cells(project, store, evals or (), options) for _ in range(repeat_cell)]
+        planned = api.cells(project, store, evals or (), options)
+        cells = [replace(cell, copy=n) for cell in planned for n in range(repeat_cell)]
         if estimate:
             tell(estimates(project, store, cells))
             return

@@ -157,7 +157,7 @@ _KEY = rf"{_PART}(?:\s*\.\s*{_PART})*"
 
 def _parts(key: str) -> tuple[str, ...]:
     """Return the parts of a dotted key; a dot between quotation marks does not separate."""
-    return tuple(part.strip("\"'") for part in re.findall(_PART, key))
+    return tuple(part[1:-1] if part[0] in "\"'" else part for part in re.findall(_PART, key))
 
 
 def table_text(path: Sequence[str], values: Mapping[str, Any]) -> str:

@@ -23,19 +23,18 @@ from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.analysis.stats import Interval, Rate, clustered_rate, kappa
 from harness.analysis.stats.unpaired import Stratum, Unpaired, effective_n, stratified_rate, unpaired
 from harness.core.errors import ConfigError
-from harness.core.types import cell_name
+from harness.core.plugins import task_capabilities
+from harness.core.types import OWN_ORIGINS, cell_name
 from harness.monitor import sheets
 from harness.monitor.sheets import RIGHT, UNCLEAR, Sheet, SheetItem, SheetLabel
 from harness.monitor.signals import ALARM_P, REFERENCE_WEEKS
 from harness.project import evals
 from harness.project.config import Config
+from harness.store.run_query import RunQuery
 from harness.store.runs import Store
 
 MIN_LABELS = 20
 """A cell with fewer labelled replies gets no verdict: it serves only as a fallback."""
-
-NOT_COMPARABLE_TASKS = frozenset({"summarization", "embedding"})
-"""Task kinds whose golden score is not a reviewer's right or wrong: compared only with earlier reviews."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +243,7 @@ def _definition(config: Config, task: str) -> evals.Eval | None:
 
 def _is_not_comparable(config: Config, task: str) -> bool:
     definition = _definition(config, task)
-    return definition is not None and definition.task in NOT_COMPARABLE_TASKS
+    return definition is not None and not task_capabilities(definition.task).reviewable
 
 
 def _margin(config: Config, task: str) -> float:
@@ -266,9 +265,9 @@ def _fixed_base(config: Config, store: Store, task: str, cell: str) -> ReviewBas
     saved = baseline.load(config.root, task, cell)
     if saved is not None:
         return ReviewBaseline(_strict(saved), f"baseline of {saved.started_at[:10]}")
-    newest = next((run for run in store.latest(task) if run.manifest.cell == cell), None)
-    if newest is not None and newest.manifest.limit is None:
-        return ReviewBaseline(_strict(outcomes_of(newest)), f"run {newest.manifest.run_id}")
+    newest = store.newest(RunQuery(eval=task, cell=cell, finished=True, whole=True, origins=OWN_ORIGINS))
+    if newest is not None:
+        return ReviewBaseline(_strict(outcomes_of(store.with_results(newest))), f"run {newest.run_id}")
     return None
 
 

@@ -1,8 +1,8 @@
 """Weekly counts of logged calls, cached in the store: there may be millions of calls, and most weeks do not change.
 
-The cache is the table `call_weeks`, which may be dropped at any time. A week with new calls is counted again. A week
-whose calls were deleted (`[log] keep_days`) keeps its counts. If a task's list of labels has changed since, the label
-counts come from the calls that are left.
+The cache is the table `call_weeks`, whose rows may be deleted at any time. A week with new calls is counted again.
+A week whose calls were deleted (`[log] keep_days`) keeps its counts. If a task's list of labels has changed since, the
+label counts come from the calls that are left.
 """
 
 from __future__ import annotations
@@ -22,19 +22,8 @@ from harness.core.errors import StoreError
 from harness.monitor import weeks
 from harness.monitor.weeks import Weeks, WeekTally
 from harness.store import traffic
-from harness.store.migrations import make_tables
 from harness.store.runs import Store
-
-_cache = sa.Table(
-    "call_weeks",
-    sa.MetaData(),
-    sa.Column("task", sa.String, primary_key=True),
-    sa.Column("week", sa.String, primary_key=True),
-    sa.Column("labels", sa.String, nullable=False),
-    sa.Column("tally", sa.Text, nullable=False),
-)
-_calls = sa.table("calls", *map(sa.column, ("task", "called_at")))
-"""The columns of the traffic log that are read here."""
+from harness.store.schema import CALL_WEEKS, CALLS
 
 
 def counted(store: Store, first: date, last: date, labels: Mapping[str, Collection[str]]) -> Weeks:
@@ -60,9 +49,10 @@ def _count_week(store: Store, week: date, labels: Mapping[str, Collection[str]])
             new[task] = _merged(cached.get(task), (counts or {}).get(week, WeekTally()))
     if new:
         with suppress(StoreError), store.connection(writing=True) as connection:  # the store may be read-only
-            make_tables(connection, _cache.metadata)
-            connection.execute(_cache.delete().where(_cache.c.week == week.isoformat(), _cache.c.task.in_(list(new))))
-            connection.execute(_cache.insert(), [_row(task, week, tally, labels) for task, tally in new.items()])
+            connection.execute(
+                CALL_WEEKS.delete().where(CALL_WEEKS.c.week == week.isoformat(), CALL_WEEKS.c.task.in_(list(new)))
+            )
+            connection.execute(CALL_WEEKS.insert(), [_row(task, week, tally, labels) for task, tally in new.items()])
     return {task: _merged(tally, WeekTally()) for task, tally in cached.items()} | current | new
 
 
@@ -75,11 +65,9 @@ def _merged(cached: WeekTally | None, counted_now: WeekTally) -> WeekTally:
 
 def _calls_by_task(store: Store, since: str, until: str) -> dict[str, int]:
     with store.connection() as connection:
-        if not sa.inspect(connection).has_table(_calls.name):
-            return {}
-        counts = sa.select(_calls.c.task, sa.func.count().label("n"))
-        query = counts.where(_calls.c.called_at >= since, _calls.c.called_at < until)
-        return {row.task: row.n for row in connection.execute(query.group_by(_calls.c.task))}
+        counts = sa.select(CALLS.c.task, sa.func.count().label("n"))
+        query = counts.where(CALLS.c.called_at >= since, CALLS.c.called_at < until)
+        return {row.task: row.n for row in connection.execute(query.group_by(CALLS.c.task))}
 
 
 def _read_cache(
@@ -87,9 +75,7 @@ def _read_cache(
 ) -> tuple[dict[str, WeekTally], dict[str, WeekTally]]:
     """Return the cached counts of all tasks, and of the tasks whose list of labels has not changed."""
     with store.connection() as connection:
-        if not sa.inspect(connection).has_table(_cache.name):
-            return {}, {}
-        rows = connection.execute(sa.select(_cache).where(_cache.c.week == week.isoformat())).all()
+        rows = connection.execute(sa.select(CALL_WEEKS).where(CALL_WEEKS.c.week == week.isoformat())).all()
     cached = {row.task: _load(row.tally) for row in rows}
     unchanged = {row.task for row in rows if row.labels == _digest(labels.get(row.task, ()))}
     return cached, {task: tally for task, tally in cached.items() if task in unchanged}

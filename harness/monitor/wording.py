@@ -6,12 +6,12 @@ import math
 
 from harness.analysis.compare import Verdict
 from harness.analysis.stats import Rate
-from harness.analysis.stats.wording import rate_text
 from harness.core.formatting import NOTHING, number, plural
 from harness.monitor import weeks
 from harness.monitor.review import MIN_LABELS, Agreement, CellReview
 from harness.monitor.signals import MIN_WEEKS, Signal, SignalStatus, WeeklySignals
 from harness.report.comparison_text import p_equals, p_text, points
+from harness.report.rate_text import rate_text
 
 SILENT = "check whether the router still writes its log"
 """Shown for a task whose calls have stopped."""

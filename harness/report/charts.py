@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, ParamSpec
 
 from harness.core.errors import MissingExtra
@@ -70,22 +70,32 @@ def distributions(owner: str, name: str, series: Sequence[tuple[str, Sequence[fl
 
     `owner` and `name` make the ids inside it unique on the page.
     """
+    drawn = _distributions(name, tuple(tuple(sorted(values)) for _, values in series))
+    described = (
+        f"Share of calls at or below x, {name}, for {', '.join(visible(label) for label, values in series if values)}"
+    )
+    return _for_page(drawn, _prefix(owner, name), described)
+
+
+@lru_cache(maxsize=16)
+def _distributions(name: str, series: tuple[tuple[float, ...], ...]) -> str:
+    """The drawing of sorted values. Pages of one command often share their runs, so that drawings are kept."""
     with needed("plots", NEEDS):
         import matplotlib as mpl
         from matplotlib.figure import Figure
         from matplotlib.ticker import LogLocator
 
-    drawn = [(label, sorted(values), i) for i, (label, values) in enumerate(series) if values]
+    drawn = [(i, values) for i, values in enumerate(series) if values]
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(5.2, 2.7), layout="constrained")
         figure.patch.set_alpha(0)
         axes = figure.subplots()
         axes.patch.set_alpha(0)
-        for _, values, i in drawn:
+        for i, values in drawn:
             shares = [100 * (k + 1) / len(values) for k in range(len(values))]
             style = _DASHES[i % len(_DASHES)]
             axes.step(values, shares, where="post", color=_SERIES[i % len(_SERIES)], linestyle=style, linewidth=1.6)
-        smallest, largest = (f(v for _, values, _ in drawn for v in values) for f in (min, max))
+        smallest, largest = (f(v for _, values in drawn for v in values) for f in (min, max))
         if smallest > 0 and largest / smallest >= _WIDE:
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -100,8 +110,7 @@ def distributions(owner: str, name: str, series: Sequence[tuple[str, Sequence[fl
         axes.set_xlabel(name)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    described = f"Share of calls at or below x, {name}, for {', '.join(visible(label) for label, _, _ in drawn)}"
-    return _for_page(out.getvalue(), _prefix(owner, name), described)
+    return out.getvalue()
 
 
 @dataclass(frozen=True, slots=True)

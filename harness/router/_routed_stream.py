@@ -108,8 +108,8 @@ class RoutedStream:
         return self._exception(error)
 
     def _exception(self, error: CallError) -> BackendError:
-        msg = f"backend {self.target.name}: the stream broke off after {self.chars:,} characters: {error.message}"
-        return BackendError(msg)
+        msg = f"the stream broke off after {self.chars:,} characters: {error.message}"
+        return BackendError(msg, backend=self.target.name, kind=error.kind)
 
     def _end(self) -> None:
         if not self._ended:

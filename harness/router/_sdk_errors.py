@@ -9,7 +9,7 @@ import openai
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
 from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
 
-from harness.backends.http.errors import failed_status, said
+from harness.backends.http.errors import failed_status, safe_line
 from harness.backends.http.openai_sdk import HTTP_ERROR, TIME_OUT
 from harness.backends.http.transport import TooLargeError
 from harness.backends.openai_responses import count
@@ -46,21 +46,21 @@ def call_error(error: BaseException, secrets: Sequence[str]) -> CallError:
         return CallError("timeout", "the server stopped responding", retryable=True)
     if isinstance(error, (openai.APIConnectionError, HTTP_ERROR)):
         cause = error.__cause__ or error
-        return CallError("connection", said(cause, secrets) or type(cause).__name__, retryable=True)
+        return CallError("connection", safe_line(cause, secrets) or type(cause).__name__, retryable=True)
     if isinstance(error, openai.APIStatusError):
-        text = said(error.message, secrets) or type(error).__name__
+        text = safe_line(error.message, secrets) or type(error).__name__
         if error.status_code in (401, 403, 404):
             return CallError("refused", text, status=error.status_code)
         classified = failed_status(error.status_code, text, error.response.headers).error
         return classified or CallError("server", text, status=error.status_code, retryable=True)
-    return CallError("bad_reply", f"not a chat completion: {said(error, secrets, 120)}", retryable=True)
+    return CallError("bad_reply", f"not a chat completion: {safe_line(error, secrets, 120)}", retryable=True)
 
 
 def reply_error(reply: object, secrets: Sequence[str]) -> CallError | None:
     """Return what is wrong with a reply of status 200; `None` if it is valid."""
     choices: object = reply.choices if isinstance(reply, ChatCompletion) else None
     if not isinstance(choices, list) or not choices:
-        text = said(getattr(reply, "error", None) or reply, secrets, 120)
+        text = safe_line(getattr(reply, "error", None) or reply, secrets, 120)
         return CallError("bad_reply", f"not a chat completion: {text}", retryable=True)
     messages = [getattr(choice, "message", None) for choice in choices]
     if not all(isinstance(m, ChatCompletionMessage) and isinstance(m.content, str | None) for m in messages):

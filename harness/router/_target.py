@@ -38,7 +38,7 @@ class Target:
         self.backend = connect(self.config)
         self.breaker = CircuitBreaker(routing.breaker.failures)
         self.adapter = RequestAdapter(self.config)
-        self.secrets = secrets_of(self.config, self.backend)
+        self.secrets = secrets_of(self.backend)
         self.first_probe_done = asyncio.Event()
         """Set after the first probe, whether it succeeded or not."""
         self.closed = False
@@ -110,7 +110,7 @@ class Target:
         except TimeoutError:
             return CallError("timeout", f"no reply to a probe within {limit_s:g} s")
         except HarnessError as error:
-            return CallError("refused", str(error).removeprefix(f"backend {self.name}: "))
+            return CallError("refused", error.message)
         except Exception as error:  # noqa: BLE001  without its probe loop the backend would stay down forever
             _log.exception("backend %s: a probe failed unexpectedly", self.name)
             return CallError("refused", f"{type(error).__name__}: {error}")

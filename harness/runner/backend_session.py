@@ -14,7 +14,7 @@ from time import perf_counter
 from harness.backends import Backend, ReportsHeaders
 from harness.core.errors import BackendError, BackendUnavailable
 from harness.core.ids import new_run_id, now
-from harness.core.types import Manifest, Message, ModelInfo, Request, Result, Run, Sampling
+from harness.core.types import Billing, Manifest, Message, ModelInfo, Request, Result, Run, RunOrigin, Sampling
 from harness.project.config import BackendConfig
 from harness.runner.budget import Budget
 from harness.runner.cell_runner import BulkBackend, CellRunner
@@ -144,6 +144,8 @@ class BackendSession:
             repeats=cell.definition.repeats,
             model_bytes=self.info.size,
             tags=tags,
+            origin=RunOrigin.REPLAYED if self.config.provider == "replay" else cell.origin,
+            billing=self.backend.billing if isinstance(self.backend, BulkBackend) else Billing.STANDARD,
         )
         self.keeper.store.begin(manifest, plan_key=plan_key, model_key=self._model_key)
         return manifest
@@ -181,8 +183,8 @@ class BackendSession:
         dummy = Request((Message("user", "Say OK."),), Sampling(max_tokens=1), embed=embed)
         response, _ = await self._asker.ask(dummy)
         if response.error is not None:
-            msg = f"backend {self.config.name}: no answer to the warm-up request: {response.error.message}"
-            raise BackendUnavailable(msg)
+            msg = f"no answer to the warm-up request: {response.error.message}"
+            raise BackendUnavailable(msg, backend=self.config.name)
         self._cold_start_s = perf_counter() - started
         self._warm.add(embed)
 

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from harness.core.errors import BudgetExhausted, StoreError
 from harness.core.ids import now
-from harness.core.types import Case, Manifest, Request, Response, Result
+from harness.core.types import Billing, Case, Manifest, Request, Response, Result
 from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
 from harness.runner.retrying import FailureLimit, RetryingClient
@@ -45,7 +45,9 @@ class PlannedRequest(NamedTuple):
 
 @runtime_checkable
 class BulkBackend(Protocol):
-    """A backend that takes all that a cell asks together, and answers it in its own time."""
+    """A backend that takes all requests of a cell together, and answers in its own time."""
+
+    billing: Billing
 
     async def answer(self, answers: CellRunner, todo: list[PlannedRequest]) -> None:
         """Have `todo` and all that `answers` opens after it answered, and commit every answer."""

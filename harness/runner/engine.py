@@ -69,9 +69,9 @@ def run(
         saved = loop.keeper.saved
         msg = f"{what}: {saved} answers of this session are saved; the same command with --resume goes on"
         raise error(msg)
-    runs = {id(cell): run for part in parts for cell, run in part.done}
+    runs = {cell.key: run for part in parts for cell, run in part.done}
     return Outcome(
-        runs=tuple(runs[id(cell)] for cell in cells if id(cell) in runs),
+        runs=tuple(runs[cell.key] for cell in cells if cell.key in runs),
         skipped=tuple((part.backend, part.skipped) for part in parts if part.skipped),
         failures=tuple(part.failure for part in parts if part.failure),
     )
@@ -107,9 +107,9 @@ class _Loop:
         self._listen_for_signals()
         by_backend = sorted(cells, key=lambda cell: cell.backend.name)
         groups = [list(group) for _, group in groupby(by_backend, key=lambda cell: cell.backend.name)]
-        order = {id(cell): place for place, cell in enumerate(cells)}
+        order = {cell.key: place for place, cell in enumerate(cells)}
         for group in groups:
-            group.sort(key=lambda cell: order[id(cell)])
+            group.sort(key=lambda cell: order[cell.key])
         try:
             async with asyncio.TaskGroup() as side_by_side:
                 tasks = [side_by_side.create_task(self._backend(group)) for group in groups]
@@ -151,7 +151,7 @@ class _Loop:
                 part.failure = error
             else:
                 part.skipped = str(error)
-                self.listener.skipped(config.name, str(error))
+                self.listener.skipped(config.name, error.message)
         except (BackendError, BudgetExhausted) as error:
             part.failure = error
         return part

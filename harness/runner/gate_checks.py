@@ -8,16 +8,17 @@ from pathlib import Path
 from harness.analysis import baseline, gates
 from harness.analysis.compare import Comparison, ComparisonQuestion, RunOutcomes, compare, outcomes_of
 from harness.analysis.compare import Verdict as Compared
-from harness.analysis.compare.verdicts import DEFAULT_MARGIN, UNDECIDED
-from harness.analysis.gates import Evidence, GateResult, GateStatus
+from harness.analysis.compare.verdicts import DEFAULT_MARGIN
+from harness.analysis.gates import Evidence, GateReason, GateResult
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError
-from harness.core.types import Manifest, Run
+from harness.core.types import Manifest, Run, RunOrigin
 from harness.project.config import Config
 from harness.project.evals import Eval
 from harness.project.pricing import price_of
 from harness.report import comparison_text
 from harness.runner.plan import Cell
+from harness.store.run_query import RunQuery
 from harness.store.run_refs import find_run
 from harness.store.runs import Store
 
@@ -25,15 +26,16 @@ BASELINE = "baseline"
 """The gate of a cell that has a baseline, where the eval sets none: nothing is shown to be lost."""
 
 
-BY_BASELINE = frozenset({BASELINE, "max_regression", "max_flips"})
+BY_BASELINE = frozenset({BASELINE}) | gates.comparing_with("baseline")
 """The gates that compare with the baseline."""
 
 
 def wanted(found: Config, cell: Cell) -> list[str]:
     """The gates of a cell: its eval's, `margin` for the candidate only; `baseline` if one is saved and none is set."""
     names = gates.names(cell.definition.gates)
-    if "margin" in names and (found.pair is None or cell.backend.name != found.pair.candidate):
-        names.remove("margin")
+    if found.pair is None or cell.backend.name != found.pair.candidate:
+        by_reference = gates.comparing_with("reference")
+        names = [name for name in names if name not in by_reference]
     has_own = BY_BASELINE & set(names)
     has_file = baseline.path_of(found.root, cell.definition.name, cell.name).is_file()
     return names if has_own or not has_file else [*names, BASELINE]
@@ -42,13 +44,14 @@ def wanted(found: Config, cell: Cell) -> list[str]:
 def evidence(found: Config, store: Store, cell: Cell, run: Run, others: Sequence[Run] = ()) -> Evidence:
     """Everything that the gates of `cell` are judged by. `others`: runs of this session, before those of the store."""
     own, limits = outcomes_of(run), cell.definition.gates
+    by_reference = gates.comparing_with("reference") & limits.limits.keys()
     return Evidence(
         cell=f"{cell.definition.name} {cell.name}",
         summary=summarize(run.results),
         results=run.results,
         labels=run.manifest.labels,
         price=price_of(found, cell.backend),
-        reference=_to_reference(found, store, cell, own, others) if limits.margin else None,
+        reference=_to_reference(found, store, cell, own, others) if by_reference else None,
         baseline=to_baseline(found.root, own, limits.max_regression),
     )
 
@@ -59,8 +62,7 @@ def judge(gate: str, cell: Cell, told: Evidence) -> GateResult:
         return gates.judge(gate, cell.definition.gates, told)
     implied = cell.definition.gates.model_copy(update={"max_regression": DEFAULT_MARGIN})
     result = gates.judge("max_regression", implied, told)
-    said = result.message.replace(f" (max_regression = {DEFAULT_MARGIN:g})", "")  # the eval has said no such thing
-    return GateResult(BASELINE, result.cell, result.verdict, said, asked=False)
+    return GateResult(BASELINE, result.cell, result.outcome, required=False)
 
 
 def newest(found: Config, store: Store, definition: Eval, *, every: bool = False) -> list[Run]:
@@ -68,13 +70,18 @@ def newest(found: Config, store: Store, definition: Eval, *, every: bool = False
 
     Whole: finished, over all cases of the eval's own split. Backends that harness.toml no longer has are left out.
     """
-    cells: dict[str, Manifest] = {}
-    for m in store.manifests(definition.name):
-        whole = m.finished_at is not None and m.limit is None and m.split in {"", definition.split}
-        usual = m.backend in found.backends and m.decoding == definition.decoding[0]
-        if whole and usual and (every or m.variant == found.backends[m.backend].variant):
-            cells.setdefault(m.cell, m)
-    return [Run(m, tuple(store.results(m.run_id))) for _, m in sorted(cells.items())]
+    query = RunQuery(
+        eval=definition.name,
+        backends=tuple(found.backends),
+        decoding=definition.decoding[0],
+        splits=("", definition.split or ""),
+        finished=True,
+        whole=True,
+        origins=frozenset(RunOrigin) - {RunOrigin.JUDGED},
+        newest_per_cell=True,
+    )
+    manifests = [m for m in store.manifests(query) if every or m.variant == found.backends[m.backend].variant]
+    return [store.with_results(m) for m in sorted(manifests, key=lambda m: m.cell)]
 
 
 def need_baselines(found: Config, cells: Sequence[Cell]) -> None:
@@ -98,14 +105,10 @@ def against(found: Config, store: Store, reference: str, run: Run) -> GateResult
         wanted_run = f"{own.eval}/{own.cell}~1" if reference == "previous" else reference
         base = outcomes_of(find_run(store, wanted_run, own.eval), reference)
     if base is None:
-        said = f"{title}: has no baseline: `harness baseline save {own.eval}` makes one"
-        return GateResult("against", title, GateStatus.UNDECIDED, said)
+        return GateResult("against", title, gates.undecided(GateReason.NO_BASELINE))
     c = compare(base, own, ComparisonQuestion("change", DEFAULT_MARGIN))
-    verdict = GateStatus.UNDECIDED if c.verdict in UNDECIDED else GateStatus.PASSED
-    verdict = GateStatus.FAILED if c.verdict is Compared.REGRESSED else verdict
-    said = f"{title}: against {reference}: {c.verdict.value}, {c.reason}{gates.changed(c)}{gates.lost(c)}"
     proven = c.verdict is not Compared.INCONCLUSIVE or bool(c.base.n_errors + c.head.n_errors)
-    return GateResult("against", title, verdict, said, asked=proven)
+    return GateResult("against", title, gates.compared(DEFAULT_MARGIN, c, "interval"), required=proven)
 
 
 def to_baseline(root: Path, own: RunOutcomes, margin: float | None) -> Comparison | None:
@@ -131,7 +134,7 @@ def renew(root: Path, own: RunOutcomes, kept: Mapping[str, str] | None = None) -
 def _renewed(c: Comparison) -> str:
     if c.base.run_id == c.head.run_id:
         return f"the same run as before, {c.head.run_id}"
-    others = f"{c.reason}; " if c.verdict is Compared.INCOMPARABLE else ""
+    others = f"{comparison_text.reason_text(c)}; " if c.verdict is Compared.INCOMPARABLE else ""
     return f"{others}flips: {comparison_text.flips_text(c)}; changed: {comparison_text.changed_text(c)}"
 
 
@@ -157,5 +160,17 @@ def _reference_run(found: Config, store: Store, cell: Cell, others: Sequence[Run
     for run in others:
         if is_it(run.manifest):
             return run
-    newest = next((m for m in store.manifests(cell.definition.name) if is_it(m)), None)
-    return None if newest is None else Run(newest, tuple(store.results(newest.run_id)))
+    newest = store.newest(
+        RunQuery(
+            eval=cell.definition.name,
+            backends=(backend.name,),
+            variant=backend.variant,
+            decoding=cell.definition.decoding[0],
+            splits=(cell.split or "",),
+            finished=True,
+            whole=cell.limit is None,
+            case_limit=cell.limit,
+            origins=frozenset(RunOrigin) - {RunOrigin.JUDGED},
+        )
+    )
+    return None if newest is None else store.with_results(newest)

@@ -8,24 +8,48 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from harness.analysis import dataset_power
+from harness.analysis import dataset_power, gates
 from harness.contracts import Contract
 from harness.core.errors import ConfigError, DatasetError
 from harness.core.lazy import LazySubset
 from harness.core.toml import at
-from harness.core.types import JSON, NOTHING, Case, Constraint, Decoding, Message, Request, Sampling, cell_name
+from harness.core.types import (
+    JSON,
+    NOTHING,
+    Case,
+    Constraint,
+    Decoding,
+    Message,
+    Request,
+    RunOrigin,
+    Sampling,
+    cell_name,
+)
 from harness.project import datasets
 from harness.project.config import BackendConfig, Service
 from harness.project.datasets import Dataset
 from harness.project.evals import Eval
 from harness.project.prompts import Prompt, PromptLibrary, Variant
+from harness.report.gate_text import undecidable_text
 from harness.tasks import Task, task_of
 
 SHOWN = 5
 KEPT_CHARS = 16_000_000
 """How much of what the cases of one variant are asked is kept from the check to the asking."""
+
+
+class CellKey(NamedTuple):
+    """Identity of a cell within a plan.
+
+    The dataset's name tells a judge's labelled sample from the run it judges. `copy`: see `Cell.copy`.
+    """
+
+    eval_file: Path
+    cell: str
+    dataset: str
+    copy: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +67,14 @@ class Cell:
     split: str | None
     limit: int | None
     decoding: Decoding = "free"
+    origin: RunOrigin = RunOrigin.ASKED
+    copy: int = 0
+    """Place among equal cells, with `--repeat-cell`."""
+
+    @property
+    def key(self) -> CellKey:
+        """A hashable identity, unique within a plan."""
+        return CellKey(self.definition.path, self.name, self.dataset.name, self.copy)
 
     @property
     def name(self) -> str:
@@ -59,11 +91,12 @@ class Cell:
         """The cell that production would use: the variant that the backend is tuned for, as the eval decodes first."""
         return self.variant.name == self.backend.variant and self.decoding == self.definition.decoding[0]
 
-    def over(self, cases: Sequence[Case], source: str) -> Cell:
-        """The same prompt on the same backend with other cases, which come from `source`."""
+    def over_replies(self, cases: Sequence[Case], run_id: str) -> Cell:
+        """A judge's cell whose `cases` are the replies of run `run_id`."""
+        source = f"run:{run_id}"
         asks = RequestPlan(self.definition, self.task, cases, Path(source), self.variant, self.decoding)
         dataset = replace(self.dataset, name=source)
-        return replace(self, cases=cases, asks=asks, dataset=dataset, split=None, limit=None)
+        return replace(self, cases=cases, asks=asks, dataset=dataset, split=None, limit=None, origin=RunOrigin.JUDGED)
 
     def fingerprint(self) -> dict[str, str]:
         """What of a run's identity is known before the backend is asked."""
@@ -106,6 +139,7 @@ def plan(
     library = PromptLibrary(root / "prompts")
     cells: list[Cell] = []
     for definition in definitions:
+        gates.check(definition.gates, definition.path)
         task = task_of(definition)
         task.require(str(definition.path))
         prompt = library.load(definition.prompt, version=selection.version)
@@ -121,9 +155,9 @@ def plan(
             _check_gates(definition, cases)
         asked: dict[tuple[str, Decoding], RequestPlan] = {}  # the same of every backend
         for backend in _backends_for(definition, task, backends, selection):
-            if backend.provider != "replay":
+            if not backend.capabilities.replays:
                 prompt.variant(backend.variant)  # a misspelt one would leave every gate unjudged
-            own = selection.own_variant_only or backend.provider == "replay"  # a saved run has answers to one variant
+            own = selection.own_variant_only or backend.capabilities.replays  # a saved run has answers to one variant
             names = selection.variants or ((backend.variant,) if own else tuple(prompt.variants))
             for variant, decoding in product(map(prompt.variant, names), selection.decoding or definition.decoding):
                 if (variant.name, decoding) not in asked:
@@ -134,7 +168,7 @@ def plan(
                 cells.append(
                     Cell(definition, task, prompt, variant, backend, dataset, cases, asks, split, limit, decoding)
                 )
-    return cells
+    return list({cell.key: cell for cell in cells}.values())  # a backend or variant may be named twice
 
 
 def _backends_for(
@@ -146,7 +180,7 @@ def _backends_for(
         named = backend.name in definition.backends
         if definition.backends and not named and not selection.every_backend:
             continue
-        if backend.provider == "replay" or service in backend.serves:
+        if backend.capabilities.replays or service in backend.serves:
             yield backend
         elif named or selection.every_backend:
             msg = (
@@ -270,7 +304,7 @@ def _check_gates(definition: Eval, cases: Sequence[Case]) -> None:
     """Raise for gates that the golden set cannot show, whatever a model answers."""
     refused = dataset_power.refusals(definition.gates, (case for case in cases if case.expected is not None))
     if refused:
-        raise ConfigError("\n".join(f"{at(definition.path, each.key)}{each.reason}" for each in refused))
+        raise ConfigError("\n".join(f"{at(definition.path, each.key)}{undecidable_text(each)}" for each in refused))
 
 
 def contract_digest(contract: Contract, settings: Mapping[str, JSON] = NOTHING) -> str:

@@ -48,7 +48,7 @@ class RetryingClient:
             if error is None or not error.retryable:
                 return response, attempts
             if error.retry_after_s is not None and error.retry_after_s > LONGEST_PAUSE_S:
-                raise BackendError(self._wait_too_long(error, error.retry_after_s))
+                raise BackendError(_too_long_a_wait(error, error.retry_after_s), backend=self.config.name)
             if attempts > self.config.retries or self.is_silent or not self.pace.may_retry():
                 return response, attempts
             await asyncio.sleep(retry_wait_s(attempts, error.retry_after_s))
@@ -74,12 +74,6 @@ class RetryingClient:
             budget.settle(hold, response)
         return response
 
-    def _wait_too_long(self, error: CallError, for_s: float) -> str:
-        hours = for_s / 3600
-        wait = f"{hours:.0f} hours" if hours >= 2 else f"{for_s / 60:.0f} minutes"
-        asks = f"the server asks to wait {wait} ({error.message})"
-        return f"backend {self.config.name}: {asks}; replies so far are saved: continue later with --resume"
-
     def _tokens(self, request: Request) -> int:
         """Return an estimate of an attempt's tokens; 0 if they are not limited."""
         if self.config.tokens_per_minute is None:
@@ -101,7 +95,13 @@ class FailureLimit:
         limit = MAX_FAILURES_SILENT if silent else max(MAX_FAILURES, 2 * concurrency)
         if response.error and self.in_a_row >= limit:
             msg = (
-                f"backend {self.client.config.name}: stopped after {self.in_a_row} failed calls in a row, the last one "
+                f"stopped after {self.in_a_row} failed calls in a row, the last one "
                 f"{response.error.kind}: {response.error.message}; replies so far are saved: continue with --resume"
             )
-            raise BackendError(msg)
+            raise BackendError(msg, backend=self.client.config.name)
+
+
+def _too_long_a_wait(error: CallError, for_s: float) -> str:
+    hours = for_s / 3600
+    wait = f"{hours:.0f} hours" if hours >= 2 else f"{for_s / 60:.0f} minutes"
+    return f"the server asks to wait {wait} ({error.message}); replies so far are saved: continue later with --resume"

@@ -40,6 +40,9 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "clone"
     for name in ("evals", "prompts", "datasets"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "test_*.py"))
+    for path in folder.glob("datasets/*/cases.jsonl"):  # a third of the cases runs the same code
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[::3]), encoding="utf-8")
     with closing(FakeOpenAI()) as server:
         config = (ROOT / "harness.toml").read_text(encoding="utf-8")
         faked = f'provider = "openai"\nmodel = "fake-model"\nbase_url = "{server.base_url}"\n'
@@ -131,16 +134,15 @@ def test_every_dependency_has_its_line_in_the_decisions() -> None:
 
 
 def test_every_provider_and_every_key_is_documented() -> None:
-    import importlib
-
     from harness import backends
+    from harness.core.plugins import PROVIDERS
     from harness.project.config import BackendConfig, RunConfig
     from harness.project.evals import Eval, GateConfig, SamplingConfig
 
     page = (ROOT / "docs/backends.md").read_text()
     for provider in backends.provider_names():
         assert f"**{provider}" in page
-        options = importlib.import_module(f"harness.backends.providers.{provider}").Options
+        options = PROVIDERS.load(provider).options_class
         assert provider == "replay" or all(key in page for key in options.model_fields), (
             provider
         )  # its own are not the user's

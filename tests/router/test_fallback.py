@@ -100,7 +100,7 @@ scripts = st.lists(st.sampled_from(WHAT), max_size=3)
 
 
 @given(steps=st.tuples(scripts, scripts, scripts), hedge=st.none() | st.just(0.002))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_call_is_answered_once_or_names_each_cause(steps: Sequence[list[str]], hedge: float | None) -> None:
     request = Script({name: list(what) for name, what in zip("abc", steps, strict=True)})
     targets = [target(name) for name in "abc"]

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from time import perf_counter, sleep
+from time import sleep
 
 import pytest
 
@@ -143,9 +143,8 @@ def test_close_does_not_wait_long_for_a_locked_database(tmp_path: Path, monkeypa
     log = started(tmp_path)
     with open_store(f"sqlite:///{tmp_path}/runs.db").connection(writing=True):
         log.put(RoutedCall(now(), "t"))
-        began = perf_counter()
         log.close()
-        assert perf_counter() - began < 1
+        assert log._thread.is_alive(), "its writer waits for the lock, and close() does not"
         assert log.dropped == 1
 
 

@@ -27,7 +27,10 @@ Calls = Literal["native", "text"]
 
 _WORD = re.compile(r"[^\W_]")
 _MARKER = re.compile(r"<[|｜]/?(?:python_tag|tool[^<>|｜\s]{0,40}|plugin)[|｜]>|\[/?TOOL_CALLS\]")
-_FENCE = re.compile(r"(?:```|~~~)(?:json)?")
+_FENCE = re.compile(r"(?:```|~~~)(?:json)?", re.IGNORECASE)
+_FENCE_OPENS = re.compile(r"\A(?:```|~~~)[ \t]{0,4}+[\w+-]{0,20}+\s*+")
+_BEFORE_ARGUMENTS = re.compile(r"\s*+(?:(?:```|~~~)[ \t]{0,4}+(?:json\b)?+\s*+|`)?", re.IGNORECASE)
+_AFTER_ARGUMENTS = re.compile(r"\s*+(?:```|~~~|`)?\s*+")
 _SPACES = ("functions.", "tools.", "default_api.")
 _ORDER = {code: place for place, code in enumerate(VIOLATIONS)}
 
@@ -55,7 +58,7 @@ class ToolContract:
     @property
     def id(self) -> str:
         """Name and version of the rules. The version changes whenever a reading could."""
-        return "tools/1"
+        return "tools/2"
 
     def problem(self, name: str, arguments: Mapping[str, Sequence[Any]]) -> str | None:
         """Return what is wrong with a call, on one line; `None` if it can be executed unchanged.
@@ -181,10 +184,11 @@ def _arguments(written: Any, tool: Tool | None) -> tuple[Any, set[str]]:
     if value is not MISSING:
         return MISSING, {"wrong_type"}
     found = list(pieces(written, tool.names if tool else (), arrays=False))
-    whole = len(found) == 1 and not written[: found[0].start].strip(" \n`json")
-    if not whole or not isinstance(found[0].value, dict) or written[found[0].end :].strip(" \n`"):
+    if len(found) != 1 or not isinstance(found[0].value, dict):
         return MISSING, {"invalid_json"}
-    return found[0].value, {"invalid_json"}
+    before = _BEFORE_ARGUMENTS.fullmatch(written, 0, found[0].start)
+    after = _AFTER_ARGUMENTS.fullmatch(written, found[0].end)
+    return (found[0].value if before and after else MISSING), {"invalid_json"}
 
 
 def _around(found: TextCalls) -> set[str]:
@@ -194,7 +198,7 @@ def _around(found: TextCalls) -> set[str]:
     codes = set()
     if found.tagged or not all(span.is_json for span in written):
         codes.add("call_format")
-    elif any(loads(text[span.start : span.end].strip("`~ \n").removeprefix("json")) is MISSING for span in written):
+    elif any(loads(_FENCE_OPENS.sub("", text[span.start : span.end])) is MISSING for span in written):
         codes.add("invalid_json")
     if "```" in text[first.start : last.end] or text[last.end :].lstrip().startswith("```"):
         codes.add("code_fence")
@@ -221,3 +225,6 @@ def as_schema(tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for function in own
     ]
     return {"type": "array", "items": {"anyOf": one}}
+
+
+CONTRACT = ToolContract

@@ -6,18 +6,20 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.analysis.stats.wording import interval, rate_text
 from harness.core.formatting import dollars, moment, number, one_line, percent, plural, seconds, visible
 from harness.report import charts, comparison_text, sections
 from harness.report.formats.json import dumps
 from harness.report.headline import sentences
 from harness.report.model import EvalReport, Report
 from harness.report.notices import notices
+from harness.report.portability_text import portability_text
+from harness.report.rate_text import interval, rate_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -101,7 +103,7 @@ def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
         "verdicts": [
             (c, comparison_text.title(c), comparison_text.standing(c.verdict)) for c in report.answers.comparisons
         ],
-        "portability": report.answers.portability,
+        "portability": portability_text(report.answers.portability) if report.answers.portability else "",
         "sections": shown,
     }
 
@@ -119,7 +121,9 @@ def _sections() -> list[tuple[str, Section]]:
     return sorted(found, key=lambda item: (item[1].ORDER, item[0]))
 
 
+@cache
 def _environment() -> Environment:
+    """Jinja's environment, made once: it compiles each template at its first use and keeps it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -144,6 +148,7 @@ def _environment() -> Environment:
         "number": number,
         "points": comparison_text.points,
         "percent": percent,
+        "reason": comparison_text.reason_text,
         "rate": rate_text,
         "seconds": seconds,
     }

@@ -62,7 +62,7 @@ __all__ = [
 
 def supports_batches(config: BackendConfig) -> bool:
     """Return whether `run --batch` sends a backend's requests by batch. The server may still lack a Batch API."""
-    return config.provider == "openai"
+    return config.capabilities.batch_api
 
 
 def connect(store: Store) -> Callable[[BackendConfig, Progress | None], Backend]:

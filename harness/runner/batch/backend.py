@@ -7,9 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from harness.analysis.costs.spend import BY_BATCH
 from harness.backends.providers.openai import OpenAIBackend
-from harness.core.types import ModelInfo, Request, Response
+from harness.core.types import Billing, ModelInfo, Request, Response
 from harness.runner.batch.cell_batch import CellBatch
 from harness.runner.batch.jobs import JobRegistry
 from harness.runner.cell_runner import CellRunner, PlannedRequest
@@ -25,6 +24,7 @@ class BatchBackend:
     concurrency = 1
     exclusive = False
     warm_up = False
+    billing = Billing.BATCH
 
     def __init__(self, backend: OpenAIBackend, api: BatchAPI, store: Store) -> None:
         """Args: `store` keeps the batches until their results are saved."""
@@ -35,7 +35,7 @@ class BatchBackend:
     async def identify(self) -> ModelInfo:
         """Identify the model as for direct requests: the replies are comparable."""
         info = await self.backend.identify()
-        return replace(info, note="; ".join(part for part in (BY_BATCH, info.note) if part))
+        return replace(info, note="; ".join(part for part in ("asked by batch", info.note) if part))
 
     async def complete(self, request: Request) -> Response:
         """Send a single request directly."""

@@ -131,8 +131,8 @@ class CellBatch:
         status = await self._wait_until_ended(job)
         if status.status == "failed":
             await asyncio.to_thread(self.jobs.forget, job)
-            msg = f"backend {job.backend}: {job.server} rejected the batch: {status.reason or 'no reason given'}"
-            raise BackendError(msg)
+            msg = f"{job.server} rejected the batch: {status.reason or 'no reason given'}"
+            raise BackendError(msg, backend=job.backend)
         results, lost = await self._download(status)
         was_cancelled = status.status == "cancelled"
         last |= was_cancelled
@@ -271,10 +271,10 @@ class CellBatch:
             except BusyError as error:
                 if monotonic() - since > GIVE_UP_AFTER_S:
                     msg = (
-                        f"backend {self.runner.cell.backend.name}: {self.api.url} is unavailable: {error}; its batches "
-                        "continue: collect them later with `harness run --batch --resume`"
+                        f"{self.api.url} is unavailable: {error}; its batches continue: "
+                        "collect them later with `harness run --batch --resume`"
                     )
-                    raise _ServerUnavailableError(msg) from None
+                    raise _ServerUnavailableError(msg, backend=self.runner.cell.backend.name) from None
                 if not reported:
                     self.runner.listener.waits(self.runner.cell, f"{self.api.url} is unavailable, retrying: {error}")
                     reported = True

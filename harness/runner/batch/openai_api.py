@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import openai
 
-from harness.backends.http.errors import passwords, said, shown_url
+from harness.backends.http.errors import passwords, safe_line, shown_url
 from harness.backends.http.openai_sdk import HTTP_ERROR, TIME_OUT
 from harness.backends.openai_responses import refusal_of
 from harness.core.errors import BackendError, StoreError
@@ -130,7 +130,7 @@ class BatchAPI:
             except openai.APIStatusError as error:
                 if error.status_code not in NO_FILE_STATUSES:
                     raise
-                msg = f"the server does not return file {file_id}: {said(_refusal(error)[0], self._secrets)}"
+                msg = f"the server does not return file {file_id}: {safe_line(_refusal(error)[0], self._secrets)}"
                 raise NoFileError(msg) from None
 
     async def _call(self, call: Awaitable[Any]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class BatchAPI:
         except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict) or "error" in content or ("id" not in content and "data" not in content):
-            start = said(reply.content.decode(errors="replace"), self._secrets, 80)
+            start = safe_line(reply.content.decode(errors="replace"), self._secrets, 80)
             msg = f"{self.url} did not reply with a batch: {start}"
             raise BusyError(msg)
         return content
@@ -158,21 +158,22 @@ class BatchAPI:
             msg = f"{self.url} did not reply in time"
             raise BusyError(msg) from None
         except (openai.OpenAIError, HTTP_ERROR) as error:
-            raise BusyError(said(error.__cause__ or error, self._secrets)) from None
+            raise BusyError(safe_line(error.__cause__ or error, self._secrets)) from None
 
     def _exception_of(self, error: openai.APIStatusError) -> Exception:
         status, (text, code) = error.status_code, _refusal(error)
-        text = said(text, self._secrets)
+        text = safe_line(text, self._secrets)
         if status in (408, 409) or status >= 500 or (status == 429 and code != "insufficient_quota"):
             return BusyError(text)
         if status in (401, 403):
-            return BackendError(f"backend {self._name}: the server rejected the API key for batches ({text})")
+            return BackendError(f"the server rejected the API key for batches ({text})", backend=self._name)
         if status in NOT_FOUND_STATUSES:
-            return _NotFoundError(
-                f"backend {self._name}: {self.url} has no Batch API, or no such resource ({text}): "
-                "run without --batch, or use `harness batch export` with an engine that reads files"
+            msg = (
+                f"{self.url} has no Batch API, or no such resource ({text}): run without --batch, "
+                "or use `harness batch export` with an engine that reads files"
             )
-        return BackendError(f"backend {self._name}: {self.url} rejected the batch: {text}")
+            return _NotFoundError(msg, backend=self._name)
+        return BackendError(f"{self.url} rejected the batch: {text}", backend=self._name)
 
 
 class _NotFoundError(BackendError):
@@ -193,11 +194,11 @@ def _status(batch: Mapping[str, Any], secrets: Sequence[str]) -> BatchStatus:
     shown = [_dict(error) for error in errors[:3]] if isinstance(errors, list) else []
     return BatchStatus(
         batch_id=str(batch.get("id") or ""),
-        status=said(batch.get("status") or "unknown", secrets, 40),
+        status=safe_line(batch.get("status") or "unknown", secrets, 40),
         answered=_count(counts.get("completed")),
         failed=_count(counts.get("failed")),
         files=tuple(str(file) for file in files if file),
-        reason="; ".join(said(error.get("message") or error.get("code"), secrets, 160) for error in shown),
+        reason="; ".join(safe_line(error.get("message") or error.get("code"), secrets, 160) for error in shown),
     )
 
 

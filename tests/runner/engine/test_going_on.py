@@ -119,7 +119,7 @@ def test_a_full_disk_stops_the_run_with_one_error_and_keeps_what_was_saved(proje
         connection.execute(f"PRAGMA max_page_count = {pages[0]}")
 
     sa.event.listen(store._engine, "checkout", limit)
-    with pytest.raises(StoreError, match="the disk is full: make room, then go on with --resume"):
+    with pytest.raises(StoreError, match=r"the disk is full: .* --resume"):
         execute(project, store, backend=lambda _: Slow(lambda _: Response("x" * 4000, latency_s=0.0)))
     pages[0] = 10_000
     kept = len(store.results(store.manifests()[0].run_id))
@@ -158,7 +158,7 @@ def test_a_store_that_another_process_holds_stops_the_run_after_a_while(
             other.execute("BEGIN IMMEDIATE")
         return answer(_)
 
-    with pytest.raises(StoreError, match="another process holds it"):
+    with pytest.raises(StoreError, match="another process has locked the store"):
         execute(project, store, backend=lambda _: Scripted(hold))
     other.close()
     store.close()

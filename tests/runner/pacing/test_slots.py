@@ -80,7 +80,7 @@ def test_occasional_failures_do_not_reduce_throughput(bench: ModuleType) -> None
     assert outcome.wall_s < 1.1 * bench.simulate(bench.Server("", 32), bench.Fixed(32), 6000).wall_s
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(limit=st.integers(1, 40), outcomes=st.lists(st.tuples(st.sampled_from("arl"), st.floats(0, 9)), max_size=300))
 def test_the_limit_is_always_from_1_to_its_maximum(limit: int, outcomes: list[tuple[str, float]]) -> None:
     slots = AdaptiveLimit(limit)
