@@ -236,7 +236,7 @@ def collect(
 
 def _check_batch(planned: Sequence[Cell], spend: float | None) -> None:
     """Raise `ConfigError` for what no batch can do."""
-    if not any(batch.takes_batches(cell.backend) for cell in planned):
+    if not any(batch.supports_batches(cell.backend) for cell in planned):
         msg = (
             "no backend of this run is asked by batch: that is for provider openai; others take `harness batch export`"
         )

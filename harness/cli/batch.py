@@ -67,8 +67,8 @@ def export(
     for line in left_out:
         print_note(line)
     typer.echo(f"{output}: {plural(written, 'request')} of {plural(len(cells), 'cell')}")
-    if written > batch.MOST_REQUESTS or output.stat().st_size > batch.MOST_BYTES:
-        limits = f"{batch.MOST_REQUESTS:,} requests and {batch.MOST_BYTES // 1_000_000} MB"
+    if written > batch.MAX_REQUESTS or output.stat().st_size > batch.MAX_BYTES:
+        limits = f"{batch.MAX_REQUESTS:,} requests and {batch.MAX_BYTES // 1_000_000} MB"
         print_note(
             f"OpenAI accepts {limits} per file: use `harness run --batch`, which splits; vllm run-batch has no limit"
         )
@@ -124,7 +124,7 @@ def import_(
             with show_progress(quiet=project.run.quiet) as progress:
                 names = ", ".join(path.name for path in results)
                 outcome = api.collect(cells, store, batch_results, progress, where=names, tags=tag or (), resume=resume)
-        unused = [*batch_results.problems, *batch.left_over(batch_results, cells)]
+        unused = [*batch_results.problems, *batch.unused_results(batch_results, cells)]
         for line in [*unused[:SHOWN], *([f"and {len(unused) - SHOWN:,} more"] if len(unused) > SHOWN else [])]:
             print_note(line)
         if not cells:
@@ -149,8 +149,8 @@ def list_() -> None:
 
     with api.project() as (project, store):
         sent = batch.read(store)
-        for job, status in pending.look(project, sent):
-            state = status if isinstance(status, str) else status.told(job.requests)
+        for job, status in pending.statuses(project, sent):
+            state = status if isinstance(status, str) else status.text(job.requests)
             typer.echo(f"{job.batch_id or '(not created)'}  {job.title}  sent {job.sent_at[:16]}: {state}")
     typer.echo("collect the results with `harness run --batch`" if sent else "no pending batch jobs")
 
@@ -189,7 +189,7 @@ def cancel(
                 print_error(f"{job.batch_id}: {status}")
                 failed = True
             else:
-                typer.echo(f"{job.batch_id}: {status.told(job.requests)}")
+                typer.echo(f"{job.batch_id}: {status.text(job.requests)}")
     raise typer.Exit(2 if failed else 0)
 
 
@@ -217,7 +217,7 @@ def _options(
 
 def _all_backends(project: Config, options: RunOptions) -> RunOptions:
     """Consider all backends that support files, also those that run only on request."""
-    from harness.runner.batch import takes_files
+    from harness.runner.batch import supports_files
 
-    every = tuple(name for name, backend in project.backends.items() if takes_files(backend))
+    every = tuple(name for name, backend in project.backends.items() if supports_files(backend))
     return replace(options, backend=options.backend or every)

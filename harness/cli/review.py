@@ -90,7 +90,7 @@ def show(
     from harness.monitor import sheets
 
     with api.project(reading=True) as (project, store):
-        reviewed = sheets.reviewed(store)
+        reviewed = sheets.labelled_sheets(store)
         if not (sheet or reviewed):
             msg = f"no labels in {store.url}: draw replies with `harness sample`, then run `harness review import`"
             raise StoreError(msg)

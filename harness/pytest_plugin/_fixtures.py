@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.pytest_plugin import RUN_PROPERTY
+from harness.pytest_plugin._properties import RUN_PROPERTY
 from harness.pytest_plugin._runs import open_project, shared_run
 
 if TYPE_CHECKING:

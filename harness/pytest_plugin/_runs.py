@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from harness.runner.plan import Cell
     from harness.store.runs import Store
 
-UPDATE_PROPERTY = "harness_baseline"
 
 _SESSION = pytest.StashKey[str]()
 

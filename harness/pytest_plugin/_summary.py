@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.pytest_plugin._runs import UPDATE_PROPERTY, open_project
+from harness.pytest_plugin._properties import UPDATE_PROPERTY
+from harness.pytest_plugin._runs import open_project
 
 
 def summarize(

@@ -66,7 +66,7 @@ class BackendSession:
         pace = Pace(most, rpm=config.requests_per_minute, tpm=config.tokens_per_minute)
         self._asker = RetryingClient(self.backend, self.config, pace, self.settings.budget)
         if isinstance(self.backend, ReportsHeaders):
-            self.backend.on_headers = pace.heed
+            self.backend.on_headers = pace.observe
         self._warm = set() if self.backend.warm_up else {False, True}
         told = asdict(self.info)
         del told["note"], told["size"]
