@@ -29,7 +29,7 @@ from time import perf_counter
 from harness import api
 from harness.backends import connect
 from harness.backends.local import models
-from harness.backends.providers.llamacpp import SPIN_COUNT
+from harness.cli._process import SPIN_COUNT, settings
 from harness.core.types import Request, Response
 from harness.runner.events import RunEvents
 from harness.runner.pacing import Pace
@@ -120,7 +120,7 @@ def measure(folder: Path, row: Row, n: int) -> dict[str, float]:
     """One row: `n` cases a variant."""
     variants = ("local", "gpt") if row.how == "alternating" else ("local",)
     options = api.RunOptions(backend=(row.backend,), variant=variants, limit=n, cache=False)
-    with api.project(folder) as (found, store):
+    with settings(), api.project(folder) as (found, store):
         cells = api.cells(found, store, ["ticket_triage"], options)
         if row.how == "harness":
             heard = Paces()

@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from harness.cli import _process as process
 from harness.cli import (
     advise,
     baseline,
@@ -131,7 +132,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no “–” gets a “?”, not a traceback
     try:
-        _run()
+        with process.settings():
+            _run()
     except (BrokenPipeError, SystemExit) as end:
         if not _is_closed_pipe(end):
             raise

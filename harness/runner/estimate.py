@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.types import Request
 from harness.project.config import Config
 from harness.project.pricing import is_local, is_openais, price_of, usd
+from harness.runner.blocking import run_blocking
 from harness.runner.budget import most_prompt_tokens
 from harness.runner.plan import Cell
 from harness.runner.tokens import count, encoding_of
@@ -48,7 +48,7 @@ def estimate(found: Config, store: Store, cells: Sequence[Cell]) -> tuple[Estima
     async def all_of_them() -> list[Estimate]:
         return [await _cell(found, store, cell) for cell in cells]
 
-    return tuple(asyncio.run(all_of_them()))
+    return tuple(run_blocking(all_of_them()))
 
 
 async def _cell(found: Config, store: Store, cell: Cell) -> Estimate:

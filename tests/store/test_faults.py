@@ -6,6 +6,7 @@ tests/engine; damaged files are in test_store.py. `bench/faults/faults.py` does 
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -26,6 +27,7 @@ from harness.store.runs import Store, open_store
 
 from ..runner import test_kill
 from ..runner.test_kill import start, stored, times_asked, wait_until_asked
+from ..support.engine import Slow
 from ..support.project import Project
 from ..support.running import Scripted, cases, config_of, execute
 from ..support.servers import FakeOpenAI, Reply, error
@@ -157,10 +159,10 @@ def test_a_clock_that_jumps_loses_and_repeats_nothing(
         if len(backend.asked) == 20:
             monkeypatch.setattr(ids, "datetime", Jumped)
         if len(backend.asked) == 30:
-            signal.raise_signal(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)  # as a terminal does: to the process, not to this thread
         return answer(request)
 
-    backend = Scripted(script)
+    backend = Slow(script)
     with pytest.raises(Exception, match="interrupted"):
         execute(project, store, backend=lambda _: backend)
     again = Scripted(answer)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import xllamacpp
 
 LOOPBACK_KEY = "embedded"
-SPIN_COUNT = "10000"
 T = TypeVar("T")
 
 
@@ -146,9 +145,6 @@ class LlamaCppBackend:
 
     def _load(self, path: Path, *, embed: bool) -> xllamacpp.Server:
         """Start the engine with one slot per concurrent request, each with the whole context."""
-        # OpenMP's threads spin for long while they wait for one another, which takes time slices from the very thread
-        # waited for where anything else is busy; not to spin at all costs half the speed (bench/speed/embedded.py).
-        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
         import xllamacpp
 
         parameters = xllamacpp.CommonParams()
