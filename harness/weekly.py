@@ -18,18 +18,18 @@ from harness.analysis.compare import Comparison, ComparisonQuestion, Verdict, co
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.analysis.metrics.summary import summarize
 from harness.analysis.trend import Trend, is_point
-from harness.api import RunOptions
 from harness.core.formatting import listed
 from harness.core.types import Manifest, Run
 from harness.monitor import weekly as production
-from harness.project.config import Config
+from harness.project.run_options import RunOptions
 from harness.report.findings import ordered
 from harness.report.model_findings import Finding, FindingStatus
 from harness.report.questions import Analyses, asked_by
-from harness.runner import gate_checks
+from harness.runner import execution, gate_checks
 from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
+from harness.runner.project import Project
 from harness.store.runs import Store
 
 TAG = "weekly"
@@ -43,10 +43,9 @@ _OF_GATES = {
 
 @dataclass(frozen=True, slots=True)
 class WeeklyPlan:
-    """The cells of the week called by `day`, in a project and its store."""
+    """The cells of the week called by `day`."""
 
-    found: Config
-    store: Store
+    project: Project
     day: date
     cells: tuple[Cell, ...]
 
@@ -71,16 +70,17 @@ def week_of(manifest: Manifest) -> str:
     return max(days, default=manifest.started_at[:10])
 
 
-def plan(found: Config, store: Store, day: date, options: RunOptions) -> WeeklyPlan:
+def plan(project: Project, day: date, options: RunOptions) -> WeeklyPlan:
     """The cells that production would use, of every eval, on every usual backend and on both of the pair."""
     own = replace(options, own_variant_only=True, whole=True)
-    planned = api.cells(found, store, (), own)
-    if found.pair and not (options.backend or found.run.backend):
-        for name in dict.fromkeys((found.pair.reference, found.pair.candidate)):
+    planned = execution.cells(project, (), own)
+    pair = project.config.pair
+    if pair and not (options.backend or project.config.run.backend):
+        for name in dict.fromkeys((pair.reference, pair.candidate)):
             there = {(cell.definition.name, cell.backend.name) for cell in planned}
-            more = api.cells(found, store, (), replace(own, backend=(name,)))
+            more = execution.cells(project, (), replace(own, backend=(name,)))
             planned += [cell for cell in more if (cell.definition.name, cell.backend.name) not in there]
-    return WeeklyPlan(found, store, day, tuple(cell for cell in planned if cell.is_own))
+    return WeeklyPlan(project, day, tuple(cell for cell in planned if cell.is_own))
 
 
 def run(week: WeeklyPlan, options: RunOptions, listener: RunEvents) -> Outcome:
@@ -89,7 +89,7 @@ def run(week: WeeklyPlan, options: RunOptions, listener: RunEvents) -> Outcome:
     todo = [cell for cell in week.cells if id(cell) not in done]
     outcome = Outcome()
     if todo or not done:
-        outcome = api.execute(week.found, week.store, todo, replace(options, tag=tags(week.day)), listener)
+        outcome = execution.execute(week.project, todo, replace(options, tag=tags(week.day)), listener)
     by_name = {(one.manifest.eval, one.manifest.cell): one for one in (*done.values(), *outcome.runs)}
     in_order = (by_name.get((cell.definition.name, cell.name)) for cell in week.cells)
     return replace(outcome, runs=tuple(one for one in in_order if one is not None))
@@ -111,10 +111,10 @@ def judge(week: WeeklyPlan, outcome: Outcome) -> WeeklyResult:
         if before is None:
             findings.append(Finding(FindingStatus.NOTED, f"{_title(cell)}: no week before this one to compare with"))
         else:
-            comparisons[name] = _compared(week.store, cell, before, own)
+            comparisons[name] = _compared(week.project.store, cell, before, own)
             findings.append(_against(cell, before, own, comparisons[name]))
         findings += _of_run(week, cell, own, outcome.runs)
-    findings += production.found_in(week.found, week.store, week.day)
+    findings += production.found_in(week.project, week.day)
     return WeeklyResult(outcome.runs, ordered(findings), comparisons)
 
 
@@ -128,7 +128,7 @@ def trends(store: Store, week: WeeklyResult) -> list[Trend]:
 def asked(week: WeeklyPlan, made: WeeklyResult) -> Analyses:
     """What the page of a week is to tell: what the project asks of its runs, and first the week before."""
     names = [cell.definition.name for cell in week.cells]
-    return replace(asked_by(week.found, names), comparisons=tuple(made.comparisons.values()))
+    return replace(asked_by(week.project.config, names), comparisons=tuple(made.comparisons.values()))
 
 
 def _of_cell(store: Store, cell: Cell) -> Iterator[Manifest]:
@@ -140,16 +140,16 @@ def _of_cell(store: Store, cell: Cell) -> Iterator[Manifest]:
 
 def _before(week: WeeklyPlan, cell: Cell) -> Manifest | None:
     """The run of the newest week before this one."""
-    earlier = [m for m in _of_cell(week.store, cell) if week_of(m) < week.day.isoformat()]
+    earlier = [m for m in _of_cell(week.project.store, cell) if week_of(m) < week.day.isoformat()]
     return max(earlier, key=lambda m: (week_of(m), m.started_at), default=None)
 
 
 def _done(week: WeeklyPlan, cell: Cell) -> Run | None:
     """The run of a cell in this week, if no call of it failed and the files are still as they were."""
     planned = cell.fingerprint().items()
-    for m in _of_cell(week.store, cell):
+    for m in _of_cell(week.project.store, cell):
         if week_of(m) == week.day.isoformat() and planned <= dict(m.fingerprint).items():
-            made = Run(m, tuple(week.store.results(m.run_id)))
+            made = Run(m, tuple(week.project.store.results(m.run_id)))
             return None if summarize(made.results).n_errors else made
     return None
 
@@ -192,8 +192,8 @@ def _of_run(week: WeeklyPlan, cell: Cell, own: Run, others: Sequence[Run]) -> It
             f"{summary.n_errors:,} of {summary.n:,} calls failed ({listed(summary.errors)}): run again with --resume"
         )
         yield Finding(FindingStatus.UNDECIDED, f"{_title(cell)}: {failed}")
-    told = gate_checks.evidence(week.found, week.store, cell, own, others)
-    for name in gate_checks.wanted(week.found, cell):
+    told = gate_checks.evidence(week.project, cell, own, others)
+    for name in gate_checks.wanted(week.project.config, cell):
         result = gate_checks.judge(name, cell, told)
         standing = _OF_GATES[result.verdict]
         if name == gate_checks.BASELINE and standing is FindingStatus.UNDECIDED and not summary.n_errors:

@@ -23,7 +23,8 @@ from harness.analysis.metrics.embedding import pair_order, retrieve, search
 from harness.backends import connect
 from harness.core.types import Case, Message, Reading, Request, Response, Result, Sampling
 from harness.project import config, evals
-from harness.runner.plan import Cell, Selection, plan
+from harness.project.run_options import RunOptions
+from harness.runner.plan import Cell, plan
 from harness.tasks import read_and_score
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +54,7 @@ def by_model(texts: Sequence[str]) -> list[tuple[float, ...]]:
 def cell(split: str) -> Cell:
     """The shipped eval as it would be run on the embedded model."""
     backend = config.load(ROOT).backend("smollm2")
-    chosen = Selection(variants=("local",), split=split, every_backend=True)
+    chosen = RunOptions(variant=("local",), split=split, every_backend=True)
     serving = backend.model_copy(update={"serves": ("chat", "embeddings")})
     return plan(ROOT, evals.find(ROOT, ["help_center_search"]), [serving], chosen)[0]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.project.config import Config
     from harness.runner.engine import Outcome
     from harness.runner.plan import Cell
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
 
 def show(found: Config, outcome: Outcome, outputs: Sequence[Path]) -> None:
@@ -88,7 +88,7 @@ def why_calls_failed(runs: Sequence[Run]) -> list[str]:
 
 
 def judge_against(
-    found: Config, store: Store, reference: str, runs: Sequence[Run], cells: Sequence[Cell], gates: list[GateResult]
+    project: Project, reference: str, runs: Sequence[Run], cells: Sequence[Cell], gates: list[GateResult]
 ) -> list[GateResult]:
     """What the gates say, and how each run that production would use compares with what it is to be judged against."""
     from harness.runner import gate_checks
@@ -99,10 +99,10 @@ def judge_against(
         typer.echo(f"{name}: a sample is not judged against {reference}")
     # The gate that a baseline makes by itself would say the same a second time.
     others = [result for result in gates if result.gate != gate_checks.BASELINE or reference != gate_checks.BASELINE]
-    return others + [gate_checks.against(found, store, reference, one) for one in mine]
+    return others + [gate_checks.against(project, reference, one) for one in mine]
 
 
-def judge(found: Config, store: Store, runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
+def judge(project: Project, runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
     """The gates of every cell that production would use, unless only a sample of its cases was run."""
     from harness.analysis import gates
     from harness.runner import gate_checks
@@ -120,13 +120,13 @@ def judge(found: Config, store: Store, runs: Sequence[Run], cells: Sequence[Cell
             typer.echo(f"{name}: no gate is judged, because no run of {which} was finished")
     for one in runs:
         cell = by_key.get((one.manifest.eval, one.manifest.cell))
-        names = gate_checks.wanted(found, cell) if cell else []
+        names = gate_checks.wanted(project.config, cell) if cell else []
         if cell is None or not names:
             continue
         if cell.limit is not None:
             samples[f"{cell.definition.name}: gates are not judged on a sample ({cell.limit} cases)"] = None
             continue
-        told = gate_checks.evidence(found, store, cell, one, runs)
+        told = gate_checks.evidence(project, cell, one, runs)
         results += [gate_checks.judge(name, cell, told) for name in names]
     for line in samples:
         typer.echo(line)

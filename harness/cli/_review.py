@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from harness.monitor.files import LabelFile
     from harness.monitor.sheets import SheetLabel
     from harness.monitor.verdicts import Review
-    from harness.project.config import Config
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
 FOLDER = "reviews"
 
@@ -51,18 +50,18 @@ def sample(
     """
     from datetime import UTC
 
-    from harness import api
     from harness.core.files import write
     from harness.core.formatting import plural, visible
     from harness.monitor import files, page, sheets, weeks
     from harness.monitor.kinds import labels_of
+    from harness.runner.project import Project
     from harness.store import traffic
 
     start, end = weeks.days(since, until.date() if until else None, datetime.now(UTC))
-    with api.project(reading=True) as (project, store):
-        tasks = _known(traffic.tasks(store), task or ())
+    with Project.open(read_only=True) as project:
+        tasks = _known(traffic.tasks(project.store), task or ())
         wanted = sheets.SampleRequest(start, end, per_task, seed, tuple(task or ()))
-        sheet, drawn = sheets.draw(store, labels_of(project, tasks), wanted)
+        sheet, drawn = sheets.draw(project.store, labels_of(project.config, tasks), wanted)
         stem = output or project.root / FOLDER / sheet.sheet
     if stem.suffix in {".html", ".csv"}:
         stem = stem.with_suffix("")
@@ -104,21 +103,21 @@ def import_(
 
     Exit codes: 0 good or nothing proven, 1 REGRESSED, 2 usage or a file that is wrong, 4 INCONCLUSIVE with --strict.
     """
-    from harness import api
     from harness.core.errors import ConfigError
     from harness.monitor import files, sheets
+    from harness.runner.project import Project
 
     read = [files.read(path) for path in file]
     names = _reviewers(read, reviewer)
     if len({one.sheet for one in read}) > 1:
         msg = f"the files are of several sheets: {', '.join(sorted({one.sheet for one in read}))}; import one at a time"
         raise ConfigError(msg)
-    with api.project(reading=True) as (project, store):
-        sheet = sheets.load(store, read[0].sheet)
+    with Project.open(read_only=True) as project:
+        sheet = sheets.load(project.store, read[0].sheet)
         checked: list[list[SheetLabel]] = [files.labels(one, sheet, who) for one, who in zip(read, names, strict=True)]
         for labels in checked:  # all or nothing
-            sheets.add_labels(store, sheet.sheet, labels)
-        _judge(project, store, sheet.sheet, strict=strict)
+            sheets.add_labels(project.store, sheet.sheet, labels)
+        _judge(project, sheet.sheet, strict=strict)
 
 
 @review_app.command()
@@ -134,23 +133,24 @@ def show(
 
     Exit codes: as of `import`.
     """
-    from harness import api
     from harness.core.errors import StoreError
     from harness.monitor import sheets
+    from harness.runner.project import Project
 
-    with api.project(reading=True) as (project, store):
-        there = sheets.reviewed(store)
+    with Project.open(read_only=True) as project:
+        there = sheets.reviewed(project.store)
         if not (sheet or there):
-            msg = f"no labels in {store.url} yet: `harness sample` draws replies, `harness review import` takes labels"
+            advice = "`harness sample` draws replies, `harness review import` takes labels"
+            msg = f"no labels in {project.store.url} yet: {advice}"
             raise StoreError(msg)
-        _judge(project, store, sheet or there[0], strict=strict)
+        _judge(project, sheet or there[0], strict=strict)
 
 
-def _judge(project: Config, store: Store, sheet: str, *, strict: bool) -> None:
+def _judge(project: Project, sheet: str, *, strict: bool) -> None:
     from harness.analysis.compare import Verdict
     from harness.monitor import verdicts, words
 
-    found = verdicts.review(project, store, sheet)
+    found = verdicts.review(project, sheet)
     _tell(found)
     verdict = words.verdict(found)
     raise typer.Exit(1 if verdict is Verdict.REGRESSED else 4 if strict and verdict is Verdict.INCONCLUSIVE else 0)

@@ -23,7 +23,7 @@ from harness.project.evals import Eval
 from harness.report.formats import csv
 from harness.report.formats.json import dumps
 from harness.runner import gate_checks
-from harness.store.runs import Store
+from harness.runner.project import Project
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,12 +43,12 @@ class LabelReview:
     notes: tuple[str, ...]
 
 
-def review(found: Config, store: Store, definition: Eval, backends: Collection[str]) -> LabelReview:
+def review(project: Project, definition: Eval, backends: Collection[str]) -> LabelReview:
     """Look at the newest whole run of each cell on these backends. Cases that were edited since are left out."""
-    runs = [run for run in gate_checks.newest(found, store, definition, every=True) if run.manifest.backend in backends]
-    own = [m.cell for m in (run.manifest for run in runs) if m.variant == found.backends[m.backend].variant]
+    runs = [run for run in gate_checks.newest(project, definition, every=True) if run.manifest.backend in backends]
+    own = [m.cell for m in (run.manifest for run in runs) if m.variant == project.config.backends[m.backend].variant]
     suspects = found_by.find(runs, own)
-    today, notes = _today(found, definition)
+    today, notes = _today(project.config, definition)
     current = [s for s in suspects if today is None or today.get(s.case.id) == s.case.digest]
     if not runs:
         notes.append(f"no whole run yet: `harness run {definition.name}` makes some")

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from harness.analysis.compare import Comparison, RunOutcomes
     from harness.analysis.stats import Rate
     from harness.core.types import Run
-    from harness.project.config import Config
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
 app = typer.Typer(
     help="Keep what each case came to in a file made for git, and say what has changed since.", no_args_is_help=True
@@ -49,34 +48,34 @@ def save(
         harness baseline save
         harness baseline save ticket_triage --cell local@mistral-q4
     """
-    from harness import api
     from harness.analysis import baseline
     from harness.analysis.compare import outcomes_of
     from harness.core.formatting import visible
     from harness.runner import gate_checks
+    from harness.runner.project import Project
 
-    with api.project(reading=True) as (found, store):
-        runs = _runs(found, store, evals, cell)
+    with Project.open(read_only=True) as project:
+        runs = _runs(project, evals, cell)
         sides = [outcomes_of(run) for run in runs]
         for each in sides:
             baseline.check(each)  # all or nothing
         for run, each in zip(runs, sides, strict=True):
-            typer.echo(visible(gate_checks.renew(found.root, each, _said(run) if replies else None)))
+            typer.echo(visible(gate_checks.renew(project.root, each, _said(run) if replies else None)))
 
 
-def _runs(found: Config, store: Store, names: Sequence[str] | None, cell: str | None) -> list[Run]:
+def _runs(project: Project, names: Sequence[str] | None, cell: str | None) -> list[Run]:
     """The newest whole run of each cell that gates judge, or of `cell`; raises where there is none."""
     from harness.core.errors import StoreError
     from harness.project import evals
     from harness.runner import gate_checks
 
-    definitions = evals.find(found.root, names or ())
-    runs = [run for one in definitions for run in gate_checks.newest(found, store, one, every=cell is not None)]
+    definitions = evals.find(project.root, names or ())
+    runs = [run for one in definitions for run in gate_checks.newest(project, one, every=cell is not None)]
     chosen = [run for run in runs if cell in {None, run.manifest.cell}]
     if not chosen:
         of = f" of {cell}" if cell else ""
         there = f" (there are: {', '.join(sorted({run.manifest.cell for run in runs}))})" if runs else ""
-        msg = f"no whole run{of} in {store.url}{there}: `harness run` makes some"
+        msg = f"no whole run{of} in {project.store.url}{there}: `harness run` makes some"
         raise StoreError(msg)
     return chosen
 
@@ -106,13 +105,13 @@ def check(
     Exit codes: 0 good or nothing proven, 1 REGRESSED, 2 usage, 4 INCOMPARABLE, no run since then, errors that could
     overturn the verdict, nothing compared at all, or INCONCLUSIVE with --strict.
     """
-    from harness import api
     from harness.analysis.compare import Verdict
     from harness.cli._common import complain, note
+    from harness.runner.project import Project
 
     codes: set[int] = set()
-    with api.project(reading=True) as (found, store):
-        for title, c in _compared(found, store, evals, cell):
+    with Project.open(read_only=True) as project:
+        for title, c in _compared(project, evals, cell):
             if isinstance(c, str):
                 complain(f"{title}: {c}") if c == NO_RUN else note(f"{title}: {c}")
                 codes |= {4} if c == NO_RUN else set()
@@ -134,7 +133,7 @@ NO_BASELINE = "has no baseline: `harness baseline save` makes one"
 
 
 def _compared(
-    found: Config, store: Store, names: Sequence[str] | None, cell: str | None
+    project: Project, names: Sequence[str] | None, cell: str | None
 ) -> Iterator[tuple[str, Comparison | str]]:
     """Each cell that has a run or a baseline: the two compared, or what is missing."""
     from harness.analysis import baseline
@@ -142,17 +141,17 @@ def _compared(
     from harness.project import evals as evals_module
     from harness.runner import gate_checks
 
-    for definition in evals_module.find(found.root, names or ()):
-        saved = {s.cell for s in baseline.find(found.root, definition.name)}
-        runs = {run.manifest.cell: run for run in gate_checks.newest(found, store, definition, every=True)}
-        own = {run.manifest.cell for run in gate_checks.newest(found, store, definition)}
+    for definition in evals_module.find(project.root, names or ()):
+        saved = {s.cell for s in baseline.find(project.root, definition.name)}
+        runs = {run.manifest.cell: run for run in gate_checks.newest(project, definition, every=True)}
+        own = {run.manifest.cell for run in gate_checks.newest(project, definition)}
         for name in sorted(saved | own):
             if cell not in {None, name}:
                 continue
             if name not in saved or name not in runs:
                 yield f"{definition.name} {name}", NO_RUN if name in saved else NO_BASELINE
                 continue
-            c = gate_checks.to_baseline(found.root, outcomes_of(runs[name]), definition.gates.max_regression)
+            c = gate_checks.to_baseline(project.root, outcomes_of(runs[name]), definition.gates.max_regression)
             if c is not None:
                 yield f"{definition.name} {name}", c
 
@@ -211,18 +210,18 @@ def show(
 
         harness baseline show ticket_triage
     """
-    from harness import api
     from harness.analysis import baseline
     from harness.analysis.stats.wording import rate_text
     from harness.core.errors import ConfigError
     from harness.core.formatting import moment, visible
+    from harness.runner.project import Project
 
-    with api.project(reading=True) as (found, store):
-        saved = [side for side in baseline.find(found.root, eval_name) if cell in {None, side.cell}]
+    with Project.open(read_only=True) as project:
+        saved = [side for side in baseline.find(project.root, eval_name) if cell in {None, side.cell}]
         if not saved:
             msg = f"{eval_name} has no baseline{f' of {cell}' if cell else ''}: `harness baseline save` makes one"
             raise ConfigError(msg)
-        now = dict(_compared(found, store, [eval_name], cell))
+        now = dict(_compared(project, [eval_name], cell))
         for side in saved:
             typer.secho(visible(f"{side.eval} {side.cell}"), bold=True)
             facts = [
@@ -233,7 +232,7 @@ def show(
             facts += [(name, side.fingerprint[name]) for name in HEAD if side.fingerprint.get(name)]
             for name, text in (*facts, *_since(now[f"{side.eval} {side.cell}"])):
                 typer.echo(visible(f"  {name:14} {text}"))
-            for line in _replies(found, store, now[f"{side.eval} {side.cell}"]):
+            for line in _replies(project, now[f"{side.eval} {side.cell}"]):
                 typer.echo(visible(line))
 
 
@@ -256,15 +255,15 @@ def _since(c: Comparison | str) -> list[tuple[str, str]]:
     return [*told, ("lost cases", ", ".join(ids[:SHOWN_FLIPS]) + more)] if ids else told
 
 
-def _replies(found: Config, store: Store, c: Comparison | str) -> Iterator[str]:
+def _replies(project: Project, c: Comparison | str) -> Iterator[str]:
     """Of cases that were lost, what was said then and now, where the baseline keeps it."""
     from harness.analysis import baseline
     from harness.core.formatting import one_line
 
-    kept = {} if isinstance(c, str) else baseline.replies(found.root, c.base)
+    kept = {} if isinstance(c, str) else baseline.replies(project.root, c.base)
     if not kept or isinstance(c, str):
         return
-    now = _said(store.load(c.head.run_id))
+    now = _said(project.store.load(c.head.run_id))
     lost = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
     for i in lost[:SHOWN_FLIPS]:
         then, today = (one_line(said.get(i, ""), SHOWN_REPLY) for said in (kept, now))

@@ -12,8 +12,8 @@ from harness.cli._common import Output
 from harness.cli.runs import DecodingName, Evals
 
 if TYPE_CHECKING:
-    from harness.api import RunOptions
     from harness.project.config import Config
+    from harness.project.run_options import RunOptions
 
 app = typer.Typer(no_args_is_help=True, help="Requests in files, and batches under way.")
 
@@ -49,15 +49,15 @@ def export(
         vllm run-batch -i requests.jsonl -o results.jsonl --model NAME
         harness batch import results.jsonl
     """
-    from harness import api
     from harness.cli._common import complain, note
     from harness.core.errors import ConfigError
     from harness.core.formatting import plural
-    from harness.runner import batch
+    from harness.runner import batch, execution
+    from harness.runner.project import Project
 
     options = _options(evals, backend, variant, version, decoding, limit, split)
-    with api.project() as (project, store):
-        cells = api.cells(project, store, evals or (), options)
+    with Project.open() as project:
+        cells = execution.cells(project, evals or (), options)
         if not cells:
             msg = "nothing to export: the evals leave this backend out; name an eval and a --backend"
             raise ConfigError(msg)
@@ -98,47 +98,47 @@ def import_(
 
     Exit codes: 0 good, 1 a gate failed, 2 usage or configuration, 4 answers are missing or a gate is undecided.
     """
-    from harness import api
     from harness import report as report_module
     from harness.cli import _after as after
     from harness.cli._common import complain
     from harness.cli._progress import listener
     from harness.core.errors import ConfigError
-    from harness.runner import batch
+    from harness.runner import batch, execution
+    from harness.runner.project import Project
 
     options = _options(evals, backend, variant, version, decoding, limit, split)
     found = batch.BatchResults(results)
-    with api.project() as (project, store):
-        outputs = output or [project.root / path for path in project.run.output]
+    with Project.open() as project:
+        outputs = output or project.config.run.output
         for path in outputs:
             report_module.check_path(path)
-        planned = api.cells(project, store, evals or (), _all_backends(project, options))
+        planned = execution.cells(project, evals or (), _all_backends(project.config, options))
         cells = [cell for cell in planned if batch.cell_part(cell) in found.cells()]
         if cells:
-            with listener(quiet=project.run.quiet) as heard:
-                names = ", ".join(path.name for path in results)
-                outcome = api.collect(cells, store, found, heard, where=names, tags=tag or (), resume=resume)
+            with listener(quiet=project.config.run.quiet) as heard:
+                tagged = replace(options, tag=tuple(tag or ()), resume=resume)
+                outcome = execution.collect(cells, project.store, found, heard, tagged)
         unused = [*found.problems, *batch.left_over(found, cells)]
         for line in [*unused[:SHOWN], *([f"and {len(unused) - SHOWN:,} more"] if len(unused) > SHOWN else [])]:
             complain(line, "note")
         if not cells:
             msg = f"{results[0]}: no result is of a cell of this project: give the options of the export"
             raise ConfigError(msg)
-        after.show(project, outcome, outputs)
-        judged = after.judge(project, store, outcome.runs, cells)
+        after.show(project.config, outcome, outputs)
+        judged = after.judge(project, outcome.runs, cells)
     after.end(outcome, judged)
 
 
 @app.command("list")
 def list_() -> None:
     """Batches under way, and how they stand: what `harness run --batch` has sent and not collected yet."""
-    from harness import api
     from harness.runner import batch
     from harness.runner.batch import pending
+    from harness.runner.project import Project
 
-    with api.project() as (project, store):
-        sent = batch.read(store)
-        for one, told in pending.look(project, sent):
+    with Project.open() as project:
+        sent = batch.read(project.store)
+        for one, told in pending.look(project.config, sent):
             state = told if isinstance(told, str) else told.told(one.requests)
             typer.echo(f"{one.batch_id or '(not made)'}  {one.title}  sent {one.sent_at[:16]}: {state}")
     typer.echo("`harness run --batch` waits for them and collects them" if sent else "no batch is under way")
@@ -156,14 +156,14 @@ def cancel(
         harness batch cancel batch_abc123
         harness batch cancel --all
     """
-    from harness import api
     from harness.cli._common import complain
     from harness.core.errors import ConfigError
     from harness.runner import batch
     from harness.runner.batch import pending
+    from harness.runner.project import Project
 
-    with api.project() as (project, store):
-        sent = batch.read(store)
+    with Project.open() as project:
+        sent = batch.read(project.store)
         known = {one.batch_id: one for one in sent if one.batch_id}
         wanted = list(known) if everything else batches or []
         if unknown := [name for name in wanted if name not in known]:
@@ -173,7 +173,7 @@ def cancel(
             msg = "which one? `harness batch list` shows them; --all cancels all"
             raise ConfigError(msg)
         failed = False
-        for one, told in pending.cancel(project, store, [known[name] for name in wanted]):
+        for one, told in pending.cancel(project.config, project.store, [known[name] for name in wanted]):
             if isinstance(told, str):
                 complain(f"{one.batch_id}: {told}")
                 failed = True
@@ -192,7 +192,7 @@ def _options(
     split: str | None,
 ) -> RunOptions:
     """What is planned, as `harness run` plans it."""
-    from harness.api import RunOptions
+    from harness.project.run_options import RunOptions
 
     return RunOptions(
         backend=tuple(backend or ()),

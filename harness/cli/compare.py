@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from harness.analysis.compare import Comparison, ComparisonQuestion, RunOutcomes
+    from harness.analysis.compare import Comparison
     from harness.core.types import Run
-    from harness.project.config import Config
 
 ENDINGS = (".html", ".json", ".md")
 SHOWN_FLIPS = 8
@@ -24,6 +23,7 @@ SHOWN_FLIPS = 8
 class QuestionKind(StrEnum):
     """What `--question` takes."""
 
+    value: Literal["move", "change"]
     MOVE = "move"
     CHANGE = "change"
 
@@ -78,20 +78,17 @@ def compare(
     from harness.analysis.compare import compare as compare_sides
     from harness.analysis.compare import outcomes_of
     from harness.cli._common import console
-    from harness.core.errors import ConfigError
     from harness.report.write import check_ending
+    from harness.runner.project import Project
     from harness.store.run_refs import find_run
 
     for path in output or ():
         check_ending(path, ENDINGS)
-    with api.project(reading=True) as (project, store):
-        runs = [find_run(store, name, eval_name) for name in (base, head)]
-        if runs[0].manifest.run_id == runs[1].manifest.run_id:
-            msg = f"{base} and {head} are one and the same run, {runs[0].manifest.run_id}: name another one"
-            raise ConfigError(msg)
+    with Project.open(read_only=True) as project:
+        runs = api.find_pair(project.store, base, head, eval_name)
         sides = [outcomes_of(run) for run in runs]
-        same = [outcomes_of(find_run(store, name, eval_name)) for name in noise or ()]
-        asked = _question(project, sides[0], sides[1], question, margin)
+        same = [outcomes_of(find_run(project.store, name, eval_name)) for name in noise or ()]
+        asked = api.question_of(project.config, sides[0], sides[1], question.value if question else None, margin)
     found = compare_sides(sides[0], sides[1], asked, shared=shared)
     floor = compare_sides(same[0], same[1], asked, shared=shared) if same else None
     console().print(_shown(found, floor))
@@ -99,27 +96,6 @@ def compare(
         _write(found, floor, runs, path)
         typer.echo(f"comparison: {path}")
     raise typer.Exit(_exit_code(found, strict=strict))
-
-
-def _question(
-    project: Config, base: RunOutcomes, head: RunOutcomes, kind: QuestionKind | None, margin: float | None
-) -> ComparisonQuestion:
-    from harness.analysis.compare import ComparisonQuestion
-    from harness.analysis.compare.verdicts import DEFAULT_MARGIN
-    from harness.core.errors import ConfigError
-    from harness.project import evals
-
-    pair = project.pair
-    is_pair = pair is not None and (base.backend, head.backend) == (pair.reference, pair.candidate)
-    asked: Literal["move", "change"] = "move" if (kind == QuestionKind.MOVE or (is_pair and not kind)) else "change"
-    if margin is None:
-        try:
-            (definition,) = evals.find(project.root, [head.eval])
-            gates = definition.gates
-            margin = gates.margin if asked == "move" else gates.max_regression
-        except ConfigError:
-            margin = None  # the run is of an eval that is no longer there, or an import
-    return ComparisonQuestion(asked, DEFAULT_MARGIN if margin is None else margin)
 
 
 def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
     from harness.analysis.compare import Comparison
     from harness.core.types import Case
-    from harness.project.config import Config
     from harness.project.datasets import Dataset
     from harness.project.evals import Eval
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
 app = typer.Typer(help="Check golden datasets and look at them.", no_args_is_help=True)
 
@@ -130,23 +129,23 @@ def power(
 
         harness datasets power ticket_triage --eval ticket_triage
     """
-    from harness import api
     from harness.cli import _power
     from harness.cli._common import console
     from harness.core.errors import ConfigError
     from harness.project import evals
+    from harness.runner.project import Project
 
     (dataset,) = _load([name])
     measured: Comparison | None = None
     chosen = split or ("test" if "test" in dataset.splits else "all")
     if eval_name:
-        with api.project(reading=True) as (found, store):
-            (definition,) = evals.find(found.root, [eval_name])
+        with Project.open(read_only=True) as project:
+            (definition,) = evals.find(project.root, [eval_name])
             if definition.dataset != name:
                 msg = f"eval {definition.name} is over dataset {definition.dataset!r}, not {name!r}"
                 raise ConfigError(msg)
             chosen = split or (definition.split if dataset.splits and definition.split else "all")
-            measured = _pair(found, store, definition)
+            measured = _pair(project, definition)
     cases = [case for case in dataset.select(None if chosen == "all" else chosen) if case.expected is not None]
     told = _power.figures(name, chosen if dataset.splits else "", cases, measured)
     if as_json:
@@ -158,15 +157,16 @@ def power(
         typer.echo(f"\nNothing measured yet: there are no whole runs of {eval_name} by both of the [pair].")
 
 
-def _pair(found: Config, store: Store, definition: Eval) -> Comparison | None:
+def _pair(project: Project, definition: Eval) -> Comparison | None:
     """The newest own runs of reference and candidate beside each other, over the cases that both have."""
     from harness.analysis.compare import ComparisonQuestion, compare, outcomes_of
     from harness.runner import gate_checks
 
-    runs = {run.manifest.backend: run for run in gate_checks.newest(found, store, definition)}
-    if found.pair is None or not {found.pair.reference, found.pair.candidate} <= runs.keys():
+    runs = {run.manifest.backend: run for run in gate_checks.newest(project, definition)}
+    pair = project.config.pair
+    if pair is None or not {pair.reference, pair.candidate} <= runs.keys():
         return None
-    base, head = (outcomes_of(runs[backend]) for backend in (found.pair.reference, found.pair.candidate))
+    base, head = (outcomes_of(runs[backend]) for backend in (pair.reference, pair.candidate))
     return compare(base, head, ComparisonQuestion("move"), shared=True)
 
 
@@ -194,20 +194,20 @@ def suspects(
         harness datasets suspects ticket_triage
         harness datasets suspects -o review.csv
     """
-    from harness import api
     from harness.cli import _suspects
     from harness.cli._common import console, note
     from harness.core.files import write
     from harness.project import evals
     from harness.report.write import check_ending
+    from harness.runner.project import Project
 
     for path in output or ():
         check_ending(path, tuple(_suspects.FORMATS))
-    with api.project(reading=True) as (found, store):
+    with Project.open(read_only=True) as project:
         for name in backend or ():
-            found.backend(name)
-        definitions = evals.find(found.root, [eval_name] if eval_name else [])
-        reviews = [_suspects.review(found, store, definition, backend or found.usual) for definition in definitions]
+            project.config.backend(name)
+        definitions = evals.find(project.root, [eval_name] if eval_name else [])
+        reviews = [_suspects.review(project, definition, backend or project.config.usual) for definition in definitions]
     for review in reviews:
         console().print(_suspects.shown(review, limit))
         for line in review.notes:

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from harness.analysis.compare import Comparison
     from harness.analysis.trend import Point, Trend
     from harness.core.types import Manifest
-    from harness.project.config import Config
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,15 +45,17 @@ def history(
         harness history ticket_triage                   # the trend of its cells
         harness history ticket_triage --cell local@mistral-q4 --tag weekly -n 12
     """
-    from harness import api
     from harness.analysis.trend import NEWEST
     from harness.cli import traffic
     from harness.cli._common import console
     from harness.project import evals
+    from harness.runner.project import Project
 
-    with api.project(reading=True) as (project, store):
-        runs = [m for m in store.manifests(eval_name) if cell in {None, m.cell} and (tag is None or tag in m.tags)]
-        routed = traffic.show(store, eval_name) if cell is None and tag is None else None
+    with Project.open(read_only=True) as project:
+        runs = [
+            m for m in project.store.manifests(eval_name) if cell in {None, m.cell} and (tag is None or tag in m.tags)
+        ]
+        routed = traffic.show(project.store, eval_name) if cell is None and tag is None else None
         if not runs and routed is None:
             if eval_name is not None:
                 evals.find(project.root, [eval_name])  # a name that there is not is a mistake, and no empty list
@@ -68,7 +69,7 @@ def history(
         elif runs and eval_name is None:
             console().print(_listed(runs[: limit or 20]))
         elif runs:
-            console().print(_trends(project, store, runs, limit or NEWEST))
+            console().print(_trends(project, runs, limit or NEWEST))
         if routed is not None:
             console().print(routed)
 
@@ -89,7 +90,7 @@ def _listed(runs: Sequence[Manifest]) -> RenderableType:
     return table
 
 
-def _trends(project: Config, store: Store, runs: Sequence[Manifest], newest: int) -> RenderableType:
+def _trends(project: Project, runs: Sequence[Manifest], newest: int) -> RenderableType:
     """All trends of one eval, and what of its runs is in none."""
     from rich.console import Group
     from rich.text import Text
@@ -98,11 +99,11 @@ def _trends(project: Config, store: Store, runs: Sequence[Manifest], newest: int
     from harness.core.formatting import plural, visible
     from harness.store import tallies as history
 
-    found = trends(runs, lambda manifests: history.tallies(store, manifests), newest)
+    found = trends(runs, lambda manifests: history.tallies(project.store, manifests), newest)
     parts: list[RenderableType] = [Text(visible(runs[0].eval), style="bold")]
     splits = {trend.split for trend in found}
     for trend in found:
-        parts += [_trend(project, store, trend, split=len(splits) > 1), Text("")]
+        parts += [_trend(project, trend, split=len(splits) > 1), Text("")]
     if left_out := sum(not is_point(m) for m in runs):
         why = "of a sample, of a replay, or not finished"
         parts.append(
@@ -111,7 +112,7 @@ def _trends(project: Config, store: Store, runs: Sequence[Manifest], newest: int
     return Group(*parts)
 
 
-def _trend(project: Config, store: Store, trend: Trend, *, split: bool) -> RenderableType:
+def _trend(project: Project, trend: Trend, *, split: bool) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -133,12 +134,12 @@ def _trend(project: Config, store: Store, trend: Trend, *, split: bool) -> Rende
     facts = Table(box=None, padding=(0, 2, 0, 2), pad_edge=True, show_header=False)
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for word, text in _facts(project, store, trend):
+    for word, text in _facts(project, trend):
         facts.add_row(word, text)
     return Group(head, facts)
 
 
-def _facts(project: Config, store: Store, trend: Trend) -> list[tuple[str, Text]]:
+def _facts(project: Project, trend: Trend) -> list[tuple[str, Text]]:
     from rich.text import Text
 
     from harness.core.formatting import plural, visible
@@ -153,7 +154,7 @@ def _facts(project: Config, store: Store, trend: Trend) -> list[tuple[str, Text]
     if newest.n_errors:
         told.append(("errors", Text(f"{plural(newest.n_errors, 'call')} of the newest run failed", style="red")))
     if len(trend.points) > 1:
-        told.append((f"since {_day(trend.points[-2])}", _since(_against_the_one_before(project, store, trend))))
+        told.append((f"since {_day(trend.points[-2])}", _since(_against_the_one_before(project, trend))))
     return [*told, ("changed last", Text(visible(_last_change(trend))))]
 
 
@@ -169,7 +170,7 @@ def _since(c: Comparison) -> Text:
     return Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(c.reason)}")
 
 
-def _against_the_one_before(project: Config, store: Store, trend: Trend) -> Comparison:
+def _against_the_one_before(project: Project, trend: Trend) -> Comparison:
     from harness.analysis.compare import ComparisonQuestion, compare, outcomes_of
     from harness.analysis.compare.verdicts import DEFAULT_MARGIN
     from harness.core.errors import ConfigError
@@ -177,7 +178,7 @@ def _against_the_one_before(project: Config, store: Store, trend: Trend) -> Comp
     from harness.project import evals
 
     before, newest = (
-        outcomes_of(Run(m, tuple(store.results(m.run_id)))) for m in (p.manifest for p in trend.points[-2:])
+        outcomes_of(Run(m, tuple(project.store.results(m.run_id)))) for m in (p.manifest for p in trend.points[-2:])
     )
     try:
         (definition,) = evals.find(project.root, [trend.eval])

@@ -59,12 +59,12 @@ def monitor(
         return
     from datetime import UTC, date, datetime
 
-    from harness import api
     from harness.cli._common import console
     from harness.core.errors import ConfigError, StoreError
     from harness.monitor import signals, weeks
     from harness.monitor.kinds import labels_of
     from harness.monitor.signals import SignalStatus
+    from harness.runner.project import Project
     from harness.store import traffic
 
     whole = weeks.newest_whole(datetime.now(UTC))
@@ -76,13 +76,13 @@ def monitor(
     if start > day:
         msg = f"--since {weeks.name(start)} is after {weeks.name(day)}, the week that is looked at"
         raise ConfigError(msg)
-    with api.project(reading=True) as (project, store):
-        tasks = traffic.tasks(store)
+    with Project.open(read_only=True) as project:
+        tasks = traffic.tasks(project.store)
         if not tasks:
-            msg = f"no calls in {store.url}: the router logs what it routes"
+            msg = f"no calls in {project.store.url}: the router logs what it routes"
             raise StoreError(msg)
         found = signals.watch(
-            store, day, labels_of(project, tasks), reference=reference or signals.REFERENCE, since=start
+            project.store, day, labels_of(project.config, tasks), reference=reference or signals.REFERENCE, since=start
         )
     console().print(_shown(found))
     standings = {signal.standing for signal in found.signals}

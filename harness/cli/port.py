@@ -70,11 +70,11 @@ def import_(
         harness import samples_gsm8k_2026-11-01T10-00-00.jsonl --as mistral-q4
         harness import logs/triage.eval --as gpt-4o --correct match
     """
-    from harness import api
     from harness.analysis.metrics.summary import summarize
     from harness.analysis.stats.wording import rate_text
     from harness.core.formatting import plural, visible
     from harness.interop import ColumnSelection, RunNaming, SourceFile, read_run
+    from harness.runner.project import Project
 
     wanted = ColumnSelection(
         id=id_column,
@@ -87,9 +87,9 @@ def import_(
         where=tuple(_pair(text) for text in [*(where or ()), *([f"provider={provider}"] if provider else ())]),
     )
     naming = RunNaming(name, eval_name, format_name, contract.value if contract else None, _listed(labels), task)
-    with api.project() as (_, store):
+    with Project.open() as project:
         found = read_run(SourceFile(file, _ReadProgress(file)), naming, wanted)
-        store.add(found.run)
+        project.store.add(found.run)
     summary = summarize(found.run.results)
     rates = summary.accuracy
     typer.echo(visible(found.read_as))
@@ -114,14 +114,16 @@ def export(
         harness export ticket_triage -o triage.csv
         harness export triage/local@mistral-q4 --format lm-eval -o samples.jsonl
     """
-    from harness import api
     from harness.interop import export as write
     from harness.interop import export_format
+    from harness.runner.project import Project
     from harness.store.run_refs import find_run
 
     chosen = export_format(output, format_name)
-    with api.project(reading=True) as (_, store):
-        found: list[Run] = [one for name in runs for one in store.latest(name) or [find_run(store, name)]]
+    with Project.open(read_only=True) as project:
+        found: list[Run] = [
+            one for name in runs for one in project.store.latest(name) or [find_run(project.store, name)]
+        ]
         write(found, output, chosen)
     typer.echo(f"{output}: {sum(len(one.results) for one in found)} results of {len(found)} runs")
     failed = sum(result.response.error is not None for one in found for result in one.results)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli._common import Backends, Cache, Jobs, Output, Resume
+from harness.cli._common import Backends, Cache, Jobs, Output, Quiet, Resume, option
 
 if TYPE_CHECKING:
     from harness.core.types import Decoding
@@ -36,26 +36,12 @@ def run(
     ladder: Annotated[
         str | None, typer.Option(help="The backends of a ladder of harness.toml, each with its own variant only.")
     ] = None,
-    variant: Annotated[
-        list[str] | None,
-        typer.Option("--variant", envvar="HARNESS_VARIANT", help="A prompt variant (gpt, local, …); repeatable."),
-    ] = None,
-    version: Annotated[str | None, typer.Option(envvar="HARNESS_VERSION", help="A prompt version, such as v1.")] = None,
-    decoding: Annotated[
-        list[DecodingName] | None,
-        typer.Option(
-            "--decoding",
-            envvar="HARNESS_DECODING",
-            help="free, or constrained: the server lets through only what the contract allows; repeatable.",
-        ),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, envvar="HARNESS_LIMIT", help="Only the first N cases.")] = None,
-    demo: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool, typer.Option("--demo", envvar="HARNESS_DEMO", help="Only as many cases as an eval's demo_limit says.")
-    ] = False,
-    split: Annotated[
-        str | None, typer.Option(envvar="HARNESS_SPLIT", help="Another split than the eval's; `all` for every case.")
-    ] = None,
+    variant: Annotated[list[str] | None, option("variant", "--variant")] = None,
+    version: Annotated[str | None, option("version")] = None,
+    decoding: Annotated[list[DecodingName] | None, option("decoding", "--decoding")] = None,
+    limit: Annotated[int | None, option("limit")] = None,
+    demo: Annotated[bool, option("demo", "--demo")] = False,  # noqa: FBT002  Typer's way to say a flag
+    split: Annotated[str | None, option("split")] = None,
     resume: Resume = False,  # noqa: FBT002  Typer's way to say a flag
     cache: Cache = None,
     jobs: Jobs = None,
@@ -65,38 +51,18 @@ def run(
             min=1, envvar="HARNESS_REPEAT_CELL", help="Run each cell so often, with --no-cache: how much is mere noise?"
         ),
     ] = 1,
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tag", envvar="HARNESS_TAG", help="A name to find the runs by (latest#NAME, history --tag); repeatable."
-        ),
-    ] = None,
+    tag: Annotated[list[str] | None, option("tag", "--tag")] = None,
     against: Annotated[
         str | None,
         typer.Option(envvar="HARNESS_AGAINST", help="Judge each run against `baseline`, `previous`, or a saved run."),
     ] = None,
-    budget: Annotated[
-        float | None,
-        typer.Option(min=0, envvar="HARNESS_BUDGET", help="Stop before more than so many dollars are spent (exit 3)."),
-    ] = None,
+    budget: Annotated[float | None, option("budget")] = None,
     estimate: Annotated[  # noqa: FBT002  Typer's way to say a flag
         bool, typer.Option("--estimate", help="Say how many calls, tokens and dollars it would take. Asks no model.")
     ] = False,
-    record: Annotated[
-        Path | None,
-        typer.Option(envvar="HARNESS_RECORD", help="Write the answers to a .jsonl file, for --backend replay:FILE."),
-    ] = None,
-    batch: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool,
-        typer.Option(
-            "--batch",
-            envvar="HARNESS_BATCH",
-            help="Ask OpenAI backends by the Batch API: half the price, within a day.",
-        ),
-    ] = False,
-    quiet: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool, typer.Option("--quiet", "-q", envvar="HARNESS_QUIET", help="No progress.")
-    ] = False,
+    record: Annotated[Path | None, option("record")] = None,
+    batch: Annotated[bool, option("batch", "--batch")] = False,  # noqa: FBT002
+    quiet: Quiet = False,  # noqa: FBT002
     output: Output = None,
 ) -> None:
     """Run prompt variants on backends over golden datasets, and judge the gates.
@@ -116,15 +82,16 @@ def run(
     Exit codes: 0 good, 1 a gate failed or a regression, 2 usage or configuration, 3 budget exhausted, 4 calls failed or
     a gate is undecided, 70 a bug of the harness, 130 interrupted, 143 terminated.
     """
-    from harness import api
     from harness import report as report_module
     from harness.cli import _after as after
     from harness.cli._estimate import tell
     from harness.cli._progress import listener, spent
-    from harness.runner import gate_checks
+    from harness.project.run_options import RunOptions
+    from harness.runner import execution, gate_checks
     from harness.runner.estimate import estimate as estimates
+    from harness.runner.project import Project
 
-    options = api.RunOptions(
+    options = RunOptions(
         backend=tuple(backend or ()),
         variant=tuple(variant or ()),
         version=version,
@@ -136,28 +103,28 @@ def run(
         resume=resume,
         jobs=jobs,
         tag=tuple(tag or ()),
-        budget_usd=budget,
+        budget=budget,
         record=record,
         batch=batch,
         every_backend=bool(evals and (backend or ladder)),
     )
-    with api.project() as (project, store):
-        options = api.climb(project, ladder, options) if ladder else options
-        outputs = output or [project.root / path for path in project.run.output]
+    with Project.open() as project:
+        options = execution.climb(project.config, ladder, options) if ladder else options
+        outputs = output or project.config.run.output
         for path in outputs:
             report_module.check_path(path)
-        cells = [replace(cell) for cell in api.cells(project, store, evals or (), options) for _ in range(repeat_cell)]
+        cells = [replace(cell) for cell in execution.cells(project, evals or (), options) for _ in range(repeat_cell)]
         if estimate:
-            tell(estimates(project, store, cells))
+            tell(estimates(project, cells))
             return
         if against == gate_checks.BASELINE:
-            gate_checks.need_baselines(project, [cell for cell in cells if cell.is_own])
-        with listener(spent(project), quiet=quiet or project.run.quiet) as heard:
-            outcome = api.execute(project, store, cells, options, heard)
-        after.show(project, outcome, outputs)
+            gate_checks.need_baselines(project.root, [cell for cell in cells if cell.is_own])
+        with listener(spent(project.config), quiet=quiet or project.config.run.quiet) as heard:
+            outcome = execution.execute(project, cells, options, heard)
+        after.show(project.config, outcome, outputs)
         for line in after.noise(outcome.runs) if repeat_cell > 1 else ():
             typer.echo(line)
-        judged = after.judge(project, store, outcome.runs, cells)
+        judged = after.judge(project, outcome.runs, cells)
         if against:
-            judged = after.judge_against(project, store, against, outcome.runs, cells, judged)
+            judged = after.judge_against(project, against, outcome.runs, cells, judged)
     after.end(outcome, judged)

@@ -10,10 +10,7 @@ import typer
 from harness.cli._common import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from harness.core.types import Result, Run
-    from harness.store.runs import Store
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,36 +35,18 @@ def report(
     from harness import api
     from harness import report as report_module
     from harness.cli._common import console
-    from harness.core.errors import StoreError
     from harness.report.terminal import matrix
+    from harness.runner.project import Project
 
-    with api.project(reading=True) as (project, store):
+    with Project.open(read_only=True) as project:
         outputs = output or [project.root / "reports" / "report.html"]
         for path in outputs:
             report_module.check_path(path)
-        wanted: list[str | None] = list(evals) if evals else [None]
-        runs = [one for name in wanted for one in _find_runs(store, name, project.backends)]
-        if not runs:
-            msg = f"no finished runs in {store.url}: `harness run` makes some"
-            raise StoreError(msg)
-        names = dict.fromkeys(run.manifest.eval for run in runs)
-        trends = [trend for name in names for trend in api.trends(store, name)]
-        built = report_module.build(runs, trends, report_module.asked_by(project, names))
+        built = api.report_of(project, evals or ())
         console().print(matrix(built))
         for path in outputs:
             report_module.write(built, path)
             typer.echo(f"report: {path}")
-
-
-def _find_runs(store: Store, name: str | None, backends: Iterable[str] = ()) -> list[Run]:
-    """The newest runs of an eval (on these backends, if any are given), or the run of that id."""
-    from harness.interop import is_imported
-    from harness.store.run_refs import find_run
-
-    known = set(backends)
-    latest = store.latest(name)
-    runs = [run for run in latest if not known or run.manifest.backend in known or is_imported(run.manifest)]
-    return runs if runs or name is None else [find_run(store, name)]
 
 
 def rescore(
@@ -84,16 +63,17 @@ def rescore(
     from harness import report as report_module
     from harness.cli._common import console
     from harness.report.terminal import matrix
+    from harness.runner.project import Project
     from harness.runner.rescore import differences
 
     for path in output or ():
         report_module.check_path(path)
-    with api.project(reading=True) as (project, store):
+    with Project.open(read_only=True) as project:
         again = []
-        for old in [one for name in runs for one in _find_runs(store, name)]:
+        for old in [one for name in runs for one in api.newest_runs(project.store, name)]:
             new = _read_again(project.root, old)
             changed = differences(old.results, new.results)
-            store.add(new)
+            project.store.add(new)
             again.append(new)
             typer.echo(
                 f"{old.manifest.run_id} -> {new.manifest.run_id}: {len(changed)} of {len(new.results)} readings changed"

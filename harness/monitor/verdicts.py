@@ -29,6 +29,7 @@ from harness.monitor.sheets import RIGHT, UNCLEAR, Sheet, SheetItem, SheetLabel
 from harness.monitor.signals import ALARM, REFERENCE
 from harness.project import evals
 from harness.project.config import Config
+from harness.runner.project import Project
 from harness.store.runs import Store
 
 FEWEST = 20
@@ -92,8 +93,9 @@ class Review:
     agreements: tuple[Agreement, ...]
 
 
-def review(found: Config, store: Store, name: str) -> Review:
+def review(project: Project, name: str) -> Review:
     """Judge a sheet by what was said of it so far; raises `StoreError` for one that is not there."""
+    found, store = project.config, project.store
     sheet = sheets.load(store, name)
     labels = sheets.labels_of(store, name)
     earlier = list(_earlier(store, sheet))
@@ -106,7 +108,7 @@ def review(found: Config, store: Store, name: str) -> Review:
         cell = _cell(found, task, items)
         past = _ReviewHistory(None, ())
         if cell:
-            past = _ReviewHistory(_fixed_base(found, store, task, cell), tuple(_reviews(found, earlier, task, cell)))
+            past = _ReviewHistory(_fixed_base(project, task, cell), tuple(_reviews(found, earlier, task, cell)))
         cells.append(_judged(found, task, cell or f"(own messages)@{items[0].backend}", measure(items, said), past))
     reviewers = tuple(sorted({label.reviewer for label in labels}))
     return Review(sheet, reviewers, tuple(cells), tuple(_agreements(sheet, labels)))
@@ -252,14 +254,14 @@ def _cell(found: Config, task: str, items: Sequence[SheetItem]) -> str:
     return cell_name(variant, items[0].backend, definition.decoding[0] if definition else "free") if variant else ""
 
 
-def _fixed_base(found: Config, store: Store, task: str, cell: str) -> ReviewBaseline | None:
+def _fixed_base(project: Project, task: str, cell: str) -> ReviewBaseline | None:
     """The saved baseline; else the newest whole run of the cell."""
-    if _is_other_measure(found, task):
+    if _is_other_measure(project.config, task):
         return None
-    saved = baseline.load(found.root, task, cell)
+    saved = baseline.load(project.root, task, cell)
     if saved is not None:
         return ReviewBaseline(_strict(saved), f"baseline of {saved.started_at[:10]}")
-    newest = next((run for run in store.latest(task) if run.manifest.cell == cell), None)
+    newest = next((run for run in project.store.latest(task) if run.manifest.cell == cell), None)
     if newest is not None and newest.manifest.limit is None:
         return ReviewBaseline(_strict(outcomes_of(newest)), f"run {newest.manifest.run_id}")
     return None

@@ -11,11 +11,10 @@ from harness.core.formatting import plural
 from harness.monitor import sheets, signals, verdicts, weeks, words
 from harness.monitor.kinds import labels_of
 from harness.monitor.signals import Signal, SignalStatus, WeeklySignals
-from harness.project.config import Config
 from harness.report import model_findings
 from harness.report.model_findings import Finding
+from harness.runner.project import Project
 from harness.store import traffic
-from harness.store.runs import Store
 
 STALE_DAYS = 14
 """A review whose week ended longer ago says nothing of this week."""
@@ -31,14 +30,14 @@ _OF_VERDICTS = {
 }
 
 
-def found_in(found: Config, store: Store, day: date) -> list[Finding]:
+def found_in(project: Project, day: date) -> list[Finding]:
     """The findings of the newest whole week before `day`; raises `StoreError`."""
-    tasks = traffic.tasks(store)
+    tasks = traffic.tasks(project.store)
     if not tasks:
         return []
     week = weeks.monday(day) - timedelta(weeks=1)
-    watch = signals.watch(store, week, labels_of(found, tasks))
-    return [*_of_watch(watch), *_of_review(found, store, day)]
+    watch = signals.watch(project.store, week, labels_of(project.config, tasks))
+    return [*_of_watch(watch), *_of_review(project, day)]
 
 
 def _of_watch(watch: WeeklySignals) -> Iterator[Finding]:
@@ -71,13 +70,17 @@ def _of_watch(watch: WeeklySignals) -> Iterator[Finding]:
             yield Finding(model_findings.FindingStatus.PASSED, text)
 
 
-def _of_review(found: Config, store: Store, day: date) -> Iterator[Finding]:
-    names = [name for name in sheets.reviewed(store) if sheets.load(store, name).since[:10] <= day.isoformat()]
+def _of_review(project: Project, day: date) -> Iterator[Finding]:
+    names = [
+        name
+        for name in sheets.reviewed(project.store)
+        if sheets.load(project.store, name).since[:10] <= day.isoformat()
+    ]
     if not names:
         text = "production: no reply was reviewed yet: `harness sample` draws some"
         yield Finding(model_findings.FindingStatus.NOTED, text)
         return
-    newest = verdicts.review(found, store, names[0])
+    newest = verdicts.review(project, names[0])
     over = date.fromisoformat(newest.sheet.until[:10])  # the day after the last
     stale = (day - over).days > STALE_DAYS
     for cell in newest.cells:

@@ -26,7 +26,8 @@ def run_eval(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
         from harness.report import build
 
         folder = request.path
-        with project(folder) as (found, _, planned):
+        with project(folder) as (opened, planned):
+            found = opened.config
             chosen = backend or next(iter(request.config.getoption("--backend")), None)
             chosen = chosen or (found.pair.candidate if found.pair else next(iter(found.backends)))
             (cell,) = planned(request.config, [name], (chosen,), (variant,) if variant else ())
@@ -50,10 +51,10 @@ def compare_to_baseline(request: pytest.FixtureRequest) -> Callable[[CellReport]
         from harness.project import evals
         from harness.runner import gate_checks
 
-        with project(request.path) as (found, _, _planned):
-            (definition,) = evals.find(found.root, [cell.manifest.eval])
+        with project(request.path) as (opened, _):
+            (definition,) = evals.find(opened.root, [cell.manifest.eval])
             own = outcomes_of(Run(cell.manifest, cell.results))
-            comparison = gate_checks.to_baseline(found.root, own, definition.gates.max_regression)
+            comparison = gate_checks.to_baseline(opened.root, own, definition.gates.max_regression)
         if comparison is None:
             pytest.fail(f"{own.eval} {own.cell} has no baseline: `harness baseline save {own.eval}`", pytrace=False)
         return comparison

@@ -28,9 +28,11 @@ class EvalFile(pytest.File):
         from harness.runner import gate_checks
 
         try:
-            with project(self.path) as (found, _, planned):
+            with project(self.path) as (opened, planned):
                 cells = planned(self.config, [str(self.path)])
-                wanted: list[tuple[Cell, list[str]]] = [(cell, gate_checks.wanted(found, cell)) for cell in cells]
+                wanted: list[tuple[Cell, list[str]]] = [
+                    (cell, gate_checks.wanted(opened.config, cell)) for cell in cells
+                ]
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
         update = self.config.getoption("--update-baselines")
@@ -77,8 +79,8 @@ class GateItem(pytest.Item):
                 msg = f"{self.cell.name}: {summary.n_errors} of {summary.n} calls failed"
                 raise GateFailed(msg)
             return
-        with project(self.path) as (found, store, _):
-            result = gate_checks.judge(self.gate, self.cell, gate_checks.evidence(found, store, self.cell, run))
+        with project(self.path) as (opened, _):
+            result = gate_checks.judge(self.gate, self.cell, gate_checks.evidence(opened, self.cell, run))
         if self.gate == gate_checks.BASELINE and result.verdict is gates.GateStatus.UNDECIDED and not summary.n_errors:
             pytest.skip(f"nothing proven: {result.message}")
         if result.verdict is not gates.GateStatus.PASSED:
@@ -86,7 +88,8 @@ class GateItem(pytest.Item):
 
     def _run_reference(self) -> None:
         """Have the reference run over the same cases. Where it is not there, its newest saved run must do."""
-        with project(self.path) as (found, _, planned):
+        with project(self.path) as (opened, planned):
+            found = opened.config
             if found.pair is None:
                 return
             reference = found.backends[found.pair.reference]
@@ -113,8 +116,8 @@ def _update_baseline(start: Path, run: Run) -> str:
     from harness.analysis.compare import outcomes_of
     from harness.runner import gate_checks
 
-    with project(start) as (found, _, _planned):
-        return gate_checks.renew(found.root, outcomes_of(run))
+    with project(start) as (opened, _):
+        return gate_checks.renew(opened.root, outcomes_of(run))
 
 
 def _examples(run: Run) -> list[str]:

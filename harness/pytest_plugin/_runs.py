@@ -17,10 +17,9 @@ import pytest
 
 if TYPE_CHECKING:
     from harness.core.types import Run
-    from harness.project.config import Config
     from harness.runner.engine import Outcome
     from harness.runner.plan import Cell
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
 RUN_PROPERTY = "harness_run"
 UPDATE_PROPERTY = "harness_baseline"
@@ -37,11 +36,12 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
     """The run of a cell, made once in a session whoever needs it first; skips the test where its backend is missing."""
     from filelock import FileLock
 
-    from harness import api
     from harness.core.errors import Interrupted
+    from harness.project.run_options import RunOptions
+    from harness.runner import execution
     from harness.runner.events import RunEvents
 
-    with project(start) as (found, store, _):
+    with project(start) as (opened, _):
         folder = Path(gettempdir()) / f"harness-pytest-{config.stash[SESSION]}"
         folder.mkdir(mode=0o700, exist_ok=True)
         key = hashlib.sha256(f"{cell.definition.path}\n{cell.name}".encode()).hexdigest()[:16]
@@ -50,7 +50,7 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
             if not told.exists():
                 named = tuple(config.getoption("--backend"))
                 try:
-                    outcome = api.execute(found, store, [cell], api.RunOptions(backend=named), RunEvents())
+                    outcome = execution.execute(opened, [cell], RunOptions(backend=named), RunEvents())
                 except Interrupted as error:  # Ctrl-C ends the session, not this test alone
                     raise KeyboardInterrupt(str(error)) from None
                 told.write_text(json.dumps(_told(outcome)), encoding="utf-8")
@@ -59,7 +59,7 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
             pytest.skip(saved["skipped"])
         if saved["failure"]:
             raise GateFailed(saved["failure"])
-        return store.load(saved["run_id"])
+        return opened.store.load(saved["run_id"])
 
 
 def _told(outcome: Outcome) -> dict[str, str]:
@@ -72,25 +72,27 @@ def _told(outcome: Outcome) -> dict[str, str]:
 
 
 @contextmanager
-def project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Cell]]]]:
-    """The project around `start`, its open store, and what plans cells as pytest's options say."""
-    from harness import api
+def project(start: Path) -> Iterator[tuple[Project, Callable[..., list[Cell]]]]:
+    """The project around `start`, and what plans cells as pytest's options say."""
+    from harness.project.run_options import RunOptions
+    from harness.runner import execution
+    from harness.runner.project import Project
 
-    with api.project(start if start.is_dir() else start.parent) as (found, store):
+    with Project.open(start if start.is_dir() else start.parent) as opened:
 
         def planned(
             config: pytest.Config, names: list[str], backends: tuple[str, ...] = (), variants: tuple[str, ...] = ()
         ) -> list[Cell]:
             variant = variants or tuple(config.getoption("--variant"))
             backend = backends or tuple(config.getoption("--backend"))
-            options = api.RunOptions(
+            options = RunOptions(
                 backend=backend,
                 variant=variant,
                 own_variant_only=not variant,
                 demo=config.getoption("--eval-demo"),
                 whole=True,
             )
-            cells = api.cells(found, store, names, options)
+            cells = execution.cells(opened, names, options)
             return [cell for cell in cells if cell.decoding == cell.definition.decoding[0]]
 
-        yield found, store, planned
+        yield opened, planned

@@ -19,9 +19,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     from harness.report import asked_by, build, write
 
-    with project(_root_of(config)) as (found, store, _):
-        runs = sorted((store.load(str(run_id)) for run_id in run_ids), key=lambda r: (r.manifest.eval, r.manifest.cell))
-        built = build(runs, asked=asked_by(found, {run.manifest.eval for run in runs}))
+    with project(_root_of(config)) as (opened, _):
+        runs = sorted(
+            (opened.store.load(str(run_id)) for run_id in run_ids), key=lambda r: (r.manifest.eval, r.manifest.cell)
+        )
+        built = build(runs, asked=asked_by(opened.config, {run.manifest.eval for run in runs}))
     terminalreporter.section("evals")
     terminalreporter.write(_as_text(built))
     for line in sorted({str(v) for one in reports for key, v in one.user_properties if key == UPDATE_PROPERTY}):

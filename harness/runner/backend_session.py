@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from time import perf_counter
 
+from harness import backends
 from harness.backends import Backend, ReportsHeaders
+from harness.backends.local.models import Progress
 from harness.core.errors import BackendError, BackendUnavailable
 from harness.core.ids import new_run_id, now
 from harness.core.types import Manifest, Message, ModelInfo, Request, Result, Run, Sampling
 from harness.project.config import BackendConfig
+from harness.project.run_options import RunOptions
 from harness.runner.budget import Budget
 from harness.runner.cell_runner import BulkBackend, CellRunner
 from harness.runner.events import RunEvents
@@ -25,22 +28,19 @@ from harness.runner.retrying import RetryingClient
 from harness.runner.saving import ResultWriter
 from harness.store.recording import Recorder
 
+Connect = Callable[[BackendConfig, Progress | None], Backend]
+
 
 @dataclass(frozen=True, slots=True)
-class ExecutionSettings:
-    """How to run. `required`: backends that may not be missing, because the user named them.
+class RunSetup:
+    """Options of a run, and what they stand for."""
 
-    `tags`: names by which the runs can be found again. `resume` goes on with a run that has them only. `jobs`: the most
-    requests at once. `budget`: what all backends together may cost. `recorder`: hears every answer that is saved.
-    """
-
-    cache: bool = True
-    resume: bool = False
-    jobs: int | None = None
-    required: frozenset[str] = frozenset()
-    tags: tuple[str, ...] = ()
+    options: RunOptions = field(default_factory=RunOptions)
+    connect: Connect = backends.connect
     budget: Budget | None = None
+    """Limit on the cost of all backends together."""
     recorder: Recorder | None = None
+    """Receives each result that is saved."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ class BackendSession:
 
     keeper: ResultWriter
     listener: RunEvents
-    settings: ExecutionSettings
+    setup: RunSetup
     backend: Backend
     config: BackendConfig
     info: ModelInfo
@@ -62,9 +62,9 @@ class BackendSession:
     def __post_init__(self) -> None:
         """Nothing is asked yet."""
         config = self.config
-        most = _most(self.settings, config, self.backend)
+        most = _most(self.setup.options, config, self.backend)
         pace = Pace(most, rpm=config.requests_per_minute, tpm=config.tokens_per_minute)
-        self._asker = RetryingClient(self.backend, self.config, pace, self.settings.budget)
+        self._asker = RetryingClient(self.backend, self.config, pace, self.setup.budget)
         if isinstance(self.backend, ReportsHeaders):
             self.backend.on_headers = pace.heed
         self._warm = set() if self.backend.warm_up else {False, True}
@@ -85,7 +85,7 @@ class BackendSession:
 
     async def _go_on(self, cell: Cell, manifest: Manifest, started: float) -> Run:
         resumed = await asyncio.to_thread(self._resumed, manifest)
-        known_by = self._model_key if self.settings.cache else None
+        known_by = self._model_key if self.setup.options.cache is not False else None
         answers = CellRunner(
             *(cell, manifest, self._asker, self.keeper, self.listener),
             known_by=known_by,
@@ -120,8 +120,8 @@ class BackendSession:
         """A new run, or the unfinished one that `--resume` goes on with."""
         fingerprint = {**cell.fingerprint(), **self._identity(), "harness": version("prompt-portability-harness")}
         plan_key = _hash([cell.definition.name, cell.name, fingerprint])
-        tags = self.settings.tags
-        earlier = self.keeper.store.unfinished(plan_key) if self.settings.resume else None
+        tags = self.setup.options.tag
+        earlier = self.keeper.store.unfinished(plan_key) if self.setup.options.resume else None
         if earlier is not None and set(tags) <= set(earlier.tags):
             return earlier
         started_at = now()
@@ -162,7 +162,7 @@ class BackendSession:
 
     def _resumed(self, manifest: Manifest) -> int:
         """How many answers an interrupted run already has. Its failed calls are asked again."""
-        return self.keeper.store.count(manifest.run_id, answered=True) if self.settings.resume else 0
+        return self.keeper.store.count(manifest.run_id, answered=True) if self.setup.options.resume else 0
 
     def _judge(self, manifest: Manifest, cell: Cell, results: Sequence[Result]) -> Sequence[Result]:
         """Score what shows only beside the other replies."""
@@ -200,9 +200,9 @@ class BackendSession:
         return finished
 
 
-def _most(settings: ExecutionSettings, config: BackendConfig, backend: Backend) -> int:
+def _most(options: RunOptions, config: BackendConfig, backend: Backend) -> int:
     """The most requests at once. An embedded engine has so many slots: more would wait inside it, as latency."""
-    wanted = settings.jobs or config.concurrency or backend.concurrency
+    wanted = options.jobs or config.concurrency or backend.concurrency
     return min(wanted, backend.concurrency) if backend.exclusive else wanted
 
 

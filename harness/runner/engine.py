@@ -6,25 +6,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
-from harness.backends import Backend
-from harness.backends import connect as connect_backend
-from harness.backends.local.models import Progress
 from harness.core.errors import BackendError, BackendUnavailable, BudgetExhausted, HarnessError, Interrupted, Terminated
 from harness.core.types import Run
-from harness.project.config import BackendConfig
-from harness.runner.backend_session import BackendSession, ExecutionSettings
+from harness.runner.backend_session import BackendSession, RunSetup
 from harness.runner.blocking import TerminationSignal, run_blocking
 from harness.runner.cell_runner import BulkBackend, first
 from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
 from harness.runner.saving import ResultWriter
 from harness.store.runs import Store
-
-Connect = Callable[[BackendConfig, Progress | None], Backend]
 
 _exclusive: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 """One lock per event loop for embedded engines: two at once would distort each other's latency."""
@@ -39,18 +33,12 @@ class Outcome:
     failures: tuple[HarnessError, ...] = ()
 
 
-def run(
-    cells: Sequence[Cell],
-    store: Store,
-    events: RunEvents,
-    settings: ExecutionSettings | None = None,
-    connect: Connect = connect_backend,
-) -> Outcome:
+def run(cells: Sequence[Cell], store: Store, events: RunEvents, setup: RunSetup) -> Outcome:
     """Run all cells and wait; works inside a running event loop, too. `events` is called from another thread.
 
     Raises `Interrupted` on Ctrl-C, else as `arun`.
     """
-    engine = _Engine(store, events, settings, connect)
+    engine = _Engine(store, events, setup)
     try:
         return run_blocking(engine.run(cells))
     except KeyboardInterrupt as interrupt:
@@ -60,19 +48,13 @@ def run(
         raise error(msg) from None
 
 
-async def arun(
-    cells: Sequence[Cell],
-    store: Store,
-    events: RunEvents,
-    settings: ExecutionSettings | None = None,
-    connect: Connect = connect_backend,
-) -> Outcome:
+async def arun(cells: Sequence[Cell], store: Store, events: RunEvents, setup: RunSetup) -> Outcome:
     """Run all cells in the caller's event loop.
 
-    An unavailable backend is skipped, unless it is required. A failing backend does not stop the others. Cancellation
-    saves the replies received so far before it propagates. Raises `StoreError` if results cannot be saved.
+    An unavailable backend is skipped, unless the options name it. A failing backend does not stop the others.
+    Cancellation saves the replies received so far before it propagates. Raises `StoreError` if results cannot be saved.
     """
-    return await _Engine(store, events, settings, connect).run(cells)
+    return await _Engine(store, events, setup).run(cells)
 
 
 @dataclass
@@ -89,11 +71,10 @@ _Group = list[tuple[int, Cell]]
 
 
 class _Engine:
-    def __init__(self, store: Store, events: RunEvents, settings: ExecutionSettings | None, connect: Connect) -> None:
-        self.settings = settings or ExecutionSettings()
-        self.writer = ResultWriter(store, self.settings.recorder)
+    def __init__(self, store: Store, events: RunEvents, setup: RunSetup) -> None:
+        self.writer = ResultWriter(store, setup.recorder)
         self._events = events
-        self._connect = connect
+        self._setup = setup
 
     async def run(self, cells: Sequence[Cell]) -> Outcome:
         groups: dict[str, _Group] = {}
@@ -118,15 +99,15 @@ class _Engine:
         part = _BackendOutcome(config.name)
         machine = _exclusive.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         try:
-            backend = self._connect(config, self._events.fetching)
+            backend = self._setup.connect(config, self._events.fetching)
             try:
                 info = await backend.identify()
-                session = BackendSession(self.writer, self._events, self.settings, backend, config, info, machine)
+                session = BackendSession(self.writer, self._events, self._setup, backend, config, info, machine)
                 await (self._concurrently if isinstance(backend, BulkBackend) else self._in_turn)(session, group, part)
             finally:
                 await backend.close()
         except BackendUnavailable as error:
-            if config.name in self.settings.required or part.runs:
+            if config.name in self._setup.options.backend or part.runs:
                 part.failure = error
             else:
                 part.skipped = str(error)

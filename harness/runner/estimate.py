@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.types import Request
-from harness.project.config import Config
 from harness.project.pricing import is_local, is_openais, price_of, usd
 from harness.runner.blocking import run_blocking
 from harness.runner.budget import most_prompt_tokens
 from harness.runner.plan import Cell
+from harness.runner.project import Project
 from harness.runner.tokens import count, encoding_of
 from harness.store.runs import Store
 
@@ -42,25 +42,25 @@ class Estimate:
     local: bool
 
 
-def estimate(found: Config, store: Store, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
+def estimate(project: Project, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
     """An estimate of each cell, in their order. A local server may be asked for its tokenizer, and no model at all."""
 
     async def all_of_them() -> list[Estimate]:
-        return [await _cell(found, store, cell) for cell in cells]
+        return [await _cell(project, cell) for cell in cells]
 
     return tuple(run_blocking(all_of_them()))
 
 
-async def _cell(found: Config, store: Store, cell: Cell) -> Estimate:
-    local = is_local(found, cell.backend)
-    price = None if local else price_of(found, cell.backend)
+async def _cell(project: Project, cell: Cell) -> Estimate:
+    local = is_local(project.config, cell.backend)
+    price = None if local else price_of(project.config, cell.backend)
     requests = [request for _, request in cell.asks]
     counted = await count(cell.backend, requests, local=local)
     prompt = sum(counted.tokens)
     exact = is_openais(cell.backend) and counted.by == encoding_of(cell.backend.model)
     most_prompt = sum(_most(request, n, exact=exact) for request, n in zip(requests, counted.tokens, strict=True))
     most = None if _boundless(cell) else sum(0 if r.embed else r.sampling.max_tokens for r in requests)
-    run_id, mean = ("", 0.0) if cell.task.embeds else _measured(store, cell)
+    run_id, mean = ("", 0.0) if cell.task.embeds else _measured(project.store, cell)
     expected = None if mean is None else round(mean * len(requests))
     if expected is not None and most is not None:
         expected = min(most, expected)

@@ -18,8 +18,8 @@ from harness.project.evals import Eval
 from harness.project.pricing import price_of
 from harness.report import comparison_text
 from harness.runner.plan import Cell
+from harness.runner.project import Project
 from harness.store.run_refs import find_run
-from harness.store.runs import Store
 
 BASELINE = "baseline"
 """The gate of a cell that has a baseline, where the eval sets none: nothing is shown to be lost."""
@@ -29,17 +29,17 @@ BY_BASELINE = frozenset({BASELINE, "max_regression", "max_flips"})
 """The gates that compare with the baseline."""
 
 
-def wanted(found: Config, cell: Cell) -> list[str]:
+def wanted(config: Config, cell: Cell) -> list[str]:
     """The gates of a cell: its eval's, `margin` for the candidate only; `baseline` if one is saved and none is set."""
     names = gates.names(cell.definition.gates)
-    if "margin" in names and (found.pair is None or cell.backend.name != found.pair.candidate):
+    if "margin" in names and (config.pair is None or cell.backend.name != config.pair.candidate):
         names.remove("margin")
     has_own = BY_BASELINE & set(names)
-    has_file = baseline.path_of(found.root, cell.definition.name, cell.name).is_file()
+    has_file = baseline.path_of(config.root, cell.definition.name, cell.name).is_file()
     return names if has_own or not has_file else [*names, BASELINE]
 
 
-def evidence(found: Config, store: Store, cell: Cell, run: Run, others: Sequence[Run] = ()) -> Evidence:
+def evidence(project: Project, cell: Cell, run: Run, others: Sequence[Run] = ()) -> Evidence:
     """Everything that the gates of `cell` are judged by. `others`: runs of this session, before those of the store."""
     own, limits = outcomes_of(run), cell.definition.gates
     return Evidence(
@@ -47,9 +47,9 @@ def evidence(found: Config, store: Store, cell: Cell, run: Run, others: Sequence
         summary=summarize(run.results),
         results=run.results,
         labels=run.manifest.labels,
-        price=price_of(found, cell.backend),
-        reference=_to_reference(found, store, cell, own, others) if limits.margin else None,
-        baseline=to_baseline(found.root, own, limits.max_regression),
+        price=price_of(project.config, cell.backend),
+        reference=_to_reference(project, cell, own, others) if limits.margin else None,
+        baseline=to_baseline(project.root, own, limits.max_regression),
     )
 
 
@@ -63,40 +63,41 @@ def judge(gate: str, cell: Cell, told: Evidence) -> GateResult:
     return GateResult(BASELINE, result.cell, result.verdict, said, asked=False)
 
 
-def newest(found: Config, store: Store, definition: Eval, *, every: bool = False) -> list[Run]:
+def newest(project: Project, definition: Eval, *, every: bool = False) -> list[Run]:
     """The newest whole run of each cell that production would use; `every`: of each variant on each backend.
 
     Whole: finished, over all cases of the eval's own split. Backends that harness.toml no longer has are left out.
     """
     cells: dict[str, Manifest] = {}
-    for m in store.manifests(definition.name):
+    backends = project.config.backends
+    for m in project.store.manifests(definition.name):
         whole = m.finished_at is not None and m.limit is None and m.split in {"", definition.split}
-        usual = m.backend in found.backends and m.decoding == definition.decoding[0]
-        if whole and usual and (every or m.variant == found.backends[m.backend].variant):
+        usual = m.backend in backends and m.decoding == definition.decoding[0]
+        if whole and usual and (every or m.variant == backends[m.backend].variant):
             cells.setdefault(m.cell, m)
-    return [Run(m, tuple(store.results(m.run_id))) for _, m in sorted(cells.items())]
+    return [Run(m, tuple(project.store.results(m.run_id))) for _, m in sorted(cells.items())]
 
 
-def need_baselines(found: Config, cells: Sequence[Cell]) -> None:
+def need_baselines(root: Path, cells: Sequence[Cell]) -> None:
     """Raise `ConfigError` before anything is asked, where no cell has a baseline to be judged by.
 
     One without is not: its backend may not be there, which shows only when it is asked.
     """
-    if not any(baseline.load(found.root, cell.definition.name, cell.name) for cell in cells):
+    if not any(baseline.load(root, cell.definition.name, cell.name) for cell in cells):
         names = ", ".join(dict.fromkeys(f"{cell.definition.name} {cell.name}" for cell in cells))
         msg = f"there is no baseline of {names}: `harness baseline save` makes one of each whole run"
         raise ConfigError(msg)
 
 
-def against(found: Config, store: Store, reference: str, run: Run) -> GateResult:
+def against(project: Project, reference: str, run: Run) -> GateResult:
     """A run against `baseline`, the `previous` run of its cell, or any run; raises where there is no such thing."""
     own = outcomes_of(run)
     title = f"{own.eval} {own.cell}"
     if reference == BASELINE:
-        base = baseline.load(found.root, own.eval, own.cell)
+        base = baseline.load(project.root, own.eval, own.cell)
     else:
         wanted_run = f"{own.eval}/{own.cell}~1" if reference == "previous" else reference
-        base = outcomes_of(find_run(store, wanted_run, own.eval), reference)
+        base = outcomes_of(find_run(project.store, wanted_run, own.eval), reference)
     if base is None:
         said = f"{title}: has no baseline: `harness baseline save {own.eval}` makes one"
         return GateResult("against", title, GateStatus.UNDECIDED, said)
@@ -135,19 +136,18 @@ def _renewed(c: Comparison) -> str:
     return f"{others}flips: {comparison_text.flips_text(c)}; changed: {comparison_text.changed_text(c)}"
 
 
-def _to_reference(
-    found: Config, store: Store, cell: Cell, own: RunOutcomes, others: Sequence[Run]
-) -> Comparison | None:
-    reference = _reference_run(found, store, cell, others)
+def _to_reference(project: Project, cell: Cell, own: RunOutcomes, others: Sequence[Run]) -> Comparison | None:
+    reference = _reference_run(project, cell, others)
     asked = ComparisonQuestion("move", cell.definition.gates.margin or DEFAULT_MARGIN)
     return None if reference is None else compare(outcomes_of(reference), own, asked)
 
 
-def _reference_run(found: Config, store: Store, cell: Cell, others: Sequence[Run]) -> Run | None:
+def _reference_run(project: Project, cell: Cell, others: Sequence[Run]) -> Run | None:
     """The newest whole run of the reference as production uses it, over the same eval and split."""
-    if found.pair is None:
+    pair = project.config.pair
+    if pair is None:
         return None
-    backend = found.backends[found.pair.reference]
+    backend = project.config.backends[pair.reference]
 
     def is_it(m: Manifest) -> bool:
         same = (m.eval, m.split, m.limit) == (cell.definition.name, cell.split or "", cell.limit)
@@ -157,5 +157,5 @@ def _reference_run(found: Config, store: Store, cell: Cell, others: Sequence[Run
     for run in others:
         if is_it(run.manifest):
             return run
-    newest = next((m for m in store.manifests(cell.definition.name) if is_it(m)), None)
-    return None if newest is None else Run(newest, tuple(store.results(newest.run_id)))
+    newest = next((m for m in project.store.manifests(cell.definition.name) if is_it(m)), None)
+    return None if newest is None else Run(newest, tuple(project.store.results(newest.run_id)))

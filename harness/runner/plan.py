@@ -21,6 +21,7 @@ from harness.project.config import BackendConfig, Service
 from harness.project.datasets import Dataset
 from harness.project.evals import Eval
 from harness.project.prompts import Prompt, PromptLibrary, Variant
+from harness.project.run_options import RunOptions
 from harness.tasks import Task, task_of
 
 SHOWN = 5
@@ -81,50 +82,30 @@ class Cell:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What of the matrix is wanted. Empty `variants`: all that the prompt has; empty `decoding`: what the eval says.
-
-    `demo`: no more cases than an eval's `demo_limit`.
-    `every_backend`: those too that an eval's `backends` leaves out, because the user named them.
-    """
-
-    variants: tuple[str, ...] = ()
-    own_variant_only: bool = False
-    version: str | None = None
-    decoding: tuple[Decoding, ...] = ()
-    split: str | None = None
-    limit: int | None = None
-    demo: bool = False
-    every_backend: bool = False
-
-
-def plan(
-    root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConfig], selection: Selection
-) -> list[Cell]:
+def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConfig], options: RunOptions) -> list[Cell]:
     """The cells of the matrix, eval by eval; raises `ConfigError` for whatever would go wrong later."""
     library = PromptLibrary(root / "prompts")
     cells: list[Cell] = []
     for definition in definitions:
         task = task_of(definition)
-        prompt = library.load(definition.prompt, version=selection.version)
+        prompt = library.load(definition.prompt, version=options.version)
         dataset = datasets.load(root, definition.dataset)
-        split = _split(definition, dataset, selection)
-        limit = definition.demo_limit if selection.limit is None and selection.demo else selection.limit
+        split = _split(definition, dataset, options)
+        limit = definition.demo_limit if options.limit is None and options.demo else options.limit
         cases = dataset.select(None if split == "all" else split, limit)
         if task.context:
             cases = (*task.context, *cases)
         # All of the split, whatever the sample: what is wrong further down would show only in the long run.
         _check_expected(task, dataset, dataset.select(None if split == "all" else split))
-        if limit is None and selection.split is None:  # over part of its cases an eval's gates are not what it says
+        if limit is None and options.split is None:  # over part of its cases an eval's gates are not what it says
             _check_gates(definition, cases)
         asked: dict[tuple[str, Decoding], RequestPlan] = {}  # the same of every backend
-        for backend in _backends_for(definition, task, backends, selection):
+        for backend in _backends_for(definition, task, backends, options):
             if backend.provider != "replay":
                 prompt.variant(backend.variant)  # a misspelt one would leave every gate unjudged
-            own = selection.own_variant_only or backend.provider == "replay"  # a saved run has answers to one variant
-            names = selection.variants or ((backend.variant,) if own else tuple(prompt.variants))
-            for variant, decoding in product(map(prompt.variant, names), selection.decoding or definition.decoding):
+            own = options.own_variant_only or backend.provider == "replay"  # a saved run has answers to one variant
+            names = options.variant or ((backend.variant,) if own else tuple(prompt.variants))
+            for variant, decoding in product(map(prompt.variant, names), options.decoding or definition.decoding):
                 if (variant.name, decoding) not in asked:
                     asked[variant.name, decoding] = RequestPlan(
                         definition, task, cases, dataset.path, variant, decoding
@@ -137,17 +118,17 @@ def plan(
 
 
 def _backends_for(
-    definition: Eval, task: Task, backends: Sequence[BackendConfig], selection: Selection
+    definition: Eval, task: Task, backends: Sequence[BackendConfig], options: RunOptions
 ) -> Iterator[BackendConfig]:
     """Those that the eval does not leave out and that serve what it asks for; a named one that does not is an error."""
     service: Service = "embeddings" if task.embeds else "chat"
     for backend in backends:
         named = backend.name in definition.backends
-        if definition.backends and not named and not selection.every_backend:
+        if definition.backends and not named and not options.every_backend:
             continue
         if backend.provider == "replay" or service in backend.serves:
             yield backend
-        elif named or selection.every_backend:
+        elif named or options.every_backend:
             msg = (
                 f"{definition.path}: {definition.task} needs {service}, which backend {backend.name} does not serve: "
                 f'if it does, say so in harness.toml: [backends.{backend.name}] serves = ["{service}"]'
@@ -155,11 +136,11 @@ def _backends_for(
             raise ConfigError(msg)
 
 
-def _split(definition: Eval, dataset: Dataset, selection: Selection) -> str | None:
+def _split(definition: Eval, dataset: Dataset, options: RunOptions) -> str | None:
     """The split to run over. Only the default one is given up where the dataset is not split at all."""
     if dataset.splits:
-        return selection.split or definition.split
-    wanted = selection.split or (definition.split if "split" in definition.model_fields_set else None)
+        return options.split or definition.split
+    wanted = options.split or (definition.split if "split" in definition.model_fields_set else None)
     if wanted not in {None, "all"}:
         msg = f"{dataset.path}: no cases in split {wanted!r}: the dataset is not split (`all` takes every case)"
         raise DatasetError(msg)

@@ -21,7 +21,7 @@ DAY = date(2026, 11, 25)
 
 def found(project: Project, day: date = DAY) -> list[Finding]:
     with opened(project) as store:
-        return weekly.found_in(project.load(), store, day)
+        return weekly.found_in(project.with_store(store), day)
 
 
 def test_where_nothing_is_routed_there_is_nothing_to_say(project: Project) -> None:

@@ -134,8 +134,9 @@ def test_every_provider_and_every_key_is_documented() -> None:
     import importlib
 
     from harness import backends
-    from harness.project.config import BackendConfig, RunConfig
+    from harness.project.config import BackendConfig
     from harness.project.evals import Eval, GateConfig, SamplingConfig
+    from harness.project.run_options import options as run_options
 
     page = (ROOT / "docs/backends.md").read_text()
     for provider in backends.provider_names():
@@ -146,6 +147,7 @@ def test_every_provider_and_every_key_is_documented() -> None:
         )  # its own are not the user's
     assert all(f"`{key}`" in page for key in BackendConfig.model_fields if key not in {"name", "folder"})
     page = (ROOT / "docs/files.md").read_text()
-    for model in (RunConfig, GateConfig, SamplingConfig):
+    assert all(f"`{option.name}`" in page for option in run_options() if option.metadata["toml"])
+    for model in (GateConfig, SamplingConfig):
         assert all(f"`{key}`" in page for key in model.model_fields)
     assert all(re.search(rf"`\[?{key}\]?`", page) for key in Eval.model_fields if key not in {"name", "path"})

@@ -30,8 +30,7 @@ def store() -> Iterator[Store]:
 
 def estimated(project: Project, store: Store) -> dict[str, Estimate]:
     """Each backend's own cell."""
-    found = project.load()
-    return {one.cell: one for one in estimate(found, store, project.plan(own_variant_only=True))}
+    return {one.cell: one for one in estimate(project.with_store(store), project.plan(own_variant_only=True))}
 
 
 def test_a_hosted_model_costs_at_most_what_its_longest_replies_would(project: Project, store: Store) -> None:

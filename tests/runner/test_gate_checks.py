@@ -63,7 +63,7 @@ def made(project: Project, store: Store, cell: Cell, *, lost: int = 0) -> Run:
 
 def judged(project: Project, store: Store, gate: str, cell: Cell, run: Run, others: Sequence[Run] = ()) -> GateResult:
     """One gate of a cell, with all that there is to judge by."""
-    return gate_checks.judge(gate, cell, gate_checks.evidence(project.load(), store, cell, run, others))
+    return gate_checks.judge(gate, cell, gate_checks.evidence(project.with_store(store), cell, run, others))
 
 
 class TestWanted:
@@ -101,7 +101,7 @@ class TestMargin:
         assert "the reference has not been run over these cases" in found.message
 
     @pytest.mark.parametrize(
-        "selection", [{"limit": 50}, {"variants": ("local",), "own_variant_only": False}, {"split": "all"}]
+        "selection", [{"limit": 50}, {"variant": ("local",), "own_variant_only": False}, {"split": "all"}]
     )
     def test_a_sample_another_variant_or_another_split_is_no_run_of_the_reference(
         self, paired: Project, store: Store, selection: dict[str, Any]
@@ -152,9 +152,9 @@ class TestAgainst:
         baseline.save(paired.root, outcomes_of(first))
         made(paired, store, cell, lost=20)
         third = made(paired, store, cell, lost=20)
-        found = paired.load()
+        opened = paired.with_store(store)
         verdicts = {
-            reference: gate_checks.against(found, store, reference, third)
+            reference: gate_checks.against(opened, reference, third)
             for reference in ("baseline", "previous", first.manifest.run_id, "local@fake~2")
         }
         assert [one.verdict for one in verdicts.values()] == [
@@ -165,11 +165,11 @@ class TestAgainst:
 
     def test_what_is_not_there_is_named(self, paired: Project, store: Store) -> None:
         run = made(paired, store, own(paired))
-        missing = gate_checks.against(paired.load(), store, "baseline", run)
+        missing = gate_checks.against(paired.with_store(store), "baseline", run)
         assert (missing.verdict, missing.asked) == (GateStatus.UNDECIDED, True)
         assert "has no baseline: `harness baseline save triage` makes one" in missing.message
         with pytest.raises(StoreError, match="there are only 1 finished runs"):
-            gate_checks.against(paired.load(), store, "previous", run)
+            gate_checks.against(paired.with_store(store), "previous", run)
 
 
 class TestNewest:
@@ -178,16 +178,16 @@ class TestNewest:
         whole = made(paired, store, own(paired))
         made(paired, store, own(paired, limit=20))
         made(paired, store, own(paired, split="all"))
-        other = made(paired, store, next(c for c in paired.plan(variants=("gpt",)) if c.backend.name == "fake"))
-        found, definition = paired.load(), paired.definition()
-        assert [run.manifest.run_id for run in gate_checks.newest(found, store, definition)] == [whole.manifest.run_id]
-        every = [run.manifest.run_id for run in gate_checks.newest(found, store, definition, every=True)]
+        other = made(paired, store, next(c for c in paired.plan(variant=("gpt",)) if c.backend.name == "fake"))
+        opened, definition = paired.with_store(store), paired.definition()
+        assert [run.manifest.run_id for run in gate_checks.newest(opened, definition)] == [whole.manifest.run_id]
+        every = [run.manifest.run_id for run in gate_checks.newest(opened, definition, every=True)]
         assert every == [other.manifest.run_id, whole.manifest.run_id]
 
     def test_backends_that_are_gone_are_left_out(self, paired: Project, store: Store) -> None:
         made(paired, store, own(paired))
         paired.config(CONFIG.replace("[backends.fake]", "[backends.new]"))
-        assert gate_checks.newest(paired.load(), store, paired.definition()) == []
+        assert gate_checks.newest(paired.with_store(store), paired.definition()) == []
 
 
 class TestRenew:

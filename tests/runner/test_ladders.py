@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import api
 from harness.core.errors import ConfigError
 from harness.project import config
+from harness.project.run_options import RunOptions
+from harness.runner import execution
+from harness.runner.project import Project as OpenProject
 
 from ..support.cli import Terminal
 from ..support.project import CONFIG, Project
@@ -32,8 +34,8 @@ def laddered(served: Project, server: FakeOpenAI) -> Project:
 
 
 def planned(project: Project, *names: str, **options: object) -> list[str]:
-    with api.project(project.root) as (found, store):
-        return [cell.name for cell in api.cells(found, store, names, api.RunOptions(**options))]  # type: ignore[arg-type]
+    with OpenProject.open(project.root) as opened:
+        return [cell.name for cell in execution.cells(opened, names, RunOptions(**options))]  # type: ignore[arg-type]
 
 
 def ran(told: str) -> list[str]:

@@ -32,14 +32,14 @@ class TestCells:
     def test_only_what_production_would_use_can_be_asked_for(self, project: Project) -> None:
         project.config(TWO)
         assert [cell.name for cell in project.plan(own_variant_only=True)] == ["local@fake", "gpt@gpt"]
-        assert [cell.name for cell in project.plan(variants=("gpt",))] == ["gpt@fake", "gpt@gpt"]
+        assert [cell.name for cell in project.plan(variant=("gpt",))] == ["gpt@fake", "gpt@gpt"]
 
     def test_every_eval_is_planned(self, project: Project) -> None:
         project.eval(name="another")
-        assert [cell.definition.name for cell in project.plan(variants=("gpt",))] == ["another", "triage"]
+        assert [cell.definition.name for cell in project.plan(variant=("gpt",))] == ["another", "triage"]
 
     def test_a_cell_has_one_request_for_each_case(self, project: Project) -> None:
-        cell = project.plan(variants=("local",))[0]
+        cell = project.plan(variant=("local",))[0]
         assert [case.id for case in cell.cases] == ["t-1", "t-2", "t-3", "t-4"]
         assert [request.messages[-1].content for _, request in cell.asks][:2] == [
             *("Ticket: I was charged twice for March\nCategory:", "Ticket: The billing page crashes\nCategory:"),
@@ -47,14 +47,14 @@ class TestCells:
 
     def test_a_repeated_case_is_asked_under_seeds_of_its_own(self, project: Project) -> None:
         project.eval("repeats = 3\n")
-        cell = project.plan(variants=("local",))[0]
+        cell = project.plan(variant=("local",))[0]
         first = [(case.id, request.repeat, request.sampling.seed) for case, request in cell.asks][:4]
         assert first == [("t-1", 0, 0), ("t-1", 1, 1), ("t-1", 2, 2), ("t-2", 0, 0)]
         assert (len(cell.cases), len({request.key for _, request in cell.asks})) == (4, 12)
 
     def test_each_decoding_is_a_cell_and_production_uses_the_first(self, project: Project) -> None:
         project.eval('decoding = ["free", "constrained"]\n')
-        free, constrained = project.plan(variants=("local",))
+        free, constrained = project.plan(variant=("local",))
         assert [(c.name, c.is_own) for c in (free, constrained)] == [
             ("local@fake", True),
             ("local@fake+constrained", False),
@@ -70,9 +70,9 @@ class TestCells:
 
     def test_a_demo_takes_so_many_cases_as_the_eval_says(self, project: Project) -> None:
         project.eval("demo_limit = 2\n")
-        assert [(len(cell.cases), cell.limit) for cell in project.plan(demo=True, variants=("gpt",))] == [(2, 2)]
-        assert [len(cell.cases) for cell in project.plan(demo=True, limit=1, variants=("gpt",))] == [1]
-        assert [len(cell.cases) for cell in project.plan(variants=("gpt",))] == [4]
+        assert [(len(cell.cases), cell.limit) for cell in project.plan(demo=True, variant=("gpt",))] == [(2, 2)]
+        assert [len(cell.cases) for cell in project.plan(demo=True, limit=1, variant=("gpt",))] == [1]
+        assert [len(cell.cases) for cell in project.plan(variant=("gpt",))] == [4]
 
     def test_sampling_is_explicit_and_cold_unless_the_eval_says_otherwise(self, project: Project) -> None:
         assert project.plan()[0].sampling == Sampling(temperature=0.0, top_p=1.0, max_tokens=32, seed=0, stop=())
@@ -185,7 +185,7 @@ class TestMistakes:
         assert error in complaint(project, own_variant_only="lokal" in error)
 
     def test_an_unknown_variant_that_was_asked_for(self, project: Project) -> None:
-        assert "has no variant 'lcal' (did you mean 'local'?)" in complaint(project, variants=("lcal",))
+        assert "has no variant 'lcal' (did you mean 'local'?)" in complaint(project, variant=("lcal",))
 
     def test_a_limit_of_nothing(self, project: Project) -> None:
         with pytest.raises(DatasetError, match="a limit of 0 leaves no case"):
@@ -219,7 +219,7 @@ class TestFingerprint:
         self, project: Project, change: Callable[[Project], object], parts: set[str]
     ) -> None:
         def fingerprint() -> dict[str, str]:
-            return project.plan(variants=("local",))[0].fingerprint()
+            return project.plan(variant=("local",))[0].fingerprint()
 
         before = fingerprint()
         change(project)

@@ -75,7 +75,7 @@ def test_a_log_that_was_cut_off_anywhere_is_a_whole_store_with_fewer_answers(
 
 
 def test_what_a_power_cut_took_is_asked_again_and_nothing_else(project: Project, store: Store) -> None:
-    execute(project, store, backend=lambda _: Scripted(answer), cells=project.plan(variants=("local",), limit=25))
+    execute(project, store, backend=lambda _: Scripted(answer), cells=project.plan(variant=("local",), limit=25))
     manifest = store.manifests()[0]
     with closing(sqlite3.connect(file_of(project))) as connection:  # the run had not come to its end
         connection.execute("UPDATE runs SET finished_at = NULL")
@@ -83,7 +83,7 @@ def test_what_a_power_cut_took_is_asked_again_and_nothing_else(project: Project,
         connection.commit()
     backend = Scripted(answer)
     (run,) = execute(
-        project, store, backend=lambda _: backend, cells=project.plan(variants=("local",), limit=25), resume=True
+        project, store, backend=lambda _: backend, cells=project.plan(variant=("local",), limit=25), resume=True
     ).runs
     assert run.manifest.run_id == manifest.run_id
     assert len(backend.asked) == 5

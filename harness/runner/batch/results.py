@@ -27,6 +27,7 @@ class BatchResults:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         """`paths`: results and errors, in any order; lines in any order."""
+        self.paths = tuple(paths)
         self.problems: list[str] = []
         """Lines that are no results of ours, one message each."""
         self._places: dict[CustomId, list[_ResultPosition]] = {}

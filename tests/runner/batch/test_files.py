@@ -27,7 +27,7 @@ VLLM = CONFIG.replace('"openai"', '"vllm"')
 def exported(project: Project) -> Project:
     """A project of a vLLM backend that nobody serves, its requests in a file."""
     project.config(VLLM)
-    export(project.plan(variants=("local",)), project.root / "requests.jsonl")
+    export(project.plan(variant=("local",)), project.root / "requests.jsonl")
     return project
 
 
