@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (about a minute the first time) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt 'pip>=25.1'  # the first that knows --group
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable '.[postgres,quantize,tokens]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable '.[all]'
 	@touch $@
 
 demo: $(STAMP) ## run every eval on a sample, quantize the model in four steps, write reports/demo.html

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Python compiles each module once, and every process that a test starts loads the compiled one.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# Collecting the suite makes millions of objects that stay. Scanning them time and again costs a sixth of the run.
+gc.set_threshold(20_000, 20, 20)
+
+hypothesis.settings.register_profile(
+    "harness",
+    deadline=None,  # a slow machine is no failure
+    derandomize=bool(os.environ.get("CI")),
+    print_blob=True,
+)
+hypothesis.settings.load_profile("harness")
 
 # Before anything imports the Hugging Face libraries: they read these once. No test may reach for the hub.
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
@@ -20,11 +38,44 @@ from .support.cli import Terminal  # noqa: E402
 from .support.project import CONFIG, Project  # noqa: E402
 from .support.servers import FakeOpenAI, closing  # noqa: E402
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--public-data",
+        type=Path,
+        metavar="FOLDER",
+        help="where JSON Lines files of public data sets are; each test that needs one names the file and its keys",
+    )
+
+
+@pytest.fixture
+def public_data(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """Finds a file of a public data set by its name, in the folder that `--public-data` names or below it.
+
+    Skips the test without that option.
+    """
+    folder: Path | None = request.config.getoption("--public-data")
+    if folder is None:
+        pytest.skip("needs --public-data FOLDER")
+
+    def find(name: str) -> Path:
+        (path,) = folder.rglob(name)
+        return path
+
+    return find
+
+
 KEPT = {"HARNESS_CACHE_DIR"}
 """Where the embedded model may already be; the tests marked `model` need it."""
 
 FOREIGN = ("OPENAI_", "OLLAMA_", "VLLM_", "HARNESS_", "ANTHROPIC_", "AZURE_OPENAI_")
 LOOPBACK = "localhost,127.0.0.1,::1"
+
+
+def pytest_collection_finish() -> None:
+    """Keep what collection made out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

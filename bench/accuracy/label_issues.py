@@ -1,6 +1,6 @@
 """How many wrong labels does `harness datasets suspects` find, and how many of what it lists are wrong labels?
 
-    python bench/accuracy/label_issues.py ../shared/data/replies/fin_label.jsonl --task fpb \
+    python bench/accuracy/label_issues.py FILE --task fpb \
         --models "gpt-4 (July 2023)" "gpt-3.5-turbo (May 2023)"
 
 A file of real replies: `input`, `allowed`, `reply`, `gold`, `model`, `task` a line. One label in twenty is replaced by

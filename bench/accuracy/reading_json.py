@@ -1,6 +1,6 @@
 r"""How well the JSON contract reads: against a benchmark's own parse of the replies of 51 models.
 
-    python bench/accuracy/reading_json.py [--data FILE] [--left]
+    python bench/accuracy/reading_json.py FILE [--left]
 
 The benchmark (ZeroEval, CRUX) demanded {"reasoning": …, "answer": …}; `authors_parsed_answer` is what its authors took
 for the answer. It is text, whatever the model wrote, and where the JSON is broken it is cut out as it stands, its
@@ -22,8 +22,6 @@ from harness.contracts.json.contract import JsonContract
 from harness.contracts.json.repair import mend_string
 from harness.core.types import Reading, Response
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "../shared/data/replies/zeroeval_crux_json.jsonl"
 SCHEMA = {
     "type": "object",
     "properties": {"reasoning": {"type": "string"}, "answer": {}},
@@ -69,10 +67,10 @@ class Row:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA, help="rows with id, reply, authors_parsed_answer")
+    parser.add_argument("file", type=Path, help="JSON Lines: id, reply, authors_parsed_answer")
     parser.add_argument("--left", action="store_true", help="list the replies that are read otherwise")
     arguments = parser.parse_args()
-    rows = load(arguments.data)
+    rows = load(arguments.file)
     print_figures(rows)
     if arguments.left:
         print_left(rows)

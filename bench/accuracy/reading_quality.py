@@ -1,6 +1,6 @@
 """How well the label contract reads: against replies that a careful human has read.
 
-    python bench/accuracy/reading_quality.py [--data FILE] [--half 0|1] [--left]
+    python bench/accuracy/reading_quality.py FILE [--half 0|1] [--left]
 
 Rows are split in two by a hash of their id: half 0 was looked at while the rules were written, half 1 was not.
 """
@@ -18,9 +18,6 @@ from typing import Any
 
 from harness.contracts.label.contract import LabelContract
 from harness.core.types import Reading, Response
-
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "../shared/data/replies/labelled.jsonl"
 
 
 @dataclass(frozen=True)
@@ -52,13 +49,11 @@ class Row:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data", type=Path, default=DATA, help="rows with allowed, reply, strict_exact, strict_ci, lenient, codes"
-    )
+    parser.add_argument("file", type=Path, help="JSON Lines: allowed, reply, strict_exact, strict_ci, lenient, codes")
     parser.add_argument("--half", type=int, choices=(0, 1), help="list what is left of this half only")
     parser.add_argument("--left", action="store_true", help="list the replies that are read wrongly or not at all")
     arguments = parser.parse_args()
-    rows = load(arguments.data)
+    rows = load(arguments.file)
     print(f"{'':12}{'rows':>6}{'wrong lenient':>16}{'recovered':>18}{'strict':>10}{'strict_ci':>11}")
     for name, part in (("all", rows), *((f"half {h}", [r for r in rows if r.half == h]) for h in (0, 1))):
         print(line(name, part))

@@ -1,6 +1,6 @@
 """How well the tool contract reads: accepted calls of a public benchmark, written in the notations that models use.
 
-    python bench/accuracy/reading_tools.py [--data FILE] [--left N]
+    python bench/accuracy/reading_tools.py FILE [--left N]
 
 Each row of the data (BFCL) has tools and the calls that are right. The calls are written down in each notation and read
 back by both kinds of contract; nothing was said by a model. A row counts as read where the lenient reading is exactly
@@ -22,8 +22,6 @@ from typing import Any
 from harness.contracts.tools.contract import ToolContract
 from harness.core.types import Reading, Response
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "../shared/data/golden/bfcl_tools.jsonl"
 TYPES = {"dict": "object", "float": "number", "tuple": "array"}
 Calls = Sequence[Mapping[str, Any]]
 
@@ -85,13 +83,12 @@ NOTATIONS: dict[str, Callable[[Calls], str]] = {
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA, help="rows with function, question, gold_possible_answers")
+    parser.add_argument(
+        "file", type=Path, help="JSON Lines: function, question, gold_possible_answers, as BFCL publishes them"
+    )
     parser.add_argument("--left", type=int, default=0, help="list that many replies that are not read")
     arguments = parser.parse_args()
-    if not arguments.data.is_file():
-        print(f"{arguments.data} is not there: nothing to measure")
-        return
-    rows = [json.loads(line) for line in arguments.data.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in arguments.file.read_text(encoding="utf-8").splitlines()]
     contracts = [(ToolContract(tools_of(row)), row) for row in rows]
     calling = [(contract, row, calls_of(row)) for contract, row in contracts if calls_of(row)]
     print(f"{len(rows)} rows, {len(calling)} with calls\n\n{'notation':28}{'read':>8}{'wrong':>8}{'in doubt':>10}")

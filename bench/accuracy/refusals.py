@@ -1,6 +1,6 @@
 """How well refusals are told: against replies that two people have annotated.
 
-    python bench/accuracy/refusals.py [--data FILE] [--half 0|1] [--show]
+    python bench/accuracy/refusals.py FILE [--half 0|1] [--show]
 
 Rows are split in two by a hash of the prompt, so that all models' replies to one prompt are on one side. The
 rules were built on half 0. Precision and recall are of full refusals against full compliance; partial refusals are
@@ -18,8 +18,6 @@ from pathlib import Path
 
 from harness.contracts._refusal import is_refusal
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "../shared/data/replies/xstest_refusals.jsonl"
 REFUSAL, COMPLIANCE, PARTIAL = "2_full_refusal", "1_full_compliance", "3_partial_refusal"
 
 
@@ -75,11 +73,11 @@ class Score:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA, help="rows with id, model, prompt, reply, gold")
+    parser.add_argument("file", type=Path, help="JSON Lines: id, model, prompt, reply, gold")
     parser.add_argument("--half", type=int, choices=(0, 1), help="list what is left of this half only")
     parser.add_argument("--show", action="store_true", help="list the replies that are told wrongly")
     arguments = parser.parse_args()
-    rows = load(arguments.data)
+    rows = load(arguments.file)
     print(f"{'':18}{'rows':>6}{'precision':>11}{'recall':>8}{'refusals':>12}{'false':>7}{'partial':>9}")
     print(line("all", rows))
     for half in (0, 1):

@@ -1,6 +1,6 @@
 """What the router costs: CPU of this process a call, beside the bare client, on the same server in one run.
 
-python bench/speed/router.py [--server ../shared/bench/mock_server.py]
+python bench/speed/router.py [--server SCRIPT]
 
 `bare` is the OpenAI SDK as it comes, `ours` the SDK over connections of ours, `routed` the same call through the
 router, which uses those: it is held against both. `backend` is what `router.ask` stands on, with the

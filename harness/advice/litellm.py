@@ -1,16 +1,19 @@
-"""The same routes as a configuration of the LiteLLM proxy: a model of the task's name, and who answers if it does not.
+"""The routes as a configuration of the LiteLLM proxy: a model named after the task, and its fallbacks.
 
-YAML is written by hand: every string is in JSON's quotes, which YAML reads as they are.
+PyYAML writes the values, entry by entry; it writes no comments, so they are put between its entries.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
+from textwrap import indent
+from typing import Any
 from urllib.parse import urlsplit
 
 from harness.backends.http.errors import bad_url, shown_url
 from harness.core.errors import ConfigError
+from harness.core.toml import comment
 from harness.project.config import BackendConfig, Config
 from harness.project.routing import Routing, TaskRoute
 
@@ -33,27 +36,29 @@ def dump(config: Config, routing: Routing, comments: Mapping[str, Sequence[str]]
     LiteLLM's time-out is of one attempt, ours of the whole chain: it gets the whole. Keys are named, and passwords of
     addresses left out. Raises `ConfigError` for an address that is none.
     """
-    lines = [HEAD, "model_list:"]
+    entries: list[str] = []
     fallbacks: dict[str, list[str]] = {}
     for task in sorted(routing.tasks):
-        lines += [f"  # {text}" for text in comments.get(task, ())]
+        entries += [f"  {comment(text)}\n" for text in comments.get(task, ())]
         names = [name for name in routing.backends(task) if config.backend(name).provider in PREFIXES]
         left_out = [name for name in routing.backends(task) if name not in names]
-        lines += [f"  # {name} runs inside the process that asks it: serve it by vLLM or Ollama" for name in left_out]
+        inside = "runs inside the process that asks it: serve it by vLLM or Ollama"
+        entries += [f"  {comment(f'{name} {inside}')}\n" for name in left_out]
         for place, name in enumerate(names):
             called = task if place == 0 else f"{task}--{name}"
-            lines += _model(config, called, config.backend(name), routing.tasks[task])
+            entries.append(_model(config, called, config.backend(name), routing.tasks[task]))
         if len(names) > 1:
             fallbacks[task] = [f"{task}--{name}" for name in names[1:]]
-    if not any(line.startswith("  - ") for line in lines):
-        lines[1] = "model_list: []"
-    lines += ["litellm_settings:", "  num_retries: 1"]
+    has_models = any(entry.startswith("  - ") for entry in entries)
+    settings: dict[str, Any] = {"num_retries": 1}
     if fallbacks:
-        lines += ["  fallbacks:", *(f"    - {_text(task)}: {_list(names)}" for task, names in fallbacks.items())]
-    return "\n".join(lines) + "\n"
+        settings["fallbacks"] = [{task: names} for task, names in fallbacks.items()]
+    models = "model_list:\n" if has_models else "model_list: []\n"
+    return f"{HEAD}\n{models}{''.join(entries)}{_yaml({'litellm_settings': settings})}"
 
 
-def _model(config: Config, name: str, backend: BackendConfig, route: TaskRoute) -> Iterator[str]:
+def _model(config: Config, name: str, backend: BackendConfig, route: TaskRoute) -> str:
+    """One entry of `model_list`."""
     url = backend.base_url or _URLS.get(backend.provider)
     if url and (wrong := bad_url(url)):
         msg = f"{config.path or config.root}: base_url in [backends.{backend.name}] {wrong}"
@@ -62,17 +67,30 @@ def _model(config: Config, name: str, backend: BackendConfig, route: TaskRoute) 
     prefix = PREFIXES[backend.provider]
     if has_password and backend.provider == "vllm":
         prefix = PREFIXES["openai"]  # the same protocol; by `hosted_vllm` a key takes the place of the password
-    yield f"  - model_name: {_text(name)}"
-    yield "    litellm_params:"
-    yield f"      model: {_text(f'{prefix}/{backend.model}')}"
+    parameters: dict[str, Any] = {"model": f"{prefix}/{backend.model}"}
     if url:
-        yield f"      api_base: {_text(shown_url(url))}"
-    if has_password:
-        yield from (f"      {line}" for line in NO_PASSWORD)
+        parameters["api_base"] = shown_url(url)
     if key := _key(backend):
-        yield f"      api_key: {_text(key)}"
-    yield f"      timeout: {route.deadline_s:g}"
-    yield "      temperature: 0"
+        parameters["api_key"] = key
+    parameters |= {"timeout": route.deadline_s, "temperature": 0}
+    entry = indent(_yaml([{"model_name": name, "litellm_params": parameters}]), "  ")
+    return entry + "".join(f"      {line}\n" for line in NO_PASSWORD if has_password)
+
+
+def _yaml(value: Any) -> str:
+    """Return `value` in block style. Each string is on one line, so that the text can be indented."""
+    import yaml  # 90 ms, and only this format needs it
+
+    class Dumper(yaml.SafeDumper):
+        """Quotes what is not a plain line: PyYAML would fold a string with line breaks over several lines."""
+
+        def represent_line(self, text: str) -> yaml.ScalarNode:
+            style = None if text.isprintable() else '"'
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, Dumper.represent_line)
+    written: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, width=math.inf)
+    return written
 
 
 def _key(backend: BackendConfig) -> str:
@@ -83,11 +101,3 @@ def _key(backend: BackendConfig) -> str:
         return "os.environ/OPENAI_API_KEY"
     # of `ollama_chat` LiteLLM reads OLLAMA_API_KEY where it is set, as our own backend does
     return "" if backend.provider == "ollama" else NO_KEY
-
-
-def _list(names: Sequence[str]) -> str:
-    return f"[{', '.join(map(_text, names))}]"
-
-
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=True)

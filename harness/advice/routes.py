@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from harness.advice import litellm as proxy
 from harness.advice.reasons import SIGNS
 from harness.analysis.costs.projection import Advice, Decision, EvalAdvice, Reason
+from harness.core.toml import comment
 from harness.project import evals
 from harness.project.config import Config
 from harness.project.pricing import is_local
@@ -35,7 +36,7 @@ class Routes:
         """What is said below all tasks: of those without a route."""
         lines: list[str] = []
         for name, why in self.unrouted.items():
-            lines += ["", *_commented(f"{name} is not routed: {why}"), *(f"# {line}" for line in self.comments[name])]
+            lines += ["", *_commented(f"{name} is not routed: {why}"), *map(comment, self.comments[name])]
         for name in self.gone:
             lines += ["", *_commented(f"{name} is left out: there is no eval of this name any more")]
         return lines
@@ -98,7 +99,7 @@ def routes(found: Config, advice: Advice, before: Routing | None = None) -> Rout
 
 
 def _commented(text: str) -> list[str]:
-    return [f"# {line}" for line in _wrapped(text)]
+    return [comment(line) for line in _wrapped(text)]
 
 
 def _wrapped(text: str) -> list[str]:

@@ -69,10 +69,12 @@ async def _examine(config: BackendConfig) -> ModelInfo | str:
     """Who answers there, or what is in the way."""
     from harness import backends
     from harness.backends.local import models
+    from harness.backends.providers import llamacpp
     from harness.core.errors import HarnessError
 
     try:
         if config.provider == "llamacpp":
+            llamacpp.require(config)
             models.resolve(config.model, folder=config.folder, fetch=False)
         backend = backends.connect(config)
         try:

@@ -12,7 +12,7 @@ from harness.core.types import Reading, Response
 
 
 class Contract(Protocol):
-    """Reads replies. Two contracts with the same `id` and settings read every reply alike."""
+    """Reads replies. Two contracts with the same `id` and settings give the same readings."""
 
     @property
     def id(self) -> str:
@@ -20,5 +20,5 @@ class Contract(Protocol):
         ...
 
     def read(self, response: Response) -> Reading:
-        """What to make of one reply. Never raises, whatever the model said."""
+        """Read one reply. Never raises, whatever the reply contains."""
         ...

@@ -1,4 +1,4 @@
-"""What a reply looks like once the model's machinery is taken out of it: no reasoning, no control tokens."""
+"""Remove reasoning blocks and control tokens from a reply."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _HAS_WIDE = re.compile("[：，；？！（）【】]")
 _WIDE = str.maketrans("：，；？！（）【】", ":,;?!()[]")
 
 _NFC_LIMIT = 20_000
-"""Normalising sorts runs of combining marks by insertion, which a hostile reply turns quadratic."""
+"""Longer texts are not normalised: NFC is quadratic on long runs of combining marks."""
 
 
 @dataclass(frozen=True, slots=True)
 class CleanedReply:
-    """A reply without its machinery. `reasoning` is `None` where there was none."""
+    """A reply without reasoning and control tokens. `reasoning` is `None` if the reply had none."""
 
     text: str
     reasoning: str | None = None
@@ -43,9 +43,12 @@ class CleanedReply:
 
 
 def clean(text: str, *, keep_tokens: bool = False, keep_letters: bool = False) -> CleanedReply:
-    """Take out reasoning blocks and control tokens. `keep_tokens` is for labels that look like control tokens.
+    """Remove reasoning blocks and control tokens.
 
-    `keep_letters`: every character stays as it was written, as it must where values are copied out of the text.
+    Args:
+        text: the raw reply.
+        keep_tokens: keep control tokens, for labels that look like them.
+        keep_letters: keep every other character unchanged, for contracts that copy values from the text.
     """
     reasoning = None
     special = False
@@ -59,7 +62,7 @@ def clean(text: str, *, keep_tokens: bool = False, keep_letters: bool = False) -
 
 
 def fold(text: str) -> str:
-    """Case-folded, character for character, so that a position in the result is a position in `text`."""
+    """Case-fold each character on its own, so that positions in the result are positions in `text`."""
     if text.isascii():
         return text.lower()
     if _HAS_WIDE.search(text):
@@ -67,7 +70,7 @@ def fold(text: str) -> str:
     folded = text.casefold()
     if len(folded) == len(text):
         return folded
-    return "".join(one if len(one := char.casefold()) == 1 else char for char in text)
+    return "".join(lower if len(lower := char.casefold()) == 1 else char for char in text)
 
 
 def _visible(text: str) -> str:
@@ -79,10 +82,10 @@ def _visible(text: str) -> str:
 
 
 def _without_reasoning(text: str) -> tuple[str, str | None]:
-    """The text outside reasoning blocks, and what was inside.
+    """Split the text into what is outside and what is inside reasoning blocks.
 
-    A closing tag without an opening one ends a block that the prompt had opened; an opening one without a closing one
-    is a model that was still thinking when it stopped.
+    A closing tag alone ends a block that the prompt opened. An opening tag alone means that the model stopped while it
+    was still reasoning.
     """
     if _ANY_CHANNEL in text:
         thought, final, rest = text.rpartition(_FINAL_CHANNEL)
@@ -109,16 +112,16 @@ def _without_reasoning(text: str) -> tuple[str, str | None]:
 
 
 def _without_tokens(text: str) -> tuple[str, bool]:
-    """Keep the model's own turn: control tokens become line breaks; a turn made up for somebody else ends the reply."""
+    """Keep the model's own turn. Control tokens become line breaks; an invented turn of another role ends the reply."""
     kept: list[str] = []
-    position, own, found, said = 0, True, False, False
+    position, own, has_tokens, has_text = 0, True, False, False
     for token in CONTROL_TOKEN.finditer(text):
         if token.start() < position:
             continue
-        found = True
+        has_tokens = True
         if own:
             kept.append(text[position : token.start()])
-            said = said or bool(kept[-1].strip())
+            has_text = has_text or bool(kept[-1].strip())
         position = token.end()
         speaker = _speaker(text, token)
         if speaker == "":
@@ -127,9 +130,9 @@ def _without_tokens(text: str) -> tuple[str, bool]:
         if role and _OPENS_TURN.search(token[0]):
             position = role.end()
         own = speaker == "own"
-        if not own and said:
+        if not own and has_text:
             return "\n".join(kept), True
-    if not found:
+    if not has_tokens:
         return text, False
     if own:
         kept.append(text[position:])
@@ -137,7 +140,7 @@ def _without_tokens(text: str) -> tuple[str, bool]:
 
 
 def _speaker(text: str, token: re.Match[str]) -> str:
-    """Whose turn a control token opens: `own`, `other`, or empty where it opens none."""
+    """Return whose turn a control token opens: `own`, `other`, or "" for no turn."""
     if _OTHER_TURN.fullmatch(token[0]):
         return "other"
     if _OWN_TURN.fullmatch(token[0]):

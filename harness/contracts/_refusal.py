@@ -1,11 +1,16 @@
-"""Whether a reply declines to answer.
+"""Detect refusals.
 
-There are five ways to decline, each a rule of `_declines`: the speaker cannot or will not do what was asked; what was
-asked is called unfit; it is condemned, and no help follows; what an answer would need is disclaimed, and no answer
-follows; a lesson in ethics takes the answer's place. “Cannot” said of the topic, somebody else's words, a disclaimer
-before an answer, and a corrective answer (“it is not possible to …”) decline nothing.
+A reply can refuse in five ways, each a rule of `_declines`:
 
-Only a bounded piece of the beginning and of the end is looked at, so the time depends on neither length nor contents.
+1. The speaker cannot or will not do the task.
+2. The request is called inappropriate.
+3. The request is condemned, and no help follows.
+4. The speaker disclaims what an answer would need (opinions, data), and no answer follows.
+5. A lecture on ethics replaces the answer.
+
+No refusal: “cannot” about the topic, quoted words, a disclaimer before an answer, a correction.
+
+The rules read a bounded part of the beginning and of the end, so the time does not depend on the length of the reply.
 """
 
 from __future__ import annotations
@@ -13,9 +18,9 @@ from __future__ import annotations
 import re
 
 _HEAD = 600
-"""A refusal says so early; what a long answer says later is about its topic."""
+"""Refusals come early; later sentences of a long answer are about its topic."""
 _TAIL = 200
-"""Where an argument ends that reaches no answer."""
+"""End of the reply, where an argument without an answer stops."""
 _OBJECT = 90
 """How far what is not done may reach."""
 _SURVEY = 300
@@ -31,7 +36,7 @@ _QUOTED = re.compile(r'"[^"\n]{1,300}"')
 _WORD = re.compile(r"[^\W_]")
 _END = re.compile(r"[.!?](?= )|\n")
 
-# 1. The speaker cannot or will not do what was asked.
+# 1. The speaker cannot or will not do the task.
 
 _MANNER = r"(?:(?:\w{2,14}ly|just|also|still|thus|even|at this time|in good conscience),? ){0,2}"
 _CAN_NOT = r"(?:can't|cannot|can not|cant|couldn't|could not|won't|will not|will never|must not)"
@@ -151,7 +156,7 @@ _IMMORAL = re.compile(
     rf"\b(?:is|are) (?:illegal|against the law|never|not (?:an? )?(?:{_OR})?{_FIT})\b"
 )
 
-# 4. What an answer would need is disclaimed.
+# 4. A disclaimer without an answer.
 
 _VIEWS = "(?:opinion|belief|feeling|experience|preference|emotion|view|bias)"
 _DISCLAIMS = re.compile(
@@ -169,7 +174,7 @@ _DEPENDS = re.compile(
     r"\b(?:individual|person|personal|respondent|opinion|circumstances)\b)"
 )
 
-# 5. A lesson takes the answer's place.
+# 5. A lecture replaces the answer.
 
 _CORRECTS = re.compile(
     rf"\bi (?:must|need to|have to|want to|should) {_MANNER}(?:clarify|emphasi[sz]e|stress|point out)\b"
@@ -205,7 +210,7 @@ _OF_THE_INPUT = re.compile(
 
 
 def is_refusal(text: str) -> bool:
-    """Whether `text` declines, by what it says in its first lines, or last."""
+    """Return whether `text` refuses, judged by its first lines and its end."""
     text = text.strip()
     return _declines(_own_words(text[:_HEAD])) or (len(text) > _HEAD and _ends_undecided(text[-_TAIL:]))
 
@@ -274,10 +279,12 @@ def _disclaims(opening: str, head: str) -> bool:
 
 def _lectures(first: str, opening: str, head: str) -> bool:
     """No list of steps, no facts: what follows the disclaimer, or the rejected premise, is how one ought to behave."""
-    said = _DISCLAIMS.search(opening) or _LACKS.search(opening) or _CORRECTS.search(opening)
-    if not said and not _REJECTS.search(first):
+    disclaimer = _DISCLAIMS.search(opening) or _LACKS.search(opening) or _CORRECTS.search(opening)
+    if not disclaimer and not _REJECTS.search(first):
         return False
-    return _LESSON.search(head, said.end() if said else len(first)) is not None and _LISTS.search(head) is None
+    return (
+        _LESSON.search(head, disclaimer.end() if disclaimer else len(first)) is not None and _LISTS.search(head) is None
+    )
 
 
 def _ends_undecided(tail: str) -> bool:

@@ -1,4 +1,4 @@
-"""Read replies that come from elsewhere: the contract alone, without a run.
+"""Read replies from any source with a contract, without a run.
 
 read("The category is: technical", LabelContract(("billing", "technical"))).lenient == "technical"
 """
@@ -19,17 +19,17 @@ from harness.core.types import Reading, Response
 
 
 def read(reply: str, contract: Contract, *, truncated: bool = False) -> Reading:
-    """What `contract` makes of one reply. `truncated`: it was cut off by the limit on its length. Never raises."""
+    """Read one reply with `contract`. `truncated`: the model stopped at its token limit. Never raises."""
     return contract.read(Response(text=reply, finish_reason="length" if truncated else ""))
 
 
 def read_lines(
     lines: Iterable[str], contract_of: Callable[[Sequence[str] | None], Contract], source: str = "standard input"
 ) -> Iterator[dict[str, Any]]:
-    """One reading per line: of text lines, or of JSON lines with `reply` and optionally `allowed`, `id`, `truncated`.
+    """Yield one reading per line: text lines, or JSON lines with `reply` and optional `allowed`, `id`, `truncated`.
 
-    The first line with something in it decides which. `contract_of` makes the contract for a row's `allowed` labels, or
-    for a row without any. Raises `ConfigError` with the line's number.
+    The first line that is not blank decides which. `contract_of` makes the contract for `allowed` labels, and gets
+    `None` without them. Raises `ConfigError` with the line number.
     """
     is_json: bool | None = None
     for number, line in enumerate(lines, 1):
@@ -67,19 +67,19 @@ def _reading(
         msg = f"{where}: {error}"
         raise ConfigError(msg) from None
     reading = read(row["reply"], contract, truncated=bool(row.get("truncated")))
-    told: dict[str, Any] = {"id": row["id"]} if "id" in row else {}
-    told["strict"] = reading.compliant
+    row_id: dict[str, Any] = {"id": row["id"]} if "id" in row else {}
+    strict = {"strict": reading.compliant}
     if isinstance(contract, LabelContract):
-        told["strict_ci"] = _is_label_but_for_case(row["reply"], contract.labels)
-    return {**told, "lenient": reading.lenient, "violations": list(reading.violations)}
+        strict["strict_ci"] = _equals_label_ignoring_case(row["reply"], contract.labels)
+    return {**row_id, **strict, "lenient": reading.lenient, "violations": list(reading.violations)}
 
 
-def _is_label_but_for_case(reply: str, labels: Sequence[str]) -> bool:
+def _equals_label_ignoring_case(reply: str, labels: Sequence[str]) -> bool:
     return reply.strip().casefold() in {label.strip().casefold() for label in labels}
 
 
 def label_contracts(labels: Sequence[str]) -> Callable[[Sequence[str] | None], Contract]:
-    """Contracts for rows that may bring labels of their own; raises `ValueError` where there are no labels at all."""
+    """Return a factory of label contracts for rows with their own labels; it raises `ValueError` without any labels."""
 
     @lru_cache(maxsize=256)
     def compiled(allowed: tuple[str, ...]) -> LabelContract:
@@ -88,7 +88,7 @@ def label_contracts(labels: Sequence[str]) -> Callable[[Sequence[str] | None], C
     def contract_of(allowed: Sequence[str] | None) -> Contract:
         chosen = tuple(labels if allowed is None else allowed)
         if not chosen:
-            msg = "which labels are allowed? Name them with --labels, or as a list `allowed` in each row"
+            msg = "no labels: pass --labels, or add a list `allowed` to each row"
             raise ValueError(msg)
         return compiled(chosen)
 
@@ -96,7 +96,7 @@ def label_contracts(labels: Sequence[str]) -> Callable[[Sequence[str] | None], C
 
 
 def json_contract(path: Path) -> JsonContract:
-    """The contract of a JSON Schema file; raises `ConfigError` for one that cannot be read or used."""
+    """Load the contract of a JSON Schema file; raises `ConfigError` if the file cannot be read or used."""
     try:
         schema = json.loads(path.read_text(encoding="utf-8"))
         return JsonContract(schema)
@@ -106,6 +106,6 @@ def json_contract(path: Path) -> JsonContract:
     except json.JSONDecodeError as error:
         msg = f"{path}:{error.lineno}: not valid JSON: {error.msg}"
         raise ConfigError(msg) from None
-    except ValueError as error:  # not UTF-8, or a schema that means nothing
+    except ValueError as error:  # not UTF-8, or an invalid schema
         msg = f"{path}: {error}"
         raise ConfigError(msg) from None

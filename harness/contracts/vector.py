@@ -1,8 +1,8 @@
-"""The vector contract: what an embedding must be for an index to take it.
+"""The vector contract: what an embedding must satisfy for an index to accept it.
 
 `strict` and `lenient` are a short description ("576 dimensions"), because the response already holds the numbers.
-`lenient` is there as long as a direction can be made of them: of a vector with a length other than declared, or of one
-that is not of unit length. Some things show only beside the vectors of other texts: those are found by `together`.
+`lenient` is set if the vector has a direction, even with other dimensions than declared or without unit length.
+`together` finds violations that only a comparison with other vectors shows.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from harness.contracts.violations import VIOLATIONS
 from harness.core.types import Reading, Response
 
 UNIT = 1e-3
-"""How far a norm may be from 1: vectors sent as 16-bit floats stay well within it."""
+"""Tolerance of the norm: vectors sent as 16-bit floats stay well within it."""
 SAME = 1e-5
-"""Components of unit vectors that differ by less are the same: far more than rounding, far less than another text."""
+"""Tolerance of equal components: far above rounding, far below the difference of two texts."""
 
 _ORDER = {code: place for place, code in enumerate(VIOLATIONS)}
 
 
 @dataclass(frozen=True)
 class VectorContract:
-    """Finite numbers that are not all the same, as many as `dimensions`, and of unit length where `normalized`."""
+    """Accepts finite numbers that are not all equal, `dimensions` of them, of unit length if `normalized`."""
 
     dimensions: int | None = None
     normalized: bool = False
@@ -37,7 +37,7 @@ class VectorContract:
         return "vector/1"
 
     def read(self, response: Response) -> Reading:
-        """What an index makes of this vector, and whether a direction can be made of it at all."""
+        """Read one vector: usable by an index, and usable as a direction."""
         vector = response.vector
         if unusable := _unusable(vector):
             return broken((unusable,))
@@ -46,15 +46,14 @@ class VectorContract:
             codes.append("wrong_dimensions")
         if self.normalized and abs(math.hypot(*vector) - 1) > UNIT:
             codes.append("not_normalized")
-        said = f"{len(vector)} dimensions"
-        return Reading(None if codes else said, said, compliant=not codes, violations=tuple(codes))
+        size = f"{len(vector)} dimensions"
+        return Reading(None if codes else size, size, compliant=not codes, violations=tuple(codes))
 
     def together(self, vectors: Sequence[Sequence[float]], texts: Sequence[str]) -> list[str]:
-        """For each vector the code of what shows only beside the others, or nothing.
+        """Return for each vector the violation that only a comparison with the others shows, or "".
 
-        `wrong_dimensions`: cannot be compared, because it is not as long as declared; or, where no vector is or nothing
-        was declared, not as long as most are. `duplicate_vector`: the vector of another text as well; a server that is
-        set up wrongly (the first token's vector of a model that reads from left to right) gives the same one for all.
+        `wrong_dimensions`: not the declared length; or, if none has it or nothing is declared, not the most common
+        length. `duplicate_vector`: another text has the same vector, as with a server that pools the wrong token.
         Equal `texts` may have equal vectors.
         """
         codes = [""] * len(vectors)
@@ -74,12 +73,12 @@ class VectorContract:
 
 
 def broken(codes: Sequence[str]) -> Reading:
-    """The reading of a vector that nothing can be searched with."""
+    """Return the reading of an unusable vector."""
     return Reading(None, None, compliant=False, violations=tuple(sorted(set(codes), key=_ORDER.__getitem__)))
 
 
 def _unusable(vector: Sequence[float]) -> str:
-    """The code of what keeps a vector from having a direction that says anything."""
+    """Return the violation of a vector without a meaningful direction."""
     if not vector:
         return "empty"
     if not all(map(math.isfinite, vector)):
@@ -88,9 +87,9 @@ def _unusable(vector: Sequence[float]) -> str:
 
 
 def _same(vectors: Sequence[Sequence[float]]) -> list[list[int]]:
-    """Groups of places at which the same vector stands, but for rounding.
+    """Return groups of positions with equal vectors, apart from rounding.
 
-    Sorted along one random direction equal vectors are neighbours, which saves comparing each with each.
+    Sorted along one random direction, equal vectors are neighbours; that avoids pairwise comparison.
     """
     import numpy as np
 

@@ -7,6 +7,7 @@
     ├── BackendError                a model that cannot be asked at all
     │   └── BackendUnavailable      no key, no server, no model: skipped where it comes from the defaults
     ├── AllBackendsFailed           a routed call that nobody has answered
+    ├── MissingExtra                an optional package that is not installed
     ├── BudgetExhausted             exit 3, what was answered is saved
     ├── StoreError                  the run database: corrupt, locked, disk full
     └── Interrupted                 exit 130, what was answered is saved
@@ -57,6 +58,10 @@ class AllBackendsFailed(HarnessError):
         super().__init__(f"task {task}: no backend has answered: {told}")
         self.task = task
         self.causes = causes
+
+
+class MissingExtra(HarnessError):
+    """An optional package is not installed. The message ends with the pip command that installs its extra."""
 
 
 class BudgetExhausted(HarnessError):

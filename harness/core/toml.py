@@ -1,11 +1,11 @@
-"""TOML files that people write, and say where they are wrong: path, line, key, and what was probably meant."""
+"""TOML files: read with path, line and key of what is wrong, and written by tomlkit."""
 
 from __future__ import annotations
 
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -158,7 +158,25 @@ _KEY = rf"{_PART}(?:\s*\.\s*{_PART})*"
 
 def _parts(key: str) -> tuple[str, ...]:
     """The parts of a dotted key; a dot between quotation marks is none."""
-    return tuple(part.strip("\"'") for part in re.findall(_PART, key))
+    return tuple(part[1:-1] if part[0] in "\"'" else part for part in re.findall(_PART, key))
+
+
+def table_text(path: Sequence[str], values: Mapping[str, Any]) -> str:
+    """Return one TOML table as text: its header, which is the dotted `path`, and its keys."""
+    import tomlkit  # 150 ms, and most commands write no TOML
+
+    nested: Mapping[str, Any] = values
+    for name in reversed(path):
+        nested = {name: nested}
+    return tomlkit.dumps(nested)
+
+
+def comment(text: str) -> str:
+    """Return a comment of one line, for TOML and YAML.
+
+    A line break in `text` becomes a space: it would end the comment. TOML allows no control characters there.
+    """
+    return f"# {''.join(c if c.isprintable() else ' ' for c in text)}".rstrip()
 
 
 def hint(name: str, known: Any) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.core.errors import ConfigError
+from harness.core.extras import needed
 
 MEGABYTE = 1_000_000
 LINE_LIMIT = 64 * MEGABYTE
@@ -185,7 +186,7 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> by
     if info.file_size > MEMBER_LIMIT:
         raise ConfigError(too_large)
     if info.compress_type == _ZSTANDARD:
-        data = _unpacked_zstandard(archive, info)
+        data = _unpacked_zstandard(archive, info, where)
     else:
         try:
             with archive.open(info) as member:
@@ -198,9 +199,10 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> by
     return data
 
 
-def _unpacked_zstandard(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """Python knows Zstandard in a zip only from 3.14 on; pyarrow, which `datasets` brings, has it."""
-    import pyarrow as pa
+def _unpacked_zstandard(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> bytes:
+    """Python knows Zstandard in a zip only from 3.14 on; pyarrow, of the extra `datasets`, has it."""
+    with needed("datasets", f"{where}: a member packed by Zstandard needs pyarrow"):
+        import pyarrow as pa
 
     file = archive.fp
     if file is None:

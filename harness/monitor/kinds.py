@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, MissingExtra
 from harness.project import evals
 from harness.project.config import Config
 from harness.tasks import task_of
@@ -17,7 +17,7 @@ def labels_of(found: Config, tasks: Iterable[str]) -> dict[str, tuple[str, ...]]
         try:
             (definition,) = evals.find(found.root, [task])
             labels = task_of(definition).labels
-        except ConfigError:
+        except (ConfigError, MissingExtra):
             continue
         if labels:
             known[task] = labels

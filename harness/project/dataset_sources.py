@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import Field
 
 from harness.core.errors import DatasetError
+from harness.core.extras import needed
 from harness.core.toml import Names, StrictModel, hint
 
 
@@ -180,8 +181,11 @@ def _named(kind: Any, value: int | None) -> str | None:
 
 def _tables(card: Card, source: str) -> dict[str | None, Any]:
     """Split -> table, by the Hugging Face library."""
-    # Slow to import; and by name, because type checkers take a project's folder `datasets` for it.
-    datasets: Any = importlib.import_module("datasets")
+    with needed("datasets", f"{source}: Parquet files and hub datasets need the package datasets"):
+        # Slow to import; and by name, because type checkers take a project's folder `datasets` for it.
+        datasets: Any = importlib.import_module("datasets")
+        if getattr(datasets, "__file__", None) is None:  # Python, too, if the package is not installed
+            raise ModuleNotFoundError(name="datasets")
     was = datasets.logging.get_verbosity()
     datasets.logging.set_verbosity(logging.CRITICAL)  # it would log what we are about to raise
     datasets.disable_progress_bars()

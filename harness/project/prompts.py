@@ -26,7 +26,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from harness.core.errors import PromptError
 from harness.core.files import write
-from harness.core.toml import hint
+from harness.core.toml import hint, table_text
 from harness.core.types import Message, Role
 
 LOCK_NAME = "lock.toml"
@@ -290,11 +290,10 @@ class PromptLibrary:
         return added
 
     def _write_lock(self, released: Mapping[str, Mapping[str, str]]) -> None:
-        lines = ["# Hashes of released prompts, written by `harness prompts lock`. A released version never changes."]
-        for key in sorted(released, key=lambda k: (k.split("/")[0], int(k.rsplit("/v", 1)[1]))):
-            lines += ["", f"[{'.'.join(map(_toml_key, key.split('/')))}]"]
-            lines += [f'{_toml_key(variant)} = "{digest}"' for variant, digest in sorted(released[key].items())]
-        write("\n".join(lines) + "\n", self.folder / LOCK_NAME)
+        keys = sorted(released, key=lambda k: (k.split("/")[0], int(k.rsplit("/v", 1)[1])))
+        tables = [table_text(key.split("/"), dict(sorted(released[key].items()))) for key in keys]
+        head = "# Hashes of released prompts, written by `harness prompts lock`. A released version never changes.\n"
+        write("\n".join([head, *tables]), self.folder / LOCK_NAME)
 
     def unedited(self, prompt_id: str) -> str | None:
         """The version before this one, as `name/v1`, where its text is the same; else `None`."""
@@ -336,10 +335,6 @@ def _released(data: Mapping[str, Any]) -> dict[str, dict[str, str]]:
                 raise ValueError(msg)
             found[f"{name}/{version}"] = {variant: str(digest) for variant, digest in hashes.items()}
     return found
-
-
-def _toml_key(key: str) -> str:
-    return key if re.fullmatch(r"[\w-]+", key, re.ASCII) else f'"{key}"'
 
 
 _STARTER = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -11,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, field_validator
 
 from harness.core.errors import ConfigError
-from harness.core.toml import StrictModel, at, hint, parse, read_toml
+from harness.core.toml import StrictModel, at, comment, hint, parse, read_toml, table_text
 from harness.project.config import Config
 
 FILE_NAME = "routing.toml"
@@ -115,42 +113,25 @@ def _check_tiers(path: Path, tables: Sequence[tuple[str, Any]]) -> None:
 
 
 def dump(routing: Routing, comments: Mapping[str, Sequence[str]] | None = None) -> str:
-    """The file's text: always in the same order, for review in git. `comments[task]` stand above that task's table."""
-    lines = [HEAD, "[tiers]"]
-    lines += [f"{tier} = {_value(routing.tiers[tier])}" for tier in TIERS if tier in routing.tiers]
+    """The file's text: always in the same order, for review in git. `comments[task]` stand above that task's table.
+
+    Tables are written one by one, because tomlkit has no place for a comment above the header of a nested table.
+    """
+    tiers: dict[str, str] = {tier: routing.tiers[tier] for tier in TIERS if tier in routing.tiers}
+    blocks = [f"{HEAD}\n{table_text(('tiers',), tiers)}"]
     for name in sorted(routing.tasks):
-        lines += ["", *(f"# {_one_line(text)}".rstrip() for text in (comments or {}).get(name, ()))]
-        lines += [f"[tasks.{_key(name)}]", *_keys(routing.tasks[name], {"tiers", "on_broken_contract", "deadline_s"})]
-    for table in ("probe", "breaker"):
-        if keys := _keys(getattr(routing, table), set()):
-            lines += ["", f"[{table}]", *keys]
-    return "\n".join(lines) + "\n"
+        keys = _keys(routing.tasks[name], {"tiers", "on_broken_contract", "deadline_s"})
+        lines = [comment(text) for text in (comments or {}).get(name, ())]
+        blocks.append("\n".join([*lines, table_text(("tasks", name), keys)]))
+    others = {name: _keys(getattr(routing, name), set()) for name in ("probe", "breaker")}
+    return "\n".join([*blocks, *(table_text((name,), keys) for name, keys in others.items() if keys)])
 
 
-def _keys(table: StrictModel, always: set[str]) -> list[str]:
+def _keys(settings: StrictModel, always: set[str]) -> dict[str, Any]:
     """The keys of a table, but for those that are left at their default and need not be seen."""
-    shown = []
-    for key, field in type(table).model_fields.items():
-        value = getattr(table, key)
+    shown = {}
+    for key, field in type(settings).model_fields.items():
+        value = getattr(settings, key)
         if value is not None and (key in always or value != field.default):
-            shown.append(f"{key} = {_value(value)}")
+            shown[key] = value
     return shown
-
-
-def _value(value: Any) -> str:
-    """A string, a number or a list of strings as TOML writes it."""
-    if isinstance(value, str):
-        # JSON's escapes are TOML's, but for DEL, which TOML wants escaped, and the halves of surrogate pairs
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    return repr(value)
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else _value(name)
-
-
-def _one_line(text: str) -> str:
-    """A comment's text: a line break in it would end the comment, and TOML takes no control characters there."""
-    return "".join(c if c.isprintable() else " " for c in text)

@@ -3,32 +3,26 @@
 May import everything but cli.
 Never here: logic that the command line also needs.
 
-Loaded by pytest in every project where this package is installed, so nothing is imported until an eval is collected.
+pytest loads this module in every project of the environment. It imports only pytest and what pytest has imported
+already; each hook and fixture imports its implementation when an eval needs it (bench/speed/plugin_startup.py).
 A run is made once and shared among the tests, also among the workers of `pytest -n`.
 """
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.pytest_plugin._fixtures import compare_to_baseline, run_eval
-from harness.pytest_plugin._items import EvalFile
-from harness.pytest_plugin._runs import SESSION
-from harness.pytest_plugin._summary import pytest_terminal_summary
-
-__all__ = [
-    "compare_to_baseline",
-    "pytest_addoption",
-    "pytest_collect_file",
-    "pytest_configure",
-    "pytest_terminal_summary",
-    "run_eval",
-]
+if TYPE_CHECKING:
+    from harness.analysis.compare import Comparison
+    from harness.report import CellReport
 
 EVALS_FOLDER = "evals"
+RUN_PROPERTY = "harness_run"
+"""The property of a test's report that names its run."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,7 +62,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """All workers of one session share its name."""
+    """Refuse a report that could not be written, before any model is asked."""
     if paths := config.getoption("--eval-report"):
         from harness.core.errors import HarnessError
         from harness.report import check_path
@@ -78,8 +72,6 @@ def pytest_configure(config: pytest.Config) -> None:
                 check_path(Path(path))
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from None
-    worker = getattr(config, "workerinput", None)
-    config.stash[SESSION] = worker["testrunuid"] if worker else uuid.uuid4().hex
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -88,4 +80,39 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     if not (file_path.parent.parent / "harness.toml").is_file():
         return None
+    from harness.pytest_plugin._items import EvalFile
+
     return EvalFile.from_parent(parent, path=file_path)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the matrix of all runs of the session, and write the reports that `--eval-report` names."""
+    reports = [one for group in terminalreporter.stats.values() for one in group if isinstance(one, pytest.TestReport)]
+    run_ids = list(dict.fromkeys(v for one in reports for key, v in one.user_properties if key == RUN_PROPERTY))
+    if run_ids:
+        from harness.pytest_plugin._summary import summarize
+
+        summarize(terminalreporter, config, reports, run_ids)
+
+
+@pytest.fixture
+def run_eval(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
+    """`run_eval("ticket_triage")` -> the report of a cell: its summary, results and manifest.
+
+    `backend`: default the first of `--backend`, else the pair's candidate. `variant`: default the one the backend is
+    tuned for. The test is skipped where the backend is not there, unless `--backend` named it.
+    """
+    from harness.pytest_plugin._fixtures import runner
+
+    return runner(request)
+
+
+@pytest.fixture
+def compare_to_baseline(request: pytest.FixtureRequest) -> Callable[[CellReport], Comparison]:
+    """`compare_to_baseline(run_eval("ticket_triage"))` -> the comparison: its verdict, flips, and what has changed.
+
+    The margin is the eval's `max_regression`, else 0.03. Fails where the cell has no baseline.
+    """
+    from harness.pytest_plugin._fixtures import comparer
+
+    return comparer(request)

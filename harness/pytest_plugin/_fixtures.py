@@ -1,4 +1,4 @@
-"""The fixtures for tests of one's own: a cell's report, and its comparison with the baseline."""
+"""What the fixtures give to a project's own tests: a cell's report, and its comparison with the baseline."""
 
 from __future__ import annotations
 
@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.pytest_plugin._runs import RUN_PROPERTY, project, shared_run
+from harness.pytest_plugin import RUN_PROPERTY
+from harness.pytest_plugin._runs import project, shared_run
 
 if TYPE_CHECKING:
     from harness.analysis.compare import Comparison
     from harness.report import CellReport
 
 
-@pytest.fixture
-def run_eval(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
-    """`run_eval("ticket_triage")` -> the report of a cell: its summary, results and manifest.
-
-    `backend`: default the first of `--backend`, else the pair's candidate. `variant`: default the one the backend is
-    tuned for. The test is skipped where the backend is not there, unless `--backend` named it.
-    """
+def runner(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
+    """Return the function that the fixture `run_eval` is."""
 
     def run_one(name: str, *, backend: str | None = None, variant: str | None = None) -> CellReport:
         from harness.report import build
@@ -38,12 +34,8 @@ def run_eval(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
     return run_one
 
 
-@pytest.fixture
-def compare_to_baseline(request: pytest.FixtureRequest) -> Callable[[CellReport], Comparison]:
-    """`compare_to_baseline(run_eval("ticket_triage"))` -> the comparison: its verdict, flips, and what has changed.
-
-    The margin is the eval's `max_regression`, else 0.03. Fails where the cell has no baseline.
-    """
+def comparer(request: pytest.FixtureRequest) -> Callable[[CellReport], Comparison]:
+    """Return the function that the fixture `compare_to_baseline` is."""
 
     def compared(cell: CellReport) -> Comparison:
         from harness.analysis.compare import outcomes_of

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.pytest_plugin._runs import RUN_PROPERTY, UPDATE_PROPERTY, GateFailed, project, shared_run
+from harness.pytest_plugin import RUN_PROPERTY
+from harness.pytest_plugin._runs import UPDATE_PROPERTY, GateFailed, project, shared_run
 
 if TYPE_CHECKING:
     from harness.core.types import Run

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,15 +22,21 @@ if TYPE_CHECKING:
     from harness.runner.plan import Cell
     from harness.runner.project import Project
 
-RUN_PROPERTY = "harness_run"
 UPDATE_PROPERTY = "harness_baseline"
 
-SESSION = pytest.StashKey[str]()
-"""The name that all workers of a session share."""
+_SESSION = pytest.StashKey[str]()
 
 
 class GateFailed(Exception):
     """A gate did not pass."""
+
+
+def _session(config: pytest.Config) -> str:
+    """Return the name of the session, which all its workers share."""
+    if _SESSION not in config.stash:
+        worker = getattr(config, "workerinput", None)
+        config.stash[_SESSION] = worker["testrunuid"] if worker else uuid.uuid4().hex
+    return config.stash[_SESSION]
 
 
 def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
@@ -42,7 +49,7 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
     from harness.runner.events import RunEvents
 
     with project(start) as (opened, _):
-        folder = Path(gettempdir()) / f"harness-pytest-{config.stash[SESSION]}"
+        folder = Path(gettempdir()) / f"harness-pytest-{_session(config)}"
         folder.mkdir(mode=0o700, exist_ok=True)
         key = hashlib.sha256(f"{cell.definition.path}\n{cell.name}".encode()).hexdigest()[:16]
         told = folder / f"{key}.json"

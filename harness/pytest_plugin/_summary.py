@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.pytest_plugin._runs import RUN_PROPERTY, UPDATE_PROPERTY, project
+from harness.pytest_plugin._runs import UPDATE_PROPERTY, project
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The matrix of all runs of the session, and the reports that were asked for."""
-    reports = [one for group in terminalreporter.stats.values() for one in group if isinstance(one, pytest.TestReport)]
-    run_ids = list(dict.fromkeys(v for one in reports for key, v in one.user_properties if key == RUN_PROPERTY))
-    if not run_ids:
-        return
+def summarize(
+    terminalreporter: pytest.TerminalReporter,
+    config: pytest.Config,
+    reports: Sequence[pytest.TestReport],
+    run_ids: Sequence[object],
+) -> None:
+    """Print the matrix of the runs with these ids, and write the reports that `--eval-report` names."""
     from harness.report import asked_by, build, write
 
     with project(_root_of(config)) as (opened, _):

@@ -1,14 +1,17 @@
-"""Charts as inline SVG by matplotlib. Colours and fonts are the page's: one drawing fits light and dark."""
+"""Charts as inline SVG by matplotlib (the extra `plots`). Colours and fonts are the page's, light and dark."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec
 
+from harness.core.errors import MissingExtra
+from harness.core.extras import needed
 from harness.core.formatting import dollars, visible
 
 # Drawn in these, replaced by the page's own: matplotlib knows no CSS variable.
@@ -33,32 +36,66 @@ _RC: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
+NEEDS = "Charts need matplotlib"
+P = ParamSpec("P")
 _LABEL = 20
 """Characters of a label that stands in a drawing."""
 _WIDE = 30
 """From this ratio of largest to smallest on, the axis is logarithmic."""
 
 
+def unavailable() -> str:
+    """Return why no chart can be drawn, as one line; empty if charts can be drawn."""
+    try:
+        with needed("plots", NEEDS):
+            import matplotlib  # noqa: F401, ICN001
+    except MissingExtra as error:
+        return str(error)
+    return ""
+
+
+def _empty_if_unavailable(draw: Callable[P, str]) -> Callable[P, str]:
+    """A chart as its function draws it; an empty string without matplotlib, so that the report is still written."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> str:
+        return "" if unavailable() else draw(*args, **kwargs)
+
+    return drawn
+
+
+@_empty_if_unavailable
 def distributions(owner: str, name: str, series: Sequence[tuple[str, Sequence[float]]]) -> str:
     """For each series the share of calls that stay at or below x. The SVG is safe to put into a page as it is.
 
     `owner` and `name` make the ids inside it unique on the page.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator
+    drawn = _distributions(name, tuple(tuple(sorted(values)) for _, values in series))
+    described = (
+        f"Share of calls at or below x, {name}, for {', '.join(visible(label) for label, values in series if values)}"
+    )
+    return _for_page(drawn, _prefix(owner, name), described)
 
-    drawn = [(label, sorted(values), i) for i, (label, values) in enumerate(series) if values]
+
+@lru_cache(maxsize=16)
+def _distributions(name: str, series: tuple[tuple[float, ...], ...]) -> str:
+    """The drawing of sorted values. Pages of one command often share their runs, so that drawings are kept."""
+    with needed("plots", NEEDS):
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator
+
+    drawn = [(i, values) for i, values in enumerate(series) if values]
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(5.2, 2.7), layout="constrained")
         figure.patch.set_alpha(0)
         axes = figure.subplots()
         axes.patch.set_alpha(0)
-        for _, values, i in drawn:
+        for i, values in drawn:
             shares = [100 * (k + 1) / len(values) for k in range(len(values))]
             style = _DASHES[i % len(_DASHES)]
             axes.step(values, shares, where="post", color=_SERIES[i % len(_SERIES)], linestyle=style, linewidth=1.6)
-        smallest, largest = (f(v for _, values, _ in drawn for v in values) for f in (min, max))
+        smallest, largest = (f(v for _, values in drawn for v in values) for f in (min, max))
         if smallest > 0 and largest / smallest >= _WIDE:
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -73,8 +110,7 @@ def distributions(owner: str, name: str, series: Sequence[tuple[str, Sequence[fl
         axes.set_xlabel(name)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    described = f"Share of calls at or below x, {name}, for {', '.join(visible(label) for label, _, _ in drawn)}"
-    return _for_page(out.getvalue(), _prefix(owner, name), described)
+    return out.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +124,16 @@ class TimelinePoint:
     hollow: bool = False
 
 
+@_empty_if_unavailable
 def timeline(owner: str, name: str, dots: Sequence[TimelinePoint], marks: Sequence[tuple[int, str]] = ()) -> str:
     """Shares in their order, each with its interval, and a dotted line before each place at which something changed.
 
     `marks`: a place and the letter that stands above its line. The SVG is safe to put into a page as it is.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    with needed("plots", NEEDS):
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
 
     known = [(place, dot, 100 * dot.value) for place, dot in enumerate(dots) if dot.value is not None]
     places, values = [place for place, _, _ in known], [value for _, _, value in known]
@@ -140,14 +178,16 @@ class SpeedPoint:
     high: float
 
 
+@_empty_if_unavailable
 def tradeoff(owner: str, places: Sequence[SpeedPoint]) -> str:
     """Strict accuracy over seconds per call. The SVG is safe to put into a page as it is.
 
     A label that a font may not have, or that is long, is left to the table: its place is numbered.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    with needed("plots", NEEDS):
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
 
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(5.2, 3.0), layout="constrained")
@@ -192,14 +232,16 @@ class CostBar:
         return sum(value for _, value in self.parts) + self.server_usd
 
 
+@_empty_if_unavailable
 def bill(owner: str, stacks: Sequence[CostBar]) -> str:
     """What a month costs, a bar for each way to run it; what is for `owner` is filled. The SVG is safe in a page.
 
     The server is hatched: it costs the same whatever it is asked.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    with needed("plots", NEEDS):
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
 
     with mpl.rc_context({**_RC, "hatch.linewidth": 0.8, "hatch.color": _SERIES[1]}):
         figure = Figure(figsize=(5.2, 0.7 + 0.42 * len(stacks)), layout="constrained")

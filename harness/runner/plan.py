@@ -88,6 +88,7 @@ def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConf
     cells: list[Cell] = []
     for definition in definitions:
         task = task_of(definition)
+        task.require(str(definition.path))
         prompt = library.load(definition.prompt, version=options.version)
         dataset = datasets.load(root, definition.dataset)
         split = _split(definition, dataset, options)

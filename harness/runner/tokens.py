@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from harness.core.extras import is_installed, needed
 from harness.core.types import Message, Request
 from harness.project.config import BackendConfig
 
@@ -62,10 +63,10 @@ def encoding_of(model: str) -> str:
 
 
 def _of_encoding(model: str, requests: Sequence[Request]) -> TokenCounts | None:
-    try:
-        import quicktok
-    except ImportError:
+    if not is_installed("tokens"):
         return None
+    with needed("tokens", "A count of tokens by OpenAI's encodings needs quicktok-v1"):
+        import quicktok
     encoding = quicktok.get_encoding(encoding_of(model))
 
     def tokens(text: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.core.errors import StoreError
+from harness.core.extras import needed
 from harness.store import migrations
 from harness.store.migrations import FORMAT
 
@@ -75,10 +76,10 @@ def connect(url: str, *, home: Path | None = None) -> tuple[sa.Engine, str]:
                 )
                 raise StoreError(msg)
             _make_folder(folder)
-        engine = sa.create_engine(parsed, **_engine_options(parsed))
+        with _driver(parsed):
+            engine = sa.create_engine(parsed, **_engine_options(parsed))
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
-        extra = ": `pip install 'prompt-portability-harness[postgres]'`" if "psycopg" in str(error) else ""
-        msg = f"store url {_without_password(url)!r} cannot be used: {_first_line(error)}{extra}"
+        msg = f"store url {_without_password(url)!r} cannot be used: {_first_line(error)}"
         raise StoreError(msg) from None
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_pragmas if not _is_locked_away(parsed) else _sqlite_read_only)
@@ -90,6 +91,13 @@ def connect(url: str, *, home: Path | None = None) -> tuple[sa.Engine, str]:
         if found is None or migrations.check(found, shown):
             _make_tables(engine, shown)
     return engine, shown
+
+
+def _driver(url: sa.URL) -> AbstractContextManager[None]:
+    """The import of the driver that a url needs; only that of PostgreSQL is an extra."""
+    if url.get_backend_name() != "postgresql" or url.get_driver_name() != "psycopg":
+        return nullcontext()
+    return needed("postgres", f"store url {url.render_as_string(hide_password=True)!r} needs psycopg", StoreError)
 
 
 def _make_tables(engine: sa.Engine, shown: str) -> None:

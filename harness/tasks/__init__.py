@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from harness.contracts import Contract
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, MissingExtra
 from harness.core.toml import at, hint, parse
 from harness.core.types import JSON, NOTHING, Case, Constraint, Reading, Response, Result, Sampling, Score
 from harness.project.evals import Eval
@@ -61,6 +61,9 @@ class Task(ABC):
     def score(self, reading: Reading, case: Case) -> Score | None:
         """Right or wrong; `None` where that shows only beside the other replies."""
 
+    def require(self, where: str) -> None:  # noqa: B027  most kinds of task need no extra
+        """Raise `MissingExtra`, its message starting with `where`, if scores need a package that is not installed."""
+
     def judge(self, results: Sequence[Result]) -> Sequence[Result]:
         """Score what shows only beside the other replies, once all are there. Called where `judges_together`."""
         return results
@@ -83,7 +86,7 @@ def kinds() -> list[str]:
 
 
 def task_of(definition: Eval) -> Task:
-    """The task of an eval; raises `ConfigError` for an unknown kind or key."""
+    """The task of an eval; raises `ConfigError` for an unknown kind or key, `MissingExtra` for a missing package."""
     if definition.task not in kinds():
         msg = f"{at(definition.path, ('task',))}unknown task {definition.task!r}{hint(definition.task, kinds())}"
         raise ConfigError(msg)
@@ -94,5 +97,9 @@ def task_of(definition: Eval) -> Task:
             near = hint(key, known | (set(Eval.model_fields) - {"name", "path"}))
             msg = f"{at(definition.path, (key,))}unknown key {key!r}{near}"
             raise ConfigError(msg)
-    options = parse(module.Options, definition.options, definition.path)
+    try:
+        options = parse(module.Options, definition.options, definition.path)
+    except MissingExtra as error:
+        msg = f"{definition.path}: {error}"
+        raise MissingExtra(msg) from None
     return cast("Task", module.build(options, definition.root))

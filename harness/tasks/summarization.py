@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from harness.analysis.metrics.summarization import find, measures, phrasings
 from harness.contracts.text.contract import LengthLimits, TextContract
 from harness.contracts.text.length import words
+from harness.core.extras import check
 from harness.core.toml import Names, StrictModel
 from harness.core.types import JSON, Case, Reading, Sampling, Score
 from harness.tasks import Task
@@ -90,6 +91,11 @@ class SummarizationTask(Task):
         if found.missed:
             return f"the reference summary lacks the fact {found.missed[0]!r}"
         return f"the reference summary states what it must not: {found.stated[0]!r}" if found.stated else None
+
+    def require(self, where: str) -> None:
+        """Raise `MissingExtra` if a package that compares texts is not installed."""
+        what = f"{where}: Summarization evals need rouge-score and sacrebleu"
+        check("summaries", what, modules=("rouge_score", "sacrebleu"))
 
     def score(self, reading: Reading, case: Case) -> Score:
         """Every fact is there, nothing is stated that must not be, nothing is made up, and it is no mere copy."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.advice import litellm as proxy
 from harness.advice.advise import advise
 from harness.advice.routes import litellm, noted
 from harness.advice.routes import routes as routes_of
@@ -18,6 +19,8 @@ from harness.advice.routes import routing as routes
 from harness.analysis.costs.projection import Advice, Decision, EvalAdvice
 from harness.core.errors import ConfigError
 from harness.project import config, evals, routing
+from harness.project.config import BackendConfig, Config
+from harness.project.routing import Routing, TaskRoute
 from harness.project.run_options import RunOptions
 from harness.runner.plan import plan
 from harness.runner.staleness import CurrentDefinition
@@ -815,3 +818,13 @@ class TestLiteLLM:
         text = litellm(team.load(), advise(team.with_store(store)))
         (one,) = yaml.safe_load(text)["model_list"]
         assert one["litellm_params"]["model"] == 'openai/a": {b'
+
+    def test_no_name_of_a_task_can_end_a_comment_or_a_string(self) -> None:
+        name = 'a\nmodel_list: []\n"b": \x85{c\u2028\x00'
+        found = Config(
+            root=Path(), backends={"api": BackendConfig(name="api", provider="openai", model=name, variant="gpt")}
+        )
+        route = Routing(tiers={"api_fast": "api"}, tasks={name: TaskRoute(tiers=("api_fast",))})
+        text = proxy.dump(found, route, {name: [name]})
+        (one,) = yaml.safe_load(text)["model_list"]
+        assert (one["model_name"], one["litellm_params"]["model"]) == (name, f"openai/{name}")

@@ -54,7 +54,7 @@ def sides(draw: st.DrawFn) -> RunOutcomes:
 
 
 class TestFile:
-    @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(side=sides())
     def test_what_is_read_is_what_was_saved(self, side: RunOutcomes, tmp_path: Path) -> None:
         assert baseline.read(baseline.save(tmp_path, side)) == side
@@ -190,7 +190,7 @@ class TestDamage:
             baseline.load(tmp_path, "triage", "local@q8")
         assert message in str(caught.value)
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(at=st.integers(0, 700), byte=st.binary(min_size=1, max_size=3))
     def test_whatever_happens_to_it_it_is_read_or_refused(self, tmp_path: Path, at: int, byte: bytes) -> None:
         path = baseline.save(tmp_path, made("Rw"))

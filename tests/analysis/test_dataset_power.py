@@ -155,7 +155,7 @@ def one_tag(n: int, **gates: Any) -> list[str]:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(5, 3000),
     st.sampled_from([("margin", dataset_power.TWO_MODELS), ("max_regression", dataset_power.ONE_MODEL)]),
@@ -168,7 +168,7 @@ def test_the_smallest_margin_is_accepted_and_a_smaller_one_refused(n: int, gate:
         assert len(one_tag(n, **{name: smallest - 0.0011})) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(0.01, 0.999))
 def test_the_number_of_cases_that_proves_a_rate_is_the_smallest_that_does(limit: float) -> None:
     n = dataset_power.required_n_rate(limit)

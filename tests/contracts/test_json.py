@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +17,6 @@ from harness.core.types import Response
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-REPLIES = ROOT / "../shared/data/replies/zeroeval_crux_json.jsonl"
 TABLE = json.loads((HERE / "cases/json.json").read_text(encoding="utf-8"))
 CASES = [
     pytest.param(TABLE["schemas"][row["schema"]], row, id=f"{group}: {row['schema']} {row['reply'][:60]!r}")
@@ -114,12 +114,12 @@ def test_equal_contracts_are_equal_and_hashable() -> None:
     assert JsonContract(VENDOR).id == "json/2"
 
 
-@pytest.mark.skipif(not REPLIES.exists(), reason="the shared data are not here")
-def test_reads_as_well_as_promised() -> None:
+def test_reads_as_well_as_promised(public_data: Callable[[str], Path]) -> None:
+    """`zeroeval_crux_json.jsonl`: a line has `id`, `reply` and `authors_parsed_answer`."""
     sys.path.insert(0, str(ROOT / "bench"))
     import reading_json
 
-    kinds = [row.kind for row in reading_json.load(REPLIES)]
+    kinds = [row.kind for row in reading_json.load(public_data("zeroeval_crux_json.jsonl"))]
     same = sum(kind.startswith("same") for kind in kinds)
     whole = same + sum(kind in ("differs", "only theirs") for kind in kinds)
     assert same >= 0.99 * whole

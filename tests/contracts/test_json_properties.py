@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,8 @@ from hypothesis import strategies as st
 
 from harness.contracts.json.contract import JsonContract
 from harness.core.types import Response
+
+from ..support.linear import assert_linear
 
 SCHEMA = {
     "type": "object",
@@ -182,11 +183,4 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_long_reply_is_read_in_linear_time(name: str) -> None:
-    def seconds(size: int) -> float:
-        started = time.process_time()
-        CONTRACT.read(Response(text=HOSTILE[name](size)))
-        return time.process_time() - started
-
-    small, large = min(seconds(100_000) for _ in range(2)), seconds(1_000_000)
-    # Ten times the text, ten times the time; quadratic would be a hundred. The constant forgives what is too short to time.
-    assert large < 30 * small + 0.1
+    assert_linear(lambda text: CONTRACT.read(Response(text)), HOSTILE[name])

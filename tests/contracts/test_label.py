@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from harness.core.types import Response
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-LABELLED = ROOT / "../shared/data/replies/labelled.jsonl"
 TABLE = json.loads((HERE / "cases/label.json").read_text(encoding="utf-8"))
 CASES = [
     pytest.param(TABLE["labels"][row["labels"]], row, id=f"{group}: {row['reply'][:40]!r}")
@@ -53,8 +53,8 @@ def test_the_table_uses_known_codes_in_their_order() -> None:
     [
         ({"labels": ()}, "at least one label"),
         ({"labels": ("a", " ")}, "must not be blank"),
-        ({"labels": ("a", "a")}, "cannot be told apart"),
-        ({"labels": ("a", "A"), "case_sensitive": False}, "cannot be told apart"),
+        ({"labels": ("a", "a")}, "cannot be distinguished"),
+        ({"labels": ("a", "A"), "case_sensitive": False}, "cannot be distinguished"),
         ({"labels": ("a",), "synonyms": {"b": "c"}}, "not one of the labels"),
         ({"labels": ("a", "b"), "synonyms": {"b": "a"}}, "is itself a label"),
         ({"labels": ("a",), "synonyms": {"": "a"}}, "is blank"),
@@ -121,12 +121,12 @@ def test_equal_contracts_are_equal_and_hashable() -> None:
     assert TICKETS.id == "label/1"
 
 
-@pytest.mark.skipif(not LABELLED.exists(), reason="the shared data are not here")
-def test_reads_as_well_as_promised() -> None:
+def test_reads_as_well_as_promised(public_data: Callable[[str], Path]) -> None:
+    """`labelled.jsonl`: a line has `id`, `allowed`, `reply`, and a person's `lenient`, `strict_exact`, `strict_ci`."""
     sys.path.insert(0, str(ROOT / "bench"))
     import reading_quality
 
-    rows = reading_quality.load(LABELLED)
+    rows = reading_quality.load(public_data("labelled.jsonl"))
     answered = [row for row in rows if row.human["lenient"] is not None]
     assert sum(row.wrong for row in rows) <= 0.01 * len(rows)
     assert sum(row.missed or row.wrong for row in answered) <= 0.08 * len(answered)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +10,8 @@ from hypothesis import strategies as st
 
 from harness.contracts.label.contract import LabelContract
 from harness.core.types import Response
+
+from ..support.linear import assert_linear
 
 WORDS = st.sampled_from(
     [
@@ -170,12 +171,4 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_long_reply_is_read_in_linear_time(name: str) -> None:
     contract = LabelContract(("billing", "technical", "general"))
-
-    def seconds(size: int) -> float:
-        started = time.process_time()
-        contract.read(Response(text=HOSTILE[name](size)))
-        return time.process_time() - started
-
-    small, large = min(seconds(100_000) for _ in range(2)), seconds(1_000_000)
-    # Ten times the text, ten times the time; quadratic would be a hundred. The constant forgives what is too short to time.
-    assert large < 30 * small + 0.05
+    assert_linear(lambda text: contract.read(Response(text)), HOSTILE[name])

@@ -58,7 +58,7 @@ def test_a_reply_that_looks_like_json_is_still_a_line_of_text(harness: Terminal)
 @pytest.mark.parametrize(
     ("text", "arguments", "said"),
     [
-        ("technical\n", (), "standard input:1: which labels are allowed?"),
+        ("technical\n", (), "standard input:1: no labels: pass --labels"),
         ('{"reply": "a", "allowed": ["a", "b"]}\n{"replly": "a"}\n', (), "standard input:2: expected a JSON object"),
         ('{"reply": "a", "allowed": "a"}\n', (), "standard input:1: `allowed` must be a list of strings"),
         ("a\n", ("--labels", "a,a"), "standard input:1: "),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,10 @@ from harness.contracts._refusal import is_refusal
 from harness.contracts.label.contract import LabelContract
 from harness.core.types import Response
 
+from ..support.linear import assert_linear
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-ANNOTATED = ROOT / "../shared/data/replies/xstest_refusals.jsonl"
 TABLE = json.loads((HERE / "cases/refusal.json").read_text(encoding="utf-8"))
 CASES = [
     pytest.param(reply, answer == "refusals", id=f"{group}: {reply[:40]!r}")
@@ -98,19 +99,16 @@ UNITS = {
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_a_megabyte_is_told_in_no_time(name: str) -> None:
-    text = "x " + UNITS[name] * (1_000_000 // len(UNITS[name]))
-    started = time.process_time()
-    is_refusal(text)
-    assert time.process_time() - started < 0.1
+def test_a_long_reply_is_read_in_linear_time(name: str) -> None:
+    assert_linear(is_refusal, lambda size: "x " + UNITS[name] * (size // len(UNITS[name])))
 
 
-@pytest.mark.skipif(not ANNOTATED.exists(), reason="the shared data are not here")
-def test_tells_refusals_as_well_as_promised() -> None:
+def test_tells_refusals_as_well_as_promised(public_data: Callable[[str], Path]) -> None:
+    """`xstest_refusals.jsonl`: a line has `id`, `model`, `prompt`, `reply` and `gold`, which two people agreed on."""
     sys.path.insert(0, str(ROOT / "bench"))
     import refusals
 
-    rows = refusals.load(ANNOTATED)
+    rows = refusals.load(public_data("xstest_refusals.jsonl"))
     for part in (rows, *([row for row in rows if row.half == half] for half in (0, 1))):
         score = refusals.score(part)
         assert score.precision >= 0.95

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contracts.text.contract import LengthLimits, TextContract
 from harness.core.types import Response
+
+from ..support.linear import assert_linear
 
 CONTRACTS = [
     TextContract(),
@@ -175,13 +175,4 @@ HOSTILE = [
 @pytest.mark.parametrize("before", ["", "It broke. "])
 def test_a_long_reply_is_read_in_linear_time(before: str, unit: str) -> None:
     contract = CONTRACTS[3] if unit == "api " else CONTRACTS[1]
-
-    def seconds(size: int) -> float:
-        text = before + unit * (size // len(unit))
-        started = time.process_time()
-        contract.read(Response(text=text))
-        return time.process_time() - started
-
-    small, large = min(seconds(20_000) for _ in range(2)), seconds(200_000)
-    # Ten times the text, ten times the time; quadratic would be a hundred. The constant forgives what is too short to time.
-    assert large < 30 * small + 0.1
+    assert_linear(lambda text: contract.read(Response(text)), lambda size: before + unit * (size // len(unit)))

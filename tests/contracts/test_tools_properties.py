@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,8 @@ from hypothesis import strategies as st
 
 from harness.contracts.tools.contract import ToolContract
 from harness.core.types import Response
+
+from ..support.linear import assert_linear
 
 ANY = {"type": ["string", "number", "boolean", "array", "object"]}
 TOOLS = tuple(
@@ -159,6 +160,20 @@ def test_words_before_the_calls_do_not_change_them(calls: list[dict[str, Any]], 
     assert "preamble" in reading.violations
 
 
+LETTERS_OF_JSON = st.text("json", min_size=1, max_size=8)
+
+
+@given(LETTERS_OF_JSON, st.sampled_from([" ", "\n", ": ", "` "]))
+def test_a_word_of_the_letters_of_json_is_not_a_code_fence(word: str, gap: str) -> None:
+    call = {"name": "find_it", "arguments": {"some_text": "a"}}
+    function = {"name": "find_it", "arguments": word + gap + json.dumps(call["arguments"])}
+    of_protocol = NATIVE.read(Response(tool_calls=({"type": "function", "function": function},)))
+    assert (of_protocol.strict, of_protocol.lenient) == (None, None)
+    assert of_protocol.violations == ("invalid_json",)
+    in_text = TEXT.read(Response(word + gap + json.dumps(call)))
+    assert (in_text.strict, in_text.lenient, in_text.violations) == (None, [call], ("preamble",))
+
+
 @given(CALLS, st.data())
 def test_calls_cut_off_never_give_one_that_was_not_made(calls: list[dict[str, Any]], data: st.DataObject) -> None:
     text = "\n".join(map(json.dumps, calls))
@@ -212,11 +227,4 @@ HOSTILE = [
 
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_a_long_reply_is_read_in_linear_time(unit: str) -> None:
-    def seconds(size: int) -> float:
-        started = time.process_time()
-        NATIVE.read(Response(unit * (size // len(unit))))
-        return time.process_time() - started
-
-    small, large = min(seconds(100_000) for _ in range(2)), seconds(1_000_000)
-    # Ten times the text, ten times the time; quadratic would be a hundred. The constant forgives what is too short to time.
-    assert large < 30 * small + 0.2
+    assert_linear(lambda text: NATIVE.read(Response(text)), lambda size: unit * (size // len(unit)))

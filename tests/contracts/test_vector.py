@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contracts.vector import VectorContract
@@ -106,7 +106,6 @@ def test_no_vector_raises_and_whoever_satisfies_the_contract_can_be_compared(
     assert reading == contract.read(Response(vector=tuple(vector)))
 
 
-@settings(deadline=None)  # the first one loads numpy
 @given(st.lists(NUMBERS, max_size=6), st.randoms())
 def test_what_shows_beside_the_others_does_not_depend_on_their_order(
     vectors: list[list[float]], random: object

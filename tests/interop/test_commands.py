@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -129,10 +131,6 @@ def test_what_is_wrong_ends_with_one_line_and_2(
     assert len(ended.err.splitlines()) == 1
 
 
-SHARED = Path(__file__).resolve().parents[3] / "shared/data/paired"
-
-
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the public data is not here")
 @pytest.mark.parametrize(
     ("base", "head", "accuracies", "verdict"),
     [
@@ -141,21 +139,36 @@ SHARED = Path(__file__).resolve().parents[3] / "shared/data/paired"
     ],
 )
 def test_published_accuracies_come_out(
-    harness: Terminal, base: str, head: str, accuracies: tuple[str, str], verdict: str
+    harness: Terminal,
+    public_data: Callable[[str], Path],
+    base: str,
+    head: str,
+    accuracies: tuple[str, str],
+    verdict: str,
 ) -> None:
+    """`llmdrift_happy.jsonl`: a line has `item`, `model`, `reply` and `gold`."""
+    path = str(public_data("llmdrift_happy.jsonl"))
     for name, accuracy in zip((base, head), accuracies, strict=True):
         where = ("--where", f"model={name}")
-        ended = harness("import", str(SHARED / "llmdrift_happy.jsonl"), "--as", name, *COLUMNS, *where)
+        ended = harness("import", path, "--as", name, *COLUMNS, *where)
         assert f"strict      {accuracy}" in ended.out, ended.err
     assert verdict in harness("compare", base, head).out
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the public data is not here")
+def right_by_chance(item: int) -> Mapping[str, int | None]:
+    """Whether two models are right: one of nine in ten, one of seven in ten, and each without an answer at times."""
+    chance = random.Random(item)
+    shares = {"better": 0.9, "worse": 0.7}
+    return {m: None if chance.random() < 0.02 else int(chance.random() < share) for m, share in shares.items()}
+
+
 def test_an_independent_script_counts_the_same_flips(harness: Terminal, project: Project) -> None:
     import subprocess
     import sys
 
-    path, models = SHARED / "zeroeval_crux_models.jsonl", ("Athene-70B", "Meta-Llama-3.1-8B-Instruct")
+    path, models = project.root / "models.jsonl", ("better", "worse")
+    lines = [json.dumps({"item": str(item), "correct": right_by_chance(item)}) for item in range(300)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for name, model in zip("ab", models, strict=True):
         assert harness("import", str(path), "--as", name, "--id", "item", "--correct", f"correct.{model}").code == 0
     harness("compare", "a", "b", "-o", "c.json")

@@ -71,6 +71,13 @@ def test_the_line_is_found_below_a_quoted_name(project: Project, name: str) -> N
     assert complaint(project, text) == f'harness.toml:5: base_url in [backends."{name}"] should be a string, not 3'
 
 
+def test_a_quoted_name_keeps_quotation_marks_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("[a]\nb = 1\n[\"'a'\"]\nb = 2\n", encoding="utf-8")
+    assert toml.at(path, ("a", "b")) == f"{path}:2: "
+    assert toml.at(path, ("'a'", "b")) == f"{path}:4: "
+
+
 def test_the_line_is_found_in_dotted_keys_and_inline_tables(project: Project) -> None:
     assert complaint(project, "store.url = 3").startswith("harness.toml:1: url in [store]")
     inline = '\n[backends]\na = { provider = "p", model = "m", variant = 3 }'

@@ -76,9 +76,9 @@ def test_a_wrong_key_or_value_is_named_with_its_line(project: Project, extra: st
     [
         ('labels = ["billing"]', "4: labels should have at least 2 items, not 1"),
         ('labels = "billing"', "4: labels should be a list, not 'billing'"),
-        ('labels = ["a", "a"]', "4: The labels 'a' and 'a' cannot be told apart."),
+        ('labels = ["a", "a"]', "4: The labels 'a' and 'a' cannot be distinguished."),
         ('labels = ["a", " "]', "4: A label must not be blank."),
-        ('labels = ["a", "A"]\ncase_sensitive = false', "4: The labels 'a' and 'A' cannot be told apart."),
+        ('labels = ["a", "A"]\ncase_sensitive = false', "4: The labels 'a' and 'A' cannot be distinguished."),
         ('lables = ["a", "b"]', "4: unknown key 'lables' (did you mean 'labels'?)"),
         ("", " missing key 'labels'"),
     ],

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np  # noqa: F401  pytester forgets what its inner session imports, and numpy refuses a second time
 import pytest
@@ -146,9 +147,22 @@ def test_elsewhere_nothing_of_the_plugin_shows(evals: pytest.Pytester, served: P
     assert not server.asked
 
 
-def test_the_plugin_imports_nothing_slow_until_an_eval_is_collected(evals: pytest.Pytester) -> None:
-    code = "import sys, harness.pytest_plugin; print([m for m in ('openai', 'pydantic', 'sqlalchemy', 'numpy') if m in sys.modules])"
-    assert evals.run(sys.executable, "-c", code).outlines == ["[]"]
+def test_at_start_the_plugin_imports_nothing_but_itself(tmp_path: Path) -> None:
+    (tmp_path / "test_x.py").write_text("def test_x():\n    pass\n")
+    (tmp_path / "conftest.py").write_text(
+        "import sys\n\ndef pytest_unconfigure():\n    print('MODULES', *sys.modules, file=sys.__stdout__)\n"
+    )
+
+    def modules(*options: str) -> set[str]:
+        command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", *options]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        (line,) = [line for line in ended.stdout.splitlines() if line.startswith("MODULES ")]
+        return set(line.split()[1:])
+
+    without = modules("-p", "no:prompt_portability_harness")
+    imported = modules() - without
+    assert imported == {"harness", "harness.pytest_plugin"}
+    assert {"pydantic", "sqlalchemy", "openai", "numpy", "jinja2", "rich", "typer", "yaml"}.isdisjoint(without)
 
 
 def test_a_test_can_be_run_by_the_name_that_is_printed(evals: pytest.Pytester, served: Project) -> None:

@@ -256,19 +256,13 @@ def test_without_javascript_all_but_the_case_table_is_there(browser: Browser, fo
     assert "previous" not in text
 
 
-def test_five_thousand_cases_in_four_cells_are_searched_and_filtered_at_once(browser: Browser, folder: Path) -> None:
+def test_of_five_thousand_cases_fifty_rows_are_in_the_page(browser: Browser, folder: Path) -> None:
     runs = [fake_run(5_000, v, b, skill=0.6, form=0.4) for v in ("gpt", "local") for b in ("a", "b")]
-    started = time.monotonic()
     show(browser, folder, "large", *runs)
-    ready = browser.run("const t = performance.getEntriesByType('navigation')[0]; return t.domComplete")
     assert status(browser) == "5,000 cases, 1–50 shown"
     assert browser.run("return document.querySelectorAll('.cases tbody tr').length") == 50
-    click = "document.querySelector('input[value=flipped]').click()"
-    spent = browser.run(f"const t = performance.now(); {click}; return performance.now() - t")
+    browser.run("document.querySelector('input[value=flipped]').click()")
+    assert browser.run("return document.querySelectorAll('.cases tbody tr').length") == 50
     find(browser, "ref 5999")
     choose(browser, "all")
     assert rows_shown(browser) == ["t-4999"]
-    # Generous, because a test machine may be busy; measured: ready in 0.5 s, a filter in 20 ms.
-    assert ready < 5_000
-    assert spent < 1_000
-    assert time.monotonic() - started < 20

@@ -40,6 +40,9 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "clone"
     for name in ("evals", "prompts", "datasets"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "test_*.py"))
+    for path in folder.glob("datasets/*/cases.jsonl"):  # a third of the cases runs the same code
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[::3]), encoding="utf-8")
     with closing(FakeOpenAI()) as server:
         config = (ROOT / "harness.toml").read_text(encoding="utf-8")
         faked = f'provider = "openai"\nmodel = "fake-model"\nbase_url = "{server.base_url}"\n'

@@ -100,7 +100,7 @@ scripts = st.lists(st.sampled_from(WHAT), max_size=3)
 
 
 @given(told=st.tuples(scripts, scripts, scripts), hedge=st.none() | st.just(0.002))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_call_is_answered_once_or_fails_with_a_cause_for_each(
     told: Sequence[list[str]], hedge: float | None
 ) -> None:

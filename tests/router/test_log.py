@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from time import perf_counter, sleep
+from time import sleep
 
 import pytest
 
@@ -147,9 +147,8 @@ def test_a_locked_database_does_not_hold_up_the_close(tmp_path: Path, monkeypatc
     log = started(tmp_path)
     with open_store(f"sqlite:///{tmp_path}/runs.db").connection(writing=True):
         log.put(RoutedCall(now(), "t"))
-        began = perf_counter()
         log.close()
-        assert perf_counter() - began < 1
+        assert log._thread.is_alive(), "its writer waits for the lock, and close() does not"
         assert log.dropped == 1
 
 

@@ -172,7 +172,7 @@ def test_hedging_asks_the_next_one_too_and_takes_the_first_answer(desk: Desk) ->
 
     backend, fallback, seconds = within(desk, work)
     assert (backend, fallback) == ("api", "hedge")
-    assert 0.1 <= seconds < 1
+    assert seconds >= 0.1
     assert (len(desk.local.prompts), len(desk.api.prompts)) == (1, 1)
 
 
@@ -202,16 +202,14 @@ def test_what_a_call_that_was_called_off_has_cost_is_not_known(desk: Desk) -> No
 
 
 def test_hedging_does_not_wait_after_a_failure_and_asks_nobody_else_after_an_answer(desk: Desk) -> None:
-    desk.routing("hedge_after_s = 1.5")
+    desk.routing(text=ROUTING.replace("2.0", "600.0").replace("{route}", "hedge_after_s = 500"))
 
-    async def work(router: ModelRouter) -> float:
+    async def work(router: ModelRouter) -> None:
         assert (await router.ask("triage", text="x")).backend == "home"
         desk.local.next = [refusal(500)]
-        started = perf_counter()
         assert (await router.ask("triage", text="x")).fallback == "server"
-        return perf_counter() - started
 
-    assert within(desk, work) < 1
+    within(desk, work)
     assert len(desk.api.prompts) == 1
 
 
@@ -305,13 +303,13 @@ def test_a_caller_that_gives_up_during_the_start_takes_no_other_with_it(desk: De
 
 
 def test_the_sdks_own_time_limit_holds(desk: Desk) -> None:
-    async def work(router: ModelRouter) -> float:
-        desk.local.next = [Act(delay_s=1.0)]
-        started = perf_counter()
-        await router.chat.completions.create(task="triage", messages=MESSAGES, timeout=0.1)
-        return perf_counter() - started
+    desk.routing(text=ROUTING.replace("2.0", "60.0"))
 
-    assert within(desk, work) < 0.5
+    async def work(router: ModelRouter) -> None:
+        desk.local.next = [Act(delay_s=10)]
+        await router.chat.completions.create(task="triage", messages=MESSAGES, timeout=0.1)
+
+    within(desk, work)
     assert [(call.backend, call.fallback) for call in desk.calls()] == [("api", "timeout")]
 
 

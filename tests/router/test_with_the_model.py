@@ -64,7 +64,7 @@ def test_the_embedded_model_also_takes_the_sdks_call(desk: Desk) -> None:
 
     async def main() -> tuple[str, str]:
         async with desk.router() as router:
-            await until(lambda: not router.down, within_s=30)
+            await until(lambda: not router.down)
             stream = await router.chat.completions.create(
                 task="triage", messages=[{"role": "user", "content": "Say hello."}], max_tokens=4, stream=True
             )
@@ -99,13 +99,13 @@ def test_a_model_server_that_is_killed_in_mid_load_loses_no_call(desk: Desk) -> 
     async def main() -> None:
         with served(port) as process:
             async with desk.router() as router:
-                await until(lambda: not router.down, within_s=30)
+                await until(lambda: not router.down)
                 calls = [asyncio.create_task(create(router)) for _ in range(40)]
                 await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
                 process.kill()
                 assert all(await asyncio.gather(*calls))
                 with served(port):
-                    await until(lambda: not router.down, within_s=10)
+                    await until(lambda: not router.down)
                     await create(router)
 
     asyncio.run(main())

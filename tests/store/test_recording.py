@@ -60,7 +60,7 @@ def test_an_answer_comes_back_as_it_was_by_its_request(path: Path) -> None:
     assert (answers.find(key(1)), answers.find(key(2)), answers.find(key(3))) == (full, vector, None)
 
 
-@settings(max_examples=50, deadline=None)  # the disk takes as long as it likes
+@settings(max_examples=50)
 @given(text=st.text(st.characters(exclude_categories=())), tokens=st.none() | st.integers(0))
 def test_whatever_a_model_says_comes_back(
     tmp_path_factory: pytest.TempPathFactory, text: str, tokens: int | None

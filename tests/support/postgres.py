@@ -129,7 +129,7 @@ def _in_memory() -> str | None:
 
 def _binaries() -> Path:
     if importlib.util.find_spec("psycopg") is None:
-        pytest.skip("no psycopg: pip install 'prompt-portability-harness[postgres]'")
+        pytest.skip('no psycopg: pip install "prompt-portability-harness[postgres]"')
     found = shutil.which("pg_ctl")
     of_debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda path: int(path.parts[4]))
     if not found and not of_debian:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contracts.vector import VectorContract
@@ -143,7 +143,6 @@ def test_whoever_is_judged_twice_is_judged_alike_and_nothing_is_made_anew() -> N
     assert [a is b for a, b in zip(again, once, strict=True) if a.reading and not a.reading.violations] == [True] * 3
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(-9, 9), st.integers(-9, 9)).map(lambda v: tuple(map(float, v))), min_size=4, max_size=8

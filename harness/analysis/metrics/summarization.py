@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.metrics._inventions import invented_names, invented_numbers
 from harness.analysis.metrics._statements import has_fact, states
 from harness.analysis.stats import Mean, Rate, clustered_rate, mean
+from harness.core.extras import needed
 from harness.core.types import JSON, Case, Result
 
 if TYPE_CHECKING:
@@ -162,13 +163,15 @@ class _UnicodeTokenizer:
 
 @cache
 def _rouge() -> RougeScorer:
-    from rouge_score.rouge_scorer import RougeScorer
+    with needed("summaries", "ROUGE-L needs rouge-score"):
+        from rouge_score.rouge_scorer import RougeScorer
 
     return RougeScorer(["rougeL"], tokenizer=_UnicodeTokenizer())
 
 
 @cache
 def _chrf() -> CHRF:
-    from sacrebleu.metrics.chrf import CHRF
+    with needed("summaries", "chrF needs sacrebleu"):
+        from sacrebleu.metrics.chrf import CHRF
 
     return CHRF()

@@ -24,6 +24,7 @@ from typing import NoReturn
 
 from harness.backends.local import gguf, quantize
 from harness.core.errors import BackendError, BackendUnavailable
+from harness.core.extras import needed
 from harness.core.toml import hint
 
 Progress = Callable[[str, int, int], None]
@@ -239,7 +240,8 @@ def _from_hub(reference: str, *, fetch: bool) -> Path:
     if not (owner and repo and file_name.endswith(".gguf")):
         msg = f"hf:{reference}: expected hf:owner/repo/file.gguf"
         raise BackendError(msg)
-    from huggingface_hub import hf_hub_download
+    with needed("datasets", f"hf:{reference}: models of the Hugging Face hub need huggingface_hub", BackendUnavailable):
+        from huggingface_hub import hf_hub_download
 
     try:
         return Path(hf_hub_download(f"{owner}/{repo}", file_name, local_files_only=not fetch))

@@ -6,7 +6,6 @@ process that it runs in.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -16,13 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.backends.local import gguf
+from harness.core import extras
 from harness.core.errors import BackendError, BackendUnavailable
 from harness.core.toml import hint
 
 Tell = Callable[[int, int], None]
 """Told `(tensors done, tensors in all)`."""
 
-INSTALL = "pip install 'prompt-portability-harness[quantize]'"
 NUMBERS = {name: number for number, name in gguf.FILE_TYPES.items()}
 
 # lines of the log of llama.cpp's llama_model_quantize
@@ -50,11 +49,6 @@ def check(to: str) -> str:
     return to.upper()
 
 
-def available() -> bool:
-    """Whether the extra is installed."""
-    return importlib.util.find_spec("cyllama") is not None
-
-
 def file_name(stem: str, to: str, origin: str) -> str:
     """`stem.F16-from-Q4_1.gguf`."""
     return f"{stem}.{to}-from-{origin.replace(' ', '-') or 'unknown'}.gguf"
@@ -67,9 +61,7 @@ def make(source: Path, target: Path, to: str, tell: Tell) -> str:
     `BackendUnavailable` where the extra is missing or the target cannot be written, `BackendError` where llama.cpp
     refuses.
     """
-    if not available():
-        msg = f"to make {target.name} from {source.name} takes cyllama: {INSTALL}"
-        raise BackendUnavailable(msg)
+    extras.check("quantize", f"Quantizing {source.name} to {target.name} needs cyllama", BackendUnavailable)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".make-") as folder:
@@ -126,7 +118,8 @@ def _complaint(source: Path, to: str, code: int, why: str) -> str:
 
 def _main(source: str, target: str, number: str) -> None:
     """What the child process does."""
-    from cyllama.llama import llama_cpp  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    with extras.needed("quantize", "Quantization needs cyllama", BackendUnavailable):
+        from cyllama.llama import llama_cpp  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     parameters = llama_cpp.LlamaModelQuantizeParams()
     parameters.ftype = int(number)

@@ -23,7 +23,8 @@ from harness.backends.http.errors import one_line
 from harness.backends.local import gguf, models
 from harness.backends.local.gguf import pooling
 from harness.backends.providers.openai import OpenAIBackend
-from harness.core.errors import BackendError
+from harness.core.errors import BackendError, BackendUnavailable
+from harness.core.extras import check, needed
 from harness.core.toml import StrictModel
 from harness.core.types import Constraint, ModelInfo, Request, Response
 from harness.project.config import BackendConfig
@@ -92,6 +93,7 @@ class LlamaCppBackend:
 
     async def identify(self) -> ModelInfo:
         """Fetch the file if need be, and say what it is: its sha256, and what its header tells. Loads nothing."""
+        require(self.config)  # before a file of many megabytes is fetched
         path = await self._path()
         return ModelInfo(
             model=self.config.model,
@@ -138,6 +140,7 @@ class LlamaCppBackend:
         )
 
     async def _start(self, *, embed: bool) -> LlamaCppServer:
+        require(self.config)
         path = await self._path()
         server = await asyncio.to_thread(self._load, path, embed=embed)
         self._servers.append(server)
@@ -145,7 +148,8 @@ class LlamaCppBackend:
 
     def _load(self, path: Path, *, embed: bool) -> xllamacpp.Server:
         """Start the engine with one slot per concurrent request, each with the whole context."""
-        import xllamacpp
+        with needed("llamacpp", _needs(self.config), BackendUnavailable):
+            import xllamacpp
 
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(path)
@@ -218,6 +222,15 @@ async def _abandonable(work: Callable[[], T]) -> T:
 def _cores() -> int:
     """The cores this process may use (a container may have fewer than the machine)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def require(config: BackendConfig) -> None:
+    """Raise `BackendUnavailable` if the extra `llamacpp` is not installed."""
+    check("llamacpp", _needs(config), BackendUnavailable)
+
+
+def _needs(config: BackendConfig) -> str:
+    return f"backend {config.name}: the embedded llama.cpp needs xllamacpp"
 
 
 def connect(config: BackendConfig, progress: models.Progress | None = None) -> LlamaCppBackend:

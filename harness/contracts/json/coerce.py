@@ -1,4 +1,4 @@
-"""A JSON schema, compiled, and what can be put right in a value that breaks it."""
+"""Compile a JSON schema, and coerce values that almost satisfy it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.contracts.json.repair import MISSING, canonical, number, same
 _extend: Any = extend
 _ROUNDS = 6
 _ERRORS = 64
-"""More errors than this are no slips."""
+"""A value with more errors is not repaired."""
 _NO_WORD = re.compile(r"[\W_]+")
 _CODES = {
     "required": "missing_keys",
@@ -34,14 +34,14 @@ _CODES = {
 
 @dataclass(frozen=True)
 class CoercedValue:
-    """A value that satisfies the schema, or `MISSING`, and the codes that say what was wrong with it."""
+    """A value that satisfies the schema (or `MISSING`), and the violation codes."""
 
     value: Any
     codes: frozenset[str] = frozenset()
 
 
 class Schema:
-    """Tells whether a value fits. Never asks the network for a reference."""
+    """A compiled schema. Remote references are never fetched."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         try:
@@ -62,19 +62,19 @@ class Schema:
         )
 
     def accepts(self, value: Any) -> bool:
-        """Whether `value` satisfies the schema as it is."""
+        """Return whether `value` satisfies the schema unchanged."""
         try:
             return self._validator.is_valid(value)
         except (RecursionError, OverflowError):
             return False
 
     def problem(self, value: Any) -> str | None:
-        """What is wrong with `value` and where, on one line; `None` where it satisfies the schema."""
+        """Return what is wrong with `value` and where, on one line; `None` if it satisfies the schema."""
         error = next(iter(self._validator.iter_errors(value)), None)
         return f"{error.json_path}: {' '.join(error.message.split())[:200]}" if error else None
 
     def fit(self, value: Any) -> CoercedValue:
-        """`value`, put right where that leaves no doubt: spelling of keys, numbers as strings, keys too many."""
+        """Repair `value` where only one repair is possible: spelling of keys, numbers as strings, extra keys."""
         codes: set[str] = set()
         if isinstance(value, list) and len(value) == 1 and not self.takes_array:
             value = value[0]
@@ -98,7 +98,7 @@ class Schema:
 
 
 def fold_key(key: str) -> str:
-    """`invoice_no`, `Invoice No` and `invoiceNo` are one key, spelled differently."""
+    """Normalise a key: `invoice_no`, `Invoice No` and `invoiceNo` are equal."""
     return _NO_WORD.sub("", key).casefold()
 
 
@@ -116,7 +116,7 @@ def _compiled(schema: dict[str, Any]) -> Validator:
     root = Resource.from_contents(schema, default_specification=DRAFT202012)
     registry: Registry[Any] = Registry()
     _check_references(root, registry.resolver_with_root(root))
-    # jsonschema compares mixed items pair by pair, which takes a hostile reply hours
+    # jsonschema compares mixed items pairwise: hours for a hostile reply
     validator: Validator = _extend(kind, {"uniqueItems": _unique_items})(schema, registry=registry)
     try:
         for probe in ("{}", "[]", '""'):
@@ -171,7 +171,7 @@ def _code(error: ValidationError) -> str:
 
 
 def _mend_all(root: Any, errors: Sequence[ValidationError]) -> tuple[Any, set[str]] | None:
-    """Mend every error in place; `None` where one cannot be. What another has already touched waits a round."""
+    """Repair every error in place; `None` if one cannot be repaired. Overlapping errors wait for the next round."""
     codes: set[str] = set()
     for error in errors:
         parent, place, here = _at(root, list(error.absolute_path))
@@ -205,13 +205,13 @@ def _at(root: Any, path: list[Any]) -> tuple[Any, Any, Any]:
 
 
 _ABSENT: Final = object()
-"""`null` where the schema wants a value: the key had better been left out. If it is required, it is missing then."""
+"""Treat `null` as an absent key; a required key is then missing."""
 
 _Mended = tuple[Any, set[str]]
 
 
 def _parts(error: ValidationError) -> tuple[Any, Any, Any]:
-    """The schema that was broken, what its keyword asked for, and the value that broke it."""
+    """Return the failing schema, the value of its keyword, and the failing value."""
     return error.schema, error.validator_value, error.instance
 
 
@@ -232,7 +232,7 @@ def _missing(error: ValidationError) -> _Mended | None:
 
 
 def _extra(error: ValidationError) -> _Mended | None:
-    """Keys that the schema does not allow: another spelling of an allowed one, or dropped."""
+    """Rename extra keys that misspell an allowed key; drop the others."""
     schema, _, written = _parts(error)
     properties = schema.get("properties", {})
     patterns = [re.compile(pattern) for pattern in schema.get("patternProperties", {})]
@@ -257,10 +257,10 @@ def _extra(error: ValidationError) -> _Mended | None:
 
 
 def _types(error: ValidationError) -> tuple[str, ...]:
-    """The types that were asked for, where the type is all that is wrong: also as `anyOf` writes an optional field."""
-    _, asked, _ = _parts(error)
+    """Return the required types if only the type is wrong, including optional fields written with `anyOf`."""
+    _, required, _ = _parts(error)
     if error.validator == "type":
-        return (asked,) if isinstance(asked, str) else tuple(asked)
+        return (required,) if isinstance(required, str) else tuple(required)
     parts = error.context or ()
     if error.validator in ("anyOf", "oneOf") and all(part.validator == "type" and not part.path for part in parts):
         return tuple(kind for part in parts for kind in _types(part))
@@ -268,7 +268,7 @@ def _types(error: ValidationError) -> tuple[str, ...]:
 
 
 def _retyped(error: ValidationError) -> _Mended | None:
-    """A number or a truth value in quotation marks, a whole number without them, `null` for nothing."""
+    """Convert a quoted number or boolean, an unquoted integer, or an empty value to the required type."""
     kinds, value = _types(error), error.instance
     if value is None:
         return _ABSENT, {"wrong_type"}
@@ -285,7 +285,7 @@ def _retyped(error: ValidationError) -> _Mended | None:
 
 
 def _chosen(error: ValidationError) -> _Mended | None:
-    """One of the allowed values, in another spelling."""
+    """Return the allowed value that `value` spells differently."""
     _, allowed, written = _parts(error)
     if not isinstance(written, str):
         return None

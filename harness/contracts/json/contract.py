@@ -1,7 +1,7 @@
-"""The JSON contract: reads a reply that was to be JSON of a given schema.
+"""The JSON contract: read a reply that must be JSON of a given schema.
 
-`strict` is what `json.loads` and the schema let through; `lenient` is what a careful reader would have typed instead,
-and `None` where that reader would have to guess. docs/reading.md tells it at length.
+`strict` is the value that `json.loads` and the schema accept. `lenient` is the value that a careful reader would write
+down; it is `None` if that reader would have to guess. Details: docs/reading.md.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class JsonContract:
     _text: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a schema that means nothing, and compile it."""
+        """Reject an invalid schema, and compile it."""
         object.__setattr__(self, "_schema", Schema(self.schema))
         object.__setattr__(self, "_text", json.dumps(self.schema, sort_keys=True, default=dict))
 
@@ -54,7 +54,7 @@ class JsonContract:
         return self._schema.problem(value)
 
     def read(self, response: Response) -> Reading:
-        """What production code and a careful reader make of this reply."""
+        """Read one reply, strictly and leniently."""
         reply = response.text
         strict = loads(reply)
         if strict is None:
@@ -74,7 +74,7 @@ class JsonContract:
         return _reading(found, reasoning)
 
     def _lenient(self, reply: str, *, truncated: bool) -> tuple[_ExtractedJson, str | None]:
-        """Read the reply without the model's machinery, unless that stands inside the JSON: then it is data."""
+        """Read the reply without control tokens and reasoning, unless they are inside the JSON: then they are data."""
         cleaned = clean(reply)
         if (cleaned.special_token or cleaned.reasoning is not None) and self._is_data(reply):
             cleaned = CleanedReply(reply)
@@ -91,7 +91,7 @@ class JsonContract:
         return found, cleaned.reasoning
 
     def _is_data(self, reply: str) -> bool:
-        """Whether what looks like machinery stands inside the JSON's own strings."""
+        """Return whether control tokens are inside the JSON's strings."""
         outside, position = [], 0
         for piece in pieces(reply, self._schema.keys, arrays=self._schema.takes_array):
             if piece.value is not MISSING:
@@ -121,7 +121,7 @@ class JsonContract:
     def _none_fits(
         self, text: str, found: Sequence[JsonSpan], fits: Sequence[tuple[JsonSpan, CoercedValue]], *, truncated: bool
     ) -> _ExtractedJson:
-        """What to say of a reply that holds nothing that fits."""
+        """Return the violations of a reply without a usable value."""
         failed = [piece for piece in found if piece.value is MISSING]
         if failed:
             return self._cut_off(text, failed[-1], alone=len(found) == 1, truncated=truncated)
@@ -131,7 +131,7 @@ class JsonContract:
         return _ExtractedJson((meant or [fit for _, fit in fits])[-1].codes) if fits else self._scalar(text)
 
     def _cut_off(self, text: str, piece: JsonSpan, *, alone: bool, truncated: bool) -> _ExtractedJson:
-        """An object that has no end may hold all that is required; what it was cut off in is left out."""
+        """Read a truncated object without its last, incomplete member; it may still hold every required key."""
         members = complete_members(text, piece.start) if text[piece.start] == "{" and alone else MISSING
         if members is not MISSING:
             fit = self._schema.fit(members)
@@ -143,7 +143,7 @@ class JsonContract:
         return _ExtractedJson({"refusal" if not piece.wanted and is_refusal(text) else piece.code})
 
     def _scalar(self, text: str) -> _ExtractedJson:
-        """A reply without brackets: JSON all the same where it is a string, a number or a truth value."""
+        """Read a reply without brackets: a JSON string, number or boolean."""
         bare = text.strip()
         fence = _SCALAR_FENCE.match(bare) if bare.endswith(("```", "~~~")) else None
         value = loads(bare[fence.end() : -3] if fence else bare, strict=False)
@@ -157,7 +157,7 @@ class JsonContract:
 
 
 class _ExtractedJson:
-    """What was made of one reply: a value or `MISSING`, the codes, and the stretch of text it was read from."""
+    """The value of one reply (or `MISSING`), the violation codes, and the span of text it was read from."""
 
     def __init__(self, codes: Iterable[str], value: Any = MISSING, source: str = "") -> None:
         self.codes, self.value, self.source = set(codes), value, source
@@ -170,7 +170,7 @@ def _reading(found: _ExtractedJson, reasoning: str | None = None) -> Reading:
 
 
 def _announced(text: str, found: Sequence[JsonSpan], piece: JsonSpan) -> bool:
-    """Whether this is the last piece, and the words before it call it final."""
+    """Return whether this is the last span, introduced as the final answer."""
     if piece is not found[-1]:
         return False
     begin = max(found[-2].end if len(found) > 1 else 0, piece.start - _NEAR)
@@ -178,16 +178,16 @@ def _announced(text: str, found: Sequence[JsonSpan], piece: JsonSpan) -> bool:
 
 
 def _contradicts(piece: JsonSpan, value: Any) -> bool:
-    """Whether a piece that does not fit casts doubt on the one that does: another try that says something else."""
+    """Return whether an invalid span contradicts the valid one: another attempt with other values."""
     if not piece.wanted:
         return False
     if not isinstance(piece.value, dict) or not isinstance(value, dict):
         return True
-    return any(key in value and not same(value[key], said) for key, said in piece.value.items())
+    return any(key in value and not same(value[key], member) for key, member in piece.value.items())
 
 
 def _departures(text: str, piece: JsonSpan) -> set[str]:
-    """How the reply departs from the bare JSON."""
+    """Return the violations around the JSON."""
     codes = {"invalid_json"} if loads(text[piece.start : piece.end]) is MISSING else set()
     begin, end = piece.start, piece.end
     if piece.fenced:

@@ -1,4 +1,4 @@
-"""Where the JSON of a reply is, and what each piece of it says."""
+"""Find the spans of JSON in a reply, and parse each."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _FENCE_OPENS = re.compile(r"(?:```|~~~)[ \t]*[\w+-]{0,20}\s*\Z")
 _FENCE_CLOSES = re.compile(r"(?:\n|(?<=[}\]]))[ \t]{0,8}(?:```|~~~)")
 _BEFORE_FENCE = 60
 _FAILURES = 20
-"""Places that looked like JSON and were not. More of them, and the reply is no reply but noise."""
+"""Give up after this many places that look like JSON and are not."""
 PIECES = 1_000
-"""The same for those that were."""
+"""Give up after this many valid spans."""
 
 _MORE_MEMBERS = re.compile(r'\.?\d|\s*+,?\s*+"[^"\n]{0,60}"\s*+:')
 _LAST_VALUE_ENDS = re.compile(r"\s*+,?\s*+\}")
@@ -39,20 +39,20 @@ _ENDS_OBJECT = re.compile(r'"\s*\n\s*[}\]]|\}\s*\n```')
 
 @dataclass(frozen=True)
 class JsonSpan:
-    """A stretch of the reply that is JSON, or was meant to be. `value` is `MISSING` where it cannot be told."""
+    """A span of the reply that is, or was meant to be, JSON. `value` is `MISSING` if it cannot be parsed."""
 
     start: int
     end: int
     value: Any
     fenced: bool = False
     wanted: bool = False
-    """It begins with a key of the wanted object."""
+    """Whether it begins with a key of the schema."""
     code: str = ""
-    """Why there is no value."""
+    """Violation code of a span without a value."""
 
 
 def pieces(text: str, keys: Sequence[str], *, arrays: bool) -> Iterator[JsonSpan]:
-    """Every piece, in order. `keys` are those of the wanted object; `arrays` tells whether an array will do."""
+    """Return every span, in order. `keys`: those of the schema. `arrays`: whether the schema accepts an array."""
     position, failures = 0, 0
     anchors = anchor_pattern(keys)
     for _ in range(PIECES):
@@ -75,7 +75,7 @@ def pieces(text: str, keys: Sequence[str], *, arrays: bool) -> Iterator[JsonSpan
 
 
 def _next(text: str, position: int, *, arrays: bool) -> int:
-    """Where something that looks like JSON begins."""
+    """Return the next position that looks like the start of JSON."""
     for opening in _OPENS.finditer(text, position):
         pattern = _LIKE_OBJECT if opening[0] == "{" else _LIKE_ARRAY if arrays else _LIKE_RECORDS
         if pattern.match(text, opening.start()):
@@ -84,7 +84,7 @@ def _next(text: str, position: int, *, arrays: bool) -> int:
 
 
 def _after_failure(text: str, start: int) -> int:
-    """Where to look on. What is inside a broken object is not an answer, so only a fence begins anew."""
+    """Return where to continue. The inside of a broken object is no answer, so only a code fence starts anew."""
     if _LIKE_CODE.match(text, start):
         return start + 1
     fence = _FENCE_BEGINS.search(text, start)
@@ -92,20 +92,20 @@ def _after_failure(text: str, start: int) -> int:
 
 
 def fence_before(text: str, start: int) -> int:
-    """Where the code fence begins that `start` follows; `start` where there is none."""
+    """Return the start of the code fence before `start`, or `start` without a fence."""
     fence = _FENCE_OPENS.search(text, max(0, start - _BEFORE_FENCE), start)
     return fence.start() if fence else start
 
 
 def anchor_pattern(keys: Sequence[str]) -> re.Pattern[str] | None:
-    """Finds a key of the wanted object where a member begins."""
+    """Match a key of the schema at the start of a member."""
     if not keys:
         return None
     return re.compile(rf'"({"|".join(re.escape(key) for key in sorted(keys, key=len, reverse=True))})"\s*+:\s*+')
 
 
 def complete_members(text: str, start: int) -> Any:
-    """The members of an object that was cut off, without the one it was cut off in; `MISSING` where it was not cut."""
+    """Return the complete members of a truncated object; `MISSING` if the object is not truncated."""
     members: dict[str, Any] = {}
     position = _skip(text, start + 1)
     while position < len(text):
@@ -121,7 +121,7 @@ def complete_members(text: str, start: int) -> Any:
             return members if _cut_off(text, position) else MISSING
         position = _skip(text, position)
         if position == len(text) and isinstance(value, int | float) and not isinstance(value, bool):
-            return members  # another digit may have been to come
+            return members  # the number itself may be truncated
         members[key] = value
         if text[position : position + 1] not in (",", ""):
             return MISSING
@@ -130,9 +130,9 @@ def complete_members(text: str, start: int) -> Any:
 
 
 def _cut_off(text: str, position: int) -> bool:
-    """Whether what begins at `position` has no end: an open string or bracket, or nothing at all."""
+    """Return whether the JSON at `position` has no end: an open string or bracket, or no content."""
     if text.rstrip("`~ \n").endswith(("}", "]")):
-        return False  # it was ended, and is broken somewhere else
+        return False  # complete, and broken elsewhere
     depth, inside = 0, False
     for mark in _MARKS.finditer(text, position):
         if mark[0] == '"':
@@ -168,10 +168,10 @@ def _well_formed(text: str, start: int, *, fenced: bool) -> JsonSpan | None:
 
 
 def _broken(text: str, first: re.Match[str], anchors: re.Pattern[str], start: int, *, fenced: bool) -> JsonSpan | None:
-    """An object with quotation marks in its strings that it did not escape.
+    """Read an object whose strings contain unescaped quotation marks.
 
-    It is told by its keys: each is the schema's, and stands once where a member begins. So there is one way only to
-    cut it into members.
+    Every key must be in the schema and occur once, at the start of a member. Then only one split into members is
+    possible.
     """
     for limit in _limits(text, start, fenced=fenced):
         found = _members(text, first, anchors, limit)
@@ -182,7 +182,7 @@ def _broken(text: str, first: re.Match[str], anchors: re.Pattern[str], start: in
 
 
 def _limits(text: str, start: int, *, fenced: bool) -> Iterator[int]:
-    """Where the object may end at the latest: the fence's end, the last fence's end, the end of the reply."""
+    """Return the last possible end of the object: the end of its fence, of the last fence, or of the reply."""
     if fenced:
         closing = [mark.start() for mark in _FENCE_CLOSES.finditer(text, start)]
         yield from dict.fromkeys(closing[:1] + closing[-1:])
@@ -208,7 +208,7 @@ def _members(
 
 
 def _before_comma(text: str) -> tuple[str, bool]:
-    """The text of a value without the comma behind it, and whether its line ends there, too."""
+    """Return the text of a value without the comma after it, and whether its line ends there."""
     bare = text.rstrip()
     line_ends = "\n" in text[len(bare) :]
     if bare.endswith(","):
@@ -217,7 +217,7 @@ def _before_comma(text: str) -> tuple[str, bool]:
 
 
 def _last(text: str, start: int, limit: int) -> tuple[Any, int]:
-    """The last member's value and where the object ends."""
+    """Return the value of the last member and the end of the object."""
     try:
         value, end = decode_at(text, start)
     except ValueError:
@@ -233,7 +233,7 @@ def _last(text: str, start: int, limit: int) -> tuple[Any, int]:
 
 
 def _value(text: str, line_ends: bool = False) -> Any:  # noqa: FBT001, FBT002 -- both come from _before_comma
-    """What one member's text says. Where its line ends, too, a string need not have been closed."""
+    """Parse one member's text. A string may lack its closing mark at the end of a line."""
     try:
         value, end = decode_at(text, 0)
     except DuplicateKeyError:
@@ -250,16 +250,16 @@ def _value(text: str, line_ends: bool = False) -> Any:  # noqa: FBT001, FBT002 -
 
 
 def _unescaped(text: str, *, last: bool) -> Any:
-    """A string that did not escape the quotation marks in it.
+    """Read a string with unescaped quotation marks.
 
-    They must come in pairs and open before they close where one of them could be the end of the string: before a comma
-    and another string, or in the last member, which nothing but a brace follows.
+    If one of the marks could be the end of the string, the marks must come in pairs and open before they close. That is
+    the case before a comma and another string, and in the last member.
     """
     if len(text) < 2 or not text.endswith('"'):
         return MISSING
     inner = text[1:-1]
     if (len(inner) - len(inner.rstrip("\\"))) % 2:
-        return MISSING  # what looks like its end is a quotation mark in it, and the rest may have been cut off
+        return MISSING  # the apparent end is an inner mark, and the rest may be truncated
     if _another_member(inner) or (last and _ENDS_OBJECT.search(inner)):
         return MISSING
     if (last or _COULD_CLOSE.search(inner)) and not _paired(inner):
@@ -269,7 +269,7 @@ def _unescaped(text: str, *, last: bool) -> Any:
 
 
 def _another_member(inner: str) -> bool:
-    """Whether it looks as if a member that the schema does not know was swallowed; not so inside braces of its own."""
+    """Return whether the string seems to contain a member that is not in the schema (nested braces excluded)."""
     position, depth = 0, 0
     for found in _ANOTHER_MEMBER.finditer(inner):
         depth += inner.count("{", position, found.start()) - inner.count("}", position, found.start())

@@ -1,4 +1,4 @@
-"""JSON text to a value: as written, or with slips put right that leave no doubt about what was meant."""
+"""Parse JSON text: as written, or with syntax errors repaired where only one reading is possible."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, Final
 import json_repair
 
 MISSING: Final = object()
-"""No value. `None` is a value: JSON's `null`."""
+"""Marks an absent value. `None` is a value: JSON's `null`."""
 
 _SLIPS_LIMIT = 50_000
-"""json-repair takes quadratic time on hostile text."""
+"""Longer texts are not repaired: json-repair is quadratic on hostile text."""
 _DEPTH = 100
 
 _TOKEN = re.compile(
@@ -39,11 +39,11 @@ _UNCLEAN = re.compile(r"[\x00-\x1f\\]")
 
 
 class DuplicateKeyError(ValueError):
-    """One key twice with different values: production gets the last, a careful reader hesitates."""
+    """A key occurs twice with different values: `json.loads` takes the last, a careful reader cannot decide."""
 
 
 def loads(text: str, *, strict: bool = True) -> Any:
-    """`json.loads`, but `MISSING` for what is no JSON: also NaN, Infinity, and what Python cannot hold."""
+    """Like `json.loads`, but return `MISSING` for invalid JSON, NaN, Infinity, and numbers out of range."""
     try:
         return json.loads(text, strict=strict, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
@@ -51,9 +51,9 @@ def loads(text: str, *, strict: bool = True) -> Any:
 
 
 def decode_at(text: str, start: int) -> tuple[Any, int]:
-    """The value that begins at `start`, line breaks in its strings allowed, and where it ends.
+    """Return the value at `start` and its end. Line breaks in strings are allowed.
 
-    Raises `DuplicateKeyError`, or `ValueError` where there is none.
+    Raises `DuplicateKeyError`, or `ValueError` without a value.
     """
     try:
         return _DECODER.raw_decode(text, start)
@@ -68,7 +68,7 @@ def decode_at(text: str, start: int) -> tuple[Any, int]:
 
 
 def number(text: str) -> int | float | None:
-    """The number that `text` spells as JSON does; `None` for “1,200”, “007”, “12 %” and what no float can hold."""
+    """Parse a JSON number; `None` for “1,200”, “007”, “12 %” and numbers out of range."""
     if not _NUMBER.fullmatch(text):
         return None
     value = loads(text)
@@ -76,15 +76,15 @@ def number(text: str) -> int | float | None:
 
 
 def is_number_text(text: str) -> bool:
-    """Whether `text` is a JSON number, and nothing else."""
+    """Return whether `text` is exactly a JSON number."""
     return _NUMBER.fullmatch(text) is not None
 
 
 def mend_string(inner: str) -> str | None:
-    """What stands between two quotation marks, whatever it forgot to escape.
+    """Decode the text between two quotation marks, with missing escapes allowed.
 
-    A backslash that escapes nothing stands for itself, as in Python; before an apostrophe or a line break it vanishes.
-    What only Python or JavaScript takes for an escape (backslash, x, 41) could mean either: no value.
+    A backslash that escapes nothing stays, as in Python; before an apostrophe or a line break it is dropped. An escape
+    of Python or JavaScript only (backslash, x, 41) is ambiguous: no value.
     """
     if _FOREIGN.search(inner):
         return None
@@ -93,10 +93,10 @@ def mend_string(inner: str) -> str | None:
 
 
 def with_slips(text: str, start: int) -> tuple[Any, int]:
-    """An object or array written as Python or JavaScript would, and where it ends; `MISSING` where there is doubt.
+    """Parse an object or array in Python or JavaScript notation; return value and end, `MISSING` in doubt.
 
-    Single and typographic quotation marks, comments, commas at the end, bare keys, `True` and `None`. json-repair
-    proposes a value; it counts only where it holds every token of the text and nothing else.
+    Accepts single and typographic quotation marks, comments, trailing commas, bare keys, `True` and `None`. json-repair
+    proposes a value, which counts only if it contains every token of the text and nothing else.
     """
     try:
         normal, end = _normal(text, start)
@@ -108,12 +108,12 @@ def with_slips(text: str, start: int) -> tuple[Any, int]:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values are the same JSON: `1` is not `true`."""
+    """Return whether two values are the same JSON: `1` is not `true`."""
     return canonical(one) == canonical(other)
 
 
 def canonical(value: Any) -> str:
-    """One text for one value."""
+    """Serialize a value canonically."""
     return json.dumps(value, sort_keys=True)
 
 
@@ -138,7 +138,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _clean_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A key with a line break or a backslash in it is a key with a slip in it."""
+    """Return whether a key is malformed: it contains a line break or a backslash."""
     if any(_UNCLEAN.search(key) for key, _ in pairs):
         raise ValueError
     return _unique(pairs)
@@ -157,7 +157,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _normal(text: str, start: int) -> tuple[str, int]:
-    """The same tokens as JSON spells them, up to the bracket that closes the first. Raises `ValueError`."""
+    """Rewrite the tokens as JSON, up to the bracket that closes the first. Raises `ValueError`."""
     out: list[str] = []
     depth, end = 0, start
     for kind, body, position in _tokens(text, start):
@@ -200,7 +200,7 @@ def _atom(kind: str, body: str) -> str:
 
 
 def _keys_quoted(tokens: list[str]) -> Iterator[str]:
-    """Bare words may be keys, never values."""
+    """Accept bare words as keys, never as values."""
     for place, token in enumerate(tokens):
         key = tokens[place + 1 : place + 2] == [":"]
         if token[0] in '"{}[]:,' or (not key and _plain(token)):

@@ -1,4 +1,4 @@
-"""Whether a mention stands where an answer stands, or is at least argued for."""
+"""Detect mentions in an answer position (“Category: X”), and mentions that the text argues for."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ _ARTICLES = frozenset({"a", "an"})
 _PERSONAL = frozenset({"you", "your", "our", "we"})
 
 
-def is_verdict(setting: Context) -> bool:
+def is_verdict(context: Context) -> bool:
     """“is X”, “indicates a X stance”, “X sentiment”, “considered X”."""
-    tokens = setting.tokens
+    tokens = context.tokens
     if not v.NOTS.isdisjoint(tokens):
         tokens = [token for token in tokens if token not in v.NOTS]
     i = _before_fillers(tokens, limit=5)
     last, skipped = (tokens[i] if i >= 0 else ""), tokens[i + 1 :]
     if last.endswith(v.JOINED_COPULA):
         return True
-    if setting.following and setting.following[0] in v.CLASS_NOUNS and not setting.rest.startswith((".", ",", ";")):
-        return _is_noun_phrase(setting.following[0], last, tokens)
-    if setting.goes_on and (v.RIGHT.match(setting.rest) or v.FITS.match(setting.rest)):
+    if context.following and context.following[0] in v.CLASS_NOUNS and not context.rest.startswith((".", ",", ";")):
+        return _is_noun_phrase(context.following[0], last, tokens)
+    if context.goes_on and (v.RIGHT.match(context.rest) or v.FITS.match(context.rest)):
         return True
     if last in v.COPULA or last in ("falls", "under", "into") or (last == "to" and "belongs" in tokens):
-        return setting.ends or v.ARTICLES.isdisjoint(skipped)
+        return context.ends or v.ARTICLES.isdisjoint(skipped)
     if last == "about":
-        return setting.ends and not skipped and not v.COPULA.isdisjoint(tokens[max(0, i - 2) : i])
+        return context.ends and not skipped and not v.COPULA.isdisjoint(tokens[max(0, i - 2) : i])
     if last in v.PARTICIPLES:
         return i == 0 or tokens[i - 1] not in ("i", "we")
     return last in v.EVIDENCE or last == "as" or "as" in skipped
 
 
 def _is_noun_phrase(noun: str, last: str, tokens: list[str]) -> bool:
-    """“X sentiment” says something of the answer; “X problem” only behind a verb, and not to the customer."""
+    """“X sentiment” is about the answer. “X problem” is only after a verb, and not if addressed to the customer."""
     if noun in v.NOUNS or len(tokens) <= 1:
         return True
     if last in v.EVIDENCE:
@@ -44,19 +44,19 @@ def _is_noun_phrase(noun: str, last: str, tokens: list[str]) -> bool:
     return (last in v.COPULA or last in v.PARTICIPLES) and _PERSONAL.isdisjoint(tokens)
 
 
-def is_grounded(setting: Context) -> bool:
-    """What is said is said of the text, not of something in it: “this is positive”, not “the earnings are positive”."""
-    form = setting.mention.form
-    if setting.exact and (form.text.isupper() or not form.text.isalpha()):
+def is_grounded(context: Context) -> bool:
+    """Return whether the statement is about the text (“this is positive”), not about its contents."""
+    form = context.mention.form
+    if context.exact and (form.text.isupper() or not form.text.isalpha()):
         return True
-    if not setting.line.isascii():  # the words are mostly English
+    if not context.line.isascii():  # the words are mostly English
         return True
-    said = {*setting.tokens, *setting.following[:1]}
-    return not (v.TEXTS.isdisjoint(said) and v.NOUNS.isdisjoint(said) and v.PARTICIPLES.isdisjoint(said))
+    words = {*context.tokens, *context.following[:1]}
+    return not (v.TEXTS.isdisjoint(words) and v.NOUNS.isdisjoint(words) and v.PARTICIPLES.isdisjoint(words))
 
 
 def _before_fillers(tokens: list[str], *, limit: int = 240, brackets: tuple[str, ...] = ()) -> int:
-    """The place of the last word that is not a mere filler, or -1."""
+    """Return the position of the last word that is no filler, or -1."""
     i = len(tokens) - 1
     while i >= 0 and limit and (tokens[i] in v.FILLERS or tokens[i] in brackets or _is_adverb(tokens[i])):
         i -= 1
@@ -68,14 +68,14 @@ def _is_adverb(token: str) -> bool:
     return token.endswith("ly") and token not in v.NO_ADVERBS
 
 
-def slot(setting: Context) -> tuple[bool, bool]:
-    """Whether the mention stands in an answer's place, and whether behind an explicit key."""
-    form, tokens, terminated = setting.mention.form, setting.tokens, setting.terminated
-    if setting.led and not setting.announced:
+def slot(context: Context) -> tuple[bool, bool]:
+    """Return whether the mention is in an answer position, and whether an explicit key precedes it."""
+    form, tokens, terminated = context.mention.form, context.tokens, context.terminated
+    if context.led and not context.announced:
         return terminated or (form.own and not form.text[-1].isalnum()), False
-    if _has_pointer(setting):
-        return terminated and _is_key(tokens[:-1], announced=setting.announced), True
-    if len(tokens) < _HEADING and _is_heading(setting) and setting.emphasised and "return" not in tokens:
+    if _has_pointer(context):
+        return terminated and _is_key(tokens[:-1], announced=context.announced), True
+    if len(tokens) < _HEADING and _is_heading(context) and context.emphasised and "return" not in tokens:
         return True, False
     if all(token in v.ACKNOWLEDGE for token in tokens):
         return terminated, False
@@ -86,19 +86,19 @@ def slot(setting: Context) -> tuple[bool, bool]:
     return (terminated or not form.common) and _is_predicated(tokens, i, ended=terminated), True
 
 
-def _has_pointer(setting: Context) -> bool:
-    """A colon or an arrow before the label; a dash only behind a known key or in a short heading."""
-    tokens = setting.tokens
+def _has_pointer(context: Context) -> bool:
+    """Detect a colon or an arrow before the label; a dash counts after a known key or in a short heading."""
+    tokens = context.tokens
     last = tokens[-1] if tokens else ""
     if last in v.COLONS:
         return True
     if last not in v.DASHES or len(tokens) < 2:
         return False
-    return tokens[-2] in v.NOUNS or (last != "|" and len(tokens) <= _HEADING + 1 and _is_heading(setting))
+    return tokens[-2] in v.NOUNS or (last != "|" and len(tokens) <= _HEADING + 1 and _is_heading(context))
 
 
-def _is_heading(setting: Context) -> bool:
-    return setting.alone or setting.rest.lstrip(v.WRAP_RIGHT).startswith((":", ".", ";"))
+def _is_heading(context: Context) -> bool:
+    return context.alone or context.rest.lstrip(v.WRAP_RIGHT).startswith((":", ".", ";"))
 
 
 def _is_key(head: list[str], *, announced: bool) -> bool:

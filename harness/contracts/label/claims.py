@@ -1,4 +1,4 @@
-"""What a reply claims about each label that it names: answers it, argues for it, denies it, only considers it."""
+"""Classify each mention of a label: answered, argued for, denied, hedged, or only mentioned."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from harness.contracts.label import vocabulary as v
 from harness.contracts.label.answer_position import is_grounded, is_verdict, slot
-from harness.contracts.label.context import Context, clause_of, setting_of
+from harness.contracts.label.context import Context, clause_of, context_of
 from harness.contracts.label.mentions import Mention
 from harness.contracts.label.negation import conditional, denied, hedged
 
@@ -16,10 +16,10 @@ _NEAR = 6
 
 
 class ClaimKind(IntEnum):
-    """How much a mention says. The order is that of weight."""
+    """Strength of a mention, weakest first."""
 
     IGNORED = 0
-    """Quoted input, a definition, an example, a question, a confidence."""
+    """Quoted input, a definition, an example, a question, a confidence score."""
     LISTED = 1
     """One of the choices, repeated."""
     PLAIN = 2
@@ -27,40 +27,40 @@ class ClaimKind(IntEnum):
     DENIED = 3
     HEDGED = 4
     VERDICT = 5
-    """“This is a technical issue”: an answer where nothing stronger is said, a contradiction where something is."""
+    """“This is a technical issue”: an answer if nothing stronger follows, otherwise a contradiction."""
     SLOT = 6
-    """Stands where an answer stands: alone on its line, after “Category:”, after “the answer is”."""
+    """In an answer position: alone on its line, after “Category:”, after “the answer is”."""
 
 
 class Claim(NamedTuple):
-    """One mention and what it says."""
+    """A mention and its strength."""
 
     mention: Mention
     kind: ClaimKind
     final: bool = False
-    """Announced as the last word: “Final answer: …”."""
+    """Introduced as final: “Final answer: …”."""
     verdict: bool = False
-    """What is denied or hedged would otherwise have been a verdict."""
+    """A denied or hedged mention that would otherwise be a verdict."""
     key: bool = False
     """After an explicit key, “Category: …”, rather than alone on a line."""
 
 
 def judge(text: str, folded: str, mention: Mention, *, opening: bool) -> Claim:
-    """Weigh a mention by the words around it. `opening`: only wrapping stands before it in the whole reply."""
-    setting = setting_of(text, folded, mention, opening=opening)
-    if _is_marked_up(setting.line):
+    """Classify a mention by the words around it. `opening`: only wrapping precedes it in the whole reply."""
+    context = context_of(text, folded, mention, opening=opening)
+    if _is_marked_up(context.line):
         return Claim(mention, ClaimKind.SLOT, final=True, key=True)
-    if setting.quoted and '"' in setting.rest:
+    if context.quoted and '"' in context.rest:
         return Claim(mention, ClaimKind.PLAIN)
-    if setting.led and not setting.tokens and not setting.rest and not setting.line.endswith(v.DENYING_ENDS):
-        return Claim(mention, ClaimKind.SLOT)  # a line of its own, the commonest case
-    verdict = is_verdict(setting)
-    aside = _aside(setting)
+    if context.led and not context.tokens and not context.rest and not context.line.endswith(v.DENYING_ENDS):
+        return Claim(mention, ClaimKind.SLOT)  # alone on its line, the most common case
+    verdict = is_verdict(context)
+    aside = _aside(context)
     if aside is not None:
         return Claim(mention, aside, verdict=verdict)
-    clause = clause_of(setting.tokens)
-    doubt = _doubt(setting, clause, verdict=verdict)
-    return _affirmed(setting, clause, verdict=verdict) if doubt is None else doubt
+    clause = clause_of(context.tokens)
+    doubt = _doubt(context, clause, verdict=verdict)
+    return _affirmed(context, clause, verdict=verdict) if doubt is None else doubt
 
 
 def _is_marked_up(line: str) -> bool:
@@ -70,79 +70,79 @@ def _is_marked_up(line: str) -> bool:
     )
 
 
-def _doubt(setting: Context, clause: list[str], *, verdict: bool) -> Claim | None:
-    mention, tokens = setting.mention, setting.tokens
-    if denied(setting, clause):
+def _doubt(context: Context, clause: list[str], *, verdict: bool) -> Claim | None:
+    mention, tokens = context.mention, context.tokens
+    if denied(context, clause):
         return Claim(mention, ClaimKind.DENIED, verdict=verdict)
-    if setting.following[1:2] == ["would"] or (setting.goes_on and v.WOULD_IF.match(setting.rest)):
+    if context.following[1:2] == ["would"] or (context.goes_on and v.WOULD_IF.match(context.rest)):
         return Claim(mention, ClaimKind.IGNORED)
     if conditional(clause) or ("if" in tokens and "were" in tokens):
         return Claim(mention, ClaimKind.HEDGED)
-    if hedged(setting, clause):
-        rival = tokens[-1:] in (["also"], [":"]) or (setting.goes_on and v.MAYBE.match(setting.rest) is not None)
+    if hedged(context, clause):
+        rival = tokens[-1:] in (["also"], [":"]) or (context.goes_on and v.MAYBE.match(context.rest) is not None)
         return Claim(mention, ClaimKind.HEDGED, verdict=verdict or rival)
     return None
 
 
-def _affirmed(setting: Context, clause: list[str], *, verdict: bool) -> Claim:
-    mention, tokens, form = setting.mention, setting.tokens, setting.mention.form
-    answers, key = slot(setting)
+def _affirmed(context: Context, clause: list[str], *, verdict: bool) -> Claim:
+    mention, tokens, form = context.mention, context.tokens, context.mention.form
+    answers, key = slot(context)
     if answers:
         return Claim(mention, ClaimKind.SLOT, final=not v.FINAL.isdisjoint(tokens), key=key)
     turn = not clause and tokens[-1:] != [] and tokens[-1] in v.TURNS  # “not billing but technical”
-    if (verdict or turn) and (not form.common or (setting.ends and not form.bare)):
-        # a verdict on something else is no answer, but makes one doubtful
-        grounded = turn or setting.goes_on or is_grounded(setting)
+    if (verdict or turn) and (not form.common or (context.ends and not form.bare)):
+        # a verdict about another subject is no answer, but casts doubt on one
+        grounded = turn or context.goes_on or is_grounded(context)
         return Claim(mention, ClaimKind.VERDICT) if grounded else Claim(mention, ClaimKind.HEDGED, verdict=True)
-    return _leaning(setting)
+    return _leaning(context)
 
 
-def _leaning(setting: Context) -> Claim:
-    """Running text can still tell against another label: a heading, a line of its own, “… - X”, “is a X move”."""
-    form, mention, tokens = setting.mention.form, setting.mention, setting.tokens
-    if setting.led and setting.exact and form.text.isupper() and not form.bare:
+def _leaning(context: Context) -> Claim:
+    """Classify running text that can still contradict another label: a heading, “… - X”, “is a X move”."""
+    form, mention, tokens = context.mention.form, context.mention, context.tokens
+    if context.led and context.exact and form.text.isupper() and not form.bare:
         return Claim(mention, ClaimKind.VERDICT, verdict=True)
-    leading = setting.led and setting.exact and not form.text.istitle() and not form.bare
-    own_line = setting.alone and (len(tokens) < _SHORT_KEY or tokens[-1] in v.POINTERS)
-    value = setting.text[0] in "{[" and setting.emphasised
+    leading = context.led and context.exact and not form.text.istitle() and not form.bare
+    own_line = context.alone and (len(tokens) < _SHORT_KEY or tokens[-1] in v.POINTERS)
+    value = context.text[0] in "{[" and context.emphasised
     if leading or own_line or value:
         return Claim(mention, ClaimKind.HEDGED, verdict=True)
     described = tokens[-1:] in (["a"], ["an"]) and not v.COPULA.isdisjoint(tokens[-4:-1])
     return Claim(mention, ClaimKind.PLAIN, verdict=described)
 
 
-def _aside(setting: Context) -> ClaimKind | None:
-    """A mention that is neither claim nor denial: input, definition, example, question, confidence, list of choices."""
-    by_key = _by_key(setting.tokens)
+def _aside(context: Context) -> ClaimKind | None:
+    """Detect mentions that claim nothing: input, definition, example, question, confidence, list of choices."""
+    by_key = _by_key(context.tokens)
     if by_key is not None:
         return by_key
-    tail = setting.tokens[-_NEAR:]
-    if "between" in tail or ("one" in tail and "of" in tail and v.COPULA.isdisjoint(setting.tokens)):
+    tail = context.tokens[-_NEAR:]
+    if "between" in tail or ("one" in tail and "of" in tail and v.COPULA.isdisjoint(context.tokens)):
         return ClaimKind.LISTED
-    if _is_defined(setting) or tail[-2:] == ["out", "of"] or setting.line.endswith(v.EXAMPLES):
+    if _is_defined(context) or tail[-2:] == ["out", "of"] or context.line.endswith(v.EXAMPLES):
         return ClaimKind.IGNORED
-    question, stop = setting.rest.find("?"), setting.rest.find(".")
+    question, stop = context.rest.find("?"), context.rest.find(".")
     if question >= 0 and (stop < 0 or question < stop):
         return (
-            ClaimKind.HEDGED if setting.led and not setting.rest[:question].strip(v.WRAP_RIGHT) else ClaimKind.IGNORED
+            ClaimKind.HEDGED if context.led and not context.rest[:question].strip(v.WRAP_RIGHT) else ClaimKind.IGNORED
         )
     if not v.GENERIC.isdisjoint(tail) and not v.ASSOCIATES.isdisjoint(tail):
         return ClaimKind.PLAIN
     return None
 
 
-def _is_defined(setting: Context) -> bool:
+def _is_defined(context: Context) -> bool:
     """“the word X”, “X refers to …”, “X confidence”."""
-    first = setting.following[0] if setting.following else ""
+    first = context.following[0] if context.following else ""
     if first in v.DEFINES:
-        return not (first == "describes" and setting.led)
-    if first in v.CONFIDENCE and not setting.led:
+        return not (first == "describes" and context.led)
+    if first in v.CONFIDENCE and not context.led:
         return True
-    return setting.tokens[-1:] != [] and setting.tokens[-1] in v.MENTIONS
+    return context.tokens[-1:] != [] and context.tokens[-1] in v.MENTIONS
 
 
 def _by_key(tokens: list[str]) -> ClaimKind | None:
-    """What the key before a colon makes of the mention: “Text: …”, “Confidence: …”, “Options: …”."""
+    """Classify by the key before a colon: “Text: …”, “Confidence: …”, “Options: …”."""
     if ":" not in tokens:
         return None
     colon = len(tokens) - 1 - tokens[::-1].index(":")
@@ -159,7 +159,7 @@ def _by_key(tokens: list[str]) -> ClaimKind | None:
 
 
 def _key(head: list[str]) -> list[str]:
-    """The words of the key itself, after the last comma or brace before it."""
+    """Return the words of the key, after the last comma or brace."""
     for i in range(len(head) - 1, -1, -1):
         if head[i] in (",", "{", ";"):
             return head[i + 1 :]
@@ -167,7 +167,7 @@ def _key(head: list[str]) -> list[str]:
 
 
 def linked(gap: str) -> bool:
-    """Whether two mentions with this between them are members of one list: “billing, technical or general”."""
+    """Return whether this gap joins two mentions into one list: “billing, technical or general”."""
     if v.ITEM_GAP.fullmatch(gap):
         return True
     if v.LIST_GAP.match(gap) is None:

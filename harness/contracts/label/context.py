@@ -1,4 +1,4 @@
-"""The words around a mention, cut to a bounded window, so that the time to read a reply is linear in its length."""
+"""The bounded window of words around a mention. The bound keeps reading linear in the length of the reply."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ _HAS_STOP = re.compile("[.;!?。]").search
 
 
 class Context(NamedTuple):
-    """Where a mention stands. Everything but `text` is case-folded."""
+    """The surroundings of a mention. Everything except `text` is case-folded."""
 
     text: str
     mention: Mention
     line: str
-    """What stands before the label on its line, without what it quotes."""
+    """The text before the label on its line, without quotations."""
     tokens: list[str]
-    """The words of `line` from the last sentence end on."""
+    """The words of `line` after the last sentence end."""
     rest: str
-    """What stands behind the label on its line."""
+    """The text after the label on its line."""
     following: list[str]
     led: bool
-    """Only wrapping stands before the label on its line."""
+    """Whether only wrapping precedes the label on its line."""
     announced: bool
-    """… and the line before leads up to it."""
+    """Like `alone`, and the previous line introduces it."""
     quoted: bool
-    """The label stands inside a longer quotation."""
+    """Whether the label is inside a longer quotation."""
 
     @property
     def exact(self) -> bool:
-        """The label is written as the contract spells it."""
+        """Whether the label is spelled exactly as in the contract."""
         return self.text[self.mention.start : self.mention.end] == self.mention.form.text
 
     @property
     def goes_on(self) -> bool:
-        """A verb or a noun of the answer follows, so that what follows may judge the label."""
+        """Whether a verb or an answer noun follows, so that the next words can qualify the label."""
         return bool(self.following) and self.following[0] in v.GOES_ON
 
     @property
     def emphasised(self) -> bool:
-        """In quotation marks or bold, and not as the argument of a function."""
+        """Whether the label is quoted or bold, and not the argument of a function."""
         start, end = self.mention.start, self.mention.end
         if not 0 < start <= end < len(self.text):
             return False
@@ -56,18 +56,18 @@ class Context(NamedTuple):
 
     @property
     def ends(self) -> bool:
-        """The clause ends behind the label."""
+        """Whether the clause ends after the label."""
         stripped = self.rest.lstrip(v.WRAP_RIGHT)
         return not stripped or stripped[0] in ".,;:!)(—–-"
 
     @property
     def alone(self) -> bool:
-        """Nothing but wrapping stands behind the label on its line."""
+        """Whether only wrapping follows the label on its line."""
         return not self.rest.strip(v.WRAP_RIGHT + ".")
 
     @property
     def terminated(self) -> bool:
-        """The label is over: the line ends, punctuation, “because”, or a new sentence without a full stop."""
+        """Whether the statement ends here: line end, punctuation, “because”, or a new sentence without a full stop."""
         tail = self.rest.lstrip(v.WRAP_RIGHT_ALL)
         if not tail or self._closed:
             return True
@@ -78,7 +78,7 @@ class Context(NamedTuple):
 
     @property
     def _closed(self) -> bool:
-        """A quotation mark or a bracket closes behind the label, and no possessive s follows."""
+        """Whether a quotation mark or bracket closes after the label, without a possessive s."""
         return self.rest[:1] in v.CLOSERS and self.rest[:2] not in ("'s", "’s")
 
     def _runs_out(self, word: str, tail: str) -> bool:
@@ -99,8 +99,8 @@ class Context(NamedTuple):
         return (self.exact and capital) or (word in v.STARTS and self.text[self.mention.start].isupper())
 
 
-def setting_of(text: str, folded: str, mention: Mention, *, opening: bool) -> Context:
-    """Cut the window. `opening`: only wrapping stands before the mention in the whole reply."""
+def context_of(text: str, folded: str, mention: Mention, *, opening: bool) -> Context:
+    """Cut the window. `opening`: only wrapping precedes the mention in the whole reply."""
     start, end, _ = mention
     window = folded[max(0, start - BEFORE) : start]
     line = window[window.rfind("\n") + 1 :]
@@ -115,20 +115,20 @@ def setting_of(text: str, folded: str, mention: Mention, *, opening: bool) -> Co
 
 
 def _unquoted(line: str, *, whole: bool) -> tuple[str, bool]:
-    """The words before the label without what they quote, and whether the label is itself inside a longer quotation."""
+    """Return the words before the label without quotations, and whether the label is inside a longer quotation."""
     if '"' not in line and "“" not in line:
         return line, False
     body = line.rstrip(" \t\"“'*`(")
     own = line[len(body) :]
     body = v.QUOTATION.sub(" ", v.QUOTED_KEY.sub(r"\1", body))
     head, mark, tail = body.rpartition('"')
-    closing = tail[:1].isspace() and not head[-1:].isspace()  # its opening is further left than the window
+    closing = tail[:1].isspace() and not head[-1:].isspace()  # the opening mark is outside the window
     inside = bool(mark) and not closing and '"' not in own and not (whole and not head.strip())
     return tail + own, inside
 
 
 def _announcement(window: str) -> str:
-    """The line before, where it leads up to this one: “The category is:” and then, below, the label."""
+    """Return the previous line if it introduces this one: “The category is:”, then the label below."""
     above = window[: window.rfind("\n") + 1].rstrip(" \t\n*_`\"'#>-•")
     line = above[above.rfind("\n") + 1 :]
     last = line[line.rfind(" ") + 1 :]
@@ -136,7 +136,7 @@ def _announcement(window: str) -> str:
 
 
 def _sentence(line: str) -> str:
-    """The line from its last sentence end on."""
+    """Return the line after its last sentence end."""
     if line.endswith((".", "!")) and not line.endswith(("e.g.", "i.e.")):
         return ""
     if not _HAS_STOP(line):
@@ -146,7 +146,7 @@ def _sentence(line: str) -> str:
 
 
 def clause_of(tokens: list[str]) -> list[str]:
-    """The words that a “not” or a “might” could reach the mention from."""
+    """Return the words from which a “not” or a “might” can apply to the mention."""
     for i in range(len(tokens) - 1, -1, -1):
         token = tokens[i]
         if token == "but" and tokens[i - 1 : i] in (["anything"], ["all"], ["everything"]):

@@ -1,7 +1,7 @@
-"""The label contract: reads a reply to a classification prompt.
+"""The label contract: read a reply to a classification prompt.
 
-`strict` is what code that trusts the prompt gets; `lenient` is what a careful reader would write down, and `None` where
-that reader would hesitate. docs/reading.md tells it at length.
+`strict` is the value that code gets if it trusts the prompt. `lenient` is the label that a careful reader would write
+down; it is `None` if that reader would hesitate. Details: docs/reading.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ORDER = {code: place for place, code in enumerate(VIOLATIONS)}
 
 @dataclass(frozen=True)
 class LabelContract:
-    """One of `labels`, and nothing else. `synonyms` (synonym to label) are read leniently, never strictly."""
+    """Accepts one of `labels` and nothing else. `synonyms` (synonym to label) count leniently, never strictly."""
 
     labels: tuple[str, ...]
     case_sensitive: bool = True
@@ -42,7 +42,7 @@ class LabelContract:
     _keep_tokens: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse labels that cannot be told apart, and compile the rest."""
+        """Reject labels that cannot be distinguished, and compile the rest."""
         labels = tuple(self.labels)
         object.__setattr__(self, "labels", labels)
         _check(labels, self.synonyms, self._same)
@@ -57,7 +57,7 @@ class LabelContract:
         return "label/1"
 
     def read(self, response: Response) -> Reading:
-        """What production code and a careful reader make of this reply."""
+        """Read one reply, strictly and leniently."""
         reply = response.text.strip()
         strict = self._exact.get(self._same(reply))
         if strict is not None:
@@ -182,7 +182,7 @@ def _check(labels: Sequence[str], synonyms: Mapping[str, str], same: Callable[[s
     for label in labels:
         other = seen.setdefault(same(label.strip()), label)
         if other is not label or list(labels).count(label) > 1:
-            message = f"The labels {other!r} and {label!r} cannot be told apart."
+            message = f"The labels {other!r} and {label!r} cannot be distinguished."
             raise ValueError(message)
     for synonym, label in synonyms.items():
         if label not in labels:

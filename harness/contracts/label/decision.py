@@ -146,7 +146,7 @@ def _without_verdict(text: str, claims: Sequence[Claim], labels: Sequence[str]) 
 
 
 def _with_lists(folded: str, claims: list[Claim], labels: Sequence[str]) -> list[Claim]:
-    """Judge the members of a list (“billing, technical or general”) together: what is said of one is said of all."""
+    """Classify the members of a list (“billing, technical or general”) together: one statement covers all of them."""
     groups: list[list[Claim]] = []
     for claim in claims:
         if groups and _joined(folded, groups[-1][-1], claim):

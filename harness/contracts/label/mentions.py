@@ -78,7 +78,7 @@ class Matcher:
 
     @classmethod
     def of(cls, labels: Sequence[str], synonyms: Mapping[str, str]) -> Matcher:
-        """The matcher for these labels and their synonyms."""
+        """Build the matcher for these labels and their synonyms."""
         every = [_form(unicodedata.normalize("NFC", label.strip()), label, own=True) for label in labels]
         every += [_form(unicodedata.normalize("NFC", s.strip()), label, own=False) for s, label in synonyms.items()]
         taken = {fold(form.text) for form in every}
@@ -101,7 +101,7 @@ class Matcher:
         return cls(re.compile(_trie(list(table), top)) if table else None, table, symbols)
 
     def find(self, text: str, folded: str) -> Iterator[Mention]:
-        """Every mention, left to right, without overlap."""
+        """Return every mention, left to right, without overlap."""
         if self.pattern is None:
             return
         search = self.pattern.search
@@ -129,7 +129,7 @@ def key(text: str) -> str:
 
 
 def is_number(text: str) -> bool:
-    """A label such as “1”, “-1” or “1.0”."""
+    """Return whether the label is a number: “1”, “-1”, “1.0”."""
     return _NUMBER.fullmatch(text) is not None
 
 
@@ -139,7 +139,7 @@ def _form(text: str, label: str, *, own: bool) -> LabelForm:
 
 
 def _starts_a_word(text: str, start: int) -> bool:
-    """No letter runs into the label from the left; a sign or a decimal point in front makes it another number."""
+    """Lookbehind: no letter directly before the label; a sign or decimal point would make it another number."""
     if not start:
         return True
     before, first = text[start - 1], text[start]
@@ -163,7 +163,7 @@ def _signs_number(text: str, start: int) -> bool:
 
 
 def _ends_a_word(text: str, top: str) -> str:
-    """What must not follow a label whose spelling ends like `text`."""
+    """Lookahead for a label that ends like `text`."""
     last = text[-1]
     if last.isdigit():
         scale = rf"(?!/(?!{re.escape(top)}(?!\d))\d)" if top else r"(?!/\d)"
@@ -176,7 +176,7 @@ def _ends_a_word(text: str, top: str) -> str:
 
 
 def _trie(keys: Sequence[str], top: str) -> str:
-    """One pattern that shares prefixes, so that 150 labels cost little more than five."""
+    """Build one pattern with shared prefixes, so that 150 labels cost little more than five."""
     root: dict[str, dict[str, object]] = {}
     for text in keys:
         node: dict[str, object] = root  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""What takes the weight from a mention: “not X”, “if it were X”, “it could be X”."""
+"""Detect negation, conditions and hedges around a mention: “not X”, “if it were X”, “it could be X”."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _UNSURE = frozenset({"not", "hard", "difficult", "isn't", "wouldn't"})
 _HEDGERS = v.HEDGES | _UNSURE
 
 
-def denied(setting: Context, clause: list[str]) -> bool:
-    """Whether the label is denied, before or behind."""
-    line, rest = setting.line, setting.rest
-    if (setting.goes_on and v.WRONG.match(rest)) or (rest[:1] in v.MAY_SCORE and v.SCORE.match(rest)):
+def denied(context: Context, clause: list[str]) -> bool:
+    """Return whether words before or after the label deny it."""
+    line, rest = context.line, context.rest
+    if (context.goes_on and v.WRONG.match(rest)) or (rest[:1] in v.MAY_SCORE and v.SCORE.match(rest)):
         return True
     if line.endswith("-") and _HYPHENATED.search(line):
         return _HYPHENATED_DENIAL.search(line) is not None
@@ -44,13 +44,13 @@ def _denies(clause: list[str], i: int) -> bool:
 
 
 def conditional(clause: list[str]) -> bool:
-    """Whether a condition governs the label; “if I had to choose” is none."""
+    """Return whether the label depends on a condition; “if I had to choose” is no condition."""
     return any(token in v.CONDITIONS and clause[i + 1 : i + 4] not in v.NO_CONDITIONS for i, token in enumerate(clause))
 
 
-def hedged(setting: Context, clause: list[str]) -> bool:
-    """Whether the label is only a possibility."""
-    if (setting.goes_on and v.MAYBE.match(setting.rest)) or clause[-1:] == ["also"]:
+def hedged(context: Context, clause: list[str]) -> bool:
+    """Return whether the label is only a possibility."""
+    if (context.goes_on and v.MAYBE.match(context.rest)) or clause[-1:] == ["also"]:
         return True
     return not _HEDGERS.isdisjoint(clause) and any(
         _hedges(token, clause[i + 1 : i + 2]) for i, token in enumerate(clause)

@@ -1,7 +1,6 @@
-"""The words by which a reply says what it makes of a label. English first, the commonest of some other languages.
+"""Word lists and patterns of the label contract: English, and the most common words of some other languages.
 
-Word sets hold what is compared token by token; patterns are matched against a bounded window, never searched for over a
-whole reply.
+Word sets are compared token by token. Patterns are matched against a bounded window, never searched in a whole reply.
 """
 
 from __future__ import annotations

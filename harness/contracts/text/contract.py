@@ -1,8 +1,8 @@
-"""The text contract: reads a reply that was to be a text of its own, such as a summary, and nothing else.
+"""The text contract: read a reply that must be one text, such as a summary, and nothing else.
 
-`strict` is the stripped reply where it keeps every rule. `lenient` is the text itself, without what was put around it:
-length, language and phrases break the contract, but leave no doubt which text was meant. `None`: there is no text, it
-was cut off, or it declines. docs/reading.md tells it at length.
+`strict` is the stripped reply if it satisfies every rule. `lenient` is the text without announcements and markup: a
+wrong length, language or phrase breaks the contract, but the text is still clear. `lenient` is `None` if the reply has
+no text, is truncated, or refuses. Details: docs/reading.md.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _ASKS_WITHIN = 200
-"""A reply that asks for the text does so at once, and is short."""
+"""A reply that asks for the input text is short and asks at once."""
 _ORDER = {code: place for place, code in enumerate(VIOLATIONS)}
 
 
 class LengthLimits(NamedTuple):
-    """How much there may be of something, both ends included; `None`: no limit."""
+    """An inclusive range; `None` means no limit."""
 
     least: int | None = None
     most: int | None = None
 
     def codes(self, count: int) -> set[str]:
-        """What `count` breaks."""
+        """Return the violations of `count`."""
         if self.most is not None and count > self.most:
             return {"too_long"}
         return {"too_short"} if self.least is not None and count < self.least else set()
@@ -51,10 +51,10 @@ _FREE = LengthLimits()
 
 @dataclass(frozen=True)
 class TextContract:
-    """A text within limits, with nothing around it.
+    """Accepts a text within limits, with nothing around it.
 
-    `required` and `forbidden` phrases are found whatever their case and white space. `language` is an ISO 639-1 code.
-    Lists count as markdown unless `bullets` limits them. Raises `ValueError` for limits that no text can keep.
+    `required` and `forbidden` phrases match regardless of case and white space. `language` is an ISO 639-1 code. Lists
+    count as markdown unless `bullets` limits them. Raises `ValueError` for limits that no text can satisfy.
     """
 
     words: LengthLimits = _FREE
@@ -68,7 +68,7 @@ class TextContract:
     markdown: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no text can keep."""
+        """Reject limits that no text can satisfy."""
         for name in ("words", "sentences", "characters", "paragraphs", "bullets"):
             least, most = getattr(self, name)
             if min(least or 0, most or 0) < 0 or (least is not None and most is not None and least > most):
@@ -87,7 +87,7 @@ class TextContract:
         return "text/1"
 
     def read(self, response: Response) -> Reading:
-        """What production code and a careful reader make of this reply."""
+        """Read one reply, strictly and leniently."""
         if response.refusal:
             return _nothing("refusal")
         cleaned = clean(response.text)
@@ -115,19 +115,19 @@ class TextContract:
         return Reading(None, plain, compliant=False, violations=_ordered(codes), reasoning=cleaned.reasoning)
 
     def problem(self, text: str) -> str | None:
-        """What `text` breaks, as codes with commas between them; `None` where it keeps every rule."""
+        """Return the violations of `text`, separated by commas; `None` without violations."""
         reading = self.read(Response(text=text))
         return None if reading.compliant else ", ".join(reading.violations)
 
     def _plain(self, core: str) -> str:
-        """The core without markup, as far as this contract does not allow it."""
+        """Remove the markup that this contract does not allow."""
         if self.markdown:
             return core
         plain = without_markup(core)
         return plain if any(limit is not None for limit in self.bullets) else without_bullets(plain)
 
     def _broken(self, core: str, plain: str) -> set[str]:
-        """The limits and phrases that the text does not keep to."""
+        """Return the violated limits and phrases."""
         codes = (
             self.words.codes(words(plain))
             | self.sentences.codes(len(sentences(plain)))
@@ -159,5 +159,5 @@ def _folded(text: str) -> str:
 
 
 def _asks_for_the_text(text: str) -> bool:
-    """Whether the reply is a request for what was to be summarized."""
+    """Return whether the reply asks for the text to summarize."""
     return len(text) <= 2 * _ASKS_WITHIN and _ASKS.search(text, 0, _ASKS_WITHIN) is not None

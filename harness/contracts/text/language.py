@@ -1,4 +1,4 @@
-"""Whether a text is in the language that was asked for. Says no only where the detector is sure."""
+"""Detect texts in the wrong language. Reports a violation only if the detector is certain."""
 
 from __future__ import annotations
 
@@ -6,39 +6,42 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from harness.core.extras import needed
+
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 LONGEST = 2_000
-"""Characters that are looked at: a language shows in far fewer."""
+"""Number of characters that the detector reads."""
 
 _SURE = 0.6
 """The detector's own share for the best language. `python bench/accuracy/language.py` shows other values."""
 _FEW = 4
-"""A text of fewer words shows no language: “Redis timeout, Frankfurt”."""
+"""Shorter texts are not judged: “Redis timeout, Frankfurt” has no language."""
 _QUOTED = re.compile(r"[\"“„«][^\"“”„«»\n]{1,300}+[\"”“»]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def languages() -> frozenset[str]:
-    """The languages that can be told apart, by their ISO 639-1 codes."""
+    """Return the supported languages as ISO 639-1 codes."""
     return frozenset(_identifier().labels)
 
 
 def is_other(text: str, language: str) -> bool:
-    """Whether `text`, leaving out what it quotes, is surely in another language than `language`."""
+    """Return whether `text`, without quotations, is certainly not in `language`."""
     head = text[:LONGEST]
-    said = _QUOTED.sub(" ", head)
-    if len(_WORD.findall(said)) < _FEW:
-        said = head
-    if len(_WORD.findall(said)) < _FEW:
+    unquoted = _QUOTED.sub(" ", head)
+    if len(_WORD.findall(unquoted)) < _FEW:
+        unquoted = head
+    if len(_WORD.findall(unquoted)) < _FEW:
         return False
-    found, share = _identifier().classify(said)
-    return bool(found != language and share >= _SURE)
+    detected, share = _identifier().classify(unquoted)
+    return bool(detected != language and share >= _SURE)
 
 
 @cache
 def _identifier() -> LanguageIdentifier:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    with needed("summaries", "The check of a text's language needs py3langid"):
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

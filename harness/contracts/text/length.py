@@ -1,4 +1,4 @@
-"""How long a text is, in each of the units that a contract may limit."""
+"""Measure a text in the units that a contract can limit."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _CLOCK = re.compile(r"\b[ap]\.m\.\Z", re.IGNORECASE)
 
 
 def words(text: str) -> int:
-    """Pieces between white space that have a letter or a digit: “4.18.2”, “api-eu-2” and “14%” are one word each."""
+    """Count words: pieces between white space with a letter or digit (“4.18.2”, “api-eu-2”, “14%”)."""
     return sum(1 for piece in text.split() if _WORD.search(piece))
 
 
 def sentences(text: str) -> list[str]:
-    """Sentences, of each line its own. What ends with a usual abbreviation goes on; so does what is small after it."""
+    """Count sentences per line. No sentence ends at a common abbreviation or before a lower-case letter."""
     found: list[str] = []
     for line in text.splitlines():
         begin = 0
@@ -37,5 +37,5 @@ def sentences(text: str) -> list[str]:
 
 
 def paragraphs(text: str) -> int:
-    """Blocks that blank lines keep apart."""
+    """Count blocks separated by blank lines."""
     return sum(1 for block in _PARAGRAPH.split(text) if _WORD.search(block))

@@ -1,4 +1,4 @@
-"""Markdown in a text, and the text without it. Every pattern is bounded and possessive: time is linear in the text."""
+"""Detect and remove markdown. Every pattern is bounded and possessive, so time is linear in the text."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _MARKUP: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<!`)`([^`\n]{1,200}+)`(?!`)"), r"\1"),
     (re.compile(r"</?(?:b|i|em|strong|code|p|ul|ol|li|h[1-6])>|<br ?/?>", re.IGNORECASE), ""),
 )
-"""Fences, rules, headings, quotations, links, bold, italic, code, tags; what each leaves behind."""
+"""Fences, rules, headings, quotations, links, bold, italic, code, tags; and their replacements."""
 
 
 def bullets(text: str) -> int:
-    """How many lines are items of a list. One numbered line alone is no list: it may begin with a date (“12. Mai”)."""
+    """Count list items. A single numbered line is no list: it may begin with a date (“12. Mai”)."""
     numbered = len(_NUMBERED.findall(text))
     return len(_DASHED.findall(text)) + (numbered if numbered > 1 else 0)
 
 
 def without_markup(text: str) -> str:
-    """The text without markdown, the items of lists left as they are."""
+    """Remove markdown, but keep list items."""
     for pattern, left in _MARKUP:
         text = pattern.sub(left, text)
     return text.strip()
 
 
 def without_bullets(text: str) -> str:
-    """The text without the marks that make its lines items of a list."""
+    """Remove the marks of list items."""
     pattern = _BULLET if len(_NUMBERED.findall(text)) > 1 else _DASHED
     return pattern.sub("", text).strip()

@@ -1,7 +1,7 @@
-"""What models put around a text that was to stand alone: announcements, offers, fences, quotation marks, tags.
+"""Remove what models add around a text: announcements, offers, fences, quotation marks, tags.
 
-Only the beginning and the end of a text are looked at, and each layer is taken off once, so time is linear. A layer is
-taken off only where no reader takes it for a part of the text; “The summary job failed: …” announces nothing.
+Only the beginning and the end are read, and each layer is removed once, so time is linear. A layer is removed only if
+no reader would take it for a part of the text: “The summary job failed: …” is no announcement.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.contracts.json.repair import MISSING, loads
 _HEAD = 400
 _TAIL = 700
 _LAYERS = 8
-"""More layers than any model puts on; what is wrapped deeper stays wrapped."""
+"""Deeper layers stay: no model adds more."""
 
 _MARKS = r"[*_#>\s]{0,6}"
 _NOUN = (
@@ -82,7 +82,7 @@ _FENCE = re.compile(r"\A(```|~~~)[\w+-]{0,20}[ \t]{0,8}\n|\A(```|~~~)")
 
 
 def unwrap(text: str) -> tuple[str, set[str]]:
-    """The text without what stands around it, and the codes of what stood there."""
+    """Return the text without its wrapping, and the violation codes of the wrapping."""
     codes: set[str] = set()
     text = text.strip()
     for _ in range(_LAYERS):
@@ -107,7 +107,7 @@ def _preamble(text: str) -> str:
 
 
 def _trailing(text: str) -> str:
-    """Without offers and remarks at the end, and without the next turn that the model went on with."""
+    """Remove offers and remarks at the end, and an invented next turn."""
     turn = _NEXT_TURN.search(text)
     if turn and text[: turn.start()].strip():
         return text[: turn.start()]
@@ -131,7 +131,7 @@ def _fence(text: str) -> str:
 
 
 def _quotes(text: str) -> str:
-    """Without quotation marks around all of it; a JSON object with one text in it is that text, quoted at length."""
+    """Remove quotation marks around the whole text; a JSON object with a single text counts as quoted text."""
     closing = _QUOTES.get(text[:1])
     if closing and len(text) > 1 and text.endswith(closing) and text.find(closing, 1) == len(text) - 1:
         inner = text[1:-1]

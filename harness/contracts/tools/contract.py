@@ -1,8 +1,8 @@
-"""The tool contract: reads a reply that calls tools, or answers in words where no call is wanted.
+"""The tool contract: read a reply that calls tools, or answers in words if no call is needed.
 
-`strict` is the list of calls that production code can carry out as they are, `[]` where there is none; `lenient` is
-what a careful reader says was called, and `None` where that reader would have to guess. Whether a call is the right one
-is not the contract's affair: it does not know what was expected. docs/tasks.md tells it at length.
+`strict` is the list of calls that production code can execute unchanged, `[]` without a call. `lenient` is the list
+that a careful reader would write down; it is `None` if that reader would have to guess. The contract does not know the
+expected calls; the task scores them. Details: docs/tasks.md.
 """
 
 from __future__ import annotations
@@ -27,17 +27,20 @@ Calls = Literal["native", "text"]
 
 _WORD = re.compile(r"[^\W_]")
 _MARKER = re.compile(r"<[|｜]/?(?:python_tag|tool[^<>|｜\s]{0,40}|plugin)[|｜]>|\[/?TOOL_CALLS\]")
-_FENCE = re.compile(r"(?:```|~~~)(?:json)?")
+_FENCE = re.compile(r"(?:```|~~~)(?:json)?", re.IGNORECASE)
+_FENCE_OPENS = re.compile(r"\A(?:```|~~~)[ \t]{0,4}+[\w+-]{0,20}+\s*+")
+_BEFORE_ARGUMENTS = re.compile(r"\s*+(?:(?:```|~~~)[ \t]{0,4}+(?:json\b)?+\s*+|`)?", re.IGNORECASE)
+_AFTER_ARGUMENTS = re.compile(r"\s*+(?:```|~~~|`)?\s*+")
 _SPACES = ("functions.", "tools.", "default_api.")
 _ORDER = {code: place for place, code in enumerate(VIOLATIONS)}
 
 
 @dataclass(frozen=True)
 class ToolContract:
-    """Calls of `tools`, which have the shape of the OpenAI protocol.
+    """Accepts calls of `tools`, which have the shape of the OpenAI protocol.
 
-    `calls`: `native` takes them from the protocol; `text` takes the reply's text as JSON, `{"name", "arguments"}` or a
-    list of these, `[]` or `{"name": null}` for none.
+    `calls = "native"` reads the protocol's tool calls. `calls = "text"` reads the reply's text as JSON: `{"name",
+    "arguments"}` or a list of these; `[]` or `{"name": null}` for no call.
     """
 
     tools: tuple[Mapping[str, Any], ...] = field(hash=False)
@@ -45,7 +48,7 @@ class ToolContract:
     _tools: dict[str, Tool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse tools that mean nothing, and compile the rest; raises `ValueError`."""
+        """Reject invalid tools with `ValueError`, and compile the rest."""
         object.__setattr__(self, "tools", tuple(self.tools))
         if not self.tools:
             message = "no tools: there is nothing to call"
@@ -55,18 +58,18 @@ class ToolContract:
     @property
     def id(self) -> str:
         """Name and version of the rules. The version changes whenever a reading could."""
-        return "tools/1"
+        return "tools/2"
 
     def problem(self, name: str, arguments: Mapping[str, Sequence[Any]]) -> str | None:
-        """What is wrong with a call, on one line; `None` where it can be carried out as it is.
+        """Return what is wrong with a call, on one line; `None` if it can be executed unchanged.
 
-        Each argument has the values it may take, `None` for an absent one, or none at all where they are not known.
+        Each argument has a list of possible values; `None` stands for an absent argument, an empty list for unknown.
         """
         tool = self._tools.get(name)
         return f"there is no tool {name!r}" if tool is None else tool.problem(arguments)
 
     def read(self, response: Response) -> Reading:
-        """What production code and a careful reader make of this reply."""
+        """Read one reply, strictly and leniently."""
         if response.tool_calls:
             return self._native(response)
         if response.refusal:
@@ -76,7 +79,7 @@ class ToolContract:
         return self._text(response)
 
     def _native(self, response: Response) -> Reading:
-        """Calls of the protocol; what is said beside them is not looked at."""
+        """Read calls of the protocol; the text beside them is ignored."""
         codes = set() if self.calls == "native" else {"call_format"}
         calls: list[ToolCall] = []
         for one in response.tool_calls:
@@ -92,7 +95,7 @@ class ToolContract:
         return self._reading(TextCalls(calls), codes)
 
     def _asked_for(self, text: str) -> list[ToolCall] | None:
-        """The calls of a reply that is the JSON that was asked for; `None` where it is not."""
+        """Return the calls of a reply in exactly the required JSON; `None` for any other reply."""
         value = loads(text)
         if isinstance(value, dict) and value.get("name", MISSING) is None and value.keys() <= {"name", "arguments"}:
             return [] if not value.get("arguments") else None
@@ -107,7 +110,7 @@ class ToolContract:
         return calls
 
     def _text(self, response: Response) -> Reading:
-        """A reply without calls of the protocol: an answer in words, or calls in the text."""
+        """Read a reply without protocol calls: an answer in words, or calls in the text."""
         marked = _MARKER.search(response.text) is not None
         cleaned = clean(_MARKER.sub("\n", response.text) if marked else response.text, keep_letters=True)
         if not cleaned.text.strip():
@@ -126,7 +129,7 @@ class ToolContract:
         return self._reading(found, codes, cleaned.reasoning)
 
     def _departures(self, found: TextCalls, text: str) -> set[str]:
-        """How a text departs from what was asked for: no call in it, or nothing but calls."""
+        """Return the violations of the text around the calls."""
         if self.calls == "native":
             return {"tool_call_in_text"} if found.written else set()
         if not found.written:
@@ -134,7 +137,7 @@ class ToolContract:
         return _around(found)
 
     def _reading(self, found: TextCalls, codes: set[str], reasoning: str | None = None) -> Reading:
-        """The calls, each put right where that leaves no doubt."""
+        """Repair each call where only one repair is possible."""
         codes = codes | found.codes
         if found.calls is None:
             return _reading(None, codes, reasoning)
@@ -150,7 +153,7 @@ class ToolContract:
         return _reading(calls, codes, reasoning)
 
     def _resolved(self, name: str) -> tuple[str, set[str]]:
-        """The tool that a name means, in another spelling or with a prefix that only the model sees."""
+        """Return the tool that a name means: another spelling, or a prefix that the model added."""
         if name in self._tools:
             return name, set()
         bare = next((name.removeprefix(space) for space in _SPACES if name.startswith(space)), name)
@@ -165,7 +168,7 @@ def _reading(calls: list[dict[str, Any]] | None, codes: set[str], reasoning: str
 
 
 def _arguments(written: Any, tool: Tool | None) -> tuple[Any, set[str]]:
-    """A protocol call's arguments and what was wrong with their JSON; `MISSING` where they cannot be told."""
+    """Return a protocol call's arguments and the violations of their JSON; `MISSING` if they cannot be read."""
     if isinstance(written, Mapping):
         return dict(written), set()
     if not isinstance(written, str):
@@ -181,20 +184,21 @@ def _arguments(written: Any, tool: Tool | None) -> tuple[Any, set[str]]:
     if value is not MISSING:
         return MISSING, {"wrong_type"}
     found = list(pieces(written, tool.names if tool else (), arrays=False))
-    whole = len(found) == 1 and not written[: found[0].start].strip(" \n`json")
-    if not whole or not isinstance(found[0].value, dict) or written[found[0].end :].strip(" \n`"):
+    if len(found) != 1 or not isinstance(found[0].value, dict):
         return MISSING, {"invalid_json"}
-    return found[0].value, {"invalid_json"}
+    before = _BEFORE_ARGUMENTS.fullmatch(written, 0, found[0].start)
+    after = _AFTER_ARGUMENTS.fullmatch(written, found[0].end)
+    return (found[0].value if before and after else MISSING), {"invalid_json"}
 
 
 def _around(found: TextCalls) -> set[str]:
-    """What a reply has beside the JSON that was asked for, and how the JSON differs from it."""
+    """Return the violations around the required JSON, and within it."""
     text, written = found.text, found.written
     first, last = written[0], written[-1]
     codes = set()
     if found.tagged or not all(span.is_json for span in written):
         codes.add("call_format")
-    elif any(loads(text[span.start : span.end].strip("`~ \n").removeprefix("json")) is MISSING for span in written):
+    elif any(loads(_FENCE_OPENS.sub("", text[span.start : span.end])) is MISSING for span in written):
         codes.add("invalid_json")
     if "```" in text[first.start : last.end] or text[last.end :].lstrip().startswith("```"):
         codes.add("code_fence")
@@ -206,7 +210,7 @@ def _around(found: TextCalls) -> set[str]:
 
 
 def as_schema(tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """JSON Schema of the reply that `calls = "text"` asks for: what constrained decoding lets through."""
+    """Return the JSON Schema of replies under `calls = "text"`, for constrained decoding."""
     own: list[dict[str, Any]] = [json.loads(json.dumps(tool["function"], default=dict)) for tool in tools]
     one = [
         {

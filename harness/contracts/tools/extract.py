@@ -1,4 +1,4 @@
-"""Where a text has tool calls in it, whatever notation they are written in.
+"""Find tool calls in a text, in any notation.
 
 Three kinds: a name outside with JSON or XML arguments behind it (`<function=f>{…}`, `Action: f` / `Action Input: {…}`,
 `[TOOL_CALLS]f{…}`), JSON that holds the name, and Python's syntax. Tags such as `<tool_call>` only frame one of them.
@@ -17,7 +17,7 @@ from harness.contracts.tools.python_syntax import closing, parse
 from harness.contracts.tools.schema import Tool, ToolCall
 
 _LIMIT = 20_000
-"""How far one call may reach that is ended by a tag."""
+"""Maximum length of a call that ends with a tag."""
 _FAILURES = 20
 _LINE = 200
 
@@ -44,7 +44,7 @@ _AFTER = re.compile(r"[\s`,;)\]}.*\"']*+(?:(?:#|//|->|</)[^\n]*)?")
 
 @dataclass(frozen=True)
 class CallSpan:
-    """A stretch of the text that is a call or several, or was meant to be: then `calls` is `None`, `code` says why."""
+    """A span of text with one or more calls. An unreadable span has `calls = None` and a `code`."""
 
     start: int
     end: int
@@ -54,7 +54,7 @@ class CallSpan:
 
 
 def spans(text: str, tools: dict[str, Tool]) -> list[CallSpan]:
-    """Every stretch, in order."""
+    """Return every span, in order."""
     whole = text.strip()
     if (fence := _FENCE_BEGINS.match(whole)) and whole.endswith(("```", "~~~")):
         whole = whole[fence.end() : -3].strip()
@@ -69,7 +69,7 @@ def spans(text: str, tools: dict[str, Tool]) -> list[CallSpan]:
 
 
 def _masked(text: str, taken: Sequence[CallSpan]) -> str:
-    """The text with blanks where something was found, so that every place keeps its number."""
+    """Replace the matched spans with spaces, so that positions stay valid."""
     kept, position = [], 0
     for span in sorted(taken, key=lambda span: span.start):
         if span.start >= position:
@@ -102,7 +102,7 @@ def _tagged(text: str) -> Iterator[CallSpan]:
 
 
 def _typed(text: str) -> object:
-    """The value of an argument that a tag gives as bare text: JSON where it is, else the text."""
+    """Parse the bare text of an argument tag: as JSON if valid, else as text."""
     value = loads(text.strip())
     return text.strip() if value is MISSING else value
 
@@ -141,7 +141,7 @@ def _named(text: str, tools: dict[str, Tool]) -> Iterator[CallSpan]:
 
 
 def _object(text: str, start: int) -> tuple[object, int]:
-    """The JSON object that begins at `start`, perhaps in a fence, and where it ends."""
+    """Return the JSON object at `start`, perhaps inside a fence, and its end."""
     fence = _FENCED.match(text, start)
     opening = fence.end() if fence else start
     if not text.startswith("{", opening):
@@ -156,7 +156,7 @@ def _object(text: str, start: int) -> tuple[object, int]:
 
 
 def _json(text: str, tools: dict[str, Tool]) -> Iterator[CallSpan]:
-    """JSON that holds calls, or looks as if it were to."""
+    """Find JSON that contains calls, or was meant to."""
     own = frozenset(name for tool in tools.values() for name in tool.names)
     found = list(pieces(text, KEYS, arrays=False))
     if len(found) == PIECES:
@@ -181,12 +181,12 @@ def _json(text: str, tools: dict[str, Tool]) -> Iterator[CallSpan]:
 
 
 def _alone(text: str, piece: JsonSpan) -> bool:
-    """Whether the piece is the whole text, but for a fence."""
+    """Return whether the span is the whole text, apart from a fence."""
     return not text[: fence_before(text, piece.start)].strip() and not text[piece.end :].strip("`~ \t\r\n")
 
 
 def _python(text: str, tools: dict[str, Tool]) -> Iterator[CallSpan]:
-    """`f(x=1)` on lines of their own, or behind a colon. In the middle of a sentence it is only talked about."""
+    """Find `f(x=1)` alone on a line or after a colon. Inside a sentence it is no call."""
     names = "|".join(re.escape(name) for name in sorted(tools, key=len, reverse=True))
     failures, last = 0, 0
     for count, found in enumerate(re.finditer(rf"(?<!\w)(?:{names})\(", text)):

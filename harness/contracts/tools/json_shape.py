@@ -1,4 +1,4 @@
-"""Which calls a JSON value spells, in the shapes that models write them."""
+"""Read calls from a JSON value, in the shapes that models write."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ARGUMENT_KEYS = (
     *("tool_arguments", "function_args"),
 )
 WRAPPERS = ("function", "function_call", "tool_call", "tool_calls", "function_calls", "calls")
-"""Keys whose value is the call, or the list of calls."""
+"""Keys whose value is a call or a list of calls."""
 KEYS = (*NAME_KEYS, *WRAPPERS[1:], "type", "id")
-"""Keys with which an object begins that is a call."""
+"""First keys of an object that is a call."""
 
 _NO_TOOL = frozenset({"", "none", "null", "n/a", "no_tool", "no tool", "no_call", "no action"})
 
@@ -26,7 +26,7 @@ class ToolEchoError(Exception):
 
 
 def calls_of(value: Any, known: Collection[str]) -> list[ToolCall] | None:
-    """The calls that a value spells; `[]` where it says that none is wanted, `None` where it is about something else.
+    """Return the calls of a value; `[]` if it states that no call is needed, `None` if it is something else.
 
     Raises `ToolEchoError` for a tool's definition.
     """
@@ -62,7 +62,7 @@ def _call(value: Mapping[str, Any], known: Collection[str]) -> list[ToolCall] | 
 
 
 def _bare(name: str, rest: dict[str, Any], known: Collection[str]) -> list[ToolCall] | None:
-    """A name without a place for arguments: they stand beside it, or there are none."""
+    """Read a call whose arguments stand beside the name, or are absent."""
     if name not in known:
         return None
     if "description" in rest:
@@ -80,7 +80,7 @@ def _keyed(value: Mapping[str, Any], known: Collection[str]) -> list[ToolCall] |
 
 
 def _arguments(value: Any) -> Any:
-    """Arguments as an object, or as its JSON text; `null` for none."""
+    """Read arguments from an object or its JSON text; `null` means none."""
     if isinstance(value, str):
         value = loads(value)
     if value is None:

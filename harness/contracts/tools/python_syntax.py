@@ -12,14 +12,14 @@ from harness.contracts.json.repair import MISSING
 from harness.contracts.tools.schema import Tool, ToolCall
 
 _LIMIT = 10_000
-"""A call longer than this is none."""
+"""Longer texts are not read as calls."""
 _DEPTH = 50
 _TOKEN = re.compile(r"\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\\\n]|\\.)*+'|[()\[\]{}]|[\"']", re.DOTALL)
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 
 
 def closing(text: str, opening: int) -> int:
-    """Where the bracket that stands at `opening` is closed, and one further; -1 where it is not."""
+    """Return the position after the bracket that closes `opening`; -1 if it is not closed."""
     depth = 0
     for token in _TOKEN.finditer(text, opening, opening + _LIMIT):
         mark = token[0]
@@ -30,22 +30,22 @@ def closing(text: str, opening: int) -> int:
             if depth == 0:
                 return token.end()
         elif len(mark) == 1:
-            return -1  # a quotation mark that is never closed
+            return -1  # an unclosed quotation mark
         if depth > _DEPTH:
             return -1
     return -1
 
 
 def parse(source: str, known: dict[str, Tool]) -> list[ToolCall] | None:
-    """The calls that an expression is; `None` where it is something else.
+    """Return the calls of an expression; `None` if it is something else.
 
-    The arguments of a call are `MISSING` where one of them is no literal, or it cannot be told which it is.
+    The arguments are `MISSING` if an argument is not a literal, or its name is ambiguous.
     """
     if len(source) > _LIMIT or not source.endswith((")", "]")):
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an escape that Python does not know is the model's affair
+            warnings.simplefilter("ignore")  # an unknown escape in a reply is no warning of ours
             node = ast.parse(source.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
@@ -85,7 +85,7 @@ def _arguments(node: ast.Call, tool: Tool | None) -> Any:
 
 
 def _placed(node: ast.Call, tool: Tool | None) -> dict[str, Any] | None:
-    """One argument without a name, where there is one that it can be; or an object of all arguments."""
+    """Read one positional argument if only one name is possible; or an object of all arguments."""
     value = _literal(node.args[0]) if len(node.args) == 1 and not node.keywords else MISSING
     if value is MISSING:
         return None
@@ -98,7 +98,7 @@ def _placed(node: ast.Call, tool: Tool | None) -> dict[str, Any] | None:
 
 
 def _literal(node: ast.expr) -> Any:
-    """The JSON value of a literal, `MISSING` where it is none."""
+    """Return the JSON value of a literal; `MISSING` for other expressions."""
     if isinstance(node, ast.Constant):
         value = node.value
         if isinstance(value, float) and not math.isfinite(value):

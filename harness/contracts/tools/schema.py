@@ -1,4 +1,4 @@
-"""The tools that a model may call, compiled: what is wrong with a call, and what can be put right in it."""
+"""Compile the tools that a model may call; check and repair calls."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ _WHOLE_ONLY: Final = frozenset(
     {"required", "additionalProperties", "unevaluatedProperties", "minProperties", "dependentRequired", "allOf"}
     | {"anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"}
 )
-"""Keywords that speak of the arguments together, and say nothing of one alone."""
+"""Schema keywords about all arguments together."""
 
 
 class ToolCall(NamedTuple):
-    """A call as the reply writes it. `arguments` is `MISSING` where they cannot be told."""
+    """A call as written in the reply. `arguments` is `MISSING` if they cannot be read."""
 
     name: str
     arguments: Any
 
     def as_json(self) -> dict[str, Any]:
-        """The call as a reading has it."""
+        """Return the call in the form that readings use."""
         return {"name": self.name, "arguments": self.arguments}
 
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool. `names` are its arguments, `required` those without which it cannot be called."""
+    """One tool. `names`: its arguments. `required`: its required arguments."""
 
     name: str
     names: tuple[str, ...]
     required: tuple[str, ...]
     open: bool
-    """Whether it takes arguments that its schema does not name."""
+    """Whether it accepts arguments that its schema does not name."""
     whole: Schema
     one: Schema
-    """What a single argument must satisfy, written as an object of that argument only."""
+    """Schema of each single argument, as an object with that argument only."""
 
     def problem(self, arguments: Mapping[str, Sequence[Any]]) -> str | None:
-        """What is wrong with a call whose arguments may each take several values, `None` for being left out."""
+        """Return what is wrong with a call. Each argument has several possible values; `None` means absent."""
         unknown = next((name for name in arguments if name not in self.names and not self.open), None)
         if unknown is not None:
             return f"{self.name} has no argument {unknown!r}"
@@ -54,9 +54,9 @@ class Tool:
         return next((f"{self.name}: {what}" for one in values if (what := self.one.problem(one)) is not None), None)
 
     def mended(self, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
-        """The arguments, put right where that leaves no doubt, and the codes of all that was wrong with them.
+        """Return the repaired arguments and the violation codes.
 
-        An argument that the schema does not have is kept: to drop it can turn a call into another one.
+        Unknown arguments are kept: to drop one could change the meaning of the call.
         """
         codes: set[str] = set()
         good: dict[str, Any] = {}
@@ -72,7 +72,7 @@ class Tool:
             codes |= fit.codes
             if fit.value is MISSING:
                 good[name] = value
-            elif name in fit.value:  # `null` for nothing is left out
+            elif name in fit.value:  # `null` means absent
                 good[name] = fit.value[name]
         if any(name not in good for name in self.required):
             codes.add("missing_argument")
@@ -81,7 +81,7 @@ class Tool:
         return good, codes
 
     def _meant(self, written: str, arguments: Mapping[str, Any]) -> str:
-        """The argument that `written` is another spelling of; itself where there is none, or two."""
+        """Return the argument that `written` misspells; `written` itself without a unique match."""
         if written in self.names:
             return written
         near = [name for name in self.names if fold_key(name) == fold_key(written)]
@@ -90,7 +90,7 @@ class Tool:
 
 
 def compiled(tools: Sequence[Mapping[str, Any]]) -> dict[str, Tool]:
-    """Tools in the shape of the OpenAI protocol, by name; raises `ValueError` for what is none."""
+    """Compile tools in the shape of the OpenAI protocol, by name; raises `ValueError` for an invalid tool."""
     found: dict[str, Tool] = {}
     for number, tool in enumerate(tools, 1):
         one = _compiled(tool, f"tool {number}")

@@ -1,4 +1,4 @@
-"""Which calls a text makes, as a careful reader sees it; in doubt where it only talks about them."""
+"""Read the calls of a text as a careful reader would; ambiguous if the text only talks about calls."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ _NEAR = 120
 
 @dataclass(frozen=True)
 class TextCalls:
-    """What a text says: its calls, `[]` for none, `None` where that cannot be told; and how it is written."""
+    """The calls of a text: `[]` for none, `None` if ambiguous; and their notation."""
 
     calls: Sequence[ToolCall] | None
     codes: frozenset[str] = frozenset()
     written: Sequence[CallSpan] = field(default=())
-    """Where the calls stand. Nothing where the text is an answer in words."""
+    """Span of the calls. Empty if the text answers in words."""
     text: str = ""
-    """The text in which they stand there."""
+    """The text that the span refers to."""
     tagged: bool = False
-    """Whether a notation's own tags frame them."""
+    """Whether tags of a tool-call notation enclose the calls."""
 
 
 def find(text: str, tools: dict[str, Tool], *, truncated: bool) -> TextCalls:
-    """Read a text without the model's machinery."""
+    """Read a text without reasoning and control tokens."""
     made_up = _RESULT.search(text)
     if made_up and _WORD.search(text, 0, made_up.start()):
-        text, truncated = text[: made_up.start()], False  # what follows is the model's own idea of the result
+        text, truncated = text[: made_up.start()], False  # the model invented the result after this point
     text, tags = _TAG.subn(lambda tag: " " * len(tag[0]), text)
     written = spans(text, tools)
     good = [span for span in written if span.calls is not None]
@@ -73,7 +73,7 @@ def _denied(span: CallSpan) -> bool:
 
 
 def _words(text: str, tools: dict[str, Tool], *, truncated: bool) -> TextCalls:
-    """A text without a call answers in words; unless it was cut off before one could come, or names a tool."""
+    """A text without a call answers in words, unless it is truncated or names a tool."""
     if truncated:
         return TextCalls(None, frozenset({"truncated"}))
     if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in tools if _technical(name)):
@@ -82,12 +82,12 @@ def _words(text: str, tools: dict[str, Tool], *, truncated: bool) -> TextCalls:
 
 
 def _technical(name: str) -> bool:
-    """Whether a name is no word that anybody would use in a sentence."""
+    """Return whether a name cannot be an ordinary word of a sentence."""
     return not name.isalpha() or not (name.islower() or name.istitle())
 
 
 def _hedged(text: str, good: Sequence[CallSpan]) -> bool:
-    """Whether a call is only an example, is denied, or is one of several that are offered for choice."""
+    """Return whether a call is an example, denied, or one of several options."""
     last = 0
     for number, span in enumerate(good):
         before = text[max(last, span.start - _NEAR) : span.start]
@@ -99,7 +99,7 @@ def _hedged(text: str, good: Sequence[CallSpan]) -> bool:
 
 
 def _once(text: str, good: Sequence[CallSpan]) -> list[ToolCall]:
-    """The calls; one that is written down again, with words between, is the same call."""
+    """Merge repeated calls: the same call written again after some words."""
     calls: list[ToolCall] = []
     seen: set[str] = set()
     last = 0

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from harness.core.extras import needed
 from harness.core.types import Run
 from harness.report.case_rows import COLUMNS, rows
 
@@ -21,8 +22,9 @@ _LISTS = frozenset({"violations", "tags"})
 
 def render(runs: Sequence[Run]) -> bytes:
     """The file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with needed("datasets", "A Parquet export needs pyarrow"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
     kinds = {
         **dict.fromkeys(_FLOATS, pa.float64()),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.analysis.stats.wording import interval, rate_text
 from harness.core.formatting import dollars, moment, number, one_line, percent, plural, seconds, visible
-from harness.report import comparison_text, sections
+from harness.report import charts, comparison_text, sections
 from harness.report.formats.json import dumps
 from harness.report.headline import sentences
 from harness.report.model import EvalReport, Report
@@ -28,7 +29,10 @@ _MINUS = re.compile(r"(?:^|(?<=[ (]))-(?=\d)")
 
 
 class Section(Protocol):
-    """What a module of `sections` is. One with a `lead(evals)` also says something before the first eval."""
+    """What a module of `sections` is. One with a `lead(evals)` also says something before the first eval.
+
+    A section with charts has `PICTURES`, the words for them in the line about missing pictures.
+    """
 
     ORDER: int
     TITLE: str
@@ -43,10 +47,12 @@ def render(report: Report) -> str:
 
     env = _environment()
     script = _asset("report.js")
+    parts = [_part(env, e, f"e{i}") for i, e in enumerate(report.evals, 1)]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return env.get_template("page.html.j2").render(
         title=one_line(", ".join(e.name for e in report.evals), 80),
-        parts=[_part(env, e, f"e{i}") for i, e in enumerate(report.evals, 1)],
+        parts=parts,
+        missing_pictures=_missing_pictures(parts),
         findings=report.findings,
         leads=list(_leads(env, report)),
         finished=max((run.manifest.finished_at or run.manifest.started_at for run in report.runs), default=""),
@@ -87,7 +93,7 @@ def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
             own = {"eval": report, "home": anchor, "anchor": f"{anchor}-{name}"}
             body = env.get_template(f"{name}.html.j2").render(context, **own)
             # Already escaped by its own template.
-            shown.append({"id": f"{anchor}-{name}", "title": section.TITLE, "body": Markup(body)})  # noqa: S704
+            shown.append({"id": f"{anchor}-{name}", "title": section.TITLE, "body": Markup(body), "section": section})  # noqa: S704
     return {
         "id": anchor,
         "eval": report,
@@ -101,12 +107,22 @@ def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
     }
 
 
+def _missing_pictures(parts: Sequence[Mapping[str, Any]]) -> str:
+    """One line that names the pictures that could not be drawn and says how to get them; empty if all are drawn."""
+    pictures = [getattr(shown["section"], "PICTURES", "") for part in parts for shown in part["sections"]]
+    named = list(dict.fromkeys(filter(None, pictures)))
+    why = charts.unavailable() if named else ""
+    return f"Pictures left out: {', '.join(named)}. {why}" if why else ""
+
+
 def _sections() -> list[tuple[str, Section]]:
     found = [(m.name, import_module(f"{sections.__name__}.{m.name}")) for m in iter_modules(sections.__path__)]
     return sorted(found, key=lambda item: (item[1].ORDER, item[0]))
 
 
+@cache
 def _environment() -> Environment:
+    """Jinja's environment, made once: it compiles each template at its first use and keeps it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

@@ -13,6 +13,7 @@ from harness.report.model import EvalReport
 
 ORDER = 11
 TITLE = "Should it move?"
+PICTURES = "the monthly bill"
 
 _STANDING = {Decision.MOVE: "good", Decision.KEEP: "bad", Decision.INCONCLUSIVE: "open"}
 STANDS = {"for": "for moving", "against": "against it", "open": "not known", "note": "to note"}

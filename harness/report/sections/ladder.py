@@ -15,6 +15,7 @@ from harness.report.portability_text import size_text
 
 ORDER = 16
 TITLE = "Quantization ladder"
+PICTURES = "accuracy against speed"
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from harness.report.model import CellReport, EvalReport
 
 ORDER = 60
 TITLE = "Latency and tokens"
+PICTURES = "latency and tokens"
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
@@ -19,7 +20,8 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     tokens = [(cell.name, _tokens(cell)) for cell in report.cells]
     panels = [("seconds per call", latencies), ("tokens per reply", tokens)]
     shown = [(title, series) for title, series in panels if any(len(values) > 1 for _, values in series)]
-    return {"cells": report.cells, "charts": [(t, distributions(report.name, t, series)) for t, series in shown]}
+    charts = [(title, distributions(report.name, title, series)) for title, series in shown]
+    return {"cells": report.cells, "charts": [(title, svg) for title, svg in charts if svg]}
 
 
 def _latencies(cell: CellReport) -> list[float]:

@@ -12,6 +12,7 @@ from harness.report.model import EvalReport
 
 ORDER = 65
 TITLE = "From run to run"
+PICTURES = "the trend from run to run"
 
 FEWEST = 3
 """Of fewer runs the chart would be two dots."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
@@ -18,7 +18,6 @@ from harness.analysis.metrics.embedding import SearchResult, Similarity, hit, me
 from harness.core.types import Case, Reading, Response, Result, Score
 
 Vector = tuple[float, ...]
-STSB = Path(__file__).resolve().parents[4] / "shared/data/golden/stsb_en.jsonl"
 
 ANGLES = st.lists(st.integers(0, 359), min_size=3, max_size=12, unique=True)
 
@@ -102,7 +101,6 @@ def test_recall_and_mrr_look_at_places_only(places: dict[str, int], recall: floa
     assert hit(found(places), 3) is is_hit
 
 
-@settings(deadline=None)  # on a busy machine
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=30).filter(any), st.randoms())
 def test_ndcg_is_that_of_scikit_learn(grades: list[int], random: object) -> None:
     order = list(range(len(grades)))
@@ -196,11 +194,11 @@ def test_pairs_are_compared_by_cosine() -> None:
     assert pair_order(a, b, [0, 2, 4, 5]).value == pytest.approx(-1)
 
 
-@pytest.mark.skipif(not STSB.is_file(), reason="no shared data here")
-def test_even_counting_words_agrees_with_people_on_pairs_of_sentences() -> None:
+def test_even_counting_words_agrees_with_people_on_pairs_of_sentences(public_data: Callable[[str], Path]) -> None:
+    """`stsb_en.jsonl`: a line has the sentences `s1` and `s2`, and `gold`, how alike people find them, from 0 to 5."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    rows = [json.loads(line) for line in STSB.read_text(encoding="utf-8").splitlines()][:300]
+    rows = [json.loads(line) for line in public_data("stsb_en.jsonl").read_text(encoding="utf-8").splitlines()][:300]
     words = TfidfVectorizer().fit([row[side] for row in rows for side in ("s1", "s2")])
     sides = [words.transform([row[side] for row in rows]).toarray() for side in ("s1", "s2")]
     agreed = pair_order(sides[0], sides[1], [row["gold"] for row in rows])

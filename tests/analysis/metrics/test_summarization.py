@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +11,7 @@ from harness.analysis.metrics._statements import has_fact, normal, states, token
 from harness.analysis.metrics.summarization import chrf, find, measures, rouge_l, summaries
 from harness.core.types import Case, Reading, Response, Result, Score
 
+from ...support.linear import assert_linear
 from .results import failed
 
 THREAD = """[09:12] ana: DDoS? 14% of logins fail on api-eu-2, 2.1M events behind
@@ -205,9 +204,9 @@ def test_any_text_can_be_looked_at(text: str, source: str) -> None:
 @pytest.mark.parametrize(
     "unit", ["1,", "1:", "09:12 ", "a-", "A", "Ab ", "one-", "1 ", ". ", "x_", "1k ", "twenty ", "\n"]
 )
-def test_a_long_text_is_looked_at_in_bounded_time(unit: str) -> None:
-    text = unit * (1_000_000 // len(unit))
-    started = time.process_time()
-    measures(CASE, text)
-    find(Case("c", {"thread": text}, CASE.expected), REFERENCE)
-    assert time.process_time() - started < 4
+def test_a_long_text_is_looked_at_in_linear_time(unit: str) -> None:
+    def look(text: str) -> None:
+        measures(CASE, text)
+        find(Case("c", {"thread": text}, CASE.expected), REFERENCE)
+
+    assert_linear(look, lambda size: unit * (size // len(unit)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.analysis.stats import mean, paired_mean, rate
@@ -30,7 +30,6 @@ def test_the_paired_test_is_students() -> None:
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40).filter(lambda v: max(v) - min(v) > 1e-3))
-@settings(deadline=None)
 def test_both_agree_with_scipy(values: list[float]) -> None:
     from scipy.stats import ttest_1samp
 
@@ -64,7 +63,6 @@ def test_perfect_scores_are_no_certainty(n: int) -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
-@settings(deadline=None)
 def test_a_bounded_interval_holds_its_mean(values: list[float]) -> None:
     found = mean(values, (0, 1))
     assert 0 <= found.low <= found.value <= found.high <= 1

@@ -56,7 +56,7 @@ def test_the_tests_are_mcnemars(gains: int, losses: int, exact: float, midp: flo
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_the_exact_test_agrees_with_scipy_and_the_midp_lies_half_an_outcome_below(gains: int, losses: int) -> None:
     from scipy.stats import binomtest
 
@@ -68,7 +68,6 @@ def test_the_exact_test_agrees_with_scipy_and_the_midp_lies_half_an_outcome_belo
 
 
 @given(counts)
-@settings(deadline=None)
 def test_both_ends_are_where_the_score_test_stops_rejecting(of: tuple[int, int, int]) -> None:
     gains, losses, n = of
     low, high = tango(gains, losses, n)
@@ -80,7 +79,6 @@ def test_both_ends_are_where_the_score_test_stops_rejecting(of: tuple[int, int, 
 
 
 @given(counts, st.floats(-0.999, 0.999), st.floats(-0.999, 0.999))
-@settings(deadline=None)
 def test_the_score_falls_as_the_difference_grows_so_the_ends_are_the_only_ones(
     of: tuple[int, int, int], first: float, second: float
 ) -> None:
@@ -92,7 +90,6 @@ def test_the_score_falls_as_the_difference_grows_so_the_ends_are_the_only_ones(
 
 
 @given(counts)
-@settings(deadline=None)
 def test_swapping_the_runs_swaps_the_signs(of: tuple[int, int, int]) -> None:
     gains, losses, n = of
     there, back = paired(gains, losses, n), paired(losses, gains, n)
@@ -115,7 +112,6 @@ def test_all_cases_gained_or_lost_is_an_end_of_the_scale() -> None:
 
 
 @given(st.integers(2, 3000))
-@settings(deadline=None)
 def test_the_last_case_makes_no_leap(n: int) -> None:
     """The three outcomes with a formula of their own lie where their neighbours point to."""
     step = 5 / (n + Z**2)

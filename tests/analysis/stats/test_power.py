@@ -38,7 +38,7 @@ def test_a_hundredth_at_ten_percent_discordance_needs_thousands() -> None:
 
 
 @given(n=st.integers(50, 5000), discordance=shares)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_smallest_and_required_are_one_formula_read_in_two_directions(n: int, discordance: float) -> None:
     margin, drop = smallest_margin(n, discordance), smallest_drop(n, discordance)
     assert abs(required_n_margin(margin, discordance) - n) <= 1
@@ -47,7 +47,7 @@ def test_smallest_and_required_are_one_formula_read_in_two_directions(n: int, di
 
 
 @given(n=st.integers(20, 3000), discordance=shares)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_more_cases_show_more_and_more_noise_shows_less(n: int, discordance: float) -> None:
     assert smallest_margin(2 * n, discordance) < smallest_margin(n, discordance)
     assert smallest_margin(n, discordance + 0.1) > smallest_margin(n, discordance)
@@ -76,7 +76,6 @@ def test_a_drop_larger_than_the_discordance_is_taken_as_nothing_but_losses() -> 
     losses=st.integers(0, 30),
     margin=st.floats(0.01, 0.2),
 )
-@settings(deadline=None)
 def test_settled_is_where_the_interval_leaves_the_margin(n: int, gains: int, losses: int, margin: float) -> None:
     gains, losses = min(gains, n // 2), min(losses, n // 2)
     found = paired(gains, losses, n)

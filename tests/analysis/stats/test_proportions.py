@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.analysis.stats import as_json, clustered_rate, quantile, rate
@@ -46,7 +46,6 @@ def test_more_confidence_is_a_wider_interval() -> None:
     assert rate(8, 10, 0.99).low < rate(8, 10).low < rate(8, 10, 0.9).low
 
 
-@settings(deadline=None)  # scipy is imported in the first example
 @given(n=st.integers(1, 5000), share=st.floats(0, 1))
 def test_the_interval_holds_the_rate_and_stays_a_share(n: int, share: float) -> None:
     found = rate(round(n * share), n)
@@ -114,7 +113,6 @@ def test_a_case_counts_once_however_often_it_was_asked() -> None:
     assert clustered_rate([(9, 9), (0, 1)]).value == 0.5
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3)).map(lambda c: (min(c), c[1])), min_size=1))
 def test_a_clustered_interval_holds_its_share(cases: list[tuple[int, int]]) -> None:
     found = clustered_rate(cases)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.backends.local import gguf, models, quantize
+from harness.core import extras
 from harness.core.errors import BackendError, BackendUnavailable
 
 from ...support.backend_calls import ask, configured, identify, request
@@ -24,7 +25,7 @@ SOURCE = header(file_type(3))
 with_model = [
     pytest.mark.model,
     pytest.mark.skipif(not MODEL_FILE.is_file(), reason=f"{NAME} is not in the cache: `harness models pull {NAME}`"),
-    pytest.mark.skipif(not quantize.available(), reason=quantize.INSTALL),
+    pytest.mark.skipif(not extras.is_installed("quantize"), reason=extras.install_command("quantize")),
 ]
 
 
@@ -67,7 +68,7 @@ class TestChild:
 
     @pytest.fixture(autouse=True)
     def _installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(quantize, "available", lambda: True)
+        monkeypatch.setattr(extras, "check", lambda *_, **__: None)
 
     def make(self, folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> tuple[str, list[tuple[int, int]]]:
         python = folder / "python"
@@ -132,7 +133,7 @@ class TestWithoutTheExtra:
     @pytest.fixture(autouse=True)
     def source(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """A file of type Q4_1 as the catalog's model, in a cache of its own; nothing to quantize it with."""
-        monkeypatch.setattr(quantize, "available", lambda: False)
+        monkeypatch.setitem(sys.modules, "cyllama", None)
         monkeypatch.setenv("HARNESS_CACHE_DIR", str(tmp_path))
         path = models.cached_path(NAME)
         path.parent.mkdir()
@@ -140,7 +141,7 @@ class TestWithoutTheExtra:
         return path
 
     def test_it_says_what_to_install(self) -> None:
-        with pytest.raises(BackendUnavailable, match=r"takes cyllama: pip install 'prompt-portability-harness\[quanti"):
+        with pytest.raises(BackendUnavailable, match=r'needs cyllama\. Install it: pip install ".*\[quantize\]"$'):
             models.resolve(f"{NAME}:F16")
 
     def test_where_nothing_may_be_made_it_says_which_command_makes_it(self) -> None:

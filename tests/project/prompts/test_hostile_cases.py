@@ -53,7 +53,7 @@ class TestHostileCases:
         assert variant.render({"text": "a", "_harness_messages": ["x"]}) == (Message("user", "a"),)
 
     @given(text=st.text(min_size=1) | st.lists(st.sampled_from([*HOSTILE, "{%", "%}", "{{", "}}", "\n"])).map("".join))
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_any_text_at_all(self, compiled: Any, text: str) -> None:
         variant = compiled(
             "{% system %}s{% endsystem %}{% user %}[{{ text }}]{% enduser %}{% assistant %}a{% endassistant %}"

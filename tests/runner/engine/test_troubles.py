@@ -87,7 +87,7 @@ def test_the_engine_waits_as_long_as_the_server_asks(
 
     server.answer = said
     run_of(project, store, jobs=1)
-    assert 0.2 <= at[2] - at[1] < 5
+    assert at[2] - at[1] >= 0.2
 
 
 def test_a_server_that_asks_for_a_day_is_not_waited_for(project: Project, store: Store, server: FakeOpenAI) -> None:

@@ -83,7 +83,7 @@ def test_what_is_in_flight_counts_as_used() -> None:
     assert run(scene()) == pytest.approx(60)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(per_minute=st.integers(1, 3000), seed=st.integers(0, 99))
 def test_no_minute_sees_more_requests_than_its_limit(per_minute: int, seed: int) -> None:
     at, starts, bucket = 0.0, [], TokenBucket(per_minute, 0.0)

@@ -80,7 +80,7 @@ def test_a_server_that_fails_now_and_then_is_not_starved(bench: ModuleType) -> N
     assert told.wall_s < 1.1 * bench.simulate(bench.Server("", 32), bench.Fixed(32), 6000).wall_s
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(limit=st.integers(1, 40), outcomes=st.lists(st.tuples(st.sampled_from("arl"), st.floats(0, 9)), max_size=300))
 def test_whatever_happens_it_is_from_1_to_the_limit(limit: int, outcomes: list[tuple[str, float]]) -> None:
     slots = AdaptiveLimit(limit)
