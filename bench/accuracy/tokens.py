@@ -31,7 +31,7 @@ def prompts() -> dict[str, list[str]]:
     for definition in evals.find(found.root):
         backend = found.backends[definition.backends[0] if definition.backends else "smollm2"]
         for cell in plan(found.root, [definition], [backend], RunOptions(every_backend=True)):
-            turns = [message.content for _, request in cell.asks for message in request.messages]
+            turns = [message.content for _, request in cell.requests for message in request.messages]
             texts.setdefault(definition.name, []).extend(turns)
     return {name: list(dict.fromkeys(turns)) for name, turns in texts.items()}
 

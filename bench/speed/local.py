@@ -134,7 +134,7 @@ def measure(folder: Path, row: Row, n: int) -> dict[str, float]:
             told = [result.response for result in run.results]
             at_once = heard.pace.now if heard.pace else 0
         else:
-            asks = [[request for _, request in cell.asks] for cell in cells]
+            asks = [[request for _, request in cell.requests] for cell in cells]
             requests = [request for together in zip(*asks, strict=True) for request in together]
             spent, told = asyncio.run(one_by_one(cells[0], requests))
             at_once = 1

@@ -1,4 +1,4 @@
-"""What a run would take, before anything is asked: calls, tokens, dollars."""
+"""Estimate the calls, tokens and dollars of a run, before any request is sent."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ NO_LIMIT = frozenset({"max_tokens", "max_completion_tokens"})
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One cell. `counted_by`: whose tokenizer; `measured_in`: the run whose mean reply is expected again.
+    """Estimate of one cell. `counted_by`: the tokenizer; `measured_in`: the run that gives the mean reply length.
 
-    `completion_tokens` and `usd` are `None` where no run of the cell is saved, `usd` and `most_usd` also where nobody
-    says what the model costs. At most: every reply as long as it may be, every prompt as long as `most_prompt_tokens`,
-    which no tokenizer exceeds; `None` where the server is not told how long a reply may be. Nothing of it is from the
-    store, nothing is asked twice: answers that the store has make a run cheaper, retries make it dearer.
+    `completion_tokens` and `usd` are `None` without a saved run of the cell; `usd` and `most_usd` also without a known
+    price. The `most_…` fields are upper bounds: no tokenizer exceeds them, every reply reaches `max_tokens`; `None`
+    if the backend sends no limit. The cache can make a run cheaper, retries can make it more expensive.
     """
 
     eval: str
@@ -43,18 +42,18 @@ class Estimate:
 
 
 def estimate(project: Project, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
-    """An estimate of each cell, in their order. A local server may be asked for its tokenizer, and no model at all."""
+    """Estimate each cell, in order. Calls no model, but may use the tokenizer of a local server."""
 
-    async def all_of_them() -> list[Estimate]:
+    async def estimates() -> list[Estimate]:
         return [await _cell(project, cell) for cell in cells]
 
-    return tuple(run_blocking(all_of_them()))
+    return tuple(run_blocking(estimates()))
 
 
 async def _cell(project: Project, cell: Cell) -> Estimate:
     local = is_local(project.config, cell.backend)
     price = None if local else price_of(project.config, cell.backend)
-    requests = [request for _, request in cell.asks]
+    requests = [request for _, request in cell.requests]
     counted = await count(cell.backend, requests, local=local)
     prompt = sum(counted.tokens)
     exact = is_openais(cell.backend) and counted.by == encoding_of(cell.backend.model)
@@ -87,25 +86,25 @@ async def _cell(project: Project, cell: Cell) -> Estimate:
 
 
 def _boundless(cell: Cell) -> bool:
-    """Whether no limit of a reply is sent: the backend omits the parameter."""
+    """True if the backend omits the limit on the length of a reply."""
     return not cell.task.embeds and not NO_LIMIT.isdisjoint(cell.backend.options.get("omit", ()))
 
 
 def _most(request: Request, counted: int, *, exact: bool) -> int:
-    """A prompt's tokens by the model's own tokenizer; where it is not known, as many as a budget sets aside for it.
+    """Prompt tokens by the model's own tokenizer, else the upper bound of a budget.
 
-    Nor is it where there are tools or a schema: how a service writes these into the prompt is not told.
+    With tools or a schema the count is not exact: services do not document how these enter the prompt.
     """
     by_count = exact and not request.tools and request.constraint is None
     return counted if by_count else max(counted, most_prompt_tokens(request))
 
 
 def _measured(store: Store, cell: Cell) -> tuple[str, float | None]:
-    """The mean reply of the newest saved run of the cell, in tokens."""
+    """Mean reply length, in tokens, of the newest saved run of the cell."""
     for m in store.manifests(cell.definition.name):
         if m.cell == cell.name and m.finished_at is not None:
-            told = [r.response.completion_tokens for r in store.results(m.run_id) if r.response.error is None]
-            known = [tokens for tokens in told if tokens is not None]
+            reported = [r.response.completion_tokens for r in store.results(m.run_id) if r.response.error is None]
+            known = [tokens for tokens in reported if tokens is not None]
             if known:
                 return m.run_id, sum(known) / len(known)
     return "", None

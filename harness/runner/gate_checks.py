@@ -1,4 +1,4 @@
-"""What the gates of a cell are judged by: its run, the reference's run, the baseline."""
+"""Judge the gates of a cell by its run, the run of the reference, and the baseline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.runner.project import Project
 from harness.store.run_refs import find_run
 
 BASELINE = "baseline"
-"""The gate of a cell that has a baseline, where the eval sets none: nothing is shown to be lost."""
+"""The implied gate of a cell with a baseline: no proven loss. An eval's own baseline gate replaces it."""
 
 
 BY_BASELINE = frozenset({BASELINE, "max_regression", "max_flips"})
@@ -30,7 +30,7 @@ BY_BASELINE = frozenset({BASELINE, "max_regression", "max_flips"})
 
 
 def wanted(config: Config, cell: Cell) -> list[str]:
-    """The gates of a cell: its eval's, `margin` for the candidate only; `baseline` if one is saved and none is set."""
+    """The gates of a cell: those of its eval, `margin` only for the candidate, and the implied `baseline`."""
     names = gates.names(cell.definition.gates)
     if "margin" in names and (config.pair is None or cell.backend.name != config.pair.candidate):
         names.remove("margin")
@@ -40,7 +40,7 @@ def wanted(config: Config, cell: Cell) -> list[str]:
 
 
 def evidence(project: Project, cell: Cell, run: Run, others: Sequence[Run] = ()) -> Evidence:
-    """Everything that the gates of `cell` are judged by. `others`: runs of this session, before those of the store."""
+    """Evidence for the gates of `cell`. `others`: runs of this session, preferred to saved runs."""
     own, limits = outcomes_of(run), cell.definition.gates
     return Evidence(
         cell=f"{cell.definition.name} {cell.name}",
@@ -53,12 +53,12 @@ def evidence(project: Project, cell: Cell, run: Run, others: Sequence[Run] = ())
     )
 
 
-def judge(gate: str, cell: Cell, told: Evidence) -> GateResult:
+def judge(gate: str, cell: Cell, evidence: Evidence) -> GateResult:
     """Judge one gate of one cell."""
     if gate != BASELINE:
-        return gates.judge(gate, cell.definition.gates, told)
+        return gates.judge(gate, cell.definition.gates, evidence)
     implied = cell.definition.gates.model_copy(update={"max_regression": DEFAULT_MARGIN})
-    result = gates.judge("max_regression", implied, told)
+    result = gates.judge("max_regression", implied, evidence)
     said = result.message.replace(f" (max_regression = {DEFAULT_MARGIN:g})", "")  # the eval has said no such thing
     return GateResult(BASELINE, result.cell, result.verdict, said, asked=False)
 
@@ -66,7 +66,7 @@ def judge(gate: str, cell: Cell, told: Evidence) -> GateResult:
 def newest(project: Project, definition: Eval, *, every: bool = False) -> list[Run]:
     """The newest whole run of each cell that production would use; `every`: of each variant on each backend.
 
-    Whole: finished, over all cases of the eval's own split. Backends that harness.toml no longer has are left out.
+    A whole run is finished and covers all cases of the eval's split. Backends missing from harness.toml are left out.
     """
     cells: dict[str, Manifest] = {}
     backends = project.config.backends
@@ -79,9 +79,9 @@ def newest(project: Project, definition: Eval, *, every: bool = False) -> list[R
 
 
 def need_baselines(root: Path, cells: Sequence[Cell]) -> None:
-    """Raise `ConfigError` before anything is asked, where no cell has a baseline to be judged by.
+    """Raise `ConfigError` if no cell has a baseline.
 
-    One without is not: its backend may not be there, which shows only when it is asked.
+    A single missing baseline is no error: its backend may be unavailable, which only the run shows.
     """
     if not any(baseline.load(root, cell.definition.name, cell.name) for cell in cells):
         names = ", ".join(dict.fromkeys(f"{cell.definition.name} {cell.name}" for cell in cells))
@@ -90,7 +90,7 @@ def need_baselines(root: Path, cells: Sequence[Cell]) -> None:
 
 
 def against(project: Project, reference: str, run: Run) -> GateResult:
-    """A run against `baseline`, the `previous` run of its cell, or any run; raises where there is no such thing."""
+    """Compare a run with `baseline`, the `previous` run of its cell, or any run; raises `StoreError` without one."""
     own = outcomes_of(run)
     title = f"{own.eval} {own.cell}"
     if reference == BASELINE:
@@ -110,22 +110,22 @@ def against(project: Project, reference: str, run: Run) -> GateResult:
 
 
 def to_baseline(root: Path, own: RunOutcomes, margin: float | None) -> Comparison | None:
-    """A run against the baseline of its cell, if there is one."""
+    """Compare a run with the baseline of its cell; `None` without a baseline."""
     saved = baseline.load(root, own.eval, own.cell)
     return None if saved is None else compare(saved, own, ComparisonQuestion("change", margin or DEFAULT_MARGIN))
 
 
 def renew(root: Path, own: RunOutcomes, kept: Mapping[str, str] | None = None) -> str:
-    """Save a run as the baseline of its cell; returns the file's name and what is not as it was.
+    """Save a run as the baseline of its cell; returns the file's name and the changes.
 
-    `kept`: replies to be kept, by case id. Raises `ConfigError` for a run that is none to go by.
+    `kept`: replies to save, by case id. Raises `ConfigError` if the run cannot be a baseline.
     """
     baseline.check(own)
     try:
         before = to_baseline(root, own, None)
         what = "new" if before is None else _renewed(before)
     except ConfigError:
-        what = "in the place of a file that could not be read"
+        what = "replaces a file that could not be read"
     return f"{baseline.save(root, own, kept).name}: {what}"
 
 
@@ -138,24 +138,24 @@ def _renewed(c: Comparison) -> str:
 
 def _to_reference(project: Project, cell: Cell, own: RunOutcomes, others: Sequence[Run]) -> Comparison | None:
     reference = _reference_run(project, cell, others)
-    asked = ComparisonQuestion("move", cell.definition.gates.margin or DEFAULT_MARGIN)
-    return None if reference is None else compare(outcomes_of(reference), own, asked)
+    question = ComparisonQuestion("move", cell.definition.gates.margin or DEFAULT_MARGIN)
+    return None if reference is None else compare(outcomes_of(reference), own, question)
 
 
 def _reference_run(project: Project, cell: Cell, others: Sequence[Run]) -> Run | None:
-    """The newest whole run of the reference as production uses it, over the same eval and split."""
+    """The newest finished run of the reference's own variant, over the same eval, split and limit."""
     pair = project.config.pair
     if pair is None:
         return None
     backend = project.config.backends[pair.reference]
 
-    def is_it(m: Manifest) -> bool:
+    def matches(m: Manifest) -> bool:
         same = (m.eval, m.split, m.limit) == (cell.definition.name, cell.split or "", cell.limit)
         as_used = (m.backend, m.variant, m.decoding) == (backend.name, backend.variant, cell.definition.decoding[0])
         return same and as_used and m.finished_at is not None
 
     for run in others:
-        if is_it(run.manifest):
+        if matches(run.manifest):
             return run
-    newest = next((m for m in project.store.manifests(cell.definition.name) if is_it(m)), None)
+    newest = next((m for m in project.store.manifests(cell.definition.name) if matches(m)), None)
     return None if newest is None else Run(newest, tuple(project.store.results(newest.run_id)))

@@ -106,7 +106,7 @@ def test_the_files_it_shows_make_a_project(project: Project) -> None:
     project.write("datasets/triage/cases.jsonl", "".join(rows))
     cells = project.plan()
     assert [cell.name for cell in cells] == ["gpt@mistral-q4", "local@mistral-q4"]
-    assert next(iter(cells[1].asks))[1].messages[1].content == "I was charged twice"
+    assert next(iter(cells[1].requests))[1].messages[1].content == "I was charged twice"
 
 
 def test_its_make_targets_exist() -> None:

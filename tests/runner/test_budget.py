@@ -196,7 +196,7 @@ class TestOfAProject:
 
     def test_a_service_whose_price_nobody_says_is_refused(self, project: Project) -> None:
         hosted = '[backends.new]\nprovider = "openai"\nmodel = "not-yet-out"\nvariant = "gpt"\n'
-        with pytest.raises(ConfigError, match=r'nobody says what not-yet-out costs.*\[prices\."not-yet-out"\]'):
+        with pytest.raises(ConfigError, match=r'the price of not-yet-out is unknown.*\[prices\."not-yet-out"\]'):
             self.made(project, hosted)
         priced = "[prices.not-yet-out]\nprompt_usd = 1.0\ncompletion_usd = 4.0\n"
         assert self.made(project, hosted, priced).prices["new"].completion_usd == 4

@@ -39,7 +39,7 @@ def test_a_hosted_model_costs_at_most_what_its_longest_replies_would(project: Pr
     assert (one.calls, one.local) == (4, False)
     assert one.most_completion_tokens is not None
     assert one.most_completion_tokens == sum(
-        request.sampling.max_tokens for _, request in project.plan(own_variant_only=True)[-1].asks
+        request.sampling.max_tokens for _, request in project.plan(own_variant_only=True)[-1].requests
     )
     assert one.most_usd == pytest.approx((one.most_prompt_tokens * 2.5 + one.most_completion_tokens * 10) / 1e6)
     assert (one.usd, one.completion_tokens) == (None, None)
@@ -56,7 +56,7 @@ def test_at_most_is_what_a_budget_would_set_aside_where_the_models_tokenizer_is_
     project.config(CONFIG + HOSTED.replace("gpt-4o", "mistral") + 'base_url = "http://10.0.0.7:8000/v1"\n' + priced)
     one = estimated(project, store)["gpt@big"]
     price = Price(2.5, 10.0, None, "")
-    asks = [request for _, request in project.plan(own_variant_only=True)[-1].asks]
+    asks = [request for _, request in project.plan(own_variant_only=True)[-1].requests]
     assert one.most_usd == pytest.approx(sum(most_usd(price, request) for request in asks))
     assert one.most_prompt_tokens > one.prompt_tokens
 
@@ -72,7 +72,7 @@ def test_without_it_bytes_are_the_bound(project: Project, store: Store, monkeypa
     monkeypatch.setitem(sys.modules, "quicktok", None)
     project.config(CONFIG + HOSTED)
     one = estimated(project, store)["gpt@big"]
-    asks = [request for _, request in project.plan(own_variant_only=True)[-1].asks]
+    asks = [request for _, request in project.plan(own_variant_only=True)[-1].requests]
     assert one.most_prompt_tokens == sum(map(most_prompt_tokens, asks))
 
 

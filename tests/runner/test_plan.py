@@ -41,16 +41,16 @@ class TestCells:
     def test_a_cell_has_one_request_for_each_case(self, project: Project) -> None:
         cell = project.plan(variant=("local",))[0]
         assert [case.id for case in cell.cases] == ["t-1", "t-2", "t-3", "t-4"]
-        assert [request.messages[-1].content for _, request in cell.asks][:2] == [
+        assert [request.messages[-1].content for _, request in cell.requests][:2] == [
             *("Ticket: I was charged twice for March\nCategory:", "Ticket: The billing page crashes\nCategory:"),
         ]
 
     def test_a_repeated_case_is_asked_under_seeds_of_its_own(self, project: Project) -> None:
         project.eval("repeats = 3\n")
         cell = project.plan(variant=("local",))[0]
-        first = [(case.id, request.repeat, request.sampling.seed) for case, request in cell.asks][:4]
+        first = [(case.id, request.repeat, request.sampling.seed) for case, request in cell.requests][:4]
         assert first == [("t-1", 0, 0), ("t-1", 1, 1), ("t-1", 2, 2), ("t-2", 0, 0)]
-        assert (len(cell.cases), len({request.key for _, request in cell.asks})) == (4, 12)
+        assert (len(cell.cases), len({request.key for _, request in cell.requests})) == (4, 12)
 
     def test_each_decoding_is_a_cell_and_production_uses_the_first(self, project: Project) -> None:
         project.eval('decoding = ["free", "constrained"]\n')
@@ -59,8 +59,8 @@ class TestCells:
             ("local@fake", True),
             ("local@fake+constrained", False),
         ]
-        assert next(iter(free.asks))[1].constraint is None
-        assert next(iter(constrained.asks))[1].constraint == Constraint(choices=("billing", "technical", "general"))
+        assert next(iter(free.requests))[1].constraint is None
+        assert next(iter(constrained.requests))[1].constraint == Constraint(choices=("billing", "technical", "general"))
         assert free.fingerprint()["rendered_hash"] == constrained.fingerprint()["rendered_hash"]
 
     def test_a_decoding_can_be_chosen(self, project: Project) -> None:

@@ -135,7 +135,10 @@ def test_a_run_that_somebody_is_at_is_not_gone_on_with_until_he_is_gone(project:
     _, err = second.communicate(timeout=60)
     assert (second.returncode, first.poll()) == (2, None), err
     (line,) = [line for line in err.splitlines() if line.startswith("error")]
-    assert f"is being gone on with by process {first.pid} on {socket.gethostname()}: wait until that ends" in line
+    assert (
+        f"is already being resumed by process {first.pid} on {socket.gethostname()}: wait until that process ends"
+        in line
+    )
     first.kill()
     first.communicate()
     server.answer = lambda _: Reply()

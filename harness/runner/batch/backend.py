@@ -123,9 +123,9 @@ class _CellBatch:
         earlier = await asyncio.to_thread(self.batched.claim, cell_part(cell))
         while todo:
             self.pending |= {id_of(cell, asked): asked for asked in todo}
-            todo = await self.answers.open()
+            todo = await self.answers.next_requests()
         await self._gather([self._earlier(sent) for sent in earlier])
-        retries = self.answers.asker.config.retries
+        retries = self.answers.client.config.retries
         for attempt in range(1, retries + 2):
             if self.pending and not self.given_up:
                 parts = await asyncio.to_thread(lambda: list(self._parts()))
@@ -191,7 +191,7 @@ class _CellBatch:
         await self._save(found, attempt, last=last)
         if strange := found.left_over().keys() - set(ids):
             told = f"batch {sent.batch_id}: {len(strange):,} results of requests that were not in it are not used"
-            self.answers.listener.noted(self.answers.cell.name, told)
+            self.answers.events.noted(self.answers.cell.name, told)
         missing = [custom_id for custom_id in ids if custom_id in self.pending and custom_id not in found]
         if last or lost:  # a further batch would go the same way: what it costs is for the user to say
             why = lost or f"the batch {seen.status} without an answer to this"
@@ -211,7 +211,7 @@ class _CellBatch:
             sent = replace(sent, batch_id=found.batch_id)
             await asyncio.to_thread(self.batched.keep, sent)
         before = await self._patiently(lambda: self.batched.service.look(sent.batch_id))
-        self.answers.listener.waits(self.answers.cell, f"batch {sent.batch_id} is under way since {sent.sent_at[:16]}")
+        self.answers.events.waits(self.answers.cell, f"batch {sent.batch_id} is under way since {sent.sent_at[:16]}")
         seen = before if before.status in ENDED else await self._ended(sent)
         self.given_up |= seen.status == "cancelled" != before.status
         answers, _ = await self._fetched(seen)
@@ -252,7 +252,7 @@ class _CellBatch:
             raise
         sent = replace(sent, batch_id=seen.batch_id)
         await asyncio.to_thread(self.batched.keep, sent)
-        self.answers.listener.waits(cell, f"batch {sent.batch_id}: {requests:,} requests sent")
+        self.answers.events.waits(cell, f"batch {sent.batch_id}: {requests:,} requests sent")
         return sent
 
     async def _ended(self, sent: BatchJob) -> BatchStatus:
@@ -262,7 +262,7 @@ class _CellBatch:
             seen = await self._patiently(lambda: self.batched.service.look(sent.batch_id))
             stage = seen.status, 10 * (seen.answered + seen.failed) // sent.requests
             if stage != told:
-                self.answers.listener.waits(self.answers.cell, f"batch {sent.batch_id} {seen.told(sent.requests)}")
+                self.answers.events.waits(self.answers.cell, f"batch {sent.batch_id} {seen.told(sent.requests)}")
                 told = stage
             if seen.status in ENDED:
                 return seen
@@ -278,7 +278,7 @@ class _CellBatch:
                 paths.append(path)
             except NoFileError as error:
                 lost = f"no answers from batch {seen.batch_id}: {error}"
-                self.answers.listener.noted(self.answers.cell.name, lost)
+                self.answers.events.noted(self.answers.cell.name, lost)
         return await asyncio.to_thread(BatchResults, paths), lost
 
     async def _save(self, found: BatchResults, attempt: int, *, last: bool) -> None:
@@ -299,7 +299,7 @@ class _CellBatch:
                 results = []
         await self.answers.commit(results)
         for problem in [*found.problems[:SHOWN], *_more(found.problems)]:
-            self.answers.listener.noted(self.answers.cell.name, f"results of the batch: {problem}")
+            self.answers.events.noted(self.answers.cell.name, f"results of the batch: {problem}")
 
     def _response(self, asked: PlannedRequest, said: Mapping[str, JSON]) -> Response:
         """What a result says. One that breaks its constraint is an error of its case: the others are paid, too."""
@@ -329,7 +329,7 @@ class _CellBatch:
                     )
                     raise _ServerUnavailableError(msg) from None
                 if not told:
-                    self.answers.listener.waits(self.answers.cell, f"{url} is busy or away, trying again: {error}")
+                    self.answers.events.waits(self.answers.cell, f"{url} is busy or away, trying again: {error}")
                     told = True
             wait_s = await _waited(wait_s)
 

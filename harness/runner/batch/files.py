@@ -39,7 +39,7 @@ def export(cells: Sequence[Cell], path: Path) -> tuple[int, list[str]]:
         with path.open("wb") as file:
             for cell in cells:
                 backend = offline(cell.backend)
-                for case, request in cell.asks:
+                for case, request in cell.requests:
                     asked = PlannedRequest(case, request, request.key)
                     try:
                         file.write(line_of(backend, id_of(cell, asked), request))
@@ -105,7 +105,7 @@ class FileBackend:
                 results.append(answers.read(asked, response, answered_at(said or {})))
             for start in range(0, len(results), AT_ONCE):
                 await answers.commit(results[start : start + AT_ONCE])
-            todo = await answers.open()
+            todo = await answers.next_requests()
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -135,7 +135,9 @@ def _why(custom_id: CustomId, titles: Mapping[str, str], cases: Mapping[tuple[st
 
 
 def _cases(cells: Sequence[Cell]) -> dict[tuple[str, str], str]:
-    ids = ((id_of(cell, PlannedRequest(case, request, "")), case.id) for cell in cells for case, request in cell.asks)
+    ids = (
+        (id_of(cell, PlannedRequest(case, request, "")), case.id) for cell in cells for case, request in cell.requests
+    )
     return {(custom_id.cell, custom_id.case): case_id for custom_id, case_id in ids}
 
 

@@ -211,7 +211,7 @@ def test_two_runs_of_a_cell_at_the_same_time_pay_once(
     store = open_store(batched.load().store_url)
     (first,) = store.manifests()
     assert leases.acquire(store, first.run_id, "elsewhere:1:ab")
-    assert "is being gone on with by process 1 on elsewhere" in harness(*RUN, "--resume").err
+    assert "is already being resumed by process 1 on elsewhere" in harness(*RUN, "--resume").err
     assert harness(*RUN).code == 0
     assert newest(batched).manifest.run_id != first.run_id
     leases.release(store, first.run_id, "elsewhere:1:ab")
