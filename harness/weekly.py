@@ -1,9 +1,8 @@
-"""The weekly run: production's cells over whole splits, held against last week, against the baseline, and by the gates.
+"""The weekly run: production's cells over whole splits, compared with last week and the baseline, judged by the gates.
 
-Where a router logs what it routes, what production itself says is in it, too: its signals, and the newest review.
+With routed traffic it includes production signals and the newest review.
 
-A week has the name of a day. Its runs are tagged `weekly` and `weekly-2026-11-24`, so that a week can be gone on with,
-and found again whenever it was made.
+A week is named by a day. Its runs have the tags `weekly` and `weekly-2026-11-24`, so a week can be found and resumed.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _OF_GATES = {
 
 @dataclass(frozen=True, slots=True)
 class WeeklyPlan:
-    """The cells of the week called by `day`."""
+    """The cells of the week that is named by `day`."""
 
     project: Project
     day: date
@@ -52,7 +51,7 @@ class WeeklyPlan:
 
 @dataclass(frozen=True, slots=True)
 class WeeklyResult:
-    """What was made and found in one week. `comparisons`: with the week before, by eval and cell."""
+    """Runs and findings of one week. `comparisons`: with the previous week, by eval and cell."""
 
     runs: tuple[Run, ...]
     findings: tuple[Finding, ...]
@@ -60,18 +59,18 @@ class WeeklyResult:
 
 
 def tags(day: date) -> tuple[str, str]:
-    """What the runs of a week are tagged with."""
+    """The tags of a week's runs."""
     return TAG, f"{TAG}-{day.isoformat()}"
 
 
 def week_of(manifest: Manifest) -> str:
-    """The day by which a week is called: its tag's, else the one on which a run was made that is only tagged weekly."""
+    """The day that names the week of a run: from its tag, else the day of the run."""
     days = (tag.removeprefix(f"{TAG}-") for tag in manifest.tags if tag.startswith(f"{TAG}-"))
     return max(days, default=manifest.started_at[:10])
 
 
 def plan(project: Project, day: date, options: RunOptions) -> WeeklyPlan:
-    """The cells that production would use, of every eval, on every usual backend and on both of the pair."""
+    """Plan the cells that production would use: every eval, on every usual backend and on both of the pair."""
     own = replace(options, own_variant_only=True, whole=True)
     planned = execution.cells(project, (), own)
     pair = project.config.pair
@@ -83,20 +82,20 @@ def plan(project: Project, day: date, options: RunOptions) -> WeeklyPlan:
     return WeeklyPlan(project, day, tuple(cell for cell in planned if cell.is_own))
 
 
-def run(week: WeeklyPlan, options: RunOptions, listener: RunEvents) -> Outcome:
-    """Run the cells of a week. With `resume`, those that are done in it already are taken as they are."""
-    done = {id(cell): made for cell in week.cells if options.resume and (made := _done(week, cell))}
-    todo = [cell for cell in week.cells if id(cell) not in done]
+def run(week: WeeklyPlan, options: RunOptions, events: RunEvents) -> Outcome:
+    """Run the cells of a week. With `resume`, cells with a complete, current run in that week are not run again."""
+    done = {i: made for i, cell in enumerate(week.cells) if options.resume and (made := _done(week, cell))}
+    todo = [cell for i, cell in enumerate(week.cells) if i not in done]
     outcome = Outcome()
     if todo or not done:
-        outcome = execution.execute(week.project, todo, replace(options, tag=tags(week.day)), listener)
+        outcome = execution.execute(week.project, todo, replace(options, tag=tags(week.day)), events)
     by_name = {(one.manifest.eval, one.manifest.cell): one for one in (*done.values(), *outcome.runs)}
     in_order = (by_name.get((cell.definition.name, cell.name)) for cell in week.cells)
     return replace(outcome, runs=tuple(one for one in in_order if one is not None))
 
 
 def judge(week: WeeklyPlan, outcome: Outcome) -> WeeklyResult:
-    """Everything that the runs of a week show, what failed first."""
+    """All findings of a week, failures first."""
     by_name = {(one.manifest.eval, one.manifest.cell): one for one in outcome.runs}
     reasons = dict(outcome.skipped)
     findings = [Finding(FindingStatus.UNDECIDED, str(failure)) for failure in outcome.failures]
@@ -119,33 +118,33 @@ def judge(week: WeeklyPlan, outcome: Outcome) -> WeeklyResult:
 
 
 def trends(store: Store, week: WeeklyResult) -> list[Trend]:
-    """The weekly runs of every cell of a week, its comparison with the week before among them."""
+    """The weekly trend of every cell of a week, with its comparison with the previous week."""
     names = dict.fromkeys(one.manifest.eval for one in week.runs)
-    found = (trend for name in names for trend in api.trends(store, name, tag=TAG))
-    return [replace(trend, latest=week.comparisons.get((trend.eval, trend.cell))) for trend in found]
+    every = (trend for name in names for trend in api.trends(store, name, tag=TAG))
+    return [replace(trend, latest=week.comparisons.get((trend.eval, trend.cell))) for trend in every]
 
 
-def asked(week: WeeklyPlan, made: WeeklyResult) -> Analyses:
-    """What the page of a week is to tell: what the project asks of its runs, and first the week before."""
+def analyses(week: WeeklyPlan, made: WeeklyResult) -> Analyses:
+    """The analyses on the page of a week: those of the project, and the previous week first."""
     names = [cell.definition.name for cell in week.cells]
     return replace(asked_by(week.project.config, names), comparisons=tuple(made.comparisons.values()))
 
 
 def _of_cell(store: Store, cell: Cell) -> Iterator[Manifest]:
-    """The weekly runs of a cell over the whole of its split, newest first."""
+    """The weekly runs of a cell over its whole split, newest first."""
     for m in store.manifests(cell.definition.name):
         if TAG in m.tags and is_point(m) and (m.cell, m.split) == (cell.name, cell.split or ""):
             yield m
 
 
 def _before(week: WeeklyPlan, cell: Cell) -> Manifest | None:
-    """The run of the newest week before this one."""
+    """The run of the newest previous week."""
     earlier = [m for m in _of_cell(week.project.store, cell) if week_of(m) < week.day.isoformat()]
     return max(earlier, key=lambda m: (week_of(m), m.started_at), default=None)
 
 
 def _done(week: WeeklyPlan, cell: Cell) -> Run | None:
-    """The run of a cell in this week, if no call of it failed and the files are still as they were."""
+    """The complete, current run of a cell in this week: no failed call, unchanged files."""
     planned = cell.fingerprint().items()
     for m in _of_cell(week.project.store, cell):
         if week_of(m) == week.day.isoformat() and planned <= dict(m.fingerprint).items():
@@ -155,7 +154,7 @@ def _done(week: WeeklyPlan, cell: Cell) -> Run | None:
 
 
 def _missing(cell: Cell, before: Manifest | None, reason: str) -> Finding:
-    """A cell that was not run: news only where it was, the week before."""
+    """A cell without a run: undecided only if the previous week had a run."""
     if before is None:
         return Finding(FindingStatus.NOTED, f"{_title(cell)}: not run: {reason}")
     return Finding(
@@ -171,7 +170,7 @@ def _compared(store: Store, cell: Cell, before: Manifest, own: Run) -> Compariso
 
 
 def _against(cell: Cell, before: Manifest, own: Run, c: Comparison) -> Finding:
-    """The week before. What is not proven, though no call failed, is only noted: a small set proves little."""
+    """Compare with the previous week. An inconclusive comparison without failed calls is only noted."""
     standing = FindingStatus.FAILED if c.verdict is Verdict.REGRESSED else FindingStatus.PASSED
     if c.verdict is Verdict.INCOMPARABLE:
         standing = FindingStatus.UNDECIDED
@@ -180,21 +179,21 @@ def _against(cell: Cell, before: Manifest, own: Run, c: Comparison) -> Finding:
     unexplained = "; nothing that a fingerprint tells has changed" if standing is FindingStatus.FAILED else ""
     changed = gates.changed(c) or unexplained
     stored = "; every answer is an earlier one from the store" if all(r.cached for r in own.results) else ""
-    said = f"against the week of {week_of(before)}: {c.verdict.value}, {c.reason}{changed}{stored}{gates.lost(c)}"
-    return Finding(standing, f"{_title(cell)}: {said}")
+    text = f"against the week of {week_of(before)}: {c.verdict.value}, {c.reason}{changed}{stored}{gates.lost(c)}"
+    return Finding(standing, f"{_title(cell)}: {text}")
 
 
 def _of_run(week: WeeklyPlan, cell: Cell, own: Run, others: Sequence[Run]) -> Iterator[Finding]:
-    """Failed calls and gates. A baseline that nothing can be told from is noted, as nobody has asked for a verdict."""
+    """Failed calls and gates. An inconclusive implied baseline gate is only noted: the eval does not require it."""
     summary = summarize(own.results)
     if summary.n_errors:
         failed = (
             f"{summary.n_errors:,} of {summary.n:,} calls failed ({listed(summary.errors)}): run again with --resume"
         )
         yield Finding(FindingStatus.UNDECIDED, f"{_title(cell)}: {failed}")
-    told = gate_checks.evidence(week.project, cell, own, others)
+    evidence = gate_checks.evidence(week.project, cell, own, others)
     for name in gate_checks.wanted(week.project.config, cell):
-        result = gate_checks.judge(name, cell, told)
+        result = gate_checks.judge(name, cell, evidence)
         standing = _OF_GATES[result.verdict]
         if name == gate_checks.BASELINE and standing is FindingStatus.UNDECIDED and not summary.n_errors:
             standing = FindingStatus.NOTED

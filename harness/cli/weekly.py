@@ -80,7 +80,7 @@ def weekly(
             complain("nothing was run: `harness doctor` says what each backend needs")
             raise typer.Exit(2)
         judged = weekly.judge(planned, outcome)
-        built = report_module.build(judged.runs, weekly.trends(project.store, judged), weekly.asked(planned, judged))
+        built = report_module.build(judged.runs, weekly.trends(project.store, judged), weekly.analyses(planned, judged))
     verdicts = findings.markdown(f"Weekly evals {week}", judged.findings)
     whole = f"{verdicts}\n{md.render(built)}"
     pages = [project.root / FOLDER / f"{week}{ending}" for ending in (".html", ".md")]

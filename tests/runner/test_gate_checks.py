@@ -67,13 +67,11 @@ def judged(project: Project, store: Store, gate: str, cell: Cell, run: Run, othe
 
 
 class TestWanted:
-    def test_the_margin_is_for_the_candidate_alone(self, paired: Project) -> None:
+    def test_margin_applies_to_the_candidate_only(self, paired: Project) -> None:
         assert gate_checks.wanted(paired.load(), own(paired)) == ["margin"]
         assert gate_checks.wanted(paired.load(), own(paired, "big")) == []
 
-    def test_a_cell_with_a_baseline_is_held_against_it_unless_the_eval_says_how(
-        self, paired: Project, store: Store
-    ) -> None:
+    def test_baseline_gate_is_implied_unless_the_eval_sets_one(self, paired: Project, store: Store) -> None:
         baseline.save(paired.root, outcomes_of(made(paired, store, own(paired))))
         assert gate_checks.wanted(paired.load(), own(paired)) == ["margin", "baseline"]
         assert gate_checks.wanted(paired.load(), own(paired, "big")) == []
@@ -85,7 +83,7 @@ class TestMargin:
     @pytest.mark.parametrize(
         ("lost", "verdict"), [(0, GateStatus.PASSED), (10, GateStatus.UNDECIDED), (60, GateStatus.FAILED)]
     )
-    def test_it_is_judged_against_the_references_run(
+    def test_margin_compares_with_the_run_of_the_reference(
         self, paired: Project, store: Store, lost: int, verdict: GateStatus
     ) -> None:
         made(paired, store, own(paired, "big"))
@@ -94,7 +92,7 @@ class TestMargin:
         assert found.verdict is verdict
         assert found.message.startswith("triage local@fake: against gpt@big: ")
 
-    def test_without_a_run_of_the_reference_it_is_undecided(self, paired: Project, store: Store) -> None:
+    def test_margin_without_reference_run_is_undecided(self, paired: Project, store: Store) -> None:
         cell = own(paired)
         found = judged(paired, store, "margin", cell, made(paired, store, cell))
         assert found.verdict is GateStatus.UNDECIDED
@@ -103,7 +101,7 @@ class TestMargin:
     @pytest.mark.parametrize(
         "selection", [{"limit": 50}, {"variant": ("local",), "own_variant_only": False}, {"split": "all"}]
     )
-    def test_a_sample_another_variant_or_another_split_is_no_run_of_the_reference(
+    def test_partial_or_different_run_is_no_reference_run(
         self, paired: Project, store: Store, selection: dict[str, Any]
     ) -> None:
         chosen = {"own_variant_only": True} | selection
@@ -111,7 +109,7 @@ class TestMargin:
         cell = own(paired)
         assert judged(paired, store, "margin", cell, made(paired, store, cell)).verdict is GateStatus.UNDECIDED
 
-    def test_a_run_of_this_session_comes_before_those_of_the_store(self, paired: Project, store: Store) -> None:
+    def test_run_of_this_session_precedes_saved_runs(self, paired: Project, store: Store) -> None:
         cell, run = own(paired, "big"), made(paired, store, own(paired))
         this = made(paired, store, cell)
         made(paired, store, cell, lost=199)  # newer, and of somebody else
@@ -133,7 +131,7 @@ class TestBaseline:
             ("[gates]\nmax_flips = 1\n", "max_flips", 2, GateStatus.FAILED),
         ],
     )
-    def test_a_cell_is_held_against_its_baseline(
+    def test_cell_is_judged_against_its_baseline(
         self, paired: Project, store: Store, gates: str, gate: str, lost: int, verdict: GateStatus
     ) -> None:
         paired.eval(gates)
@@ -146,7 +144,7 @@ class TestBaseline:
 
 
 class TestAgainst:
-    def test_the_baseline_the_run_before_or_any_run(self, paired: Project, store: Store) -> None:
+    def test_against_accepts_baseline_previous_or_any_run(self, paired: Project, store: Store) -> None:
         cell = own(paired)
         first = made(paired, store, cell)
         baseline.save(paired.root, outcomes_of(first))
@@ -163,7 +161,7 @@ class TestAgainst:
         assert verdicts["baseline"].message.startswith("triage local@fake: against baseline: REGRESSED, ")
         assert "right → wrong: c-000, c-001" in verdicts["baseline"].message
 
-    def test_what_is_not_there_is_named(self, paired: Project, store: Store) -> None:
+    def test_missing_comparison_run_is_named(self, paired: Project, store: Store) -> None:
         run = made(paired, store, own(paired))
         missing = gate_checks.against(paired.with_store(store), "baseline", run)
         assert (missing.verdict, missing.asked) == (GateStatus.UNDECIDED, True)
@@ -191,7 +189,7 @@ class TestNewest:
 
 
 class TestRenew:
-    def test_it_says_what_is_not_as_it_was(self, paired: Project, store: Store) -> None:
+    def test_renewed_baseline_lists_its_changes(self, paired: Project, store: Store) -> None:
         first, second = (outcomes_of(made(paired, store, own(paired), lost=lost)) for lost in (0, 12))
         assert gate_checks.renew(paired.root, first) == "triage.local@fake.json: new"
         assert (
@@ -201,7 +199,7 @@ class TestRenew:
             "triage.local@fake.json: flips: right → wrong 12; changed: nothing that a fingerprint tells"
         )
 
-    def test_other_cases_are_said(self, paired: Project, store: Store) -> None:
+    def test_renewed_baseline_reports_other_cases(self, paired: Project, store: Store) -> None:
         whole = outcomes_of(made(paired, store, own(paired)))
         gate_checks.renew(paired.root, whole)
         fewer = {i: case for i, case in whole.cases.items() if i != "c-000"}

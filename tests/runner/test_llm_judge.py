@@ -56,7 +56,7 @@ def answers(asked: Asked) -> Reply:
     return Reply("A good summary." if "Disk 1" in prompt or "Disk 3" in prompt else "A summary.")
 
 
-def test_an_opinion_stands_beside_the_judges_agreement(harness: Terminal, project: Project) -> None:
+def test_judge_report_includes_agreement_with_people(harness: Terminal, project: Project) -> None:
     assert harness("run", "brief", "--variant", "local").code == 0
     ended = harness("judge", "brief/fake", "--backend", "fake", "-o", "opinion.json")
     assert ended.code == 0, ended.err
@@ -66,7 +66,7 @@ def test_an_opinion_stands_beside_the_judges_agreement(harness: Terminal, projec
     assert (saved["accepted"]["hits"], saved["agreed"]["n"], saved["unread"]) == (2, 8, 0)
 
 
-def test_a_judge_that_agrees_with_nobody_is_said_to(harness: Terminal, project: Project, server: FakeOpenAI) -> None:
+def test_judge_without_agreement_is_reported(harness: Terminal, project: Project, server: FakeOpenAI) -> None:
     harness("run", "brief", "--variant", "local")
     server.answer = lambda _: Reply("acceptable")
     ended = harness("judge", "brief/fake", "--backend", "fake")
@@ -74,7 +74,7 @@ def test_a_judge_that_agrees_with_nobody_is_said_to(harness: Terminal, project: 
     assert "do not decide by it" in ended.out
 
 
-def test_what_a_judge_said_is_no_news_of_its_eval(harness: Terminal, project: Project) -> None:
+def test_judged_run_is_not_the_latest_run_of_its_eval(harness: Terminal, project: Project) -> None:
     harness("run", "brief", "--variant", "local")
     harness("judge", "brief/fake", "--backend", "fake")
     assert harness("report", "-o", "r.json").code == 0
