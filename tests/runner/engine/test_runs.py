@@ -62,7 +62,7 @@ def test_run_has_a_complete_fingerprint(project: Project, store: Store, server: 
     assert run.manifest.n_cases == 4
 
 
-def test_the_cells_of_a_backend_run_in_the_order_they_were_planned(project: Project, store: Store) -> None:
+def test_cells_of_a_backend_run_in_planned_order(project: Project, store: Store) -> None:
     project.config(config_of("b") + config_of("a"))
     cells = project.plan()
     heard = Heard()
