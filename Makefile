@@ -28,10 +28,10 @@ demo: $(STAMP) ## run every eval on a sample, quantize the model in four steps, 
 	@$(BIN)/harness report --output reports/demo.html
 
 test: $(STAMP) ## the fast tests: no key, no model server, no network
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-all: $(STAMP) ## all tests, the slow ones too
-	@$(BIN)/python -m pytest -n auto -m ""
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m ""
 
 check: $(STAMP) ## lint, types, layers, prompts, datasets
 	@$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from harness.analysis.compare import Comparison, ComparisonQuestion, RunOutcomes
 from harness.analysis.compare import compare as compare_outcomes
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.core.errors import BackendUnavailable, ConfigError, StoreError
-from harness.core.types import Decoding, Run
+from harness.core.types import OWN_ORIGINS, Decoding, Run
 from harness.interop import is_imported
 from harness.project import evals
 from harness.project.config import Config
@@ -33,6 +33,7 @@ from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
 from harness.runner.project import Project
 from harness.store import tallies
+from harness.store.run_query import RunQuery
 from harness.store.run_refs import find_run
 from harness.store.runs import Store
 
@@ -174,8 +175,15 @@ def trends(
     store: Store, eval_name: str | None = None, *, cell: str = "", tag: str = "", newest: int = trend.NEWEST
 ) -> tuple[trend.Trend, ...]:
     """The trends of all evals or of one eval, of all cells or of one cell, over all runs or those with a tag."""
-    wanted = (m for m in store.manifests(eval_name) if cell in {"", m.cell} and (not tag or tag in m.tags))
-    return trend.trends(wanted, lambda manifests: tallies.tallies(store, manifests), newest)
+    points = RunQuery(
+        eval=eval_name,
+        cell=cell or None,
+        tags=(tag,) if tag else (),
+        finished=True,
+        whole=True,
+        origins=OWN_ORIGINS,
+    )
+    return trend.trends(store.manifests(points), lambda manifests: tallies.tallies(store, manifests), newest)
 
 
 def report_of(project: Project, names: Sequence[str]) -> Report:

@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from harness import api
-from harness.analysis import gates
 from harness.analysis.compare import Comparison, ComparisonQuestion, Verdict, compare, outcomes_of
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN
+from harness.analysis.gates import GateStatus
 from harness.analysis.metrics.summary import summarize
-from harness.analysis.trend import Trend, is_point
+from harness.analysis.trend import Trend
 from harness.core.formatting import listed
-from harness.core.types import Manifest, Run
+from harness.core.types import OWN_ORIGINS, Manifest, Run
 from harness.monitor import weekly as production
 from harness.project.run_options import RunOptions
+from harness.report import comparison_text
 from harness.report.findings import ordered
+from harness.report.gate_text import gate_text
 from harness.report.model_findings import Finding, FindingStatus
 from harness.report.questions import Analyses, asked_by
 from harness.runner import execution, gate_checks
@@ -29,14 +31,15 @@ from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
 from harness.runner.project import Project
+from harness.store.run_query import RunQuery
 from harness.store.runs import Store
 
 TAG = "weekly"
 
 _OF_GATES = {
-    gates.GateStatus.PASSED: FindingStatus.PASSED,
-    gates.GateStatus.FAILED: FindingStatus.FAILED,
-    gates.GateStatus.UNDECIDED: FindingStatus.UNDECIDED,
+    GateStatus.PASSED: FindingStatus.PASSED,
+    GateStatus.FAILED: FindingStatus.FAILED,
+    GateStatus.UNDECIDED: FindingStatus.UNDECIDED,
 }
 
 
@@ -84,8 +87,8 @@ def plan(project: Project, day: date, options: RunOptions) -> WeeklyPlan:
 
 def run(week: WeeklyPlan, options: RunOptions, events: RunEvents) -> Outcome:
     """Run the cells of a week. With `resume`, cells with a complete, current run in that week are not run again."""
-    done = {i: made for i, cell in enumerate(week.cells) if options.resume and (made := _done(week, cell))}
-    todo = [cell for i, cell in enumerate(week.cells) if i not in done]
+    done = {cell.key: made for cell in week.cells if options.resume and (made := _done(week, cell))}
+    todo = [cell for cell in week.cells if cell.key not in done]
     outcome = Outcome()
     if todo or not done:
         outcome = execution.execute(week.project, todo, replace(options, tag=tags(week.day)), events)
@@ -130,11 +133,19 @@ def analyses(week: WeeklyPlan, made: WeeklyResult) -> Analyses:
     return replace(asked_by(week.project.config, names), comparisons=tuple(made.comparisons.values()))
 
 
-def _of_cell(store: Store, cell: Cell) -> Iterator[Manifest]:
-    """The weekly runs of a cell over its whole split, newest first."""
-    for m in store.manifests(cell.definition.name):
-        if TAG in m.tags and is_point(m) and (m.cell, m.split) == (cell.name, cell.split or ""):
-            yield m
+def _of_cell(store: Store, cell: Cell) -> list[Manifest]:
+    """The weekly runs of a cell over the whole of its split, newest first."""
+    return store.manifests(
+        RunQuery(
+            eval=cell.definition.name,
+            cell=cell.name,
+            splits=(cell.split or "",),
+            tags=(TAG,),
+            finished=True,
+            whole=True,
+            origins=OWN_ORIGINS,
+        )
+    )
 
 
 def _before(week: WeeklyPlan, cell: Cell) -> Manifest | None:
@@ -148,7 +159,7 @@ def _done(week: WeeklyPlan, cell: Cell) -> Run | None:
     planned = cell.fingerprint().items()
     for m in _of_cell(week.project.store, cell):
         if week_of(m) == week.day.isoformat() and planned <= dict(m.fingerprint).items():
-            made = Run(m, tuple(week.project.store.results(m.run_id)))
+            made = week.project.store.with_results(m)
             return None if summarize(made.results).n_errors else made
     return None
 
@@ -163,7 +174,7 @@ def _missing(cell: Cell, before: Manifest | None, reason: str) -> Finding:
 
 
 def _compared(store: Store, cell: Cell, before: Manifest, own: Run) -> Comparison:
-    base = outcomes_of(Run(before, tuple(store.results(before.run_id))), f"the week of {week_of(before)}")
+    base = outcomes_of(store.with_results(before), f"the week of {week_of(before)}")
     return compare(
         base, outcomes_of(own), ComparisonQuestion("change", cell.definition.gates.max_regression or DEFAULT_MARGIN)
     )
@@ -176,11 +187,12 @@ def _against(cell: Cell, before: Manifest, own: Run, c: Comparison) -> Finding:
         standing = FindingStatus.UNDECIDED
     if c.verdict is Verdict.INCONCLUSIVE:
         standing = FindingStatus.UNDECIDED if c.base.n_errors + c.head.n_errors else FindingStatus.NOTED
-    unexplained = "; nothing that a fingerprint tells has changed" if standing is FindingStatus.FAILED else ""
-    changed = gates.changed(c) or unexplained
-    stored = "; every answer is an earlier one from the store" if all(r.cached for r in own.results) else ""
-    text = f"against the week of {week_of(before)}: {c.verdict.value}, {c.reason}{changed}{stored}{gates.lost(c)}"
-    return Finding(standing, f"{_title(cell)}: {text}")
+    changed = ""
+    if c.changed or standing is FindingStatus.FAILED:
+        changed = f"changed: {comparison_text.changes_text(c.changed) or 'nothing in the fingerprint'}"
+    stored = "every answer is from the store" if all(r.cached for r in own.results) else ""
+    parts = [comparison_text.verdict_text(c), changed, stored, comparison_text.lost_cases_text(c)]
+    return Finding(standing, f"{_title(cell)}: against the week of {week_of(before)}: {'; '.join(filter(None, parts))}")
 
 
 def _of_run(week: WeeklyPlan, cell: Cell, own: Run, others: Sequence[Run]) -> Iterator[Finding]:
@@ -194,10 +206,10 @@ def _of_run(week: WeeklyPlan, cell: Cell, own: Run, others: Sequence[Run]) -> It
     evidence = gate_checks.evidence(week.project, cell, own, others)
     for name in gate_checks.wanted(week.project.config, cell):
         result = gate_checks.judge(name, cell, evidence)
-        standing = _OF_GATES[result.verdict]
+        standing = _OF_GATES[result.status]
         if name == gate_checks.BASELINE and standing is FindingStatus.UNDECIDED and not summary.n_errors:
             standing = FindingStatus.NOTED
-        yield Finding(standing, result.message)
+        yield Finding(standing, gate_text(result))
 
 
 def _title(cell: Cell) -> str:

@@ -35,8 +35,15 @@ os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="harness-tests-hf-")
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
 from .support.cli import Terminal  # noqa: E402
+from .support.postgres import Postgres, running  # noqa: E402
 from .support.project import CONFIG, Project  # noqa: E402
 from .support.servers import FakeOpenAI, closing  # noqa: E402
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Workers of `-n auto`: three for two cores, because tests wait for sockets and processes a third of their time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + (cores + 1) // 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -86,6 +93,13 @@ def _no_environment_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, LOOPBACK)
     monkeypatch.delenv("COLUMNS", raising=False)  # as wide as it is without a terminal
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, started once in a session. Tests take a database of their own from `fresh`."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture

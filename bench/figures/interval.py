@@ -28,7 +28,7 @@ def move(found: Paired) -> str:
     """May the candidate replace the reference?"""
     if found.low > -MARGIN:
         return "MOVE"
-    return "KEEP" if found.high < -MARGIN else "INCONCLUSIVE"
+    return "STAY" if found.high < -MARGIN else "INCONCLUSIVE"
 
 
 def change(found: Paired) -> str:
@@ -40,7 +40,7 @@ def change(found: Paired) -> str:
 
 def main() -> None:
     """Write the picture."""
-    colours = {"MOVE": RIGHT, "OK": RIGHT, "KEEP": WRONG, "REGRESSED": WRONG, "INCONCLUSIVE": OPEN}
+    colours = {"MOVE": RIGHT, "OK": RIGHT, "STAY": WRONG, "REGRESSED": WRONG, "INCONCLUSIVE": OPEN}
     figure, axes = plt.subplots(figsize=(10, 3.6), dpi=150)
     axes.axvspan(-100 * MARGIN, 11, color=RIGHT, alpha=0.07, linewidth=0)
     axes.axvline(0, color=INK, linewidth=0.8)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from time import perf_counter
 
-from harness.backends.providers.llamacpp import connect
+from harness.backends.providers.llamacpp import LlamaCppBackend
 from harness.core.types import Message, Request, Sampling
 from harness.project.config import BackendConfig
 
@@ -30,7 +30,7 @@ WAITS = {
 async def cases_per_s(n: int, slots: int) -> float:
     """Ask with as many requests at once as there are slots; the first one, which loads the model, is not timed."""
     config = {"name": "x", "provider": "llamacpp", "model": "smollm2-135m-instruct", "variant": "local"}
-    backend = connect(BackendConfig.model_validate({**config, "concurrency": slots}))
+    backend = LlamaCppBackend.connect(BackendConfig.model_validate({**config, "concurrency": slots}))
     limit = asyncio.Semaphore(slots)
 
     async def one(i: int) -> None:

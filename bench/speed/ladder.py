@@ -17,7 +17,7 @@ import sys
 from time import perf_counter
 
 from harness.backends.local import models
-from harness.backends.providers.llamacpp import connect
+from harness.backends.providers.llamacpp import LlamaCppBackend
 from harness.core.types import Message, Request, Sampling
 from harness.project.config import BackendConfig
 
@@ -28,7 +28,7 @@ SYSTEM = "You are a support triage assistant. Classify the ticket into billing, 
 async def ms_per_case(n: int, to: str) -> float:
     """Ask one by one; the first one, which loads the model, is not timed."""
     config = {"name": "x", "provider": "llamacpp", "model": f"{NAME}:{to}", "variant": "local"}
-    backend = connect(BackendConfig.model_validate(config))
+    backend = LlamaCppBackend.connect(BackendConfig.model_validate(config))
 
     async def one(i: int) -> None:
         ticket = f"Ticket {i}: the invoice of my account shows {i * 7} seats and we only ever ordered {i * 3}."

@@ -28,15 +28,16 @@ from harness.analysis.costs.projection import (
 from harness.analysis.gates import Evidence
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError, HarnessError
-from harness.core.run_kinds import OF_A_RUN
+from harness.core.plugins import task_capabilities
 from harness.core.toml import at, hint
-from harness.core.types import Manifest, Run
+from harness.core.types import Decoding, Manifest, Run, RunOrigin
 from harness.project import config, evals
 from harness.project.config import BackendConfig, Config, PairConfig, Service
 from harness.project.evals import Eval, TrafficConfig
 from harness.project.pricing import is_local, price_of
 from harness.runner.project import Project
 from harness.runner.staleness import CurrentDefinition
+from harness.store.run_query import RunQuery
 from harness.store.runs import SavedResults, Store
 from harness.tasks import kinds
 
@@ -131,7 +132,7 @@ def _sides(project: Project, pair: PairConfig, definition: Eval, traffic: Traffi
 
 
 def _service(definition: Eval) -> Service:
-    return "embeddings" if definition.task == "embedding" else "chat"
+    return "embeddings" if task_capabilities(definition.task).embeds else "chat"
 
 
 def _now(found: Config, named: str | None, reference: str, service: Service) -> BackendConfig:
@@ -151,16 +152,15 @@ class _SavedRuns:
     definition: Eval
     today: CurrentDefinition
 
-    def newest(self, backend: BackendConfig, decoding: str) -> Run | None:
+    def newest(self, backend: BackendConfig, decoding: Decoding) -> Run | None:
         """The newest run of a cell: what is as today before what is not, and of those a whole one before a sample."""
-        found = [m for m in self._finished(backend.variant, decoding) if m.backend == backend.name]
-        return self._run(
-            min(found, key=lambda m: (self.seen(backend, Run(m)).is_old, m.limit is not None), default=None)
-        )
+        saved = self.store.manifests(self._finished(backend.variant, decoding, backends=(backend.name,)))
+        current = (m for m in saved if not self.seen(backend, Run(m)).is_old)
+        return self._run(next(current, saved[0] if saved else None))
 
-    def of_any(self, variant: str, decoding: str) -> Run | None:
+    def of_any(self, variant: str, decoding: Decoding) -> Run | None:
         """The newest whole run of a prompt on any backend, else its newest sample."""
-        return self._run(min(self._finished(variant, decoding), key=lambda m: m.limit is not None, default=None))
+        return self._run(self.store.newest(self._finished(variant, decoding)))
 
     def seen(self, backend: BackendConfig, run: Run | None, decoding: str = "") -> RunFreshness:
         """A run with what of it is not as today."""
@@ -172,16 +172,17 @@ class _SavedRuns:
         except HarnessError as error:
             return replace(one, unread=str(error))
 
-    def _finished(self, variant: str, decoding: str) -> list[Manifest]:
-        """Newest first."""
-        return [
-            m
-            for m in self.store.manifests(self.definition.name)
-            if m.finished_at is not None
-            and (m.variant, m.decoding) == (variant, decoding)
-            and m.split in {"", self.definition.split}
-            and not m.dataset.startswith(OF_A_RUN)
-        ]
+    def _finished(self, variant: str, decoding: Decoding, backends: tuple[str, ...] | None = None) -> RunQuery:
+        return RunQuery(
+            eval=self.definition.name,
+            backends=backends,
+            variant=variant,
+            decoding=decoding,
+            splits=("", self.definition.split or ""),
+            finished=True,
+            origins=frozenset(RunOrigin) - {RunOrigin.JUDGED},
+            whole_first=True,
+        )
 
     def _run(self, m: Manifest | None) -> Run | None:
         return Run(m, SavedResults(self.store, m.run_id, self.store.count(m.run_id))) if m else None
@@ -194,7 +195,7 @@ def _advised(found: Config, each: _EvalRuns) -> EvalAdvice:
     told: list[Reason] = [reasons.quality(line, c, each.seen)]
     told += reasons.gate(limits, each.run_then, lambda: _evidence(found, each), local=line.local)
     told += reasons.form(c, _compared(replace(each, run_then=each.constrained)), each.run_then)
-    told += reasons.blocks(line, found.advice, each.run_then, limits.max_p95_latency_s)
+    told += reasons.blocks(line, found.advice, each.run_then, limits.limits.get("max_p95_latency_s"))
     told += [*reasons.capacity(line, found.local), *reasons.price(line), *reasons.index(line)]
     told = [*reasons.stale(line, each.seen), *reasons.as_notes(told, each.seen)]
     return EvalAdvice(line, _decision(told), tuple(told), c)
@@ -225,7 +226,7 @@ def _compared(each: _EvalRuns) -> Comparison | None:
 def _decision(told: Iterable[Reason]) -> Decision:
     stands = {reason.stands for reason in told}
     if "against" in stands:
-        return Decision.KEEP
+        return Decision.STAY
     return Decision.INCONCLUSIVE if "open" in stands else Decision.MOVE
 
 

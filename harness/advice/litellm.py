@@ -17,8 +17,8 @@ from harness.core.toml import comment
 from harness.project.config import BackendConfig, Config
 from harness.project.routing import Routing, TaskRoute
 
-PREFIXES = {"openai": "openai", "vllm": "hosted_vllm", "ollama": "ollama_chat"}
-"""How LiteLLM calls our providers."""
+PASSWORD_PREFIXES = {"hosted_vllm": "openai"}
+"""By `hosted_vllm` LiteLLM sends a key in the place of an address's password; by `openai`, the same protocol, not."""
 NO_KEY = "none"
 """Written where a server wants no key: without one LiteLLM would send OpenAI's (`OPENAI_API_KEY`) to any server."""
 NO_PASSWORD = (
@@ -26,7 +26,6 @@ NO_PASSWORD = (
     "# user:password, write its name below, and take the # away",
     '# extra_headers: {"Authorization": "os.environ/VARIABLE"}',
 )
-_URLS = {"vllm": "http://localhost:8000/v1", "ollama": "http://localhost:11434"}
 HEAD = "# LiteLLM proxy: litellm --config FILE. Ask for a task by its name as the model."
 
 
@@ -40,7 +39,7 @@ def dump(config: Config, routing: Routing, comments: Mapping[str, Sequence[str]]
     fallbacks: dict[str, list[str]] = {}
     for task in sorted(routing.tasks):
         entries += [f"  {comment(text)}\n" for text in comments.get(task, ())]
-        names = [name for name in routing.backends(task) if config.backend(name).provider in PREFIXES]
+        names = [name for name in routing.backends(task) if config.backend(name).capabilities.litellm_prefix]
         left_out = [name for name in routing.backends(task) if name not in names]
         inside = "runs inside the process that asks it: serve it by vLLM or Ollama"
         entries += [f"  {comment(f'{name} {inside}')}\n" for name in left_out]
@@ -59,14 +58,14 @@ def dump(config: Config, routing: Routing, comments: Mapping[str, Sequence[str]]
 
 def _model(config: Config, name: str, backend: BackendConfig, route: TaskRoute) -> str:
     """One entry of `model_list`."""
-    url = backend.base_url or _URLS.get(backend.provider)
+    url = backend.base_url or backend.capabilities.default_url
     if url and (wrong := bad_url(url)):
         msg = f"{config.path or config.root}: base_url in [backends.{backend.name}] {wrong}"
         raise ConfigError(msg)
     has_password = "@" in urlsplit(url or "").netloc
-    prefix = PREFIXES[backend.provider]
-    if has_password and backend.provider == "vllm":
-        prefix = PREFIXES["openai"]  # the same protocol; by `hosted_vllm` a key takes the place of the password
+    prefix = backend.capabilities.litellm_prefix
+    if has_password:
+        prefix = PASSWORD_PREFIXES.get(prefix, prefix)
     parameters: dict[str, Any] = {"model": f"{prefix}/{backend.model}"}
     if url:
         parameters["api_base"] = shown_url(url)
@@ -97,7 +96,7 @@ def _key(backend: BackendConfig) -> str:
     """The key as LiteLLM reads it: the name of its variable. OpenAI's own is never sent to another server."""
     if backend.api_key_env:
         return f"os.environ/{backend.api_key_env}"
-    if backend.provider == "openai" and backend.base_url is None:
-        return "os.environ/OPENAI_API_KEY"
-    # of `ollama_chat` LiteLLM reads OLLAMA_API_KEY where it is set, as our own backend does
-    return "" if backend.provider == "ollama" else NO_KEY
+    if backend.key_variable is None:
+        return NO_KEY
+    # LiteLLM reads an optional key (OLLAMA_API_KEY) by itself where it is set, as our own backend does
+    return f"os.environ/{backend.key_variable}" if backend.capabilities.needs_key else ""

@@ -12,10 +12,12 @@ from harness.analysis.costs.capacity import PARTS
 from harness.analysis.costs.projection import CostProjection, EvalCost, Reason, Stands
 from harness.analysis.gates import Evidence
 from harness.core.formatting import dollars, number, percent, plural, seconds
+from harness.core.plugins import task_capabilities
 from harness.core.types import Run
 from harness.project.config import AdviceConfig, LocalConfig
 from harness.project.evals import GateConfig
 from harness.report import comparison_text
+from harness.report.gate_text import outcome_text
 from harness.runner import staleness
 
 SIGNS: dict[Stands, str] = {"for": "+", "against": "-", "open": "?", "note": "·"}
@@ -101,7 +103,7 @@ def quality(line: EvalCost, c: Comparison | None, seen: Sequence[RunFreshness]) 
             "quality", "open", f"quality is not known, without a whole run of {missing}: {_makes(line.eval, seen)}"
         )
     n = "" if c.needed is not None else f"{plural(c.n, 'case')}, "  # its reason has said how many
-    told = f"{comparison_text.title(c)}: {c.verdict.value}, {c.reason} ({n}{_runs(c)})"
+    told = f"{comparison_text.title(c)}: {comparison_text.verdict_text(c)} ({n}{_runs(c)})"
     samples = [one for one in seen if one.run is not None and one.run.manifest.limit is not None]
     if samples:
         of = " and ".join(one.backend for one in samples)
@@ -116,7 +118,7 @@ def quality(line: EvalCost, c: Comparison | None, seen: Sequence[RunFreshness]) 
         return Reason("quality", "open", f"{what}; look at the eval first (the comparison: {told})")
     if c.verdict is Verdict.MOVE:
         return Reason("quality", "for", told)
-    return Reason("quality", "against" if c.verdict is Verdict.KEEP else "open", told)
+    return Reason("quality", "against" if c.verdict is Verdict.STAY else "open", told)
 
 
 def stale(line: EvalCost, seen: Sequence[RunFreshness]) -> list[Reason]:
@@ -167,10 +169,10 @@ def gate(limits: GateConfig, run: Run | None, evidence: Callable[[], Evidence], 
     told: list[Reason] = []
     for name in names:
         result = gates.judge(name, limits, found)
-        said = f"{result.message.removeprefix(f'{found.cell}: ')} (run {run_id})"
-        if result.verdict is gates.GateStatus.FAILED and whole:
+        said = f"{outcome_text(result)} (run {run_id})"
+        if result.status is gates.GateStatus.FAILED and whole:
             told.append(Reason("gate", "against", f"it fails a gate of the eval: {said}"))
-        elif result.verdict is not gates.GateStatus.PASSED:
+        elif result.status is not gates.GateStatus.PASSED:
             told.append(Reason("gate", "open", f"a gate of the eval is not shown to be passed: {said}"))
     return told
 
@@ -232,7 +234,7 @@ def blocks(line: EvalCost, limits: AdviceConfig, run: Run | None, max_p95_s: flo
     """What keeps a task where it is, whatever its quality."""
     told = []
     if line.task in limits.keep or line.eval in limits.keep:
-        what = "a chain of tool calls" if line.task == "tool_calling" else "it"
+        what = "a chain of tool calls" if task_capabilities(line.task).calls_tools else "it"
         told.append(
             Reason("keep", "against", f"{what} stays: [advice] keep in harness.toml names {_named(line, limits)}")
         )
@@ -264,7 +266,7 @@ def price(line: EvalCost) -> list[Reason]:
 
 def index(line: EvalCost) -> list[Reason]:
     """Vectors of two models have nothing in common."""
-    if line.task != "embedding" or line.now == line.then:
+    if not task_capabilities(line.task).embeds or line.now == line.then:
         return []
     told = "moving means embedding the whole index again, and there is no fallback: vectors of two models do not mix"
     return [Reason("index", "note", told)]

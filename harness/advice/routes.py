@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from harness.advice import litellm as proxy
 from harness.advice.reasons import SIGNS
 from harness.analysis.costs.projection import Advice, Decision, EvalAdvice, Reason
+from harness.core.plugins import task_capabilities
 from harness.core.toml import comment
 from harness.project import evals
 from harness.project.config import Config
@@ -111,7 +112,7 @@ def _wrapped(text: str) -> list[str]:
 def _chain(found: Config, tiers: dict[Tier, str], one: EvalAdvice) -> tuple[Tier, ...] | str:
     """Who is asked in turn; or why nobody is."""
     line = one.line
-    if line.task == "embedding":
+    if task_capabilities(line.task).embeds:
         return "its vectors come from one model, which its index decides"
     names = [line.then, line.now] if one.decision is Decision.MOVE else [line.now]
     planned = dict(tiers)

@@ -10,10 +10,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from statistics import NormalDist
 
 from harness.analysis.stats import rate, required_n_margin, smallest_drop, smallest_margin
-from harness.core.toml import hint
 from harness.core.types import Case
 from harness.project.evals import GateConfig, TagGates
 
@@ -28,8 +28,6 @@ ONE_MODEL = 0.02
 
 MARGINS = (0.05, 0.03, 0.02, 0.01)
 """Margins that people ask for."""
-
-ADVICE = 'add cases, ask for less, or judge = "point"'
 
 SMALL = 30
 """A slice of fewer cases shows nothing: the interval of an accuracy is some thirty points wide."""
@@ -53,12 +51,32 @@ class DetectableEffect:
     drop: float | None
 
 
+class GateProblem(StrEnum):
+    """Why a golden set cannot decide a gate."""
+
+    NO_TAGGED_CASES = "no_tagged_cases"
+    MARGIN_TOO_SMALL = "margin_too_small"
+    RATE_TOO_HIGH = "rate_too_high"
+
+
 @dataclass(frozen=True, slots=True)
 class UndecidableGate:
-    """A gate that these cases cannot decide. `key`: its place in the eval file."""
+    """A gate that the golden set cannot decide. `key`: its place in the eval file.
+
+    `n`: the cases it covers, of `tag` if that is set. `needed`: how many would do; `None` if no number does.
+    `reachable`: the smallest margin, or the largest rate, that `n` cases can prove.
+    `tags`: the tags that cases have, for NO_TAGGED_CASES.
+    """
 
     key: tuple[str, ...]
-    reason: str
+    problem: GateProblem
+    limit: float = 0.0
+    n: int = 0
+    needed: int | None = None
+    reachable: float = 0.0
+    discordance: float = 0.0
+    tag: str = ""
+    tags: tuple[str, ...] = ()
 
 
 def reach(n: int, discordance: float) -> DetectableEffect:
@@ -97,46 +115,49 @@ def refusals(gates: GateConfig, cases: Iterable[Case]) -> list[UndecidableGate]:
         known.update(set(case.tags))
     by_tag = {tag: known[tag] for tag in gates.tag}
     found = [
-        UndecidableGate(("gates", "tag", tag), f"no case has tag {tag!r}{hint(tag, known)}")
+        UndecidableGate(("gates", "tag", tag), GateProblem.NO_TAGGED_CASES, tag=tag, tags=tuple(known))
         for tag, n in by_tag.items()
         if n == 0
     ]
     if gates.judge == "point" or not n_cases:
         return found
     found += _too_close(gates, n_cases)
-    found += _too_high(gates, n_cases, "the set", ("gates",))
+    found += _too_high(gates, n_cases)
     for tag, n in by_tag.items():
         if n:
-            found += _too_high(gates.tag[tag], n, f"tag {tag!r}", ("gates", "tag", tag))
+            found += _too_high(gates.tag[tag], n, tag)
     return found
 
 
 def _too_close(gates: GateConfig, n: int) -> Iterator[UndecidableGate]:
-    """Differences that are too small to be shown."""
     for gate, discordance in (("margin", TWO_MODELS), ("max_regression", ONE_MODEL)):
-        limit = getattr(gates, gate)
-        if limit is None or required_n_margin(limit, discordance) <= n:
+        limit = gates.limits.get(gate)
+        if limit is None or (needed := required_n_margin(limit, discordance)) <= n:
             continue
         yield UndecidableGate(
             ("gates", gate),
-            f"{gate} {limit:g} needs about {required_n_margin(limit, discordance):,} cases at {discordance:.0%} "
-            f"discordance; the set has {n:,}: smallest {gate} that can be shown is "
-            f"{reach(n, discordance).margin:.3f} ({ADVICE})",
+            GateProblem.MARGIN_TOO_SMALL,
+            limit=limit,
+            n=n,
+            needed=needed,
+            reachable=reach(n, discordance).margin,
+            discordance=discordance,
         )
 
 
-def _too_high(gates: TagGates, n: int, what: str, table: tuple[str, ...]) -> Iterator[UndecidableGate]:
-    """Rates that even a perfect score does not prove."""
+def _too_high(gates: TagGates, n: int, tag: str = "") -> Iterator[UndecidableGate]:
     for gate in RATES:
-        limit = getattr(gates, gate, None)
+        limit = gates.limits.get(gate)
         if limit is None or provable(n) >= limit:
             continue
-        needed = required_n_rate(limit)
-        needs = "no number of cases proves" if needed is None else f"it takes {needed:,} cases, all right, to prove"
         yield UndecidableGate(
-            (*table, gate),
-            f"{gate} {limit:g}: {needs} that; {what} has {n:,}: largest that can be shown is {down(provable(n)):.3f} "
-            f"({ADVICE})",
+            ("gates", "tag", tag, gate) if tag else ("gates", gate),
+            GateProblem.RATE_TOO_HIGH,
+            limit=limit,
+            n=n,
+            needed=required_n_rate(limit),
+            reachable=down(provable(n)),
+            tag=tag,
         )
 
 

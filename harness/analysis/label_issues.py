@@ -11,14 +11,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.compare.sides import NO_ANSWER, answer_key
+from harness.core.plugins import task_capabilities
 from harness.core.types import JSON, Case, Result, Run
 
 BACKENDS = "all backends"
 """Why a case is listed: the own cells of all backends give the same wrong answer. The other reason names a backend."""
-
-
-EMBEDDING = "embedding"
-"""The task kind without an answer that could agree with another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ def find(runs: Sequence[Run], own: Collection[str]) -> list[LabelIssue]:
     First those on which the backends agree, then by how many cells agree, then by id. None of an embedding, whose
     readings say how long a vector is and not what it found.
     """
-    runs = [run for run in runs if run.manifest.task != EMBEDDING]
+    runs = [run for run in runs if not task_capabilities(run.manifest.task).is_retrieval]
     wrong = {run.manifest.cell: _wrong(run.results) for run in runs}
     found: dict[tuple[str, str], LabelIssue] = {}
     for why, cells in _groups(runs, own):

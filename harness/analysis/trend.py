@@ -8,26 +8,19 @@ again by another contract, or made elsewhere, is in it and says so.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from harness.analysis.compare import Change, Comparison, changes
 from harness.analysis.metrics.summary import outcome_rate
 from harness.analysis.stats import Rate
-from harness.core.run_kinds import OF_A_RUN
-from harness.core.types import Manifest, Tally
-
-Origin = Literal["run", "rescored", "imported"]
-"""Where the readings of a run are from: the engine, an older run's replies read again, another tool's file."""
+from harness.core.types import OWN_ORIGINS, Manifest, Tally
 
 NEWEST = 52
 """The most points of a trend, unless more are asked for: a year of weeks."""
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-~=+*#"
-_READ_AGAIN = re.compile(r"replies of \S+, read again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +32,6 @@ class Point:
     lenient: Rate
     compliance: Rate
     n_errors: int
-    origin: Origin
     changed: tuple[Change, ...] = ()
 
 
@@ -60,9 +52,8 @@ class Trend:
 
 
 def is_point(manifest: Manifest) -> bool:
-    """Whether a run can be part of a trend: finished, of a whole split, and its own answers."""
-    is_own = not manifest.backend.startswith("replay:") and not manifest.dataset.startswith(OF_A_RUN)
-    return manifest.finished_at is not None and manifest.limit is None and is_own
+    """Whether a run can be part of a trend: finished, over a whole split, not replayed, not a judge's."""
+    return manifest.finished_at is not None and manifest.limit is None and manifest.origin in OWN_ORIGINS
 
 
 def trends(
@@ -80,13 +71,6 @@ def trends(
         shown = runs[:newest][::-1]
         found.append(Trend(*key, tuple(_points(shown, tallies(shown)))))
     return tuple(found)
-
-
-def origin(manifest: Manifest) -> Origin:
-    """Where the readings of a run are from."""
-    if "imported" in manifest.fingerprint:
-        return "imported"
-    return "rescored" if any(_READ_AGAIN.fullmatch(note) for note in manifest.notes) else "run"
 
 
 def sparkline(rates: Sequence[Rate], blocks: str = BLOCKS) -> str:
@@ -109,5 +93,5 @@ def _points(manifests: Sequence[Manifest], tallies: Mapping[str, Tally]) -> Iter
         tally = tallies[m.run_id]
         strict, lenient, compliance = (outcome_rate(tally.cases, place) for place in (1, 2, 3))
         changed = changes(before.fingerprint, m.fingerprint) if before else ()
-        yield Point(m, strict, lenient, compliance, tally.failed, origin(m), changed)
+        yield Point(m, strict, lenient, compliance, tally.failed, changed)
         before = m

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from math import nan
 
-from harness.backends.http.errors import failed, said
+from harness.backends.http.errors import failed, safe_line
 from harness.core.types import JSON, Response
 
 MOST_TOKENS = 1_000_000_000
@@ -16,7 +16,7 @@ _BROKEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, Value
 def chat_response(completion: JSON, latency_s: float, secrets: Sequence[str] = ()) -> Response:
     """What a chat completion says, or the error `bad_reply`. `secrets` stand in no error."""
     if not isinstance(completion, dict):
-        return failed("bad_reply", f"not a chat completion: {said(completion, secrets, 80)}", retry=True)
+        return failed("bad_reply", f"not a chat completion: {safe_line(completion, secrets, 80)}", retry=True)
     try:
         choice = completion["choices"][0]
         message = choice["message"]
@@ -27,7 +27,11 @@ def chat_response(completion: JSON, latency_s: float, secrets: Sequence[str] = (
     except _BROKEN as error:
         missing = "a usable message" if completion.get("choices") else "choices"
         told = completion.get("error")  # some servers answer 200 to what they cannot do
-        why = f": {said(told, secrets, 120)}" if told else f" ({type(error).__name__}: {said(error, secrets, 80)})"
+        why = (
+            f": {safe_line(told, secrets, 120)}"
+            if told
+            else f" ({type(error).__name__}: {safe_line(error, secrets, 80)})"
+        )
         return failed("bad_reply", f"a chat completion without {missing}{why}", retry=True)
     if not isinstance(content, str) or not isinstance(refusal, str | None):
         return failed("bad_reply", "a chat completion whose content is no text", retry=True)
@@ -55,12 +59,14 @@ def _timing(completion: Mapping[str, JSON], name: str) -> float | None:
 def vector_response(reply: JSON, latency_s: float, secrets: Sequence[str] = ()) -> Response:
     """The vector of an embedding reply, or the error `bad_reply`. `secrets` stand in no error."""
     if not isinstance(reply, dict):
-        return failed("bad_reply", f"not an embedding: {said(reply, secrets, 80)}", retry=True)
+        return failed("bad_reply", f"not an embedding: {safe_line(reply, secrets, 80)}", retry=True)
     try:
         numbers = vector(reply["data"][0]["embedding"])
         tokens = (reply.get("usage") or {}).get("prompt_tokens")
     except _BROKEN as error:
-        return failed("bad_reply", f"an embedding reply without a usable vector: {said(error, secrets)}", retry=True)
+        return failed(
+            "bad_reply", f"an embedding reply without a usable vector: {safe_line(error, secrets)}", retry=True
+        )
     model = str(reply.get("model") or "")
     return Response(vector=numbers, prompt_tokens=count(tokens), latency_s=latency_s, model=model)
 

@@ -44,17 +44,18 @@ def end(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
     """Say how the gates stand and leave with the exit code that this makes."""
     from harness.analysis.gates import GateStatus
     from harness.cli._common import complain
+    from harness.report.gate_text import gate_text
 
     if not outcome.runs and outcome.skipped and not outcome.failures:
         complain("no backend is there to be asked: `harness doctor` says what each one needs")
         raise typer.Exit(2)
     for result in results:
-        colour = {GateStatus.PASSED: "green", GateStatus.FAILED: "red", GateStatus.UNDECIDED: "yellow"}[result.verdict]
-        typer.secho(f"{result.verdict.value:9} ", fg=colour, nl=False)
-        typer.echo(result.message)
+        colour = {GateStatus.PASSED: "green", GateStatus.FAILED: "red", GateStatus.UNDECIDED: "yellow"}[result.status]
+        typer.secho(f"{result.status.value:9} ", fg=colour, nl=False)
+        typer.echo(gate_text(result))
     if outcome.failures:
         raise typer.Exit(max(failure.exit_code for failure in outcome.failures))
-    verdicts = {result.verdict for result in results if result.asked or result.verdict is GateStatus.FAILED}
+    verdicts = {result.status for result in results if result.required or result.status is GateStatus.FAILED}
     if GateStatus.UNDECIDED in verdicts or any(r.response.error for run in outcome.runs for r in run.results):
         raise typer.Exit(4)
     raise typer.Exit(1 if GateStatus.FAILED in verdicts else 0)

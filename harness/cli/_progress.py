@@ -19,7 +19,7 @@ from harness.project.config import Config
 from harness.project.pricing import BATCH, Price, price_of, usd
 from harness.runner.events import RunEvents
 from harness.runner.pacing import Pace
-from harness.runner.plan import Cell
+from harness.runner.plan import Cell, CellKey
 
 EVERY_S = 10.0
 MEGABYTE = 1_000_000
@@ -70,7 +70,7 @@ class LineProgress(RunEvents):
     def __init__(self, spent: Spent | None = None) -> None:
         """Nothing is said until something happens."""
         self._spent = spent
-        self._states: dict[int, CellProgress] = {}
+        self._states: dict[CellKey, CellProgress] = {}
         self._paces: dict[str, Pace] = {}
         self._fetched: dict[str, int] = {}
         self._turn = Lock()
@@ -87,7 +87,7 @@ class LineProgress(RunEvents):
 
     def skipped(self, backend: str, reason: str) -> None:
         """One line."""
-        note(f"skipping {backend}: {reason.removeprefix(f'backend {backend}: ')}")
+        note(f"skipping {backend}: {reason}")
 
     def noted(self, cell: str, text: str) -> None:
         """One line."""
@@ -96,7 +96,7 @@ class LineProgress(RunEvents):
     def waits(self, cell: Cell, text: str) -> None:
         """One line, which takes the place of those every ten seconds."""
         with self._turn:
-            self._states[id(cell)].elsewhere = True
+            self._states[cell.key].elsewhere = True
         self._say(f"{title(cell)}: {text}")
 
     def fetching(self, what: str, done: int, total: int) -> None:
@@ -119,7 +119,7 @@ class LineProgress(RunEvents):
     def answered(self, cell: Cell, results: Sequence[Result]) -> None:
         """Count; the next line tells."""
         with self._turn:
-            state = self._states[id(cell)]
+            state = self._states[cell.key]
             state.done += len(results)
             new = [result.response for result in results if not result.cached]
             if new and not state.asked:  # what was waited for before the first call says nothing of the rate
@@ -136,7 +136,7 @@ class LineProgress(RunEvents):
     def finished(self, cell: Cell, run: Run) -> None:
         """One line."""
         with self._turn:
-            state = self._states.pop(id(cell))
+            state = self._states.pop(cell.key)
         usd = f", ${state.usd:.4f}" if state.usd is not None else ""
         self._say(f"{state.title}: done in {run.manifest.wall_s or 0:.1f} s{usd} ({run.manifest.run_id})")
 
@@ -145,7 +145,7 @@ class LineProgress(RunEvents):
             title(cell), total, from_store, from_store, monotonic(), self._paces.get(cell.backend.name)
         )
         with self._turn:
-            self._states[id(cell)] = state
+            self._states[cell.key] = state
         return state
 
     def _tell(self) -> None:
@@ -180,7 +180,7 @@ class BarProgress(LineProgress):
             _StatusColumn(),
             console=console,
         )
-        self._tasks: dict[int | str, TaskID] = {}
+        self._tasks: dict[CellKey | str, TaskID] = {}
 
     def __enter__(self) -> Self:
         """Start drawing."""
@@ -200,12 +200,12 @@ class BarProgress(LineProgress):
     def started(self, cell: Cell, total: int, from_store: int) -> None:
         """A new bar."""
         state = self._begin(cell, total, from_store)
-        self._tasks[id(cell)] = self._bars.add_task(state.title, total=total, completed=from_store, state=state)
+        self._tasks[cell.key] = self._bars.add_task(state.title, total=total, completed=from_store, state=state)
 
     def answered(self, cell: Cell, results: Sequence[Result]) -> None:
         """Move the bar."""
         super().answered(cell, results)
-        self._bars.advance(self._tasks[id(cell)], len(results))
+        self._bars.advance(self._tasks[cell.key], len(results))
 
     def finished(self, cell: Cell, run: Run) -> None:
         """The bar says it."""

@@ -14,14 +14,15 @@ from harness.analysis import label_issues as found_by
 from harness.analysis.label_issues import LabelIssue
 from harness.analysis.metrics.summary import accuracy
 from harness.analysis.stats import Rate
-from harness.analysis.stats.wording import rate_text
 from harness.core.errors import ConfigError
 from harness.core.formatting import inputs_text, one_line, plural, value_text, visible
+from harness.core.plugins import task_capabilities
 from harness.project import datasets
 from harness.project.config import Config
 from harness.project.evals import Eval
 from harness.report.formats import csv
 from harness.report.formats.json import dumps
+from harness.report.rate_text import rate_text
 from harness.runner import gate_checks
 from harness.runner.project import Project
 
@@ -52,7 +53,7 @@ def review(project: Project, definition: Eval, backends: Collection[str]) -> Lab
     current = [s for s in suspects if today is None or today.get(s.case.id) == s.case.digest]
     if not runs:
         notes.append(f"no whole run yet: `harness run {definition.name}` makes some")
-    elif definition.task == found_by.EMBEDDING:
+    elif task_capabilities(definition.task).is_retrieval:
         notes.append("a vector is no answer that could agree with another")
     elif len({run.manifest.backend for run in runs}) < 2:
         notes.append("runs of one backend only, so that no backends can agree: its variants are all there is")

@@ -50,7 +50,7 @@ def advise(
 ) -> None:
     """Say of each eval whether it should move, with the reasons and the bill, and write the routes that follow.
 
-    MOVE: shown to be good enough, and nothing speaks against it. KEEP: something does. INCONCLUSIVE: it cannot be told
+    MOVE: shown to be good enough, and nothing speaks against it. STAY: something does. INCONCLUSIVE: it cannot be told
     yet. Read from the newest saved runs of both backends of [pair]; asks no model. Review the file before it is used:
     its tiers are written anew, and what you have set beside them (deadlines, budgets, hedging, probe) is kept.
 
@@ -124,7 +124,7 @@ def _tell(advice: Advice) -> None:
     from harness.analysis.costs.projection import Decision
     from harness.core.formatting import visible
 
-    colours = {Decision.MOVE: "green", Decision.KEEP: "red", Decision.INCONCLUSIVE: "yellow"}
+    colours = {Decision.MOVE: "green", Decision.STAY: "red", Decision.INCONCLUSIVE: "yellow"}
     for one in advice.advised:
         typer.secho(f"{one.decision.value:12} ", fg=colours[one.decision], bold=True, nl=False)
         typer.secho(visible(one.line.eval), bold=True)

@@ -159,7 +159,6 @@ def _compared(
 def _tell(title: str, c: Comparison) -> None:
     from harness.analysis.compare import Verdict
     from harness.analysis.compare.verdicts import UNDECIDED
-    from harness.analysis.gates import lost
     from harness.core.formatting import visible
     from harness.report import comparison_text
 
@@ -169,17 +168,19 @@ def _tell(title: str, c: Comparison) -> None:
     if c.base.run_id == c.head.run_id:
         typer.echo(visible(f"{title}: no run since the baseline, {c.base.run_id}"))
         return
-    typer.echo(visible(f"{title}: {c.reason}{lost(c)}; changed: {comparison_text.changed_text(c)}"))
+    typer.echo(
+        visible(f"{title}: {comparison_text.reason_and_losses_text(c)}; changed: {comparison_text.changed_text(c)}")
+    )
 
 
 @app.command(name="list")
 def list_() -> None:
     """List the baselines of this project."""
     from harness.analysis import baseline
-    from harness.analysis.stats.wording import rate_text
     from harness.cli._common import console
     from harness.core.formatting import moment
     from harness.project import config
+    from harness.report.rate_text import rate_text
     from harness.report.terminal_table import TerminalTable
 
     root = config.load().root
@@ -211,9 +212,9 @@ def show(
         harness baseline show ticket_triage
     """
     from harness.analysis import baseline
-    from harness.analysis.stats.wording import rate_text
     from harness.core.errors import ConfigError
     from harness.core.formatting import moment, visible
+    from harness.report.rate_text import rate_text
     from harness.runner.project import Project
 
     with Project.open(read_only=True) as project:
@@ -248,7 +249,7 @@ def _since(c: Comparison | str) -> list[tuple[str, str]]:
         return [("since", "no run")]
     if c.base.run_id == c.head.run_id:
         return [("since", "no newer run")]
-    told = [("newest run", c.head.run_id), ("verdict", f"{c.verdict.value}, {c.reason}")]
+    told = [("newest run", c.head.run_id), ("verdict", comparison_text.verdict_text(c))]
     told += [("flips", comparison_text.flips_text(c)), ("changed", comparison_text.changed_text(c))]
     ids = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
     more = f" and {len(ids) - SHOWN_FLIPS:,} more" if len(ids) > SHOWN_FLIPS else ""

@@ -71,7 +71,7 @@ def compare(
         harness compare gpt@gpt-4o local@mistral-q4 --margin 0.03
         harness compare triage/local@q8 triage/local@q4 -o q4.json -o q4.html
 
-    Exit codes: 0 good or nothing proven, 1 REGRESSED or KEEP, 2 usage, 4 INCOMPARABLE, errors that could overturn the
+    Exit codes: 0 good or nothing proven, 1 REGRESSED or STAY, 2 usage, 4 INCOMPARABLE, errors that could overturn the
     verdict, or INCONCLUSIVE with --strict.
     """
     from harness import api
@@ -103,9 +103,9 @@ def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from harness.analysis.stats.wording import rate_text
     from harness.core.formatting import visible
     from harness.report import comparison_text
+    from harness.report.rate_text import rate_text
     from harness.report.terminal import COLOURS
     from harness.report.terminal_table import TerminalTable
 
@@ -127,7 +127,7 @@ def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
     return Group(
         Text(visible(f"{c.head.eval}  {comparison_text.title(c)}"), style="bold"),
         Text(comparison_text.question(c), style="dim"),
-        Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(c.reason)}"),
+        Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(comparison_text.reason_text(c))}"),
         Text(""),
         rates,
         Text(""),
@@ -176,7 +176,7 @@ def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
 def _exit_code(c: Comparison, *, strict: bool) -> int:
     from harness.analysis.compare import Verdict
 
-    if c.verdict in {Verdict.REGRESSED, Verdict.KEEP}:
+    if c.verdict in {Verdict.REGRESSED, Verdict.STAY}:
         return 1
     undecided = c.verdict is Verdict.INCOMPARABLE or (
         c.verdict is Verdict.INCONCLUSIVE and (strict or c.base.n_errors + c.head.n_errors > 0)

@@ -50,11 +50,12 @@ def history(
     from harness.cli._common import console
     from harness.project import evals
     from harness.runner.project import Project
+    from harness.store.run_query import RunQuery
 
     with Project.open(read_only=True) as project:
-        runs = [
-            m for m in project.store.manifests(eval_name) if cell in {None, m.cell} and (tag is None or tag in m.tags)
-        ]
+        listed = (limit or 20) if eval_name is None else None
+        tags = () if tag is None else (tag,)
+        runs = project.store.manifests(RunQuery(eval=eval_name, cell=cell, tags=tags, limit=listed))
         routed = traffic.show(project.store, eval_name) if cell is None and tag is None else None
         if not runs and routed is None:
             if eval_name is not None:
@@ -67,7 +68,7 @@ def history(
             wanted = ", ".join(filter(None, named))
             console().print(f"no runs {f'of {wanted}' if wanted else 'yet'}: `harness run` makes some", markup=False)
         elif runs and eval_name is None:
-            console().print(_listed(runs[: limit or 20]))
+            console().print(_listed(runs))
         elif runs:
             console().print(_trends(project, runs, limit or NEWEST))
         if routed is not None:
@@ -117,9 +118,9 @@ def _trend(project: Project, trend: Trend, *, split: bool) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from harness.analysis.stats.wording import rate_text
     from harness.analysis.trend import sparkline
     from harness.core.formatting import plural, visible
+    from harness.report.rate_text import rate_text
 
     newest = trend.points[-1]
     name = f"{trend.cell} ({trend.split})" if split else trend.cell
@@ -143,14 +144,15 @@ def _facts(project: Project, trend: Trend) -> list[tuple[str, Text]]:
     from rich.text import Text
 
     from harness.core.formatting import plural, visible
+    from harness.core.types import RunOrigin
 
     first, newest = trend.points[0], trend.points[-1]
     when = f"{plural(len(trend.points), 'run')}, {_day(first)} to {_day(newest)}"
     told = [("runs", Text(visible(f"{when}, the newest {newest.manifest.run_id}{_tags(newest)}")))]
-    for word in ("rescored", "imported"):
-        if marked := [point.manifest.run_id for point in trend.points if point.origin == word]:
+    for origin in (RunOrigin.RESCORED, RunOrigin.IMPORTED):
+        if marked := [point.manifest.run_id for point in trend.points if point.manifest.origin is origin]:
             more = f" and {len(marked) - 3} more" if len(marked) > 3 else ""
-            told.append((word, Text(visible(", ".join(marked[-3:]) + more))))
+            told.append((origin.value, Text(visible(", ".join(marked[-3:]) + more))))
     if newest.n_errors:
         told.append(("errors", Text(f"{plural(newest.n_errors, 'call')} of the newest run failed", style="red")))
     if len(trend.points) > 1:
@@ -165,21 +167,19 @@ def _since(c: Comparison) -> Text:
     from harness.analysis.compare import Verdict
     from harness.analysis.compare.verdicts import UNDECIDED
     from harness.core.formatting import visible
+    from harness.report.comparison_text import reason_text
 
     colour = "red" if c.verdict is Verdict.REGRESSED else "yellow" if c.verdict in UNDECIDED else "green"
-    return Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(c.reason)}")
+    return Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(reason_text(c))}")
 
 
 def _against_the_one_before(project: Project, trend: Trend) -> Comparison:
     from harness.analysis.compare import ComparisonQuestion, compare, outcomes_of
     from harness.analysis.compare.verdicts import DEFAULT_MARGIN
     from harness.core.errors import ConfigError
-    from harness.core.types import Run
     from harness.project import evals
 
-    before, newest = (
-        outcomes_of(Run(m, tuple(project.store.results(m.run_id)))) for m in (p.manifest for p in trend.points[-2:])
-    )
+    before, newest = (outcomes_of(project.store.with_results(point.manifest)) for point in trend.points[-2:])
     try:
         (definition,) = evals.find(project.root, [trend.eval])
         margin = definition.gates.max_regression
@@ -189,10 +189,12 @@ def _against_the_one_before(project: Project, trend: Trend) -> Comparison:
 
 
 def _last_change(trend: Trend) -> str:
+    from harness.report.comparison_text import changes_text
+
     point = trend.last_change
     if point is None:
         return "nothing that a fingerprint tells"
-    return f"{'; '.join(map(str, point.changed))}, {_day(point)} ({point.manifest.run_id})"
+    return f"{changes_text(point.changed)}, {_day(point)} ({point.manifest.run_id})"
 
 
 def _blocks() -> str:

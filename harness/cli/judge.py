@@ -66,8 +66,8 @@ def judge(
 
 
 def _told(o: JudgeReport) -> list[str]:
-    from harness.analysis.stats.wording import rate_text
     from harness.core.formatting import plural, visible
+    from harness.report.rate_text import rate_text
 
     a = o.agreement
     kappa = f"kappa {a.value:.2f} ({a.low:.2f} to {a.high:.2f})"

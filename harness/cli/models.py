@@ -122,5 +122,5 @@ def warmup(
                 typer.echo(f"{name}: {asyncio.run(one(project.backend(name), heard))}")
         except BackendError as error:
             failed = True
-            complain(f"{name}: {error}")
+            complain(f"{name}: {error.message}")
     raise typer.Exit(2 if failed else 0)

@@ -71,9 +71,9 @@ def import_(
         harness import logs/triage.eval --as gpt-4o --correct match
     """
     from harness.analysis.metrics.summary import summarize
-    from harness.analysis.stats.wording import rate_text
     from harness.core.formatting import plural, visible
     from harness.interop import ColumnSelection, RunNaming, SourceFile, read_run
+    from harness.report.rate_text import rate_text
     from harness.runner.project import Project
 
     wanted = ColumnSelection(

@@ -59,9 +59,7 @@ def doctor() -> None:
         doubt = isinstance(info, ModelInfo) and bool(info.note)
         word, colour = ("no", "red") if not ready else ("??", "yellow") if doubt else ("ok", "green")
         typer.secho(f"{word:3}", fg=colour, nl=False)
-        typer.echo(
-            f"{name}: {_describe(info) if not isinstance(info, str) else info.removeprefix(f'backend {name}: ')}"
-        )
+        typer.echo(f"{name}: {_describe(info) if not isinstance(info, str) else info}")
     raise typer.Exit(0 if healthy else 2)
 
 
@@ -69,20 +67,18 @@ async def _examine(config: BackendConfig) -> ModelInfo | str:
     """Who answers there, or what is in the way."""
     from harness import backends
     from harness.backends.local import models
-    from harness.backends.providers import llamacpp
     from harness.core.errors import HarnessError
 
     try:
-        if config.provider == "llamacpp":
-            llamacpp.require(config)
-            models.resolve(config.model, folder=config.folder, fetch=False)
         backend = backends.connect(config)
         try:
+            if config.capabilities.loads_model_file:  # `identify` would fetch it
+                models.resolve(config.model, folder=config.folder, fetch=False)
             return await backend.identify()
         finally:
             await backend.close()
     except HarnessError as error:
-        return str(error)
+        return error.message
 
 
 def _describe(info: ModelInfo) -> str:

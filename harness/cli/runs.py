@@ -113,7 +113,8 @@ def run(
         outputs = output or project.config.run.output
         for path in outputs:
             report_module.check_path(path)
-        cells = [replace(cell) for cell in execution.cells(project, evals or (), options) for _ in range(repeat_cell)]
+        planned = execution.cells(project, evals or (), options)
+        cells = [replace(cell, copy=n) for cell in planned for n in range(repeat_cell)]
         if estimate:
             tell(estimates(project, cells))
             return

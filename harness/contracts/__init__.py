@@ -12,7 +12,10 @@ from harness.core.types import Reading, Response
 
 
 class Contract(Protocol):
-    """Reads replies. Two contracts with the same `id` and settings give the same readings."""
+    """Reads replies. Two contracts with the same `id` and settings give the same readings.
+
+    A contract for texts is a frozen dataclass whose fields are its options; `CONTRACT` in its file names the class.
+    """
 
     @property
     def id(self) -> str:

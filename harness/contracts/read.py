@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from harness.contracts import Contract
 from harness.contracts.json.contract import JsonContract
 from harness.contracts.label.contract import LabelContract
 from harness.core.errors import ConfigError
+from harness.core.plugins import CONTRACTS
+from harness.core.toml import hint
 from harness.core.types import Reading, Response
 
 
@@ -93,6 +98,32 @@ def label_contracts(labels: Sequence[str]) -> Callable[[Sequence[str] | None], C
         return compiled(chosen)
 
     return contract_of
+
+
+def contract_names() -> list[str]:
+    """The names of all contracts that read texts."""
+    return CONTRACTS.names()
+
+
+def named_contract(name: str, options: Mapping[str, Any], source: str = "options") -> Contract:
+    """The contract `name` with these values of its fields; raises `ConfigError` that starts with `source`."""
+    if name not in CONTRACTS.names():
+        msg = f"no contract {name!r}{hint(name, CONTRACTS.names())}"
+        raise ConfigError(msg)
+    kind = CONTRACTS.load(name)
+    known = [field.name for field in fields(kind) if field.init]
+    for key in options:
+        if key not in known:
+            msg = f"{source}: contract {name} has no option {key!r}{hint(key, known)}"
+            raise ConfigError(msg)
+    try:
+        contract: Contract = TypeAdapter(kind).validate_python(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ": ".join((source, f"contract {name}", *map(str, first["loc"])))
+        msg = f"{where}: {first['msg'].removeprefix('Value error, ')}"
+        raise ConfigError(msg) from None
+    return contract
 
 
 def json_contract(path: Path) -> JsonContract:

@@ -4,26 +4,31 @@
     ├── ConfigError                 a file the user wrote: TOML, prompt, dataset, eval
     │   ├── PromptError
     │   └── DatasetError
-    ├── BackendError                a model that cannot be asked at all
-    │   └── BackendUnavailable      no key, no server, no model: skipped where it comes from the defaults
-    ├── AllBackendsFailed           a routed call that nobody has answered
+    ├── BackendError                a backend that cannot serve any call: wrong key, unknown model
+    │   └── BackendUnavailable      no key, no server, no model; skipped unless the user named the backend
+    ├── AllBackendsFailed           a routed call that no backend answered
     ├── MissingExtra                an optional package that is not installed
-    ├── BudgetExhausted             exit 3, what was answered is saved
+    ├── BudgetExhausted             exit 3; results so far are saved
     ├── StoreError                  the run database: corrupt, locked, disk full
-    └── Interrupted                 exit 130, what was answered is saved
-        └── Terminated              exit 143, the same by SIGTERM
+    └── Interrupted                 exit 130 (Ctrl-C); results so far are saved
+        └── Terminated              exit 143 (SIGTERM); results so far are saved
 
-A call that fails is not here: it is data (`types.CallError`). The message of each says what is wrong, where, and what
-to do about it, on one line, because that line is all that the user sees.
+A failed call is not an exception but data (`types.CallError`). Each message says on one line what happened, where, and
+what to do: this line is all that the user sees.
 """
 
 from __future__ import annotations
 
 
 class HarnessError(Exception):
-    """Something the user can mend. `exit_code` is what the command line ends with."""
+    """Base of all errors that the user can fix. `exit_code` is the exit code of the command line."""
 
     exit_code = 2
+
+    @property
+    def message(self) -> str:
+        """The text without the parts that stand in fields of the error, such as the backend's name."""
+        return str(self)
 
 
 class ConfigError(HarnessError):
@@ -35,11 +40,28 @@ class PromptError(ConfigError):
 
 
 class DatasetError(ConfigError):
-    """A golden dataset is missing or has rows that cannot be trusted."""
+    """A golden dataset is missing or has invalid rows."""
 
 
 class BackendError(HarnessError):
-    """A backend cannot serve the run: wrong key, unknown model, unreadable file."""
+    """A backend cannot serve the run: wrong key, unknown model, unreadable file.
+
+    `backend`: its name in harness.toml, `None` where the error belongs to no backend (a model file, a command).
+    `kind`: the kind under which the router reports it, as in `types.CallError`.
+    """
+
+    def __init__(self, message: str, *, backend: str | None = None, kind: str = "refused") -> None:
+        super().__init__(message)
+        self.backend = backend
+        self.kind = kind
+
+    @property
+    def message(self) -> str:
+        """The text without the backend's name."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return self.message if self.backend is None else f"backend {self.backend}: {self.message}"
 
 
 class BackendUnavailable(BackendError):
@@ -47,15 +69,16 @@ class BackendUnavailable(BackendError):
 
 
 class AllBackendsFailed(HarnessError):
-    """A routed call that nobody has answered. `causes`: each backend that was to be asked, and why it did not answer.
+    """A routed call that no backend answered.
 
-    Each cause is `(backend, kind, message)`; the kinds are those of `types.CallError`, and those of docs/routing.md.
+    `causes`: `(backend, kind, message)` of each backend of the task. The kinds are those of `types.CallError` and of
+    docs/routing.md.
     """
 
     def __init__(self, task: str, causes: tuple[tuple[str, str, str], ...]) -> None:
-        """The message names them all, on one line."""
-        told = "; ".join(f"{backend}: {kind}: {message}" for backend, kind, message in causes)
-        super().__init__(f"task {task}: no backend has answered: {told}")
+        """The message names all causes, on one line."""
+        reasons = "; ".join(f"{backend}: {kind}: {message}" for backend, kind, message in causes)
+        super().__init__(f"task {task}: no backend has answered: {reasons}")
         self.task = task
         self.causes = causes
 
@@ -65,7 +88,7 @@ class MissingExtra(HarnessError):
 
 
 class BudgetExhausted(HarnessError):
-    """The next call could cost more than is left of `--budget`. Everything answered so far is in the store."""
+    """The next call could exceed `--budget`. Results so far are in the store."""
 
     exit_code = 3
 
@@ -75,12 +98,12 @@ class StoreError(HarnessError):
 
 
 class Interrupted(HarnessError):
-    """Ctrl-C. Everything answered so far is in the store."""
+    """Ctrl-C. Results so far are in the store."""
 
     exit_code = 130
 
 
 class Terminated(Interrupted):
-    """SIGTERM: a supervisor's Ctrl-C."""
+    """SIGTERM, the Ctrl-C of a process supervisor. Results so far are in the store."""
 
     exit_code = 143

@@ -8,7 +8,7 @@ Every import of an optional package stands in a `with needed(...)` block:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 
@@ -39,7 +39,7 @@ def is_installed(extra: str) -> bool:
 
 
 @contextmanager
-def needed(extra: str, what: str, kind: type[HarnessError] = MissingExtra) -> Iterator[None]:
+def needed(extra: str, what: str, kind: Callable[[str], HarnessError] = MissingExtra) -> Iterator[None]:
     """Turn a failed import of an optional package into one line that names the pip command.
 
     `what` is the start of the message: `Charts need matplotlib`. `kind` is the exception that is raised.
@@ -53,7 +53,9 @@ def needed(extra: str, what: str, kind: type[HarnessError] = MissingExtra) -> It
         raise kind(msg) from None
 
 
-def check(extra: str, what: str, kind: type[HarnessError] = MissingExtra, modules: Sequence[str] | None = None) -> None:
+def check(
+    extra: str, what: str, kind: Callable[[str], HarnessError] = MissingExtra, modules: Sequence[str] | None = None
+) -> None:
     """Raise the error of `needed` if a module of an extra is not installed. Imports nothing.
 
     `modules`: the modules that are needed; all modules of the extra by default.

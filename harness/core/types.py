@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -205,9 +206,41 @@ def cell_name(variant: str, backend: str, decoding: Decoding) -> str:
     return f"{variant}@{backend}" + ("" if decoding == "free" else f"+{decoding}")
 
 
+class RunOrigin(StrEnum):
+    """Source of a run's replies and scores."""
+
+    ASKED = "asked"
+    """The engine sent the requests to a backend."""
+    IMPORTED = "imported"
+    """Another tool made the run; `harness import` read its file."""
+    RESCORED = "rescored"
+    """The replies of an asked run, scored again under a newer contract."""
+    REPLAYED = "replayed"
+    """The replies come from a saved run or a recording: `--backend replay:...`."""
+    JUDGED = "judged"
+    """A judge model read the replies of another run: `harness judge`."""
+
+    @property
+    def when_rescored(self) -> RunOrigin:
+        """Origin of a run with rescored replies: an imported, replayed or judged run keeps its own."""
+        return RunOrigin.RESCORED if self is RunOrigin.ASKED else self
+
+
+OWN_ORIGINS = frozenset({RunOrigin.ASKED, RunOrigin.IMPORTED, RunOrigin.RESCORED})
+"""Origins of runs that belong to a cell's history. A replay adds no new replies; a judge has no dataset of its own."""
+
+
+class Billing(StrEnum):
+    """Price list for the requests of a run."""
+
+    STANDARD = "standard"
+    BATCH = "batch"
+    """Half the standard price: the requests went through a batch API or a request file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Everything about a run except its results. `fingerprint` is what must be equal for two runs to be comparable."""
+    """Metadata of a run, without its results. Two runs are comparable if their `fingerprint` is equal."""
 
     run_id: str
     eval: str
@@ -230,10 +263,12 @@ class Manifest:
     repeats: int = 1
     model_bytes: int | None = None
     tags: tuple[str, ...] = ()
+    origin: RunOrigin = RunOrigin.ASKED
+    billing: Billing = Billing.STANDARD
 
     @property
     def cell(self) -> str:
-        """`variant@backend`, and `+constrained` where the server was told what to let through."""
+        """`variant@backend`, with `+constrained` if decoding was constrained."""
         return cell_name(self.variant, self.backend, self.decoding)
 
 

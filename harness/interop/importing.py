@@ -15,7 +15,7 @@ from harness.contracts.label.contract import LabelContract
 from harness.core.errors import ConfigError
 from harness.core.ids import new_run_id, now
 from harness.core.toml import hint
-from harness.core.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
+from harness.core.types import CallError, Case, Manifest, Reading, Response, Result, Run, RunOrigin, Score
 from harness.interop import formats as formats_package
 from harness.interop.contracts import FEW, BoxedAnswerJudge, EqualityJudge, LabelJudge, RecordedJudge, choose
 from harness.interop.rows import ColumnSelection, ImportedRow
@@ -60,7 +60,7 @@ def formats() -> list[str]:
 
 def is_imported(manifest: Manifest) -> bool:
     """Whether a run was made elsewhere."""
-    return "imported" in manifest.fingerprint
+    return manifest.origin is RunOrigin.IMPORTED
 
 
 def read_run(source: SourceFile, naming: RunNaming, wanted: ColumnSelection) -> ImportedRun:
@@ -241,6 +241,7 @@ def _manifest(
             **_contract_parts(judge),
             "harness": version("prompt-portability-harness"),
         },
+        origin=RunOrigin.IMPORTED,
     )
 
 

@@ -20,33 +20,8 @@ from harness.core.errors import ConfigError, StoreError
 from harness.core.types import JSON
 from harness.monitor import sampling, weeks
 from harness.store import serialize, traffic
-from harness.store.migrations import make_tables
 from harness.store.runs import Store
-
-_META = sa.MetaData()
-_sheets = sa.Table(
-    "review_sheets",
-    _META,
-    sa.Column("sheet", sa.String, primary_key=True),
-    sa.Column("drawn_at", sa.String, nullable=False),
-    sa.Column("head", sa.Text, nullable=False),
-)
-_items = sa.Table(
-    "review_items",
-    _META,
-    sa.Column("sheet", sa.String, primary_key=True),
-    sa.Column("item", sa.Integer, primary_key=True),
-    sa.Column("record", sa.Text, nullable=False),
-)
-_labels = sa.Table(
-    "review_labels",
-    _META,
-    sa.Column("sheet", sa.String, primary_key=True),
-    sa.Column("item", sa.Integer, primary_key=True),
-    sa.Column("reviewer", sa.String, primary_key=True),
-    sa.Column("imported_at", sa.String, nullable=False),
-    sa.Column("record", sa.Text, nullable=False),
-)
+from harness.store.schema import REVIEW_ITEMS, REVIEW_LABELS, REVIEW_SHEETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +130,13 @@ def draw(
 def load(store: Store, sheet: str) -> Sheet:
     """A sheet by its name; raises `StoreError` with what there is."""
     with store.connection() as connection:
-        if _there(connection):
-            row = connection.execute(sa.select(_sheets).where(_sheets.c.sheet == sheet)).one_or_none()
-            if row is not None:
-                query = sa.select(_items.c.record).where(_items.c.sheet == sheet).order_by(_items.c.item)
-                items = tuple(SheetItem(**json.loads(record)) for record in connection.scalars(query))
-                head = json.loads(row.head)
-                choices = {task: tuple(labels) for task, labels in head["choices"].items()}
-                return Sheet(sheet, row.drawn_at, head["since"], head["until"], head["seed"], choices, items)
+        row = connection.execute(sa.select(REVIEW_SHEETS).where(REVIEW_SHEETS.c.sheet == sheet)).one_or_none()
+        if row is not None:
+            query = sa.select(REVIEW_ITEMS.c.record).where(REVIEW_ITEMS.c.sheet == sheet).order_by(REVIEW_ITEMS.c.item)
+            items = tuple(SheetItem(**json.loads(record)) for record in connection.scalars(query))
+            head = json.loads(row.head)
+            choices = {task: tuple(labels) for task, labels in head["choices"].items()}
+            return Sheet(sheet, row.drawn_at, head["since"], head["until"], head["seed"], choices, items)
     known = names(store)
     there = f"; the newest there are: {', '.join(known[:3])}" if known else ""
     msg = f"no review sheet {sheet!r} in {store.url}: labels go to the store that it was drawn from{there}"
@@ -172,9 +146,9 @@ def load(store: Store, sheet: str) -> Sheet:
 def names(store: Store) -> list[str]:
     """All sheets, by the end of what they were drawn from, the newest first."""
     with store.connection() as connection:
-        if not _there(connection):
-            return []
-        rows = connection.execute(sa.select(_sheets.c.sheet, _sheets.c.drawn_at, _sheets.c.head)).all()
+        rows = connection.execute(
+            sa.select(REVIEW_SHEETS.c.sheet, REVIEW_SHEETS.c.drawn_at, REVIEW_SHEETS.c.head)
+        ).all()
     return [row.sheet for row in sorted(rows, key=lambda r: (json.loads(r.head)["until"], r.drawn_at), reverse=True)]
 
 
@@ -192,28 +166,27 @@ def add_labels(store: Store, sheet: str, labels: Sequence[SheetLabel]) -> None:
         for label in labels
     ]
     with store.connection(writing=True) as connection:
-        make_tables(connection, _META)
         for row in rows:
-            same = [_labels.c[name] == row[name] for name in ("sheet", "item", "reviewer")]
-            connection.execute(_labels.delete().where(*same))
-        connection.execute(_labels.insert(), rows)
+            same = [REVIEW_LABELS.c[name] == row[name] for name in ("sheet", "item", "reviewer")]
+            connection.execute(REVIEW_LABELS.delete().where(*same))
+        connection.execute(REVIEW_LABELS.insert(), rows)
 
 
 def labels_of(store: Store, sheet: str) -> list[SheetLabel]:
     """All that was said of a sheet, by item and reviewer."""
     with store.connection() as connection:
-        if not _there(connection):
-            return []
-        query = sa.select(_labels).where(_labels.c.sheet == sheet).order_by(_labels.c.item, _labels.c.reviewer)
+        query = (
+            sa.select(REVIEW_LABELS)
+            .where(REVIEW_LABELS.c.sheet == sheet)
+            .order_by(REVIEW_LABELS.c.item, REVIEW_LABELS.c.reviewer)
+        )
         return [SheetLabel(row.item, row.reviewer, **json.loads(row.record)) for row in connection.execute(query)]
 
 
 def reviewed(store: Store) -> list[str]:
     """The sheets of which anything was said, the newest first."""
     with store.connection() as connection:
-        if not _there(connection):
-            return []
-        labelled = set(connection.scalars(sa.select(_labels.c.sheet).distinct()))
+        labelled = set(connection.scalars(sa.select(REVIEW_LABELS.c.sheet).distinct()))
     return [name for name in names(store) if name in labelled]
 
 
@@ -221,21 +194,16 @@ def _keep(store: Store, sheet: Sheet) -> None:
     head = {"since": sheet.since, "until": sheet.until, "seed": sheet.seed, "choices": sheet.choices}
     rows = [{"sheet": sheet.sheet, "item": i.item, "record": serialize.dump(_record(i))} for i in sheet.items]
     with store.connection(writing=True) as connection:
-        make_tables(connection, _META)
-        for table in (_sheets, _items):
+        for table in (REVIEW_SHEETS, REVIEW_ITEMS):
             connection.execute(table.delete().where(table.c.sheet == sheet.sheet))
         connection.execute(
-            _sheets.insert().values(sheet=sheet.sheet, drawn_at=sheet.drawn_at, head=serialize.dump(head))
+            REVIEW_SHEETS.insert().values(sheet=sheet.sheet, drawn_at=sheet.drawn_at, head=serialize.dump(head))
         )
-        connection.execute(_items.insert(), rows)
+        connection.execute(REVIEW_ITEMS.insert(), rows)
 
 
 def _record(item: SheetItem) -> dict[str, Any]:
     return {name: getattr(item, name) for name in SheetItem.__slots__}
-
-
-def _there(connection: sa.Connection) -> bool:
-    return sa.inspect(connection).has_table(_labels.name)
 
 
 def _nothing(wanted: SampleRequest, *, has_calls: bool) -> str:

@@ -1,6 +1,6 @@
 """Whole weeks of logged calls, counted once: calls are millions, and most weeks do not change any more.
 
-The counts are in a table of their own, `call_weeks`, which may be dropped at any time. A week to which calls have come
+The counts are in the table `call_weeks`, whose rows may be deleted at any time. A week to which calls have come
 since is counted again; one whose calls were forgotten since (`[log] keep_days`) is taken as it was counted. Only how
 often each label was said is of the calls that are left, where the task's list of labels has changed since.
 """
@@ -22,19 +22,8 @@ from harness.core.errors import StoreError
 from harness.monitor import weeks
 from harness.monitor.weeks import Weeks, WeekTally
 from harness.store import traffic
-from harness.store.migrations import make_tables
 from harness.store.runs import Store
-
-_kept = sa.Table(
-    "call_weeks",
-    sa.MetaData(),
-    sa.Column("task", sa.String, primary_key=True),
-    sa.Column("week", sa.String, primary_key=True),
-    sa.Column("labels", sa.String, nullable=False),
-    sa.Column("tally", sa.Text, nullable=False),
-)
-_calls = sa.table("calls", *map(sa.column, ("task", "called_at")))
-"""What is read here of the table of calls.py."""
+from harness.store.schema import CALL_WEEKS, CALLS
 
 
 def counted(store: Store, first: date, last: date, labels: Mapping[str, Collection[str]]) -> Weeks:
@@ -60,9 +49,10 @@ def _week(store: Store, week: date, labels: Mapping[str, Collection[str]]) -> di
             new[task] = _merged(kept.get(task), (found or {}).get(week, WeekTally()))
     if new:
         with suppress(StoreError), store.connection(writing=True) as connection:  # a store may be readable only
-            make_tables(connection, _kept.metadata)
-            connection.execute(_kept.delete().where(_kept.c.week == week.isoformat(), _kept.c.task.in_(list(new))))
-            connection.execute(_kept.insert(), [_row(task, week, tally, labels) for task, tally in new.items()])
+            connection.execute(
+                CALL_WEEKS.delete().where(CALL_WEEKS.c.week == week.isoformat(), CALL_WEEKS.c.task.in_(list(new)))
+            )
+            connection.execute(CALL_WEEKS.insert(), [_row(task, week, tally, labels) for task, tally in new.items()])
     return {task: _merged(tally, WeekTally()) for task, tally in kept.items()} | known | new
 
 
@@ -74,11 +64,9 @@ def _merged(before: WeekTally | None, found: WeekTally) -> WeekTally:
 def _there(store: Store, since: str, until: str) -> dict[str, int]:
     """How many calls of each task the store has now."""
     with store.connection() as connection:
-        if not sa.inspect(connection).has_table(_calls.name):
-            return {}
-        counts = sa.select(_calls.c.task, sa.func.count().label("n"))
-        query = counts.where(_calls.c.called_at >= since, _calls.c.called_at < until)
-        return {row.task: row.n for row in connection.execute(query.group_by(_calls.c.task))}
+        counts = sa.select(CALLS.c.task, sa.func.count().label("n"))
+        query = counts.where(CALLS.c.called_at >= since, CALLS.c.called_at < until)
+        return {row.task: row.n for row in connection.execute(query.group_by(CALLS.c.task))}
 
 
 def _kept_of(
@@ -86,9 +74,7 @@ def _kept_of(
 ) -> tuple[dict[str, WeekTally], dict[str, WeekTally]]:
     """What was counted before: of all tasks, and of those whose labels are still the same."""
     with store.connection() as connection:
-        if not sa.inspect(connection).has_table(_kept.name):
-            return {}, {}
-        rows = connection.execute(sa.select(_kept).where(_kept.c.week == week.isoformat())).all()
+        rows = connection.execute(sa.select(CALL_WEEKS).where(CALL_WEEKS.c.week == week.isoformat())).all()
     kept = {row.task: _load(row.tally) for row in rows}
     same = {row.task for row in rows if row.labels == _digest(labels.get(row.task, ()))}
     return kept, {task: tally for task, tally in kept.items() if task in same}

@@ -23,20 +23,19 @@ from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.analysis.stats import Interval, Rate, clustered_rate, kappa
 from harness.analysis.stats.unpaired import Stratum, Unpaired, effective_n, stratified_rate, unpaired
 from harness.core.errors import ConfigError
-from harness.core.types import cell_name
+from harness.core.plugins import task_capabilities
+from harness.core.types import OWN_ORIGINS, cell_name
 from harness.monitor import sheets
 from harness.monitor.sheets import RIGHT, UNCLEAR, Sheet, SheetItem, SheetLabel
 from harness.monitor.signals import ALARM, REFERENCE
 from harness.project import evals
 from harness.project.config import Config
 from harness.runner.project import Project
+from harness.store.run_query import RunQuery
 from harness.store.runs import Store
 
 FEWEST = 20
 """A cell of which fewer replies were labelled is not judged: it answers only where another did not."""
-
-OTHER_MEASURE = frozenset({"summarization", "embedding"})
-"""Task kinds whose golden score is no right or wrong that people would give: held against an earlier review only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +238,7 @@ def _definition(found: Config, task: str) -> evals.Eval | None:
 
 def _is_other_measure(found: Config, task: str) -> bool:
     definition = _definition(found, task)
-    return definition is not None and definition.task in OTHER_MEASURE
+    return definition is not None and not task_capabilities(definition.task).reviewable
 
 
 def _margin(found: Config, task: str) -> float:
@@ -261,9 +260,9 @@ def _fixed_base(project: Project, task: str, cell: str) -> ReviewBaseline | None
     saved = baseline.load(project.root, task, cell)
     if saved is not None:
         return ReviewBaseline(_strict(saved), f"baseline of {saved.started_at[:10]}")
-    newest = next((run for run in project.store.latest(task) if run.manifest.cell == cell), None)
-    if newest is not None and newest.manifest.limit is None:
-        return ReviewBaseline(_strict(outcomes_of(newest)), f"run {newest.manifest.run_id}")
+    newest = project.store.newest(RunQuery(eval=task, cell=cell, finished=True, whole=True, origins=OWN_ORIGINS))
+    if newest is not None:
+        return ReviewBaseline(_strict(outcomes_of(project.store.with_results(newest))), f"run {newest.run_id}")
     return None
 
 

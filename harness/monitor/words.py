@@ -6,13 +6,13 @@ import math
 
 from harness.analysis.compare import Verdict
 from harness.analysis.stats import Rate
-from harness.analysis.stats.wording import rate_text
 from harness.core.formatting import NOTHING, number, plural
 from harness.monitor import weeks
 from harness.monitor.signals import FEWEST as FEWEST_WEEKS
 from harness.monitor.signals import Signal, SignalStatus, WeeklySignals
 from harness.monitor.verdicts import FEWEST, Agreement, CellReview, Review
 from harness.report.comparison_text import p_equals, p_text, points
+from harness.report.rate_text import rate_text
 
 SILENT = "is the router's log still written?"
 """Asked where calls have ceased."""

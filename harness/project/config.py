@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 from harness.core.errors import ConfigError
+from harness.core.plugins import ProviderCapabilities, provider_capabilities
 from harness.core.toml import Name, Names, StrictModel, at, dotted, hint, parse, read_toml
 from harness.project import run_options
 from harness.project.run_options import RunOptions
@@ -121,6 +122,31 @@ class BackendConfig(BaseModel):
     def options(self) -> dict[str, Any]:
         """The keys that are not common to all providers."""
         return dict(self.model_extra or {})
+
+    @property
+    def capabilities(self) -> ProviderCapabilities:
+        """What its provider can do."""
+        return provider_capabilities(self.provider)
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether calls go to the paid service of the provider."""
+        return self.base_url is None and self.capabilities.hosted_url is not None
+
+    @property
+    def service_url(self) -> str | None:
+        """Address of the paid service that is called; `None` where `base_url` or the provider names a server."""
+        if not self.is_hosted:
+            return None
+        return os.environ.get(self.capabilities.hosted_url_variable) or self.capabilities.hosted_url
+
+    @property
+    def key_variable(self) -> str | None:
+        """Environment variable with the API key; the key of a hosted service is never sent to another server."""
+        if self.api_key_env is not None:
+            return self.api_key_env
+        is_elsewhere = self.capabilities.hosted_url is not None and not self.is_hosted
+        return None if is_elsewhere else self.capabilities.key_variable
 
 
 class Config(StrictModel):

@@ -16,27 +16,33 @@ FOLDER = "evals"
 
 
 class TagGates(StrictModel):
-    """`[gates.tag.x]`: what the cases of one tag must reach."""
+    """`[gates.tag.x]`: limits for the cases of one tag."""
 
-    min_accuracy: float | None = Field(default=None, gt=0, le=1)
-    min_lenient_accuracy: float | None = Field(default=None, gt=0, le=1)
-    min_compliance: float | None = Field(default=None, gt=0, le=1)
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The gates that are set, with their limits. `harness.analysis.gates.check` validates them."""
+        return dict(self.model_extra or {})
 
 
 class GateConfig(TagGates):
-    """`[gates]`: what each cell must reach, by the end of the 95% interval that proves it unless `judge` says "point".
+    """`[gates]`: limits for each cell. Every file of `harness/analysis/gates` adds a key.
 
-    `margin` is judged against the reference, `max_regression` and `max_flips` (right → wrong) against the baseline.
+    `margin` (against the reference) and `max_regression` (against the baseline) are also margins of comparisons.
+    `judge`: whether a 95% bound or the observed value decides.
     """
 
-    min_macro_f1: float | None = Field(default=None, gt=0, le=1)
     margin: float | None = Field(default=None, gt=0, lt=1)
     max_regression: float | None = Field(default=None, gt=0, lt=1)
-    max_flips: int | None = Field(default=None, ge=0)
-    max_p95_latency_s: float | None = Field(default=None, gt=0)
-    max_cost_per_1k: float | None = Field(default=None, gt=0)
     tag: Mapping[str, TagGates] = Field(default_factory=dict)
     judge: Literal["interval", "point"] = "interval"
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The gates that are set, with their limits."""
+        margins = {"margin": self.margin, "max_regression": self.max_regression}
+        return {**{k: v for k, v in margins.items() if v is not None}, **(self.model_extra or {})}
 
 
 class SamplingConfig(StrictModel):

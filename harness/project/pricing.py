@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,8 +27,8 @@ MOST_USD = 1_000_000_000
 BATCH = 0.5
 """What a call costs that may take a day, against one that may not: the batch endpoints of OpenAI and Anthropic."""
 
-_HOSTED = "openai"
-"""The provider that asks a service of somebody else's, unless `base_url` says otherwise."""
+_OPENAI = "openai"
+"""OpenAI's id in the price list; no provider of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def is_local(config: Config, backend: BackendConfig) -> bool:
 def is_openais(backend: BackendConfig) -> bool:
     """Whether a backend is OpenAI's own service: the tokenizers of its models are known."""
     provider = _provider(backend)
-    return provider is not None and provider.id == _HOSTED
+    return provider is not None and provider.id == _OPENAI
 
 
 def usd(price: Price, prompt_tokens: float, completion_tokens: float) -> float:
@@ -117,9 +116,7 @@ def _provider(backend: BackendConfig) -> Provider | None:
     """Whose service a backend is, as the library knows it by the address."""
     from genai_prices.data_snapshot import get_snapshot
 
-    url = backend.base_url
-    if url is None and backend.provider == _HOSTED:
-        url = os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"  # as the SDK finds its server
+    url = backend.base_url or backend.service_url
     if url is None:
         return None
     try:

@@ -65,6 +65,7 @@ class GateItem(pytest.Item):
         """Make the run, or find it made, and judge."""
         from harness.analysis import gates
         from harness.analysis.metrics.summary import summarize
+        from harness.report.gate_text import gate_text
         from harness.runner import gate_checks
 
         run = shared_run(self.config, self.path, self.cell)
@@ -82,10 +83,10 @@ class GateItem(pytest.Item):
             return
         with project(self.path) as (opened, _):
             result = gate_checks.judge(self.gate, self.cell, gate_checks.evidence(opened, self.cell, run))
-        if self.gate == gate_checks.BASELINE and result.verdict is gates.GateStatus.UNDECIDED and not summary.n_errors:
-            pytest.skip(f"nothing proven: {result.message}")
-        if result.verdict is not gates.GateStatus.PASSED:
-            raise GateFailed("\n".join([result.message, *_examples(run)]))
+        if self.gate == gate_checks.BASELINE and result.status is gates.GateStatus.UNDECIDED and not summary.n_errors:
+            pytest.skip(f"nothing proven: {gate_text(result)}")
+        if result.status is not gates.GateStatus.PASSED:
+            raise GateFailed("\n".join([gate_text(result), *_examples(run)]))
 
     def _run_reference(self) -> None:
         """Have the reference run over the same cases. Where it is not there, its newest saved run must do."""

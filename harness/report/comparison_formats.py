@@ -1,7 +1,7 @@
 """A comparison as Markdown and as JSON. Every format shows the same figures; none is made here.
 
     {"format": "harness-comparison/1",
-     "verdict": "MOVE"|"KEEP"|"OK"|"IMPROVED"|"REGRESSED"|"INCONCLUSIVE"|"INCOMPARABLE",
+     "verdict": "MOVE"|"STAY"|"OK"|"IMPROVED"|"REGRESSED"|"INCONCLUSIVE"|"INCOMPARABLE",
      "reason": sentence, "question": "move"|"change", "margin": share, "n": cases, "needed": cases | null,
      "base", "head": {"name", "run_id", "eval", "cell", "started_at", "fingerprint", "notes"},
      "strict", "lenient", "compliance": {"base", "head", "delta", "low", "high", "p"},
@@ -16,7 +16,8 @@
 
 Shares are 0..1, differences are head minus base with their 95% interval (Tango; of macro-F1, a bootstrap), p is of
 McNemar's mid-p test, of slices adjusted by Holm. `format_gap` above 0: the head loses less to phrasing. What is not a
-number in a comparison of no cases is null. History: 1 first version.
+number in a comparison of no cases is null. History: 1 first version; later in it, the verdict
+`STAY`, which was `KEEP`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from typing import Any
 from harness.analysis.compare import Comparison, Difference, RunOutcomes
 from harness.analysis.compare.flips import KINDS, counts
 from harness.analysis.stats import Paired
-from harness.analysis.stats.wording import rate_text
 from harness.core.markdown import OURS, inert
 from harness.report.comparison_text import (
     changed_text,
@@ -37,8 +37,10 @@ from harness.report.comparison_text import (
     measured,
     p_text,
     ratios,
+    reason_text,
     title,
 )
+from harness.report.rate_text import rate_text
 
 FORMAT = "harness-comparison/1"
 
@@ -53,7 +55,7 @@ def markdown(c: Comparison) -> str:
     return "\n".join(
         [
             f"### {inert(c.head.eval)}: {inert(title(c), OURS)}\n",
-            f"**{c.verdict.value}** – {inert(c.reason, OURS)}\n",
+            f"**{c.verdict.value}** – {inert(reason_text(c), OURS)}\n",
             "| | base | head | difference in points | p |\n|:--|--:|--:|--:|--:|",
             *rows,
             "",
@@ -68,7 +70,7 @@ def as_json(c: Comparison) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "verdict": c.verdict.value,
-        "reason": c.reason,
+        "reason": reason_text(c),
         "question": c.question.kind,
         "margin": c.question.margin,
         "n": c.n,

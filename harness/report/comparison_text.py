@@ -1,11 +1,14 @@
-"""Words for comparisons: titles, differences, gaps, flips."""
+"""Words for comparisons: titles, verdicts with their reasons, differences, flips, changes."""
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from typing import Literal
 
-from harness.analysis.compare import Comparison, Difference, Verdict
+from harness.analysis.compare import Change, Comparison, Difference, ReasonCode, Verdict
+from harness.analysis.compare.changes import BACKEND
 from harness.analysis.compare.flips import counts
 from harness.analysis.compare.noise import beyond
 from harness.analysis.compare.verdicts import SIGNIFICANT, UNDECIDED
@@ -19,18 +22,22 @@ FLIPS = {
     "compliant_to_not": "compliant → not",
     "not_to_compliant": "not → compliant",
 }
-"""Each kind of flip as a reader sees it."""
+"""Names of the kinds of flips."""
+
+_LISTED_CASES = 12
+_EXAMPLE_CASES = 3
+_DIGEST_CHARACTERS = 12
 
 
 def standing(verdict: Verdict) -> Literal["good", "bad", "open"]:
-    """What a verdict means for who asked."""
+    """Sort a verdict into good, bad or open, which decides its colour."""
     if verdict in UNDECIDED:
         return "open"
-    return "bad" if verdict in {Verdict.KEEP, Verdict.REGRESSED} else "good"
+    return "bad" if verdict in {Verdict.STAY, Verdict.REGRESSED} else "good"
 
 
 def title(c: Comparison) -> str:
-    """`local@q8 -> local@q4`, with the runs where both are of the same cell."""
+    """`local@q8 -> local@q4`, with the run ids if both are runs of the same cell."""
     base, head = c.base, c.head
     if base.name == head.name:
         return f"{head.name}: {base.run_id} -> {head.run_id}"
@@ -38,24 +45,131 @@ def title(c: Comparison) -> str:
 
 
 def question(c: Comparison) -> str:
-    """What is asked, with the margin."""
-    asked = "may the task move?" if c.question.kind == "move" else "is it still as good?"
-    return f"{asked} (margin {100 * c.question.margin:g} points of strict accuracy)"
+    """The question of a comparison, with its margin."""
+    words = "may the task move?" if c.question.kind == "move" else "is it still as good?"
+    return f"{words} (margin {_margin(c)} of strict accuracy)"
+
+
+def verdict_text(c: Comparison) -> str:
+    """`MOVE: difference -0.3 points (95% interval -1.3 to +0.6), within the margin of 3 points`."""
+    return f"{c.verdict.value}: {reason_text(c)}"
+
+
+def reason_text(c: Comparison) -> str:
+    """Why a comparison has its verdict, figures first. No full stop at the end."""
+    return _REASONS[c.reason.code](c)
+
+
+def _within(c: Comparison) -> str:
+    return f"{difference_text(c.strict.paired)}, within the margin of {_margin(c)}"
+
+
+def _beyond(c: Comparison) -> str:
+    return f"{difference_text(c.strict.paired)}, a loss of more than {_margin(c)}"
+
+
+def _better(c: Comparison) -> str:
+    return f"{difference_text(c.strict.paired)}, a gain"
+
+
+def _worse(c: Comparison) -> str:
+    return f"{difference_text(c.strict.paired)}, a loss not shown to be within {_margin(c)}"
+
+
+def _open(c: Comparison) -> str:
+    return f"the loss could be more or less than {_margin(c)}: {difference_text(c.strict.paired)}. {needed_text(c)}"
+
+
+def _failed_calls(c: Comparison) -> str:
+    failed = plural(c.base.n_errors + c.head.n_errors, "call")
+    possible = f"{c.reason.worst} at worst, {c.reason.best} at best"
+    return f"{failed} failed, so the verdict is open: {possible}. Run again with --resume"
+
+
+def _contract_kind(c: Comparison) -> str:
+    base, head = (side.fingerprint.get("contract", "") for side in (c.base, c.head))
+    return f"different contracts read the replies: {base} and {head}. For an import, set --labels or --contract"
+
+
+def _contract_settings(_c: Comparison) -> str:
+    return (
+        "different contract settings read the replies. `harness rescore` reads the older run with the current settings"
+    )
+
+
+def _cases(c: Comparison) -> str:
+    unequal = c.unequal
+    groups = [
+        (unequal.only_base, f"only in {c.base.name}"),
+        (unequal.only_head, f"only in {c.head.name}"),
+        (unequal.edited, "edited"),
+    ]
+    differing = "; ".join(f"{len(ids):,} {what} ({_examples(ids)})" for ids, what in groups if ids)
+    return f"the runs cover different cases: {differing}. --shared compares the {plural(c.n, 'case')} of both"
+
+
+def _no_shared_case(_c: Comparison) -> str:
+    return "no case was answered in both runs"
+
+
+_REASONS = {
+    ReasonCode.WITHIN_MARGIN: _within,
+    ReasonCode.BEYOND_MARGIN: _beyond,
+    ReasonCode.BETTER: _better,
+    ReasonCode.WORSE: _worse,
+    ReasonCode.MORE_CASES: _open,
+    ReasonCode.TOO_FEW_CASES: _open,
+    ReasonCode.ON_MARGIN: _open,
+    ReasonCode.FAILED_CALLS: _failed_calls,
+    ReasonCode.CONTRACT_KIND: _contract_kind,
+    ReasonCode.CONTRACT_SETTINGS: _contract_settings,
+    ReasonCode.CASES: _cases,
+    ReasonCode.NO_SHARED_CASE: _no_shared_case,
+}
+
+
+def needed_text(c: Comparison) -> str:
+    """How many cases would settle an open verdict, or why no number can be given."""
+    return settled_text(c.reason.code, c.needed, c.n)
+
+
+def settled_text(code: ReasonCode, needed: int | None, n: int) -> str:
+    """The same, of `n` compared cases. `code`: of `analysis.compare.comparison.open_reason`."""
+    if code is ReasonCode.MORE_CASES and needed is not None:
+        return f"About {needed:,} cases would settle it ({n:,} compared)"
+    if code is ReasonCode.TOO_FEW_CASES:
+        return f"{plural(n, 'case is', 'cases are')} too few to estimate how many would settle it"
+    return "The difference equals the margin, so no number of cases settles it"
 
 
 def measured(c: Comparison) -> list[tuple[str, Difference]]:
-    """The three rates."""
+    """The three rates with their names."""
     return [("strict", c.strict), ("lenient", c.lenient), ("compliance", c.compliance)]
 
 
 def points(share: float) -> str:
     """`+1.8`, in percentage points."""
-    return NOTHING if math.isnan(share) else f"{round(100 * share, 1) or 0.0:+.1f}".replace("-", "−")
+    return plain_points(share).replace("-", "−")
+
+
+def plain_points(share: float) -> str:
+    """`-1.8`: as `points`, with a hyphen for the minus sign, in sentences that terminals and programs read."""
+    return NOTHING if math.isnan(share) else f"{round(100 * share, 1) or 0.0:+.1f}"
 
 
 def delta_text(p: Paired) -> str:
     """`−4.0 (−6.9 to −2.2)`."""
     return f"{points(p.delta)} ({points(p.low)} to {points(p.high)})" if p.n else NOTHING
+
+
+def difference_text(p: Paired) -> str:
+    """`difference -4.0 points (95% interval -6.9 to -2.2)`."""
+    return f"difference {plain_points(p.delta)} points {interval_text(p)}"
+
+
+def interval_text(p: Paired) -> str:
+    """`(95% interval -6.9 to -2.2)`."""
+    return f"(95% interval {plain_points(p.low)} to {plain_points(p.high)})"
 
 
 def p_text(p: float) -> str:
@@ -69,57 +183,81 @@ def p_equals(p: float) -> str:
 
 
 def gap_text(c: Comparison) -> str:
-    """Where the difference comes from, as one sentence."""
+    """The two parts of the difference: `capability −1.0 (…), format −3.0 (…)`."""
     return f"capability {delta_text(c.capability)}, format {delta_text(c.form)}"
 
 
 def flips_text(c: Comparison) -> str:
-    """`right → wrong 12, wrong → right 3`, or that there are none."""
-    told = [f"{FLIPS[kind]} {count:,}" for kind, count in counts(c.flips).items() if count]
-    return ", ".join(told) if told else f"none in {plural(c.n, 'case')}"
+    """`right → wrong 12, wrong → right 3`, or `none in 300 cases`."""
+    counted = [f"{FLIPS[kind]} {count:,}" for kind, count in counts(c.flips).items() if count]
+    return ", ".join(counted) if counted else f"none in {plural(c.n, 'case')}"
+
+
+def lost_cases_text(c: Comparison) -> str:
+    """`right → wrong: c-1, c-2`; empty if no case went from right to wrong."""
+    ids = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
+    more = f" and {len(ids) - _LISTED_CASES:,} more" if len(ids) > _LISTED_CASES else ""
+    return f"{FLIPS['right_to_wrong']}: {', '.join(ids[:_LISTED_CASES])}{more}" if ids else ""
+
+
+def reason_and_losses_text(c: Comparison) -> str:
+    """The reason, and the cases that went from right to wrong."""
+    return "; ".join(filter(None, [reason_text(c), lost_cases_text(c)]))
+
+
+def change_text(change: Change) -> str:
+    """`model (quantization: Q8_0 -> Q2_K)`. Hashes are shown only if no name differs."""
+    named = [part for part in change.parts if not part[0].endswith(("_hash", "_digest"))]
+    values = ", ".join(f"{name}: {_short(old)} -> {_short(new)}" for name, old, new in named or change.parts)
+    which = "" if named or change.parts[0][0] != BACKEND else "provider, address or options; "
+    return f"{change.what} ({which}{values})"
+
+
+def changes_text(changes: Sequence[Change]) -> str:
+    """All of them, separated by semicolons; empty for none."""
+    return "; ".join(map(change_text, changes))
 
 
 def changed_text(c: Comparison) -> str:
-    """What differs between the runs. Of several things none is named as the cause."""
+    """The changes between the runs. Of several, none is named as the cause."""
     if not c.changed:
-        return "nothing that a fingerprint tells"
-    told = "; ".join(map(str, c.changed))
-    return f"{told} – any of these may be the cause" if len(c.changed) > 1 else told
+        return "nothing in the fingerprint"
+    return changes_text(c.changed) + (" – any of these may be the cause" if len(c.changed) > 1 else "")
 
 
 def noise_text(c: Comparison, floor: Comparison) -> str:
-    """How many answers change where nothing has changed, and how many changed beyond that."""
+    """How many answers change between identical runs, and how many changed beyond that."""
     if not floor.n:
-        return "not known: the two runs of the same thing have no case in common"
-    told = f"{floor.answers_changed:,} of {floor.n:,} answers change between two runs of the same thing"
-    return f"{told}; here {c.answers_changed:,} of {c.n:,} do, {beyond(c, floor):.0f} more than that"
+        return "not known: the two identical runs share no case"
+    same = f"{floor.answers_changed:,} of {floor.n:,} answers change between two identical runs"
+    return f"{same}; here {c.answers_changed:,} of {c.n:,}, {beyond(c, floor):.0f} more than expected"
 
 
 def bounds_text(c: Comparison) -> str:
-    """How many calls failed, and between what the difference would lie whatever they would have said."""
+    """How many calls failed, and the range of differences that their answers could lead to."""
     worst, best = c.bounds
     failed = plural(c.base.n_errors + c.head.n_errors, "call")
     return (
-        f"{failed} failed; whatever they would have said, the difference is between {points(worst.delta)} and "
+        f"{failed} failed. With their answers the difference would be between {points(worst.delta)} and "
         f"{points(best.delta)} points ({points(worst.low)} to {points(best.high)})"
     )
 
 
 def proven_slices(c: Comparison) -> list[tuple[str, Difference, float]]:
-    """`tag hard`, the difference there and its p, where it is proven."""
+    """`tag hard`, its difference and p, for each slice with a proven difference."""
     return [(f"{s.kind} {s.name}", s.strict, s.p) for s in c.slices if s.p < SIGNIFICANT]
 
 
 def slices_text(c: Comparison) -> str:
-    """How many of the tags and labels are shown to differ."""
+    """`a difference is proven in 2 of 7 tags and labels`."""
     n, tested = len(proven_slices(c)), plural(len(c.slices), "tag or label", "tags and labels")
-    return f"{n or 'none'} of {tested} {'are' if n > 1 else 'is'} shown to differ"
+    return f"a difference is proven in {n or 'none'} of {tested}"
 
 
 def ratios(c: Comparison) -> dict[str, float | None]:
     """Head over base: median latency, tokens per call."""
     return {
-        # An answer from the store has the latency that it had then, on another day's machine.
+        # An answer from the store has the latency of its own call, made on another day.
         "latency": None if c.head.from_store else _ratio(c.base.latency_s, c.head.latency_s),
         "prompt_tokens": _ratio(c.base.prompt_tokens, c.head.prompt_tokens),
         "completion_tokens": _ratio(c.base.completion_tokens, c.head.completion_tokens),
@@ -128,3 +266,24 @@ def ratios(c: Comparison) -> dict[str, float | None]:
 
 def _ratio(base: float | None, head: float | None) -> float | None:
     return head / base if base and head is not None else None
+
+
+def _margin(c: Comparison) -> str:
+    return margin_text(c.question.margin)
+
+
+def margin_text(margin: float) -> str:
+    """`3 points`, `1 point`."""
+    number = f"{100 * margin:g}"
+    return f"{number} point{'' if number == '1' else 's'}"
+
+
+def _examples(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_EXAMPLE_CASES]) + (", …" if len(ids) > _EXAMPLE_CASES else "")
+
+
+def _short(value: str) -> str:
+    kind, colon, digest = value.partition(":")
+    if colon and kind == "sha256":
+        return digest[:_DIGEST_CHARACTERS]
+    return value[:_DIGEST_CHARACTERS] if re.fullmatch("[0-9a-f]{64}", value) else value or "unknown"

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.analysis.stats.wording import interval, rate_text
 from harness.core.formatting import listed, percent, plural
+from harness.core.plugins import provider_capabilities
 from harness.report.model import CellReport, EvalReport, outcome
-
-_REMOTE = "openai"
-"""The engine whose cells are told last: the news is what a prompt does on the model it should move to."""
+from harness.report.rate_text import interval, rate_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +35,10 @@ def sentences(report: EvalReport) -> tuple[CellSentence, ...]:
 
 def _telling(cell: CellReport) -> tuple[bool, bool]:
     manifest, told = cell.manifest, cell.manifest.fingerprint
-    # A local server can speak the same protocol; then it usually tells how its weights are stored.
-    remote = told.get("engine") == _REMOTE and not told.get("quantization")
+    # A hosted service comes last: the news is what a prompt does on the model it should move to. The engine is the
+    # provider's name; a local server of the same provider usually reports how its weights are stored.
+    hosted = provider_capabilities(told.get("engine", "")).hosted_url is not None
+    remote = hosted and not told.get("quantization")
     return remote, manifest.variant == "local"
 
 

@@ -12,6 +12,7 @@ from harness.analysis.metrics.classification import ClassificationMetrics, class
 from harness.analysis.metrics.extraction import ExtractionMetrics, extract
 from harness.analysis.metrics.summary import Summary, summarize
 from harness.analysis.trend import Trend
+from harness.core.plugins import task_capabilities
 from harness.core.types import Case, Manifest, Result, Run
 from harness.report.questions import NO_ANSWERS, Analyses, AnalysisResults, answers
 
@@ -54,12 +55,12 @@ class CellReport:
     @cached_property
     def extraction(self) -> ExtractionMetrics | None:
         """Field by field, read strictly."""
-        return extract(self.results) if self.manifest.task == "extraction" else None
+        return extract(self.results) if task_capabilities(self.manifest.task).has_fields else None
 
     @cached_property
     def extraction_lenient(self) -> ExtractionMetrics | None:
         """Field by field, read leniently."""
-        return extract(self.results, lenient=True) if self.manifest.task == "extraction" else None
+        return extract(self.results, lenient=True) if task_capabilities(self.manifest.task).has_fields else None
 
     @property
     def judged(self) -> tuple[Result, ...]:
@@ -162,7 +163,7 @@ def _cell(run: Run, name: str) -> CellReport:
         results=run.results,
         unfinished=manifest.finished_at is None or asked < manifest.n_cases,
         # A label that the manifest does not know cannot be scored; the rates still can.
-        scorable=manifest.task == "classification" and not strange,
+        scorable=task_capabilities(manifest.task).single_label and not strange,
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.analysis.stats.wording import rate_text
 from harness.core.formatting import listed, plural
 from harness.report.model import CellReport, EvalReport
+from harness.report.rate_text import rate_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Portability and ladders in words and as JSON, beside comparisons (compared.py). No figure is made here.
+"""Portability and ladders in words and as JSON. Computes no figure.
 
     portability: null | {"advice": "one prompt"|"two prompts"|"cannot tell", "sentence", "variants": [the reference's,
                          the candidate's], "margin", "n", "needed": cases | null,
@@ -20,35 +20,144 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from harness.analysis.compare import Comparison
+from harness.analysis.compare import Comparison, ReasonCode, Verdict
+from harness.analysis.compare.comparison import open_reason
 from harness.analysis.compare.ladder import Ladder, LadderStep
-from harness.analysis.compare.portability import Portability
-from harness.analysis.stats import PairedMean, as_json
+from harness.analysis.compare.portability import Portability, PortabilityAdvice, PortabilityReason
+from harness.analysis.stats import Paired, PairedMean, as_json
+from harness.core.formatting import plural
 from harness.report import comparison_formats, comparison_text
+
+_SAME_SPEED = 0.05
+"""Median latencies that differ by less vary as much from run to run."""
 
 
 def size_text(size: int) -> str:
-    """`105 MB`, `4.4 GB`, in powers of ten, as shops and downloads count."""
+    """`105 MB`, `4.4 GB`, in powers of ten."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
 
 
-def interaction_text(p: Portability) -> str:
-    """What the interaction says, in words; nothing where it was not measured."""
-    found = p.interaction
-    if found is None or p.cost is None:
+def portability_text(p: Portability) -> str:
+    """Whether one prompt serves both backends, with the figures, in full sentences."""
+    return " ".join(filter(None, [_advice(p), _reference(p)]))
+
+
+def _advice(p: Portability) -> str:
+    """The advice and what the prompts do on the candidate."""
+    (theirs, ours), (_, candidate), gap = p.variants, p.backends, p.transfer.strict.paired
+    margin = comparison_text.margin_text(p.margin)
+    if p.reason is PortabilityReason.INCOMPARABLE:
+        return f"Cannot tell whether one prompt serves both: {comparison_text.reason_text(p.transfer)}."
+    if p.reason is PortabilityReason.FAILED_CALLS:
+        failed = plural(p.failed, "call")
+        return f"Cannot tell whether one prompt serves both: {failed} failed. Run again with --resume."
+    if p.reason is PortabilityReason.NOT_PROVEN:
+        settled = comparison_text.settled_text(open_reason(p.needed, gap.n), p.needed, gap.n)
+        return (
+            f"Cannot tell whether one prompt serves both: on {candidate}, the {ours} prompt minus the {theirs} prompt "
+            f"is {_signed(gap)}, margin {margin} {_accuracies(p)}. {settled}."
+        )
+    if p.reason is PortabilityReason.REFERENCE_PROMPT_SERVES:
+        how = "better than" if gap.high < 0 else f"within {margin} of"
+        return (
+            f"One prompt serves both: on {candidate}, the {theirs} prompt is {how} the {ours} prompt "
+            f"({ours} minus {theirs} {_signed(gap)}) {_accuracies(p)}."
+        )
+    keep = "One prompt serves both" if p.advice is PortabilityAdvice.ONE else "Keep two prompts"
+    return f"{keep}: the {ours} prompt {_gain(gap, theirs)} on {candidate} {_accuracies(p)}."
+
+
+def _accuracies(p: Portability) -> str:
+    (theirs, ours), rates = p.variants, p.transfer.strict
+    figures = f"{theirs} prompt {100 * rates.base.value:.1f}%, {ours} prompt {100 * rates.head.value:.1f}%"
+    return f"(accuracy on {p.backends[1]}: {figures})"
+
+
+def _gain(gap: Paired, theirs: str) -> str:
+    if gap.low > 0:
+        return f"gains {_unsigned(gap.delta, gap.low, gap.high)}"
+    return f"is within the margin of the {theirs} prompt ({_signed(gap)})"
+
+
+def _reference(p: Portability) -> str:
+    """What the candidate's prompt does on the reference, or that it is not known."""
+    if p.reason in {PortabilityReason.INCOMPARABLE, PortabilityReason.FAILED_CALLS}:
         return ""
-    shown = "" if found.low > 0 or found.high < 0 else "; that may be chance"
-    low, high = comparison_text.points(found.low), comparison_text.points(found.high)
-    figures = f"{comparison_text.points(found.delta)} points ({low} to {high})"
+    (theirs, ours), reference = p.variants, p.backends[0]
+    if p.cost is None or not p.is_cost_measured:
+        why = f" ({comparison_text.reason_text(p.cost)})" if p.cost else ""
+        return f"The effect of the {ours} prompt on {reference} is unknown: no comparison of both prompts there{why}."
+    if p.reason not in {PortabilityReason.CANDIDATE_PROMPT_SERVES, PortabilityReason.CANDIDATE_PROMPT_GAINS}:
+        return ""
+    cost, margin = p.cost.strict.paired, comparison_text.margin_text(p.margin)
+    if cost.low > -p.margin:
+        return f"On {reference} it stays within {margin} of the {theirs} prompt ({_signed(cost)})."
+    if cost.high < 0:
+        return f"On {reference} it loses {_unsigned(-cost.delta, -cost.high, -cost.low)}."
+    return f"On {reference} it is not shown to be within {margin} of the {theirs} prompt ({_signed(cost)})."
+
+
+def _signed(p: Paired) -> str:
+    """`+0.4 points, 95% interval -1.0 to +1.9`."""
+    low, high = comparison_text.plain_points(p.low), comparison_text.plain_points(p.high)
+    return f"{comparison_text.plain_points(p.delta)} points, 95% interval {low} to {high}"
+
+
+def _unsigned(value: float, low: float, high: float) -> str:
+    """`31.0 points (24.1 to 38.0)`."""
+    return f"{100 * value:.1f} points ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def interaction_text(p: Portability) -> str:
+    """The interaction in one sentence; empty if it was not measured."""
+    interaction = p.interaction
+    if interaction is None or p.cost is None:
+        return ""
+    chance = "" if interaction.low > 0 or interaction.high < 0 else " This may be chance."
+    low, high = comparison_text.points(interaction.low), comparison_text.points(interaction.high)
+    figures = f"{comparison_text.points(interaction.delta)} points (95% interval {low} to {high})"
     candidate, reference = p.transfer.head.backend, p.cost.head.backend
-    return f"The change of prompt makes {figures} more of a difference on {candidate} than on {reference}{shown}."
+    return f"Effect of the prompt on {candidate} minus its effect on {reference}: {figures}.{chance}"
+
+
+def step_text(step: LadderStep) -> str:
+    """`Q8: MOVE, within 3 points (-1.8, 95% interval -3.9 to +0.2), 2.9x faster`."""
+    c = step.comparison
+    if c is None:
+        return f"{step.label}: the other steps are compared with this one"
+    verdict = f"{step.label}: {c.verdict.value}"
+    if c.verdict is Verdict.INCOMPARABLE:
+        return f"{verdict}, {comparison_text.reason_text(c)}"
+    speed = f", {speed_text(step.faster)}" if step.faster else ""
+    gap = c.strict.paired
+    text = f"{verdict}, {_loss(c)} ({comparison_text.plain_points(gap.delta)}, "
+    text += f"{comparison_text.interval_text(gap)[1:]}{speed}"
+    if c.verdict is not Verdict.INCONCLUSIVE:
+        return text
+    if c.reason.code is ReasonCode.FAILED_CALLS:
+        return f"{text}. {plural(c.base.n_errors + c.head.n_errors, 'failed call')} could change the verdict"
+    return f"{text}. {comparison_text.needed_text(c)}"
+
+
+def _loss(c: Comparison) -> str:
+    margin = comparison_text.margin_text(c.question.margin)
+    if c.verdict is Verdict.INCONCLUSIVE:
+        return f"the loss could be more or less than {margin}"
+    return f"within {margin}" if c.verdict is Verdict.MOVE else f"more than {margin} lost"
+
+
+def speed_text(faster: float) -> str:
+    """`2.9x faster`, `1.3x slower`, `as fast`."""
+    if abs(faster - 1) < _SAME_SPEED:
+        return "as fast"
+    return f"{faster:.1f}x faster" if faster > 1 else f"{1 / faster:.1f}x slower"
 
 
 def portability_json(p: Portability) -> dict[str, Any]:
-    """As documented above."""
+    """Convert to the format documented above."""
     return {
         "advice": p.advice.value,
-        "sentence": p.sentence,
+        "sentence": portability_text(p),
         "variants": list(p.variants),
         "margin": p.margin,
         "n": p.n,
@@ -60,7 +169,7 @@ def portability_json(p: Portability) -> dict[str, Any]:
 
 
 def ladder_json(ladder: Ladder) -> dict[str, Any]:
-    """As documented above."""
+    """Convert to the format documented above."""
     noise = ladder.noise
     return {
         "ladder": ladder.name,
@@ -72,23 +181,23 @@ def ladder_json(ladder: Ladder) -> dict[str, Any]:
 
 
 def _gap(c: Comparison) -> dict[str, Any]:
-    told = comparison_formats.as_json(c)
-    strict = told["strict"]
+    content = comparison_formats.as_json(c)
+    strict = content["strict"]
     rates = {"base_rate": strict.pop("base"), "head_rate": strict.pop("head")}
     return {
         "base": c.base.cell,
         "head": c.head.cell,
         "n": c.n,
-        "verdict": told["verdict"],
-        "reason": c.reason,
+        "verdict": content["verdict"],
+        "reason": comparison_text.reason_text(c),
         **rates,
         **strict,
     }
 
 
-def _interaction(found: PairedMean) -> dict[str, Any]:
-    delta = found.delta if math.isfinite(found.delta) else None
-    return {"delta": delta, "low": found.low, "high": found.high, "p": found.p}
+def _interaction(mean: PairedMean) -> dict[str, Any]:
+    delta = mean.delta if math.isfinite(mean.delta) else None
+    return {"delta": delta, "low": mean.low, "high": mean.high, "p": mean.p}
 
 
 def _step(step: LadderStep) -> dict[str, Any]:
@@ -104,6 +213,6 @@ def _step(step: LadderStep) -> dict[str, Any]:
         "model_bytes": step.model_bytes,
         "faster": step.faster,
         "net_changes": step.net_changes,
-        "sentence": step.sentence,
+        "sentence": step_text(step),
         "comparison": step.comparison and comparison_formats.as_json(step.comparison),
     }

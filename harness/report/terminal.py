@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.costs.spend import RunCost, charged, spent
-from harness.analysis.stats.wording import rate_text
 from harness.core.formatting import NOTHING, dollars, number, plural, seconds, visible
 from harness.report import comparison_text
 from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
+from harness.report.portability_text import portability_text, step_text
+from harness.report.rate_text import rate_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,15 +48,15 @@ def _answers(e: EvalReport) -> list[RenderableType]:
     lines = [
         Text.assemble(
             (c.verdict.value, f"bold {COLOURS[comparison_text.standing(c.verdict)]}"),
-            f"  {visible(comparison_text.title(c))}: {visible(c.reason)}",
+            f"  {visible(comparison_text.title(c))}: {visible(comparison_text.reason_text(c))}",
         )
         for c in found.comparisons
     ]
     if found.portability is not None:
-        lines.append(Text(visible(found.portability.sentence)))
+        lines.append(Text(visible(portability_text(found.portability))))
     for ladder in found.ladders:
         lines.append(Text(f"ladder {visible(ladder.name)}", style="dim"))
-        lines += [Text(f"  {visible(step.sentence)}") for step in ladder.steps]
+        lines += [Text(f"  {visible(step_text(step))}") for step in ladder.steps]
     return [Text(""), *lines, Text("")] if lines else []
 
 

@@ -186,7 +186,7 @@ class FallbackCall(Generic[T]):
         except TimeoutError:
             error = CallError("timeout", f"no answer within {limit_s:.3g} s", retryable=True)
         except BackendError as refused:
-            error = CallError("refused", str(refused).removeprefix(f"backend {member.name}: "))
+            error = CallError(refused.kind, refused.message)
         except TargetFailed as failed:
             error = failed.error
         else:

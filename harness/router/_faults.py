@@ -9,7 +9,7 @@ import openai
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
 from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
 
-from harness.backends.http.errors import failed_status, said
+from harness.backends.http.errors import failed_status, safe_line
 from harness.backends.http.openai_sdk import HTTP_ERROR, TIME_OUT
 from harness.backends.http.transport import TooLargeError
 from harness.backends.openai_responses import count
@@ -46,21 +46,21 @@ def fault(error: BaseException, secrets: Sequence[str]) -> CallError:
         return CallError("timeout", "the server has stopped answering", retryable=True)
     if isinstance(error, (openai.APIConnectionError, HTTP_ERROR)):
         cause = error.__cause__ or error
-        return CallError("connection", said(cause, secrets) or type(cause).__name__, retryable=True)
+        return CallError("connection", safe_line(cause, secrets) or type(cause).__name__, retryable=True)
     if isinstance(error, openai.APIStatusError):
-        told = said(error.message, secrets) or type(error).__name__
+        told = safe_line(error.message, secrets) or type(error).__name__
         if error.status_code in (401, 403, 404):
             return CallError("refused", told, status=error.status_code)
         kind = failed_status(error.status_code, told, error.response.headers).error
         return kind or CallError("server", told, status=error.status_code, retryable=True)
-    return CallError("bad_reply", f"not a chat completion: {said(error, secrets, 120)}", retryable=True)
+    return CallError("bad_reply", f"not a chat completion: {safe_line(error, secrets, 120)}", retryable=True)
 
 
 def unusable(reply: object, secrets: Sequence[str]) -> CallError | None:
     """What is wrong with a reply that came with status 200."""
     choices: object = reply.choices if isinstance(reply, ChatCompletion) else None
     if not isinstance(choices, list) or not choices:
-        told = said(getattr(reply, "error", None) or reply, secrets, 120)
+        told = safe_line(getattr(reply, "error", None) or reply, secrets, 120)
         return CallError("bad_reply", f"not a chat completion: {told}", retryable=True)
     messages = [getattr(choice, "message", None) for choice in choices]
     if not all(isinstance(m, ChatCompletionMessage) and isinstance(m.content, str | None) for m in messages):

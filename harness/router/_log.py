@@ -16,7 +16,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import cast
 
-from harness.backends.http.errors import without
+from harness.backends.http.errors import without_secrets
 from harness.core.errors import ConfigError, StoreError
 from harness.core.ids import now
 from harness.core.types import JSON
@@ -170,7 +170,7 @@ class TrafficLog:
     def _clean(self, value: JSON) -> JSON:
         """A value of JSON without keys, its texts redacted."""
         if isinstance(value, str):
-            return self._redacted(without(self._secrets, value))
+            return self._redacted(without_secrets(self._secrets, value))
         if isinstance(value, Mapping):
             return {str(key): self._clean(part) for key, part in value.items()}
         if isinstance(value, list | tuple):

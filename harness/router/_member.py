@@ -38,7 +38,7 @@ class Target:
         self.backend = connect(self.config)
         self.breaker = CircuitBreaker(routing.breaker.failures)
         self.dialect = RequestAdapter(self.config)
-        self.secrets = secrets_of(self.config, self.backend)
+        self.secrets = secrets_of(self.backend)
         self.looked = asyncio.Event()
         """Set when the first probe is over, however it went."""
         self.closed = False
@@ -110,7 +110,7 @@ class Target:
         except TimeoutError:
             return CallError("timeout", f"no answer to a probe within {limit_s:g} s")
         except HarnessError as error:
-            return CallError("refused", str(error).removeprefix(f"backend {self.name}: "))
+            return CallError("refused", error.message)
         except Exception as error:  # noqa: BLE001  a watch that has ended would leave the backend down for ever
             _log.exception("backend %s: a probe failed in a way that it should not", self.name)
             return CallError("refused", f"{type(error).__name__}: {error}")

@@ -109,8 +109,8 @@ class RoutedStream:
         return self._error(error)
 
     def _error(self, error: CallError) -> BackendError:
-        msg = f"backend {self.member.name}: the stream broke off after {self.chars:,} characters: {error.message}"
-        return BackendError(msg)
+        msg = f"the stream broke off after {self.chars:,} characters: {error.message}"
+        return BackendError(msg, backend=self.member.name, kind=error.kind)
 
     def _end(self) -> None:
         if not self._told:

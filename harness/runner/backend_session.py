@@ -16,7 +16,7 @@ from harness.backends import Backend, ReportsHeaders
 from harness.backends.local.models import Progress
 from harness.core.errors import BackendError, BackendUnavailable
 from harness.core.ids import new_run_id, now
-from harness.core.types import Manifest, Message, ModelInfo, Request, Result, Run, Sampling
+from harness.core.types import Billing, Manifest, Message, ModelInfo, Request, Result, Run, RunOrigin, Sampling
 from harness.project.config import BackendConfig
 from harness.project.run_options import RunOptions
 from harness.runner.budget import Budget
@@ -143,6 +143,8 @@ class BackendSession:
             repeats=cell.definition.repeats,
             model_bytes=self.info.size,
             tags=tags,
+            origin=RunOrigin.REPLAYED if self.config.provider == "replay" else cell.origin,
+            billing=self.backend.billing if isinstance(self.backend, BulkBackend) else Billing.STANDARD,
         )
         self.writer.store.begin(manifest, plan_key=plan_key, model_key=self._model_key)
         return manifest
@@ -180,8 +182,8 @@ class BackendSession:
         request = Request((Message("user", "Say OK."),), Sampling(max_tokens=1), embed=embed)
         response, _ = await self._client.ask(request)
         if response.error is not None:
-            msg = f"backend {self.config.name}: no answer to the warm-up request: {response.error.message}"
-            raise BackendUnavailable(msg)
+            msg = f"no answer to the warm-up request: {response.error.message}"
+            raise BackendUnavailable(msg, backend=self.config.name)
         self._cold_start_s = perf_counter() - started
         self._warm.add(embed)
 

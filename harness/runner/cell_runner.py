@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from harness.core.errors import BudgetExhausted, StoreError
 from harness.core.ids import now
-from harness.core.types import Case, Manifest, Request, Response, Result
+from harness.core.types import Billing, Case, Manifest, Request, Response, Result
 from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
 from harness.runner.retrying import FailureLimit, RetryingClient
@@ -45,6 +45,8 @@ class PlannedRequest(NamedTuple):
 @runtime_checkable
 class BulkBackend(Protocol):
     """A backend that takes all requests of a cell at once, such as a batch API."""
+
+    billing: Billing
 
     async def answer(self, runner: CellRunner, todo: list[PlannedRequest]) -> None:
         """Answer `todo` and all of `runner.next_requests()`, and commit each result."""

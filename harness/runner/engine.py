@@ -111,7 +111,7 @@ class _Engine:
                 part.failure = error
             else:
                 part.skipped = str(error)
-                self._events.skipped(config.name, str(error))
+                self._events.skipped(config.name, error.message)
         except (BackendError, BudgetExhausted) as error:
             part.failure = error
         return part

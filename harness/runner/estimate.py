@@ -12,6 +12,7 @@ from harness.runner.budget import most_prompt_tokens
 from harness.runner.plan import Cell
 from harness.runner.project import Project
 from harness.runner.tokens import count, encoding_of
+from harness.store.run_query import RunQuery
 from harness.store.runs import Store
 
 NO_LIMIT = frozenset({"max_tokens", "max_completion_tokens"})
@@ -101,10 +102,9 @@ def _most(request: Request, counted: int, *, exact: bool) -> int:
 
 def _measured(store: Store, cell: Cell) -> tuple[str, float | None]:
     """Mean reply length, in tokens, of the newest saved run of the cell."""
-    for m in store.manifests(cell.definition.name):
-        if m.cell == cell.name and m.finished_at is not None:
-            reported = [r.response.completion_tokens for r in store.results(m.run_id) if r.response.error is None]
-            known = [tokens for tokens in reported if tokens is not None]
-            if known:
-                return m.run_id, sum(known) / len(known)
+    for m in store.manifests(RunQuery(eval=cell.definition.name, cell=cell.name, finished=True)):
+        lengths = [r.response.completion_tokens for r in store.results(m.run_id) if r.response.error is None]
+        known = [tokens for tokens in lengths if tokens is not None]
+        if known:
+            return m.run_id, sum(known) / len(known)
     return "", None

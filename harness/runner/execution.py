@@ -71,13 +71,7 @@ def backend(project: Project, name: str) -> BackendConfig:
     if replay.is_file(name):
         return replay.of_file(name)
     saved = project.store.load(name.removeprefix(replay.PREFIX)).manifest
-    settings = {
-        "name": f"{replay.PREFIX}{saved.run_id}",
-        "provider": "replay",
-        "model": saved.run_id,
-        "variant": saved.variant,
-    }
-    return BackendConfig.model_validate({**settings, "store_url": project.config.store_url})
+    return replay.of_run(saved.run_id, saved.variant, project.config.store_url)
 
 
 def execute(project: Project, planned: Sequence[Cell], options: RunOptions, events: RunEvents) -> Outcome:

@@ -8,32 +8,34 @@ from pathlib import Path
 from harness.analysis import baseline, gates
 from harness.analysis.compare import Comparison, ComparisonQuestion, RunOutcomes, compare, outcomes_of
 from harness.analysis.compare import Verdict as Compared
-from harness.analysis.compare.verdicts import DEFAULT_MARGIN, UNDECIDED
-from harness.analysis.gates import Evidence, GateResult, GateStatus
+from harness.analysis.compare.verdicts import DEFAULT_MARGIN
+from harness.analysis.gates import Evidence, GateReason, GateResult
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError
-from harness.core.types import Manifest, Run
+from harness.core.types import Manifest, Run, RunOrigin
 from harness.project.config import Config
 from harness.project.evals import Eval
 from harness.project.pricing import price_of
 from harness.report import comparison_text
 from harness.runner.plan import Cell
 from harness.runner.project import Project
+from harness.store.run_query import RunQuery
 from harness.store.run_refs import find_run
 
 BASELINE = "baseline"
 """The implied gate of a cell with a baseline: no proven loss. An eval's own baseline gate replaces it."""
 
 
-BY_BASELINE = frozenset({BASELINE, "max_regression", "max_flips"})
+BY_BASELINE = frozenset({BASELINE}) | gates.comparing_with("baseline")
 """The gates that compare with the baseline."""
 
 
 def wanted(config: Config, cell: Cell) -> list[str]:
     """The gates of a cell: those of its eval, `margin` only for the candidate, and the implied `baseline`."""
     names = gates.names(cell.definition.gates)
-    if "margin" in names and (config.pair is None or cell.backend.name != config.pair.candidate):
-        names.remove("margin")
+    if config.pair is None or cell.backend.name != config.pair.candidate:
+        by_reference = gates.comparing_with("reference")
+        names = [name for name in names if name not in by_reference]
     has_own = BY_BASELINE & set(names)
     has_file = baseline.path_of(config.root, cell.definition.name, cell.name).is_file()
     return names if has_own or not has_file else [*names, BASELINE]
@@ -42,13 +44,14 @@ def wanted(config: Config, cell: Cell) -> list[str]:
 def evidence(project: Project, cell: Cell, run: Run, others: Sequence[Run] = ()) -> Evidence:
     """Evidence for the gates of `cell`. `others`: runs of this session, preferred to saved runs."""
     own, limits = outcomes_of(run), cell.definition.gates
+    by_reference = gates.comparing_with("reference") & limits.limits.keys()
     return Evidence(
         cell=f"{cell.definition.name} {cell.name}",
         summary=summarize(run.results),
         results=run.results,
         labels=run.manifest.labels,
         price=price_of(project.config, cell.backend),
-        reference=_to_reference(project, cell, own, others) if limits.margin else None,
+        reference=_to_reference(project, cell, own, others) if by_reference else None,
         baseline=to_baseline(project.root, own, limits.max_regression),
     )
 
@@ -59,8 +62,7 @@ def judge(gate: str, cell: Cell, evidence: Evidence) -> GateResult:
         return gates.judge(gate, cell.definition.gates, evidence)
     implied = cell.definition.gates.model_copy(update={"max_regression": DEFAULT_MARGIN})
     result = gates.judge("max_regression", implied, evidence)
-    said = result.message.replace(f" (max_regression = {DEFAULT_MARGIN:g})", "")  # the eval has said no such thing
-    return GateResult(BASELINE, result.cell, result.verdict, said, asked=False)
+    return GateResult(BASELINE, result.cell, result.outcome, required=False)
 
 
 def newest(project: Project, definition: Eval, *, every: bool = False) -> list[Run]:
@@ -68,14 +70,20 @@ def newest(project: Project, definition: Eval, *, every: bool = False) -> list[R
 
     A whole run is finished and covers all cases of the eval's split. Backends missing from harness.toml are left out.
     """
-    cells: dict[str, Manifest] = {}
-    backends = project.config.backends
-    for m in project.store.manifests(definition.name):
-        whole = m.finished_at is not None and m.limit is None and m.split in {"", definition.split}
-        usual = m.backend in backends and m.decoding == definition.decoding[0]
-        if whole and usual and (every or m.variant == backends[m.backend].variant):
-            cells.setdefault(m.cell, m)
-    return [Run(m, tuple(project.store.results(m.run_id))) for _, m in sorted(cells.items())]
+    query = RunQuery(
+        eval=definition.name,
+        backends=tuple(project.config.backends),
+        decoding=definition.decoding[0],
+        splits=("", definition.split or ""),
+        finished=True,
+        whole=True,
+        origins=frozenset(RunOrigin) - {RunOrigin.JUDGED},
+        newest_per_cell=True,
+    )
+    manifests = [
+        m for m in project.store.manifests(query) if every or m.variant == project.config.backends[m.backend].variant
+    ]
+    return [project.store.with_results(m) for m in sorted(manifests, key=lambda m: m.cell)]
 
 
 def need_baselines(root: Path, cells: Sequence[Cell]) -> None:
@@ -99,14 +107,10 @@ def against(project: Project, reference: str, run: Run) -> GateResult:
         wanted_run = f"{own.eval}/{own.cell}~1" if reference == "previous" else reference
         base = outcomes_of(find_run(project.store, wanted_run, own.eval), reference)
     if base is None:
-        said = f"{title}: has no baseline: `harness baseline save {own.eval}` makes one"
-        return GateResult("against", title, GateStatus.UNDECIDED, said)
+        return GateResult("against", title, gates.undecided(GateReason.NO_BASELINE))
     c = compare(base, own, ComparisonQuestion("change", DEFAULT_MARGIN))
-    verdict = GateStatus.UNDECIDED if c.verdict in UNDECIDED else GateStatus.PASSED
-    verdict = GateStatus.FAILED if c.verdict is Compared.REGRESSED else verdict
-    said = f"{title}: against {reference}: {c.verdict.value}, {c.reason}{gates.changed(c)}{gates.lost(c)}"
     proven = c.verdict is not Compared.INCONCLUSIVE or bool(c.base.n_errors + c.head.n_errors)
-    return GateResult("against", title, verdict, said, asked=proven)
+    return GateResult("against", title, gates.compared(DEFAULT_MARGIN, c, "interval"), required=proven)
 
 
 def to_baseline(root: Path, own: RunOutcomes, margin: float | None) -> Comparison | None:
@@ -132,7 +136,7 @@ def renew(root: Path, own: RunOutcomes, kept: Mapping[str, str] | None = None) -
 def _renewed(c: Comparison) -> str:
     if c.base.run_id == c.head.run_id:
         return f"the same run as before, {c.head.run_id}"
-    others = f"{c.reason}; " if c.verdict is Compared.INCOMPARABLE else ""
+    others = f"{comparison_text.reason_text(c)}; " if c.verdict is Compared.INCOMPARABLE else ""
     return f"{others}flips: {comparison_text.flips_text(c)}; changed: {comparison_text.changed_text(c)}"
 
 
@@ -157,5 +161,17 @@ def _reference_run(project: Project, cell: Cell, others: Sequence[Run]) -> Run |
     for run in others:
         if matches(run.manifest):
             return run
-    newest = next((m for m in project.store.manifests(cell.definition.name) if matches(m)), None)
-    return None if newest is None else Run(newest, tuple(project.store.results(newest.run_id)))
+    newest = project.store.newest(
+        RunQuery(
+            eval=cell.definition.name,
+            backends=(backend.name,),
+            variant=backend.variant,
+            decoding=cell.definition.decoding[0],
+            splits=(cell.split or "",),
+            finished=True,
+            whole=cell.limit is None,
+            case_limit=cell.limit,
+            origins=frozenset(RunOrigin) - {RunOrigin.JUDGED},
+        )
+    )
+    return None if newest is None else project.store.with_results(newest)

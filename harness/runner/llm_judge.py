@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.analysis.stats import Interval, Rate, kappa, rate
 from harness.core.errors import BackendError, ConfigError
-from harness.core.run_kinds import OF_A_RUN
+from harness.core.plugins import task_capabilities
 from harness.core.types import Case, Result, Run
 from harness.project.datasets import case_digest
 from harness.runner.engine import Outcome
@@ -44,7 +44,7 @@ def judge(sample: Cell, run: Run, execute: Callable[[Sequence[Cell]], Outcome]) 
     Raises `ConfigError` if there is nothing to judge, `BackendError` if the judge fails.
     """
     manifest = run.manifest
-    if manifest.task != "summarization" or sample.definition.task != "classification":
+    if not (task_capabilities(manifest.task).free_text and task_capabilities(sample.definition.task).single_label):
         msg = (
             f"{sample.definition.path}: a judge is an eval of task classification, and reads runs of summarization; "
             f"run {manifest.run_id} is of {manifest.task}"
@@ -54,7 +54,7 @@ def judge(sample: Cell, run: Run, execute: Callable[[Sequence[Cell]], Outcome]) 
     if not cases:
         msg = f"run {manifest.run_id} has no replies to judge"
         raise ConfigError(msg)
-    outcome = execute([sample, sample.over(cases, f"{OF_A_RUN}{manifest.run_id}")])
+    outcome = execute([sample, sample.over_replies(cases, manifest.run_id)])
     for failure in outcome.failures:
         raise failure
     if len(outcome.runs) != 2:

@@ -8,25 +8,49 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from harness.analysis import dataset_power
+from harness.analysis import dataset_power, gates
 from harness.contracts import Contract
 from harness.core.errors import ConfigError, DatasetError
 from harness.core.lazy import LazySubset
 from harness.core.toml import at
-from harness.core.types import JSON, NOTHING, Case, Constraint, Decoding, Message, Request, Sampling, cell_name
+from harness.core.types import (
+    JSON,
+    NOTHING,
+    Case,
+    Constraint,
+    Decoding,
+    Message,
+    Request,
+    RunOrigin,
+    Sampling,
+    cell_name,
+)
 from harness.project import datasets
 from harness.project.config import BackendConfig, Service
 from harness.project.datasets import Dataset
 from harness.project.evals import Eval
 from harness.project.prompts import Prompt, PromptLibrary, Variant
 from harness.project.run_options import RunOptions
+from harness.report.gate_text import undecidable_text
 from harness.tasks import Task, task_of
 
 SHOWN = 5
 KEPT_CHARS = 16_000_000
 """Limit on the rendered text, per variant, that is kept between the check and the run."""
+
+
+class CellKey(NamedTuple):
+    """Identity of a cell within a plan.
+
+    The dataset's name tells a judge's labelled sample from the run it judges. `copy`: see `Cell.copy`.
+    """
+
+    eval_file: Path
+    cell: str
+    dataset: str
+    copy: int
 
 
 @dataclass(frozen=True)
@@ -44,6 +68,14 @@ class Cell:
     split: str | None
     limit: int | None
     decoding: Decoding = "free"
+    origin: RunOrigin = RunOrigin.ASKED
+    copy: int = 0
+    """Place among equal cells, with `--repeat-cell`."""
+
+    @property
+    def key(self) -> CellKey:
+        """A hashable identity, unique within a plan."""
+        return CellKey(self.definition.path, self.name, self.dataset.name, self.copy)
 
     @property
     def name(self) -> str:
@@ -60,11 +92,14 @@ class Cell:
         """True for the cell that production would use: the backend's own variant, in the eval's first decoding."""
         return self.variant.name == self.backend.variant and self.decoding == self.definition.decoding[0]
 
-    def over(self, cases: Sequence[Case], source: str) -> Cell:
-        """The same cell over other cases; `source` names them in messages."""
+    def over_replies(self, cases: Sequence[Case], run_id: str) -> Cell:
+        """A judge's cell whose `cases` are the replies of run `run_id`."""
+        source = f"run:{run_id}"
         requests = RequestPlan(self.definition, self.task, cases, Path(source), self.variant, self.decoding)
         dataset = replace(self.dataset, name=source)
-        return replace(self, cases=cases, requests=requests, dataset=dataset, split=None, limit=None)
+        return replace(
+            self, cases=cases, requests=requests, dataset=dataset, split=None, limit=None, origin=RunOrigin.JUDGED
+        )
 
     def fingerprint(self) -> dict[str, str]:
         """The part of a run's identity that is known before the backend answers."""
@@ -87,6 +122,7 @@ def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConf
     library = PromptLibrary(root / "prompts")
     cells: list[Cell] = []
     for definition in definitions:
+        gates.check(definition.gates, definition.path)
         task = task_of(definition)
         task.require(str(definition.path))
         prompt = library.load(definition.prompt, version=options.version)
@@ -102,9 +138,9 @@ def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConf
             _check_gates(definition, cases)
         plans: dict[tuple[str, Decoding], RequestPlan] = {}  # shared by all backends
         for backend in _backends_for(definition, task, backends, options):
-            if backend.provider != "replay":
+            if not backend.capabilities.replays:
                 prompt.variant(backend.variant)  # a misspelt variant would leave every gate unjudged
-            own = options.own_variant_only or backend.provider == "replay"  # a saved run has answers to one variant
+            own = options.own_variant_only or backend.capabilities.replays  # a saved run has answers to one variant
             names = options.variant or ((backend.variant,) if own else tuple(prompt.variants))
             for variant, decoding in product(map(prompt.variant, names), options.decoding or definition.decoding):
                 if (variant.name, decoding) not in plans:
@@ -115,7 +151,7 @@ def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConf
                 cells.append(
                     Cell(definition, task, prompt, variant, backend, dataset, cases, requests, split, limit, decoding)
                 )
-    return cells
+    return list({cell.key: cell for cell in cells}.values())  # a backend or variant may be named twice
 
 
 def _backends_for(
@@ -127,7 +163,7 @@ def _backends_for(
         named = backend.name in definition.backends
         if definition.backends and not named and not options.every_backend:
             continue
-        if backend.provider == "replay" or service in backend.serves:
+        if backend.capabilities.replays or service in backend.serves:
             yield backend
         elif named or options.every_backend:
             msg = (
@@ -251,7 +287,7 @@ def _check_gates(definition: Eval, cases: Sequence[Case]) -> None:
     """Raise for gates that this number of cases cannot pass, even with perfect replies."""
     refused = dataset_power.refusals(definition.gates, (case for case in cases if case.expected is not None))
     if refused:
-        raise ConfigError("\n".join(f"{at(definition.path, each.key)}{each.reason}" for each in refused))
+        raise ConfigError("\n".join(f"{at(definition.path, each.key)}{undecidable_text(each)}" for each in refused))
 
 
 def contract_digest(contract: Contract, settings: Mapping[str, JSON] = NOTHING) -> str:

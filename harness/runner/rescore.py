@@ -41,6 +41,7 @@ def rescore(run: Run, definition: Eval) -> Run:
         started_at=started,
         finished_at=started if old.finished_at else None,
         notes=(*old.notes, f"replies of {old.run_id}, read again"),
+        origin=old.origin.when_rescored,
     )
     return Run(manifest, tuple(judged))
 

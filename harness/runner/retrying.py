@@ -47,7 +47,7 @@ class RetryingClient:
             if error is None or not error.retryable:
                 return response, attempts
             if error.retry_after_s is not None and error.retry_after_s > LONGEST_PAUSE_S:
-                raise BackendError(self._put_off(error, error.retry_after_s))
+                raise BackendError(_put_off(error, error.retry_after_s), backend=self.config.name)
             if attempts > self.config.retries or self.is_silent or not self.pace.may_retry():
                 return response, attempts
             await asyncio.sleep(retry_wait_s(attempts, error.retry_after_s))
@@ -73,12 +73,6 @@ class RetryingClient:
             budget.settle(hold, response)
         return response
 
-    def _put_off(self, error: CallError, for_s: float) -> str:
-        hours = for_s / 3600
-        wait = f"{hours:.0f} hours" if hours >= 2 else f"{for_s / 60:.0f} minutes"
-        said = f"asks to wait {wait} ({error.message})"
-        return f"backend {self.config.name}: {said}; what was answered is saved, go on with --resume by then"
-
     def _tokens(self, request: Request) -> int:
         """About how many tokens an attempt takes, where that is limited."""
         if self.config.tokens_per_minute is None:
@@ -99,7 +93,13 @@ class FailureLimit:
         enough = FEW if self.asker.is_silent else max(MANY, 2 * self.asker.pace.now)
         if response.error and self.in_a_row >= enough:
             msg = (
-                f"backend {self.asker.config.name}: stopped after {self.in_a_row} failed calls in a row, the last one "
+                f"stopped after {self.in_a_row} failed calls in a row, the last one "
                 f"{response.error.kind}: {response.error.message}; what was answered is saved, go on with --resume"
             )
-            raise BackendError(msg)
+            raise BackendError(msg, backend=self.asker.config.name)
+
+
+def _put_off(error: CallError, for_s: float) -> str:
+    hours = for_s / 3600
+    wait = f"{hours:.0f} hours" if hours >= 2 else f"{for_s / 60:.0f} minutes"
+    return f"asks to wait {wait} ({error.message}); what was answered is saved, go on with --resume by then"

@@ -20,6 +20,7 @@ from harness.project.config import BackendConfig
 from harness.project.datasets import Dataset
 from harness.project.evals import Eval
 from harness.project.prompts import Prompt, PromptLibrary
+from harness.report.comparison_text import change_text
 from harness.runner.plan import RequestPlan, contract_digest
 from harness.tasks import Task, task_of
 
@@ -161,7 +162,7 @@ def _messages(_one: Change) -> str:
 
 
 def _other(change: Change) -> str:
-    return f"not as today: {change}"
+    return f"not as today: {change_text(change)}"
 
 
 _WORDING = {

@@ -1,7 +1,6 @@
-"""Batches under way, in the store: what was paid for is collected once, whatever happened to who asked for it.
+"""Batches in progress at a provider, so that a later process can collect paid results exactly once.
 
-They are in a table of their own, `batches`. A row is written before the server hears of the batch, and goes when its
-answers are saved.
+A row exists from before the batch is submitted until its results are saved.
 """
 
 from __future__ import annotations
@@ -11,15 +10,16 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from harness.store.migrations import make_tables
 from harness.store.runs import Store
+from harness.store.schema import BATCHES
 
 
 @dataclass(frozen=True, slots=True)
 class BatchJob:
-    """One batch. `token`: our name for it, which the server is told; `batch_id` the server's, "" until it answered.
+    """A submitted batch.
 
-    `cell`: the part of the ids of its requests; `title` is for people.
+    `token`: our id, which the server stores with the batch. `batch_id`: the server's id, "" until the server replies.
+    `cell`: the cell's part of the request ids. `title`: the cell's name for messages.
     """
 
     token: str
@@ -32,38 +32,21 @@ class BatchJob:
     batch_id: str = ""
 
 
-_batches = sa.Table(
-    "batches",
-    sa.MetaData(),
-    sa.Column("token", sa.String, primary_key=True),
-    sa.Column("backend", sa.String, nullable=False),
-    sa.Column("server", sa.String, nullable=False),
-    sa.Column("cell", sa.String, nullable=False),
-    sa.Column("title", sa.String, nullable=False),
-    sa.Column("requests", sa.Integer, nullable=False),
-    sa.Column("sent_at", sa.String, nullable=False),
-    sa.Column("batch_id", sa.String, nullable=False),
-)
-
-
-def write(store: Store, sent: BatchJob) -> None:
-    """Keep a batch, in the place of what was known of it."""
+def write(store: Store, job: BatchJob) -> None:
+    """Save a batch, or replace its row."""
     with store.connection(writing=True) as connection:
-        make_tables(connection, _batches.metadata)
-        connection.execute(_batches.delete().where(_batches.c.token == sent.token))
-        connection.execute(_batches.insert().values(**asdict(sent)))
+        connection.execute(BATCHES.delete().where(BATCHES.c.token == job.token))
+        connection.execute(BATCHES.insert().values(**asdict(job)))
 
 
 def forget(store: Store, token: str) -> None:
-    """A batch whose answers are saved, or that came to nothing."""
+    """Delete a batch whose results are saved, or that failed."""
     with store.connection(writing=True) as connection:
-        connection.execute(_batches.delete().where(_batches.c.token == token))
+        connection.execute(BATCHES.delete().where(BATCHES.c.token == token))
 
 
 def read(store: Store) -> Sequence[BatchJob]:
-    """All of them, the oldest first."""
+    """All batches, oldest first."""
     with store.connection() as connection:
-        if not sa.inspect(connection).has_table(_batches.name):
-            return []
-        rows = connection.execute(sa.select(_batches).order_by(_batches.c.sent_at, _batches.c.token))
+        rows = connection.execute(sa.select(BATCHES).order_by(BATCHES.c.sent_at, BATCHES.c.token))
         return [BatchJob(**row) for row in rows.mappings()]

@@ -1,21 +1,20 @@
-"""From one format of the store to the next. Each step is a function of its own and is never changed afterwards.
+"""Steps from each format of the store to the next. schema.py has the history of the formats.
 
-1: the first.
-2: a run has a lease (leases.py), so that two processes that go on with it do not share it; PostgreSQL, too, sorts the
-   ids of cases by their bytes.
-
-All steps that an old store needs happen in one transaction, while nobody else can write; an SQLite file is copied
-first. A store of a newer format is left alone.
+A released step never changes. All steps of an old store run in one transaction, under an exclusive lock. An SQLite file
+is copied first. A store of a newer format is left alone.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -24,63 +23,113 @@ from harness.core.errors import StoreError
 Step = Callable[[sa.Connection], None]
 
 
-def _leases_and_one_order(connection: sa.Connection) -> None:
+def _add_leases_and_bytewise_order(connection: sa.Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN lease VARCHAR")
     connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN lease_until FLOAT")
-    if connection.dialect.name == "postgresql":  # SQLite sorts by the bytes anyhow
+    if connection.dialect.name == "postgresql":  # SQLite already sorts by bytes
         connection.exec_driver_sql('ALTER TABLE results ALTER COLUMN case_id TYPE VARCHAR COLLATE "C"')
 
 
-STEPS: Mapping[int, Step] = {1: _leases_and_one_order}
-"""The format that a step starts from -> the step to the next one."""
+def _add_origin_and_query_columns(connection: sa.Connection) -> None:
+    for name in ("backend", "variant", "decoding", "split", "origin"):
+        connection.exec_driver_sql(f"ALTER TABLE runs ADD COLUMN {name} VARCHAR DEFAULT '' NOT NULL")
+    connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN case_limit INTEGER")
+    connection.exec_driver_sql(
+        "CREATE TABLE run_tags (run_id VARCHAR NOT NULL, tag VARCHAR NOT NULL, PRIMARY KEY (run_id, tag), "
+        "FOREIGN KEY (run_id) REFERENCES runs (run_id) ON DELETE CASCADE)"
+    )
+    connection.exec_driver_sql("CREATE INDEX ix_run_tags_tag ON run_tags (tag)")
+    connection.exec_driver_sql("CREATE INDEX ix_runs_started_at ON runs (started_at)")
+    connection.exec_driver_sql("CREATE INDEX ix_runs_eval_cell ON runs (eval, cell, started_at)")
+    update = sa.text(
+        "UPDATE runs SET backend = :backend, variant = :variant, decoding = :decoding, split = :split, "
+        "case_limit = :case_limit, origin = :origin, manifest = :manifest WHERE run_id = :run_id"
+    )
+    tag = sa.text("INSERT INTO run_tags (run_id, tag) VALUES (:run_id, :tag)")
+    for run_id, manifest in _manifests_of_format_2(connection):
+        manifest["origin"] = _origin_of_format_2(manifest)
+        by_batch = any(note.startswith("asked by batch") for note in manifest.get("notes", ()))
+        manifest["billing"] = "batch" if by_batch else "standard"
+        columns = {
+            "backend": manifest["backend"],
+            "variant": manifest["variant"],
+            "decoding": manifest.get("decoding", "free"),
+            "split": manifest["split"],
+            "case_limit": manifest["limit"],
+            "origin": manifest["origin"],
+        }
+        text = json.dumps(manifest, separators=(",", ":"))
+        connection.execute(update, {**columns, "manifest": text, "run_id": run_id})
+        for name in dict.fromkeys(manifest.get("tags", ())):
+            connection.execute(tag, {"run_id": run_id, "tag": name})
 
-FORMAT = max(STEPS) + 1
-"""Version of the tables in database.py."""
+
+def _manifests_of_format_2(connection: sa.Connection) -> Iterator[tuple[str, dict[str, Any]]]:
+    for run_id, text in connection.execute(sa.text("SELECT run_id, manifest FROM runs")).all():
+        try:
+            manifest = json.loads(text)
+        except ValueError:  # a damaged run must not block the others; reading it still fails with a message
+            continue
+        yield run_id, manifest
+
+
+def _origin_of_format_2(manifest: Mapping[str, Any]) -> str:
+    """Format 2 marked a run's origin by name prefixes, a key of the fingerprint, and a note."""
+    if manifest["backend"].startswith("replay:"):
+        return "replayed"
+    if manifest["dataset"].startswith("run:"):
+        return "judged"
+    if "imported" in manifest["fingerprint"]:
+        return "imported"
+    notes = manifest.get("notes", ())
+    return "rescored" if any(re.fullmatch(r"replies of \S+, read again", note) for note in notes) else "asked"
+
+
+STEPS: Mapping[int, Step] = {1: _add_leases_and_bytewise_order, 2: _add_origin_and_query_columns}
+"""Format -> the step from that format to the next."""
 
 _LOCK = 7_205_759_403
-"""By which PostgreSQL knows that two processes make or change a store of ours. Any number, but the same for all."""
+"""Key of PostgreSQL's advisory lock. Any number, but the same for all processes."""
 
 
-def check(found: int, shown: str, steps: Mapping[int, Step] = STEPS) -> bool:
-    """Whether a store of format `found` has to be changed; raises `StoreError` for what this version cannot read."""
+def check(current: int, shown: str, steps: Mapping[int, Step] = STEPS) -> bool:
+    """Return whether a store of format `current` needs a migration.
+
+    `shown`: the store's URL without its password. Raises `StoreError` for a format that this version cannot read.
+    """
     newest = max(steps) + 1
-    if found > newest:
-        msg = f"{shown} has format {found}, this version reads up to {newest}: upgrade prompt-portability-harness"
+    if current > newest:
+        msg = f"{shown} has format {current}, this version reads up to {newest}: upgrade prompt-portability-harness"
         raise StoreError(msg)
-    if found < newest and found not in steps:
-        msg = f"{shown} has format {found}, which no version of prompt-portability-harness has written"
+    if current < newest and current not in steps:
+        msg = f"{shown} has format {current}, which no version of prompt-portability-harness has written"
         raise StoreError(msg)
-    return found < newest
+    return current < newest
 
 
-def alone(connection: sa.Connection) -> None:
-    """Until the transaction ends nobody else makes or changes the store. SQLite's writers are alone from the start."""
+def lock(connection: sa.Connection) -> None:
+    """Keep other processes from creating or migrating the store until the transaction ends.
+
+    SQLite needs no lock: its write transactions are exclusive from their start.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
 
 
-def make_tables(connection: sa.Connection, tables: sa.MetaData) -> None:
-    """Make those that are missing, while nobody else does: of two processes that make the same one, one fails."""
-    there = sa.inspect(connection)
-    if not all(there.has_table(name) for name in tables.tables):
-        alone(connection)
-        tables.create_all(connection)  # looks again: another process may have been faster
-
-
-def migrate(connection: sa.Connection, found: int, shown: str, steps: Mapping[int, Step] = STEPS) -> None:
-    """Take a store from format `found` to the newest, within the transaction of `connection`. Call `alone` first."""
-    if not check(found, shown, steps):
+def migrate(connection: sa.Connection, current: int, shown: str, steps: Mapping[int, Step] = STEPS) -> None:
+    """Take a store from format `current` to the newest, in the transaction of `connection`. Call `lock` first."""
+    if not check(current, shown, steps):
         return
     if (database := connection.engine.url.database) and connection.dialect.name == "sqlite":
-        _copy(Path(database), found, shown)
-    for number in range(found, max(steps) + 1):
+        _copy(Path(database), current, shown)
+    for number in range(current, max(steps) + 1):
         steps[number](connection)
         connection.execute(sa.text("UPDATE meta SET value = :new WHERE key = 'format'"), {"new": str(number + 1)})
 
 
-def _copy(path: Path, found: int, shown: str) -> None:
-    """The file as it is, beside it: `runs.db.format1.bak`. One that is there already is kept, too."""
-    names = (path.with_name(f"{path.name}.format{found}.bak{n or ''}") for n in count())
+def _copy(path: Path, current: int, shown: str) -> None:
+    """Copy the file to `runs.db.format1.bak`, or to a free name beside it if that exists."""
+    names = (path.with_name(f"{path.name}.format{current}.bak{n or ''}") for n in count())
     target = next(name for name in names if not name.exists())
     temporary = target.with_name(f"{target.name}.tmp")
     try:
@@ -93,5 +142,5 @@ def _copy(path: Path, found: int, shown: str) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except (OSError, sqlite3.Error) as error:
-        msg = f"{shown} has format {found} and is to be changed, but cannot be copied to {target.name} first: {error}"
+        msg = f"{shown} has format {current} and must be migrated, but the copy to {target.name} failed: {error}"
         raise StoreError(msg) from None

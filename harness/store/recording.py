@@ -1,13 +1,13 @@
-"""Answers in a file that goes from machine to machine: `harness run --record FILE`, `--backend replay:FILE`.
+"""Replies in a portable file: `harness run --record FILE` writes it, `--backend replay:FILE` reads it.
 
-JSON Lines of two kinds. A source says who was asked, an answer what it said to which request:
+JSON Lines of two kinds. A source describes a backend and its model; a reply belongs to a source and a request:
 
     {"recording":1,"source":"9f86…","backend":"gpt-4o","variant":"gpt","eval":"triage","model":{…},…}
     {"source":"9f86…","key":"<hash of the request>","case":"t-1","answered_at":"…","response":{…}}
 
-A line needs no other one but its source's, which comes before it, so that files may be put behind one another. A line
-that is there twice says nothing new; of several answers to one request the last one counts. Failed calls are not kept,
-and neither are prompts, addresses and keys.
+A reply depends only on its source's line, which comes before it, so recordings can be concatenated. Duplicate lines
+are harmless. Of several replies to a request, the last counts. Failed calls, prompts, addresses and API keys are not
+recorded.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from threading import Lock
 from typing import Any, Self
 
 from harness.core.errors import StoreError
-from harness.core.types import Manifest, ModelInfo, Response, Result
+from harness.core.types import Manifest, ModelInfo, Response, Result, RunOrigin
 from harness.store import serialize
 
 FORMAT = 1
-"""Version of the lines above. 1: the first."""
+"""Format of the lines. History: 1 first version."""
 
 ENDING = ".jsonl"
-"""By which `replay:FILE` is told from `replay:RUN`."""
+"""File name ending that distinguishes `replay:FILE` from `replay:RUN`."""
 
-_NOTHING_SAID = asdict(Response())
+_EMPTY_RESPONSE = asdict(Response())
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingSource:
-    """Who was asked. `own_variant` is the one that the backend is tuned for; the model's `note` is not kept."""
+    """A recorded backend, without its model's `note`. `own_variant`: the variant that the backend is tuned for."""
 
     backend: str
     own_variant: str
@@ -48,26 +48,26 @@ class RecordingSource:
 
 
 class Recording:
-    """What a file holds. Answers stay on the disk until they are wanted: in memory is where each of them stands."""
+    """An index of a recording. Replies stay on disk; memory holds the position of each."""
 
     def __init__(self, path: Path) -> None:
-        """Read `path` once; raises `StoreError` with path and line for what is no recording."""
+        """Read `path` once; raises `StoreError` with path and line for a file that is not a recording."""
         self.path = path
         self.sources: dict[str, RecordingSource] = {}
         self.places: dict[str, dict[bytes, int]] = {}
-        """Source -> key of a request -> where the line of its answer begins, in bytes."""
+        """Source -> request key -> byte offset of the reply's line."""
         hashed = hashlib.sha256()
         for number, place, line in _lines(path):
             try:
                 self._take(place, json.loads(line))
             except (ValueError, LookupError, TypeError, AttributeError) as error:
                 if not line.endswith(b"\n"):
-                    break  # the power went while it was being written
-                msg = f"{path}:{number}: no line of a recording ({error or type(error).__name__})"
+                    break  # a power failure cut the last line short
+                msg = f"{path}:{number}: not a line of a recording ({error or type(error).__name__})"
                 raise StoreError(msg) from None
             hashed.update(line)
         self.digest = hashed.hexdigest()
-        """Hash of all that the file says."""
+        """Hash of the complete lines."""
 
     def _take(self, place: int, data: Mapping[str, Any]) -> None:
         name = str(data["source"])
@@ -77,33 +77,33 @@ class Recording:
         if data["recording"] > FORMAT:
             what = f"format {data['recording']}, this version reads up to {FORMAT}: upgrade prompt-portability-harness"
             raise ValueError(what)
-        self.sources.pop(name, None)  # the last one named is the newest
+        self.sources.pop(name, None)  # the newest source is last
         self.sources[name] = _source_of(data)
         self.places.setdefault(name, {})
 
     @property
     def backends(self) -> list[str]:
-        """The names of those who were asked."""
+        """The names of the recorded backends."""
         return sorted({source.backend for source in self.sources.values()})
 
     def newest(self, backend: str) -> RecordingSource | None:
-        """Who was asked last by that name."""
+        """The newest source of a backend."""
         return next((each for each in reversed(self.sources.values()) if each.backend == backend), None)
 
-    def answers(self, backend: str = "") -> RecordedReplies:
-        """The answers of a backend, by default of the only one. Where its model has changed, those of the newest.
+    def replies(self, backend: str = "") -> RecordedReplies:
+        """The replies of a backend; the name may be empty if there is only one. Of several models, the newest counts.
 
-        Raises `StoreError` where there is none of that name, or several and no name.
+        Raises `StoreError` for an unknown name, or an empty name if there are several backends.
         """
         names = self.backends
         if not backend and len(names) > 1:
-            each = ", ".join(f"replay:{self.path}#{name}" for name in names)
-            msg = f"{self.path} holds answers of several backends, say of which: {each}"
+            choices = ", ".join(f"replay:{self.path}#{name}" for name in names)
+            msg = f"{self.path} has replies of several backends: use one of {choices}"
             raise StoreError(msg)
         newest = self.newest(backend or "".join(names))
         if newest is None:
-            what = f"no answers of {backend!r} (there are: {', '.join(names)})" if names else "no answers yet"
-            msg = f"{self.path} holds {what}: `harness run --record {self.path}` writes them"
+            what = f"no replies of {backend!r} (there are: {', '.join(names)})" if names else "no replies yet"
+            msg = f"{self.path} has {what}: `harness run --record {self.path}` writes them"
             raise StoreError(msg)
         same = {
             name: source
@@ -116,7 +116,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class RecordedReplies:
-    """What one model said when the `evals` were run. `source` is the newest of its sources."""
+    """The replies of one model to the requests of `evals`. `source`: the newest of its sources."""
 
     path: Path
     source: RecordingSource
@@ -124,9 +124,9 @@ class RecordedReplies:
     places: tuple[Mapping[bytes, int], ...]
 
     def find(self, key: str) -> Response | None:
-        """The answer to the request with that key, if there is one."""
-        asked = bytes.fromhex(key)
-        place = max(each.get(asked, -1) for each in self.places)
+        """The reply to the request with that key; raises `StoreError` if the file has changed."""
+        binary_key = bytes.fromhex(key)
+        place = max(places.get(binary_key, -1) for places in self.places)
         if place < 0:
             return None
         try:
@@ -136,59 +136,56 @@ class RecordedReplies:
             if data["key"] == key:
                 return _response_of(data["response"])
         except (OSError, ValueError, LookupError, TypeError) as error:
-            msg = f"{self.path}: an answer cannot be read ({error}): record it anew"
+            msg = f"{self.path}: a reply cannot be read ({error}): record the file again"
             raise StoreError(msg) from None
-        msg = f"{self.path} was changed while it was being replayed: run again"
+        msg = f"{self.path} has changed during the replay: run again"
         raise StoreError(msg)
 
 
 class Recorder:
-    """Writes what is answered behind what a file has: whole lines, at once, so that a killed run has lost none.
-
-    Threads may share one.
-    """
+    """Appends replies to a recording, in whole lines and unbuffered, so that a killed run loses none. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file; raises `StoreError` where it cannot be written or is something else."""
+        """Open or create the file; raises `StoreError` if it cannot be written or is not a recording."""
         self.path = path
         self._turn = Lock()
         with _explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)  # less what the umask takes
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)  # minus the umask
         try:
-            found = Recording(path)
-            self._newest = {name: source.model for name in found.backends if (source := found.newest(name))}
+            recording = Recording(path)
+            self._newest = {name: source.model for name in recording.backends if (source := recording.newest(name))}
             with _explained(path):
-                self._mend()
-            self._written = {_brief(line) for _, _, line in _lines(path)}
+                self._repair_last_line()
+            self._written = {_line_hash(line) for _, _, line in _lines(path)}
         except StoreError:
             os.close(self._file)
             raise
 
     def add(self, manifest: Manifest, results: Sequence[Result], own_variant: str) -> None:
-        """Write the answers of a run that the file has not got; raises `StoreError` where the disk does not take them.
+        """Write the replies that the file does not have yet; raises `StoreError` if the disk fails.
 
-        Not failed calls, which are to be made again, and not what was replayed itself.
+        Failed calls and replayed runs are left out.
         """
         answered = [result for result in results if result.response.error is None]
-        if not answered or manifest.backend.startswith("replay:"):
+        if not answered or manifest.origin is RunOrigin.REPLAYED:
             return
         source = _source(manifest, own_variant)
-        told = asdict(source)
-        name = hashlib.sha256(serialize.dump(told).encode()).hexdigest()[:16]
-        head = _line({"recording": FORMAT, "source": name, **told})
-        lines = {_brief(line): line for line in (_answer(name, result) for result in answered)}
+        values = asdict(source)
+        name = hashlib.sha256(serialize.dump(values).encode()).hexdigest()[:16]
+        head = _line({"recording": FORMAT, "source": name, **values})
+        lines = {_line_hash(line): line for line in (_reply_line(name, result) for result in answered)}
         with self._turn:
-            new = [line for brief, line in lines.items() if brief not in self._written]
-            if _brief(head) not in self._written or self._newest.get(source.backend) != source.model:
+            new = [line for line_hash, line in lines.items() if line_hash not in self._written]
+            if _line_hash(head) not in self._written or self._newest.get(source.backend) != source.model:
                 new.insert(0, head)
             with _explained(self.path):
                 self._write(b"".join(new))
             self._newest[source.backend] = source.model
-            self._written.update(lines, [_brief(head)])
+            self._written.update(lines, [_line_hash(head)])
 
     def close(self) -> None:
-        """Have everything on the disk itself."""
+        """Flush the file to disk and close it."""
         with _explained(self.path):
             try:
                 os.fsync(self._file)
@@ -205,20 +202,20 @@ class Recorder:
         while data:
             data = data[os.write(self._file, data) :]
 
-    def _mend(self) -> None:
-        """A last line without its end: whole but for that, or the rest of one that the power cut short."""
-        whole = 0
+    def _repair_last_line(self) -> None:
+        """Complete a last line that lacks only its newline, or remove one that a power failure cut short."""
+        end = 0
         for _, place, line in _lines(self.path):
-            whole = place + len(line) if line.endswith(b"\n") else whole
-            if not line.endswith(b"\n") and _is_whole(line):
+            end = place + len(line) if line.endswith(b"\n") else end
+            if not line.endswith(b"\n") and _is_object(line):
                 self._write(b"\n")
                 return
-        if whole < self.path.stat().st_size:
-            os.ftruncate(self._file, whole)
+        if end < self.path.stat().st_size:
+            os.ftruncate(self._file, end)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """Number, place in bytes and text of each line."""
+    """Number, byte offset and text of each line."""
     place = 0
     with _explained(path, "read"), path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -226,7 +223,7 @@ def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
             place += len(line)
 
 
-def _is_whole(line: bytes) -> bool:
+def _is_object(line: bytes) -> bool:
     try:
         return isinstance(json.loads(line), dict)
     except ValueError:
@@ -235,7 +232,7 @@ def _is_whole(line: bytes) -> bool:
 
 @contextmanager
 def _explained(path: Path, what: str = "written") -> Iterator[None]:
-    """What the disk has against it, on one line."""
+    """Turn errors of the disk into one-line messages."""
     try:
         yield
     except OSError as error:
@@ -247,39 +244,38 @@ def _line(data: Mapping[str, Any]) -> bytes:
     return serialize.dump(data).encode() + b"\n"
 
 
-def _brief(line: bytes) -> bytes:
-    """What a line is recognised by; shorter than most."""
+def _line_hash(line: bytes) -> bytes:
     return hashlib.blake2b(line, digest_size=16).digest()
 
 
 def _source(manifest: Manifest, own_variant: str) -> RecordingSource:
-    told = manifest.fingerprint
+    fingerprint = manifest.fingerprint
     model = ModelInfo(
-        model=told.get("model", ""),
-        digest=told.get("model_digest", ""),
-        quantization=told.get("quantization", ""),
-        parameters=told.get("parameters", ""),
-        engine=told.get("engine", ""),
-        engine_version=told.get("engine_version", ""),
+        model=fingerprint.get("model", ""),
+        digest=fingerprint.get("model_digest", ""),
+        quantization=fingerprint.get("quantization", ""),
+        parameters=fingerprint.get("parameters", ""),
+        engine=fingerprint.get("engine", ""),
+        engine_version=fingerprint.get("engine_version", ""),
         size=manifest.model_bytes,
     )
     return RecordingSource(manifest.backend, own_variant, manifest.variant, manifest.eval, manifest.prompt, model)
 
 
 def _source_of(data: Mapping[str, Any]) -> RecordingSource:
-    """A source by its line. What this version does not know is left out."""
+    """A source from its line, without fields of newer versions."""
     model = {f.name: data["model"][f.name] for f in fields(ModelInfo) if f.name in data["model"]}
     known = {f.name: data[f.name] for f in fields(RecordingSource) if f.name != "model"}
     return RecordingSource(**known, model=ModelInfo(**model))
 
 
-def _answer(source: str, result: Result) -> bytes:
-    """The line of an answer. Of the response only what says something."""
-    said = {name: value for name, value in asdict(result.response).items() if value != _NOTHING_SAID[name]}
+def _reply_line(source: str, result: Result) -> bytes:
+    """The line of a reply, without fields at their defaults."""
+    response = {name: value for name, value in asdict(result.response).items() if value != _EMPTY_RESPONSE[name]}
     case, when = result.case.id, result.answered_at
-    return _line({"source": source, "key": result.request_key, "case": case, "answered_at": when, "response": said})
+    return _line({"source": source, "key": result.request_key, "case": case, "answered_at": when, "response": response})
 
 
-def _response_of(said: Mapping[str, Any]) -> Response:
-    known = {name: said[name] for name in _NOTHING_SAID if name in said}
-    return serialize.response_of({**_NOTHING_SAID, **known, "error": None})
+def _response_of(data: Mapping[str, Any]) -> Response:
+    known = {name: data[name] for name in _EMPTY_RESPONSE if name in data}
+    return serialize.response_of({**_EMPTY_RESPONSE, **known, "error": None})

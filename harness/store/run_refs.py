@@ -1,58 +1,61 @@
-"""Which run a user means: by id, by cell, by age.
+"""Run references: which saved run a user means.
 
-20261124-231500-3f2a        an id, or the beginning of one
-ticket_triage/local@q4      the newest finished run of that cell; `local@q4` or `q4` where that is clear
-ticket_triage/local@q4~1    the one before it
-latest, previous            the newest finished run of all, and the one before it of the same eval and cell
-latest#weekly               with #TAG, of the runs that have this tag only: `local@q4#weekly`, `local@q4#weekly~1`
-
-A number of hundreds of runs is looked through by their manifests alone; results are read of the one that is meant.
+20261124-231500-3f2a        a run id, or a prefix of one
+ticket_triage/local@q4      the newest finished run of that cell; `local@q4` or `q4` if only one cell matches
+ticket_triage/local@q4~1    the finished run before it
+latest, previous            the newest finished run, and the one before it of the same eval and cell
+latest#weekly               #TAG: only runs with this tag, such as `local@q4#weekly` or `local@q4#weekly~1`
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from difflib import get_close_matches
 
 from harness.core.errors import StoreError
 from harness.core.toml import hint
-from harness.core.types import Manifest, Run
-from harness.store.runs import Store
+from harness.core.types import Run
+from harness.store.run_query import RunQuery
+from harness.store.runs import SavedCell, Store
 
 TAG = re.compile(r"[^\W_][\w.-]{0,63}")
-"""What may stand after the #."""
+"""A tag, as it may follow the #."""
 _REFERENCE = re.compile(rf"(.+?)(?:#({TAG.pattern}))?(?:~(\d{{1,6}}))?")
 
 
 def find_run(store: Store, reference: str, eval_name: str | None = None) -> Run:
-    """The run that `reference` names, among those of `eval_name` if given; raises `StoreError` with what there is."""
-    saved = store.manifests(eval_name)
-    if eval_name and not saved:
-        near = hint(eval_name, {m.eval for m in store.manifests()})
+    """The run that `reference` names, of `eval_name` if given. Raises `StoreError` with the nearest names."""
+    if eval_name and store.newest(RunQuery(eval=eval_name)) is None:
+        near = hint(eval_name, {cell.eval for cell in store.cells()})
         msg = f"no eval {eval_name!r} with a saved run in {store.url}{near}"
         raise StoreError(msg)
-    finished = [m for m in saved if m.finished_at]
     parts = _REFERENCE.fullmatch(reference)
     name, tag, age = (parts[1], parts[2], int(parts[3] or 0)) if parts else (reference, None, 0)
+    finished = RunQuery(eval=eval_name, finished=True, tags=(tag,) if tag else ())
     if tag:
-        finished = _tagged(store, finished, tag)
+        _check_tag(store, finished, tag)
     if name in {"latest", "previous"}:
-        name, age = _newest(store, finished), age + (name == "previous")
-    found = _named(store, finished, name)
-    if not found:
-        return _by_id(store, reference)
-    if age >= len(found):
+        cell = _newest_cell(store, finished)
+        name, age = f"{cell.eval}/{cell.cell}", age + (name == "previous")
+    else:
+        named = _cell_named(store, finished, name)
+        if named is None:
+            return _by_id(store, reference)
+        cell = named
+    of_cell = replace(finished, eval=cell.eval, cell=cell.cell)
+    manifest = store.newest(replace(of_cell, offset=age))
+    if manifest is None:
         tagged = f" tagged {tag}" if tag else ""
-        msg = f"{reference!r}: there are only {len(found)} finished runs of {name}{tagged} in {store.url}"
+        n = store.count_runs(of_cell)
+        msg = f"{reference!r}: there are only {n} finished runs of {name}{tagged} in {store.url}"
         raise StoreError(msg)
-    return Run(found[age], tuple(store.results(found[age].run_id)))
+    return store.with_results(manifest)
 
 
 def _by_id(store: Store, reference: str) -> Run:
-    """The run of that id, or of the one that begins so; raises `StoreError` with the nearest name of something else."""
-    saved = store.manifests()
-    if not any(m.run_id.lower().startswith(reference.lower()) for m in saved):  # as SQLite's LIKE looks for it
-        known = sorted({name for m in saved for name in (m.eval, m.cell, m.backend)})
+    if not store.has_run(reference):
+        known = sorted({name for cell in store.cells() for name in cell})
         near = get_close_matches(reference[:100], known, n=1)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
         msg = f"no run {reference!r} in {store.url}{meant}: `harness history` lists them"
@@ -60,33 +63,33 @@ def _by_id(store: Store, reference: str) -> Run:
     return store.load(reference)
 
 
-def _tagged(store: Store, finished: list[Manifest], tag: str) -> list[Manifest]:
-    found = [m for m in finished if tag in m.tags]
-    if not found:
-        msg = f"no finished run tagged {tag!r} in {store.url}{hint(tag, {tag for m in finished for tag in m.tags})}"
+def _check_tag(store: Store, finished: RunQuery, tag: str) -> None:
+    if store.newest(finished) is None:
+        known = store.tags(replace(finished, tags=()))
+        msg = f"no finished run tagged {tag!r} in {store.url}{hint(tag, known)}"
         raise StoreError(msg)
-    return found
 
 
-def _newest(store: Store, finished: list[Manifest]) -> str:
-    if not finished:
+def _newest_cell(store: Store, finished: RunQuery) -> SavedCell:
+    manifest = store.newest(finished)
+    if manifest is None:
         msg = f"no finished runs in {store.url}: `harness run` makes some"
         raise StoreError(msg)
-    return f"{finished[0].eval}/{finished[0].cell}"
+    return SavedCell(manifest.eval, manifest.cell, manifest.backend)
 
 
-def _named(store: Store, finished: list[Manifest], name: str) -> list[Manifest]:
-    """The runs of the cell called `name`, newest first; empty where it is no cell."""
-    for names_of in (lambda m: {f"{m.eval}/{m.cell}"}, lambda m: {m.cell, m.backend, f"{m.eval}/{m.backend}"}):
-        found = [m for m in finished if name in names_of(m)]
-        cells = sorted({f"{m.eval}/{m.cell}" for m in found})
-        if len(cells) > 1:
-            msg = f"{name!r} could be {', '.join(cells[:5])}: say which"
-            raise StoreError(msg)
-        if found:
-            return found
-    if "@" in name or "/" in name:
-        cells = sorted({f"{m.eval}/{m.cell}" for m in finished})
-        msg = f"no finished run of {name!r} in {store.url}{hint(name, cells)}"
+def _cell_named(store: Store, finished: RunQuery, name: str) -> SavedCell | None:
+    """The cell called `name`. `None` if the name can only be a run id."""
+    cells = store.cells(finished)
+    exact = [c for c in cells if name == f"{c.eval}/{c.cell}"]
+    matches = exact or [c for c in cells if name in {c.cell, c.backend, f"{c.eval}/{c.backend}"}]
+    if len(matches) > 1:
+        titles = ", ".join(f"{c.eval}/{c.cell}" for c in matches[:5])
+        msg = f"{name!r} is ambiguous: use one of {titles}"
         raise StoreError(msg)
-    return []
+    if matches:
+        return matches[0]
+    if "@" in name or "/" in name:
+        msg = f"no finished run of {name!r} in {store.url}{hint(name, [f'{c.eval}/{c.cell}' for c in cells])}"
+        raise StoreError(msg)
+    return None

@@ -1,6 +1,6 @@
-"""Runs in a database (database.py): what is written of them and how it is found again.
+"""Runs in the database: saving, loading and finding them.
 
-A result is durable when `save` returns. Several processes may write to one store. Cases are kept once, by content.
+A result is durable when `save` returns. Several processes may write to one store. Each distinct case is saved once.
 """
 
 from __future__ import annotations
@@ -9,32 +9,40 @@ import importlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from threading import RLock
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import sqlalchemy as sa
 
 from harness.core.errors import StoreError
-from harness.core.run_kinds import OF_A_RUN
-from harness.core.types import Manifest, Response, Result, Run
+from harness.core.types import OWN_ORIGINS, Manifest, Response, Result, Run
 from harness.store import database, serialize
-from harness.store.database import CASES, RESULTS, RUNS, explained
+from harness.store.database import explained
+from harness.store.run_query import ALL_RUNS, RunQuery
+from harness.store.schema import CASES, RESULTS, RUN_TAGS, RUNS
 
-_PLACE = ("run_id", "case_id", "repeat")
-"""Where a result stands: one a case and repeat."""
+_RESULT_KEY = ("run_id", "case_id", "repeat")
 
 CHUNK = 500
-"""How many rows are read, and how many keys are looked for, at a time."""
+"""Rows per read, and keys per query."""
+
+
+class SavedCell(NamedTuple):
+    """A cell with at least one saved run."""
+
+    eval: str
+    cell: str
+    backend: str
 
 
 class SavedResults(Sequence[Result]):
-    """The results of a run, read from its store whenever they are gone through: there may be a million of them."""
+    """The results of a run, read from the store at each iteration: a run may have a million of them."""
 
     def __init__(self, store: Store, run_id: str, n: int) -> None:
-        """`n`: how many there are."""
+        """`n`: number of results."""
         self._store = store
         self._run_id = run_id
         self._n = n
@@ -57,49 +65,45 @@ class SavedResults(Sequence[Result]):
 
 
 class Store:
-    """The runs of a project (or of a team, on PostgreSQL)."""
+    """The runs of a project, or of a team on PostgreSQL. Create it with `open_store`."""
 
     def __init__(self, engine: sa.Engine, url: str) -> None:
-        """Use `open_store`."""
         self._engine = engine
         self._writer = engine.execution_options(writing=True)
-        # SQLAlchemy writes code for each kind of statement on its first use, and two threads at once trip over it
-        # ("'InternalTraversal' object is not callable"); a store is never so busy that taking turns would show.
+        # SQLAlchemy generates code on the first use of a kind of statement. That is not thread-safe: two threads at
+        # once get "'InternalTraversal' object is not callable". The store is never busy enough for the lock to matter.
         self._turn = RLock()
         self.url = url
 
     def begin(self, manifest: Manifest, *, plan_key: str, model_key: str) -> None:
-        """Record that a run has started. `plan_key` says what it is to do, `model_key` who answers."""
+        """Record the start of a run. `plan_key` identifies its requests, `model_key` the model."""
+        row = serialize.manifest_row(manifest)
         with self._writing() as connection:
-            connection.execute(
-                RUNS.insert().values(
-                    run_id=manifest.run_id,
-                    eval=manifest.eval,
-                    cell=manifest.cell,
-                    plan_key=plan_key,
-                    model_key=model_key,
-                    started_at=manifest.started_at,
-                    finished_at=None,
-                    manifest=serialize.dump(asdict(manifest)),
-                )
-            )
+            connection.execute(RUNS.insert().values(**row, plan_key=plan_key, model_key=model_key))
+            if manifest.tags:
+                tags = [{"run_id": manifest.run_id, "tag": tag} for tag in dict.fromkeys(manifest.tags)]
+                connection.execute(RUN_TAGS.insert(), tags)
 
     def save(self, run_id: str, results: Sequence[Result]) -> None:
-        """Write results; one of the same case and repeat (an earlier failure, asked again) is replaced."""
+        """Write results. A result replaces an earlier one of the same case and repeat, such as a failed call."""
         if not results:
             return
-        cases = {id(result.case): serialize.case_row(result.case) for result in results}
-        rows = [serialize.result_row(run_id, result, cases[id(result.case)]["row_hash"]) for result in results]
+        case_rows = [serialize.case_row(result.case) for result in results]
+        cases = {row["row_hash"]: row for row in case_rows}
+        rows = [
+            serialize.result_row(run_id, result, case["row_hash"])
+            for result, case in zip(results, case_rows, strict=True)
+        ]
         with self._writing() as connection:
-            # in one order, whatever the results': two transactions that take the same rows crosswise wait for ever
-            new = sorted(cases.values(), key=lambda row: row["row_hash"])
+            # Sorted, because two transactions that lock the same rows in different orders would deadlock.
+            new = [cases[row_hash] for row_hash in sorted(cases)]
             connection.execute(self._insert(CASES).on_conflict_do_nothing(), new)
             insert = self._insert(RESULTS)
-            changing = {name: insert.excluded[name] for name in RESULTS.c.keys() if name not in _PLACE}  # noqa: SIM118
-            connection.execute(insert.on_conflict_do_update(index_elements=_PLACE, set_=changing), rows)
+            changing = {column.name: insert.excluded[column.name] for column in RESULTS.c if not column.primary_key}
+            connection.execute(insert.on_conflict_do_update(index_elements=_RESULT_KEY, set_=changing), rows)
 
     def finish(self, manifest: Manifest) -> None:
-        """Record that a run is complete."""
+        """Record the end of a run."""
         with self._writing() as connection:
             connection.execute(
                 RUNS.update()
@@ -108,14 +112,15 @@ class Store:
             )
 
     def add(self, run: Run) -> None:
-        """Keep a run that was made from another one: whole, and never to be resumed."""
-        self.begin(run.manifest, plan_key="", model_key=run.manifest.fingerprint.get("backend_hash", ""))
+        """Save a run that no backend answered just now, such as an import. `--resume` never continues it."""
+        unfinished = replace(run.manifest, finished_at=None)  # until its results are saved
+        self.begin(unfinished, plan_key="", model_key=run.manifest.fingerprint.get("backend_hash", ""))
         self.save(run.manifest.run_id, run.results)
         if run.manifest.finished_at is not None:
             self.finish(run.manifest)
 
     def discard_if_empty(self, run_id: str) -> None:
-        """Forget a run that came to nothing: no result of it is there."""
+        """Delete a run without results."""
         with self._writing() as connection:
             has_results = sa.exists().where(RESULTS.c.run_id == run_id)
             connection.execute(RUNS.delete().where(RUNS.c.run_id == run_id, sa.not_(has_results)))
@@ -123,11 +128,11 @@ class Store:
     def answers(
         self, model_key: str, request_keys: Sequence[str], *, since: str = ""
     ) -> dict[str, tuple[Response, str]]:
-        """Earlier answers of the same model to the same requests, not older than `since`.
+        """Successful responses of a model to these requests, not older than `since`.
 
-        Request key -> (response, answered at).
+        Returns: request key -> (response, time of the response). The newest response of each request.
         """
-        found: dict[str, tuple[Response, str]] = {}
+        responses: dict[str, tuple[Response, str]] = {}
         with self._reading() as connection:
             for start in range(0, len(request_keys), CHUNK):
                 query = (
@@ -142,11 +147,11 @@ class Store:
                     .order_by(RESULTS.c.answered_at)
                 )
                 for key, record, answered_at in connection.execute(query):
-                    found[key] = (serialize.response_of(json.loads(record)["response"]), answered_at)
-        return found
+                    responses[key] = (serialize.response_of(json.loads(record)["response"]), answered_at)
+        return responses
 
     def unfinished(self, plan_key: str) -> Manifest | None:
-        """The newest run of this plan that was not finished, or in which calls failed."""
+        """The newest run of this plan that is unfinished or has failed calls."""
         failures = sa.exists().where(RESULTS.c.run_id == RUNS.c.run_id, RESULTS.c.failed)
         query = (
             sa.select(RUNS.c.manifest)
@@ -158,20 +163,43 @@ class Store:
             text = connection.scalar(query)
         return serialize.manifest_of(text) if text else None
 
-    def manifests(self, eval_name: str | None = None, limit: int | None = None) -> list[Manifest]:
-        """Runs, newest first."""
-        query = sa.select(RUNS.c.manifest).order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
-        if eval_name:
-            query = query.where(RUNS.c.eval == eval_name)
+    def manifests(self, query: RunQuery = ALL_RUNS) -> list[Manifest]:
+        """The manifests of the runs that match."""
         with self._reading() as connection:
-            return [serialize.manifest_of(text) for text in connection.scalars(query.limit(limit))]
+            return [serialize.manifest_of(text) for text in connection.scalars(query.select(RUNS.c.manifest))]
+
+    def newest(self, query: RunQuery = ALL_RUNS) -> Manifest | None:
+        """The first run that matches."""
+        return next(iter(self.manifests(replace(query, limit=1))), None)
+
+    def count_runs(self, query: RunQuery = ALL_RUNS) -> int:
+        """Number of runs that match, whatever the query's `limit`."""
+        with self._reading() as connection:
+            rows = sa.select(sa.func.count()).select_from(RUNS).where(*query.conditions())
+            return int(connection.scalar(rows) or 0)
+
+    def cells(self, query: RunQuery = ALL_RUNS) -> list[SavedCell]:
+        """The cells of the runs that match, by name."""
+        columns = RUNS.c.eval, RUNS.c.cell, RUNS.c.backend
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(*columns).where(*query.conditions()).distinct())
+            return sorted(SavedCell(*row) for row in rows)
+
+    def tags(self, query: RunQuery = ALL_RUNS) -> set[str]:
+        """The tags of the runs that match."""
+        with self._reading() as connection:
+            return set(connection.scalars(sa.select(RUN_TAGS.c.tag).join(RUNS).where(*query.conditions()).distinct()))
+
+    def with_results(self, manifest: Manifest) -> Run:
+        """A run with its results in memory."""
+        return Run(manifest, tuple(self.results(manifest.run_id)))
 
     def results(self, run_id: str) -> list[Result]:
-        """What a run has so far, by case id."""
+        """The results of a run so far, by case id and repeat."""
         return list(self.each(run_id))
 
     def each(self, run_id: str) -> Iterator[Result]:
-        """What a run has so far, by case id and repeat, some at a time: the store is free for others in between."""
+        """The results of a run so far, by case id and repeat. Other threads may use the store between chunks."""
         query = (
             sa.select(RESULTS, CASES.c.row)
             .join(CASES)
@@ -185,14 +213,14 @@ class Store:
             with self._reading() as connection:
                 more = query if last is None else query.where(after > last)
                 rows = connection.execute(more).mappings().all()
-                found = [serialize.result_of(dict(row)) for row in rows]
-            yield from found
+                results = [serialize.result_of(dict(row)) for row in rows]
+            yield from results
             if len(rows) < CHUNK:
                 return
             last = (rows[-1]["case_id"], rows[-1]["repeat"])
 
     def answered(self, run_id: str, case_ids: Sequence[str]) -> list[Result]:
-        """What a run has of these cases and is no failed call, in no order."""
+        """The successful results of a run for these cases, in no order."""
         columns = {serialize.column(case_id) for case_id in case_ids}
         query = (
             sa.select(RESULTS, CASES.c.row)
@@ -203,51 +231,54 @@ class Store:
             return [serialize.result_of(dict(row)) for row in connection.execute(query).mappings()]
 
     def count(self, run_id: str, *, answered: bool = False) -> int:
-        """How many results a run has; `answered`: without the failed calls."""
+        """Number of results of a run; `answered`: without the failed calls."""
         query = sa.select(sa.func.count()).select_from(RESULTS).where(RESULTS.c.run_id == run_id)
         with self._reading() as connection:
             return int(connection.scalar(query.where(sa.not_(RESULTS.c.failed)) if answered else query) or 0)
 
     def load(self, reference: str) -> Run:
-        """A run by its id or an unambiguous beginning of it; raises `StoreError`."""
-        pattern = reference.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        like = RUNS.c.run_id.like(pattern, escape="\\")
-        # In order: the id that is the whole of `reference` comes before those that only begin with it.
-        query = sa.select(RUNS.c.manifest).where(like).order_by(RUNS.c.run_id).limit(2)
-        with self._reading() as connection:
-            found = [serialize.manifest_of(text) for text in connection.scalars(query)]
-        exact = [manifest for manifest in found if manifest.run_id == reference]
-        if len(exact or found) != 1:
-            what = f"several runs start with {reference!r}" if found else f"no run {reference!r}"
+        """A run by its id or an unambiguous prefix of it; raises `StoreError`."""
+        matches = self._by_prefix(reference)
+        exact = [manifest for manifest in matches if manifest.run_id == reference]
+        if len(exact or matches) != 1:
+            what = f"several runs start with {reference!r}" if matches else f"no run {reference!r}"
             msg = f"{what} in {self.url}: `harness history` lists them"
             raise StoreError(msg)
-        manifest = (exact or found)[0]
-        return Run(manifest, tuple(self.results(manifest.run_id)))
+        return self.with_results((exact or matches)[0])
+
+    def has_run(self, reference: str) -> bool:
+        """Whether the id of any run starts with `reference`."""
+        return bool(self._by_prefix(reference))
+
+    def _by_prefix(self, reference: str) -> list[Manifest]:
+        """At most two runs. In order, so that an exact match comes before longer ids."""
+        pattern = reference.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        like = RUNS.c.run_id.like(pattern, escape="\\")
+        query = sa.select(RUNS.c.manifest).where(like).order_by(RUNS.c.run_id).limit(2)
+        with self._reading() as connection:
+            return [serialize.manifest_of(text) for text in connection.scalars(query)]
 
     def latest(self, eval_name: str | None = None) -> list[Run]:
-        """The newest finished run of every cell of every eval (of one eval).
+        """The newest finished run of each cell, of one eval or of all, by name. Replayed and judged runs do not count.
 
-        A sample only where there is nothing whole. Replayed runs are no news, and left out; so are a judge's.
+        A sample is returned only for a cell without a run over all cases.
         """
-        newest: dict[tuple[str, str], Manifest] = {}
-        for manifest in sorted(self.manifests(eval_name), key=lambda m: m.limit is not None):
-            is_own = not manifest.backend.startswith("replay:") and not manifest.dataset.startswith(OF_A_RUN)
-            if manifest.finished_at and is_own:
-                newest.setdefault((manifest.eval, manifest.cell), manifest)
-        return [Run(m, tuple(self.results(m.run_id))) for _, m in sorted(newest.items())]
+        query = RunQuery(eval=eval_name, finished=True, origins=OWN_ORIGINS, whole_first=True, newest_per_cell=True)
+        manifests = sorted(self.manifests(query), key=lambda m: (m.eval, m.cell))
+        return [self.with_results(m) for m in manifests]
 
     @contextmanager
     def connection(self, *, writing: bool = False) -> Iterator[sa.Connection]:
-        """The database itself, in turn with everybody else, for what has a table of its own (history.py)."""
+        """A database connection for the store's other modules. One thread at a time gets it."""
         with self._writing() if writing else self._reading() as connection:
             yield connection
 
     def close(self) -> None:
-        """Give the database's files back."""
+        """Close the database."""
         self._engine.dispose()
 
     def _insert(self, table: sa.Table) -> Any:
-        """An insert that knows what to do about a row that is there: two processes may meet the same new case."""
+        """The dialect's own insert, with `ON CONFLICT`: two processes may save the same new case."""
         dialect = self._engine.dialect.name
         return importlib.import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
@@ -263,8 +294,8 @@ class Store:
 
 
 def open_store(url: str, *, home: Path | None = None) -> Store:
-    """Open, and where it is new make, the store at `url`; raises `StoreError`.
+    """Open the store at `url`, or create it; raises `StoreError`.
 
-    `home`: for who only reads, the one folder that is made where it is missing.
+    `home`: for commands that only read, the only folder that may be created.
     """
     return Store(*database.connect(url, home=home))

@@ -1,45 +1,58 @@
-"""Runs as text for the columns of the store, and back. What a newer version has added defaults in older text."""
+"""Runs as rows of the store, and back. A field that an older version did not write gets its default."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from harness.core.types import CallError, Case, FieldCounts, Manifest, Reading, Response, Result, Score
+from harness.core.types import (
+    Billing,
+    CallError,
+    Case,
+    FieldCounts,
+    Manifest,
+    Reading,
+    Response,
+    Result,
+    RunOrigin,
+    Score,
+)
 
-# ASCII: a reply may hold lone surrogates, which no database takes. Made once: making it takes longer than most records.
+# ASCII, because a reply may have lone surrogates, which databases reject. Created once: creating an encoder takes
+# longer than encoding most records.
 _ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=dict)
 
 
 def dump(value: Any) -> str:
-    """A value as JSON that any column takes."""
+    """A value as JSON text for any database column."""
     return _ENCODER.encode(value)
 
 
 def column(text: str) -> str:
-    """Text that any database takes in a column of its own. What it was before is in the case's row."""
+    """Text for any database column, with escapes. The case's row has the original text."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
 def digest(text: str) -> str:
-    """By which a case is kept once."""
+    """Content hash that deduplicates cases."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def case_row(case: Case) -> dict[str, str]:
-    """A case as a row of the table of cases."""
+    """A case as a row of `CASES`."""
     row = dump(_fields(case))
     return {"row_hash": digest(row), "row": row}
 
 
 def result_row(run_id: str, result: Result, row_hash: str) -> dict[str, Any]:
-    """A result as a row of the table of results; `row_hash` is its case's there."""
+    """A result as a row of `RESULTS`. `row_hash`: key of its case in `CASES`."""
     response, reading, score = result.response, result.reading, result.score
-    told = _fields(response)
+    response_fields = _fields(response)
     if response.error is not None:
-        told["error"] = _fields(response.error)
+        response_fields["error"] = _fields(response.error)
     return {
         "run_id": run_id,
         "case_id": column(result.case.id),
@@ -50,7 +63,7 @@ def result_row(run_id: str, result: Result, row_hash: str) -> dict[str, Any]:
         "answered_at": result.answered_at,
         "record": dump(
             {
-                "response": told,
+                "response": response_fields,
                 "reading": _fields(reading) if reading else None,
                 "score": _fields(score) if score else None,
                 "attempts": result.attempts,
@@ -61,12 +74,12 @@ def result_row(run_id: str, result: Result, row_hash: str) -> dict[str, Any]:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    """What `dataclasses.asdict` gives, without copying what is in it: it is written at once."""
+    """`dataclasses.asdict` without its deep copy."""
     return {name: getattr(value, name) for name in value.__slots__}
 
 
 def result_of(row: Mapping[str, Any]) -> Result:
-    """The result of such a row, with its case's `row` in it."""
+    """A result from a row of `RESULTS` joined with the `row` of its case."""
     record = json.loads(row["record"])
     case = json.loads(row["row"])
     reading = record["reading"]
@@ -90,14 +103,33 @@ def _score(data: Mapping[str, Any]) -> Score:
 
 
 def response_of(data: Mapping[str, Any]) -> Response:
-    """A response by what was written of it."""
+    """A response from its JSON."""
     error = data["error"]
     lists = {"tool_calls": tuple(data["tool_calls"]), "vector": tuple(data.get("vector", ()))}
     return Response(**{**data, **lists, "error": CallError(**error) if error else None})
 
 
+def manifest_row(manifest: Manifest) -> dict[str, Any]:
+    """A manifest as columns of `RUNS`."""
+    return {
+        "run_id": manifest.run_id,
+        "eval": manifest.eval,
+        "cell": manifest.cell,
+        "started_at": manifest.started_at,
+        "finished_at": manifest.finished_at,
+        "backend": manifest.backend,
+        "variant": manifest.variant,
+        "decoding": manifest.decoding,
+        "split": manifest.split,
+        "case_limit": manifest.limit,
+        "origin": manifest.origin.value,
+        "manifest": dump(asdict(manifest)),
+    }
+
+
 def manifest_of(text: str) -> Manifest:
-    """A manifest by what was written of it."""
+    """A manifest from its JSON."""
     data = json.loads(text)
-    lists = ("labels", "notes", "tags")
-    return Manifest(**{**data, **{name: tuple(data.get(name, ())) for name in lists}})
+    values = {name: tuple(data.get(name, ())) for name in ("labels", "notes", "tags")}
+    origin, billing = RunOrigin(data.get("origin", RunOrigin.ASKED)), Billing(data.get("billing", Billing.STANDARD))
+    return Manifest(**{**data, **values, "origin": origin, "billing": billing})

@@ -1,7 +1,6 @@
-"""Counts of outcomes per run. Each run is counted once and the counts are kept: results are many, counts are few.
+"""Counts of outcomes per run, cached in the store: a run has many results and few distinct outcomes.
 
-The counts are in a table of their own, `tallies`, which may be dropped at any time. A run that was gone on with has
-another `finished_at`, and is counted again.
+A resumed run has a new `finished_at` and is counted again.
 """
 
 from __future__ import annotations
@@ -15,46 +14,33 @@ import sqlalchemy as sa
 
 from harness.core.errors import StoreError
 from harness.core.types import Manifest, Tally
-from harness.store.migrations import make_tables
 from harness.store.runs import Store
-
-_tallies = sa.Table(
-    "tallies",
-    sa.MetaData(),
-    sa.Column("run_id", sa.String, primary_key=True),
-    sa.Column("finished_at", sa.String, nullable=False),
-    sa.Column("tally", sa.Text, nullable=False),
-)
-_results = sa.table("results", *map(sa.column, ("run_id", "case_id", "failed", "record")))
-"""What is read here of the table of database.py."""
+from harness.store.schema import RESULTS, TALLIES
 
 
 def tallies(store: Store, manifests: Sequence[Manifest]) -> dict[str, Tally]:
-    """The outcomes of finished runs, by run id. Raises `StoreError` for records that cannot be read."""
-    known = _kept(store, manifests)
+    """The outcomes of finished runs, by run id. Raises `StoreError` for a record that cannot be read."""
+    known = _cached(store, manifests)
     new = {m.run_id: _count(store, m.run_id) for m in manifests if m.run_id not in known}
     finished = {m.run_id: m.finished_at or "" for m in manifests}
     rows = [{"run_id": i, "finished_at": finished[i], "tally": _dump(tally)} for i, tally in new.items()]
     if rows:
-        with suppress(StoreError), store.connection(writing=True) as connection:  # a store may be readable only
-            make_tables(connection, _tallies.metadata)
-            connection.execute(_tallies.delete().where(_tallies.c.run_id.in_(list(new))))
-            connection.execute(_tallies.insert(), rows)
+        with suppress(StoreError), store.connection(writing=True) as connection:  # the store may be read-only
+            connection.execute(TALLIES.delete().where(TALLIES.c.run_id.in_(list(new))))
+            connection.execute(TALLIES.insert(), rows)
     return known | new
 
 
-def _kept(store: Store, manifests: Sequence[Manifest]) -> dict[str, Tally]:
+def _cached(store: Store, manifests: Sequence[Manifest]) -> dict[str, Tally]:
     finished = {m.run_id: m.finished_at for m in manifests}
     with store.connection() as connection:
-        if not sa.inspect(connection).has_table(_tallies.name):
-            return {}
-        rows = connection.execute(sa.select(_tallies).where(_tallies.c.run_id.in_(list(finished))))
+        rows = connection.execute(sa.select(TALLIES).where(TALLIES.c.run_id.in_(list(finished))))
         return {row.run_id: _load(row.tally) for row in rows if row.finished_at == finished[row.run_id]}
 
 
 def _count(store: Store, run_id: str) -> Tally:
-    """One run, counted. Of a case that was asked more than once, all answers; cases without any are not among them."""
-    query = sa.select(_results.c.case_id, _results.c.failed, _results.c.record).where(_results.c.run_id == run_id)
+    """Count a run. A case with repeats counts all its replies; a case without any reply is left out."""
+    query = sa.select(RESULTS.c.case_id, RESULTS.c.failed, RESULTS.c.record).where(RESULTS.c.run_id == run_id)
     by_case: dict[str, list[int]] = {}
     failed = 0
     with store.connection() as connection:
@@ -63,10 +49,10 @@ def _count(store: Store, run_id: str) -> Tally:
             saved = json.loads(record)
             reading, score = saved["reading"], saved["score"]
             if reading and score:
-                told = (1, score["strict"], score["lenient"], reading["compliant"])
-                before = by_case.get(case_id, [0, 0, 0, 0])
-                by_case[case_id] = [sum(pair) for pair in zip(before, told, strict=True)]
-    return Tally(Counter((asked, strict, lenient, ok) for asked, strict, lenient, ok in by_case.values()), failed)
+                outcome = (1, score["strict"], score["lenient"], reading["compliant"])
+                counts = by_case.get(case_id, [0, 0, 0, 0])
+                by_case[case_id] = [sum(pair) for pair in zip(counts, outcome, strict=True)]
+    return Tally(Counter((n, strict, lenient, ok) for n, strict, lenient, ok in by_case.values()), failed)
 
 
 def _dump(tally: Tally) -> str:

@@ -1,7 +1,6 @@
-"""Routed calls in the store: what production asked, who answered, what it cost, how it was read.
+"""Routed production calls: backend, cost, latency and contract outcome of each.
 
-The calls are in a table of their own, `calls`, made on the first write: a store of a project that routes nothing has
-none. What is filtered and counted by the database has a column; the rest is a record of JSON, as results are.
+Fields that queries filter or count have a column. The others are in a JSON record, as in the table of results.
 """
 
 from __future__ import annotations
@@ -15,39 +14,25 @@ from typing import Any
 import sqlalchemy as sa
 
 from harness.core.types import JSON
-from harness.store import migrations, serialize
+from harness.store import serialize
 from harness.store.runs import Store
+from harness.store.schema import CALLS
 
 CHUNK = 2000
-"""So many rows are read at once; in between others have their turn at the store."""
+"""Rows per read. Other threads may use the store between reads."""
 
-_calls = sa.Table(
-    "calls",
-    sa.MetaData(),
-    sa.Column("call_id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
-    sa.Column("called_at", sa.String, nullable=False, index=True),
-    sa.Column("task", sa.String, nullable=False),
-    sa.Column("backend", sa.String, nullable=False),
-    sa.Column("fallback", sa.String, nullable=False),
-    sa.Column("error", sa.String, nullable=False),
-    sa.Column("compliant", sa.Boolean),
-    sa.Column("latency_s", sa.Float),
-    sa.Column("usd", sa.Float),
-    sa.Column("record", sa.Text, nullable=False),
-    sa.Index("calls_of_a_task", "task", "called_at"),
-)
 _COLUMNS = ("called_at", "task", "backend", "fallback", "error", "compliant", "latency_s", "usd")
 
 
 @dataclass(frozen=True, slots=True)
 class RoutedCall:
-    """One routed call.
+    """A routed call.
 
-    `called_at` is ISO UTC with milliseconds, `task` the eval's name, `variant` "" where the caller brought messages of
-    its own. `backend` is who answered, "" where nobody did, and `error` then says of what kind the last failure was.
-    `fingerprint`: hash of model, digest, quantization, engine and prompt. `fallback`: why it was not the first tier, ""
-    where it was. `compliant` is `None` without a contract. `value` is the lenient one. `inputs` and `reply` are kept
-    with `[log] texts = true` only. `call_id` is the store's to give.
+    `called_at`: ISO UTC with milliseconds. `task`: the eval's name. `variant`: "" if the caller sent its own messages.
+    `backend`: which one replied, "" if all failed; `error` is then the kind of the last failure. `fingerprint`: hash of
+    model, digest, quantization, engine and prompt. `fallback`: why the first tier did not reply, "" if it did.
+    `compliant`: `None` without a contract. `value`: the lenient reading. `inputs` and `reply`: only with
+    `[log] texts = true`. `call_id`: set by the store.
     """
 
     called_at: str
@@ -75,25 +60,22 @@ _RECORD = tuple(f.name for f in fields(RoutedCall) if f.name not in {*_COLUMNS, 
 
 
 def append(store: Store, calls: Sequence[RoutedCall]) -> None:
-    """Write calls in one transaction; raises `StoreError`, and then none of them is written."""
+    """Write all calls in one transaction, or none; raises `StoreError`."""
     if not calls:
         return
     rows = [_row(call) for call in calls]
     with store.connection(writing=True) as connection:
-        migrations.make_tables(connection, _calls.metadata)
-        connection.execute(_calls.insert(), rows)
+        connection.execute(CALLS.insert(), rows)
 
 
 def read(store: Store, *, task: str | None = None, since: str = "", until: str = "") -> Iterator[RoutedCall]:
-    """The calls of a task (of all), oldest first, from `since` until before `until`; raises `StoreError`."""
+    """The calls of one task or of all, oldest first. `until` is exclusive. Raises `StoreError`."""
     after: tuple[str, int] = (since, -1)
     while True:
-        query = sa.select(_calls).where(sa.tuple_(_calls.c.called_at, _calls.c.call_id) > sa.tuple_(*after))
-        query = query.where(*_which(task=task, until=until))
+        query = sa.select(CALLS).where(sa.tuple_(CALLS.c.called_at, CALLS.c.call_id) > sa.tuple_(*after))
+        query = query.where(*_conditions(task=task, until=until))
         with store.connection() as connection:
-            if not sa.inspect(connection).has_table(_calls.name):
-                return
-            query = query.order_by(_calls.c.called_at, _calls.c.call_id).limit(CHUNK)
+            query = query.order_by(CALLS.c.called_at, CALLS.c.call_id).limit(CHUNK)
             rows = [dict(row) for row in connection.execute(query).mappings()]
         yield from map(_call, rows)
         if len(rows) < CHUNK:
@@ -104,24 +86,20 @@ def read(store: Store, *, task: str | None = None, since: str = "", until: str =
 def tasks(store: Store) -> list[str]:
     """The tasks that have calls, by name."""
     with store.connection() as connection:
-        if not sa.inspect(connection).has_table(_calls.name):
-            return []
-        return list(connection.scalars(sa.select(_calls.c.task).distinct().order_by(_calls.c.task)))
+        return list(connection.scalars(sa.select(CALLS.c.task).distinct().order_by(CALLS.c.task)))
 
 
 def prune(store: Store, before: str) -> int:
-    """Forget the calls that are older; returns how many they were. Raises `StoreError`."""
+    """Delete calls from before `before`; returns their number. Raises `StoreError`."""
     with store.connection(writing=True) as connection:
-        if not sa.inspect(connection).has_table(_calls.name):
-            return 0
-        return connection.execute(_calls.delete().where(_calls.c.called_at < before)).rowcount
+        return connection.execute(CALLS.delete().where(CALLS.c.called_at < before)).rowcount
 
 
-def _which(*, task: str | None, until: str) -> Iterator[sa.ColumnElement[bool]]:
+def _conditions(*, task: str | None, until: str) -> Iterator[sa.ColumnElement[bool]]:
     if task is not None:
-        yield _calls.c.task == task
+        yield CALLS.c.task == task
     if until:
-        yield _calls.c.called_at < until
+        yield CALLS.c.called_at < until
 
 
 def _row(call: RoutedCall) -> dict[str, Any]:
@@ -137,10 +115,10 @@ def _call(row: Mapping[str, Any]) -> RoutedCall:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """The calls of one task that one backend answered; of those that nobody answered, `backend` is "".
+    """The calls of one task that one backend replied to. `backend` is "" for calls without a reply.
 
-    `share` is of the task's calls in the same time. `compliance` is of the calls that have a contract, `None` where
-    none has. `p50_s`, `p95_s`: of the latency that callers have seen. `usd`: of the calls whose cost is known.
+    `share`: of all calls of the task in the same period. `compliance`: of the calls with a contract, `None` if there
+    are none. `p50_s`, `p95_s`: latency for the caller. `usd`: sum over the calls with a known cost.
     """
 
     task: str
@@ -148,7 +126,7 @@ class Traffic:
     calls: int
     share: float
     fallbacks: Mapping[str, int]
-    """Why it was not the first tier -> how many calls."""
+    """Reason for the fallback -> number of calls."""
     compliance: float | None
     p50_s: float | None
     p95_s: float | None
@@ -156,22 +134,20 @@ class Traffic:
 
 
 def summary(store: Store, *, task: str | None = None, since: str = "", until: str = "") -> list[Traffic]:
-    """The routed traffic by task, and by backend in the order of their shares; counted by the database."""
-    which = (_calls.c.called_at >= since, *_which(task=task, until=until))
+    """The routed traffic by task and backend; within a task, the largest share first."""
+    conditions = (CALLS.c.called_at >= since, *_conditions(task=task, until=until))
     with store.connection() as connection:
-        if not sa.inspect(connection).has_table(_calls.name):
-            return []
-        counts = connection.execute(_counts().where(*which)).all()
+        counts = connection.execute(_counts().where(*conditions)).all()
         fallbacks: dict[tuple[str, str], dict[str, int]] = {}
-        for of_task, backend, reason, number in connection.execute(_reasons().where(*which)):
+        for of_task, backend, reason, number in connection.execute(_reasons().where(*conditions)):
             fallbacks.setdefault((of_task, backend), {})[reason] = number
         latencies: dict[tuple[str, str], list[float]] = {}
-        for of_task, backend, latency_s in connection.execute(_quantiles(which)):
+        for of_task, backend, latency_s in connection.execute(_quantiles(conditions)):
             latencies.setdefault((of_task, backend), []).append(latency_s)
     totals: Counter[str] = Counter()
     for row in counts:
         totals[row.task] += row.calls
-    found = [
+    traffic = [
         Traffic(
             task=row.task,
             backend=row.backend,
@@ -185,11 +161,11 @@ def summary(store: Store, *, task: str | None = None, since: str = "", until: st
         )
         for row in counts
     ]
-    return sorted(found, key=lambda t: (t.task, -t.calls, t.backend))
+    return sorted(traffic, key=lambda t: (t.task, -t.calls, t.backend))
 
 
 def _counts() -> sa.Select[Any]:
-    c = _calls.c
+    c = CALLS.c
     return sa.select(
         c.task,
         c.backend,
@@ -201,15 +177,14 @@ def _counts() -> sa.Select[Any]:
 
 
 def _reasons() -> sa.Select[Any]:
-    """The most frequent first."""
-    c = _calls.c
+    c = CALLS.c
     query = sa.select(c.task, c.backend, c.fallback, sa.func.count()).where(c.fallback != "")
     return query.group_by(c.task, c.backend, c.fallback).order_by(sa.func.count().desc(), c.fallback)
 
 
-def _quantiles(which: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
-    """Of each task and backend the latencies that half of its calls and 95 of 100 do not exceed, in one pass."""
-    c = _calls.c
+def _quantiles(conditions: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    """The 50th and 95th latency percentile of each task and backend, in one query."""
+    c = CALLS.c
     group = (c.task, c.backend)
     ranked = (
         sa.select(
@@ -218,7 +193,7 @@ def _quantiles(which: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
             sa.func.row_number().over(partition_by=group, order_by=c.latency_s).label("place"),
             sa.func.count().over(partition_by=group).label("n"),
         )
-        .where(*which, c.latency_s.is_not(None))
+        .where(*conditions, c.latency_s.is_not(None))
         .subquery()
     )
     places = [(ranked.c.n * percent + 99) // 100 for percent in (50, 95)]

@@ -6,43 +6,61 @@ Never here: model calls, files of a report.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from pydantic import BaseModel
 
 from harness.contracts import Contract
 from harness.core.errors import ConfigError, MissingExtra
+from harness.core.plugins import TASKS, TaskCapabilities
 from harness.core.toml import at, hint, parse
 from harness.core.types import JSON, NOTHING, Case, Constraint, Reading, Response, Result, Sampling, Score
 from harness.project.evals import Eval
 
 
 class Task(ABC):
-    """An eval's task, with the settings that the eval gives it. A kind of task overrides what it needs."""
+    """A task with the settings of its eval. Each kind is a subclass, named by `TASK` in its module."""
+
+    capabilities: ClassVar[TaskCapabilities] = TaskCapabilities()
+    """What all tasks of this kind are like."""
+    options_class: ClassVar[type[BaseModel]]
+    """Its own keys of an eval."""
 
     contract: Contract
-    """What its replies must look like."""
+    """Reads its replies."""
     sampling: Sampling
-    """How to sample where the eval does not say."""
+    """Sampling parameters where the eval does not set them."""
     labels: tuple[str, ...] = ()
-    """The answers there are, or nothing where they are not a list."""
+    """The possible answers; empty where they are not a list."""
     context: tuple[Case, ...] = ()
-    """Cases that are asked too but never judged: what the others are judged against."""
-    embeds: bool = False
-    """Whether it asks for vectors instead of replies."""
-    judges_together: bool = False
-    """Whether scores show only once all replies are there, by `judge`."""
+    """Cases that are sent but never scored: what the others are scored against."""
+
+    @classmethod
+    @abstractmethod
+    def build(cls, options: Any, root: Path) -> Task:
+        """Create the task from its options, an `options_class`; paths count from `root`. Raises `ConfigError`."""
+
+    @property
+    def embeds(self) -> bool:
+        """Whether requests ask for vectors instead of replies."""
+        return self.capabilities.embeds
+
+    @property
+    def judges_together(self) -> bool:
+        """Whether scores need all replies of a run, by `judge`."""
+        return self.capabilities.scores_together
 
     @property
     def settings(self) -> Mapping[str, JSON]:
-        """What decides a score and is no setting of the contract."""
+        """Settings that decide a score and are not settings of the contract."""
         return NOTHING
 
     @property
     def constraint(self) -> Constraint | None:
-        """What a server that decodes under constraints is told, `None` where it cannot be told."""
+        """The constraint for servers that decode under constraints; `None` where none can be expressed."""
         return None
 
     def tools(self, _case: Case) -> tuple[Mapping[str, JSON], ...]:
@@ -51,28 +69,28 @@ class Task(ABC):
 
     @abstractmethod
     def variables(self, case: Case) -> dict[str, Any]:
-        """What the prompt is rendered with."""
+        """The variables of the prompt."""
 
     @abstractmethod
     def check(self, case: Case) -> str | None:
-        """What is wrong with what a case expects, if anything."""
+        """What is wrong with the expected answer of a case; `None` where it is valid."""
 
     @abstractmethod
     def score(self, reading: Reading, case: Case) -> Score | None:
-        """Right or wrong; `None` where that shows only beside the other replies."""
+        """Right or wrong; `None` where the score needs all replies of a run."""
 
     def require(self, where: str) -> None:  # noqa: B027  most kinds of task need no extra
         """Raise `MissingExtra`, its message starting with `where`, if scores need a package that is not installed."""
 
     def judge(self, results: Sequence[Result]) -> Sequence[Result]:
-        """Score what shows only beside the other replies, once all are there. Called where `judges_together`."""
+        """Score all results of a run together. Called where `judges_together`."""
         return results
 
 
 def read_and_score(task: Task, case: Case, response: Response) -> tuple[Reading | None, Score | None]:
-    """What a reply says and whether that is right; nothing where the call failed, which is no wrong answer.
+    """Read and score one response; both are `None` where the call failed, because a failure is no wrong answer.
 
-    A case of the task's context is read, and never scored: it expects nothing.
+    A case of the task's context is read but never scored: it expects nothing.
     """
     if response.error is not None:
         return None, None
@@ -82,7 +100,7 @@ def read_and_score(task: Task, case: Case, response: Response) -> tuple[Reading 
 
 def kinds() -> list[str]:
     """The names of all task kinds."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return TASKS.names()
 
 
 def task_of(definition: Eval) -> Task:
@@ -90,16 +108,16 @@ def task_of(definition: Eval) -> Task:
     if definition.task not in kinds():
         msg = f"{at(definition.path, ('task',))}unknown task {definition.task!r}{hint(definition.task, kinds())}"
         raise ConfigError(msg)
-    module = importlib.import_module(f"{__name__}.{definition.task}")
-    known = set(module.Options.model_fields)
+    kind = cast("type[Task]", TASKS.load(definition.task))
+    known = set(kind.options_class.model_fields)
     for key in definition.options:
         if key not in known:
             near = hint(key, known | (set(Eval.model_fields) - {"name", "path"}))
             msg = f"{at(definition.path, (key,))}unknown key {key!r}{near}"
             raise ConfigError(msg)
     try:
-        options = parse(module.Options, definition.options, definition.path)
+        options = parse(kind.options_class, definition.options, definition.path)
     except MissingExtra as error:
         msg = f"{definition.path}: {error}"
         raise MissingExtra(msg) from None
-    return cast("Task", module.build(options, definition.root))
+    return kind.build(options, definition.root)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from harness.contracts.label.contract import LabelContract
+from harness.core.plugins import TaskCapabilities
 from harness.core.toml import Names, StrictModel, hint
 from harness.core.types import Case, Constraint, Reading, Sampling, Score
 from harness.tasks import Task
 
 
-class Options(StrictModel):
+class ClassificationOptions(StrictModel):
     """Keys of an eval whose task is classification."""
 
     case_sensitive: bool = True
@@ -36,10 +37,19 @@ class Options(StrictModel):
 class ClassificationTask(Task):
     """One label out of `labels`."""
 
+    capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(single_label=True)
+    options_class: ClassVar[type[ClassificationOptions]] = ClassificationOptions
+
     contract: LabelContract
     labels: tuple[str, ...]
     sampling: Sampling = field(default=Sampling(max_tokens=32))
     """32 tokens: room to see how a chatty model goes on, not so much that its chatter costs the run."""
+
+    @classmethod
+    def build(cls, options: ClassificationOptions, _root: Path) -> Self:
+        """The task, by options whose labels and synonyms work."""
+        contract = LabelContract(options.labels, case_sensitive=options.case_sensitive, synonyms=options.synonyms)
+        return cls(contract, options.labels)
 
     @property
     def constraint(self) -> Constraint:
@@ -61,7 +71,4 @@ class ClassificationTask(Task):
         return Score(strict=reading.strict == case.expected, lenient=reading.lenient == case.expected)
 
 
-def build(options: Options, _root: Path) -> ClassificationTask:
-    """The task, by options whose labels and synonyms work."""
-    contract = LabelContract(options.labels, case_sensitive=options.case_sensitive, synonyms=options.synonyms)
-    return ClassificationTask(contract, options.labels)
+TASK = ClassificationTask

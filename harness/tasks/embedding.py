@@ -12,13 +12,14 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
 from harness.analysis.metrics.embedding import SearchResult, Similarity, hit, measures, search
 from harness.contracts.vector import VectorContract, broken
 from harness.core.errors import DatasetError
+from harness.core.plugins import TaskCapabilities
 from harness.core.toml import Name, StrictModel
 from harness.core.types import JSON, Case, Reading, Result, Sampling, Score
 from harness.project.dataset_sources import Card, rows
@@ -27,7 +28,7 @@ from harness.tasks import Task
 KEYS = ("id", "title", "text")
 
 
-class Options(StrictModel):
+class EmbeddingOptions(StrictModel):
     """Keys of an eval whose task is embedding."""
 
     passages: Name
@@ -42,13 +43,22 @@ class Options(StrictModel):
 class EmbeddingTask(Task):
     """Found or not: a relevant passage among the first `k`, by the `similarity` that production uses."""
 
+    capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(
+        embeds=True, scores_together=True, is_retrieval=True, reviewable=False, sections=frozenset({"retrieval"})
+    )
+    options_class: ClassVar[type[EmbeddingOptions]] = EmbeddingOptions
+
     contract: VectorContract
     context: tuple[Case, ...]
     similarity: Similarity = "cosine"
     k: int = 5
     sampling: Sampling = field(default=Sampling())
-    embeds: bool = True
-    judges_together: bool = True
+
+    @classmethod
+    def build(cls, options: EmbeddingOptions, root: Path) -> Self:
+        """The task with its passages read; raises `DatasetError` that names file, line and what is wrong."""
+        contract = VectorContract(options.dimensions, options.normalized)
+        return cls(contract, read_passages(root / options.passages), options.similarity, options.k)
 
     @property
     def settings(self) -> Mapping[str, JSON]:
@@ -116,12 +126,6 @@ class EmbeddingTask(Task):
         return scores
 
 
-def build(options: Options, root: Path) -> EmbeddingTask:
-    """The task with its passages read; raises `DatasetError` that names file, line and what is wrong."""
-    contract = VectorContract(options.dimensions, options.normalized)
-    return EmbeddingTask(contract, read_passages(root / options.passages), options.similarity, options.k)
-
-
 def read_passages(path: Path) -> tuple[Case, ...]:
     """The rows of a file of passages as cases that expect nothing; raises `DatasetError`."""
     card = Card(name="passages", description="", licence="", label_source="")
@@ -182,3 +186,6 @@ def _lenient(result: Result) -> bool:
 
 def _changes(result: Result, scores: dict[str, Score | None]) -> bool:
     return result.case.id in scores and result.score != scores[result.case.id]
+
+
+TASK = EmbeddingTask

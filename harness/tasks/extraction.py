@@ -6,18 +6,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from harness.analysis.metrics.values import equal
 from harness.contracts.json.contract import JsonContract
 from harness.contracts.read import json_contract
 from harness.core.errors import ConfigError
+from harness.core.plugins import TaskCapabilities
 from harness.core.toml import Name, StrictModel
 from harness.core.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
 from harness.tasks import Task
 
 
-class Options(StrictModel):
+class ExtractionOptions(StrictModel):
     """Keys of an eval whose task is extraction."""
 
     schema_file: Name
@@ -28,8 +29,21 @@ class Options(StrictModel):
 class ExtractionTask(Task):
     """One record that satisfies the contract's schema."""
 
+    capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(has_fields=True)
+    options_class: ClassVar[type[ExtractionOptions]] = ExtractionOptions
+
     contract: JsonContract
     sampling: Sampling = field(default=Sampling(max_tokens=512))
+
+    @classmethod
+    def build(cls, options: ExtractionOptions, root: Path) -> Self:
+        """The task; raises `ConfigError` for a schema that cannot be read or used."""
+        path = root / options.schema_file
+        contract = json_contract(path)
+        if contract.schema.get("type") != "object":
+            msg = f'{path}: the schema of a record says `"type": "object"`'
+            raise ConfigError(msg)
+        return cls(contract)
 
     @property
     def constraint(self) -> Constraint:
@@ -60,16 +74,6 @@ class ExtractionTask(Task):
         )
 
 
-def build(options: Options, root: Path) -> ExtractionTask:
-    """The task; raises `ConfigError` for a schema that cannot be read or used."""
-    path = root / options.schema_file
-    contract = json_contract(path)
-    if contract.schema.get("type") != "object":
-        msg = f'{path}: the schema of a record says `"type": "object"`'
-        raise ConfigError(msg)
-    return ExtractionTask(contract)
-
-
 def _exact(record: JSON, counts: list[FieldCounts]) -> bool:
     return isinstance(record, dict) and not any(c.wrong or c.missed or c.invented for c in counts)
 
@@ -97,3 +101,6 @@ def _items(expected: list[JSON], given: list[JSON]) -> FieldCounts:
             right += 1
     wrong = min(len(left), len(expected) - right)
     return FieldCounts(right, wrong, missed=len(expected) - right - wrong, invented=len(left) - wrong)
+
+
+TASK = ExtractionTask

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from harness.contracts.json.contract import JsonContract
 from harness.contracts.label.contract import LabelContract
+from harness.core.plugins import TaskCapabilities
 from harness.core.toml import Name, Names, StrictModel, hint
 from harness.core.types import JSON, Case, Constraint, FieldCounts, Reading, Sampling, Score
 from harness.tasks import Task
@@ -24,7 +25,7 @@ TOKENS: Mapping[ReplyKind, int] = {"label": 32, "scores": 256}
 """For a label as in classification; for scores ten tokens and more for each of a score of categories."""
 
 
-class Options(StrictModel):
+class ModerationOptions(StrictModel):
     """Keys of an eval whose task is moderation. Their order is the order in which they are checked."""
 
     reply: ReplyKind = "label"
@@ -56,11 +57,24 @@ class Options(StrictModel):
 
 
 @dataclass(frozen=True)
-class _ModerationTask(Task):
+class ModerationTask(Task):
     """What both kinds of reply share."""
+
+    capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(sections=frozenset({"moderation"}))
+    options_class: ClassVar[type[ModerationOptions]] = ModerationOptions
 
     categories: tuple[str, ...]
     benign: str
+
+    @classmethod
+    def build(cls, options: ModerationOptions, _root: Path) -> ModerationTask:
+        """The task for the kind of reply that the options name."""
+        if options.reply == "scores":
+            contract = JsonContract(schema(options.categories))
+            return ScoreModerationTask(options.categories, options.benign, contract, options.threshold)
+        labels = (*options.categories, options.benign)
+        label_contract = LabelContract(labels, options.case_sensitive, options.synonyms)
+        return LabelModerationTask(options.categories, options.benign, label_contract, labels)
 
     def variables(self, case: Case) -> dict[str, Any]:
         """The case's inputs, `categories` and `benign`, which no input can replace."""
@@ -99,7 +113,7 @@ class _ModerationTask(Task):
 
 
 @dataclass(frozen=True)
-class LabelModerationTask(_ModerationTask):
+class LabelModerationTask(ModerationTask):
     """One category, or the benign label."""
 
     contract: LabelContract
@@ -130,7 +144,7 @@ class LabelModerationTask(_ModerationTask):
 
 
 @dataclass(frozen=True)
-class ScoreModerationTask(_ModerationTask):
+class ScoreModerationTask(ModerationTask):
     """A score of 0..1 for each category, which is flagged from `threshold` on."""
 
     contract: JsonContract
@@ -175,11 +189,4 @@ def schema(categories: tuple[str, ...]) -> dict[str, JSON]:
     }
 
 
-def build(options: Options, _root: Path) -> LabelModerationTask | ScoreModerationTask:
-    """The task, by options that work."""
-    if options.reply == "scores":
-        contract = JsonContract(schema(options.categories))
-        return ScoreModerationTask(options.categories, options.benign, contract, options.threshold)
-    labels = (*options.categories, options.benign)
-    one = LabelContract(labels, options.case_sensitive, options.synonyms)
-    return LabelModerationTask(options.categories, options.benign, one, labels)
+TASK = ModerationTask

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,7 @@ from harness.analysis.metrics.summarization import find, measures, phrasings
 from harness.contracts.text.contract import LengthLimits, TextContract
 from harness.contracts.text.length import words
 from harness.core.extras import check
+from harness.core.plugins import TaskCapabilities
 from harness.core.toml import Names, StrictModel
 from harness.core.types import JSON, Case, Reading, Sampling, Score
 from harness.tasks import Task
@@ -56,7 +57,7 @@ class ContractOptions(StrictModel):
         )
 
 
-class Options(StrictModel):
+class SummarizationOptions(StrictModel):
     """Keys of an eval whose task is summarization."""
 
     contract: ContractOptions = ContractOptions()
@@ -66,8 +67,18 @@ class Options(StrictModel):
 class SummarizationTask(Task):
     """A text within the contract's limits, with all facts of the case and nothing made up."""
 
+    capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(
+        free_text=True, reviewable=False, sections=frozenset({"summaries"})
+    )
+    options_class: ClassVar[type[SummarizationOptions]] = SummarizationOptions
+
     contract: TextContract
     sampling: Sampling = field(default=Sampling(max_tokens=256))
+
+    @classmethod
+    def build(cls, options: SummarizationOptions, _root: Path) -> Self:
+        """The task, by options that a text can keep."""
+        return cls(options.contract.build())
 
     def variables(self, case: Case) -> dict[str, Any]:
         """The case's inputs and `limits`: the contract's numbers by their keys in the eval, `None` where not given."""
@@ -107,11 +118,6 @@ class SummarizationTask(Task):
         return most is None or words(text) <= _NO_SUMMARY * most
 
 
-def build(options: Options, _root: Path) -> SummarizationTask:
-    """The task, by options that a text can keep."""
-    return SummarizationTask(options.contract.build())
-
-
 def _shape(expected: JSON) -> str | None:
     """What is wrong with the form of what a case expects."""
     if not isinstance(expected, Mapping) or not isinstance(expected.get("summary"), str):
@@ -131,3 +137,6 @@ def _is_fact(fact: JSON) -> bool:
         return False
     ways = phrasings(fact)
     return bool(ways) and all(isinstance(way, str) and way.strip() for way in ways)
+
+
+TASK = SummarizationTask

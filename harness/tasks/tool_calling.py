@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from harness.analysis.metrics.calls import matcher, same
 from harness.analysis.metrics.tool_calling import measures
 from harness.contracts.tools.contract import Calls, ToolContract, as_schema
 from harness.core.errors import ConfigError
+from harness.core.plugins import TaskCapabilities
 from harness.core.toml import Name, StrictModel, hint
 from harness.core.types import JSON, Case, Constraint, Reading, Sampling, Score
 from harness.tasks import Task
@@ -21,7 +22,7 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What the OpenAI protocol lets a function be called."""
 
 
-class Options(StrictModel):
+class ToolCallingOptions(StrictModel):
     """Keys of an eval whose task is tool calling."""
 
     tools_file: Name
@@ -34,8 +35,16 @@ class Options(StrictModel):
 class ToolCallingTask(Task):
     """The calls that a case expects, and no others, in whatever order."""
 
+    capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(calls_tools=True, sections=frozenset({"tools"}))
+    options_class: ClassVar[type[ToolCallingOptions]] = ToolCallingOptions
+
     contract: ToolContract
     sampling: Sampling = field(default=Sampling(max_tokens=256))
+
+    @classmethod
+    def build(cls, options: ToolCallingOptions, root: Path) -> Self:
+        """The task; raises `ConfigError` for tools that cannot be read or used."""
+        return cls(ToolContract(read_tools(root / options.tools_file), options.calls))
 
     @property
     def constraint(self) -> Constraint | None:
@@ -128,11 +137,6 @@ def _are_pieces(value: JSON) -> bool:
     return isinstance(value, list) and bool(pieces) and all(isinstance(one, str) and one.strip() for one in pieces)
 
 
-def build(options: Options, root: Path) -> ToolCallingTask:
-    """The task; raises `ConfigError` for tools that cannot be read or used."""
-    return ToolCallingTask(ToolContract(read_tools(root / options.tools_file), options.calls))
-
-
 def read_tools(path: Path) -> tuple[Mapping[str, JSON], ...]:
     """A file of function tools; raises `ConfigError` that names the file, the tool and what is wrong with it."""
     try:
@@ -159,3 +163,6 @@ def read_tools(path: Path) -> tuple[Mapping[str, JSON], ...]:
             msg = f"{path}: the protocol does not let a function be called {name!r}: letters, digits, _ and - only"
             raise ConfigError(msg)
     return tuple(tools)
+
+
+TASK = ToolCallingTask

@@ -22,6 +22,7 @@ from harness.project import config, evals, routing
 from harness.project.config import BackendConfig, Config
 from harness.project.routing import Routing, TaskRoute
 from harness.project.run_options import RunOptions
+from harness.report.comparison_text import reason_text
 from harness.runner.plan import plan
 from harness.runner.staleness import CurrentDefinition
 from harness.store.runs import Store, open_store
@@ -34,7 +35,7 @@ from ..support.project import EVAL, LOCAL, ROWS, Project, row
 from ..support.servers import FakeOllama, FakeOpenAI, closing
 
 ROOT = Path(__file__).parents[2]
-MOVE, KEEP, INCONCLUSIVE = Decision
+MOVE, STAY, INCONCLUSIVE = Decision
 N = 300
 
 
@@ -78,14 +79,14 @@ def told(one: EvalAdvice, code: str) -> str:
 
 
 class TestQuality:
-    @pytest.mark.parametrize(("wrong", "decision"), [(0, MOVE), (8, INCONCLUSIVE), (60, KEEP)])
+    @pytest.mark.parametrize(("wrong", "decision"), [(0, MOVE), (8, INCONCLUSIVE), (60, STAY)])
     def test_the_comparisons_verdict_decides(self, team: Project, store: Store, wrong: int, decision: Decision) -> None:
         reference(store)
         candidate(store, wrong)
         one = advised(team, store)
         assert one.decision is decision
         assert one.comparison is not None
-        assert one.comparison.reason in told(one, "quality")
+        assert reason_text(one.comparison) in told(one, "quality")
         assert one.comparison.head.run_id in told(one, "quality")
 
     def test_the_margin_is_the_evals(self, team: Project, store: Store) -> None:
@@ -156,10 +157,10 @@ class TestFormat:
         reference(store)
         candidate(store, badly_put=45)
         one = advised(team, store)
-        assert one.decision is KEEP
+        assert one.decision is STAY
         fix = told(one, "format")
         assert "of the difference −15.0" in fix
-        assert "the verdict KEEP is for your own messages (`router.chat`)" in fix
+        assert "the verdict STAY is for your own messages (`router.chat`)" in fix
         assert "by `router.ask`, which reads leniently, it would be MOVE" in fix
         assert "cheapest fix: call it by `router.ask`, or read your own messages' replies by `harness.reading`" in fix
         assert "else a prompt that ends where the answer begins" in fix
@@ -200,7 +201,7 @@ class TestGates:
             ("min_lenient_accuracy = 0.8", {"wrong": 75}, "lenient accuracy 75.0% (225 of 300)"),
             ("min_compliance = 0.9", {"badly_put": 75}, "compliance 75.0% (225 of 300)"),
             ("min_macro_f1 = 0.8", {"wrong": 75}, "macro-F1"),
-            ("tag.hard.min_accuracy = 0.8", {}, "tag hard: no case has tag 'hard'"),
+            ("tag.hard.min_accuracy = 0.8", {}, "no case has tag 'hard'"),
         ],
     )
     def test_a_gate_that_the_candidate_does_not_pass_is_against_it(
@@ -211,7 +212,7 @@ class TestGates:
         assert advised(team, store).decision is MOVE
         traffic(team, f"[gates]\n{gates}\n")
         one = advised(team, store)
-        assert one.decision is (KEEP if candidates else INCONCLUSIVE)
+        assert one.decision is (STAY if candidates else INCONCLUSIVE)
         assert said in told(one, "gate")
 
     def test_a_gate_that_it_passes_is_no_reason(self, team: Project, store: Store) -> None:
@@ -228,7 +229,7 @@ class TestGates:
         reference(store)
         store.add(made("triage", "gpt", "gpt-4o-mini", N))
         one = advised(team, store)
-        assert one.decision is KEEP
+        assert one.decision is STAY
         assert "0.048 USD per 1,000 calls" in told(one, "gate")
 
     def test_with_failed_calls_it_cannot_be_told(self, team: Project, store: Store) -> None:
@@ -311,7 +312,7 @@ class TestAnOldRun:
 
     def test_neither_does_an_old_loss_keep_a_task(self, team: Project, store: Store) -> None:
         self.candidate(team, store, wrong=60, started=STARTED + timedelta(days=1))
-        assert advised(team, store).decision is KEEP
+        assert advised(team, store).decision is STAY
         team.config(CONFIG.replace('"mistral-7b"', '"other-7b"'))
         assert advised(team, store).decision is INCONCLUSIVE
 
@@ -346,7 +347,7 @@ class TestAnOldRun:
         team.config(CONFIG.replace('"mistral-7b"', '"other-7b"'))
         team.eval('\n[traffic]\ndaily_calls = 4000\nbackend = "mistral-vllm"\n')
         one = advised(team, store)
-        assert (one.decision, told(one, "quality")) == (KEEP, "it is on mistral-vllm already")
+        assert (one.decision, told(one, "quality")) == (STAY, "it is on mistral-vllm already")
 
     def test_where_today_s_prompt_cannot_be_read_that_is_not_taken_for_the_same(
         self, team: Project, store: Store
@@ -414,7 +415,7 @@ class TestWhatKeepsATask:
     def test_few_calls(self, team: Project, store: Store) -> None:
         traffic(team, daily_calls=99)
         one = advised(team, store)
-        assert (one.decision, told(one, "volume")) == (KEEP, "99 calls a day are under min_daily_calls = 100")
+        assert (one.decision, told(one, "volume")) == (STAY, "99 calls a day are under min_daily_calls = 100")
 
     def test_a_name_or_a_kind_of_task_in_keep(self, team: Project, store: Store) -> None:
         for name in ("triage", "classification"):
@@ -431,13 +432,13 @@ class TestWhatKeepsATask:
     def test_long_prompts(self, team: Project, store: Store) -> None:
         team.config(f"{CONFIG}\n[advice]\nmax_context_tokens = 299\n")
         one = advised(team, store)
-        assert one.decision is KEEP
+        assert one.decision is STAY
         assert "prompts (100.0% of them) are over max_context_tokens = 299: the longest has 300" in told(one, "context")
 
     def test_slow_replies(self, team: Project, store: Store) -> None:
         traffic(team, "[gates]\nmax_p95_latency_s = 0.4\n")
         one = advised(team, store)
-        assert one.decision is KEEP
+        assert one.decision is STAY
         assert "too slow: 95% of the replies of mistral-vllm take 500 ms or less, the limit is 0.4 s" in told(
             one, "latency"
         )
@@ -448,7 +449,7 @@ class TestWhatKeepsATask:
         assert advised(team, store).decision is MOVE
         traffic(team, daily_calls=230_401)
         one = advised(team, store)
-        assert one.decision is KEEP
+        assert one.decision is STAY
         assert told(one, "capacity").startswith("1 server cannot carry it: 8 calls a second at peak")
         team.config(f"{CONFIG}\n[local]\nservers = 2\n")
         assert advised(team, store).decision is MOVE
@@ -456,7 +457,7 @@ class TestWhatKeepsATask:
     def test_a_server_that_costs_more_than_it_saves(self, team: Project, store: Store) -> None:
         traffic(team, daily_calls=3541)  # one below the break-even of 85 USD
         one = advised(team, store)
-        assert one.decision is KEEP
+        assert one.decision is STAY
         assert "it does not pay: all that could move costs $84.98 a month today and would cost $85.00" in told(
             one, "savings"
         )
@@ -478,7 +479,7 @@ def test_between_two_apis_each_eval_must_save_by_itself(team: Project, store: St
         store.add(made(name, "gpt", "gpt-4o", N))
         store.add(made(name, "gpt", "gpt-4o-mini", N, tokens=tokens))
     decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
-    assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "wordy": KEEP}
+    assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "wordy": STAY}
     assert "it does not pay: $96.00 a month today, $221.40 then" in told(decided["wordy"], "savings")
 
 
@@ -493,7 +494,7 @@ def test_what_does_not_pay_for_its_server_stays_beside_what_does(team: Project, 
     store.add(made("cheap", "local", "mistral-vllm", N, tokens=(10, 1)))
     advice = advise(team.with_store(store))
     decided = {one.line.eval: one for one in advice.advised}
-    assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "cheap": KEEP}
+    assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "cheap": STAY}
     why = "it does not pay: $7.26 a month today, and the servers would cost $80.00 more with it"
     assert told(decided["cheap"], "savings") == why
     assert advice.bill.server_usd(advice.bill.moving) == 85
@@ -518,7 +519,7 @@ def test_what_would_pay_with_others_that_are_not_decided_yet_is_not_decided_eith
     traffic(team, daily_calls=2000)
     reference(store)
     candidate(store)
-    assert advised(team, store).decision is KEEP
+    assert advised(team, store).decision is STAY
     team.eval("\n[traffic]\ndaily_calls = 2000\n", name="other")
     store.add(made("other", "gpt", "gpt-4o", N))
     decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
@@ -529,7 +530,7 @@ def test_what_would_pay_with_others_that_are_not_decided_yet_is_not_decided_eith
     )
     store.add(made("other", "local", "mistral-vllm", N, 60))  # it is decided: it stays
     decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
-    assert {name: one.decision for name, one in decided.items()} == {"triage": KEEP, "other": KEEP}
+    assert {name: one.decision for name, one in decided.items()} == {"triage": STAY, "other": STAY}
 
 
 def test_neither_is_what_would_pay_with_others_whose_cost_is_not_known(team: Project, store: Store) -> None:
@@ -585,7 +586,7 @@ def test_of_what_does_not_fit_together_that_moves_which_saves_more(team: Project
         store.add(made(name, "gpt", "gpt-4o", N, tokens=tokens))
         store.add(made(name, "local", "mistral-vllm", N, tokens=tokens))
     decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
-    assert {name: one.decision for name, one in decided.items()} == {"long": MOVE, "triage": KEEP}
+    assert {name: one.decision for name, one in decided.items()} == {"long": MOVE, "triage": STAY}
     assert "beside what saves more:" in [r for r in decided["triage"].reasons if r.code == "capacity"][-1].text
 
 
@@ -632,7 +633,7 @@ class TestRoutes:
         project, advice = whole
         text = routes(project.load(), advice)
         above = text[: text.index("[tasks.agent]")]
-        assert "# KEEP\n# + gpt@gpt-4o -> local@mistral-vllm: MOVE" in above
+        assert "# STAY\n# + gpt@gpt-4o -> local@mistral-vllm: MOVE" in above
         assert "# - a chain of tool calls stays" in above
         assert "\n# search is not routed: its vectors come from one model" in text
         assert max(map(len, text.splitlines())) <= 104
@@ -739,7 +740,7 @@ def test_the_page_says_where_two_verdicts_of_one_name_answer_two_questions(team:
     page = (team.root / "advice.html").read_text(encoding="utf-8")
     assert page.count("answer a smaller question: may the quality carry it") == 1  # under the bill
     assert page.count("These are two questions") == 1  # in the part of `rare` alone
-    assert "says <b>MOVE</b>. Should it move, all things counted? <b>KEEP</b>" in page
+    assert "says <b>MOVE</b>. Should it move, all things counted? <b>STAY</b>" in page
 
 
 class TestLiteLLM:

@@ -242,7 +242,7 @@ class TestCommand:
         answered(project, lost=12)
         checked = saved("baseline", "check", "triage")
         assert checked.code == 1
-        assert "REGRESSED    triage local@fake: shown to be worse" in checked.out
+        assert "REGRESSED    triage local@fake: difference -4.0 points" in checked.out
         assert "right → wrong: c-000, c-001, c-002, " in checked.out
         shown = " ".join(saved("baseline", "show", "triage").out.split())
         assert "flips right → wrong 12" in shown
@@ -264,11 +264,9 @@ class TestCommand:
         answered(project)
         checked = saved("baseline", "check")
         assert checked.code == 4
-        assert (
-            "INCOMPARABLE triage local@fake: the runs are not over the same cases: only baseline has 10" in checked.out
-        )
+        assert "INCOMPARABLE triage local@fake: the runs cover different cases: 10 only in baseline" in checked.out
         assert "changed: dataset" in checked.out
-        assert "not over the same cases" in saved("baseline", "save").out
+        assert "the runs cover different cases" in saved("baseline", "save").out
 
     def test_a_prompt_newer_than_the_baseline_is_named(self, saved: Terminal, project: Project) -> None:
         project.prompt(local=LOCAL.replace("one word", "a single word"))

@@ -53,27 +53,26 @@ class TestRefusal:
         [
             (
                 "margin = 0.01",
-                "margin 0.01 needs about 7,893 cases at 10% discordance; the set has 240: "
-                "smallest margin that can be shown is 0.062",
+                "margin 0.01 needs about 7,893 cases at 10% discordance; the set has 240 cases, and the smallest margin it can show is 0.062",
             ),
             (
                 "max_regression = 0.02",
-                "max_regression 0.02 needs about 549 cases at 2% discordance; the set has 240: "
-                "smallest max_regression that can be shown is 0.035",
+                "max_regression 0.02 needs about 549 cases at 2% discordance; the set has 240 cases, and the smallest max_regression it can show is 0.035",
             ),
             (
                 "min_accuracy = 0.99",
-                "min_accuracy 0.99: it takes 381 cases, all right, to prove that; the set has 240: "
-                "largest that can be shown is 0.984",
+                "min_accuracy 0.99 needs 381 cases, all of them right; the set has 240 cases, and the largest limit it "
+                "can prove is 0.984",
             ),
             (
                 "min_compliance = 1",
-                "min_compliance 1: no number of cases proves that; the set has 240: largest that can be shown is 0.984",
+                "min_compliance 1 cannot be proven by any number of cases; the set has 240 cases, and the largest limit it can "
+                "prove is 0.984",
             ),
             (
                 "min_macro_f1 = 0.985",
-                "min_macro_f1 0.985: it takes 253 cases, all right, to prove that; the set has 240: "
-                "largest that can be shown is 0.984",
+                "min_macro_f1 0.985 needs 253 cases, all of them right; the set has 240 cases, and the largest limit it "
+                "can prove is 0.984",
             ),
         ],
     )
@@ -81,7 +80,7 @@ class TestRefusal:
         self, paired: Project, gate: str, message: str
     ) -> None:
         said = complaint(paired, f"[gates]\n{gate}\n", 240)
-        assert said == f'evals/triage.toml:6: {message} (add cases, ask for less, or judge = "point")'
+        assert said == f'evals/triage.toml:6: {message}. Add cases, change the limit, or set judge = "point"'
 
     @pytest.mark.parametrize(
         "gate",
@@ -99,7 +98,7 @@ class TestRefusal:
 
     def test_a_handful_of_cases_shows_next_to_nothing(self, paired: Project) -> None:
         said = complaint(paired, "[gates]\nmargin = 0.5\n", 2)
-        assert "the set has 2: smallest margin that can be shown is 0.781" in said
+        assert "the set has 2 cases, and the smallest margin it can show is 0.781" in said
 
     def test_point_is_the_way_out(self, paired: Project) -> None:
         assert complaint(paired, '[gates]\nmargin = 0.01\nmin_accuracy = 1\njudge = "point"\n', 20) == ""
@@ -127,8 +126,8 @@ class TestTags:
         with pytest.raises(ConfigError) as caught:
             project.plan()
         assert str(caught.value).removeprefix(f"{project.root}/") == (
-            "evals/triage.toml:8: min_compliance 0.95: it takes 73 cases, all right, to prove that; tag 'hard' has 18: "
-            'largest that can be shown is 0.824 (add cases, ask for less, or judge = "point")'
+            "evals/triage.toml:8: min_compliance 0.95 needs 73 cases, all of them right; tag 'hard' has 18 cases, and the "
+            'largest limit it can prove is 0.824. Add cases, change the limit, or set judge = "point"'
         )
 
     @pytest.mark.parametrize("judge", ["interval", "point"])
@@ -147,12 +146,9 @@ def test_a_margin_needs_a_pair(project: Project) -> None:
     )
 
 
-def one_tag(n: int, **gates: Any) -> list[str]:
-    """Reasons to refuse these gates over `n` cases."""
-    return [
-        r.reason
-        for r in dataset_power.refusals(GateConfig(**gates), [Case(f"c{i}", {"text": "?"}, "x") for i in range(n)])
-    ]
+def refused(n: int, **gates: Any) -> list[dataset_power.UndecidableGate]:
+    """The gates that `n` cases cannot decide."""
+    return dataset_power.refusals(GateConfig(**gates), [Case(f"c{i}", {"text": "?"}, "x") for i in range(n)])
 
 
 @settings(max_examples=60)
@@ -163,9 +159,9 @@ def one_tag(n: int, **gates: Any) -> list[str]:
 def test_the_smallest_margin_is_accepted_and_a_smaller_one_refused(n: int, gate: tuple[str, float]) -> None:
     name, discordance = gate
     smallest = dataset_power.reach(n, discordance).margin
-    assert one_tag(n, **{name: smallest}) == []
+    assert refused(n, **{name: smallest}) == []
     if smallest > 0.002:
-        assert len(one_tag(n, **{name: smallest - 0.0011})) == 1
+        assert len(refused(n, **{name: smallest - 0.0011})) == 1
 
 
 @settings(max_examples=60)

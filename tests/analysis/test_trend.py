@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.analysis.stats import rate
-from harness.analysis.trend import ASCII, BLOCKS, Trend, origin, sparkline, trends
-from harness.core.types import Manifest, Tally
+from harness.analysis.trend import ASCII, BLOCKS, Trend, sparkline, trends
+from harness.core.types import Manifest, RunOrigin, Tally
 
 from ..report.fakes import fake_manifest
 
@@ -47,8 +47,8 @@ def test_points_come_oldest_first_each_with_its_rates() -> None:
     [
         pytest.param(made(4, limit=20), id="a sample"),
         pytest.param(made(4, finished_at=None), id="an unfinished run"),
-        pytest.param(made(4, dataset="run:r1"), id="a judge's run about another run"),
-        pytest.param(fake_manifest("local", "replay:r1"), id="a replayed run"),
+        pytest.param(made(4, origin=RunOrigin.JUDGED), id="a judge's run about another run"),
+        pytest.param(made(4, origin=RunOrigin.REPLAYED), id="a replayed run"),
     ],
 )
 def test_only_whole_runs_make_a_trend(left_out: Manifest) -> None:
@@ -79,15 +79,19 @@ def test_the_newest_points_are_kept_and_no_others_are_counted() -> None:
 
 def test_each_point_tells_what_changed_since_the_one_before() -> None:
     (trend,) = of(made(3), made(10, changed={"quantization": "Q4_K_M"}), made(17, changed={"quantization": "Q4_K_M"}))
-    assert [list(map(str, p.changed)) for p in trend.points] == [[], ["model (quantization: Q8_0 -> Q4_K_M)"], []]
+    assert [[(c.what, c.parts) for c in p.changed] for p in trend.points] == [
+        [],
+        [("model", (("quantization", "Q8_0", "Q4_K_M"),))],
+        [],
+    ]
     assert trend.last_change is trend.points[1]
     assert of(made(3), made(10))[0].last_change is None
 
 
-def test_rescored_and_imported_runs_say_so() -> None:
-    assert origin(made(3)) == "run"
-    assert origin(made(3, notes=("replies of r1, read again",))) == "rescored"
-    assert origin(made(3, changed={"imported": "jsonl"})) == "imported"
+def test_rescored_and_imported_runs_are_part_of_a_trend() -> None:
+    own = [RunOrigin.ASKED, RunOrigin.RESCORED, RunOrigin.IMPORTED]
+    (trend,) = of(*(made(day, origin=origin) for day, origin in enumerate(own, 3)))
+    assert [point.manifest.origin for point in trend.points] == own
 
 
 def test_a_case_asked_more_than_once_counts_once_by_its_share() -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from harness.core.errors import StoreError
-from harness.core.types import Constraint, Response, Run
+from harness.core.types import Constraint, Response, Run, RunOrigin
 from harness.project.config import BackendConfig
 from harness.store.runs import Store, open_store
 
@@ -56,6 +56,7 @@ def test_the_same_results_come_back_offline(project: Project, store: Store, save
             assert (new.response, new.reading, new.score) == (old.response, old.reading, old.score)
     assert [result.cached for result in again.results] == [False] * 4
     assert again.manifest.fingerprint["model"] == saved.manifest.fingerprint["model"]
+    assert (saved.manifest.origin, again.manifest.origin) == (RunOrigin.ASKED, RunOrigin.REPLAYED)
     assert again.manifest.notes == (f"replayed from {saved.manifest.run_id}",)
 
 

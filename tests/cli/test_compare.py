@@ -38,7 +38,7 @@ def saved(project: Project) -> Project:
 @pytest.mark.parametrize(
     ("arguments", "verdict", "code"),
     [
-        (("reference", "candidate"), "KEEP", 1),
+        (("reference", "candidate"), "STAY", 1),
         (("reference", "a"), "MOVE", 0),
         (("a", "candidate"), "REGRESSED", 1),
         (("candidate", "a"), "IMPROVED", 0),
@@ -60,7 +60,7 @@ def test_the_exit_code_is_the_verdict(
 def test_the_page_has_this_comparison_on_top_of_a_report_of_both_runs(harness: Terminal, saved: Project) -> None:
     harness("compare", "reference", "candidate", "--noise", "a", "b", "-o", "x.html")
     text = (saved.root / "x.html").read_text(encoding="utf-8")
-    assert text.index("KEEP</strong>") < text.index('class="matrix"')
+    assert text.index("STAY</strong>") < text.index('class="matrix"')
     for shown in ("right → wrong <b>60</b>", "1 of 300 answers change", "reply w", ">Every case</h3>"):
         assert shown in text
 
@@ -74,7 +74,7 @@ def test_a_run_is_not_compared_with_itself(harness: Terminal, saved: Project) ->
 def test_json_and_markdown_have_the_same_verdict(harness: Terminal, saved: Project) -> None:
     harness("compare", "reference", "candidate", "-o", "x.json", "-o", "x.md")
     told = json.loads((saved.root / "x.json").read_text(encoding="utf-8"))
-    assert (told["verdict"], told["flips"]["right_to_wrong"], told["n"]) == ("KEEP", 60, 300)
+    assert (told["verdict"], told["flips"]["right_to_wrong"], told["n"]) == ("STAY", 60, 300)
     assert f"**{told['verdict']}**" in (saved.root / "x.md").read_text(encoding="utf-8")
 
 
@@ -86,9 +86,7 @@ def test_another_ending_is_refused_before_anything_is_read(harness: Terminal, sa
 
 def test_a_report_and_a_run_judge_the_pair_of_the_project(harness: Terminal, saved: Project) -> None:
     out = harness("report", "reference", "candidate", "-o", "x.html").out
-    assert "KEEP  gpt@big -> local@fake: shown to lose more than 3 points" in " ".join(out.split()).replace(
-        "KEEP ", "KEEP  "
-    )
+    assert "STAY gpt@big -> local@fake: difference -20.0 points" in " ".join(out.split())
     assert "Verdicts</h3>" in (saved.root / "x.html").read_text(encoding="utf-8")
 
 

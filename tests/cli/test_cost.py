@@ -158,7 +158,7 @@ def test_advise_tells_each_decision_and_writes_the_routes(harness: Terminal, tea
     ended = harness("advise")
     assert ended.code == 0
     assert "MOVE         ticket_triage" in ended.out
-    assert "KEEP         agent" in ended.out
+    assert "STAY         agent" in ended.out
     assert "  - a chain of tool calls stays" in ended.out
     assert "the bill: $176.97 a month today, $122.95 as advised" in ended.out
     assert "[tasks.ticket_triage]" in (team.root / "routing.toml").read_text(encoding="utf-8")

@@ -210,7 +210,7 @@ def test_who_only_reads_makes_no_store_at_a_mistyped_path(
     monkeypatch.setenv("HARNESS_STORE_URL", f"sqlite:///{elsewhere}")
     ended = harness(*arguments)
     assert (ended.code, ended.err.count("\n")) == (2, 1)
-    assert f"there is no folder {elsewhere.parent}: check HARNESS_STORE_URL" in ended.err
+    assert f"folder {elsewhere.parent} does not exist: check HARNESS_STORE_URL" in ended.err
     assert not elsewhere.parent.exists()
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from harness.analysis.compare import ComparisonQuestion, Verdict, compare, outcomes_of
 from harness.core.errors import ConfigError
-from harness.interop import is_imported, read_again
+from harness.core.types import RunOrigin
+from harness.interop import read_again
 from harness.report import build
 from harness.runner.project import Project as OpenProject
 from harness.store.run_refs import find_run
@@ -76,7 +77,7 @@ def test_replies_are_read_again_by_today_s_rules(two: Terminal, project: Project
     with OpenProject.open(project.root) as opened:
         old = find_run(opened.store, "b")
     new = read_again(old)
-    assert is_imported(new.manifest)
+    assert new.manifest.origin is RunOrigin.IMPORTED
     assert new.manifest.run_id != old.manifest.run_id
     assert [r.reading for r in new.results] == [r.reading for r in old.results]
     assert new.manifest.fingerprint == old.manifest.fingerprint

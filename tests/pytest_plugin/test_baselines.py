@@ -83,7 +83,7 @@ def test_it_fails_by_name_when_12_of_300_replies_turn_wrong(
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(
         [
-            "triage local@fake: against baseline: REGRESSED, *right → wrong: c-000, c-001, c-002, *c-011",
+            "triage local@fake: against baseline: REGRESSED: *right → wrong: c-000, c-001, c-002, *c-011",
             "  c-000: expected billing, got 'general' (wrong answer)",
         ]
     )

@@ -55,7 +55,7 @@ def test_a_failing_gate_says_what_was_found_and_shows_cases(
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "triage local@fake: strict accuracy 0.0% (0 of 4)*its lower end is below min_accuracy = 0.5",
+            "triage local@fake: strict accuracy 0.0% (0 of 4)*< min_accuracy 0.50",
             "  t-1: expected billing, got 'The category is: general' (preamble)",
         ]
     )
@@ -84,7 +84,7 @@ def test_a_failed_call_leaves_the_gate_undecided_and_the_test_failed(
     server.answer = lambda asked: Reply(status=400) if "Easter" in asked.prompt else knows(asked)
     result = run(evals, "evals/")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["triage local@fake: 1 of 4 calls failed (1 bad_request): min_accuracy is undecided*"])
+    result.stdout.fnmatch_lines(["triage local@fake: min_accuracy is undecided: 1 of 4 calls failed*"])
 
 
 def test_an_eval_without_gates_has_one_test_that_every_case_is_answered(evals: pytest.Pytester) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.analysis.stats import rate
-from harness.analysis.stats.wording import interval, rate_text
 from harness.core.formatting import cut, moment, one_line, percent, seconds, visible
+from harness.report.rate_text import interval, rate_text
 
 
 @pytest.mark.parametrize(

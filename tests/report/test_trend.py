@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.analysis.compare import ComparisonQuestion, compare, outcomes_of
 from harness.analysis.trend import Trend, trends
-from harness.core.types import Manifest, Tally
+from harness.core.types import Manifest, RunOrigin, Tally
 from harness.report import build
 from harness.report.formats.html import render
 from harness.report.sections.trend import _letter, context
@@ -63,8 +63,8 @@ def test_letters_do_not_run_out() -> None:
     assert [_letter(n) for n in (0, 25, 26, 52)] == ["A", "Z", "A2", "A3"]
 
 
-def test_a_run_that_was_read_again_is_drawn_hollow_and_said_so() -> None:
-    text = render(build([RUN], [made({}, {}, {}, notes=("replies of r0, read again",))]))
+def test_rescored_run_has_a_hollow_dot_and_a_label() -> None:
+    text = render(build([RUN], [made({}, {}, {}, origin=RunOrigin.RESCORED)]))
     assert "<small>rescored</small>" in text
     assert "A hollow dot is a run" in text
     assert "A hollow dot" not in render(build([RUN], [made({}, {}, {})]))

@@ -134,9 +134,8 @@ def test_every_dependency_has_its_line_in_the_decisions() -> None:
 
 
 def test_every_provider_and_every_key_is_documented() -> None:
-    import importlib
-
     from harness import backends
+    from harness.core.plugins import PROVIDERS
     from harness.project.config import BackendConfig
     from harness.project.evals import Eval, GateConfig, SamplingConfig
     from harness.project.run_options import options as run_options
@@ -144,7 +143,7 @@ def test_every_provider_and_every_key_is_documented() -> None:
     page = (ROOT / "docs/backends.md").read_text()
     for provider in backends.provider_names():
         assert f"**{provider}" in page
-        options = importlib.import_module(f"harness.backends.providers.{provider}").Options
+        options = PROVIDERS.load(provider).options_class
         assert provider == "replay" or all(key in page for key in options.model_fields), (
             provider
         )  # its own are not the user's

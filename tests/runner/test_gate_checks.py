@@ -11,9 +11,10 @@ import pytest
 
 from harness.analysis import baseline
 from harness.analysis.compare import outcomes_of
-from harness.analysis.gates import GateResult, GateStatus
+from harness.analysis.gates import GateReason, GateResult, GateStatus
 from harness.core.errors import StoreError
 from harness.core.types import Response, Run
+from harness.report.gate_text import gate_text
 from harness.runner import gate_checks
 from harness.runner.plan import Cell
 from harness.store.runs import Store, open_store
@@ -89,14 +90,14 @@ class TestMargin:
         made(paired, store, own(paired, "big"))
         cell = own(paired)
         found = judged(paired, store, "margin", cell, made(paired, store, cell, lost=lost))
-        assert found.verdict is verdict
-        assert found.message.startswith("triage local@fake: against gpt@big: ")
+        assert found.status is verdict
+        assert found.outcome.comparison
 
     def test_margin_without_reference_run_is_undecided(self, paired: Project, store: Store) -> None:
         cell = own(paired)
         found = judged(paired, store, "margin", cell, made(paired, store, cell))
-        assert found.verdict is GateStatus.UNDECIDED
-        assert "the reference has not been run over these cases" in found.message
+        assert found.status is GateStatus.UNDECIDED
+        assert found.outcome.reason is GateReason.NO_REFERENCE
 
     @pytest.mark.parametrize(
         "selection", [{"limit": 50}, {"variant": ("local",), "own_variant_only": False}, {"split": "all"}]
@@ -107,15 +108,15 @@ class TestMargin:
         chosen = {"own_variant_only": True} | selection
         made(paired, store, next(c for c in paired.plan(**chosen) if c.backend.name == "big"))
         cell = own(paired)
-        assert judged(paired, store, "margin", cell, made(paired, store, cell)).verdict is GateStatus.UNDECIDED
+        assert judged(paired, store, "margin", cell, made(paired, store, cell)).status is GateStatus.UNDECIDED
 
     def test_run_of_this_session_precedes_saved_runs(self, paired: Project, store: Store) -> None:
         cell, run = own(paired, "big"), made(paired, store, own(paired))
         this = made(paired, store, cell)
         made(paired, store, cell, lost=199)  # newer, and of somebody else
-        assert judged(paired, store, "margin", own(paired), run, [run, this]).verdict is GateStatus.PASSED
+        assert judged(paired, store, "margin", own(paired), run, [run, this]).status is GateStatus.PASSED
         found = judged(paired, store, "margin", own(paired), run)
-        assert "+99.5 points" in found.message
+        assert found.outcome.observed == pytest.approx(0.995)
 
 
 class TestBaseline:
@@ -138,9 +139,9 @@ class TestBaseline:
         cell = own(paired)
         baseline.save(paired.root, outcomes_of(made(paired, store, cell)))
         found = judged(paired, store, gate, cell, made(paired, store, cell, lost=lost))
-        assert (found.gate, found.verdict) == (gate, verdict)
+        assert (found.gate, found.status) == (gate, verdict)
         if verdict is GateStatus.FAILED:
-            assert "; right → wrong: c-000, c-001" in found.message
+            assert "; right → wrong: c-000, c-001" in gate_text(found)
 
 
 class TestAgainst:
@@ -155,17 +156,18 @@ class TestAgainst:
             reference: gate_checks.against(opened, reference, third)
             for reference in ("baseline", "previous", first.manifest.run_id, "local@fake~2")
         }
-        assert [one.verdict for one in verdicts.values()] == [
+        assert [one.status for one in verdicts.values()] == [
             *(GateStatus.FAILED, GateStatus.PASSED, GateStatus.FAILED, GateStatus.FAILED)
         ]
-        assert verdicts["baseline"].message.startswith("triage local@fake: against baseline: REGRESSED, ")
-        assert "right → wrong: c-000, c-001" in verdicts["baseline"].message
+        assert gate_text(verdicts["baseline"]).startswith("triage local@fake: against baseline: REGRESSED: ")
+        assert "right → wrong: c-000, c-001" in gate_text(verdicts["baseline"])
 
     def test_missing_comparison_run_is_named(self, paired: Project, store: Store) -> None:
         run = made(paired, store, own(paired))
         missing = gate_checks.against(paired.with_store(store), "baseline", run)
-        assert (missing.verdict, missing.asked) == (GateStatus.UNDECIDED, True)
-        assert "has no baseline: `harness baseline save triage` makes one" in missing.message
+        assert (missing.status, missing.required) == (GateStatus.UNDECIDED, True)
+        assert missing.outcome.reason is GateReason.NO_BASELINE
+        assert "`harness baseline save triage`" in gate_text(missing)
         with pytest.raises(StoreError, match="there are only 1 finished runs"):
             gate_checks.against(paired.with_store(store), "previous", run)
 
@@ -196,7 +198,7 @@ class TestRenew:
             gate_checks.renew(paired.root, first) == f"triage.local@fake.json: the same run as before, {first.run_id}"
         )
         assert gate_checks.renew(paired.root, second) == (
-            "triage.local@fake.json: flips: right → wrong 12; changed: nothing that a fingerprint tells"
+            "triage.local@fake.json: flips: right → wrong 12; changed: nothing in the fingerprint"
         )
 
     def test_renewed_baseline_reports_other_cases(self, paired: Project, store: Store) -> None:
@@ -204,4 +206,4 @@ class TestRenew:
         gate_checks.renew(paired.root, whole)
         fewer = {i: case for i, case in whole.cases.items() if i != "c-000"}
         said = gate_checks.renew(paired.root, replace(whole, run_id="later", cases=fewer))
-        assert "the runs are not over the same cases: only baseline has 1 (c-000)" in said
+        assert "1 only in baseline (c-000)" in said

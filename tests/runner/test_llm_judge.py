@@ -6,6 +6,12 @@ import json
 
 import pytest
 
+from harness.core.types import RunOrigin
+from harness.project import evals
+from harness.runner import gate_checks
+from harness.runner.project import Project as OpenProject
+from harness.store.run_query import RunQuery
+
 from ..support.cli import Terminal
 from ..support.project import Project
 from ..support.servers import Asked, FakeOpenAI, Reply
@@ -80,6 +86,17 @@ def test_judged_run_is_not_the_latest_run_of_its_eval(harness: Terminal, project
     assert harness("report", "-o", "r.json").code == 0
     report = json.loads((project.root / "r.json").read_text())
     assert {e["eval"]: e["cells"][0]["n"] for e in report["evals"]} == {"brief": 4, "summary_judge": 8}
+
+
+def test_judged_run_is_never_the_newest_run_of_its_eval(harness: Terminal, project: Project) -> None:
+    harness("run", "brief", "--variant", "local")
+    harness("judge", "brief/fake", "--backend", "fake")
+    with OpenProject.open(project.root) as opened:
+        judged, sample = opened.store.manifests(RunQuery(eval="summary_judge"))
+        assert {judged.origin, sample.origin} == {RunOrigin.ASKED, RunOrigin.JUDGED}
+        (definition,) = evals.find(project.root, ["summary_judge"])
+        (newest,) = gate_checks.newest(opened, definition)
+        assert newest.manifest.origin is RunOrigin.ASKED
 
 
 def test_only_summaries_are_judged(harness: Terminal, project: Project) -> None:

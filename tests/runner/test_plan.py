@@ -34,6 +34,18 @@ class TestCells:
         assert [cell.name for cell in project.plan(own_variant_only=True)] == ["local@fake", "gpt@gpt"]
         assert [cell.name for cell in project.plan(variant=("gpt",))] == ["gpt@fake", "gpt@gpt"]
 
+    def test_variant_or_decoding_named_twice_makes_one_cell(self, project: Project) -> None:
+        twice = project.plan(variant=("gpt", "gpt"), decoding=("free", "free"))
+        assert [cell.name for cell in twice] == ["gpt@fake"]
+
+    def test_cell_keys_are_unique_and_hashable(self, project: Project) -> None:
+        project.config(TWO)
+        project.eval('decoding = ["free", "constrained"]\n')
+        project.eval(name="another")
+        cells = project.plan()
+        judged = cells[0].over_replies(cells[0].cases, "20250601-1000-aaaa")
+        assert len({cell.key for cell in [*cells, judged]}) == len(cells) + 1 == 13
+
     def test_every_eval_is_planned(self, project: Project) -> None:
         project.eval(name="another")
         assert [cell.definition.name for cell in project.plan(variant=("gpt",))] == ["another", "triage"]

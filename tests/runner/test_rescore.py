@@ -36,6 +36,7 @@ def test_the_new_run_names_the_old_one_and_is_the_newest(harness: Terminal, serv
     harness("rescore", "triage")
     harness("report", "-o", "r.json")
     (cell,) = json.loads((served.root / "r.json").read_text())["evals"][0]["cells"]
+    assert (cell["manifest"]["origin"], cell["manifest"]["billing"]) == ("rescored", "standard")
     assert "read again" in json.dumps(cell)
 
 

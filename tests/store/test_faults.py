@@ -1,7 +1,7 @@
-"""What becomes of the answers when the store, the clock or the whole process fails beside a run.
+"""Results survive a failure of the store, the clock or the process.
 
-A process that is killed, or stopped with Ctrl-C, is in test_kill.py; a full disk and a store that is held for good are in
-tests/engine; damaged files are in test_store.py. `bench/faults/faults.py` does all of it to the real command at length.
+Elsewhere: killed processes and Ctrl-C in runner/test_kill.py, a full disk in runner/engine, damaged files in
+test_runs.py. `bench/faults/faults.py` runs all of these against the real command.
 """
 
 from __future__ import annotations
@@ -52,13 +52,11 @@ def file_of(project: Project) -> Path:
     return project.root / ".harness" / "runs.db"
 
 
-# The power fails
+# Power failure
 
 
-def test_a_log_that_was_cut_off_anywhere_is_a_whole_store_with_fewer_answers(
-    project: Project, store: Store, tmp_path: Path
-) -> None:
-    execute(project, store, backend=lambda _: Scripted(answer))  # leaves the log, as the store is still open
+def test_truncated_log_leaves_a_valid_store_with_fewer_results(project: Project, store: Store, tmp_path: Path) -> None:
+    execute(project, store, backend=lambda _: Scripted(answer))  # the open store leaves its log
     log = Path(f"{file_of(project)}-wal").read_bytes()
     chance, counts = random.Random(1), []
     for size in sorted([0, len(log), *(chance.randrange(len(log)) for _ in range(20))]):
@@ -75,10 +73,10 @@ def test_a_log_that_was_cut_off_anywhere_is_a_whole_store_with_fewer_answers(
     assert (counts[0], counts[-1]) == (0, N)
 
 
-def test_what_a_power_cut_took_is_asked_again_and_nothing_else(project: Project, store: Store) -> None:
+def test_resume_requests_only_results_lost_in_a_power_failure(project: Project, store: Store) -> None:
     execute(project, store, backend=lambda _: Scripted(answer), cells=project.plan(variant=("local",), limit=25))
     manifest = store.manifests()[0]
-    with closing(sqlite3.connect(file_of(project))) as connection:  # the run had not come to its end
+    with closing(sqlite3.connect(file_of(project))) as connection:  # as if the run had not ended
         connection.execute("UPDATE runs SET finished_at = NULL")
         connection.execute("DELETE FROM results WHERE case_id >= 'c-020'")
         connection.commit()
@@ -90,23 +88,23 @@ def test_what_a_power_cut_took_is_asked_again_and_nothing_else(project: Project,
     assert len(backend.asked) == 5
 
 
-# Somebody else has the store
+# A locked store
 
 
 class Held:
-    """Another program that is writing to the store."""
+    """Another process with the write lock."""
 
     def __init__(self, path: Path) -> None:
-        """Wait until it is ours."""
+        """Wait for the lock."""
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
         self._connection.execute("BEGIN IMMEDIATE")
 
     def end(self) -> None:
-        """Give it back."""
+        """Release the lock."""
         self._connection.close()
 
 
-def test_a_store_that_is_held_for_a_moment_is_waited_for(project: Project, store: Store) -> None:
+def test_briefly_locked_store_is_waited_for(project: Project, store: Store) -> None:
     def script(request: Request) -> Response:
         if len(backend.asked) == 10:
             held = Held(file_of(project))
@@ -119,9 +117,7 @@ def test_a_store_that_is_held_for_a_moment_is_waited_for(project: Project, store
     assert len(backend.asked) == N
 
 
-def test_while_nothing_can_be_saved_no_more_is_asked_than_can_be_kept_in_hand(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requests_stop_while_the_store_is_locked(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.3)
     cases(project, 160)
     store = open_store(project.load().store_url)
@@ -133,7 +129,7 @@ def test_while_nothing_can_be_saved_no_more_is_asked_than_can_be_kept_in_hand(
         return answer(request)
 
     backend = Scripted(script, concurrency=4)
-    with pytest.raises(StoreError, match="another process holds it"):
+    with pytest.raises(StoreError, match="another process has locked the store"):
         execute(project, store, backend=lambda _: backend)
     held[0].end()
     assert 30 <= len(backend.asked) < 90
@@ -148,7 +144,7 @@ def test_while_nothing_can_be_saved_no_more_is_asked_than_can_be_kept_in_hand(
 
 
 @pytest.mark.parametrize("days", [2, -2])
-def test_a_clock_that_jumps_loses_and_repeats_nothing(
+def test_clock_jump_loses_and_repeats_no_result(
     project: Project, store: Store, monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
     class Jumped(datetime):
@@ -180,9 +176,7 @@ def test_a_clock_that_jumps_loses_and_repeats_nothing(
 # The process
 
 
-def test_sigterm_ends_with_143_and_one_line_and_resume_goes_on(
-    harness: Terminal, project: Project, server: FakeOpenAI
-) -> None:
+def test_sigterm_exits_143_and_resume_continues(harness: Terminal, project: Project, server: FakeOpenAI) -> None:
     server.answer = lambda _: Reply(delay_s=0.02)
     cases(project, N)
     project.config(config_of(url=server.base_url))
@@ -200,9 +194,9 @@ def test_sigterm_ends_with_143_and_one_line_and_resume_goes_on(
 
 
 @pytest.mark.slow
-def test_two_that_go_on_with_one_run_do_not_pay_twice(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_two_processes_resuming_one_run_do_not_pay_twice(project: Project, store: Store, server: FakeOpenAI) -> None:
     project.config(config_of(url=server.base_url))
-    server.next(*[Reply()] * 11)  # the first one is the warm-up's
+    server.next(*[Reply()] * 11)  # the first request is the warm-up
     server.answer = lambda _: error(401)
     execute(project, store, jobs=1)
     kept, before = set(stored(project)), times_asked(server)
@@ -214,7 +208,7 @@ def test_two_that_go_on_with_one_run_do_not_pay_twice(project: Project, store: S
     for _, err, code in ended:
         assert "Traceback" not in err
         assert code == 0 or "error: " in err
-    asked = times_asked(server) - before
-    assert not asked.keys() & kept
-    assert max(asked.values()) == 1
+    requests = times_asked(server) - before
+    assert not requests.keys() & kept
+    assert max(requests.values()) == 1
     assert set(stored(project)) == {f"c-{i:03}" for i in range(N)}

@@ -1,4 +1,4 @@
-"""Who is at a run: one process at a time, and not for ever."""
+"""Leases: one process at a time works on a run, and no lease lasts forever."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import pytest
 from harness.store import leases
 from harness.store.runs import Store, open_store
 
-from ..support.postgres import Postgres, running
 from ..support.project import Project
 from ..support.running import cases, config_of
 from ..support.servers import FakeOpenAI, Reply
@@ -26,20 +25,14 @@ RUN = "20250601-1000-aaaa"
 ANNA, BERT = "elsewhere:1:a", "elsewhere:2:b"
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with running() as server:
-        yield server
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    found: str = (
+    owner: str = (
         f"sqlite:///{tmp_path / 'runs.db'}"
         if request.param == "sqlite"
         else request.getfixturevalue("postgres").fresh()
     )
-    return found
+    return owner
 
 
 @pytest.fixture
@@ -50,36 +43,36 @@ def store(url: str) -> Iterator[Store]:
     opened.close()
 
 
-def test_a_run_is_held_by_one_until_it_is_given_back(store: Store) -> None:
+def test_lease_excludes_others_until_released(store: Store) -> None:
     assert leases.holder(store, RUN) == ""
     assert leases.acquire(store, RUN, ANNA)
     assert leases.acquire(store, RUN, ANNA)
     assert not leases.acquire(store, RUN, BERT)
     assert leases.holder(store, RUN) == "process 1 on elsewhere"
-    leases.release(store, RUN, BERT)  # not his to give
+    leases.release(store, RUN, BERT)  # he does not hold it
     assert not leases.acquire(store, RUN, BERT)
     leases.release(store, RUN, ANNA)
     assert leases.acquire(store, RUN, BERT)
 
 
-def test_what_is_not_renewed_in_time_is_lost_to_who_comes_then(store: Store) -> None:
+def test_expired_lease_can_be_taken_by_another_process(store: Store) -> None:
     assert leases.acquire(store, RUN, ANNA, seconds=0.05)
     assert leases.renew(store, RUN, ANNA, seconds=0.05)
     time.sleep(0.1)
     assert leases.holder(store, RUN) == ""
-    assert leases.renew(store, RUN, ANNA, seconds=0.05)  # late, but nobody came
+    assert leases.renew(store, RUN, ANNA, seconds=0.05)  # expired, but still free
     time.sleep(0.1)
     assert leases.acquire(store, RUN, BERT)
     assert not leases.renew(store, RUN, ANNA)
     assert not leases.acquire(store, RUN, ANNA)
 
 
-def test_a_run_that_is_not_there_is_nobody_s(store: Store) -> None:
+def test_unknown_run_has_no_lease(store: Store) -> None:
     assert not leases.acquire(store, "nowhere", ANNA)
     assert leases.holder(store, "nowhere") == ""
 
 
-def test_what_a_process_of_this_machine_held_is_free_when_it_is_gone(store: Store) -> None:
+def test_lease_of_an_ended_local_process_is_free_at_once(store: Store) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     assert leases.acquire(store, RUN, f"{socket.gethostname()}:{gone.pid}:x")
@@ -87,13 +80,13 @@ def test_what_a_process_of_this_machine_held_is_free_when_it_is_gone(store: Stor
     assert leases.acquire(store, RUN, BERT)
 
 
-def test_a_process_that_is_there_keeps_what_it_holds(store: Store) -> None:
+def test_running_process_keeps_its_lease(store: Store) -> None:
     assert leases.acquire(store, RUN, leases.new_owner())
     assert leases.holder(store, RUN) == f"process {os.getpid()} on {socket.gethostname()}"
     assert not leases.acquire(store, RUN, leases.new_owner())
 
 
-def test_of_many_that_come_at_once_one_gets_it(url: str, store: Store) -> None:
+def test_only_one_of_many_concurrent_processes_gets_a_lease(url: str, store: Store) -> None:
     got: list[str] = []
 
     def come(name: str) -> None:
@@ -110,7 +103,7 @@ def test_of_many_that_come_at_once_one_gets_it(url: str, store: Store) -> None:
     assert len(got) == 1
 
 
-# In a run
+# Leases during a run
 
 
 def start(project: Project, *flags: str) -> subprocess.Popen[str]:
@@ -121,7 +114,7 @@ def start(project: Project, *flags: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_a_run_that_somebody_is_at_is_not_gone_on_with_until_he_is_gone(project: Project, server: FakeOpenAI) -> None:
+def test_resume_of_a_run_in_progress_is_refused(project: Project, server: FakeOpenAI) -> None:
     server.answer = lambda _: Reply(delay_s=0.2)
     cases(project, 40)
     project.config(config_of(url=server.base_url))

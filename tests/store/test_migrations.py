@@ -1,7 +1,8 @@
-"""Stores that older versions wrote: taken to today's format with all that is in them, or left as they are."""
+"""Migrations: an old store gets the current format with all its data, or stays as it is."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -9,21 +10,41 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from harness.core.errors import StoreError
-from harness.core.types import CallError, FieldCounts
-from harness.store import migrations, tallies
-from harness.store.migrations import FORMAT
+from harness.core.types import Billing, CallError, FieldCounts, RunOrigin
+from harness.store import batches, migrations, tallies, traffic
+from harness.store.run_query import RunQuery
 from harness.store.runs import Store, open_store
+from harness.store.schema import FORMAT, METADATA
 
-from ..support.postgres import Postgres, running
+from ..support.postgres import Postgres
 from ..support.stored import manifest, result
 
 OLD = Path(__file__).parent / "data" / "store_format1.db"
-"""Written by format 1: a run with a failed call, one with repeats that is not finished, tool calls, a vector."""
+"""Written by format 1: a run with a failed call, an unfinished run with repeats, tool calls, a vector."""
+FORMAT_2 = OLD.with_name("store_format2.db")
+"""Written by format 2: runs of every origin and billing, a sample, tags, a routed call, a batch, a tally."""
+
+ASKED, IMPORTED, RESCORED, REPLAYED, JUDGED = RunOrigin
+ORIGINS_OF_FORMAT_2 = {
+    "20250601-100000-0001": (ASKED, Billing.STANDARD),
+    "20250602-100000-0002": (ASKED, Billing.BATCH),
+    "20250603-100000-0003": (ASKED, Billing.BATCH),  # from a request file
+    "20250604-100000-0004": (RESCORED, Billing.BATCH),
+    "20250605-100000-0005": (RESCORED, Billing.STANDARD),
+    "20250606-100000-0006": (REPLAYED, Billing.STANDARD),
+    "20250607-100000-0007": (REPLAYED, Billing.STANDARD),  # replayed, then rescored
+    "20250608-100000-0008": (JUDGED, Billing.STANDARD),
+    "20250609-100000-0009": (ASKED, Billing.STANDARD),
+    "20250610-100000-000a": (ASKED, Billing.STANDARD),
+    "20250611-100000-000b": (IMPORTED, Billing.STANDARD),
+    "20250612-100000-000c": (IMPORTED, Billing.STANDARD),  # imported, then rescored
+}
 
 
 @pytest.fixture
@@ -39,10 +60,16 @@ def migrated(path: Path) -> Iterator[Store]:
     store.close()
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with running() as server:
-        yield server
+@pytest.fixture
+def format_2(tmp_path: Path) -> Path:
+    return shutil.copy(FORMAT_2, tmp_path / "format2.db")
+
+
+@pytest.fixture
+def from_2(format_2: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{format_2}")
+    yield store
+    store.close()
 
 
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
@@ -54,21 +81,21 @@ def format_of(path: Path) -> int:
     return int(str(rows(path, "SELECT value FROM meta WHERE key = 'format'")[0][0]))
 
 
-# What an old store holds is there
+# Data of an old store
 
 
-def test_an_old_store_has_today_s_format_and_the_tables_of_a_new_one(migrated: Store, path: Path) -> None:
+def test_migrated_store_has_the_schema_of_a_new_store(migrated: Store, path: Path) -> None:
     assert format_of(path) == FORMAT
     new = open_store(f"sqlite:///{path.with_name('new.db')}")
     new.close()
-    for table in ("runs", "results", "cases", "meta"):
+    for table in METADATA.tables:
         columns = f"SELECT name, type, pk FROM pragma_table_info('{table}')"
         assert rows(path, columns) == rows(path.with_name("new.db"), columns)
     indexes = "SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name"
-    assert set(rows(path, indexes)) >= set(rows(path.with_name("new.db"), indexes)) - {("sqlite_autoindex_tallies_1",)}
+    assert rows(path, indexes) == rows(path.with_name("new.db"), indexes)
 
 
-def test_failed_calls_and_answers_are_as_they_were(migrated: Store) -> None:
+def test_migration_keeps_replies_and_failed_calls(migrated: Store) -> None:
     run = migrated.load("20250601")
     answered, failed = run.results
     assert (run.manifest.finished_at, run.manifest.cold_start_s) == ("2025-06-01T10:05:00.000+00:00", 1.5)
@@ -77,7 +104,7 @@ def test_failed_calls_and_answers_are_as_they_were(migrated: Store) -> None:
     assert (failed.attempts, failed.score) == (5, None)
 
 
-def test_repeats_are_as_they_were_and_the_run_can_be_gone_on_with(migrated: Store) -> None:
+def test_migration_keeps_repeats_and_resumable_runs(migrated: Store) -> None:
     run = migrated.load("20250602")
     assert [(r.repeat, r.response.text) for r in run.results] == [
         (0, "billing"),
@@ -90,7 +117,7 @@ def test_repeats_are_as_they_were_and_the_run_can_be_gone_on_with(migrated: Stor
     assert len(migrated.results(run.manifest.run_id)) == 3
 
 
-def test_tool_calls_vectors_and_scores_are_as_they_were(migrated: Store) -> None:
+def test_migration_keeps_tool_calls_vectors_and_scores(migrated: Store) -> None:
     (called,) = migrated.load("20250603").results
     (embedded,) = migrated.load("20250604").results
     assert called.response.tool_calls[0]["function"] == {"name": "refund", "arguments": '{"invoice": 7}'}
@@ -100,17 +127,63 @@ def test_tool_calls_vectors_and_scores_are_as_they_were(migrated: Store) -> None
     assert embedded.score.measures == {"mrr": 0.5, "none": None}
 
 
-def test_old_answers_are_still_the_cache_and_old_counts_the_trend(migrated: Store) -> None:
-    found = migrated.answers("model-1", ["key-t-1", "key-t-2"])
-    assert set(found) == {"key-t-1"}
+def test_migrated_replies_serve_as_cache_and_trend(migrated: Store) -> None:
+    replies = migrated.answers("model-1", ["key-t-1", "key-t-2"])
+    assert set(replies) == {"key-t-1"}
     finished = [m for m in migrated.manifests() if m.finished_at]
     assert tallies.tallies(migrated, finished)["20250601-100000-aaaa"].failed == 1
 
 
-# The copy
+# Format 2: origin and billing were notes and prefixes
 
 
-def test_the_file_is_copied_before_it_is_changed(migrated: Store, path: Path) -> None:
+def test_notes_and_prefixes_of_format_2_become_fields(from_2: Store) -> None:
+    assert {m.run_id: (m.origin, m.billing) for m in from_2.manifests()} == ORIGINS_OF_FORMAT_2
+
+
+def test_query_columns_of_format_2_runs_are_filled(from_2: Store) -> None:
+    def ids(**query: Any) -> list[str]:
+        return [m.run_id[-2:] for m in from_2.manifests(RunQuery(**query))]
+
+    assert ids(origins=frozenset({IMPORTED})) == ["0c", "0b"]
+    assert ids(tags=("weekly",)) == ["0a", "01"]
+    assert ids(tags=("weekly", "weekly-2025-06-01")) == ["01"]
+    assert ids(case_limit=5) == ids(tags=("nightly",)) == ["09"]
+    assert ids(splits=("",)) == ["0c", "0b", "08"]
+    assert ids(backends=("theirs",), variant="imported", decoding="free") == ["0c", "0b"]
+    assert [run.manifest.run_id[-2:] for run in from_2.latest("triage")] == ["0c", "05"]
+
+
+def test_manifests_of_format_2_keep_every_other_field(from_2: Store, format_2: Path) -> None:
+    old = {str(run_id): json.loads(str(text)) for run_id, text in rows(FORMAT_2, "SELECT run_id, manifest FROM runs")}
+    new = {str(run_id): json.loads(str(text)) for run_id, text in rows(format_2, "SELECT run_id, manifest FROM runs")}
+    for manifest_of_3 in new.values():
+        del manifest_of_3["origin"], manifest_of_3["billing"]
+    assert new == old
+
+
+def test_traffic_batches_and_tallies_of_format_2_remain(from_2: Store) -> None:
+    assert [(call.task, call.usd) for call in traffic.read(from_2)] == [("triage", 0.5)]
+    assert [job.batch_id for job in batches.read(from_2)] == ["batch-1"]
+    saved = [m for m in from_2.manifests() if m.run_id == "20250601-100000-0001"]
+    assert tallies.tallies(from_2, saved)[saved[0].run_id].cases == {(1, 1, 1, 1): 1}
+
+
+def test_damaged_manifest_does_not_block_a_migration(format_2: Path) -> None:
+    with closing(sqlite3.connect(format_2)) as connection:
+        connection.execute("UPDATE runs SET manifest = '{' WHERE run_id LIKE '20250601%'")
+        connection.commit()
+    store = open_store(f"sqlite:///{format_2}")
+    assert store.load("20250612").manifest.origin is IMPORTED
+    with pytest.raises(StoreError, match="a saved record cannot be read"):
+        store.load("20250601")
+    store.close()
+
+
+# The copy of the old file
+
+
+def test_file_is_copied_before_a_migration(migrated: Store, path: Path) -> None:
     copy = path.with_name("runs.db.format1.bak")
     assert format_of(copy) == 1
     assert rows(copy, "SELECT run_id, manifest FROM runs") == rows(OLD, "SELECT run_id, manifest FROM runs")
@@ -119,14 +192,14 @@ def test_the_file_is_copied_before_it_is_changed(migrated: Store, path: Path) ->
     assert not list(path.parent.glob("*.tmp"))
 
 
-def test_a_copy_that_is_there_is_kept(path: Path) -> None:
+def test_migration_keeps_an_existing_copy(path: Path) -> None:
     path.with_name("runs.db.format1.bak").write_text("of last year")
     open_store(f"sqlite:///{path}").close()
     assert path.with_name("runs.db.format1.bak").read_text() == "of last year"
     assert format_of(path.with_name("runs.db.format1.bak1")) == 1
 
 
-def test_what_another_process_has_only_written_to_the_log_is_in_the_copy(path: Path) -> None:
+def test_copy_includes_the_write_ahead_log(path: Path) -> None:
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA journal_mode=WAL")
         other.execute("DELETE FROM results WHERE run_id LIKE '20250604%'")
@@ -135,21 +208,21 @@ def test_what_another_process_has_only_written_to_the_log_is_in_the_copy(path: P
     assert len(rows(path.with_name("runs.db.format1.bak"), "SELECT * FROM results")) == 5
 
 
-def test_without_a_copy_nothing_is_changed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_copy_prevents_the_migration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copymode", full)
-    with pytest.raises(StoreError, match=r"cannot be copied to runs.db.format1.bak first: .*No space left"):
+    with pytest.raises(StoreError, match=r"the copy to runs.db.format1.bak failed: .*No space left"):
         open_store(f"sqlite:///{path}")
     assert format_of(path) == 1
     assert [each.name for each in path.parent.iterdir() if "bak" in each.name] == []
 
 
-# All or nothing
+# A migration is atomic
 
 
-def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
+def test_failed_step_rolls_the_store_back(path: Path) -> None:
     def half(connection: sa.Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN colour VARCHAR")
         connection.exec_driver_sql("SELECT * FROM nowhere")
@@ -164,7 +237,7 @@ def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
     assert rows(path, "SELECT name FROM pragma_table_info('runs') WHERE name IN ('colour', 'lease')") == []
 
 
-def test_steps_are_taken_in_order_from_wherever_a_store_stands(path: Path) -> None:
+def test_steps_run_in_order_from_the_store_s_format(path: Path) -> None:
     taken: list[int] = []
     steps = {number: lambda _, n=number: taken.append(n) for number in (3, 1, 2)}
     engine = sa.create_engine(f"sqlite:///{path}")
@@ -180,17 +253,18 @@ def test_each_step_leads_to_the_next_format() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "said"), [(FORMAT + 1, f"this version reads up to {FORMAT}: upgrade"), (0, "no version of"), (-1, "no v")]
+    ("current", "message"),
+    [(FORMAT + 1, f"this version reads up to {FORMAT}: upgrade"), (0, "no version of"), (-1, "no v")],
 )
-def test_a_format_that_cannot_be_is_refused_and_nothing_is_written(path: Path, found: int, said: str) -> None:
+def test_unknown_format_is_refused_without_a_write(path: Path, current: int, message: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE meta SET value = ?", [str(found)])
+        connection.execute("UPDATE meta SET value = ?", [str(current)])
         connection.execute("DROP TABLE tallies")
         connection.commit()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=said):
+    with pytest.raises(StoreError, match=message):
         open_store(f"sqlite:///{path}")
-    assert path.read_bytes()[100:] == before[100:]  # the header counts that the log was switched on
+    assert path.read_bytes()[100:] == before[100:]  # the header records WAL mode
     assert [each.name for each in path.parent.glob("*.bak*")] == []
 
 
@@ -203,7 +277,7 @@ def opened_by(n: int, url: str) -> list[tuple[str, str]]:
     return [process.communicate(timeout=60) for process in processes]
 
 
-def test_processes_that_open_an_old_store_together_change_it_once(path: Path) -> None:
+def test_concurrent_processes_migrate_a_store_once(path: Path) -> None:
     assert opened_by(3, f"sqlite:///{path}") == [("4\n", "")] * 3
     assert format_of(path) == FORMAT
     assert len(list(path.parent.glob("*.bak*"))) == 1
@@ -213,27 +287,31 @@ def test_processes_that_open_an_old_store_together_change_it_once(path: Path) ->
 
 
 def to_format_1(postgres: Postgres) -> str:
-    """A team's store as format 1 made it, with one run."""
+    """A PostgreSQL store of format 1 with one run."""
     url = postgres.fresh()
     store = open_store(url)
     store.begin(manifest(), plan_key="plan", model_key="model")
     store.save("20250601-1000-aaaa", [result("t-1"), result("T-2")])
     store.close()
     database = url.rpartition("/")[2]
-    postgres.sql("ALTER TABLE runs DROP COLUMN lease, DROP COLUMN lease_until", database)
+    postgres.sql("DROP TABLE run_tags", database)
+    added = ("lease", "lease_until", "backend", "variant", "decoding", "split", "case_limit", "origin")
+    postgres.sql(f"ALTER TABLE runs {', '.join(f'DROP COLUMN {name}' for name in added)}", database)
+    postgres.sql("DROP INDEX ix_runs_started_at, ix_runs_eval_cell", database)
     postgres.sql("ALTER TABLE results ALTER COLUMN case_id TYPE VARCHAR", database)
     postgres.sql("UPDATE meta SET value = '1'", database)
     return url
 
 
-def test_an_old_store_on_postgresql_is_changed_once_however_many_open_it(postgres: Postgres) -> None:
+def test_concurrent_processes_migrate_postgresql_once(postgres: Postgres) -> None:
     url = to_format_1(postgres)
     assert opened_by(3, url) == [("1\n", "")] * 3
     store = open_store(url)
-    assert [one.case.id for one in store.results("20250601-1000-aaaa")] == ["T-2", "t-1"]
+    assert [r.case.id for r in store.results("20250601-1000-aaaa")] == ["T-2", "t-1"]
+    assert store.manifests(RunQuery(backends=("fake",), origins=frozenset({ASKED}))) == [manifest()]
     assert postgres.sql("SELECT value FROM meta", url.rpartition("/")[2]) == [(str(FORMAT),)]
     store.close()
 
 
-def test_processes_that_make_a_new_store_on_postgresql_together_all_find_it(postgres: Postgres) -> None:
+def test_concurrent_processes_create_one_postgresql_store(postgres: Postgres) -> None:
     assert opened_by(3, postgres.fresh()) == [("0\n", "")] * 3

@@ -1,4 +1,4 @@
-"""A team's store: on a real PostgreSQL everything is as on SQLite, also for many at once and when the server goes."""
+"""PostgreSQL behaves as SQLite does, also with concurrent writers and after a lost connection. Runs a real server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from harness.store.runs import Store, open_store
 from harness.store.traffic import RoutedCall
 
 from ..support.cli import Terminal
-from ..support.postgres import PASSWORD, Postgres, running
+from ..support.postgres import PASSWORD, Postgres
 from ..support.project import Project
 from ..support.running import cases, config_of
 from ..support.servers import FakeOpenAI, Reply
@@ -34,15 +34,9 @@ from ..support.stored import NASTY, failure, manifest, result
 RUN = "20250601-1000-aaaa"
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with running() as server:
-        yield server
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """The contract of a store is the same on both."""
+    """A store on each database: both have the same contract."""
     sqlite = f"sqlite:///{tmp_path / 'runs.db'}"
     opened = open_store(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres").fresh())
     opened.begin(manifest(), plan_key="plan", model_key="model")
@@ -52,46 +46,46 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def team(postgres: Postgres, project: Project, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of an empty store that the small project uses."""
+    """URL of an empty store for the small project."""
     url = postgres.fresh()
     monkeypatch.setenv("HARNESS_STORE_URL", url)
     return url
 
 
-# What a store promises
+# The contract of a store
 
 
-def test_whatever_a_model_says_comes_back_as_it_was(store: Store) -> None:
+def test_every_text_of_a_reply_survives_a_round_trip(store: Store) -> None:
     case = Case("id " + NASTY, {NASTY: [NASTY, 1.5, None]}, {"a": NASTY}, (NASTY,), "test", "human", "d")
     call = {"id": "c", "type": "function", "function": {"name": NASTY, "arguments": "{}"}}
-    told = Response(NASTY, "stop", refusal=NASTY, tool_calls=(call,), model=NASTY)
-    full = replace(result(), case=case, response=told)
+    response = Response(NASTY, "stop", refusal=NASTY, tool_calls=(call,), model=NASTY)
+    full = replace(result(), case=case, response=response)
     vector = replace(result("t-2"), response=Response(vector=(0.1, -1e-300, math.inf)))
     store.save(RUN, [full, vector, failure("t-3")])
     assert store.results(RUN) == [full, vector, failure("t-3")]
 
 
-def test_ten_megabytes_of_text_come_back(store: Store) -> None:
+def test_ten_megabytes_of_text_survive_a_round_trip(store: Store) -> None:
     huge = replace(result(), response=Response("x\U0001f600" * 2_000_000))
     store.save(RUN, [huge])
     assert store.results(RUN) == [huge]
 
 
-def test_a_manifest_comes_back_and_finishing_changes_it(store: Store) -> None:
+def test_finish_updates_the_manifest(store: Store) -> None:
     done = manifest(finished_at="2025-06-01T10:05:00Z", wall_s=300.0, notes=(NASTY,), tags=("weekly",))
     assert store.load("20250601").manifest == manifest()
     store.finish(done)
     assert [run.manifest for run in store.latest("triage")] == [done]
 
 
-def test_a_failure_is_replaced_by_its_answer_and_repeats_are_kept_apart(store: Store) -> None:
+def test_reply_replaces_a_failed_call_but_no_other_repeat(store: Store) -> None:
     store.save(RUN, [failure(), result(repeat=1)])
     store.save(RUN, [result()])
     store.save(RUN, [result()])
     assert store.results(RUN) == [result(), result(repeat=1)]
 
 
-def test_the_run_to_go_on_with_is_one_that_is_not_finished_or_has_failures(store: Store) -> None:
+def test_unfinished_or_partly_failed_run_can_be_resumed(store: Store) -> None:
     assert store.unfinished("plan") == manifest()
     store.finish(manifest(finished_at="x"))
     assert store.unfinished("plan") is None
@@ -99,7 +93,7 @@ def test_the_run_to_go_on_with_is_one_that_is_not_finished_or_has_failures(store
     assert store.unfinished("plan") == manifest(finished_at="x")
 
 
-def test_answers_are_those_of_the_same_model_that_are_new_enough(store: Store) -> None:
+def test_cached_replies_match_model_and_age(store: Store) -> None:
     store.begin(manifest("other"), plan_key="", model_key="another model")
     store.save(RUN, [result(f"t-{i}") for i in range(1200)] + [failure("t-x")])
     store.save("other", [result("t-y")])
@@ -108,13 +102,13 @@ def test_answers_are_those_of_the_same_model_that_are_new_enough(store: Store) -
     assert store.answers("model", keys, since="2025-06-02") == {}
 
 
-def test_a_beginning_with_the_signs_of_a_pattern_is_no_pattern(store: Store) -> None:
+def test_wildcards_in_a_run_id_prefix_are_literal(store: Store) -> None:
     for unknown in ("%", "_0250601-1000-aaaa", "\\", "20250601-1000-aaaa'--"):
         with pytest.raises(StoreError, match="no run "):
             store.load(unknown)
 
 
-def test_a_run_that_came_to_nothing_is_forgotten_and_no_other(store: Store) -> None:
+def test_only_a_run_without_results_is_discarded(store: Store) -> None:
     store.begin(manifest("r-2"), plan_key="", model_key="")
     store.save("r-2", [result()])
     store.discard_if_empty(RUN)
@@ -122,13 +116,13 @@ def test_a_run_that_came_to_nothing_is_forgotten_and_no_other(store: Store) -> N
     assert [m.run_id for m in store.manifests()] == ["r-2"]
 
 
-def test_cases_are_listed_in_the_same_order_whatever_the_database(store: Store) -> None:
+def test_cases_have_the_same_order_in_every_database(store: Store) -> None:
     ids = ["B", "a", "_", "a-1", "a1", "Z", "é", "10", "9"]
-    store.save(RUN, [result(one) for one in ids])
-    assert [one.case.id for one in store.results(RUN)] == sorted(ids)
+    store.save(RUN, [result(case_id) for case_id in ids])
+    assert [r.case.id for r in store.results(RUN)] == sorted(ids)
 
 
-def test_runs_are_counted_once_and_the_counts_kept(store: Store) -> None:
+def test_tallies_are_cached(store: Store) -> None:
     done = manifest(finished_at="x")
     store.finish(done)
     store.save(RUN, [result("t-1"), result("t-2"), failure("t-3")])
@@ -137,7 +131,7 @@ def test_runs_are_counted_once_and_the_counts_kept(store: Store) -> None:
     assert (first[RUN].cases, first[RUN].failed) == ({(1, 1, 1, 1): 2}, 1)
 
 
-# Several at once
+# Concurrency
 
 
 def run_of(project: Project, *flags: str) -> subprocess.Popen[str]:
@@ -148,13 +142,13 @@ def run_of(project: Project, *flags: str) -> subprocess.Popen[str]:
 
 
 def batch_sent(store: Store, calls_: Sequence[RoutedCall]) -> None:
-    """Note a batch for each call."""
+    """Save a batch for each call."""
     for call in calls_:
         batches.write(store, BatchJob(secrets.token_hex(4), "fake", "http://x", "c", call.task, 1, call.called_at))
 
 
 @pytest.mark.slow
-def test_runners_that_start_together_make_one_history(team: str, project: Project, server: FakeOpenAI) -> None:
+def test_concurrent_runners_share_one_store(team: str, project: Project, server: FakeOpenAI) -> None:
     cases(project, 40)
     project.config(config_of(url=server.base_url))
     runners = [run_of(project, "--no-cache") for _ in range(2)]
@@ -168,7 +162,7 @@ def test_runners_that_start_together_make_one_history(team: str, project: Projec
     store.close()
 
 
-def test_threads_that_write_the_same_cases_do_not_wait_for_each_other_for_ever(postgres: Postgres) -> None:
+def test_concurrent_writes_of_the_same_cases_do_not_deadlock(postgres: Postgres) -> None:
     url = postgres.fresh()
     wrong: list[Exception] = []
 
@@ -194,7 +188,7 @@ def test_threads_that_write_the_same_cases_do_not_wait_for_each_other_for_ever(p
 
 
 @pytest.mark.parametrize("write", [traffic.append, batch_sent], ids=["calls", "batches"])
-def test_tables_that_several_write_to_for_the_first_time_are_made_once(
+def test_concurrent_first_writes_are_all_saved(
     postgres: Postgres, write: Callable[[Store, Sequence[RoutedCall]], None]
 ) -> None:
     url = postgres.fresh()
@@ -214,7 +208,7 @@ def test_tables_that_several_write_to_for_the_first_time_are_made_once(
             store.close()
 
 
-# Trouble
+# Errors
 
 
 def line_of(url: str) -> str:
@@ -226,14 +220,14 @@ def line_of(url: str) -> str:
     return str(caught.value)
 
 
-def test_a_server_that_refuses_is_told_on_one_line_without_the_password(postgres: Postgres) -> None:
+def test_connection_error_is_one_line_without_password(postgres: Postgres) -> None:
     assert "Connection refused" in line_of(f"postgresql+psycopg://team:{PASSWORD}@127.0.0.1:9/runs")
     assert "password authentication failed" in line_of(postgres.url("postgres", password="wrong-secret"))
     assert 'database "nowhere" does not exist' in line_of(postgres.url("nowhere"))
     assert "store url" in line_of(f"postgresql+psycopg://team:{PASSWORD}@127.0.0.1:port/runs")
 
 
-def test_the_command_line_never_shows_the_password(
+def test_command_line_never_shows_the_password(
     team: str, harness: Terminal, served: Project, server: FakeOpenAI
 ) -> None:
     seen = [harness("run", "--variant", "local", "-o", "r.html"), harness("history"), harness("report", "nonsense")]
@@ -244,7 +238,7 @@ def test_the_command_line_never_shows_the_password(
 
 
 @pytest.mark.slow
-def test_a_server_that_goes_in_mid_run_is_one_line_and_resume_goes_on_after_it(
+def test_lost_server_is_one_line_and_resume_continues(
     postgres: Postgres, team: str, project: Project, server: FakeOpenAI
 ) -> None:
     server.answer = lambda _: Reply(delay_s=0.03)
@@ -263,7 +257,7 @@ def test_a_server_that_goes_in_mid_run_is_one_line_and_resume_goes_on_after_it(
     assert "Traceback" not in err
     (line,) = [line for line in err.splitlines() if line.startswith("error")]
     assert line.startswith("error: store postgresql+psycopg://team:***@"), line
-    assert "go on with --resume" in line
+    assert "--resume" in line
     database = team.rpartition("/")[2]
     ((kept,),) = postgres.sql("SELECT count(*) FROM results WHERE NOT failed", database)
     assert isinstance(kept, int)
@@ -277,7 +271,7 @@ def test_a_server_that_goes_in_mid_run_is_one_line_and_resume_goes_on_after_it(
     assert postgres.sql("SELECT count(*), count(finished_at) FROM runs", database) == [(1, 1)]
 
 
-def test_a_connection_that_was_idle_while_the_server_restarted_is_made_anew(postgres: Postgres) -> None:
+def test_idle_connection_survives_a_server_restart(postgres: Postgres) -> None:
     store = open_store(postgres.fresh())
     store.begin(manifest(), plan_key="", model_key="")
     postgres.stop()
@@ -287,7 +281,7 @@ def test_a_connection_that_was_idle_while_the_server_restarted_is_made_anew(post
     store.close()
 
 
-def test_who_may_only_read_reads_history_and_reports(
+def test_read_only_user_can_use_history_and_report(
     postgres: Postgres, team: str, harness: Terminal, served: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness("run", "--variant", "local")

@@ -1,4 +1,4 @@
-"""`harness run --record FILE` on one machine, `--backend replay:FILE` on another that has neither server nor store."""
+"""`harness run --record FILE`, then `--backend replay:FILE` in a project without server and store."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..support.servers import Asked, FakeOpenAI, Reply, error
 FILE = "recordings/triage.jsonl"
 
 
-def said(asked: Asked) -> Reply:
+def reply(asked: Asked) -> Reply:
     return Reply("technical" if "crashes" in asked.prompt else "billing")
 
 
 @pytest.fixture
 def recorded(harness: Terminal, served: Project, server: FakeOpenAI) -> Project:
-    """The small project with a recording of both variants, and no store, as it comes out of git."""
-    server.answer = said
+    """The small project with a recording of both variants and no store, as after `git clone`."""
+    server.answer = reply
     ended = harness("run", "--record", FILE, "-o", "there.jsonl")
     assert ended.code == 0, ended.err
     shutil.rmtree(served.root / ".harness")
@@ -39,20 +39,20 @@ def errors(project: Project) -> set[str]:
     return {json.loads(line)["error"] for line in (project.root / "here.jsonl").read_text().splitlines()}
 
 
-def test_what_was_recorded_there_is_replayed_here(harness: Terminal, recorded: Project, server: FakeOpenAI) -> None:
-    asked = len(server.chats)
+def test_recording_replays_in_another_project(harness: Terminal, recorded: Project, server: FakeOpenAI) -> None:
+    before = len(server.chats)
     ended = harness("run", "-b", f"replay:{FILE}", "--variant", "local", "--variant", "gpt", "-o", "here.jsonl")
-    assert (ended.code, len(server.chats)) == (0, asked), ended.err
+    assert (ended.code, len(server.chats)) == (0, before), ended.err
     assert replies(recorded.root / "here.jsonl") == replies(recorded.root / "there.jsonl")
     assert f"replay:{FILE}" in ended.out
 
 
-def test_by_default_the_variant_that_the_backend_is_tuned_for_is_replayed(harness: Terminal, recorded: Project) -> None:
+def test_replay_defaults_to_the_backend_s_own_variant(harness: Terminal, recorded: Project) -> None:
     harness("run", "-b", f"replay:{FILE}", "-o", "here.jsonl")
     assert {variant for variant, *_ in replies(recorded.root / "here.jsonl")} == {"local"}
 
 
-def test_gates_and_contract_of_today_judge_what_was_said_then(harness: Terminal, recorded: Project) -> None:
+def test_replay_uses_the_current_gates_and_contract(harness: Terminal, recorded: Project) -> None:
     lenient = "case_sensitive = false\n[gates]\nmin_compliance = 0.3\n"
     recorded.eval(lenient)
     assert harness("run", "-b", f"replay:{FILE}").code == 0
@@ -65,7 +65,7 @@ def test_gates_and_contract_of_today_judge_what_was_said_then(harness: Terminal,
     assert "compliance" in ended.out
 
 
-def test_a_prompt_that_has_changed_since_gets_no_answer(harness: Terminal, recorded: Project) -> None:
+def test_changed_prompt_has_no_recorded_reply(harness: Terminal, recorded: Project) -> None:
     recorded.prompt(local=LOCAL.replace("one word", "one label"))
     ended = harness("run", "triage", "-b", f"replay:{FILE}", "-o", "here.jsonl")
     assert ended.code == 4
@@ -73,7 +73,7 @@ def test_a_prompt_that_has_changed_since_gets_no_answer(harness: Terminal, recor
     assert all("not_recorded" in what for what in errors(recorded))
 
 
-def test_evals_that_were_not_recorded_are_left_out_unless_they_are_named(harness: Terminal, recorded: Project) -> None:
+def test_unrecorded_evals_are_skipped_unless_named(harness: Terminal, recorded: Project) -> None:
     recorded.eval(name="invoices", text=EVAL.replace("billing", "invoice").replace('"tickets"', '"more"'))
     recorded.card(name="more")
     recorded.cases([{"id": "m-1", "inputs": {"text": "x"}, "expected": "invoice", "split": "test"}], name="more")
@@ -83,49 +83,47 @@ def test_evals_that_were_not_recorded_are_left_out_unless_they_are_named(harness
     assert harness("run", "invoices", "-b", f"replay:{FILE}").code == 4
 
 
-def test_a_run_from_the_store_and_one_gone_on_with_are_recorded_whole(
+def test_cached_and_resumed_runs_are_recorded_completely(
     harness: Terminal, served: Project, server: FakeOpenAI
 ) -> None:
-    server.answer = lambda asked: error(400, "no") if "refund" in asked.prompt else said(asked)
+    server.answer = lambda asked: error(400, "no") if "refund" in asked.prompt else reply(asked)
     assert harness("run", "--variant", "local").code == 4
-    server.answer = said
-    asked = len(server.prompts)
+    server.answer = reply
+    before = len(server.prompts)
     assert harness("run", "--variant", "local", "--resume", "--record", "resumed.jsonl").code == 0
-    assert len(server.prompts) == asked + 1
+    assert len(server.prompts) == before + 1
     assert harness("run", "--variant", "local", "--record", "cached.jsonl").code == 0
-    assert len(server.prompts) == asked + 1
+    assert len(server.prompts) == before + 1
     for name in ("resumed.jsonl", "cached.jsonl"):
         lines = [json.loads(line) for line in (served.root / name).read_text().splitlines()]
         assert sorted(line["case"] for line in lines[1:]) == ["t-1", "t-2", "t-3", "t-4"]
 
 
-def test_two_backends_in_one_file_are_told_apart_by_name(
-    harness: Terminal, served: Project, server: FakeOpenAI
-) -> None:
+def test_recording_of_two_backends_needs_a_backend_name(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     config = (served.root / "harness.toml").read_text()
     served.config(config + config.replace("[backends.fake]", "[backends.other]"))
     assert harness("run", "--variant", "local", "--record", FILE).code == 0
     ended = harness("run", "-b", f"replay:{FILE}")
     assert ended.code == 2
-    assert f"say of which: replay:{FILE}#fake, replay:{FILE}#other" in ended.err
+    assert f"use one of replay:{FILE}#fake, replay:{FILE}#other" in ended.err
     assert harness("run", "-b", f"replay:{FILE}#fake", "-b", f"replay:{FILE}#other").code == 0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["-b", "replay:nowhere.jsonl"], "nowhere.jsonl: cannot be read: No such file"),
-        (["-b", "replay:datasets/tickets/cases.jsonl"], "cases.jsonl:1: no line of a recording"),
-        (["--record", "datasets/tickets/cases.jsonl"], "cases.jsonl:1: no line of a recording"),
+        (["-b", "replay:datasets/tickets/cases.jsonl"], "cases.jsonl:1: not a line of a recording"),
+        (["--record", "datasets/tickets/cases.jsonl"], "cases.jsonl:1: not a line of a recording"),
         (["--record", "datasets"], "datasets: cannot be written: Is a directory"),
     ],
 )
-def test_what_cannot_be_is_told_before_anything_is_asked(
-    harness: Terminal, served: Project, server: FakeOpenAI, arguments: list[str], told: str
+def test_bad_recording_is_an_error_before_any_request(
+    harness: Terminal, served: Project, server: FakeOpenAI, arguments: list[str], message: str
 ) -> None:
     before = (served.root / "datasets/tickets/cases.jsonl").read_bytes()
     ended = harness("run", *arguments)
     assert (ended.code, server.chats) == (2, [])
-    assert told in ended.err
+    assert message in ended.err
     assert ended.err.count("\n") == 1
     assert (served.root / "datasets/tickets/cases.jsonl").read_bytes() == before

@@ -1,4 +1,4 @@
-"""The store: what goes in comes out, also after trouble; trouble is told in one line."""
+"""The store: round trips, durability, and one-line errors."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from harness.core.errors import StoreError
 from harness.core.types import Case, Reading, Response, Result, Score
 from harness.store import database
-from harness.store.migrations import FORMAT
 from harness.store.runs import Store, open_store
+from harness.store.schema import FORMAT
 
 from ..support.stored import NASTY, failure, manifest, result
 
@@ -44,7 +44,7 @@ def begun(store: Store) -> Store:
 # Round trip
 
 
-def test_every_field_of_a_result_comes_back_as_it_went_in(begun: Store) -> None:
+def test_every_field_of_a_result_survives_a_round_trip(begun: Store) -> None:
     case = Case(
         "id " + NASTY,
         {"text": NASTY, "n": [1, 2.5, None, True], NASTY: {}},
@@ -75,7 +75,7 @@ def test_every_field_of_a_result_comes_back_as_it_went_in(begun: Store) -> None:
     assert begun.results("20250601-1000-aaaa") == [full, failed]
 
 
-def test_every_field_of_a_manifest_comes_back_and_finishing_changes_it(begun: Store) -> None:
+def test_every_field_of_a_manifest_survives_finish(begun: Store) -> None:
     run = begun.load("20250601-1000-aaaa")
     assert (run.manifest, run.results) == (manifest(), ())
     done = manifest(finished_at="2025-06-01T10:05:00Z", cold_start_s=1.5, wall_s=300.0, notes=(NASTY,), limit=5)
@@ -83,7 +83,7 @@ def test_every_field_of_a_manifest_comes_back_and_finishing_changes_it(begun: St
     assert begun.load("20250601-1000-aaaa").manifest == done
 
 
-def test_what_is_saved_is_there_for_the_next_process(begun: Store, path: Path) -> None:
+def test_saved_results_are_visible_to_another_process(begun: Store, path: Path) -> None:
     begun.save("20250601-1000-aaaa", [result()])
     code = (
         "import sys; from harness.store.runs import open_store; s = open_store(sys.argv[1]);"
@@ -93,19 +93,19 @@ def test_what_is_saved_is_there_for_the_next_process(begun: Store, path: Path) -
     assert out.stdout.strip() == "['billing']"
 
 
-def test_a_failed_call_that_is_answered_later_is_replaced(begun: Store) -> None:
+def test_later_reply_replaces_a_failed_call(begun: Store) -> None:
     begun.save("20250601-1000-aaaa", [failure()])
     begun.save("20250601-1000-aaaa", [result()])
     assert begun.results("20250601-1000-aaaa") == [result()]
 
 
-def test_repeats_of_a_case_are_kept_apart(begun: Store) -> None:
+def test_repeats_of_a_case_are_separate_results(begun: Store) -> None:
     both = [result(repeat=0), result(repeat=1)]
     begun.save("20250601-1000-aaaa", both)
     assert begun.results("20250601-1000-aaaa") == both
 
 
-def test_a_case_is_kept_once_however_many_runs_ask_it(begun: Store, path: Path) -> None:
+def test_equal_cases_are_stored_once(begun: Store, path: Path) -> None:
     begun.begin(manifest("20250601-1001-bbbb"), plan_key="plan", model_key="model")
     for run_id in ("20250601-1000-aaaa", "20250601-1001-bbbb"):
         begun.save(run_id, [result("t-1"), result("t-2")])
@@ -114,18 +114,18 @@ def test_a_case_is_kept_once_however_many_runs_ask_it(begun: Store, path: Path) 
     assert count(path, "results") == 4
 
 
-def test_saving_nothing_is_nothing(begun: Store, path: Path) -> None:
+def test_saving_no_results_does_nothing(begun: Store, path: Path) -> None:
     begun.save("20250601-1000-aaaa", [])
     assert count(path, "results") == 0
 
 
-def test_many_thousand_results_fit_into_one_save(begun: Store) -> None:
+def test_one_save_takes_many_thousand_results(begun: Store) -> None:
     many = [result(f"t-{i:05}") for i in range(5000)]
     begun.save("20250601-1000-aaaa", many)
-    assert len(begun.answers("model", [one.request_key for one in many])) == 5000
+    assert len(begun.answers("model", [r.request_key for r in many])) == 5000
 
 
-def test_the_records_are_plain_json_that_other_tools_can_read(begun: Store, path: Path) -> None:
+def test_records_are_plain_json(begun: Store, path: Path) -> None:
     begun.save("20250601-1000-aaaa", [result(text="gr\u00fcn \U0001f600")])
     with sqlite3.connect(path) as connection:
         record, row = connection.execute("SELECT record, row FROM results JOIN cases USING (row_hash)").fetchone()
@@ -135,24 +135,24 @@ def test_the_records_are_plain_json_that_other_tools_can_read(begun: Store, path
 
 def count(path: Path, table: str) -> int:
     with sqlite3.connect(path) as connection:
-        found: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-    return found
+        n: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    return n
 
 
-# The file
+# The database file
 
 
-def test_the_folder_keeps_itself_out_of_git(store: Store, path: Path) -> None:
+def test_store_folder_is_git_ignored(store: Store, path: Path) -> None:
     assert (path.parent / ".gitignore").read_text() == "*\n"
     assert store.url.endswith("runs.db")
 
 
-def test_a_folder_that_was_there_before_is_left_as_it_is(tmp_path: Path) -> None:
+def test_existing_folder_gets_no_gitignore(tmp_path: Path) -> None:
     open_store(f"sqlite:///{tmp_path / 'runs.db'}").close()
     assert not (tmp_path / ".gitignore").exists()
 
 
-def test_a_saved_answer_survives_a_power_cut_and_readers_do_not_block_writers(store: Store) -> None:
+def test_sqlite_is_durable_and_in_wal_mode(store: Store) -> None:
     with store._engine.connect() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -161,7 +161,7 @@ def test_a_saved_answer_survives_a_power_cut_and_readers_do_not_block_writers(st
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
-def test_a_store_in_memory_is_one_store_for_all_threads() -> None:
+def test_in_memory_store_is_shared_by_threads() -> None:
     store = open_store("sqlite://")
     store.begin(manifest(), plan_key="plan", model_key="model")
     thread = threading.Thread(target=store.save, args=("20250601-1000-aaaa", [result()]))
@@ -171,7 +171,7 @@ def test_a_store_in_memory_is_one_store_for_all_threads() -> None:
     store.close()
 
 
-def test_several_processes_make_one_new_store_and_write_to_it_at_once(path: Path) -> None:
+def test_concurrent_processes_create_and_write_one_store(path: Path) -> None:
     code = (
         "import sys; from dataclasses import replace; from harness.store.runs import open_store;"
         "from harness.core.types import Case, Manifest, Response, Result;"
@@ -185,7 +185,7 @@ def test_several_processes_make_one_new_store_and_write_to_it_at_once(path: Path
     assert (count(path, "results"), count(path, "cases")) == (120, 40)
 
 
-# Trouble
+# Errors
 
 
 def opening(url: str) -> str:
@@ -195,24 +195,24 @@ def opening(url: str) -> str:
     return str(caught.value)
 
 
-def test_a_file_that_is_something_else_is_told(path: Path) -> None:
+def test_file_of_another_kind_is_an_error(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"these are my holiday pictures " * 100)
-    assert "file is not a database: that file is something else" in opening(f"sqlite:///{path}")
+    assert "file is not a database" in opening(f"sqlite:///{path}")
 
 
-def test_a_damaged_store_is_told_when_it_is_read(begun: Store, path: Path) -> None:
+def test_damaged_store_is_an_error_when_read(begun: Store, path: Path) -> None:
     begun.save("20250601-1000-aaaa", [result(f"t-{i}", text="x" * 2000) for i in range(200)])
-    begun.close()  # the log goes into the file
+    begun.close()  # moves the log into the file
     data = bytearray(path.read_bytes())
     data[8192 : len(data) // 2] = b"\xff" * (len(data) // 2 - 8192)
     path.write_bytes(data)
-    with pytest.raises(StoreError, match=r"it is damaged"):
+    with pytest.raises(StoreError, match="the file is damaged"):
         open_store(f"sqlite:///{path}").load("20250601-1000-aaaa")
 
 
 @pytest.mark.parametrize("record", ["", "{", "[]", '{"response": {}}', '{"response": {"text": 1, "new_field": 2}}'])
-def test_a_record_that_cannot_be_read_is_told(begun: Store, path: Path, record: str) -> None:
+def test_unreadable_record_is_an_error(begun: Store, path: Path, record: str) -> None:
     begun.save("20250601-1000-aaaa", [result()])
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE results SET record = ?", [record])
@@ -220,47 +220,45 @@ def test_a_record_that_cannot_be_read_is_told(begun: Store, path: Path, record: 
         begun.results("20250601-1000-aaaa")
 
 
-def test_a_store_of_a_newer_format_is_left_alone(store: Store, path: Path) -> None:
+def test_store_of_a_newer_format_is_refused(store: Store, path: Path) -> None:
     store.close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE meta SET value = ?", [str(FORMAT + 1)])
     assert f"has format {FORMAT + 1}, this version reads up to {FORMAT}: upgrade" in opening(f"sqlite:///{path}")
 
 
-def test_a_store_that_another_process_holds_is_told_after_a_while(
-    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_locked_store_is_an_error_after_a_timeout(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    waiting = open_store(f"sqlite:///{path}")  # what is there can be read
+    waiting = open_store(f"sqlite:///{path}")  # reading needs no lock
     assert waiting.manifests() == []
-    with pytest.raises(StoreError, match="locked: another process holds it"):
+    with pytest.raises(StoreError, match="another process has locked the store"):
         waiting.begin(manifest(), plan_key="", model_key="")
     other.close()
     waiting.begin(manifest(), plan_key="", model_key="")
     waiting.close()
 
 
-def test_a_full_disk_is_told_and_what_was_saved_before_stays(begun: Store) -> None:
+def test_full_disk_is_an_error_and_keeps_saved_results(begun: Store) -> None:
     begun.save("20250601-1000-aaaa", [result("t-1")])
     limit_size(begun)
-    with pytest.raises(StoreError, match="the disk is full: make room, then go on with --resume"):
+    with pytest.raises(StoreError, match=r"the disk is full: .* --resume"):
         begun.save("20250601-1000-aaaa", [result("t-2", text="x" * 100_000)])
-    assert [one.case.id for one in begun.results("20250601-1000-aaaa")] == ["t-1"]
+    assert [r.case.id for r in begun.results("20250601-1000-aaaa")] == ["t-1"]
 
 
 def limit_size(store: Store) -> None:
-    """No page more than there are now."""
+    """Let the database grow no further."""
 
     def limit(connection: Any, *_: object) -> None:
-        connection.execute("PRAGMA max_page_count = 1")  # SQLite makes it the present size
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite raises it to the current size
 
     sa.event.listen(store._engine, "checkout", limit)
 
 
 @pytest.mark.parametrize("url", ["sqlite:///{0}", "sqlite:///{0}/file/runs.db"])
-def test_a_path_that_cannot_be_a_file_is_told(tmp_path: Path, url: str) -> None:
+def test_impossible_path_is_an_error(tmp_path: Path, url: str) -> None:
     (tmp_path / "file").write_text("")
     assert str(tmp_path) in opening(url.format(tmp_path))
 
@@ -274,7 +272,7 @@ def test_a_path_that_cannot_be_a_file_is_told(tmp_path: Path, url: str) -> None:
         "me:secret@host",
     ],
 )
-def test_a_url_that_cannot_be_used_is_told_without_its_password(url: str) -> None:
+def test_unusable_url_is_an_error_without_its_password(url: str) -> None:
     message = opening(url)
     assert "cannot be used" in message
     assert "secret" not in message

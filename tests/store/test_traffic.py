@@ -47,12 +47,12 @@ def at(hour: int, **more: object) -> RoutedCall:
     return replace(RoutedCall(f"2026-11-01T{hour:02}:00:00.000+00:00", "triage", backend="q4"), **more)  # type: ignore[arg-type]
 
 
-def test_a_call_comes_back_as_it_was_written(store: Store) -> None:
+def test_routed_call_survives_a_round_trip(store: Store) -> None:
     traffic.append(store, [WHOLE])
     assert list(traffic.read(store)) == [replace(WHOLE, call_id=1)]
 
 
-def test_a_store_without_calls_has_none(store: Store) -> None:
+def test_new_store_has_no_calls(store: Store) -> None:
     traffic.append(store, [])
     assert (list(traffic.read(store)), traffic.tasks(store), traffic.prune(store, "9999")) == ([], [], 0)
 
@@ -66,7 +66,7 @@ def test_calls_are_read_oldest_first_by_task_and_time(store: Store) -> None:
     assert traffic.tasks(store) == ["other", "triage"]
 
 
-def test_reading_takes_turns_with_writing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writes_proceed_while_calls_are_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "CHUNK", 2)
     traffic.append(store, [at(10) for _ in range(5)])
     reading = traffic.read(store)
@@ -75,7 +75,7 @@ def test_reading_takes_turns_with_writing(store: Store, monkeypatch: pytest.Monk
     assert [c.call_id for c in (first, *reading)] == [1, 2, 3, 4, 5, 6]
 
 
-def test_old_calls_are_forgotten(store: Store) -> None:
+def test_prune_deletes_older_calls(store: Store) -> None:
     traffic.append(store, [at(9), at(10), at(11)])
     assert traffic.prune(store, at(10).called_at) == 1
     assert [c.called_at[11:13] for c in traffic.read(store)] == ["10", "11"]
@@ -85,11 +85,11 @@ moments = st.integers(0, 23).map(lambda hour: at(hour).called_at)
 
 
 @given(st.lists(moments, max_size=12), moments, moments)
-def test_no_call_is_lost_or_read_twice(times: list[str], since: str, until: str) -> None:
+def test_every_call_of_a_period_is_read_once(times: list[str], since: str, until: str) -> None:
     store = open_store("sqlite://")
     traffic.append(store, [RoutedCall(time, "t") for time in times])
-    found = [c.called_at for c in traffic.read(store, since=since, until=until)]
-    assert found == sorted(time for time in times if since <= time < until)
+    times_read = [c.called_at for c in traffic.read(store, since=since, until=until)]
+    assert times_read == sorted(time for time in times if since <= time < until)
     store.close()
 
 
@@ -115,11 +115,11 @@ def test_traffic_is_counted_by_task_and_backend(store: Store) -> None:
     assert [t.backend for t in traffic.summary(store, task="triage", since="2026-11-01T12")] == ["", "gpt"]
 
 
-def test_a_store_without_calls_has_no_traffic(store: Store) -> None:
+def test_new_store_has_no_traffic(store: Store) -> None:
     assert traffic.summary(store) == []
 
 
-def test_traffic_is_shown_by_the_time_it_is_from(store: Store) -> None:
+def test_traffic_is_filtered_by_time(store: Store) -> None:
     from rich.console import Console
 
     from harness.cli.traffic import show
@@ -147,7 +147,7 @@ def test_traffic_is_shown_by_the_time_it_is_from(store: Store) -> None:
     assert "250 ms" in whole
 
 
-def test_a_span_that_adds_nothing_is_not_shown(store: Store) -> None:
+def test_period_without_more_calls_is_not_shown(store: Store) -> None:
     from rich.console import Console
 
     from harness.cli.traffic import show
@@ -160,12 +160,12 @@ def test_a_span_that_adds_nothing_is_not_shown(store: Store) -> None:
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=50))
-def test_quantiles_are_latencies_that_such_a_share_does_not_exceed(latencies: list[float]) -> None:
+def test_quantiles_are_observed_latencies(latencies: list[float]) -> None:
     store = open_store("sqlite://")
     traffic.append(store, [at(10, latency_s=latency) for latency in latencies])
-    (found,) = traffic.summary(store)
+    (traffic_of_task,) = traffic.summary(store)
     store.close()
-    for value, share in ((found.p50_s, 0.50), (found.p95_s, 0.95)):
+    for value, share in ((traffic_of_task.p50_s, 0.50), (traffic_of_task.p95_s, 0.95)):
         assert value in latencies
         assert sum(latency <= value for latency in latencies) >= share * len(latencies) - 1e-9
         assert sum(latency < value for latency in latencies) < share * len(latencies)

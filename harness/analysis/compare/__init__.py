@@ -1,17 +1,17 @@
-"""Two runs over the same cases: what differs, whether that is proven, and what has changed between them. Pure.
+"""Compare two runs over the same cases: the difference, whether it is proven, and what changed between the runs.
 
-    comparison = compare(side(base), side(head), Question("change", margin=0.03))
-    comparison.verdict, comparison.reason
+    comparison = compare(outcomes_of(base), outcomes_of(head), ComparisonQuestion("change", margin=0.03))
+    comparison.verdict, comparison.reason.code
 
-A `RunOutcomes` is a run reduced to what comparing needs, so runs, baselines and imports compare alike.
-What each verdict asks for is in verdicts.py; docs/statistics.md tells it at length.
+`RunOutcomes` is a run reduced to what a comparison needs, so runs, baselines and imports compare alike.
+verdicts.py defines the verdicts; docs/statistics.md explains them.
 """
 
 from harness.analysis.compare.changes import Change, changes
 from harness.analysis.compare.comparison import Comparison, Difference, Slice, compare
 from harness.analysis.compare.flips import Flip, FlipKind
 from harness.analysis.compare.sides import CaseOutcome, RunOutcomes, outcomes_of
-from harness.analysis.compare.verdicts import ComparisonQuestion, Verdict
+from harness.analysis.compare.verdicts import ComparisonQuestion, ReasonCode, Verdict, VerdictReason
 
 __all__ = [
     "CaseOutcome",
@@ -21,9 +21,11 @@ __all__ = [
     "Difference",
     "Flip",
     "FlipKind",
+    "ReasonCode",
     "RunOutcomes",
     "Slice",
     "Verdict",
+    "VerdictReason",
     "changes",
     "compare",
     "outcomes_of",

@@ -1,4 +1,4 @@
-"""The comparison itself."""
+"""Compare two runs case by case: rates, paired differences, flips, slices, verdict."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from harness.analysis.compare.changes import Change, changes
 from harness.analysis.compare.flips import Flip, answers_changed, flips
 from harness.analysis.compare.sides import CaseOutcome, RunOutcomes
-from harness.analysis.compare.verdicts import ComparisonQuestion, Verdict
+from harness.analysis.compare.verdicts import ComparisonQuestion, ReasonCode, Verdict, VerdictReason
 from harness.analysis.stats import (
     Interval,
     Paired,
@@ -22,7 +22,7 @@ from harness.analysis.stats import (
 )
 
 FEWEST = 20
-"""Fewer cases say too little of how often two runs differ to name a number of cases by it."""
+"""Fewer cases do not show how often two runs differ, so the number of cases needed cannot be estimated."""
 
 Pairs = Sequence[tuple[CaseOutcome, CaseOutcome]]
 Count = Callable[[CaseOutcome], int]
@@ -30,7 +30,7 @@ Count = Callable[[CaseOutcome], int]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A rate on both sides and the difference, head minus base, over the same cases."""
+    """A rate of both runs and the difference, head minus base, over the same cases."""
 
     base: Rate
     head: Rate
@@ -49,7 +49,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class CaseMismatch:
-    """Where the sides are not over the same thing: cases that only one has, or has with another content."""
+    """Case ids that only one run has, and those whose content differs."""
 
     only_base: tuple[str, ...] = ()
     only_head: tuple[str, ...] = ()
@@ -61,18 +61,18 @@ class CaseMismatch:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that two runs say beside each other. Rates and flips are over the `n` cases that both answered.
+    """Two runs over the same cases. Rates and flips cover the `n` cases that both answered.
 
-    `capability` and `form` are the two parts of `strict.paired.delta`, head minus base, and add up to it exactly: what
-    the model lost or gained, and what its phrasing did. `bounds`: the difference if every failed call had gone as badly
-    for the head as it could, and as well. `needed`: how many cases in all would settle what is INCONCLUSIVE.
+    `capability` and `form` add up to `strict.paired.delta`, head minus base: the model's part and its phrasing's part.
+    `bounds`: the difference if every failed call had gone as badly for the head as possible, and as well.
+    `needed`: how many cases in all would settle an INCONCLUSIVE verdict.
     """
 
     base: RunOutcomes
     head: RunOutcomes
     question: ComparisonQuestion
     verdict: Verdict
-    reason: str
+    reason: VerdictReason
     n: int
     strict: Difference
     lenient: Difference
@@ -90,17 +90,17 @@ class Comparison:
 
 
 def compare(base: RunOutcomes, head: RunOutcomes, question: ComparisonQuestion, *, shared: bool = False) -> Comparison:
-    """Compare two runs. `shared`: over the cases that both have, where they do not have the same ones."""
+    """Compare two runs. `shared`: if their cases differ, compare the cases that both have."""
     unequal = _unequal(base, head)
     both = [(case, head.cases[i]) for i, case in base.cases.items() if i in head.cases and i not in unequal.edited]
     pairs = [(b, h) for b, h in both if b.asked and h.asked]
     strict = _difference(pairs, lambda case: case.strict)
-    found = Comparison(
+    comparison = Comparison(
         base=base,
         head=head,
         question=question,
         verdict=question.answer(strict.paired),
-        reason="",
+        reason=VerdictReason(ReasonCode.NO_SHARED_CASE),
         n=len(pairs),
         strict=strict,
         lenient=_difference(pairs, lambda case: case.lenient),
@@ -115,92 +115,59 @@ def compare(base: RunOutcomes, head: RunOutcomes, question: ComparisonQuestion, 
         unequal=unequal,
         changed=changes(base.fingerprint, head.fingerprint, (base.backend, head.backend)),
     )
-    return _judged(found, shared=shared)
+    return _judge(comparison, shared=shared)
 
 
-def _judged(c: Comparison, *, shared: bool) -> Comparison:
-    """The verdict that remains when everything is considered that may stand against it, and why."""
-    if stopped := _incomparable(c, shared=shared):
-        return replace(c, verdict=Verdict.INCOMPARABLE, reason=stopped)
+def _judge(c: Comparison, *, shared: bool) -> Comparison:
+    """Replace the verdict by what holds once contracts, cases and failed calls are considered."""
+    if code := _incomparable(c, shared=shared):
+        return replace(c, verdict=Verdict.INCOMPARABLE, reason=VerdictReason(code))
     worst, best = (c.question.answer(bound) for bound in c.bounds)
     if {worst, best} != {c.verdict}:
-        failed = c.base.n_errors + c.head.n_errors
-        calls = "1 call" if failed == 1 else f"{failed:,} calls"
-        reason = f"{calls} failed: the verdict would be {worst} at worst and {best} at best, so run with --resume"
-        return replace(c, verdict=Verdict.INCONCLUSIVE, reason=reason)
-    if c.verdict is Verdict.INCONCLUSIVE:
-        needed = cases_needed(c.strict.paired, c.question.margin)
-        return replace(c, reason=_undecided(c, needed), needed=needed)
-    return replace(c, reason=_decided(c))
+        return replace(c, verdict=Verdict.INCONCLUSIVE, reason=VerdictReason(ReasonCode.FAILED_CALLS, worst, best))
+    if c.verdict is not Verdict.INCONCLUSIVE:
+        return replace(c, reason=VerdictReason(_DECIDED[c.verdict]))
+    needed = cases_needed(c.strict.paired, c.question.margin)
+    return replace(c, reason=VerdictReason(open_reason(needed, c.n)), needed=needed)
 
 
-def _incomparable(c: Comparison, *, shared: bool) -> str:
+_DECIDED = {
+    Verdict.MOVE: ReasonCode.WITHIN_MARGIN,
+    Verdict.STAY: ReasonCode.BEYOND_MARGIN,
+    Verdict.OK: ReasonCode.WITHIN_MARGIN,
+    Verdict.IMPROVED: ReasonCode.BETTER,
+    Verdict.REGRESSED: ReasonCode.WORSE,
+}
+
+
+def _incomparable(c: Comparison, *, shared: bool) -> ReasonCode | None:
     if any(change.what == "contract" for change in c.changed):
-        kinds = [side.fingerprint.get("contract", "") for side in (c.base, c.head)]
-        if kinds[0] != kinds[1]:
-            advice = f"{kinds[0]} and {kinds[1]}: of an import, --labels or --contract decides by which it is read"
-        else:
-            advice = "`harness rescore` reads the older run by today's"
-        return f"the replies were read by different contracts: {advice}"
+        base, head = (side.fingerprint.get("contract", "") for side in (c.base, c.head))
+        return ReasonCode.CONTRACT_KIND if base != head else ReasonCode.CONTRACT_SETTINGS
     if c.unequal and not shared:
-        u = c.unequal
-        parts = [(u.only_base, f"only {c.base.name} has"), (u.only_head, f"only {c.head.name} has")]
-        told = [f"{who} {len(ids)} ({_few(ids)})" for ids, who in parts if ids]
-        told += [f"{len(u.edited)} are not what they were ({_few(u.edited)})"] if u.edited else []
-        return f"the runs are not over the same cases: {', '.join(told)}; --shared compares the {c.n} that both have"
-    return "" if c.n else "there is no case that both runs answered"
+        return ReasonCode.CASES
+    return None if c.n else ReasonCode.NO_SHARED_CASE
 
 
-def _decided(c: Comparison) -> str:
-    p, margin = c.strict.paired, points(c.question.margin, signed=False)
-    said = f"{points(p.delta)} points ({points(p.low)} to {points(p.high)})"
-    return {
-        Verdict.MOVE: f"shown to be within {margin} points: {said}",
-        Verdict.KEEP: f"shown to lose more than {margin} points: {said}",
-        Verdict.OK: f"shown to be within {margin} points: {said}",
-        Verdict.IMPROVED: f"shown to be better: {said}",
-        Verdict.REGRESSED: f"shown to be worse, and not shown to be within {margin} points: {said}",
-    }[c.verdict]
-
-
-def _undecided(c: Comparison, needed: int | None) -> str:
-    p, margin = c.strict.paired, points(c.question.margin, signed=False)
-    told = (
-        f"{points(p.delta)} points ({points(p.low)} to {points(p.high)}) shows neither less nor more than {margin} lost"
-    )
-    if needed is None:
-        return f"{told}; {unsettled(c.n)}"
-    return (
-        f"{told}; if they went on differing at this rate, one flip that did not show allowed for, about {needed:,} "
-        f"cases would settle it ({c.n:,} were compared)"
-    )
-
-
-def unsettled(n: int) -> str:
-    """Why no number of cases can be named."""
-    if n < FEWEST:
-        return "too few cases even to say how many would settle it"
-    return "the difference is as large as the margin itself, which no number of cases settles"
+def open_reason(needed: int | None, n: int) -> ReasonCode:
+    """Why `n` cases leave a difference open. `needed`: the cases that would settle it, as `cases_needed` computes."""
+    if needed is not None:
+        return ReasonCode.MORE_CASES
+    return ReasonCode.TOO_FEW_CASES if n < FEWEST else ReasonCode.ON_MARGIN
 
 
 def cases_needed(p: Paired, margin: float) -> int | None:
-    """How many cases in all would show on which side of `-margin` the difference lies, if it is what was observed.
+    """Compute how many cases in all would show on which side of `-margin` the observed difference lies.
 
-    One flip more than was seen is allowed for: a few cases may show none. `None` as `unsettled` says.
+    Allows for one flip more than was observed, because few cases may show none.
+
+    Returns:
+        `None` with fewer than `FEWEST` cases, and for a difference equal to the margin, which no number settles.
     """
     if p.n < FEWEST:
         return None
     needed = settles(p.delta, min(1.0, (p.gains + p.losses + 1) / (p.n + 2)), p.n, margin)
     return None if needed is None else max(needed, p.n + 1)
-
-
-def points(share: float, *, signed: bool = True) -> str:
-    """`-1.8`: a difference of shares in percentage points."""
-    return f"{round(100 * share, 1) or 0.0:+.1f}" if signed else f"{100 * share:g}"
-
-
-def _few(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
 
 
 def _unequal(base: RunOutcomes, head: RunOutcomes) -> CaseMismatch:
@@ -223,7 +190,7 @@ def _paired(pairs: Pairs, count: Count) -> Paired:
 
 
 def negated(p: Paired) -> Paired:
-    """The same difference seen from the other side: less lost to phrasing is a gain."""
+    """The same difference with its sign changed, as seen from the other run."""
     return Paired(p.losses, p.gains, p.n, -p.delta, -p.high, -p.low, p.p)
 
 
@@ -246,15 +213,14 @@ def _macro_f1(pairs: Pairs, labels: tuple[str, ...]) -> tuple[float, float, Inte
 
 
 def _slices(pairs: Pairs) -> tuple[Slice, ...]:
-    """By tag and by expected label, Holm over all of them."""
     named: dict[tuple[str, str], list[tuple[CaseOutcome, CaseOutcome]]] = {}
     for pair in pairs:
         keys = [("tag", tag) for tag in pair[0].tags] + ([("label", pair[0].expected)] if pair[0].expected else [])
         for key in keys:
             named.setdefault(key, []).append(pair)
-    found = [(key, _difference(cases, lambda case: case.strict)) for key, cases in sorted(named.items())]
-    adjusted = holm([difference.paired.p for _, difference in found])
-    return tuple(Slice(*key, difference, p) for (key, difference), p in zip(found, adjusted, strict=True))
+    differences = [(key, _difference(cases, lambda case: case.strict)) for key, cases in sorted(named.items())]
+    adjusted = holm([difference.paired.p for _, difference in differences])
+    return tuple(Slice(*key, difference, p) for (key, difference), p in zip(differences, adjusted, strict=True))
 
 
 def _bounds(both: Pairs) -> tuple[Paired, Paired]:

@@ -1,6 +1,6 @@
 """What may be said of a difference. The interval decides, never the observed value alone.
 
-May it move? MOVE: shown to be within the margin; KEEP: shown to be beyond it; else INCONCLUSIVE.
+May it move? MOVE: shown to be within the margin; STAY: shown to be beyond it; else INCONCLUSIVE.
 
 Did it change? OK: shown to be within the margin; IMPROVED: shown to be better; REGRESSED: shown to be worse, and not
 shown to be within the margin; else INCONCLUSIVE.
@@ -22,12 +22,42 @@ class Verdict(StrEnum):
     """What a comparison comes to."""
 
     MOVE = "MOVE"
-    KEEP = "KEEP"
+    STAY = "STAY"
     OK = "OK"
     IMPROVED = "IMPROVED"
     REGRESSED = "REGRESSED"
     INCONCLUSIVE = "INCONCLUSIVE"
     INCOMPARABLE = "INCOMPARABLE"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Verdict | None:
+        return cls.STAY if value == "KEEP" else None  # the name in files of older versions
+
+
+class ReasonCode(StrEnum):
+    """Why a comparison has its verdict. The figures are in the comparison; report/comparison_text.py has the words."""
+
+    WITHIN_MARGIN = "within_margin"
+    BEYOND_MARGIN = "beyond_margin"
+    BETTER = "better"
+    WORSE = "worse"
+    MORE_CASES = "more_cases"
+    TOO_FEW_CASES = "too_few_cases"
+    ON_MARGIN = "on_margin"
+    FAILED_CALLS = "failed_calls"
+    CONTRACT_KIND = "contract_kind"
+    CONTRACT_SETTINGS = "contract_settings"
+    CASES = "cases"
+    NO_SHARED_CASE = "no_shared_case"
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictReason:
+    """`worst` and `best`: the verdicts that failed calls could lead to, with `FAILED_CALLS` only."""
+
+    code: ReasonCode
+    worst: Verdict | None = None
+    best: Verdict | None = None
 
 
 UNDECIDED = frozenset({Verdict.INCONCLUSIVE, Verdict.INCOMPARABLE})
@@ -66,7 +96,7 @@ class ComparisonQuestion:
         """The verdict on a difference, head minus base. A change must show in the interval and in the test."""
         within = found.low > -self.margin
         if self.kind == "move":
-            return Verdict.MOVE if within else Verdict.KEEP if found.high < -self.margin else Verdict.INCONCLUSIVE
+            return Verdict.MOVE if within else Verdict.STAY if found.high < -self.margin else Verdict.INCONCLUSIVE
         proven = found.p < SIGNIFICANT
         if found.low > 0 and proven:
             return Verdict.IMPROVED

@@ -169,8 +169,12 @@ class Decision(StrEnum):
     """What to do with a task."""
 
     MOVE = "MOVE"
-    KEEP = "KEEP"
+    STAY = "STAY"
     INCONCLUSIVE = "INCONCLUSIVE"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Decision | None:
+        return cls.STAY if value == "KEEP" else None  # the name in files of older versions
 
 
 Stands = Literal["for", "against", "open", "note"]

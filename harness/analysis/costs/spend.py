@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.core.types import Manifest, Result, Run
+from harness.core.types import Billing, Manifest, Result, Run
 from harness.project.config import Config
 from harness.project.pricing import BATCH, Price, price_of, usd
 
@@ -17,9 +17,6 @@ SECONDS = 86_400
 
 MOST_TOKENS = 1_000_000_000
 """No call takes more: a count above it tells nothing, and would be more than a sum in dollars can hold."""
-
-BY_BATCH = "asked by batch"
-"""How a note of a run's manifest begins whose calls were batches."""
 
 MAY_BE_BILLED = frozenset({"timeout", "bad_reply", "too_large"})
 """Kinds of failed calls that a server may have worked for all the same. A refused or unheard request costs nothing."""
@@ -56,8 +53,8 @@ def run_usd(config: Config, run: Run) -> RunCost:
 
 
 def charged(price: Price | None, manifest: Manifest) -> Price | None:
-    """What a run's calls were charged by: half of the price where they were batches."""
-    if price is None or not any(note.startswith(BY_BATCH) for note in manifest.notes):
+    """The price of a run's calls: half of the standard price for batches."""
+    if price is None or manifest.billing is Billing.STANDARD:
         return price
     cached = None if price.cached_usd is None else BATCH * price.cached_usd
     return Price(BATCH * price.prompt_usd, BATCH * price.completion_usd, cached, f"{price.source}, by batch")

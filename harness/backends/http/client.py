@@ -76,7 +76,7 @@ class HTTPClient:
             if known and len(self._heads) < 16:
                 self._heads[method, url] = origin, head
         sent = b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body) if method == "POST" else head + b"\r\n"
-        return await self._connections.ask(origin, sent)
+        return await self._connections.request(origin, sent)
 
     def _head(self, method: str, parts: SplitResult, origin: Origin, *, known: bool) -> bytes:
         """Everything of a request but its length and body."""

@@ -30,7 +30,7 @@ AHEAD_BYTES = 262_144
 
 
 class HTTPConnection(asyncio.Protocol):
-    """Asks one thing at a time. Whatever goes wrong, or is cancelled, ends it: it is then not `usable`."""
+    """Asks one thing at a time. Whatever goes wrong, or is cancelled, ends it: it is then not `is_reusable`."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
@@ -41,18 +41,18 @@ class HTTPConnection(asyncio.Protocol):
         self._begin()
         self._expects = False
 
-    async def ask(self, request: bytes, *, head_only: bool = False, events: bool = False) -> HTTPResponse:
+    async def request(self, data: bytes, *, head_only: bool = False, events: bool = False) -> HTTPResponse:
         """Send a whole request and wait for its reply.
 
         `head_only`: the body belongs to somebody else (CONNECT). `events`: a stream of them is not waited for, its
-        reply has no body, and `piece` gives that as it comes.
+        reply has no body, and `read_chunk` gives that as it comes.
         """
         if self.transport is None or self.transport.is_closing():
             msg = "the server hung up"
             raise TransportError(msg)
         self._begin(head_only=head_only, events=events)
         self._waiter = asyncio.get_running_loop().create_future()
-        self.transport.write(request)
+        self.transport.write(data)
         try:
             return await self._waiter
         except asyncio.CancelledError:
@@ -61,7 +61,7 @@ class HTTPConnection(asyncio.Protocol):
         finally:
             self._waiter = None
 
-    async def piece(self) -> bytes:
+    async def read_chunk(self) -> bytes:
         """The next bytes of a stream, `b""` at its end. Not after a failure, nor from two tasks at once."""
         if not self._body and self._expects:
             self._more = more = asyncio.get_running_loop().create_future()
@@ -82,10 +82,10 @@ class HTTPConnection(asyncio.Protocol):
 
     @property
     def streams(self) -> bool:
-        """Whether the last reply is a stream, so that `piece` has its body."""
+        """Whether the last reply is a stream, so that `read_chunk` has its body."""
         return self._streams
 
-    def usable(self) -> bool:
+    def is_reusable(self) -> bool:
         """Whether another request may go this way: nothing has arrived since the last reply, not even an end."""
         if self.transport is None or self.transport.is_closing() or self._expects:
             return False

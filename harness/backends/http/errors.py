@@ -83,7 +83,7 @@ def one_line(text: object, at_most: int = 300) -> str:
     return " ".join(str(text).split())[:at_most]
 
 
-def without(secrets: Sequence[str], text: str) -> str:
+def without_secrets(secrets: Sequence[str], text: str) -> str:
     """A text in which no key stands: servers like to repeat what they did not accept.
 
     What is shorter than any key would take common words out.
@@ -94,9 +94,9 @@ def without(secrets: Sequence[str], text: str) -> str:
     return text
 
 
-def said(text: object, secrets: Sequence[str], at_most: int = 300) -> str:
+def safe_line(text: object, secrets: Sequence[str], at_most: int = 300) -> str:
     """What a server says, on one line, without keys. In this order: half a key that is left by a cut is a key, too."""
-    return one_line(without(secrets, str(text)), at_most)
+    return one_line(without_secrets(secrets, str(text)), at_most)
 
 
 def failed(

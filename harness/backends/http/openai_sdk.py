@@ -45,10 +45,10 @@ class _StreamBody(_httpx.AsyncByteStream):  # type: ignore[misc]
         try:
             while True:
                 async with asyncio.timeout(self._silent_s):
-                    piece = await self._stream.piece()
-                if not piece:
+                    chunk = await self._stream.read_chunk()
+                if not chunk:
                     return
-                yield piece
+                yield chunk
         except TimeoutError:
             msg = f"nothing has come for {self._silent_s:g} s"
             raise _httpx.ReadTimeout(msg) from None
@@ -71,7 +71,7 @@ class _PoolTransport:
         limit_s = request.extensions.get("timeout", {}).get("read")
         try:
             async with asyncio.timeout(limit_s):
-                reply = await self._asked(request)
+                reply = await self._send(request)
         except TimeoutError:
             msg = f"no answer within {limit_s:g} s"
             raise _httpx.ReadTimeout(msg) from None
@@ -88,7 +88,7 @@ class _PoolTransport:
         """Hang up."""
         await self._connections.close()
 
-    async def _asked(self, request: Any) -> HTTPResponse | StreamedResponse:
+    async def _send(self, request: Any) -> HTTPResponse | StreamedResponse:
         origin = target(str(request.url))
         for_proxy = self._connections.forwarded(origin)
         path = request.url.raw_path
@@ -100,8 +100,8 @@ class _PoolTransport:
             msg = "a header of more than one line"
             raise TransportError(msg)
         sent = b"%s\r\n%s\r\n%s" % (b"\r\n".join(head), (for_proxy or "").encode("latin-1"), await request.aread())
-        ask = self._connections.open if request.extensions.get(_STREAMS) else self._connections.ask
-        return await ask(origin, sent)
+        send = self._connections.open if request.extensions.get(_STREAMS) else self._connections.request
+        return await send(origin, sent)
 
 
 class _Client(openai.DefaultAsyncHttpxClient):
@@ -137,12 +137,12 @@ class OpenAISDKTransport:
     async def get(self, path: str) -> HTTPResponse:
         """Fetch `path`; of the reply's headers nothing is kept."""
         where = str(self._client.base_url.join(path)) if path.startswith("/") else f"/{path}"
-        return await _told(self._got(where))
+        return await _translated(self._got(where))
 
     async def post(self, path: str, body: Mapping[str, JSON]) -> HTTPResponse:
         """Send `body` to `path`."""
         encoded(body)  # what no JSON can hold is to be told before the SDK tries
-        return await _told(self._posted(path, body))
+        return await _translated(self._posted(path, body))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -164,7 +164,7 @@ class OpenAISDKTransport:
         return HTTPResponse(raw.status_code, dict(raw.headers), raw.content)
 
 
-async def _told(reply: Awaitable[HTTPResponse]) -> HTTPResponse:
+async def _translated(reply: Awaitable[HTTPResponse]) -> HTTPResponse:
     """A reply, or why there is none, in our words for the SDK's."""
     try:
         return await reply

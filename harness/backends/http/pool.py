@@ -45,13 +45,13 @@ class StreamedResponse:
         self._give_back = give_back
         self._over = False
 
-    async def piece(self) -> bytes:
+    async def read_chunk(self) -> bytes:
         """The next bytes, `b""` at the end; raises `TransportError` and `TooLargeError`."""
-        piece = b"" if self._over else await self._connection.piece()
-        if not piece and not self._over:
+        chunk = b"" if self._over else await self._connection.read_chunk()
+        if not chunk and not self._over:
             self._over = True
             self._give_back()
-        return piece
+        return chunk
 
     def close(self) -> None:
         """Hang up, if there is more to come. The connection may serve somebody else by now where there is not."""
@@ -73,17 +73,17 @@ class ConnectionPool:
         self._proxies: dict[Origin, SplitResult | None] = {}
         self._context: ssl.SSLContext | None = None
 
-    async def ask(self, origin: Origin, request: bytes) -> HTTPResponse:
+    async def request(self, origin: Origin, data: bytes) -> HTTPResponse:
         """One request. One that was sent is not sent again, whatever becomes of it."""
         connection = self._reused(origin) or await self._connected(origin)
-        reply = await connection.ask(request)
+        reply = await connection.request(data)
         self._give_back(origin, connection)
         return reply
 
-    async def open(self, origin: Origin, request: bytes) -> HTTPResponse | StreamedResponse:
-        """As `ask`, but a stream of events is given as soon as it begins."""
+    async def open(self, origin: Origin, data: bytes) -> HTTPResponse | StreamedResponse:
+        """As `request`, but a stream of events is given as soon as it begins."""
         connection = self._reused(origin) or await self._connected(origin)
-        reply = await connection.ask(request, events=True)
+        reply = await connection.request(data, events=True)
         if connection.streams:
             return StreamedResponse(reply, connection, partial(self._give_back, origin, connection))
         self._give_back(origin, connection)
@@ -108,7 +108,7 @@ class ConnectionPool:
         idle, now = self._idle.setdefault(origin, deque()), monotonic()
         while idle and now - idle[0][1] >= IDLE_S:  # left over from when there was more to do
             idle.popleft()[0].abort()
-        if connection.usable():
+        if connection.is_reusable():
             idle.append((connection, now))
 
     def _reused(self, origin: Origin) -> HTTPConnection | None:
@@ -119,7 +119,7 @@ class ConnectionPool:
         idle = self._idle.get(origin)
         while idle:
             connection, since = idle.pop()
-            if monotonic() - since < IDLE_S and connection.usable():
+            if monotonic() - since < IDLE_S and connection.is_reusable():
                 return connection
             connection.abort()
         return None
@@ -154,7 +154,7 @@ class ConnectionPool:
         """Have a proxy pass everything on to `origin`, and speak TLS with that."""
         to = f"{named(origin.host)}:{origin.port}"
         head = f"CONNECT {to} HTTP/1.1\r\nhost: {to}\r\n{_for_proxy(proxy)}\r\n"
-        reply = await connection.ask(head.encode("latin-1"), head_only=True)
+        reply = await connection.request(head.encode("latin-1"), head_only=True)
         if reply.status != 200 or connection.transport is None:
             connection.abort()
             msg = f"the proxy answers {reply.status}"

@@ -46,7 +46,7 @@ def quantization(path: Path) -> str:
     Raises `BackendError` where the file is no GGUF or ends within its header.
     """
     made_from = ""
-    with _told(path), path.open("rb") as file:
+    with _as_backend_error(path), path.open("rb") as file:
         _version, _tensors, pairs = _start(file, path)
         for key, value in _pairs(file, pairs):
             if key == MADE_FROM and value not in UNROUNDED:
@@ -65,7 +65,7 @@ def stamp(source: Path, target: Path, made_from: str) -> None:
     first = [_packed(MADE_FROM) + struct.pack("<I", _STRING) + _packed(made_from)]
     rest: list[bytes] = []
     with source.open("rb") as file, target.open("wb") as sink:
-        with _told(source):
+        with _as_backend_error(source):
             version, tensors, pairs = _start(file, source)
             alignment, begin = _ALIGNMENT, file.tell()
             for key, value in _pairs(file, pairs):
@@ -107,7 +107,7 @@ def pooling(path: Path) -> str:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_backend_error(path: Path) -> Iterator[None]:
     """What can be wrong with a file, as one line."""
     try:
         yield

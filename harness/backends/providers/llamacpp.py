@@ -11,12 +11,14 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, cast
 
 from pydantic import Field
 
+from harness.backends import OpenAIEndpoint
 from harness.backends.constrained_decoding import grammar
 from harness.backends.http.client import HTTPClient
 from harness.backends.http.errors import one_line
@@ -25,6 +27,7 @@ from harness.backends.local.gguf import pooling
 from harness.backends.providers.openai import OpenAIBackend
 from harness.core.errors import BackendError, BackendUnavailable
 from harness.core.extras import check, needed
+from harness.core.plugins import ProviderCapabilities
 from harness.core.toml import StrictModel
 from harness.core.types import Constraint, ModelInfo, Request, Response
 from harness.project.config import BackendConfig
@@ -33,10 +36,11 @@ if TYPE_CHECKING:
     import xllamacpp
 
 LOOPBACK_KEY = "embedded"
+NEEDS = ("llamacpp", "the embedded llama.cpp needs xllamacpp")
 T = TypeVar("T")
 
 
-class Options(StrictModel):
+class LlamaCppOptions(StrictModel):
     """Keys of `[backends.x]` for provider llamacpp.
 
     `reproducible`: the same prompt gets the same reply whatever was asked before it. By default llama.cpp rounds
@@ -66,7 +70,7 @@ class LlamaCppServer(OpenAIBackend):
     async def can_call(self) -> bool:
         """Whether the model's chat template has a place for tools. Where it has none, llama.cpp drops them silently."""
         if self._can_call is None:
-            told = await self._side("/props")
+            told = await self._server_page("/props")
             able = told.get("chat_template_caps", {}).get("supports_tools") if isinstance(told, dict) else None
             self._can_call = able is not False
         return self._can_call
@@ -79,13 +83,16 @@ class LlamaCppBackend:
     its replies would not be those of any other llama.cpp server.
     """
 
+    capabilities: ClassVar[ProviderCapabilities] = ProviderCapabilities(needs_key=False, loads_model_file=True)
+    options_class: ClassVar[type[LlamaCppOptions]] = LlamaCppOptions
     warm_up = True
     exclusive = True
+    secrets: tuple[str, ...] = ()
 
     def __init__(self, config: BackendConfig, progress: models.Progress | None = None) -> None:
         """`progress` hears about the file's bytes where it has to be fetched."""
         self.config = config
-        self.options = Options.model_validate(config.options)
+        self.options = LlamaCppOptions.model_validate(config.options)
         self.concurrency = config.concurrency or 1
         self._progress = progress
         self._servers: list[xllamacpp.Server] = []
@@ -93,7 +100,6 @@ class LlamaCppBackend:
 
     async def identify(self) -> ModelInfo:
         """Fetch the file if need be, and say what it is: its sha256, and what its header tells. Loads nothing."""
-        require(self.config)  # before a file of many megabytes is fetched
         path = await self._path()
         return ModelInfo(
             model=self.config.model,
@@ -109,15 +115,24 @@ class LlamaCppBackend:
         engine = await self._engine(embed=request.embed)
         if request.tools and not await engine.can_call():
             msg = (
-                f"backend {self.config.name}: the chat template of {self.config.model} has no place for tools, and "
+                f"the chat template of {self.config.model} has no place for tools, and "
                 'llama.cpp would drop them: set calls = "text" in the eval, or take a model that is made for tools'
             )
-            raise BackendError(msg)
+            raise BackendError(msg, backend=self.config.name)
         return await engine.complete(request)
 
-    async def address(self) -> str:
-        """Where the engine that chats speaks the OpenAI protocol; loads the model if need be."""
-        return (await self._engine(embed=False)).url
+    @classmethod
+    def connect(cls, config: BackendConfig, progress: models.Progress | None = None) -> Self:
+        """Create a backend; the model is loaded by the first request.
+
+        Raises `BackendUnavailable` where the extra is not installed: before a file of many megabytes is fetched.
+        """
+        check(*NEEDS, partial(BackendUnavailable, backend=config.name))
+        return cls(config, progress)
+
+    async def openai_endpoint(self) -> OpenAIEndpoint:
+        """The loopback server of the engine for chats; loads the model if need be."""
+        return OpenAIEndpoint((await self._engine(embed=False)).url, LOOPBACK_KEY, proxies=False)
 
     async def _engine(self, *, embed: bool) -> LlamaCppServer:
         if embed not in self._engines:
@@ -140,7 +155,6 @@ class LlamaCppBackend:
         )
 
     async def _start(self, *, embed: bool) -> LlamaCppServer:
-        require(self.config)
         path = await self._path()
         server = await asyncio.to_thread(self._load, path, embed=embed)
         self._servers.append(server)
@@ -148,7 +162,7 @@ class LlamaCppBackend:
 
     def _load(self, path: Path, *, embed: bool) -> xllamacpp.Server:
         """Start the engine with one slot per concurrent request, each with the whole context."""
-        with needed("llamacpp", _needs(self.config), BackendUnavailable):
+        with needed(*NEEDS, partial(BackendUnavailable, backend=self.config.name)):
             import xllamacpp
 
         parameters = xllamacpp.CommonParams()
@@ -175,8 +189,8 @@ class LlamaCppBackend:
             return xllamacpp.Server(parameters)
         except (RuntimeError, ValueError) as error:
             why = f"{path} ({one_line(error)}): is the file whole, is there memory enough?"
-            msg = f"backend {self.config.name}: llama.cpp cannot load {why}"
-            raise BackendError(msg) from None
+            msg = f"llama.cpp cannot load {why}"
+            raise BackendError(msg, backend=self.config.name) from None
 
     def _client(self, address: str) -> LlamaCppServer:
         """Our own server, without a proxy in between whatever the environment says."""
@@ -224,15 +238,4 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def require(config: BackendConfig) -> None:
-    """Raise `BackendUnavailable` if the extra `llamacpp` is not installed."""
-    check("llamacpp", _needs(config), BackendUnavailable)
-
-
-def _needs(config: BackendConfig) -> str:
-    return f"backend {config.name}: the embedded llama.cpp needs xllamacpp"
-
-
-def connect(config: BackendConfig, progress: models.Progress | None = None) -> LlamaCppBackend:
-    """A backend for `config`; nothing is loaded yet."""
-    return LlamaCppBackend(config, progress)
+PROVIDER = LlamaCppBackend

@@ -7,34 +7,34 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import httpx
-import ollama
 from pydantic import Field
 
+from harness.backends import OpenAIEndpoint
 from harness.backends.constrained_decoding import for_wrapped, json_schema, kept, unwrapped
-from harness.backends.http.errors import checked_size, failed, failed_status, get_json, passwords, said, shown_url
+from harness.backends.http.errors import checked_size, failed, failed_status, get_json, passwords, safe_line, shown_url
 from harness.backends.local.models import Progress
 from harness.backends.openai_responses import count, tool_calls, vector
 from harness.backends.unsupported import cannot, let_through
 from harness.core.errors import BackendError, BackendUnavailable
+from harness.core.plugins import ProviderCapabilities
 from harness.core.toml import StrictModel
 from harness.core.types import ModelInfo, Request, Response, Sampling
 from harness.project.config import BackendConfig
 
+if TYPE_CHECKING:
+    import ollama
+
 DEFAULT_URL = "http://127.0.0.1:11434"
-KEY_VARIABLE = "OLLAMA_API_KEY"
 LISTING_TIMEOUT_S = 30.0
 NANOSECONDS = 1e-9
 
-UNREACHABLE = (OSError, httpx.HTTPError)
-"""What the SDK raises where nobody answers (its own `ConnectionError` and a time-out are `OSError`s)."""
 OTHER_SHAPE = (ValueError, TypeError, AttributeError)
-"""What the SDK raises for what is not JSON, or is JSON of another shape."""
+"""Raised by the SDK for a reply that is not JSON or has another shape."""
 
 
-class Options(StrictModel):
+class OllamaOptions(StrictModel):
     """Keys of `[backends.x]` for provider ollama.
 
     `num_ctx` is always sent: Ollama's own default is small, and it cuts a longer prompt without a word.
@@ -48,43 +48,69 @@ class Options(StrictModel):
 class OllamaBackend:
     """One model of an Ollama server."""
 
+    capabilities: ClassVar[ProviderCapabilities] = ProviderCapabilities(
+        default_url=DEFAULT_URL,
+        key_variable="OLLAMA_API_KEY",
+        needs_key=False,
+        litellm_prefix="ollama_chat",
+    )
+    options_class: ClassVar[type[OllamaOptions]] = OllamaOptions
     warm_up = True
     exclusive = False
     concurrency = 32
 
     def __init__(self, config: BackendConfig) -> None:
         """The server is `base_url`, or `OLLAMA_HOST`, or this machine."""
+        import httpx
+        import ollama
+
         self.config = config
-        self.options = Options.model_validate(config.options)
+        self.options = OllamaOptions.model_validate(config.options)
         self._key = _key(config)
         host = config.base_url or os.environ.get("OLLAMA_HOST") or DEFAULT_URL
         headers = {"authorization": f"Bearer {self._key}"} if self._key else None
         try:
             self._client = ollama.AsyncClient(host=host, timeout=config.timeout_s, headers=headers)
         except (ValueError, httpx.InvalidURL):
-            msg = f"backend {config.name}: OLLAMA_HOST is no address: expected host:port or http://host:port"
-            raise BackendError(msg) from None
+            msg = "OLLAMA_HOST is no address: expected host:port or http://host:port"
+            raise BackendError(msg, backend=self.config.name) from None
         self._headers = dict(self._client._client.headers)  # noqa: SLF001  as the SDK sends them
         self.address = str(self._client._client.base_url).rstrip("/")  # noqa: SLF001  where it really goes
         self._url = shown_url(self.address)
 
+    @classmethod
+    def connect(cls, config: BackendConfig, _progress: Progress | None = None) -> Self:
+        """Create a backend; raises `BackendUnavailable` where its key is missing."""
+        return cls(config)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Keys and passwords that are sent and must stand in no message."""
+        return (self._key, *passwords(self.address))
+
+    async def openai_endpoint(self) -> OpenAIEndpoint:
+        """The OpenAI protocol of the same server."""
+        return OpenAIEndpoint(f"{self.address}/v1", self._key)
+
     async def identify(self) -> ModelInfo:
         """Digest, quantization and size as `/api/tags` and `/api/show` tell them; needs the model to be pulled."""
+        import ollama
+
         try:
             async with asyncio.timeout(min(self.config.timeout_s, LISTING_TIMEOUT_S)):
                 tags = await self._client.list()
                 shown = await self._client.show(self.config.model)
         except ollama.ResponseError as error:
             self._raise_if_hopeless(error, BackendUnavailable)
-            msg = f"backend {self.config.name}: {self._url} answers {error.status_code}: {self._said(error)}"
-            raise BackendUnavailable(msg) from None
-        except UNREACHABLE as error:
+            msg = f"{self._url} answers {error.status_code}: {self._redact(error.error)}"
+            raise BackendUnavailable(msg, backend=self.config.name) from None
+        except _unreachable() as error:
             reason = self._redact(error) or type(error).__name__
-            msg = f"backend {self.config.name}: no Ollama at {self._url} ({reason}): start it with `ollama serve`"
-            raise BackendUnavailable(msg) from None
+            msg = f"no Ollama at {self._url} ({reason}): start it with `ollama serve`"
+            raise BackendUnavailable(msg, backend=self.config.name) from None
         except OTHER_SHAPE as error:
-            msg = f"backend {self.config.name}: {self._url} is no Ollama server ({self._redact(error)}): check base_url"
-            raise BackendUnavailable(msg) from None
+            msg = f"{self._url} is no Ollama server ({self._redact(error)}): check base_url"
+            raise BackendUnavailable(msg, backend=self.config.name) from None
         names = {self.config.model, f"{self.config.model}:latest"}
         digest, size = next(((m.digest, m.size) for m in tags.models if m.model in names), (None, None))
         version = await get_json(f"{self.address}/api/version", self._headers)
@@ -101,6 +127,9 @@ class OllamaBackend:
 
     async def complete(self, request: Request) -> Response:
         """One chat, or the vector of a text; the time that the server spent on loading the model is not latency."""
+        import httpx
+        import ollama
+
         started = perf_counter()
         try:
             if request.embed:
@@ -109,10 +138,10 @@ class OllamaBackend:
                 response = _response(await self._chat(request), perf_counter() - started)
         except ollama.ResponseError as error:
             self._raise_if_hopeless(error, request=request)
-            return failed_status(error.status_code, self._said(error), _headers(error))
+            return failed_status(error.status_code, self._redact(error.error), _headers(error))
         except httpx.TimeoutException:
             return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
-        except UNREACHABLE as error:
+        except _unreachable() as error:
             return failed("connection", self._redact(error) or type(error).__name__, retry=True)
         except OTHER_SHAPE as error:
             what = "an embedding" if request.embed else "a chat reply"
@@ -121,6 +150,8 @@ class OllamaBackend:
 
     async def _chat(self, request: Request) -> ollama.ChatResponse:
         constraint = request.constraint
+        import ollama
+
         asked: dict[str, Any] = {
             "model": self.config.model,
             "messages": [{"role": m.role, "content": m.content} for m in request.messages],
@@ -169,8 +200,8 @@ class OllamaBackend:
             return response
         text = unwrapped(request.constraint, response.text)
         if not kept(request.constraint, text, bare=False):
-            msg = f"backend {self.config.name}: {self._url} {let_through(self.config.model, self._redact(text))}"
-            raise BackendError(msg)
+            msg = f"{self._url} {let_through(self.config.model, self._redact(text))}"
+            raise BackendError(msg, backend=self.config.name)
         return replace(response, text=text)
 
     def _raise_if_hopeless(
@@ -180,41 +211,47 @@ class OllamaBackend:
         request: Request | None = None,
     ) -> None:
         """Raise for a status that every further call would get too."""
-        if request and (why := cannot(request, self.config.model, error.status_code, self._said(error))):
-            msg = f"backend {self.config.name}: {self._url} {why}"
-            raise BackendError(msg)
+        if request and (why := cannot(request, self.config.model, error.status_code, self._redact(error.error))):
+            msg = f"{self._url} {why}"
+            raise BackendError(msg, backend=self.config.name)
         if error.status_code == 404:
-            raise not_there(self._not_pulled())
+            raise not_there(self._not_pulled(), backend=self.config.name)
         if error.status_code in (401, 403):
-            hint = f"check {self.config.api_key_env or KEY_VARIABLE}"
-            msg = f"backend {self.config.name}: {self._url} refuses the key ({error.status_code}): {hint}"
-            raise BackendError(msg)
+            hint = f"check {self.config.key_variable}"
+            msg = f"{self._url} refuses the key ({error.status_code}): {hint}"
+            raise BackendError(msg, backend=self.config.name)
 
     def _not_pulled(self) -> str:
         return (
-            f"backend {self.config.name}: {self._url} has no model {self.config.model!r}: "
+            f"{self._url} has no model {self.config.model!r}: "
             f"`ollama pull {self.config.model}`, or list what is there with `ollama list`"
         )
 
-    def _said(self, error: ollama.ResponseError) -> str:
-        return self._redact(error.error)
-
     def _redact(self, text: object) -> str:
-        return said(text, (self._key, *passwords(self.address)))
+        return safe_line(text, self.secrets)
+
+
+def _unreachable() -> tuple[type[Exception], ...]:
+    """Raised by the SDK where no server answers; its own `ConnectionError` and a timeout are `OSError`s."""
+    import httpx
+
+    return (OSError, httpx.HTTPError)
 
 
 def _key(config: BackendConfig) -> str:
     """A local server needs none; one behind a proxy may. From the environment only."""
     if config.api_key_env is None:
-        return os.environ.get(KEY_VARIABLE, "").strip()  # the SDK would send it anyway
+        return os.environ.get(config.key_variable or "", "").strip()  # the SDK would send it anyway
     if key := os.environ.get(config.api_key_env, "").strip():
         return key
-    msg = f"backend {config.name}: no key: set {config.api_key_env} in the environment"
-    raise BackendUnavailable(msg)
+    msg = f"no key: set {config.api_key_env} in the environment"
+    raise BackendUnavailable(msg, backend=config.name)
 
 
 def _headers(error: ollama.ResponseError) -> Mapping[str, str]:
     """The headers of the reply, which the SDK keeps only in what its error was made from."""
+    import httpx
+
     cause = error.__context__
     return cause.response.headers if isinstance(cause, httpx.HTTPStatusError) else {}
 
@@ -258,6 +295,4 @@ def _load_s(reply: ollama.ChatResponse | ollama.EmbedResponse) -> float:
     return (reply.load_duration or 0) * NANOSECONDS
 
 
-def connect(config: BackendConfig, _progress: Progress | None = None) -> OllamaBackend:
-    """A backend for `config`."""
-    return OllamaBackend(config)
+PROVIDER = OllamaBackend

@@ -12,24 +12,25 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import perf_counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from harness.backends import OpenAIEndpoint
 from harness.backends import constrained_decoding as constraints
 from harness.backends.http.client import HTTPClient
-from harness.backends.http.errors import checked_size, failed, failed_status, said, without
+from harness.backends.http.errors import checked_size, failed, failed_status, safe_line, without_secrets
 from harness.backends.http.transport import HTTPResponse, TooLargeError, Transport, TransportError
 from harness.backends.local.models import Progress
 from harness.backends.openai_responses import chat_response, refusal_of, vector_response
 from harness.backends.unsupported import cannot, let_through
 from harness.core.errors import BackendError, BackendUnavailable
+from harness.core.plugins import ProviderCapabilities
 from harness.core.toml import StrictModel, hint
 from harness.core.types import JSON, Constraint, ModelInfo, Request, Response
 from harness.project.config import BackendConfig
 
-KEY_VARIABLE = "OPENAI_API_KEY"
-HOSTED = "api.openai.com"
 LISTING_TIMEOUT_S = 30.0
 """A list of models is no work; a server that does not give it in this time does not answer."""
 SIDE_TIMEOUT_S = 10.0
@@ -38,7 +39,7 @@ SIDE_TIMEOUT_S = 10.0
 Parameter = Literal["temperature", "top_p", "seed", "stop", "max_tokens", "max_completion_tokens"]
 
 
-class Options(StrictModel):
+class OpenAIOptions(StrictModel):
     """Keys of `[backends.x]` for provider openai. `omit`: parameters that the server does not take."""
 
     max_tokens_parameter: Literal["max_tokens", "max_completion_tokens"] | None = None
@@ -49,6 +50,15 @@ class Options(StrictModel):
 class OpenAIBackend:
     """One model behind the OpenAI protocol. Retrying is the engine's."""
 
+    capabilities: ClassVar[ProviderCapabilities] = ProviderCapabilities(
+        hosted_url="https://api.openai.com/v1",
+        hosted_url_variable="OPENAI_BASE_URL",
+        key_variable="OPENAI_API_KEY",
+        batch_api=True,
+        request_files=True,
+        litellm_prefix="openai",
+    )
+    options_class: ClassVar[type[OpenAIOptions]] = OpenAIOptions
     concurrency = 64
     exclusive = False
     bare_choices = False
@@ -60,7 +70,7 @@ class OpenAIBackend:
     def __init__(self, config: BackendConfig, *, transport: Transport | None = None) -> None:
         """`transport` replaces the one made from `config`."""
         self.config = config
-        self.options = Options.model_validate({k: v for k, v in config.options.items() if k in Options.model_fields})
+        self.options = self.options_class.model_validate(config.options)
         # A server of one's own may have to load the model first; a hosted one bills for a dummy request.
         self.warm_up = config.base_url is not None
         self._transport = transport or transport_to(config, key_of(config))
@@ -69,10 +79,23 @@ class OpenAIBackend:
             "max_tokens" if self.warm_up else "max_completion_tokens"
         )
 
+    @classmethod
+    def connect(
+        cls, config: BackendConfig, _progress: Progress | None = None, *, transport: Transport | None = None
+    ) -> Self:
+        """Create a backend; raises `BackendUnavailable` where its key is missing."""
+        if config.base_url is None and cls.capabilities.default_url is not None:
+            config = config.model_copy(update={"base_url": cls.capabilities.default_url})
+        return cls(config, transport=transport)
+
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What is sent and must stand in no message."""
+        """Keys and passwords that are sent and must stand in no message."""
         return self._transport.secrets
+
+    async def openai_endpoint(self) -> OpenAIEndpoint:
+        """The server and its key."""
+        return OpenAIEndpoint(self.config.base_url or self.config.service_url, key_of(self.config))
 
     async def identify(self) -> ModelInfo:
         """Ask which models there are; a server that does not list this one is tried all the same, and that is noted."""
@@ -81,7 +104,7 @@ class OpenAIBackend:
         if self.config.model not in served and served:
             note = f"the server lists {', '.join(sorted(served)[:3])}, not {self.config.model}"
             if not self.warm_up:
-                raise BackendError(self._unknown_model(served))
+                raise BackendError(self._unknown_model(served), backend=self.config.name)
         meta = served.get(self.config.model, {}).get("meta")
         told = meta if isinstance(meta, dict) else {}
         return ModelInfo(
@@ -94,7 +117,7 @@ class OpenAIBackend:
 
     def _elsewhere(self) -> str:
         """Where `OPENAI_BASE_URL` leads, which is not where harness.toml says that this backend is."""
-        moved = self.config.base_url is None and self._transport.host != HOSTED
+        moved = self.config.is_hosted and self._transport.host != urlsplit(self.capabilities.hosted_url or "").hostname
         return f" at {self.url}" if moved else ""
 
     async def _served(self) -> dict[str, dict[str, Any]]:
@@ -104,9 +127,11 @@ class OpenAIBackend:
             async with asyncio.timeout(limit_s):
                 reply = await self._transport.get("models")
         except TimeoutError:
-            raise BackendUnavailable(self._unreachable(f"nothing within {limit_s:g} s")) from None
+            raise BackendUnavailable(
+                self._unreachable(f"nothing within {limit_s:g} s"), backend=self.config.name
+            ) from None
         except TransportError as error:
-            raise BackendUnavailable(self._unreachable(str(error))) from None
+            raise BackendUnavailable(self._unreachable(str(error)), backend=self.config.name) from None
         except TooLargeError:
             return {}
         if not _is_good(reply) and reply.status != 404:
@@ -116,7 +141,7 @@ class OpenAIBackend:
         except (KeyError, TypeError, ValueError):
             return {}  # no JSON, or JSON of another shape: not a list of models
 
-    async def _side(self, path: str) -> JSON:
+    async def _server_page(self, path: str) -> JSON:
         """What a page below the server's root says, or `None` where there is none or it says no JSON in time."""
         try:
             async with asyncio.timeout(SIDE_TIMEOUT_S):
@@ -136,22 +161,22 @@ class OpenAIBackend:
         except TimeoutError:
             return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
         except TransportError as error:
-            return failed("connection", said(error, secrets), retry=True)
+            return failed("connection", safe_line(error, secrets), retry=True)
         except TooLargeError as error:
             return failed("too_large", str(error))
         except ValueError as error:
-            return failed("bad_request", f"what is asked fits into no JSON: {said(error, secrets)}")
+            return failed("bad_request", f"what is asked fits into no JSON: {safe_line(error, secrets)}")
         wall_s = perf_counter() - started
         if self.on_headers is not None:
             self.on_headers(reply.headers)
         if not _is_good(reply):
             self._raise_if_hopeless(reply, request)
-            return failed_status(reply.status, said(_refusal(reply)[0], secrets), reply.headers)
+            return failed_status(reply.status, safe_line(_refusal(reply)[0], secrets), reply.headers)
         try:
             told = _json(reply)
         except ValueError:
             what = "an embedding" if request.embed else "a chat completion"
-            begins = said(reply.body[:4000].decode(errors="replace"), secrets, 80)
+            begins = safe_line(reply.body[:4000].decode(errors="replace"), secrets, 80)
             return failed("bad_reply", f"not {what}: {begins}", retry=True)
         return self.response_of(request, told, wall_s)
 
@@ -202,37 +227,37 @@ class OpenAIBackend:
             return response
         text = response.text if self.bare_choices else constraints.unwrapped(request.constraint, response.text)
         if not constraints.kept(request.constraint, text, bare=self.bare_choices):
-            why = let_through(self.config.model, without(self._transport.secrets, text))
-            msg = f"backend {self.config.name}: {self.url} {why}"
-            raise BackendError(msg)
+            why = let_through(self.config.model, without_secrets(self._transport.secrets, text))
+            msg = f"{self.url} {why}"
+            raise BackendError(msg, backend=self.config.name)
         return replace(response, text=text)
 
     def _raise_if_hopeless(self, reply: HTTPResponse, request: Request | None = None) -> None:
         """Raise `BackendError` for a status that every further call would get too."""
         name, (refusal, code) = self.config.name, _refusal(reply)
-        message = said(refusal, self._transport.secrets)
+        message = safe_line(refusal, self._transport.secrets)
         if request and (why := cannot(request, self.config.model, reply.status, message)):
-            msg = f"backend {name}: {self.url} {why}"
-            raise BackendError(msg)
+            msg = f"{self.url} {why}"
+            raise BackendError(msg, backend=name)
         if reply.status in (401, 403):
-            variable = self.config.api_key_env or ("" if self.warm_up else KEY_VARIABLE)
+            variable = self.config.key_variable
             hint_ = f"check {variable}" if variable else "name the key's variable with api_key_env in harness.toml"
             why = f" ({message})" if reply.status == 403 else ""  # not always about the key: a model, a region
-            msg = f"backend {name}: the server refuses the key ({reply.status}): {hint_}{why}"
-            raise BackendError(msg)
+            msg = f"the server refuses the key ({reply.status}): {hint_}{why}"
+            raise BackendError(msg, backend=name)
         if reply.status == 404:
-            msg = f"backend {name}: {self.url} does not serve {self.config.model!r}: {message}"
-            raise BackendError(msg)
+            msg = f"{self.url} does not serve {self.config.model!r}: {message}"
+            raise BackendError(msg, backend=name)
         if code == "insufficient_quota":
-            msg = f"backend {name}: the account is out of quota: {message}"
-            raise BackendError(msg)
+            msg = f"the account is out of quota: {message}"
+            raise BackendError(msg, backend=name)
 
     def _unknown_model(self, served: Mapping[str, Any]) -> str:
-        return f"backend {self.config.name}: no model {self.config.model!r}{hint(self.config.model, served)}"
+        return f"no model {self.config.model!r}{hint(self.config.model, served)}"
 
     def _unreachable(self, why: str) -> str:
-        cause = said(why, self._transport.secrets)
-        return f"backend {self.config.name}: no answer from {self.url} ({cause}): is the server running?"
+        cause = safe_line(why, self._transport.secrets)
+        return f"no answer from {self.url} ({cause}): is the server running?"
 
 
 def transport_to(config: BackendConfig, key: str) -> Transport:
@@ -241,7 +266,7 @@ def transport_to(config: BackendConfig, key: str) -> Transport:
         return HTTPClient(config.base_url, key)
     from harness.backends.http.openai_sdk import OpenAISDKTransport
 
-    return OpenAISDKTransport(None, key, config.timeout_s)
+    return OpenAISDKTransport(config.service_url, key, config.timeout_s)
 
 
 def _is_good(reply: HTTPResponse) -> bool:
@@ -267,19 +292,17 @@ def _refusal(reply: HTTPResponse) -> tuple[str, str]:
 
 def key_of(config: BackendConfig) -> str:
     """The key, from the environment only. OpenAI's own is never sent to another server."""
-    variable = config.api_key_env or (KEY_VARIABLE if config.base_url is None else None)
+    variable = config.key_variable
     if variable is None:
         return "none"
     key = os.environ.get(variable, "").strip()
     if not key:
-        msg = f"backend {config.name}: no key: set {variable} in the environment"
-        raise BackendUnavailable(msg)
+        msg = f"no key: set {variable} in the environment"
+        raise BackendUnavailable(msg, backend=config.name)
     if not (key.isascii() and key.isprintable()):
-        msg = f"backend {config.name}: {variable} holds characters that no key has: set it anew"
-        raise BackendError(msg)
+        msg = f"{variable} holds characters that no key has: set it again"
+        raise BackendError(msg, backend=config.name)
     return key
 
 
-def connect(config: BackendConfig, _progress: Progress | None = None) -> OpenAIBackend:
-    """A backend for `config`; raises `BackendUnavailable` without a key."""
-    return OpenAIBackend(config)
+PROVIDER = OpenAIBackend

@@ -6,22 +6,25 @@ never pass replies to one prompt off as replies to another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar, Self
 
 from harness.backends.http.errors import failed
 from harness.backends.local.models import Progress
+from harness.core.plugins import ProviderCapabilities
 from harness.core.toml import StrictModel
-from harness.core.types import ModelInfo, Request, Response, Run
+from harness.core.types import ModelInfo, Request, Response
 from harness.project.config import BackendConfig
 from harness.store.recording import ENDING, Recording
 from harness.store.runs import open_store
 
-PREFIX = "replay:"
+PROVIDER_NAME = "replay"
+PREFIX = f"{PROVIDER_NAME}:"
 
 
-class Options(StrictModel):
+class ReplayOptions(StrictModel):
     """Keys of a replay backend, filled in by the command line: a store with the run, or a file of answers.
 
     `backend`: whose answers in the file. `digest` is the file's, so that what was replayed from another state of it is
@@ -38,6 +41,8 @@ class Options(StrictModel):
 class ReplayBackend:
     """Earlier answers, given again."""
 
+    capabilities: ClassVar[ProviderCapabilities] = ProviderCapabilities(needs_key=False, replays=True)
+    options_class: ClassVar[type[ReplayOptions]] = ReplayOptions
     concurrency = 64
     warm_up = False
     exclusive = False
@@ -47,6 +52,21 @@ class ReplayBackend:
         self._find = find
         self._info = info
         self._where = where
+
+    @classmethod
+    def connect(cls, config: BackendConfig, _progress: Progress | None = None) -> Self:
+        """Open the run or the file that `config.model` names; raises `StoreError` where there is none."""
+        options = ReplayOptions.model_validate(config.options)
+        if options.file is not None:
+            answers = Recording(Path(options.file)).replies(options.backend)
+            return cls(answers.find, answers.source.model, config.model)
+        store = open_store(options.store_url or "")
+        try:
+            run = store.load(config.model)
+        finally:
+            store.close()
+        replies = {r.request_key: r.response for r in run.results if r.response.error is None}
+        return cls(replies.get, _model_of(run.manifest.fingerprint), run.manifest.run_id)
 
     async def identify(self) -> ModelInfo:
         """The model that answered then."""
@@ -62,19 +82,6 @@ class ReplayBackend:
         """Nothing is held."""
 
 
-def connect(config: BackendConfig, _progress: Progress | None = None) -> ReplayBackend:
-    """A backend for the run or the file that `config.model` names; raises `StoreError` where there is none."""
-    options = Options.model_validate(config.options)
-    if options.file is not None:
-        answers = Recording(Path(options.file)).answers(options.backend)
-        return ReplayBackend(answers.find, answers.source.model, config.model)
-    store = open_store(options.store_url or "")
-    try:
-        return _of_run(store.load(config.model))
-    finally:
-        store.close()
-
-
 def is_file(name: str) -> bool:
     """Whether `replay:…` names a file of answers, and not a run: it has that ending, before a `#backend` if any."""
     return name.removeprefix(PREFIX).partition("#")[0].endswith(ENDING)
@@ -85,27 +92,33 @@ def of_file(name: str) -> BackendConfig:
     what = name.removeprefix(PREFIX)
     file, _, backend = what.partition("#")
     recording = Recording(Path(file))
-    answers = recording.answers(backend)
+    answers = recording.replies(backend)
     source = answers.source
-    settings = {"name": name, "provider": "replay", "model": what, "variant": source.own_variant}
+    settings = {"name": name, "provider": PROVIDER_NAME, "model": what, "variant": source.own_variant}
     options = {"file": file, "backend": source.backend, "digest": recording.digest, "evals": answers.evals}
     return BackendConfig.model_validate({**settings, **options})
 
 
+def of_run(run_id: str, variant: str, store_url: str) -> BackendConfig:
+    """The backend `replay:RUN`, which answers with the replies of a saved run."""
+    values = {"name": f"{PREFIX}{run_id}", "provider": PROVIDER_NAME, "model": run_id, "variant": variant}
+    return BackendConfig.model_validate({**values, "store_url": store_url})
+
+
 def has_answers_to(config: BackendConfig, eval_name: str) -> bool:
     """Whether a backend could answer: a file of answers knows which evals it was made with."""
-    evals = config.options.get("evals", ()) if config.provider == "replay" else ()
+    evals = config.options.get("evals", ()) if config.capabilities.replays else ()
     return not evals or eval_name in evals
 
 
-def _of_run(run: Run) -> ReplayBackend:
-    told = run.manifest.fingerprint
-    info = ModelInfo(
-        model=told.get("model", ""),
-        digest=told.get("model_digest", ""),
-        quantization=told.get("quantization", ""),
-        engine=told.get("engine", ""),
-        engine_version=told.get("engine_version", ""),
+def _model_of(fingerprint: Mapping[str, str]) -> ModelInfo:
+    return ModelInfo(
+        model=fingerprint.get("model", ""),
+        digest=fingerprint.get("model_digest", ""),
+        quantization=fingerprint.get("quantization", ""),
+        engine=fingerprint.get("engine", ""),
+        engine_version=fingerprint.get("engine_version", ""),
     )
-    answers = {r.request_key: r.response for r in run.results if r.response.error is None}
-    return ReplayBackend(answers.get, info, run.manifest.run_id)
+
+
+PROVIDER = ReplayBackend

@@ -205,3 +205,6 @@ def _departures(text: str, piece: JsonSpan) -> set[str]:
     elif after and not worded[1]:
         codes.add("punctuation")
     return codes
+
+
+CONTRACT = JsonContract

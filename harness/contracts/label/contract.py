@@ -191,3 +191,6 @@ def _check(labels: Sequence[str], synonyms: Mapping[str, str], same: Callable[[s
         if not synonym.strip() or same(synonym.strip()) in seen:
             message = f"The synonym {synonym!r} is blank or is itself a label."
             raise ValueError(message)
+
+
+CONTRACT = LabelContract

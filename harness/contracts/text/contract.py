@@ -161,3 +161,6 @@ def _folded(text: str) -> str:
 def _asks_for_the_text(text: str) -> bool:
     """Return whether the reply asks for the text to summarize."""
     return len(text) <= 2 * _ASKS_WITHIN and _ASKS.search(text, 0, _ASKS_WITHIN) is not None
+
+
+CONTRACT = TextContract

@@ -225,3 +225,6 @@ def as_schema(tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for function in own
     ]
     return {"type": "array", "items": {"anyOf": one}}
+
+
+CONTRACT = ToolContract

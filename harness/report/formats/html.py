@@ -12,13 +12,14 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.analysis.stats.wording import interval, rate_text
 from harness.core.formatting import dollars, moment, number, one_line, percent, plural, seconds, visible
 from harness.report import charts, comparison_text, sections
 from harness.report.formats.json import dumps
 from harness.report.headline import sentences
 from harness.report.model import EvalReport, Report
 from harness.report.notices import notices
+from harness.report.portability_text import portability_text
+from harness.report.rate_text import interval, rate_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -102,7 +103,7 @@ def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
         "verdicts": [
             (c, comparison_text.title(c), comparison_text.standing(c.verdict)) for c in report.answers.comparisons
         ],
-        "portability": report.answers.portability,
+        "portability": portability_text(report.answers.portability) if report.answers.portability else "",
         "sections": shown,
     }
 
@@ -147,6 +148,7 @@ def _environment() -> Environment:
         "number": number,
         "points": comparison_text.points,
         "percent": percent,
+        "reason": comparison_text.reason_text,
         "rate": rate_text,
         "seconds": seconds,
     }

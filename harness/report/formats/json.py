@@ -24,7 +24,8 @@
 Shares are 0..1, times are seconds, money is USD, `value` is null where nothing was answered. `cost` is null where the
 project does not know the backend; its `price` (`prompt_usd`, `completion_usd`, `cached_usd`, `source`) is null for a
 server of one's own. The last column of a confusion matrix counts replies without a usable label. History: 1 first
-version; later in it, `by_label_source`, `comparisons`, `portability` and `ladders`; then `cost` and `advice`.
+version; later in it, `by_label_source`, `comparisons`, `portability` and `ladders`; then `cost` and `advice`;
+then the verdict and decision `STAY`, which was `KEEP`.
 """
 
 from __future__ import annotations

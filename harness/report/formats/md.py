@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.costs.projection import Advice
-from harness.analysis.stats.wording import rate_text
 from harness.core.formatting import NOTHING, dollars, number, one_line, said, seconds
 from harness.core.markdown import OURS, inert
 from harness.report import comparison_formats, comparison_text, cost_text
 from harness.report.headline import sentences
 from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
+from harness.report.portability_text import portability_text, step_text
+from harness.report.rate_text import rate_text
 from harness.report.sections import cost
 from harness.report.sections.advice import STANDS
 from harness.report.sections.violations import examples
@@ -56,9 +57,10 @@ def _eval(e: EvalReport) -> Iterator[str]:
     for notice in notices(e):
         yield f"> {'**Errors.**' if notice.kind == 'error' else 'Note.'} {inert(notice.text, OURS)}\n"
     for c in e.answers.comparisons:
-        yield f"- **{c.verdict.value}** {inert(comparison_text.title(c), OURS)}: {inert(c.reason, OURS)}"
+        title, reason = comparison_text.title(c), comparison_text.reason_text(c)
+        yield f"- **{c.verdict.value}** {inert(title, OURS)}: {inert(reason, OURS)}"
     if e.answers.portability is not None:
-        yield f"- {inert(e.answers.portability.sentence, OURS)}"
+        yield f"- {inert(portability_text(e.answers.portability), OURS)}"
     for sentence in sentences(e):
         yield f"- **{inert(sentence.cell)}**: {inert(sentence.rest, OURS)}"
     yield "\n| cell | strict accuracy | compliance | lenient accuracy | n | errors | p50 |"
@@ -77,7 +79,7 @@ def _eval(e: EvalReport) -> Iterator[str]:
     yield from _costs(e)
     for ladder in e.answers.ladders:
         yield f"### Ladder {inert(ladder.name)}\n"
-        yield from (f"- {inert(step.sentence, OURS)}" for step in ladder.steps)
+        yield from (f"- {inert(step_text(step), OURS)}" for step in ladder.steps)
         yield ""
     for c in e.answers.comparisons:
         yield comparison_formats.markdown(c)

@@ -15,7 +15,7 @@ ORDER = 11
 TITLE = "Should it move?"
 PICTURES = "the monthly bill"
 
-_STANDING = {Decision.MOVE: "good", Decision.KEEP: "bad", Decision.INCONCLUSIVE: "open"}
+_STANDING = {Decision.MOVE: "good", Decision.STAY: "bad", Decision.INCONCLUSIVE: "open"}
 STANDS = {"for": "for moving", "against": "against it", "open": "not known", "note": "to note"}
 
 
@@ -89,7 +89,7 @@ def _other_verdict(one: EvalAdvice) -> str:
 
 def _decisive(one: EvalAdvice) -> str:
     """The first reason for what was decided, where there is one of that kind."""
-    kind = {Decision.MOVE: "for", Decision.KEEP: "against", Decision.INCONCLUSIVE: "open"}[one.decision]
+    kind = {Decision.MOVE: "for", Decision.STAY: "against", Decision.INCONCLUSIVE: "open"}[one.decision]
     return next((reason.text for reason in one.reasons if reason.stands == kind), "")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from harness.analysis.compare.flips import counts
-from harness.analysis.compare.ladder import Ladder, LadderStep, speed_text
+from harness.analysis.compare.ladder import Ladder, LadderStep
 from harness.core.formatting import NOTHING, seconds
 from harness.report import comparison_text
 from harness.report.charts import SpeedPoint, tradeoff
 from harness.report.intervals import IntervalScale, scale
 from harness.report.model import EvalReport
-from harness.report.portability_text import size_text
+from harness.report.portability_text import size_text, speed_text, step_text
 
 ORDER = 16
 TITLE = "Quantization ladder"
@@ -42,6 +42,7 @@ def _row(step: LadderStep, drawn: IntervalScale) -> dict[str, Any]:
     c = step.comparison
     return {
         "step": step,
+        "sentence": step_text(step),
         "scale": drawn,
         "verdict": (c.verdict.value, comparison_text.standing(c.verdict)) if c else None,
         "paired": c.strict.paired if c else None,

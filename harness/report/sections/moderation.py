@@ -7,10 +7,11 @@ from typing import Any
 
 from harness.analysis.metrics.moderation import AveragePrecision, ModerationMetrics, average_precision, moderate
 from harness.core.formatting import inputs_text, one_line
+from harness.core.plugins import task_capabilities
 from harness.report.model import EvalReport
 
 ORDER = 40
-TITLE = "ModerationMetrics"
+TITLE = "Moderation"
 
 _LISTED = 40
 _COMMENT = 200
@@ -21,7 +22,7 @@ Cells = Sequence[tuple[str, ModerationMetrics, ModerationMetrics, AveragePrecisi
 
 def context(report: EvalReport) -> dict[str, Any] | None:
     """A pair of rows per cell, strict and lenient; rows grouped by category; and the look-alikes that were flagged."""
-    if report.task != "moderation":
+    if "moderation" not in task_capabilities(report.task).sections:
         return None
     cells = [
         (cell.name, strict, lenient, average_precision(cell.results))

@@ -9,7 +9,7 @@ from harness.analysis.compare.portability import Portability, PortabilityAdvice
 from harness.report import comparison_text
 from harness.report.intervals import scale
 from harness.report.model import EvalReport
-from harness.report.portability_text import interaction_text
+from harness.report.portability_text import interaction_text, portability_text
 
 ORDER = 14
 TITLE = "Portability"
@@ -24,11 +24,12 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     drawn = scale([*(c.strict.paired for c in gaps), *([p.interaction] if p.interaction else [])], p.margin)
     return {
         "p": p,
+        "sentence": portability_text(p),
         "is_open": p.advice is PortabilityAdvice.UNKNOWN,
         "scale": drawn,
         "rows": [_row(c, is_candidate=c is p.transfer) for c in gaps],
         "interaction": p.interaction,
-        "interaction_told": interaction_text(p),
+        "interaction_text": interaction_text(p),
         "missing": _missing(p),
     }
 

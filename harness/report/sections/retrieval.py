@@ -6,17 +6,18 @@ from typing import Any
 
 from harness.analysis.metrics.embedding import RetrievalMetrics, retrieve
 from harness.core.formatting import one_line
+from harness.core.plugins import task_capabilities
 from harness.report.model import EvalReport
 
 ORDER = 40
-TITLE = "RetrievalMetrics"
+TITLE = "Retrieval"
 
 _QUERY = 160
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
     """A row per cell, the same by tag, and for each cell the queries that were answered worst."""
-    if report.task != "embedding":
+    if "retrieval" not in task_capabilities(report.task).sections:
         return None
     cells = [(cell, found) for cell in report.cells if (found := retrieve(cell.results))]
     if not cells:

@@ -8,11 +8,12 @@ from typing import Any
 from harness.analysis.metrics.summarization import SummarizationMetrics, SummaryFindings, find, summaries
 from harness.analysis.stats import Mean
 from harness.core.formatting import cut
+from harness.core.plugins import task_capabilities
 from harness.core.types import Result
 from harness.report.model import CellReport, EvalReport
 
 ORDER = 40
-TITLE = "SummarizationMetrics"
+TITLE = "Summaries"
 
 _EXAMPLES = 5
 _LENGTH = 600
@@ -34,7 +35,7 @@ class SummaryExample:
 
 def context(report: EvalReport) -> dict[str, Any] | None:
     """A row of figures per cell; below, of each cell, the summaries that make up most and miss most."""
-    if report.task != "summarization":
+    if "summaries" not in task_capabilities(report.task).sections:
         return None
     cells = [(cell, found) for cell in report.cells if (found := summaries(cell.results))]
     if not cells:

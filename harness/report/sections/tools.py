@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.analysis.metrics.tool_calling import ToolScore, call_tools
+from harness.core.plugins import task_capabilities
 from harness.report.model import EvalReport
 
 ORDER = 40
@@ -15,7 +16,7 @@ _LISTED = 12
 
 def context(report: EvalReport) -> dict[str, Any] | None:
     """A row per cell; each tool with a row per cell; for each cell the most frequent confusions of tools."""
-    if report.task != "tool_calling":
+    if "tools" not in task_capabilities(report.task).sections:
         return None
     cells = [
         (cell.name, strict, lenient)

@@ -6,6 +6,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from harness.analysis.trend import Point, Trend
+from harness.core.types import RunOrigin
 from harness.report import comparison_text
 from harness.report.charts import TimelinePoint, timeline
 from harness.report.model import EvalReport
@@ -36,7 +37,7 @@ def _trend(trend: Trend) -> dict[str, Any]:
     name = f"{trend.cell} ({trend.split})" if trend.split else trend.cell
     dots = [_dot(point) for point in trend.points]
     runs = [
-        {"point": point, "mark": letters.get(place, ""), "changed": "; ".join(map(str, point.changed))}
+        {"point": point, "mark": letters.get(place, ""), "changed": comparison_text.changes_text(point.changed)}
         for place, point in enumerate(trend.points)
     ]
     return {
@@ -51,11 +52,13 @@ def _trend(trend: Trend) -> dict[str, Any]:
 
 def _dot(point: Point) -> TimelinePoint:
     r = point.strict
-    return TimelinePoint(_day(point), r.value if r.n else None, r.low, r.high, hollow=point.origin != "run")
+    return TimelinePoint(
+        _day(point), r.value if r.n else None, r.low, r.high, hollow=point.manifest.origin is not RunOrigin.ASKED
+    )
 
 
 def _marks(point: Point) -> str:
-    return "; ".join(str(change) for change in point.changed if change.what not in UNMARKED)
+    return comparison_text.changes_text([change for change in point.changed if change.what not in UNMARKED])
 
 
 def _day(point: Point) -> str:
@@ -73,4 +76,7 @@ def _verdict(trend: Trend) -> tuple[str, str] | None:
     c = trend.latest
     if c is None:
         return None
-    return c.verdict.value, f"against {c.base.run_id}: {c.reason}; changed: {comparison_text.changed_text(c)}"
+    return (
+        c.verdict.value,
+        f"against {c.base.run_id}: {comparison_text.reason_text(c)}; changed: {comparison_text.changed_text(c)}",
+    )

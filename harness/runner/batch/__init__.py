@@ -51,7 +51,7 @@ __all__ = [
 
 def takes_batches(config: BackendConfig) -> bool:
     """Whether `run --batch` asks a backend by batch; whether its server has the Batch API shows when it is asked."""
-    return config.provider == "openai"
+    return config.capabilities.batch_api
 
 
 def connect(store: Store) -> Callable[[BackendConfig, Progress | None], Backend]:

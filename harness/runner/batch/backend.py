@@ -18,12 +18,11 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.analysis.costs.spend import BY_BATCH
 from harness.backends.http.errors import failed
 from harness.backends.providers.openai import OpenAIBackend
 from harness.core.errors import BackendError
 from harness.core.ids import now
-from harness.core.types import JSON, ModelInfo, Request, Response, Result
+from harness.core.types import JSON, Billing, ModelInfo, Request, Response, Result
 from harness.runner.batch.jsonl import GIVEN_UP, CustomId, answered_at, cell_part, id_of, line_of, response_of
 from harness.runner.batch.results import BatchResults
 from harness.runner.batch.status import ENDED, BatchStatus, BusyError, NoFileError
@@ -56,6 +55,7 @@ class BatchBackend:
     concurrency = 1
     exclusive = False
     warm_up = False
+    billing = Billing.BATCH
 
     def __init__(self, backend: OpenAIBackend, service: BatchAPI, store: Store) -> None:
         """`store` keeps what is under way."""
@@ -68,7 +68,7 @@ class BatchBackend:
     async def identify(self) -> ModelInfo:
         """The model, as if it were asked at once: the answers are as good."""
         info = await self.backend.identify()
-        return replace(info, note="; ".join(part for part in (BY_BATCH, info.note) if part))
+        return replace(info, note="; ".join(part for part in ("asked by batch", info.note) if part))
 
     async def complete(self, request: Request) -> Response:
         """One request by itself goes the usual way."""
@@ -184,8 +184,8 @@ class _CellBatch:
         seen = await self._ended(sent)
         if seen.status == "failed":
             await asyncio.to_thread(batches.forget, self.batched.store, sent.token)
-            msg = f"backend {sent.backend}: {sent.server} refuses the batch: {seen.why or 'no reason is given'}"
-            raise BackendError(msg)
+            msg = f"{sent.server} refuses the batch: {seen.why or 'no reason is given'}"
+            raise BackendError(msg, backend=sent.backend)
         found, lost = await self._fetched(seen)
         last |= seen.status == "cancelled"  # nobody wants the rest any more
         await self._save(found, attempt, last=last)
@@ -324,10 +324,10 @@ class _CellBatch:
                 url = self.batched.service.url
                 if monotonic() - since > PATIENCE_S:
                     msg = (
-                        f"backend {self.answers.cell.backend.name}: {url} is not to be had: {error}; batches under way "
-                        "go on there: `harness run --batch --resume` collects them"
+                        f"{url} is not to be had: {error}; batches under way go on there: "
+                        "`harness run --batch --resume` collects them"
                     )
-                    raise _ServerUnavailableError(msg) from None
+                    raise _ServerUnavailableError(msg, backend=self.answers.cell.backend.name) from None
                 if not told:
                     self.answers.events.waits(self.answers.cell, f"{url} is busy or away, trying again: {error}")
                     told = True

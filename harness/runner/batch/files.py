@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
-from harness.analysis.costs.spend import BY_BATCH
 from harness.backends.http.errors import failed, passwords
 from harness.backends.http.transport import HTTPResponse, TransportError
-from harness.backends.providers import vllm
 from harness.backends.providers.openai import OpenAIBackend, key_of
 from harness.core.errors import BackendError, ConfigError, StoreError
-from harness.core.types import JSON, ModelInfo, Request, Response
+from harness.core.plugins import PROVIDERS, provider_capabilities
+from harness.core.types import JSON, Billing, ModelInfo, Request, Response
 from harness.project.config import BackendConfig
 from harness.runner.batch.jsonl import CustomId, answered_at, cell_part, id_of, line_of, response_of
 from harness.runner.batch.results import BatchResults
 from harness.runner.cell_runner import AT_ONCE, CellRunner, PlannedRequest
 from harness.runner.plan import Cell
 
-_PROVIDERS = ("openai", "vllm")
-
 
 def takes_files(config: BackendConfig) -> bool:
     """Whether what a backend is asked can stand in a file of requests."""
-    return config.provider in _PROVIDERS
+    return config.capabilities.request_files
 
 
 def export(cells: Sequence[Cell], path: Path) -> tuple[int, list[str]]:
@@ -56,10 +53,8 @@ def export(cells: Sequence[Cell], path: Path) -> tuple[int, list[str]]:
 
 def offline(config: BackendConfig) -> OpenAIBackend:
     """A backend that knows what it would send and how to read what comes, and sends nothing. It needs no key."""
-    if config.provider == "vllm":
-        here = config.model_copy(update={"base_url": config.base_url or vllm.DEFAULT_URL})
-        return vllm.VLLMBackend(here, transport=_NoTransport(_secrets(config)))
-    return OpenAIBackend(config, transport=_NoTransport(_secrets(config)))
+    provider = cast("type[OpenAIBackend]", PROVIDERS.load(config.provider))  # `request_files` says so
+    return provider.connect(config, transport=_NoTransport(_secrets(config)))
 
 
 def _secrets(config: BackendConfig) -> tuple[str, ...]:
@@ -77,6 +72,7 @@ class FileBackend:
     concurrency = 1
     exclusive = False
     warm_up = False
+    billing = Billing.BATCH
 
     def __init__(self, config: BackendConfig, found: BatchResults, where: str) -> None:
         """`found`: what the files say; `where`: their names."""
@@ -88,7 +84,7 @@ class FileBackend:
     async def identify(self) -> ModelInfo:
         """What harness.toml says: there is nobody to be asked."""
         told, quantization = self.config, self.config.quantization or ""
-        note = f"{BY_BATCH}: answers from {self.where}"
+        note = f"asked by batch: answers from {self.where}"
         return ModelInfo(model=told.model, quantization=quantization, engine=told.provider, note=note)
 
     async def complete(self, request: Request) -> Response:
@@ -144,7 +140,7 @@ def _cases(cells: Sequence[Cell]) -> dict[tuple[str, str], str]:
 def _check(cells: Sequence[Cell]) -> None:
     for cell in cells:
         if not takes_files(cell.backend):
-            names = " and ".join(_PROVIDERS)
+            names = " and ".join(n for n in PROVIDERS.names() if provider_capabilities(n).request_files)
             msg = f"backend {cell.backend.name}: request files are for {names}, not for {cell.backend.provider}"
             raise ConfigError(msg)
     if len({cell.backend.name for cell in cells}) > 1:

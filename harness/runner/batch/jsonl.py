@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from time import time
 from typing import NamedTuple
 
-from harness.backends.http.errors import failed, failed_status, said
+from harness.backends.http.errors import failed, failed_status, safe_line
 from harness.backends.http.transport import encoded
 from harness.backends.openai_responses import refusal_of
 from harness.backends.providers.openai import OpenAIBackend
@@ -101,7 +101,7 @@ def response_of(backend: OpenAIBackend, request: Request, result: Mapping[str, J
     if _is_success(status):
         return failed("bad_reply", "a result without a body", retry=True)
     told = response.get("body") or (error if isinstance(error, dict) else {"error": error})  # vLLM: beside the response
-    return failed_status(status, said(refusal_of(status, told)[0], backend.secrets), {})
+    return failed_status(status, safe_line(refusal_of(status, told)[0], backend.secrets), {})
 
 
 def answered_at(result: Mapping[str, JSON]) -> str:
@@ -127,7 +127,7 @@ def _unanswered(error: JSON, secrets: Sequence[str]) -> Response:
         return failed("server", "the batch expired before this was asked", retry=True)
     if code == CANCELLED:
         return failed("server", GIVEN_UP, retry=True)
-    return failed("server", said(f"{code}: {message}" if code else message, secrets), retry=True)
+    return failed("server", safe_line(f"{code}: {message}" if code else message, secrets), retry=True)
 
 
 def _is_success(status: JSON) -> bool:

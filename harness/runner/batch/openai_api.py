@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import openai
 
-from harness.backends.http.errors import passwords, said, shown_url
+from harness.backends.http.errors import passwords, safe_line, shown_url
 from harness.backends.http.openai_sdk import HTTP_ERROR, TIME_OUT
 from harness.backends.openai_responses import refusal_of
 from harness.core.errors import BackendError, StoreError
@@ -127,7 +127,7 @@ class BatchAPI:
             except openai.APIStatusError as error:
                 if error.status_code not in NOT_GIVEN:
                     raise
-                msg = f"the server does not give file {file_id}: {said(_told(error)[0], self._secrets)}"
+                msg = f"the server does not give file {file_id}: {safe_line(_told(error)[0], self._secrets)}"
                 raise NoFileError(msg) from None
 
     async def _asked(self, call: Awaitable[Any]) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class BatchAPI:
         except (ValueError, RecursionError):
             told = None
         if not isinstance(told, dict) or "error" in told or ("id" not in told and "data" not in told):
-            begins = said(reply.content.decode(errors="replace"), self._secrets, 80)
+            begins = safe_line(reply.content.decode(errors="replace"), self._secrets, 80)
             msg = f"{self.url} says nothing of a batch: {begins}"
             raise BusyError(msg)
         return told
@@ -155,21 +155,22 @@ class BatchAPI:
             msg = f"{self.url} does not answer in time"
             raise BusyError(msg) from None
         except (openai.OpenAIError, HTTP_ERROR) as error:
-            raise BusyError(said(error.__cause__ or error, self._secrets)) from None
+            raise BusyError(safe_line(error.__cause__ or error, self._secrets)) from None
 
     def _why(self, error: openai.APIStatusError) -> Exception:
         status, (told, code) = error.status_code, _told(error)
-        told = said(told, self._secrets)
+        told = safe_line(told, self._secrets)
         if status in (408, 409) or status >= 500 or (status == 429 and code != "insufficient_quota"):
             return BusyError(told)
         if status in (401, 403):
-            return BackendError(f"backend {self._name}: the server refuses the key for batches ({told})")
+            return BackendError(f"the server refuses the key for batches ({told})", backend=self._name)
         if status in NOT_THERE:
-            return _NotFoundError(
-                f"backend {self._name}: {self.url} has no Batch API, or not what was asked of it ({told}): run without "
-                "--batch, or `harness batch export` for an engine that takes files"
+            msg = (
+                f"{self.url} has no Batch API, or not what was asked of it ({told}): run without --batch, or "
+                "`harness batch export` for an engine that takes files"
             )
-        return BackendError(f"backend {self._name}: {self.url} refuses the batch: {told}")
+            return _NotFoundError(msg, backend=self._name)
+        return BackendError(f"{self.url} refuses the batch: {told}", backend=self._name)
 
 
 class _NotFoundError(BackendError):
@@ -190,11 +191,11 @@ def _seen(batch: Mapping[str, Any], secrets: Sequence[str]) -> BatchStatus:
     told = [_table(error) for error in errors[:3]] if isinstance(errors, list) else []
     return BatchStatus(
         batch_id=str(batch.get("id") or ""),
-        status=said(batch.get("status") or "unknown", secrets, 40),
+        status=safe_line(batch.get("status") or "unknown", secrets, 40),
         answered=_count(counts.get("completed")),
         failed=_count(counts.get("failed")),
         files=tuple(str(file) for file in files if file),
-        why="; ".join(said(error.get("message") or error.get("code"), secrets, 160) for error in told),
+        why="; ".join(safe_line(error.get("message") or error.get("code"), secrets, 160) for error in told),
     )
 
 

@@ -1,10 +1,11 @@
-"""What a comparison says has changed: the one thing that a user changed, by its name."""
+"""Changes between fingerprints, named by what a user changed."""
 
 from __future__ import annotations
 
 import pytest
 
 from harness.analysis.compare import changes
+from harness.report.comparison_text import change_text
 
 from .sides import FINGERPRINT
 
@@ -25,37 +26,37 @@ from .sides import FINGERPRINT
         ("new_part", {"new_part": "x"}),
     ],
 )
-def test_one_change_is_named_once(what: str, changed: dict[str, str]) -> None:
+def test_one_cause_is_one_change(what: str, changed: dict[str, str]) -> None:
     assert [change.what for change in changes(FINGERPRINT, {**FINGERPRINT, **changed})] == [what]
 
 
-def test_nothing_changed() -> None:
+def test_equal_fingerprints_have_no_changes() -> None:
     assert changes(FINGERPRINT, FINGERPRINT) == ()
 
 
-def test_a_part_that_older_fingerprints_do_not_have_says_what_it_was_then() -> None:
+def test_missing_part_has_its_default() -> None:
     assert changes(FINGERPRINT, {**FINGERPRINT, "decoding": "free", "repeats": "1"}) == ()
 
 
-def test_values_are_shown_and_hashes_only_where_nothing_else_differs() -> None:
+def test_change_shows_hashes_only_if_no_name_differs() -> None:
     (change,) = changes(FINGERPRINT, {**FINGERPRINT, "model_digest": "sha256:m2", "quantization": "Q2_K"})
-    assert str(change) == "model (quantization: Q8_0 -> Q2_K)"
+    assert change_text(change) == "model (quantization: Q8_0 -> Q2_K)"
     (change,) = changes(FINGERPRINT, {**FINGERPRINT, "model_digest": "sha256:m2"})
-    assert str(change) == "model (model_digest: m1 -> m2)"
+    assert change_text(change) == "model (model_digest: m1 -> m2)"
 
 
-def test_of_a_hash_twelve_characters_are_shown_and_what_it_is_of() -> None:
+def test_change_shows_twelve_characters_of_a_hash() -> None:
     old, new = "ab" * 32, "cd" * 32
     base, head = ({**FINGERPRINT, "backend_hash": one} for one in (old, new))
     (change,) = changes(base, head)
-    assert str(change) == (
+    assert change_text(change) == (
         "backend settings (provider, address or options; backend_hash: abababababab -> cdcdcdcdcdcd)"
     )
 
 
-def test_another_backend_is_said_to_be_another() -> None:
+def test_change_of_backend_names_both() -> None:
     head = {**FINGERPRINT, "backend_hash": "b2"}
     (change,) = changes(FINGERPRINT, head, ("here", "there"))
-    assert str(change) == "backend settings (backend: here -> there)"
+    assert change_text(change) == "backend settings (backend: here -> there)"
     assert change.parts == (("backend", "here", "there"), ("backend_hash", "b1", "b2"))
     assert changes(FINGERPRINT, FINGERPRINT, ("here", "there")) == ()

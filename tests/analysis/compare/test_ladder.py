@@ -1,4 +1,4 @@
-"""Steps of a ladder, each against the first; and how much changes where nothing has changed. All runs are fakes."""
+"""Ladder steps compared with the first, and the noise floor. All runs are fakes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.compare import ComparisonQuestion, Verdict, compare, outcomes_of
-from harness.analysis.compare.ladder import Ladder, climb, speed_text
+from harness.analysis.compare import ComparisonQuestion, ReasonCode, Verdict, compare, outcomes_of
+from harness.analysis.compare.ladder import Ladder, climb
 from harness.analysis.compare.noise import beyond, floor
 from harness.core.types import Run
+from harness.report.portability_text import speed_text
 
 from ...report.fakes import fake_case, fake_error, fake_result, small_run
 
@@ -36,53 +37,53 @@ def climbed(*runs: Run, noise: bool = False) -> Ladder:
 
 
 class TestSteps:
-    def test_each_is_judged_against_the_first(self) -> None:
+    def test_each_step_is_compared_with_the_first(self) -> None:
         found = climbed(step("fp16", "R" * 300, 2.9), step("q8", "R" * 300), step("q2", "R" * 200 + "w" * 100, 5.8))
-        assert [s.sentence for s in found.steps] == [
-            "FP16: the others are judged against this one",
-            "Q8: within 3 points (+0.0, interval -1.3 to +1.3), 2.9x faster: MOVE",
-            "Q2: more than 3 points lost (-33.3, interval -38.8 to -28.2), 2.0x slower: KEEP",
+        assert [(s.label, s.comparison and s.comparison.verdict, s.faster) for s in found.steps] == [
+            ("FP16", None, None),
+            ("Q8", Verdict.MOVE, 2.9),
+            ("Q2", Verdict.STAY, 0.5),
         ]
 
-    def test_what_cannot_be_told_says_how_many_cases_would(self) -> None:
+    def test_open_step_has_the_number_of_cases_needed(self) -> None:
         found = climbed(step("fp16", "R" * 40), step("q8", "R" * 40)).steps[1]
         assert found.comparison
-        assert found.sentence == (
-            "Q8: not shown to be within 3 points, nor beyond (+0.0, interval -8.8 to +8.8), as fast: INCONCLUSIVE; "
-            f"about {found.comparison.needed:,} cases would settle it"
-        )
+        assert found.comparison.reason.code is ReasonCode.MORE_CASES
+        assert found.comparison.needed
 
-    def test_failed_calls_that_could_overturn_it_are_told(self) -> None:
+    def test_failed_calls_can_leave_a_step_open(self) -> None:
         found = climbed(step("fp16", "R" * 300), step("q8", "R" * 270 + "E" * 30)).steps[1]
-        assert found.sentence.endswith("INCONCLUSIVE; 30 calls failed, which could overturn it")
+        assert found.comparison
+        assert found.comparison.reason.code is ReasonCode.FAILED_CALLS
 
-    def test_steps_over_other_cases_are_not_judged(self) -> None:
+    def test_steps_over_different_cases_are_incomparable(self) -> None:
         found = climbed(step("fp16", "R" * 300), step("q8", "R" * 299)).steps[1]
-        assert found.sentence.startswith("Q8: INCOMPARABLE, the runs are not over the same cases")
+        assert found.comparison
+        assert (found.comparison.verdict, found.comparison.reason.code) == (Verdict.INCOMPARABLE, ReasonCode.CASES)
 
-    def test_tokens_per_second_are_tokens_over_the_time_of_their_calls(self) -> None:
+    def test_tokens_per_second_use_the_latency_of_their_calls(self) -> None:
         first, second = climbed(step("fp16", "RE", 0.5), step("q8", "RR", 0.25)).steps
         assert (first.tokens_per_s, second.tokens_per_s) == (4.0, 8.0)
         assert (first.faster, second.faster) == (None, 2.0)
         assert second.quartiles == (0.25, 0.25)
 
-    def test_a_server_that_tells_its_own_times_is_taken_at_its_word(self) -> None:
+    def test_server_times_take_precedence(self) -> None:
         run = step("q8", "RR", 0.5)
         told = tuple(replace(r, response=replace(r.response, prompt_s=0.1, generation_s=0.25)) for r in run.results)
         _, second = climbed(step("fp16", "RR", 0.5), replace(run, results=told)).steps
         assert (second.prompt_s, second.tokens_per_s) == (0.1, 8.0)
 
-    def test_the_size_is_what_the_run_tells(self) -> None:
+    def test_size_is_that_of_the_manifest(self) -> None:
         small = step("q8", "R")
         found = climbed(step("fp16", "R"), replace(small, manifest=replace(small.manifest, model_bytes=1000)))
         assert [s.model_bytes for s in found.steps] == [None, 1000]
 
-    def test_steps_of_one_quantization_are_called_by_their_backends(self) -> None:
+    def test_equal_quantizations_are_labelled_by_backend(self) -> None:
         found = climbed(step("fp16", "R", quantization="Q8_0"), step("q8", "R", quantization="Q8_0"))
         assert [s.label for s in found.steps] == ["fp16", "q8"]
 
 
-def test_a_missing_step_is_named_and_a_missing_first_leaves_no_ladder() -> None:
+def test_missing_step_is_listed_and_missing_first_is_none() -> None:
     runs = step("fp16", "RR"), step("q2", "RR")
     assert climbed(*runs).missing == ("q8",)
     assert climb("mistral", STEPS, runs[1:]) is None
@@ -90,31 +91,31 @@ def test_a_missing_step_is_named_and_a_missing_first_leaves_no_ladder() -> None:
 
 
 @pytest.mark.parametrize(("faster", "told"), [(2.94, "2.9x faster"), (0.5, "2.0x slower"), (1.03, "as fast")])
-def test_speed_in_words(faster: float, told: str) -> None:
+def test_speed_text(faster: float, told: str) -> None:
     assert speed_text(faster) == told
 
 
 class TestNoise:
-    def test_it_is_what_changes_between_two_runs_of_the_same_thing(self) -> None:
+    def test_floor_compares_two_identical_runs(self) -> None:
         found = floor(
             [step("q8", "R" * 10), step("fp16", "R" * 10, run_id="a"), step("fp16", "R" * 8 + "ww", run_id="b")]
         )
         assert found
         assert (found.answers_changed, found.n) == (2, 10)
 
-    def test_another_prompt_is_another_thing(self) -> None:
+    def test_different_prompt_is_no_noise_floor(self) -> None:
         assert floor([step("fp16", "RR"), step("fp16", "Rw", prompt_hash="sha256:other")]) is None
 
-    def test_answers_from_the_store_are_no_second_run(self) -> None:
+    def test_cached_answers_are_no_noise_floor(self) -> None:
         run = step("fp16", "RR")
         cached = replace(run, results=tuple(replace(result, cached=True) for result in run.results))
         assert floor([run, cached]) is None
 
-    def test_flips_are_told_net_of_it(self) -> None:
+    def test_net_changes_subtract_the_noise(self) -> None:
         found = climbed(step("fp16", "R" * 300), step("q2", "R" * 280 + "w" * 20), noise=True).steps[1]
         assert found.net_changes == pytest.approx(17)
 
-    def test_fewer_changes_than_noise_are_none(self) -> None:
+    def test_fewer_changes_than_noise_are_zero(self) -> None:
         noise = floor([step("fp16", "RRRR", run_id="a"), step("fp16", "RRww", run_id="b")])
         assert noise
         same = compare(outcomes_of(step("fp16", "RRRR")), outcomes_of(step("q8", "RRRR")), ComparisonQuestion("change"))

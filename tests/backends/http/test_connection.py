@@ -57,26 +57,26 @@ def answer_to(*parts: bytes, end: bool) -> tuple[HTTPResponse | Exception | None
     async def talk() -> tuple[HTTPResponse | Exception | None, bool]:
         connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
-        asked = asyncio.create_task(connection.ask(b"request"))
+        asked = asyncio.create_task(connection.request(b"request"))
         await asyncio.sleep(0)
         for part in parts:
             if not line.closed:
                 connection.data_received(part)
-        usable = connection.usable()
+        reusable = connection.is_reusable()
         if end or line.closed:
             connection.connection_lost(None)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         if not asked.done():
             asked.cancel()
-            return None, usable
-        return asked.exception() or asked.result(), usable  # type: ignore[return-value]
+            return None, reusable
+        return asked.exception() or asked.result(), reusable  # type: ignore[return-value]
 
     return asyncio.run(talk())
 
 
 @given(st.sampled_from(WHOLE), st.lists(st.integers(1, 200), max_size=8))
-def test_a_reply_is_the_same_in_whatever_pieces_it_arrives(whole: bytes, cuts: list[int]) -> None:
+def test_a_reply_is_the_same_in_whatever_chunks_it_arrives(whole: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
     pieces = [whole[a:b] for a, b in pairwise(places) if a < b]
     found, _ = answer_to(*pieces, end=True)
@@ -103,16 +103,16 @@ LEFT = st.binary(min_size=1, max_size=40).filter(lambda rest: rest.strip(b"\r\n"
 def test_a_connection_with_something_left_on_it_is_not_used_again(whole: bytes, rest: bytes) -> None:
     assert answer_to(whole, end=False)[1]
     for parts in ((whole + rest,), (whole, rest)):
-        found, usable = answer_to(*parts, end=False)
+        found, reusable = answer_to(*parts, end=False)
         assert isinstance(found, HTTPResponse)
-        assert (found.body, found.headers["x-left"], usable) == (BODY, "1, 2", False)
+        assert (found.body, found.headers["x-left"], reusable) == (BODY, "1, 2", False)
 
 
 def test_a_request_that_is_given_up_hangs_up_so_that_the_server_can_stop_writing() -> None:
     async def talk() -> bool:
         connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
-        asked = asyncio.create_task(connection.ask(b"request"))
+        asked = asyncio.create_task(connection.request(b"request"))
         await asyncio.sleep(0)
         asked.cancel()
         await asyncio.wait([asked])
@@ -126,7 +126,7 @@ def test_a_connection_on_which_something_arrives_before_anything_was_asked_is_cl
         connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
         connection.data_received(WHOLE[0])
-        return connection.usable()
+        return connection.is_reusable()
 
     assert not asyncio.run(talk())
 
@@ -140,30 +140,30 @@ def streamed(*parts: bytes, end: bool) -> tuple[bytes | Exception | None, bool]:
     async def talk() -> tuple[bytes | Exception | None, bool]:
         connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
-        asked = asyncio.create_task(connection.ask(b"request", events=True))
+        asked = asyncio.create_task(connection.request(b"request", events=True))
         await asyncio.sleep(0)
         for part in parts:
             if not line.closed:
                 connection.data_received(part)
-        usable = connection.usable()
+        reusable = connection.is_reusable()
         if end or line.closed:
             connection.connection_lost(None)
         try:
             async with asyncio.timeout(0.05):
                 assert (await asked).body == b""
                 assert connection.streams
-                return b"".join([piece async for piece in _pieces(connection)]), usable
+                return b"".join([chunk async for chunk in _chunks(connection)]), reusable
         except (TransportError, TooLargeError) as error:
-            return error, usable
+            return error, reusable
         except TimeoutError:
-            return None, usable
+            return None, reusable
 
     return asyncio.run(talk())
 
 
-async def _pieces(connection: HTTPConnection) -> AsyncIterator[bytes]:
-    while piece := await connection.piece():
-        yield piece
+async def _chunks(connection: HTTPConnection) -> AsyncIterator[bytes]:
+    while chunk := await connection.read_chunk():
+        yield chunk
 
 
 EVENT = b'data: {"choices": [{"delta": {"content": "na\xc3\xafve"}}]}\n\n'
@@ -183,7 +183,7 @@ STREAMS = [
 
 
 @given(st.sampled_from(STREAMS), st.lists(st.integers(1, 300), max_size=8))
-def test_a_stream_is_the_same_in_whatever_pieces_it_arrives(whole: bytes, cuts: list[int]) -> None:
+def test_a_stream_is_the_same_in_whatever_chunks_it_arrives(whole: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
     pieces = [whole[a:b] for a, b in pairwise(places) if a < b]
     assert streamed(*pieces, end=False) == (EVENT * 2, True)
@@ -191,9 +191,9 @@ def test_a_stream_is_the_same_in_whatever_pieces_it_arrives(whole: bytes, cuts: 
 
 @given(st.sampled_from(STREAMS), st.integers(0, 400))
 def test_a_stream_that_ends_early_breaks_off_and_never_just_ends(whole: bytes, cut: int) -> None:
-    found, usable = streamed(whole[: min(cut, len(whole) - 1)], end=True)
+    found, reusable = streamed(whole[: min(cut, len(whole) - 1)], end=True)
     assert isinstance(found, TransportError)
-    assert not usable
+    assert not reusable
 
 
 @given(st.sampled_from(STREAMS), LEFT | st.sampled_from(WHOLE))
@@ -216,16 +216,16 @@ def test_a_little_gzip_that_becomes_a_lot_ends_a_stream() -> None:
 
 def test_who_does_not_ask_for_streams_gets_them_whole() -> None:
     for whole in STREAMS:
-        found, usable = answer_to(whole, end=False)
+        found, reusable = answer_to(whole, end=False)
         assert isinstance(found, HTTPResponse)
-        assert (found.body, usable) == (EVENT * 2, True)
+        assert (found.body, reusable) == (EVENT * 2, True)
 
 
 def test_only_so_much_of_a_stream_is_read_ahead() -> None:
     async def talk() -> list[bool]:
         connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
-        asked = asyncio.create_task(connection.ask(b"request", events=True))
+        asked = asyncio.create_task(connection.request(b"request", events=True))
         await asyncio.sleep(0)
         connection.data_received(f"HTTP/1.1 200 OK\r\n{TYPE}\r\n\r\n".encode())
         await asked
@@ -233,7 +233,7 @@ def test_only_so_much_of_a_stream_is_read_ahead() -> None:
         for _ in range(3):
             connection.data_received(b" " * 100_000)
         states.append(line.paused)
-        await connection.piece()
+        await connection.read_chunk()
         return [*states, line.paused]
 
     assert asyncio.run(talk()) == [False, True, False]
@@ -243,11 +243,11 @@ def test_who_stops_waiting_for_a_stream_hangs_up() -> None:
     async def talk() -> bool:
         connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
-        asked = asyncio.create_task(connection.ask(b"request", events=True))
+        asked = asyncio.create_task(connection.request(b"request", events=True))
         await asyncio.sleep(0)
         connection.data_received(f"HTTP/1.1 200 OK\r\n{TYPE}\r\n\r\n".encode())
         await asked
-        waiting = asyncio.create_task(connection.piece())
+        waiting = asyncio.create_task(connection.read_chunk())
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait([waiting])
@@ -263,6 +263,6 @@ def test_a_stream_without_end_or_a_line_without_end_is_too_large(
     monkeypatch.setattr(_http1, name, 200)
     head = f"HTTP/1.1 200 OK\r\n{TYPE}\r\n\r\n".encode()
     assert streamed(head, *[event] * 3, end=True)[0] == event * 3
-    found, usable = streamed(head, *[event] * 4, end=True)
+    found, reusable = streamed(head, *[event] * 4, end=True)
     assert isinstance(found, TooLargeError)
-    assert not usable
+    assert not reusable

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.core.types import Billing
 from harness.runner.batch import export
 from harness.runner.batch import results as _found
 from harness.store.runs import open_store
@@ -82,6 +83,7 @@ def test_results_become_a_run_like_any_other(exported: Project, harness: Termina
     assert (ended.code, "passed" in ended.out) == (0, True), ended.out + ended.err
     assert said(exported) == {"t-1": "billing", "t-2": "technical", "t-3": "billing", "t-4": "billing"}
     run = newest(exported)
+    assert run.manifest.billing is Billing.BATCH
     assert run.manifest.notes == ("asked by batch: answers from results.jsonl",)
     assert {result.response.latency_s for result in run.results} == {None}
     assert run.manifest.finished_at

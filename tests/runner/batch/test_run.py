@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from harness.analysis.costs.spend import run_usd
+from harness.core.types import Billing
 from harness.runner.batch import backend
 
 from ...support.batch_runs import RUN, by_case, newest, text_of, under_way
@@ -73,7 +74,8 @@ def test_latency_is_unknown_and_neither_gates_nor_comparisons_mind(
     ended = harness(*RUN, "-o", "report.html", "-o", "r.jsonl", "-o", "r.csv", "-o", "r.md", "-o", "r.json")
     assert (ended.code, "no latency was measured" in ended.out) == (4, True), ended.out + ended.err
     assert {r.response.latency_s for r in newest(batched).results} == {None}
-    assert newest(batched).manifest.notes == ("asked by batch",)
+    manifest = newest(batched).manifest
+    assert (manifest.billing, manifest.notes) == (Billing.BATCH, ("asked by batch",))
     api.result = good
     assert harness(*RUN, "--no-cache").code == 4
     compared = harness("compare", "latest", "previous")

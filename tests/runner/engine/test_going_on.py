@@ -118,7 +118,7 @@ def test_full_disk_stops_the_run_and_keeps_saved_results(project: Project, store
         connection.execute(f"PRAGMA max_page_count = {pages[0]}")
 
     sa.event.listen(store._engine, "checkout", limit)
-    with pytest.raises(StoreError, match="the disk is full: make room, then go on with --resume"):
+    with pytest.raises(StoreError, match=r"the disk is full: .* --resume"):
         execute(project, store, backend=lambda _: Slow(lambda _: Response("x" * 4000, latency_s=0.0)))
     pages[0] = 10_000
     kept = len(store.results(store.manifests()[0].run_id))
@@ -155,7 +155,7 @@ def test_locked_store_stops_the_run_after_a_timeout(project: Project, monkeypatc
             other.execute("BEGIN IMMEDIATE")
         return answer(_)
 
-    with pytest.raises(StoreError, match="another process holds it"):
+    with pytest.raises(StoreError, match="another process has locked the store"):
         execute(project, store, backend=lambda _: Scripted(hold))
     other.close()
     store.close()
