@@ -26,14 +26,16 @@ from pathlib import Path
 from statistics import mean
 from time import perf_counter
 
-from harness import api
 from harness.backends import connect
 from harness.backends.local import models
-from harness.backends.providers.llamacpp import SPIN_COUNT
+from harness.cli._process import SPIN_COUNT, settings
 from harness.core.types import Request, Response
+from harness.project.run_options import RunOptions
+from harness.runner import execution
 from harness.runner.events import RunEvents
 from harness.runner.pacing import Pace
 from harness.runner.plan import Cell
+from harness.runner.project import Project
 
 MODEL = "smollm2-135m-instruct"
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,12 +121,12 @@ async def one_by_one(cell: Cell, requests: Sequence[Request]) -> tuple[float, li
 def measure(folder: Path, row: Row, n: int) -> dict[str, float]:
     """Measure one row: `n` cases per variant."""
     variants = ("local", "gpt") if row.how == "alternating" else ("local",)
-    options = api.RunOptions(backend=(row.backend,), variant=variants, limit=n, cache=False)
-    with api.project(folder) as (found, store):
-        cells = api.cells(found, store, ["ticket_triage"], options)
+    options = RunOptions(backend=(row.backend,), variant=variants, limit=n, cache=False)
+    with settings(), Project.open(folder) as project:
+        cells = execution.cells(project, ["ticket_triage"], options)
         if row.how == "harness":
             heard = Paces()
-            outcome = api.execute(found, store, cells, options, heard)
+            outcome = execution.execute(project, cells, options, heard)
             for failure in outcome.failures:
                 raise failure
             (run,) = outcome.runs
@@ -132,7 +134,7 @@ def measure(folder: Path, row: Row, n: int) -> dict[str, float]:
             responses = [result.response for result in run.results]
             at_once = heard.pace.current_limit if heard.pace else 0
         else:
-            asks = [[request for _, request in cell.asks] for cell in cells]
+            asks = [[request for _, request in cell.requests] for cell in cells]
             requests = [request for together in zip(*asks, strict=True) for request in together]
             spent, responses = asyncio.run(one_by_one(cells[0], requests))
             at_once = 1

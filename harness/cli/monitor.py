@@ -51,11 +51,12 @@ def monitor(
     Exit codes: 0 STEADY or too little data, 1 WORSE, 2 usage error, 4 CHANGED, or no calls of a task that had calls
     before, or too little data with --strict.
     """
+    from harness.runner.project import Project
+
     if context.invoked_subcommand is not None:
         return
     from datetime import UTC, date, datetime
 
-    from harness import api
     from harness.cli._common import console
     from harness.core.errors import ConfigError, StoreError
     from harness.monitor import signals, weeks
@@ -72,13 +73,17 @@ def monitor(
     if start > day:
         msg = f"--since {weeks.name(start)} is after the checked week, {weeks.name(day)}"
         raise ConfigError(msg)
-    with api.project(reading=True) as (project, store):
-        tasks = traffic.tasks(store)
+    with Project.open(read_only=True) as project:
+        tasks = traffic.tasks(project.store)
         if not tasks:
-            msg = f"no logged calls in {store.url}: route production calls with harness.router first"
+            msg = f"no logged calls in {project.store.url}: route production calls with harness.router first"
             raise StoreError(msg)
         result = signals.read_signals(
-            store, day, labels_of(project, tasks), reference=reference or signals.REFERENCE_WEEKS, since=start
+            project.store,
+            day,
+            labels_of(project.config, tasks),
+            reference=reference or signals.REFERENCE_WEEKS,
+            since=start,
         )
     console().print(_screen(result))
     statuses = {signal.status for signal in result.signals}

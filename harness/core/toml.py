@@ -88,6 +88,7 @@ _PLAIN = {
     "dict_type": "should be a table",
     "mapping_type": "should be a table",
     "model_type": "should be a table",
+    "dataclass_type": "should be a table",
     "model_attributes_type": "should be a table",
     "string_type": "should be a string",
     "string_too_short": "should not be empty",

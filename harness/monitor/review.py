@@ -30,6 +30,7 @@ from harness.monitor.sheets import RIGHT, UNCLEAR, Sheet, SheetItem, SheetLabel
 from harness.monitor.signals import ALARM_P, REFERENCE_WEEKS
 from harness.project import evals
 from harness.project.config import Config
+from harness.runner.project import Project
 from harness.store.run_query import RunQuery
 from harness.store.runs import Store
 
@@ -98,8 +99,9 @@ class Review:
         return next((verdict for verdict in worst_first if verdict in verdicts), Verdict.INCONCLUSIVE)
 
 
-def review(config: Config, store: Store, name: str) -> Review:
+def review(project: Project, name: str) -> Review:
     """Review a sheet by its labels so far; raises `StoreError` if the sheet does not exist."""
+    config, store = project.config, project.store
     sheet = sheets.load(store, name)
     labels = sheets.labels_of(store, name)
     earlier = list(_earlier(store, sheet))

@@ -12,10 +12,9 @@ from harness.monitor import review, sheets, signals, weeks, wording
 from harness.monitor.review import CellReview
 from harness.monitor.signals import Signal, SignalStatus, WeeklySignals
 from harness.monitor.task_labels import labels_of
-from harness.project.config import Config
 from harness.report.model_findings import Finding, FindingStatus
+from harness.runner.project import Project
 from harness.store import traffic
-from harness.store.runs import Store
 
 STALE_DAYS = 14
 """A review of an older week is reported, but does not count for this week."""
@@ -28,15 +27,15 @@ _STATUS_OF_VERDICT = {
 }
 
 
-def weekly_findings(config: Config, store: Store, day: date) -> list[Finding]:
+def weekly_findings(project: Project, day: date) -> list[Finding]:
     """Return the findings of the newest whole week before `day`; raises `StoreError`."""
-    tasks = traffic.tasks(store)
+    tasks = traffic.tasks(project.store)
     if not tasks:
         return []
     week = weeks.monday(day) - timedelta(weeks=1)
     return [
-        *_signal_findings(signals.read_signals(store, week, labels_of(config, tasks))),
-        *_review_findings(config, store, day),
+        *_signal_findings(signals.read_signals(project.store, week, labels_of(project.config, tasks))),
+        *_review_findings(project, day),
     ]
 
 
@@ -66,13 +65,14 @@ def _signal_findings(weekly: WeeklySignals) -> Iterator[Finding]:
             yield Finding(FindingStatus.PASSED, f"{head}: steady in {week}, {plural(n, 'call')}: {steady}")
 
 
-def _review_findings(config: Config, store: Store, day: date) -> Iterator[Finding]:
+def _review_findings(project: Project, day: date) -> Iterator[Finding]:
+    store = project.store
     names = [name for name in sheets.labelled_sheets(store) if sheets.load(store, name).since[:10] <= day.isoformat()]
     if not names:
         text = "production: no replies reviewed yet: draw a sample with `harness sample`"
         yield Finding(FindingStatus.NOTED, text)
         return
-    newest = review.review(config, store, names[0])
+    newest = review.review(project, names[0])
     end = date.fromisoformat(newest.sheet.until[:10])  # the day after the last day
     stale = (day - end).days > STALE_DAYS
     for cell in newest.cells:

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import api
 from harness.analysis import dataset_power
 from harness.analysis.stats import rate, required_n_margin
 from harness.core.errors import ConfigError
 from harness.core.types import Case
 from harness.project.evals import GateConfig
+from harness.project.run_options import RunOptions
+from harness.runner import execution
 from harness.store.runs import open_store
 
 from ..support.cli import Terminal
@@ -31,7 +32,7 @@ def complaint(project: Project, gates: str, n: int, **options: Any) -> str:
     project.eval(gates)
     store = open_store("sqlite:///:memory:")
     try:
-        api.cells(project.load(), store, [], api.RunOptions(**options))
+        execution.cells(project.with_store(store), [], RunOptions(**options))
     except ConfigError as error:
         return str(error).replace(f"{project.root}/", "")
     finally:

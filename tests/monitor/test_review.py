@@ -90,7 +90,7 @@ def reviewed(project: Project) -> Callable[..., Review]:
                 for k, i in enumerate(sorted(sheet.items, key=lambda i: i.value == "general")[:n])
             ]
             sheets.add_labels(store, sheet.sheet, labels)
-            return review(project.load(), store, sheet.sheet)
+            return review(project.with_store(store), sheet.sheet)
 
     return run
 
@@ -125,7 +125,7 @@ def week(project: Project) -> Callable[[int, int], CellReview]:
                 SheetLabel(i.item, "anna", "general" if k < wrong else "billing") for k, i in enumerate(sheet.items)
             ]
             sheets.add_labels(store, sheet.sheet, labels)
-            (cell,) = review(project.load(), store, sheet.sheet).cells
+            (cell,) = review(project.with_store(store), sheet.sheet).cells
             return cell
 
     return run
@@ -186,7 +186,7 @@ def test_a_single_earlier_review_is_the_base(project: Project, reviewed: Callabl
         until = "2026-12-04T00:00:00.000+00:00"
         sheet, _ = sheets.draw(store, {"triage": LABELS}, SampleRequest("2026-12-01T00:00:00.000+00:00", until))
         sheets.add_labels(store, sheet.sheet, [SheetLabel(i.item, "anna", "general") for i in sheet.items])
-        (cell,) = review(project.load(), store, sheet.sheet).cells
+        (cell,) = review(project.with_store(store), sheet.sheet).cells
     assert cell.base
     assert cell.base.source.startswith("review of 2026-w4")
     assert cell.verdict is Verdict.REGRESSED

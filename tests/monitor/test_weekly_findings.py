@@ -21,7 +21,7 @@ DAY = date(2026, 11, 25)
 
 def found(project: Project, day: date = DAY) -> list[Finding]:
     with opened(project) as store:
-        return weekly_findings.weekly_findings(project.load(), store, day)
+        return weekly_findings.weekly_findings(project.with_store(store), day)
 
 
 def test_without_logged_calls_there_are_no_findings(project: Project) -> None:

@@ -81,9 +81,9 @@ class CellBatch:
         earlier = await asyncio.to_thread(self.jobs.claim, cell_part(cell))
         while todo:
             self.pending |= {custom_id_of(cell, planned): planned for planned in todo}
-            todo = await self.runner.open()
+            todo = await self.runner.next_requests()
         await _run_all([self._collect_earlier(job) for job in earlier])
-        retries = self.runner.asker.config.retries
+        retries = self.runner.client.config.retries
         for attempt in range(1, retries + 2):
             if self.pending and not self.cancelled:
                 parts = await asyncio.to_thread(lambda: list(self._parts()))
@@ -139,7 +139,7 @@ class CellBatch:
         await self._save(results, attempt, last=last)
         if foreign := results.unused().keys() - set(ids):
             text = f"batch {job.batch_id}: ignored {len(foreign):,} results of requests that were not in the batch"
-            self.runner.listener.noted(self.runner.cell.name, text)
+            self.runner.events.noted(self.runner.cell.name, text)
         missing = [custom_id for custom_id in ids if custom_id in self.pending and custom_id not in results]
         if last or lost:  # another batch would probably fail too, and whether to pay for it is the user's decision
             reason = lost or f"the batch {status.status} without a reply to this request"
@@ -159,7 +159,7 @@ class CellBatch:
             job = replace(job, batch_id=created.batch_id)
             await asyncio.to_thread(self.jobs.save, job)
         before = await self._with_retries(lambda: self.api.status(job.batch_id))
-        self.runner.listener.waits(self.runner.cell, f"batch {job.batch_id} was sent {job.sent_at[:16]}, still running")
+        self.runner.events.waits(self.runner.cell, f"batch {job.batch_id} was sent {job.sent_at[:16]}, still running")
         status = before if before.status in ENDED else await self._wait_until_ended(job)
         self.cancelled |= status.status == "cancelled" != before.status
         results, _ = await self._download(status)
@@ -200,7 +200,7 @@ class CellBatch:
             raise
         job = replace(job, batch_id=status.batch_id)
         await asyncio.to_thread(self.jobs.save, job)
-        self.runner.listener.waits(cell, f"batch {job.batch_id}: {requests:,} requests sent")
+        self.runner.events.waits(cell, f"batch {job.batch_id}: {requests:,} requests sent")
         return job
 
     async def _wait_until_ended(self, job: BatchJob) -> BatchStatus:
@@ -210,7 +210,7 @@ class CellBatch:
             status = await self._with_retries(lambda: self.api.status(job.batch_id))
             stage = status.status, 10 * (status.answered + status.failed) // job.requests
             if stage != reported:
-                self.runner.listener.waits(self.runner.cell, f"batch {job.batch_id} {status.text(job.requests)}")
+                self.runner.events.waits(self.runner.cell, f"batch {job.batch_id} {status.text(job.requests)}")
                 reported = stage
             if status.status in ENDED:
                 return status
@@ -226,7 +226,7 @@ class CellBatch:
                 paths.append(path)
             except NoFileError as error:
                 lost = f"no results from batch {status.batch_id}: {error}"
-                self.runner.listener.noted(self.runner.cell.name, lost)
+                self.runner.events.noted(self.runner.cell.name, lost)
         return await asyncio.to_thread(BatchResults, paths), lost
 
     async def _save(self, results: BatchResults, attempt: int, *, last: bool) -> None:
@@ -247,7 +247,7 @@ class CellBatch:
                 finished = []
         await self.runner.commit(finished)
         for problem in [*results.problems[:MAX_SHOWN], *_more(results.problems)]:
-            self.runner.listener.noted(self.runner.cell.name, f"batch results: {problem}")
+            self.runner.events.noted(self.runner.cell.name, f"batch results: {problem}")
 
     def _response(self, planned: PlannedRequest, result: Mapping[str, JSON]) -> Response:
         """Return the response of a result. A broken constraint becomes an error of its case: the others are paid."""
@@ -276,7 +276,7 @@ class CellBatch:
                     )
                     raise _ServerUnavailableError(msg, backend=self.runner.cell.backend.name) from None
                 if not reported:
-                    self.runner.listener.waits(self.runner.cell, f"{self.api.url} is unavailable, retrying: {error}")
+                    self.runner.events.waits(self.runner.cell, f"{self.api.url} is unavailable, retrying: {error}")
                     reported = True
             wait_s = await _wait(wait_s)
 

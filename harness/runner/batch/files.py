@@ -37,7 +37,7 @@ def export(cells: Sequence[Cell], path: Path) -> tuple[int, list[str]]:
         with path.open("wb") as file:
             for cell in cells:
                 backend = offline_backend(cell.backend)
-                for case, request in cell.asks:
+                for case, request in cell.requests:
                     planned = PlannedRequest(case, request, request.key)
                     try:
                         file.write(request_line(backend, custom_id_of(cell, planned), request))
@@ -101,7 +101,7 @@ class FileBackend:
                 finished.append(answers.read(planned, response, answered_at(result or {})))
             for start in range(0, len(finished), AT_ONCE):
                 await answers.commit(finished[start : start + AT_ONCE])
-            todo = await answers.open()
+            todo = await answers.next_requests()
 
     async def close(self) -> None:
         """Do nothing: no connection is open."""
@@ -133,7 +133,7 @@ def _cases(cells: Sequence[Cell]) -> dict[tuple[str, str], str]:
     """Return (cell part, case part) of an id -> case id."""
     ids = {}
     for cell in cells:
-        for case, request in cell.asks:
+        for case, request in cell.requests:
             custom_id = custom_id_of(cell, PlannedRequest(case, request, ""))
             ids[custom_id.cell, custom_id.case] = case.id
     return ids

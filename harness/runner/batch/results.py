@@ -27,6 +27,7 @@ class BatchResults:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         """Args: `paths` are files of results and errors, in any order, with lines in any order."""
+        self.paths = tuple(paths)
         self.problems: list[str] = []
         """One message for each line that is not a result of the harness."""
         self._places: dict[CustomId, list[_ResultPosition]] = {}

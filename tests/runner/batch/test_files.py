@@ -28,7 +28,7 @@ VLLM = CONFIG.replace('"openai"', '"vllm"')
 def exported(project: Project) -> Project:
     """A project with a vLLM backend without a server, its requests exported to a file."""
     project.config(VLLM)
-    export(project.plan(variants=("local",)), project.root / "requests.jsonl")
+    export(project.plan(variant=("local",)), project.root / "requests.jsonl")
     return project
 
 
