@@ -38,6 +38,7 @@ from .support.cli import Terminal  # noqa: E402
 from .support.postgres import Postgres, running  # noqa: E402
 from .support.project import CONFIG, Project  # noqa: E402
 from .support.servers import FakeOpenAI, closing  # noqa: E402
+from .support.snapshot import Snapshot  # noqa: E402
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -53,6 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         help="where JSON Lines files of public data sets are; each test that needs one names the file and its keys",
     )
+    parser.addoption("--update-snapshots", action="store_true", help="rewrite the files in tests/**/snapshots/")
 
 
 @pytest.fixture
@@ -77,6 +79,12 @@ KEPT = {"HARNESS_CACHE_DIR"}
 
 FOREIGN = ("OPENAI_", "OLLAMA_", "VLLM_", "HARNESS_", "ANTHROPIC_", "AZURE_OPENAI_")
 LOOPBACK = "localhost,127.0.0.1,::1"
+
+
+@pytest.fixture
+def snapshot(request: pytest.FixtureRequest) -> Snapshot:
+    """Compares a text with `snapshots/<name>.txt` beside the test file."""
+    return Snapshot(request.path.parent / "snapshots", request.config.getoption("--update-snapshots"))
 
 
 def pytest_collection_finish() -> None:

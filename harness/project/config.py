@@ -103,7 +103,7 @@ class AdviceConfig(StrictModel):
     `keep`: names of evals, or kinds of task. `peak`: how many times the mean of a day the busiest hour asks.
     """
 
-    keep: Names = ("tool_calling",)
+    keep: Names = ("tool_calling",)  # the default of a user's key, so a name and no capability
     max_context_tokens: int = Field(default=32_000, ge=1)
     min_daily_calls: int = Field(default=100, ge=0)
     peak: float = Field(default=3.0, ge=1, allow_inf_nan=False)

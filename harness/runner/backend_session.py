@@ -144,7 +144,7 @@ class BackendSession:
             repeats=cell.definition.repeats,
             model_bytes=self.info.size,
             tags=tags,
-            origin=RunOrigin.REPLAYED if self.config.provider == "replay" else cell.origin,
+            origin=RunOrigin.REPLAYED if self.config.capabilities.replays else cell.origin,
             billing=self.backend.billing if isinstance(self.backend, BulkBackend) else Billing.STANDARD,
         )
         self.keeper.store.begin(manifest, plan_key=plan_key, model_key=self._model_key)

@@ -44,7 +44,7 @@ def fill(project: Project, wrong: int, name: str = "anna") -> Path:
 def test_sample_writes_page_and_csv_and_git_ignores_them(harness: Terminal, logged: Project) -> None:
     ended = harness(*DRAW)
     assert ended.code == 0, ended.err
-    assert "60 replies of 2026-11-19 to 2026-11-25" in ended.out
+    assert "60 replies from 2026-11-19 to 2026-11-25" in ended.out
     assert "triage: 60 of 300 calls, 3 strata" in ended.out
     assert {p.name for p in (logged.root / "reviews").iterdir()} == {".gitignore", "now.csv", "now.html"}
 
@@ -175,13 +175,13 @@ def test_monitor_ignores_weeks_before_since(harness: Terminal, project: Project)
 def test_monitor_without_logged_calls_exits_2(harness: Terminal) -> None:
     ended = harness("monitor")
     assert ended.code == 2
-    assert "no calls in" in ended.err
+    assert "no logged calls in" in ended.err
 
 
 def test_monitor_power_prints_detection_probabilities(harness: Terminal) -> None:
     ended = harness("monitor", "power", "--baseline", "0.94", "--drop-to", "0.87", "--per-week", "100,250")
     assert ended.code == 0, ended.err
-    assert "94.0% on 300 cases, fallen to 87.0%" in ended.out
+    assert "94.0% on 300 cases, dropped to 87.0%" in ended.out
     assert "53.8%" in ended.out, "100 a week, by the second one"
     assert "81.8%" in ended.out, "250 a week"
 

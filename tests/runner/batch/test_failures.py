@@ -67,7 +67,7 @@ def test_a_rejected_batch_ends_the_cell_with_its_reason(harness: Terminal, batch
     api.ends.append(End("failed", why="Enqueued token limit reached"))
     ended = harness(*RUN)
     assert (ended.code, "Enqueued token limit reached" in ended.err) == (2, True)
-    assert "no batch is under way" in under_way(harness).out
+    assert "no pending batch jobs" in under_way(harness).out
     assert harness(*RUN, "--resume").code == 0
     del batched
 
@@ -148,7 +148,7 @@ def test_a_broken_constraint_keeps_all_other_replies(harness: Terminal, batched:
     }
     assert list(errors(batched)) == ["t-2"]
     assert "'I think billing'" in errors(batched)["t-2"]
-    assert under_way(harness).out == "no batch is under way\n"
+    assert under_way(harness).out == "no pending batch jobs\n"
     replies.clear()
     assert harness(*RUN, "--resume").code == 0
     assert [len(api.requests(name)) for name in api.batches] == [4, 1], "only requests without a reply are sent again"

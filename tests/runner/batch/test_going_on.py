@@ -42,10 +42,10 @@ def test_a_crash_before_the_servers_answer_does_not_pay_twice(
     api.after_create = error(500, "oh")
     ended = harness(*RUN)
     assert (ended.code, "--resume`" in ended.err) == (2, True), ended.err
-    assert "(not made)" in under_way(harness).out
+    assert "(not created)" in under_way(harness).out
     assert harness(*RUN, "--resume").code == 0
     assert list(api.batches) == ["batch_0"]
-    assert "no batch is under way" in under_way(harness).out
+    assert "no pending batch jobs" in under_way(harness).out
     del batched
 
 
@@ -150,7 +150,7 @@ def test_requests_are_sent_again_if_results_were_deleted(
     assert "batch batch_0: " in ended.err
     assert "file file-1: Error code: 404 - No such File object" in ended.err
     assert [len(api.requests(name)) for name in api.batches] == [4, 4]
-    assert under_way(harness).out == "no batch is under way\n"
+    assert under_way(harness).out == "no pending batch jobs\n"
     assert not errors(batched)
 
 
@@ -164,7 +164,7 @@ def test_a_result_file_missing_at_first_is_not_paid_again(
     api.loses_files = False
     assert harness(*RUN, "--resume").code == 0
     assert list(api.batches) == ["batch_0"]
-    assert under_way(harness).out == "no batch is under way\n"
+    assert under_way(harness).out == "no pending batch jobs\n"
 
 
 def test_cancel_removes_a_job_whose_results_are_gone(
@@ -174,7 +174,7 @@ def test_cancel_removes_a_job_whose_results_are_gone(
     api.loses_files = True
     ended = harness("batch", "cancel", "batch_0")
     assert (ended.code, "batch_0: completed, 4 of 4 answered: removed" in ended.out) == (0, True)
-    assert under_way(harness).out == "no batch is under way\n"
+    assert under_way(harness).out == "no pending batch jobs\n"
     api.loses_files = False
     assert harness(*RUN).code == 0
     assert list(api.batches) == ["batch_0", "batch_1"]
@@ -187,7 +187,7 @@ def test_cancel_removes_a_job_the_server_does_not_know(
     left_behind(harness, api, monkeypatch)
     api.batches.clear()
     assert "gone, 0 of 4 answered: removed" in harness("batch", "cancel", "--all").out
-    assert under_way(harness).out == "no batch is under way\n"
+    assert under_way(harness).out == "no pending batch jobs\n"
     del batched
 
 
@@ -223,7 +223,7 @@ def test_two_runs_of_a_cell_share_one_batch(
 
 def test_cancel_without_ids_names_the_list_command(harness: Terminal, batched: Project) -> None:
     assert "`harness batch list`" in harness("batch", "cancel").err
-    assert "no batch 'batch_9' is under way" in harness("batch", "cancel", "batch_9").err
+    assert "no pending batch job 'batch_9'" in harness("batch", "cancel", "batch_9").err
     assert harness("batch", "cancel", "--all").code == 0
     del batched
 

@@ -30,7 +30,7 @@ def test_a_batch_run_ends_like_any_other_run(harness: Terminal, batched: Project
         "t-3": "billing",
         "t-4": "billing",
     }
-    assert under_way(harness).out == "no batch is under way\n"
+    assert under_way(harness).out == "no pending batch jobs\n"
     assert not api.chats
 
 

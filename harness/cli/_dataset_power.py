@@ -1,4 +1,4 @@
-"""What `datasets power` says: figures first, as a dictionary, then the same in words."""
+"""`harness datasets power`: the figures, and their screen."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis import dataset_power
 from harness.analysis.compare import Comparison
 from harness.analysis.stats import rate, required_n_margin
+from harness.core.formatting import plural
 from harness.core.types import Case
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 ASSUMED = {dataset_power.ONE_MODEL: "assumed for max_regression", dataset_power.TWO_MODELS: "assumed for margin"}
-"""Which discordances gates are held against when an eval is loaded."""
+"""Discordance -> the gate whose feasibility check assumes it when an eval is loaded."""
 
 TIMES = (1, 2, 4)
 
 
 def figures(dataset: str, split: str, cases: Sequence[Case], measured: Comparison | None) -> dict[str, Any]:
-    """Everything that is told, as `--json` prints it. Margins, drops and rates are shares."""
+    """All figures, as `--json` prints them. Margins, drops and rates are shares between 0 and 1."""
     n = len(cases)
     common = rate(round(0.9 * n), n)
     return {
@@ -51,60 +52,60 @@ def _measured(c: Comparison, n: int) -> dict[str, Any]:
     return {"base": c.base.cell, "head": c.head.cell, "cases": paired.n, **reached}
 
 
-def words(told: dict[str, Any]) -> list[str | Table]:
-    """The same for somebody who knows little statistics; what is to be printed, one after the other."""
-    n, at_90 = told["n"], told["rate_at_90"]
-    where = f"split {told['split']}" if told["split"] else "not split"
+def screen(figures: dict[str, Any]) -> list[str | Table]:
+    """The figures explained for readers without statistics. Returns lines and tables in print order."""
+    n, at_90 = figures["n"], figures["rate_at_90"]
+    split = f"split {figures['split']}" if figures["split"] else "no splits"
     lines: list[str | Table] = [
-        f"{told['dataset']}, {where}: {n:,} cases",
+        f"{figures['dataset']}, {split}: {plural(n, 'case')}",
         "",
-        f"One model: {at_90['value']:.0%} right here means {at_90['low']:.0%} to {at_90['high']:.0%} on such cases.",
-        f"min_accuracy may be {dataset_power.down(told['provable_rate']):.3f} at most, with all cases right.",
+        f"One model: the 95% interval of {at_90['value']:.0%} accuracy is {at_90['low']:.0%} to {at_90['high']:.0%}.",
+        f"min_accuracy can be at most {dataset_power.down(figures['provable_rate']):.3f}, even with all correct.",
         "",
-        "Two runs: what counts is on how many cases they differ, one right and the other wrong (the discordance).",
-        _reach_table(told),
-        "Smallest margin: a candidate that is exactly as good as the reference is shown to be within it, 4 times in 5.",
-        "Smallest drop: a true loss of this much is noticed, 4 times in 5. A smaller one may slip by.",
+        "Two runs: the discordance counts, the share of cases that exactly one of them gets right.",
+        _reach_table(figures),
+        "Smallest margin: a candidate that equals the reference passes with 80% probability.",
+        "Smallest drop: a true loss of this size is detected with 80% probability; smaller ones may not be.",
         "",
-        f"More cases buy, at a discordance of {dataset_power.TWO_MODELS:.0%}: "
-        + "; ".join(f"{r['n']:,} cases a margin of {_share(r['margin'])}" for r in told["more"])
-        + ". Four times as many about halve it.",
+        f"Smallest margin with more cases, at a discordance of {dataset_power.TWO_MODELS:.0%}: "
+        + "; ".join(f"{plural(r['n'], 'case')} {_share(r['margin'])}" for r in figures["more"])
+        + ". Four times the cases roughly halve the margin.",
         "",
-        "Cases that it takes to show an equal candidate to be within a margin:",
-        _needed_table(told),
+        "Cases needed to show that an equal candidate is within a margin:",
+        _needed_table(figures),
     ]
-    if small := told["small_slices"]:
+    if small := figures["small_slices"]:
         named = ", ".join(f"{s['kind']} {s['name']} ({s['n']})" for s in small[:12])
         more = f" and {len(small) - 12} more" if len(small) > 12 else ""
-        lines += ["", f"Too small to show anything by themselves, under {dataset_power.SMALL} cases: {named}{more}."]
+        lines += ["", f"Slices too small to prove anything (under {dataset_power.SMALL} cases): {named}{more}."]
     return lines
 
 
-def _reach_table(told: dict[str, Any]) -> Table:
+def _reach_table(figures: dict[str, Any]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("discordance", "smallest margin", "smallest drop"):
         table.add_column(heading, justify="right")
     table.add_column("")
-    for r in told["reach"]:
+    for r in figures["reach"]:
         table.add_row(
             f"{r['discordance']:.0%}", _share(r["margin"]), _share(r["drop"]), ASSUMED.get(r["discordance"], "")
         )
-    if (m := told["measured"]) and m["cases"]:
-        what = f"measured: {m['base']} and {m['head']}, {m['cases']:,} cases"
-        table.add_row(f"{m['discordance']:.1%}", _share(m["margin"]), _share(m["drop"]), what)
+    if (m := figures["measured"]) and m["cases"]:
+        source = f"measured: {m['base']} and {m['head']}, {plural(m['cases'], 'case')}"
+        table.add_row(f"{m['discordance']:.1%}", _share(m["margin"]), _share(m["drop"]), source)
     return table
 
 
-def _needed_table(told: dict[str, Any]) -> Table:
+def _needed_table(figures: dict[str, Any]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("margin", justify="right")
     for share in dataset_power.DISCORDANCES:
         table.add_column(f"at {share:.0%}", justify="right")
-    for row in told["needed"]:
+    for row in figures["needed"]:
         table.add_row(f"{row['margin']:.3f}", *(f"{cases:,}" for cases in row["cases"].values()))
     return table
 

@@ -1,4 +1,4 @@
-"""`harness read`: the reader alone."""
+"""`harness read`."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ import typer
 if TYPE_CHECKING:
     from harness.contracts import Contract
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(read)
+HEADING = "Replies and other tools"
+ORDER = 5
 
 
 def read(
-    file: Annotated[Path | None, typer.Argument(help="Replies; standard input if not given.")] = None,
-    labels: Annotated[str | None, typer.Option(help="The labels there are, with commas between them.")] = None,
-    schema: Annotated[Path | None, typer.Option(help="A JSON Schema file, where the replies are to be JSON.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A file of replies. Default: standard input.")] = None,
+    labels: Annotated[str | None, typer.Option(help="The allowed labels, separated by commas.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="A JSON Schema file: read the replies as JSON.")] = None,
     contract_name: Annotated[
-        str | None, typer.Option("--contract", help="label, json, text, tools, or another by its name.")
+        str | None, typer.Option("--contract", help="label, json, text, tools, or another contract by its name.")
     ] = None,
-    options: Annotated[Path | None, typer.Option(help="TOML file with the options of --contract.")] = None,
+    options: Annotated[Path | None, typer.Option(help="A TOML file with the options of --contract.")] = None,
 ) -> None:
-    """Read replies under a contract, one a line, and print what each one says as JSON lines.
+    """Parse replies, one per line, and print each reading as a line of JSON.
 
-    A line is a reply, or a JSON object with `reply` and optionally `allowed` (its own labels), `id` and `truncated`.
-    `strict` and `strict_ci`: the raw reply is a label, byte for byte or but for its case. `lenient`: the label that a
-    careful reader has no doubt about, or null. With --schema, `strict` is `json.loads` and the schema, and `lenient`
-    the value. --contract reads under any contract; its options are keys of the file --options.
+    An input line is a reply, or a JSON object with `reply` and optionally `allowed` (labels), `id` and `truncated`.
+
+    Give one of --labels, --schema and --contract. An output line has three readings of the reply:
+
+    - `strict`: the reply is exactly a label; with --schema, it is valid JSON that matches the schema.
+    - `strict_ci`: as `strict`, but upper and lower case do not matter.
+    - `lenient`: the label (with --schema, the value) that a person would read, or null if that is unclear.
 
     Examples:
 
@@ -46,10 +47,10 @@ def read(
     from harness.core.toml import read_toml
 
     if sum(map(bool, (labels, schema, contract_name))) > 1:
-        msg = "a reply is read under one of --labels, --schema and --contract"
+        msg = "--labels, --schema and --contract exclude each other: give one of them"
         raise ConfigError(msg)
     if options and not contract_name:
-        msg = "--options are those of a contract: name it with --contract"
+        msg = "--options needs --contract: name the contract"
         raise ConfigError(msg)
     contract: Contract | None = json_contract(schema) if schema else None
     if contract_name:
