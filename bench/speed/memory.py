@@ -20,9 +20,10 @@ from throughput import timed
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, action="append", help="number of cases; repeatable")
+    sizes = parser.parse_args().n or [10_000, 100_000]
     print("| cases | dataset MB | store MB | peak MB | CPU ms a case | wall s |\n|---|---|---|---|---|---|")
     with _tickets.server(0) as url:
-        for n in parser.parse_args().n or [10_000, 100_000]:
+        for n in sizes:
             with tempfile.TemporaryDirectory() as folder:
                 project = _tickets.make_project(Path(folder), n, url)
                 wall, cpu, peak = timed([sys.executable, "-m", "harness", "run", "--variant", "gpt"], project)

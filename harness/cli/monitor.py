@@ -86,10 +86,10 @@ def monitor(
             since=start,
         )
     console().print(_screen(result))
-    statuses = {signal.status for signal in result.signals}
-    early = not result.signals or SignalStatus.TOO_EARLY in statuses
-    undecided = SignalStatus.CHANGED in statuses or bool(result.silent) or (strict and early)
-    raise typer.Exit(1 if SignalStatus.WORSE in statuses else 4 if undecided else 0)
+    standings = {signal.status for signal in result.signals}
+    early = not result.signals or SignalStatus.TOO_EARLY in standings
+    undecided = SignalStatus.CHANGED in standings or bool(result.silent) or (strict and early)
+    raise typer.Exit(1 if SignalStatus.WORSE in standings else 4 if undecided else 0)
 
 
 @app.command()
