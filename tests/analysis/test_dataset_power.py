@@ -189,9 +189,10 @@ def test_the_page_about_datasets_has_the_figures_that_are_given() -> None:
     for told in (
         f"between {common.low:.0%} and {common.high:.0%} on such cases",
         f"can ask for more than {dataset_power.down(dataset_power.provable(240)):.3f}",
-        f"within a margin of {now.margin:.3f}; a true loss of {now.drop:.3f} is noticed",
-        f"bring the margin to {twice.margin:.3f}, four times as many to {fourfold.margin:.3f}",
-        f"For a margin of 0.01 it takes {required_n_margin(0.01, dataset_power.TWO_MODELS):,}.",
+        f"within a margin of {now.margin:.3f}",
+        f"true loss of {now.drop:.3f}",
+        f"margin to {twice.margin:.3f}, four times as many to {fourfold.margin:.3f}",
+        f"a margin of 0.01 needs {required_n_margin(0.01, dataset_power.TWO_MODELS):,} cases.",
         f"margin 0.01 needs about {required_n_margin(0.01, dataset_power.TWO_MODELS):,} cases at 10% discordance; the set has 240",
         f"fewer than {dataset_power.SMALL} cases",
     ):
