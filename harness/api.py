@@ -215,7 +215,7 @@ def find_pair(store: Store, base: str, head: str, eval_name: str | None) -> tupl
     """The two runs of a comparison; raises `StoreError`, or `ConfigError` if they are the same run."""
     first, second = (find_run(store, name, eval_name) for name in (base, head))
     if first.manifest.run_id == second.manifest.run_id:
-        msg = f"{base} and {head} are one and the same run, {first.manifest.run_id}: name another one"
+        msg = f"{base} and {head} are the same run, {first.manifest.run_id}: name two different runs"
         raise ConfigError(msg)
     return first, second
 
