@@ -109,7 +109,7 @@ def cells(found: Config, store: Store, names: Sequence[str], options: RunOptions
         usual = (name for name in found.backends if name in {*found.usual, *definition.backends})
         asked = [backend(found, store, name) for name in chosen or usual]
         if not names:  # a file of answers need not be of every eval
-            asked = [one for one in asked if replay.has_answers_to(one, definition.name)]
+            asked = [one for one in asked if replay.has_replies_for(one, definition.name)]
         planned += plan(found.root, [definition], asked, selection)
     return planned
 
@@ -236,7 +236,7 @@ def collect(
 
 def _check_batch(planned: Sequence[Cell], spend: float | None) -> None:
     """Raise `ConfigError` for what no batch can do."""
-    if not any(batch.takes_batches(cell.backend) for cell in planned):
+    if not any(batch.supports_batches(cell.backend) for cell in planned):
         msg = (
             "no backend of this run is asked by batch: that is for provider openai; others take `harness batch export`"
         )

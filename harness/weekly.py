@@ -21,7 +21,7 @@ from harness.analysis.trend import Trend
 from harness.api import RunOptions
 from harness.core.formatting import listed
 from harness.core.types import OWN_ORIGINS, Manifest, Run
-from harness.monitor import weekly as production
+from harness.monitor import weekly_findings as production
 from harness.project.config import Config
 from harness.report import comparison_text
 from harness.report.findings import ordered
@@ -117,7 +117,7 @@ def judge(week: WeeklyPlan, outcome: Outcome) -> WeeklyResult:
             comparisons[name] = _compared(week.store, cell, before, own)
             findings.append(_against(cell, before, own, comparisons[name]))
         findings += _of_run(week, cell, own, outcome.runs)
-    findings += production.found_in(week.found, week.store, week.day)
+    findings += production.weekly_findings(week.found, week.store, week.day)
     return WeeklyResult(outcome.runs, ordered(findings), comparisons)
 
 

@@ -6,6 +6,7 @@ import atexit
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +14,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
+# A shell that starts the suite in the background has SIGINT ignored, here and in every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Python compiles each module once, and every process that a test starts loads the compiled one.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -38,6 +42,7 @@ from .support.cli import Terminal  # noqa: E402
 from .support.postgres import Postgres, running  # noqa: E402
 from .support.project import CONFIG, Project  # noqa: E402
 from .support.servers import FakeOpenAI, closing  # noqa: E402
+from .support.snapshot import Snapshot  # noqa: E402
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -53,6 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         help="where JSON Lines files of public data sets are; each test that needs one names the file and its keys",
     )
+    parser.addoption("--update-snapshots", action="store_true", help="rewrite the files in tests/**/snapshots/")
 
 
 @pytest.fixture
@@ -77,6 +83,12 @@ KEPT = {"HARNESS_CACHE_DIR"}
 
 FOREIGN = ("OPENAI_", "OLLAMA_", "VLLM_", "HARNESS_", "ANTHROPIC_", "AZURE_OPENAI_")
 LOOPBACK = "localhost,127.0.0.1,::1"
+
+
+@pytest.fixture
+def snapshot(request: pytest.FixtureRequest) -> Snapshot:
+    """Compares a text with `snapshots/<name>.txt` beside the test file."""
+    return Snapshot(request.path.parent / "snapshots", request.config.getoption("--update-snapshots"))
 
 
 def pytest_collection_finish() -> None:

@@ -8,6 +8,7 @@ Over every prompt of every eval of this project, as a model would see it, and ov
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 from pathlib import Path
@@ -42,6 +43,7 @@ def scrambled(n: int, seed: int = 1) -> list[str]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     texts = prompts()
     texts["random text"] = scrambled(3000)
     print(

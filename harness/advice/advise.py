@@ -16,6 +16,7 @@ from harness.analysis.compare import Comparison, ComparisonQuestion, compare, ou
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.analysis.costs.projection import (
     Advice,
+    AdviceCode,
     CostProjection,
     Decision,
     EvalAdvice,
@@ -236,12 +237,12 @@ def _line(found: Config, each: _EvalRuns) -> EvalCost:
         eval=each.definition.name,
         task=each.definition.task,
         daily_calls=each.traffic.daily_calls,
-        now=each.now.name,
-        then=each.then.name if each.then else "",
-        usage_now=instead,
-        usage_then=then,
-        price_now=price_of(found, each.now),
-        price_then=price_of(found, each.then) if each.then else None,
+        current=each.now.name,
+        candidate=each.then.name if each.then else "",
+        current_usage=instead,
+        candidate_usage=then,
+        current_price=price_of(found, each.now),
+        candidate_price=price_of(found, each.then) if each.then else None,
         local=local,
         peak=found.advice.peak,
         fixed_usd=found.local.server_usd_per_month + found.local.overhead_usd_per_month,
@@ -301,7 +302,7 @@ def _until_decided(
     if line.eval in together and others:
         return reasons.not_yet(reason, others, known=True)
     unknown = [one.eval for one in waiting if one.today_usd is None]
-    if reason.code != "savings":
+    if reason.code is not AdviceCode.SAVINGS:
         return reason
     if unknown:
         return reasons.not_yet(reason, unknown, known=False)

@@ -1,4 +1,4 @@
-"""Why a task should move, or stay: one sentence each, with the figures it stands on. Pure."""
+"""Decide what speaks for and against moving a task. report/advice_text.py has the words."""
 
 from __future__ import annotations
 
@@ -9,51 +9,28 @@ from dataclasses import dataclass, replace
 from harness.analysis import gates
 from harness.analysis.compare import Change, Comparison, ComparisonQuestion, Verdict
 from harness.analysis.costs.capacity import PARTS
-from harness.analysis.costs.projection import CostProjection, EvalCost, Reason, Stands
+from harness.analysis.costs.projection import AdviceCode, CostProjection, EvalCost, Reason, Stands
 from harness.analysis.gates import Evidence
-from harness.core.formatting import dollars, number, percent, plural, seconds
 from harness.core.plugins import task_capabilities
 from harness.core.types import Run
 from harness.project.config import AdviceConfig, LocalConfig
 from harness.project.evals import GateConfig
-from harness.report import comparison_text
-from harness.report.gate_text import outcome_text
+from harness.report import advice_text
 from harness.runner import staleness
 
 SIGNS: dict[Stands, str] = {"for": "+", "against": "-", "open": "?", "note": "·"}
-"""Before a reason, on the screen and in the files."""
-ELSEWHERE = frozenset({"margin", "max_regression", "max_flips", "max_p95_latency_s"})
-"""Gates that other reasons judge, or that compare with a baseline, which is no matter of moving."""
-OF_THE_CANDIDATE = frozenset({"gate", "context", "latency", "capacity"})
-"""Reasons that stand on the candidate's run alone."""
+"""Marks before a reason, on the screen and in files."""
 
-FIXES = {
-    "truncated": "a larger [sampling] max_tokens, or a prompt that asks for less",
-    "trailing_text": "a stop string after the answer ([sampling] stop), or constrained decoding",
-    "preamble": "a prompt that ends where the answer begins, or constrained decoding",
-    "prompt_echo": "a prompt that ends where the answer begins, or constrained decoding",
-    "think_block": "a prompt, or a server, that turns reasoning off",
-    "special_token": "that token as a stop string ([sampling] stop)",
-    "unknown_label": "constrained decoding",
-    "label_synonym": "the labels spelt out in the prompt, or constrained decoding",
-    "too_long": "a prompt that asks for less than the limit",
-    "missing_keys": "constrained decoding by the schema",
-    "extra_keys": "constrained decoding by the schema",
-    "wrong_type": "constrained decoding by the schema",
-    "schema": "constrained decoding by the schema",
-    "invalid_json": "constrained decoding by the schema",
-    "not_json": "constrained decoding by the schema",
-}
-"""The cheapest thing to try for the violation that costs most right answers."""
-BY_READING = "read leniently in production (`router.ask` does, or `harness.reading`)"
-"""What helps against any dress of a right answer: case, quotes, punctuation, markdown."""
+CANDIDATE_CODES = frozenset({AdviceCode.GATE, AdviceCode.CONTEXT, AdviceCode.LATENCY, AdviceCode.CAPACITY})
+"""Reasons that rest on the candidate's run alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunFreshness:
-    """One model of a comparison: with which prompt production asks it, its run, and what of that is not as today.
+    """One model of a comparison with its run, and what differs from the current definition.
 
-    `unread`: why that cannot be told. `decoding`: where the eval has more than one.
+    `variant`: the prompt that production uses. `unread`: the error that prevents checking. `decoding`: empty if the
+    eval has only one.
     """
 
     backend: str
@@ -65,323 +42,237 @@ class RunFreshness:
 
     @property
     def lacks(self) -> bool:
-        """A whole run, as today."""
+        """True if no complete, current run exists."""
         return self.run is None or self.run.manifest.limit is not None or self.is_old
 
     @property
     def is_old(self) -> bool:
-        """Its run is not known to be as today."""
+        """Whether the run is not known to be of the current definition."""
         return bool(self.changed or self.unread)
 
 
-def command(name: str, seen: Sequence[RunFreshness]) -> str:
-    """What makes the runs that are missing, and no others: a whole command for each prompt."""
+def commands(name: str, models: Sequence[RunFreshness]) -> list[str]:
+    """The commands that make runs of these models, one for each prompt."""
     by_prompt: dict[tuple[str, str], list[str]] = {}
-    for one in seen:
-        by_prompt.setdefault((one.variant, one.decoding), []).append(one.backend)
-    return " and ".join(
+    for model in models:
+        by_prompt.setdefault((model.variant, model.decoding), []).append(model.backend)
+    return [
         f"`harness run {name} {' '.join(f'-b {backend}' for backend in backends)} --variant {variant}"
         f"{f' --decoding {decoding}' if decoding else ''}`"
         for (variant, decoding), backends in by_prompt.items()
-    )
+    ]
 
 
-def _makes(name: str, seen: Sequence[RunFreshness]) -> str:
-    lacking = [one for one in seen if one.lacks]
-    return f"{command(name, lacking)} {'makes one' if len(lacking) == 1 else 'make them'}"
+def _commands(name: str, models: Sequence[RunFreshness]) -> list[str]:
+    return commands(name, [model for model in models if model.lacks])
 
 
-def quality(line: EvalCost, c: Comparison | None, seen: Sequence[RunFreshness]) -> Reason:
-    """What the comparison of the two models says. `seen`: today's model and the candidate."""
-    if not line.then:
-        return Reason("service", "against", "the candidate does not serve what this task asks for")
+def quality(line: EvalCost, c: Comparison | None, models: Sequence[RunFreshness]) -> Reason:
+    """Judge the comparison of the two models. `models`: the current one and the candidate."""
+    if not line.candidate:
+        return Reason(AdviceCode.SERVICE, "against", advice_text.unserved())
     if c is None:
-        if line.now == line.then:
-            return Reason("quality", "against", f"it is on {line.then} already")
-        missing = " and ".join(one.backend for one in seen if one.lacks)
-        return Reason(
-            "quality", "open", f"quality is not known, without a whole run of {missing}: {_makes(line.eval, seen)}"
-        )
-    n = "" if c.needed is not None else f"{plural(c.n, 'case')}, "  # its reason has said how many
-    told = f"{comparison_text.title(c)}: {comparison_text.verdict_text(c)} ({n}{_runs(c)})"
-    samples = [one for one in seen if one.run is not None and one.run.manifest.limit is not None]
+        if line.current == line.candidate:
+            return Reason(AdviceCode.QUALITY, "against", advice_text.already_there(line.candidate))
+        missing = [model.backend for model in models if model.lacks]
+        return Reason(AdviceCode.QUALITY, "open", advice_text.no_whole_run(missing, _commands(line.eval, models)))
+    text = advice_text.quality(c)
+    samples = [model.backend for model in models if model.run is not None and model.run.manifest.limit is not None]
     if samples:
-        of = " and ".join(one.backend for one in samples)
-        return Reason(
-            "sample", "open", f"only a sample was run on {of}, which is no verdict; {_makes(line.eval, seen)}: {told}"
-        )
+        return Reason(AdviceCode.SAMPLE, "open", advice_text.only_sample(samples, _commands(line.eval, models), text))
     if c.n and not c.strict.base.hits:
-        head = c.strict.head
-        what = f"nothing that {line.now} says is right, and {percent(head.hits, head.n)} of what {line.then} says"
-        if not head.hits:
-            what = "nothing is right on either side: there is nothing to keep"
-        return Reason("quality", "open", f"{what}; look at the eval first (the comparison: {told})")
-    if c.verdict is Verdict.MOVE:
-        return Reason("quality", "for", told)
-    return Reason("quality", "against" if c.verdict is Verdict.STAY else "open", told)
+        return Reason(AdviceCode.QUALITY, "open", advice_text.nothing_right(line, c))
+    stands: Stands = "for" if c.verdict is Verdict.MOVE else "against" if c.verdict is Verdict.STAY else "open"
+    return Reason(AdviceCode.QUALITY, stands, text)
 
 
-def stale(line: EvalCost, seen: Sequence[RunFreshness]) -> list[Reason]:
-    """Runs that are of another model or prompt than today's, and how to make those that are."""
-    told = []
-    for one in seen:
-        if one.run is None or not one.is_old:
+def stale(line: EvalCost, models: Sequence[RunFreshness]) -> list[Reason]:
+    """Runs that are not of the current definition, and how to make current ones."""
+    texts = []
+    for model in models:
+        if model.run is None or not model.is_old:
             continue
-        what = staleness.sentence(one.run.manifest.cell, one.changed)
-        if one.unread:
-            what = f"whether the run of {one.run.manifest.cell} is as today cannot be told: {one.unread}"
-        told.append(f"{what} (run {one.run.manifest.run_id})")
-    again = [one for one in seen if one.changed and one.run is not None]
-    how = f": {_makes(line.eval, again)}" if again else ""
-    if again and all({change.what for change in one.changed} == {"contract"} for one in again):
-        ids = " ".join(one.run.manifest.run_id for one in again if one.run is not None)
-        how = f": `harness rescore {ids}` reads the same replies by today's"
-    return [Reason("stale", "open", f"{'; '.join(told)}{how}")] if told else []
+        cell = model.run.manifest.cell
+        text = advice_text.unreadable(cell, model.unread) if model.unread else staleness.sentence(cell, model.changed)
+        texts.append(f"{text} (run {model.run.manifest.run_id})")
+    if not texts:
+        return []
+    old = [model for model in models if model.changed and model.run is not None]
+    remedy = " and ".join(_commands(line.eval, old))
+    if old and all({change.what for change in model.changed} == {"contract"} for model in old):
+        remedy = advice_text.rescore([model.run.manifest.run_id for model in old if model.run is not None])
+    return [Reason(AdviceCode.STALE, "open", advice_text.stale(texts, remedy))]
 
 
-def as_notes(told: Sequence[Reason], seen: Sequence[RunFreshness]) -> list[Reason]:
-    """The reasons, with what stands on a run that is not as today as a note: it decides nothing either way.
+def as_notes(reasons: Sequence[Reason], models: Sequence[RunFreshness]) -> list[Reason]:
+    """Turn reasons that rest on outdated runs into notes, which decide nothing.
 
-    `seen`: today's model, then the candidate.
+    `models`: the current one, then the candidate.
     """
-    old = {one.backend for one in seen if one.run is not None and one.is_old}
-    codes = {"quality"} if old else set()
-    if seen and seen[-1].backend in old:
-        codes |= OF_THE_CANDIDATE
-    return [replace(one, stands="note") if one.code in codes and one.stands != "open" else one for one in told]
+    old = {model.backend for model in models if model.run is not None and model.is_old}
+    codes = {AdviceCode.QUALITY} if old else set()
+    if models and models[-1].backend in old:
+        codes |= CANDIDATE_CODES
+    return [replace(r, stands="note") if r.code in codes and r.stands != "open" else r for r in reasons]
 
 
 def gate(limits: GateConfig, run: Run | None, evidence: Callable[[], Evidence], *, local: bool) -> list[Reason]:
-    """The eval's own gates that the candidate's run does not pass.
+    """The eval's gates that the candidate's run does not pass.
 
-    What a call costs is not asked of a server of one's own, which costs the same whatever it is asked.
+    Left out: gates that compare (the baseline does not bear on a move), latency (its own reason), and the price of a
+    call to a local server, which costs the same however much it is used.
     """
-    names = [name for name in gates.names(limits) if name not in ELSEWHERE]
-    names = [name for name in names if not (local and name == "max_cost_per_1k")]
+    elsewhere = gates.comparing_with("reference") | gates.comparing_with("baseline") | {"max_p95_latency_s"}
+    elsewhere |= {"max_cost_per_1k"} if local else set()
+    names = [name for name in gates.names(limits) if name not in elsewhere]
     if run is None or not names:
         return []
-    found, run_id, whole = evidence(), run.manifest.run_id, run.manifest.limit is None
-    if found.summary.n_errors or not found.summary.judged:
-        failed = f"{found.summary.n_errors:,} of {plural(found.summary.n, 'call')} failed"
-        unsure = f"{failed}, so it cannot be told whether the eval's gates are passed"
-        unsure += f" ({', '.join(names)}; run {run_id})"
-        return [Reason("gate", "open", f"{unsure}; `--resume` asks the failed ones again")]
-    told: list[Reason] = []
+    known, run_id, whole = evidence(), run.manifest.run_id, run.manifest.limit is None
+    summary = known.summary
+    if summary.n_errors or not summary.judged:
+        text = advice_text.failed_calls(summary.n_errors, summary.n, names, run_id)
+        return [Reason(AdviceCode.GATE, "open", text)]
+    reasons = []
     for name in names:
-        result = gates.judge(name, limits, found)
-        said = f"{outcome_text(result)} (run {run_id})"
-        if result.status is gates.GateStatus.FAILED and whole:
-            told.append(Reason("gate", "against", f"it fails a gate of the eval: {said}"))
-        elif result.status is not gates.GateStatus.PASSED:
-            told.append(Reason("gate", "open", f"a gate of the eval is not shown to be passed: {said}"))
-    return told
+        result = gates.judge(name, limits, known)
+        if result.status is gates.GateStatus.PASSED:
+            continue
+        failed = result.status is gates.GateStatus.FAILED and whole
+        text = advice_text.gate(result, run_id, failed=failed)
+        reasons.append(Reason(AdviceCode.GATE, "against" if failed else "open", text))
+    return reasons
 
 
 def form(c: Comparison | None, constrained: Comparison | None, run: Run | None) -> list[Reason]:
-    """What is lost to phrasing alone, the cheapest thing to do about it, and for which way of calling the verdict is.
+    """What is lost to phrasing, the cheapest fix, and the verdict if replies are read leniently.
 
-    `router.ask` takes a right answer out of whatever stands around it, whatever `on_broken_contract` says; what
-    `router.chat` hands on is read by the caller.
+    `router.ask` reads leniently, whatever `on_broken_contract` says; the caller reads what `router.chat` returns.
     """
     if c is None or not c.n or c.form.high >= 0:
         return []
-    form = comparison_text.delta_text(c.form)
-    lost = f"of the difference {form} points are phrasing, which costs no other model to mend"
     leniently = ComparisonQuestion("move", c.question.margin).answer(c.lenient.paired)
+    other = leniently.value if leniently is not c.verdict else ""
     by_constraint = ""
     if constrained is not None and constrained.verdict is Verdict.MOVE:
-        by_constraint = f"constrained decoding, which is shown to be within the margin (run {constrained.head.run_id})"
-    fix = by_constraint or _fix(run)
-    also = ""
-    if leniently is not c.verdict:
-        also = (
-            f"; the verdict {c.verdict.value} is for your own messages (`router.chat`), whose replies your code reads "
-            f"as they are: by `router.ask`, which reads leniently, it would be {leniently.value}"
-        )
-    if leniently is Verdict.MOVE and also:
-        fix = "call it by `router.ask`, or read your own messages' replies by `harness.reading`"
-        fix += _else(by_constraint, run)
-    return [Reason("format", "note", f"{lost}{also}; cheapest fix: {fix}")]
+        by_constraint = advice_text.constrained_fix(constrained.head.run_id)
+    code, replies, right = _violation(run)
+    fix = by_constraint or advice_text.violation_fix(code, replies, right)
+    if leniently is Verdict.MOVE and other:
+        alternative = f", or {by_constraint}" if by_constraint else ""
+        if not by_constraint and code in advice_text.FIXES:
+            alternative = f"; else {advice_text.FIXES[code]} ({advice_text.violation_count(code, replies, right)})"
+        fix = advice_text.ask_fix(alternative)
+    return [Reason(AdviceCode.FORMAT, "note", advice_text.form(c, fix, other))]
 
 
-def _else(by_constraint: str, run: Run | None) -> str:
-    """What else helps, where reading leniently is enough."""
-    if by_constraint:
-        return f", or {by_constraint}"
-    code, what = _violation(run)
-    return f"; else {FIXES[code]} ({what})" if code in FIXES else ""
-
-
-def _violation(run: Run | None) -> tuple[str, str]:
-    """The violation that most of the replies have that are right but for their form, and in how many of them."""
+def _violation(run: Run | None) -> tuple[str, int, int]:
+    """The commonest violation of replies that are right but for their form, its count, and the number of these."""
     lost = [r for r in run.results if r.score and r.score.lenient and not r.score.strict] if run else []
     counted = Counter(code for r in lost if r.reading for code in r.reading.violations)
     if not counted:
-        return "", ""
+        return "", 0, len(lost)
     (code, n), *_ = counted.most_common(1)
-    return code, f"{code} in {n:,} of {plural(len(lost), 'right reply', 'right replies')} that break the contract"
-
-
-def _fix(run: Run | None) -> str:
-    """What helps against what costs most right answers."""
-    code, what = _violation(run)
-    if not code:
-        return BY_READING
-    return f"{FIXES[code]} ({what}), or {BY_READING}" if code in FIXES else f"{BY_READING} ({what})"
+    return code, n, len(lost)
 
 
 def blocks(line: EvalCost, limits: AdviceConfig, run: Run | None, max_p95_s: float | None) -> list[Reason]:
     """What keeps a task where it is, whatever its quality."""
-    told = []
+    reasons = []
     if line.task in limits.keep or line.eval in limits.keep:
-        what = "a chain of tool calls" if task_capabilities(line.task).calls_tools else "it"
-        told.append(
-            Reason("keep", "against", f"{what} stays: [advice] keep in harness.toml names {_named(line, limits)}")
-        )
+        name, is_chain = line.task if line.task in limits.keep else line.eval, task_capabilities(line.task).calls_tools
+        reasons.append(Reason(AdviceCode.KEEP, "against", advice_text.keep(name, is_chain=is_chain)))
     if line.daily_calls < limits.min_daily_calls:
-        few = f"{plural(line.daily_calls, 'call')} a day are under min_daily_calls = {limits.min_daily_calls:,}"
-        told.append(Reason("volume", "against", few))
-    told += _long_prompts(line, limits, run)
-    used = line.usage_then
+        text = advice_text.volume(line.daily_calls, limits.min_daily_calls)
+        reasons.append(Reason(AdviceCode.VOLUME, "against", text))
+    reasons += _long_prompts(line, limits, run)
+    used = line.candidate_usage
     if max_p95_s is not None and used is not None:
         p95 = used.latency_p95_s
         if p95 is None:
-            told.append(Reason("latency", "open", f"no latency was measured, and the limit is {max_p95_s:g} s"))
+            reasons.append(Reason(AdviceCode.LATENCY, "open", advice_text.no_latency(max_p95_s)))
         elif p95 > max_p95_s:
-            slow = f"95% of the replies of {line.then} take {seconds(p95)} or less, the limit is {max_p95_s:g} s"
-            told.append(Reason("latency", "against", f"too slow: {slow} (run {used.run_id})"))
-    return told
+            text = advice_text.slow(p95, max_p95_s, line.candidate, used.run_id)
+            reasons.append(Reason(AdviceCode.LATENCY, "against", text))
+    return reasons
 
 
 def price(line: EvalCost) -> list[Reason]:
-    """Where nobody says what the models cost, or how much they are asked, nobody can say whether moving pays."""
-    unpriced = [line.now] if line.price_now is None else []
-    if line.then and not line.local and line.price_then is None:
-        unpriced.append(line.then)
-    told = f"nobody says what {' and '.join(unpriced)} costs: [prices] in harness.toml can"
+    """Without prices or token counts, nobody can say whether moving pays."""
+    unpriced = [line.current] if line.current_price is None else []
+    if line.candidate and not line.local and line.candidate_price is None:
+        unpriced.append(line.candidate)
     if unpriced:
-        return [Reason("price", "open", told)]
-    return [] if line.usage_now else [Reason("tokens", "open", "no saved run tells how many tokens a call takes")]
+        return [Reason(AdviceCode.PRICE, "open", advice_text.unpriced(unpriced))]
+    return [] if line.current_usage else [Reason(AdviceCode.TOKENS, "open", advice_text.no_tokens())]
 
 
 def index(line: EvalCost) -> list[Reason]:
-    """Vectors of two models have nothing in common."""
-    if not task_capabilities(line.task).embeds or line.now == line.then:
+    """Vectors of two models do not mix."""
+    if not task_capabilities(line.task).embeds or line.current == line.candidate:
         return []
-    told = "moving means embedding the whole index again, and there is no fallback: vectors of two models do not mix"
-    return [Reason("index", "note", told)]
-
-
-def _named(line: EvalCost, limits: AdviceConfig) -> str:
-    return repr(line.task if line.task in limits.keep else line.eval)
+    return [Reason(AdviceCode.INDEX, "note", advice_text.index())]
 
 
 def _long_prompts(line: EvalCost, limits: AdviceConfig, run: Run | None) -> list[Reason]:
-    """A context over the limit of one model may be the whole of another's, so one is enough to stay."""
-    used = line.usage_then or line.usage_now
-    if used is None or used.longest_prompt <= limits.max_context_tokens:
+    # A prompt over the limit for one model may fill the whole context of another, so one is enough to stay.
+    used, limit = line.candidate_usage or line.current_usage, limits.max_context_tokens
+    if used is None or used.longest_prompt <= limit:
         return []
-    over = [r for r in run.results if (r.response.prompt_tokens or 0) > limits.max_context_tokens] if run else []
-    share = f" ({percent(len(over), len(run.results))} of them)" if run and over else ""
-    text = f"prompts{share} are over max_context_tokens = {limits.max_context_tokens:,}: the longest has"
-    return [Reason("context", "against", f"{text} {used.longest_prompt:,} (run {used.run_id})")]
+    over = sum((r.response.prompt_tokens or 0) > limit for r in run.results) if run else 0
+    text = advice_text.long_prompts(used, limit, over, len(run.results) if run else 0)
+    return [Reason(AdviceCode.CONTEXT, "against", text)]
 
 
 def capacity(line: EvalCost, local: LocalConfig) -> list[Reason]:
     """Whether the servers carry the busiest hour of this eval alone."""
-    used = line.usage_then
+    used = line.candidate_usage
     if not line.local or used is None:
         return []
     if line.load is None or used.calls_per_s is None:
-        return [Reason("capacity", "open", f"no throughput was measured (run {used.run_id})")]
-    told = (
-        f"{_rate(line.peak_calls_per_s)} calls a second at peak "
-        f"({line.peak:g} times the mean of {line.daily_calls:,} a day), "
-        f"{_rate(used.calls_per_s)} measured on {line.then} (run {used.run_id}): {_share(line.load)} of a server"
-    )
+        return [Reason(AdviceCode.CAPACITY, "open", advice_text.no_throughput(used.run_id))]
+    text = advice_text.load(line, used.calls_per_s, used.run_id)
     if line.parts > local.servers * PARTS:
-        return [Reason("capacity", "against", f"{plural(local.servers, 'server')} cannot carry it: {told}")]
-    return [Reason("capacity", "for", told)]
+        return [Reason(AdviceCode.CAPACITY, "against", advice_text.overload(local.servers, text))]
+    return [Reason(AdviceCode.CAPACITY, "for", text)]
 
 
 def full(line: EvalCost, local: LocalConfig) -> Reason:
-    """What is left out when the servers are full."""
-    left = f"{plural(local.servers, 'server')} cannot carry it beside what saves more"
-    return Reason("capacity", "against", f"{left}: it takes {_share(line.load or 0.0)} of one")
-
-
-def _rate(per_s: float) -> str:
-    """`1,130`, `8.33`, `0.0694`."""
-    return number(per_s) if per_s >= 100 else f"{per_s:.3g}" if per_s >= 0.001 else "less than 0.001"
-
-
-def _share(load: float) -> str:
-    """`120%`, `4.2%`, `0.36%`."""
-    shown = 100 * load
-    if shown < 0.01:
-        return "less than 0.01%"
-    return f"{number(shown)}%" if shown >= 10 else f"{shown:.{1 if shown >= 1 else 2}f}%"
+    """The servers are full of tasks that save more."""
+    return Reason(AdviceCode.CAPACITY, "against", advice_text.full(local.servers, line.load or 0.0))
 
 
 def no_gain(line: EvalCost, more_usd: float) -> Reason:
-    """What is left out although there is room for it: it needs servers that cost more than it does today."""
-    told = f"{dollars(line.today_usd)} a month today, and the servers would cost {dollars(more_usd)} more with it"
-    return Reason("savings", "against", f"it does not pay: {told}")
+    """There is room for the task, but its servers would cost more than it does now."""
+    return Reason(AdviceCode.SAVINGS, "against", advice_text.no_gain(line.today_usd, more_usd))
 
 
 def no_savings(bill: CostProjection) -> Reason:
-    """What could move together, and what it would cost."""
-    api = sum(line.today_usd or 0.0 for line in bill.moving)
-    told = f"all that could move costs {dollars(api)} a month today and would cost {dollars(_then_usd(bill))}"
-    needed = bill.servers(bill.moving)
-    if needed > bill.local.servers:
-        told = (
-            f"all that could move costs {dollars(api)} a month today and needs {plural(needed, 'server')}, and no part "
-            f"of it that {plural(bill.local.servers, 'server')} can carry would cost less"
-        )
-    elif needed > 1:
-        told += ", and no part of it would cost less"
-    return Reason("savings", "against", f"it does not pay: {told}")
+    """No set of tasks that could move pays for its servers."""
+    now = sum(line.today_usd or 0.0 for line in bill.moving)
+    moved = bill.server_usd(bill.moving) + bill.moved_api_usd
+    text = advice_text.no_savings(now, moved, bill.servers(bill.moving), bill.local.servers)
+    return Reason(AdviceCode.SAVINGS, "against", text)
 
 
 def of_some(reason: Reason) -> Reason:
-    """The same where only some evals were asked about: a server that does not pay for these may pay for all."""
-    text = reason.text.replace("it does not pay:", "it does not pay by itself:", 1)
-    told = f"{text}; whether it does beside the evals that were not named, `harness advise` without names tells"
-    return replace(reason, stands="open", text=told)
+    """The same, open, because not all evals were named: a server that does not pay for these may pay for all."""
+    return replace(reason, stands="open", text=f"{reason.text}; {advice_text.if_all_named()}")
 
 
 def not_yet(reason: Reason, others: Sequence[str], *, known: bool) -> Reason:
-    """What is against a line only as long as others are not decided. `known`: with them the bill would be lower.
+    """The same, open, because other evals are undecided.
 
-    Otherwise what they cost today is not known, so that it may be.
+    `known`: the bill would be lower with them. Otherwise their cost is unknown.
     """
-    them, are = ", ".join(others), "is" if len(others) == 1 else "are"
-    text = reason.text.replace("it does not pay:", "it does not pay by itself:", 1)
-    if known:
-        return replace(
-            reason, stands="open", text=f"{text}; together with {them}, which {are} not decided yet, it would pay"
-        )
-    told = f"what {them} would save is not known, because nobody says or nothing tells what {them} costs today"
-    return replace(reason, stands="open", text=f"{text}; {told}")
-
-
-def _then_usd(bill: CostProjection) -> float:
-    return bill.server_usd(bill.moving) + bill.moved_api_usd
+    text = advice_text.together(others) if known else advice_text.unknown_cost(others)
+    return replace(reason, stands="open", text=f"{reason.text}; {text}")
 
 
 def savings(bill: CostProjection, line: EvalCost) -> Reason | None:
-    """What moving this one saves a month."""
+    """What moving this task saves a month."""
     saved = bill.saved_usd(line) if line.eval in bill.moved else None
     if saved is None or line.today_usd is None:
         return None
-    instead = bill.share_usd(line) + (line.then_usd or 0.0)
-    told = f"{dollars(line.today_usd)} a month today, {dollars(instead)} then"
-    if saved <= 0:
-        return Reason("savings", "against", f"it does not pay: {told}")
-    shared = " (the server shared in proportion)" if line.local else ""
-    return Reason("savings", "for", f"{told}: saves {dollars(saved)}{shared}")
-
-
-def _runs(c: Comparison) -> str:
-    return f"runs {c.base.run_id} and {c.head.run_id}"
+    moved = bill.share_usd(line) + (line.candidate_usd or 0.0)
+    text = advice_text.savings(line.today_usd, moved, saved, is_shared=line.local)
+    return Reason(AdviceCode.SAVINGS, "against" if saved <= 0 else "for", text)

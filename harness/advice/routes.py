@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 from harness.advice import litellm as proxy
 from harness.advice.reasons import SIGNS
-from harness.analysis.costs.projection import Advice, Decision, EvalAdvice, Reason
+from harness.analysis.costs.projection import Advice, AdviceCode, Decision, EvalAdvice, Reason
 from harness.core.plugins import task_capabilities
 from harness.core.toml import comment
 from harness.project import evals
 from harness.project.config import Config
 from harness.project.pricing import is_local
 from harness.project.routing import Routing, TaskRoute, Tier, dump
+from harness.report import advice_text
 
 COMMENT = 100
 """Characters of a line of reasons in `routing.toml`."""
@@ -65,7 +66,7 @@ def noted(advice: Advice, found_routes: Routes) -> Advice:
     return replace(
         advice,
         advised=tuple(
-            replace(one, reasons=(*one.reasons, Reason("route", "note", f"not routed: {why}")))
+            replace(one, reasons=(*one.reasons, Reason(AdviceCode.ROUTE, "note", advice_text.unrouted(why))))
             if (why := found_routes.unrouted.get(one.line.eval))
             else one
             for one in advice.advised
@@ -91,7 +92,7 @@ def routes(found: Config, advice: Advice, before: Routing | None = None) -> Rout
         if isinstance(chain, str):
             unrouted[one.line.eval] = chain
             continue
-        broken = len(chain) > 1 and any(reason.code == "format" for reason in one.reasons)
+        broken = len(chain) > 1 and any(reason.code is AdviceCode.FORMAT for reason in one.reasons)
         new = TaskRoute(tiers=chain, on_broken_contract="escalate" if broken else "accept")
         task = old.tasks.get(one.line.eval)
         tasks[one.line.eval] = task.model_copy(update={"tiers": chain}) if task else new
@@ -114,7 +115,7 @@ def _chain(found: Config, tiers: dict[Tier, str], one: EvalAdvice) -> tuple[Tier
     line = one.line
     if task_capabilities(line.task).embeds:
         return "its vectors come from one model, which its index decides"
-    names = [line.then, line.now] if one.decision is Decision.MOVE else [line.now]
+    names = [line.candidate, line.current] if one.decision is Decision.MOVE else [line.current]
     planned = dict(tiers)
     chain: list[Tier] = []
     for name in names:

@@ -1,8 +1,8 @@
-"""Baselines: what each case of a cell came to, in a file made for git.
+"""Baselines: the outcome of each case of a cell, in a file for git.
 
 `evals/baselines/<eval>.<cell>.json` is JSON with one line per case and per part of the fingerprint, sorted, so
 that a diff shows what changed and which cases.
-It holds outcomes and hashes of answers, not what a model said, unless that was asked for.
+It holds outcomes and hashes of answers; replies only on request (`--replies`).
 
     {"format": "harness-baseline/1", "eval", "cell", "backend", "run_id", "started_at", "labels", "fingerprint",
      "cases": [{"id", "digest", "asked", "strict", "lenient", "compliant", "errors", "answer", "said", "expected",
@@ -30,7 +30,7 @@ from harness.core.toml import Name, Names, StrictModel
 FOLDER = Path("evals", "baselines")
 FORMAT = "harness-baseline/1"
 REPLY_LIMIT = 2000
-"""Characters of a reply that are kept where replies are."""
+"""Characters kept of a reply."""
 
 _HEAD = ("eval", "cell", "backend", "run_id", "started_at")
 _NOT_IN_A_NAME = re.compile(r"[^\w@.+-]", re.ASCII)
@@ -40,7 +40,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class _BaselineCase(StrictModel):
-    """One case as the file has it; everything in it may have been edited, or merged by git."""
+    """One case of the file. Any of it may have been edited, or merged by git."""
 
     id: Name
     digest: str = ""
@@ -64,7 +64,7 @@ class _BaselineCase(StrictModel):
 
 
 class _BaselineFile(StrictModel):
-    """The whole file."""
+    """The content of a baseline file."""
 
     format: Literal["harness-baseline/1"]
     eval: Name
@@ -78,14 +78,14 @@ class _BaselineFile(StrictModel):
 
 
 def path_of(root: Path, eval_name: str, cell: str) -> Path:
-    """Where the baseline of a cell is."""
+    """Return the path of a cell's baseline."""
     return root / FOLDER / f"{_NOT_IN_A_NAME.sub('_', f'{eval_name}.{cell}')}.json"
 
 
 def check(side: RunOutcomes) -> None:
-    """Raise `ConfigError` for a run that is none to go by.
+    """Raise `ConfigError` if the run cannot be a baseline.
 
-    With failed calls whatever comes later would look like a gain.
+    After failed calls, any later run would look like a gain.
     """
     if side.n_errors:
         msg = f"run {side.run_id}: {side.n_errors} calls failed, so it is no baseline: run again with --resume"
@@ -96,9 +96,15 @@ def check(side: RunOutcomes) -> None:
 
 
 def save(root: Path, side: RunOutcomes, replies: Mapping[str, str] | None = None) -> Path:
-    """Write the baseline of a cell, whole or not at all. `replies`: what was said, by case id, to be kept with it.
+    """Write the baseline of a cell atomically.
 
-    Raises `ConfigError` for a run that is none to go by, or a disk that takes nothing.
+    Args:
+        root: The project's folder.
+        side: The run.
+        replies: Replies by case id, to be stored in the file.
+
+    Raises:
+        ConfigError: The run cannot be a baseline, or the file cannot be written.
     """
     check(side)
     path = path_of(root, side.eval, side.cell)
@@ -107,7 +113,7 @@ def save(root: Path, side: RunOutcomes, replies: Mapping[str, str] | None = None
 
 
 def load(root: Path, eval_name: str, cell: str) -> RunOutcomes | None:
-    """The baseline of a cell, `None` where it has none; raises `ConfigError` for a file that is not its baseline."""
+    """Read the baseline of a cell; `None` if it has none. Raises `ConfigError` for the file of another cell."""
     path = path_of(root, eval_name, cell)
     if not path.is_file():
         return None
@@ -119,13 +125,13 @@ def load(root: Path, eval_name: str, cell: str) -> RunOutcomes | None:
 
 
 def find(root: Path, eval_name: str | None = None) -> list[RunOutcomes]:
-    """All baselines of a project (of one eval), by file name."""
+    """Read all baselines of a project, or of one eval, by file name."""
     found = [read(path) for path in sorted((root / FOLDER).glob("*.json"))]
     return [side for side in found if eval_name is None or side.eval == eval_name]
 
 
 def read(path: Path) -> RunOutcomes:
-    """One file; raises `ConfigError`."""
+    """Read one baseline file; raises `ConfigError`."""
     data = _parse(path)
     return RunOutcomes(
         name="baseline",
@@ -137,7 +143,7 @@ def read(path: Path) -> RunOutcomes:
 
 
 def replies(root: Path, side: RunOutcomes) -> dict[str, str]:
-    """What was said, by case id, where a baseline keeps it; raises `ConfigError`."""
+    """Return the replies that a baseline holds, by case id; raises `ConfigError`."""
     return {row.id: row.reply for row in _parse(path_of(root, side.eval, side.cell)).cases if row.reply}
 
 
@@ -165,7 +171,6 @@ def _parse(path: Path) -> _BaselineFile:
 
 
 def _explained(error: ValidationError, content: Any) -> str:
-    """The first thing that is wrong, in the words of the file."""
     first = error.errors()[0]
     place, said = first["loc"], first["msg"].removeprefix("Value error, ")
     if place == ("format",) or not isinstance(content, dict) or "format" not in content:

@@ -1,7 +1,6 @@
-"""Cases whose label may be wrong: models agree with each other against it. Pure; people decide what is true.
+"""Find cases whose label may be wrong, because models agree with each other against it.
 
-Two models that make the same mistake are rarer than a label that was set in a hurry; the better the models, the rarer.
-So these are the cases to look at first, not cases that are wrong.
+Such cases are to be reviewed first; they are not proven wrong. The better the models, the likelier the label is wrong.
 """
 
 from __future__ import annotations
@@ -14,26 +13,26 @@ from harness.analysis.compare.sides import NO_ANSWER, answer_key
 from harness.core.plugins import task_capabilities
 from harness.core.types import JSON, Case, Result, Run
 
-BACKENDS = "all backends"
-"""Why a case is listed: the own cells of all backends give the same wrong answer. The other reason names a backend."""
+ALL_BACKENDS = ""
+"""The group of the cells that production uses, one per backend. The name of any other group is its backend."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelIssue:
-    """A case and the answer, by the lenient reading, in which `cells` agree against its label.
+    """A case and the answer, read leniently, in which `cells` agree against its label.
 
-    `why`: `BACKENDS`, or `all variants on NAME`, or both.
+    `groups`: the groups of cells that agree, `ALL_BACKENDS` or all variants on a backend.
     """
 
     case: Case
     answer: JSON
     cells: tuple[str, ...]
-    why: tuple[str, ...]
+    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _WrongAnswer:
-    """What a cell says to a case most of the time, where that is an answer and not the expected one."""
+    """The commonest answer of a cell to a case, if it differs from the expected one."""
 
     case: Case
     key: str
@@ -41,48 +40,52 @@ class _WrongAnswer:
 
 
 def find(runs: Sequence[Run], own: Collection[str]) -> list[LabelIssue]:
-    """Suspects among the cases of one eval. `runs`: one of each cell; `own`: the cells that production would use.
+    """List suspects among the cases of one eval.
 
-    First those on which the backends agree, then by how many cells agree, then by id. None of an embedding, whose
-    readings say how long a vector is and not what it found.
+    Args:
+        runs: One run of each cell. Embeddings are skipped, because their readings hold no answer.
+        own: The cells that production uses.
+
+    Returns:
+        First those on which all backends agree, then by the number of cells that agree, then by id.
     """
     runs = [run for run in runs if not task_capabilities(run.manifest.task).is_retrieval]
     wrong = {run.manifest.cell: _wrong(run.results) for run in runs}
-    found: dict[tuple[str, str], LabelIssue] = {}
-    for why, cells in _groups(runs, own):
+    issues: dict[tuple[str, str], LabelIssue] = {}
+    for group, cells in _groups(runs, own):
         for each in _agreed([wrong[cell] for cell in cells]):
             place = (each.case.id, each.key)
-            known = found.get(place, LabelIssue(each.case, each.answer, (), ()))
+            known = issues.get(place, LabelIssue(each.case, each.answer, (), ()))
             together = tuple(dict.fromkeys((*known.cells, *cells)))
-            found[place] = LabelIssue(each.case, each.answer, together, (*known.why, why))
-    return sorted(found.values(), key=lambda s: (BACKENDS not in s.why, -len(s.cells), s.case.id))
+            issues[place] = LabelIssue(each.case, each.answer, together, (*known.groups, group))
+    return sorted(issues.values(), key=lambda s: (ALL_BACKENDS not in s.groups, -len(s.cells), s.case.id))
 
 
 def _groups(runs: Sequence[Run], own: Collection[str]) -> list[tuple[str, list[str]]]:
-    """Cells that say something by agreeing: those of several backends, and those of several variants on one backend."""
+    """Groups of cells whose agreement counts: across backends, and across variants on one backend."""
     manifests = [run.manifest for run in runs]
     usual = [m for m in manifests if m.cell in own]
-    groups = [(BACKENDS, [m.cell for m in usual])] if len({m.backend for m in usual}) > 1 else []
+    groups = [(ALL_BACKENDS, [m.cell for m in usual])] if len({m.backend for m in usual}) > 1 else []
     for backend in dict.fromkeys(m.backend for m in manifests):
         cells = {m.variant: m.cell for m in manifests if m.backend == backend}
         if len(cells) > 1:
-            groups.append((f"all variants on {backend}", list(cells.values())))
+            groups.append((backend, list(cells.values())))
     return groups
 
 
 def _agreed(cells: Sequence[Mapping[str, _WrongAnswer]]) -> Iterable[_WrongAnswer]:
-    """Where all of them are wrong in the same way about the same thing."""
+    """Wrong answers that all cells share."""
     first, *others = cells
     return [w for i, w in first.items() if all((o := other.get(i)) and o.key == w.key for other in others)]
 
 
 def _wrong(results: Iterable[Result]) -> dict[str, _WrongAnswer]:
-    """By what was asked and expected, so that a case that was edited between two runs is not taken for one."""
+    """Wrong answers by case id and digest, so that edited cases are kept apart."""
     by_case: dict[str, list[Result]] = {}
     for result in results:
         if result.reading is not None and result.score is not None:
             by_case.setdefault(f"{result.case.id} {result.case.digest}", []).append(result)
-    return {i: told for i, replies in by_case.items() if (told := _mostly(replies)) is not None}
+    return {i: answer for i, replies in by_case.items() if (answer := _mostly(replies)) is not None}
 
 
 def _mostly(replies: Sequence[Result]) -> _WrongAnswer | None:

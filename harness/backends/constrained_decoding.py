@@ -1,4 +1,4 @@
-"""Constrained decoding: what each kind of server is told to let through, and whether it did.
+"""Constrained decoding: the parameter for each kind of server, and whether the reply obeys it.
 
 Sources: OpenAI "Structured model outputs" (strict mode: the top level is an object, every object is closed and requires
 all of its keys), vLLM "Structured Outputs" (`structured_outputs` since 0.11, `guided_*` until 0.11), Ollama "Structured
@@ -15,38 +15,38 @@ from typing import Any
 from harness.core.types import JSON, Constraint, Sampling
 
 ANSWER = "answer"
-"""The only key of the object that holds a choice where a server lets nothing but objects through."""
+"""Key of the object around a choice, for servers that allow objects only."""
 
 WRAPPING_TOKENS = 16
-"""What `{"answer": ""}`, spread over lines, may take beside the choice in it."""
+"""Room for `{"answer": ""}`, on several lines, around the choice."""
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _JSON_STARTS = ("{", "[", '"', "-", "true", "false", "null", *"0123456789")
 
 
 def response_format(constraint: Constraint, *, closed: bool) -> dict[str, Any]:
-    """OpenAI's parameter of that name. `closed`: say of objects that say nothing that they take no further keys."""
+    """OpenAI's parameter of that name. `closed`: forbid further keys in objects whose schema does not say."""
     schema: JSON = constraint.schema
     if constraint.choices:
         answer = {"type": "string", "enum": list(constraint.choices)}
         schema = {"type": "object", "properties": {ANSWER: answer}, "required": [ANSWER], "additionalProperties": False}
-    told = {"name": ANSWER, "strict": True, "schema": _closed(schema) if closed else schema}
-    return {"response_format": {"type": "json_schema", "json_schema": told}}
+    json_schema_ = {"name": ANSWER, "strict": True, "schema": _closed(schema) if closed else schema}
+    return {"response_format": {"type": "json_schema", "json_schema": json_schema_}}
 
 
 def structured_outputs(constraint: Constraint, *, guided: bool) -> dict[str, Any]:
-    """VLLM's: one of the choices bare, or JSON. `guided`: as versions before 0.11 want it."""
+    """Parameter of vLLM: bare choices, or JSON. `guided`: the form of versions before 0.11."""
     kind, value = ("choice", list(constraint.choices)) if constraint.choices else ("json", constraint.schema)
     return {f"guided_{kind}": value} if guided else {"structured_outputs": {kind: value}}
 
 
 def json_schema(constraint: Constraint) -> Mapping[str, JSON]:
-    """Ollama's `format`; a choice is a JSON string there."""
+    """Ollama's `format`, where a choice is a JSON string."""
     return constraint.schema or {"type": "string", "enum": list(constraint.choices)}
 
 
 def grammar(constraint: Constraint) -> dict[str, Any]:
-    """llama.cpp's: a GBNF grammar of the choices, which come bare; a schema goes the way of the protocol."""
+    """Parameter of llama.cpp: a GBNF grammar for bare choices, `response_format` for a schema."""
     if not constraint.choices:
         return response_format(constraint, closed=False)
     literals = ("".join(_ESCAPES.get(c, c) for c in choice) for choice in constraint.choices)
@@ -54,9 +54,9 @@ def grammar(constraint: Constraint) -> dict[str, Any]:
 
 
 def for_wrapped(sampling: Sampling, constraint: Constraint | None) -> Sampling:
-    """Sampling for a choice that comes as JSON: with room for that, and without stop strings.
+    """Sampling for a choice inside JSON: more tokens, and no stop strings.
 
-    They are meant for the reply as the prompt asks for it, and a line break would cut the JSON.
+    Stop strings are made for a bare reply; a line break would cut the JSON.
     """
     if constraint is None or not constraint.choices:
         return sampling
@@ -64,7 +64,7 @@ def for_wrapped(sampling: Sampling, constraint: Constraint | None) -> Sampling:
 
 
 def unwrapped(constraint: Constraint, text: str) -> str:
-    """The bare choice where a reply is exactly `{"answer": choice}` or a JSON string that is one; else the reply."""
+    """The bare choice of a reply that is `{"answer": choice}` or a JSON string; other replies as they are."""
     if not constraint.choices or text.strip() in constraint.choices:
         return text
     try:
@@ -76,22 +76,22 @@ def unwrapped(constraint: Constraint, text: str) -> str:
     return value if isinstance(value, str) and value in constraint.choices else text
 
 
-def kept(constraint: Constraint, text: str, *, bare: bool) -> bool:
-    """Whether an unwrapped reply is what the constraint lets through, or the beginning of that: it may be cut off.
+def obeys(constraint: Constraint, text: str, *, bare: bool) -> bool:
+    """Whether an unwrapped reply obeys the constraint, or begins so and was cut off.
 
-    Servers that do not know a parameter ignore it without a word, and what they say then is no constrained reply.
+    Servers silently ignore a parameter that they do not know.
     """
-    said = text.strip()
-    if not said or any(choice.strip().startswith(said) for choice in constraint.choices):
+    reply = text.strip()
+    if not reply or any(choice.strip().startswith(reply) for choice in constraint.choices):
         return True
     if constraint.choices:
-        return not bare and said.startswith(("{", '"'))
-    whole = constraint.schema is not None and constraint.schema.get("type") == "object"
-    return said.startswith("{" if whole else _JSON_STARTS)
+        return not bare and reply.startswith(("{", '"'))
+    is_object = constraint.schema is not None and constraint.schema.get("type") == "object"
+    return reply.startswith("{" if is_object else _JSON_STARTS)
 
 
 def _closed(schema: JSON) -> JSON:
-    """The schema with `additionalProperties: false` wherever an object says nothing of further keys."""
+    """The schema with `additionalProperties: false` in objects that do not set it."""
     if isinstance(schema, list | tuple):
         return [_closed(part) for part in schema]
     if not isinstance(schema, Mapping):

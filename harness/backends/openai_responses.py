@@ -1,4 +1,4 @@
-"""Our response from what came over the OpenAI protocol: nothing of it is sure to be there, or of its kind."""
+"""Responses from the JSON of the OpenAI protocol, any part of which may be missing or of the wrong type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BROKEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, Value
 
 
 def chat_response(completion: JSON, latency_s: float, secrets: Sequence[str] = ()) -> Response:
-    """What a chat completion says, or the error `bad_reply`. `secrets` stand in no error."""
+    """Parse a chat completion; the error `bad_reply` where it is invalid. Errors do not hold `secrets`."""
     if not isinstance(completion, dict):
         return failed("bad_reply", f"not a chat completion: {safe_line(completion, secrets, 80)}", retry=True)
     try:
@@ -26,10 +26,10 @@ def chat_response(completion: JSON, latency_s: float, secrets: Sequence[str] = (
         tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
     except _BROKEN as error:
         missing = "a usable message" if completion.get("choices") else "choices"
-        told = completion.get("error")  # some servers answer 200 to what they cannot do
+        problem = completion.get("error")  # some servers reply 200 to requests that they cannot serve
         why = (
-            f": {safe_line(told, secrets, 120)}"
-            if told
+            f": {safe_line(problem, secrets, 120)}"
+            if problem
             else f" ({type(error).__name__}: {safe_line(error, secrets, 80)})"
         )
         return failed("bad_reply", f"a chat completion without {missing}{why}", retry=True)
@@ -50,14 +50,14 @@ def chat_response(completion: JSON, latency_s: float, secrets: Sequence[str] = (
 
 
 def _timing(completion: Mapping[str, JSON], name: str) -> float | None:
-    """One of llama.cpp's own times, which it tells beside the protocol, in seconds."""
-    told = completion.get("timings")
-    value = told.get(name) if isinstance(told, dict) else None
+    """A timing in seconds that llama.cpp adds to the protocol."""
+    timings = completion.get("timings")
+    value = timings.get(name) if isinstance(timings, dict) else None
     return value / 1000 if isinstance(value, int | float) else None
 
 
 def vector_response(reply: JSON, latency_s: float, secrets: Sequence[str] = ()) -> Response:
-    """The vector of an embedding reply, or the error `bad_reply`. `secrets` stand in no error."""
+    """Parse an embedding reply; the error `bad_reply` where it is invalid. Errors do not hold `secrets`."""
     if not isinstance(reply, dict):
         return failed("bad_reply", f"not an embedding: {safe_line(reply, secrets, 80)}", retry=True)
     try:
@@ -72,22 +72,22 @@ def vector_response(reply: JSON, latency_s: float, secrets: Sequence[str] = ()) 
 
 
 def refusal_of(status: int, body: JSON) -> tuple[str, str]:
-    """What a server that refuses says, in the words of the SDK, and OpenAI's code for it.
+    """Message and code of an error reply; the message reads as the SDK's.
 
-    Servers word it in four ways: `{"error": {"message", "code"}}`, `{"error": text}`, `{"message"}`, `{"detail"}`.
+    Servers use four forms: `{"error": {"message", "code"}}`, `{"error": text}`, `{"message"}`, `{"detail"}`.
     """
-    whole = body if isinstance(body, dict) else {}
-    told = whole.get("error") or whole
-    if not isinstance(told, dict):
-        told = {"message": told}
-    message = told.get("message") or told.get("detail") or ""
-    return f"Error code: {status}" + (f" - {message}" if message else ""), str(told.get("code") or "")
+    fields = body if isinstance(body, dict) else {}
+    error = fields.get("error") or fields
+    if not isinstance(error, dict):
+        error = {"message": error}
+    message = error.get("message") or error.get("detail") or ""
+    return f"Error code: {status}" + (f" - {message}" if message else ""), str(error.get("code") or "")
 
 
 def vector(numbers: object) -> tuple[float, ...]:
     """A list of numbers as floats; raises `ValueError` for anything else.
 
-    `null` is how a JSON encoder says NaN, and stays one: that a model gives such numbers is for the contract to say.
+    `null` is NaN from some JSON encoders and becomes NaN: the contract judges such vectors.
     """
     if not isinstance(numbers, list) or not numbers:
         msg = f"expected numbers, got {_kind(numbers)}"
@@ -96,16 +96,16 @@ def vector(numbers: object) -> tuple[float, ...]:
 
 
 def tool_calls(calls: Iterable[tuple[object, Mapping[str, JSON]]]) -> tuple[Mapping[str, JSON], ...]:
-    """Calls `(id, {"name", "arguments"})` in the shape of the OpenAI protocol; raises `ValueError` for a nameless one.
+    """Calls `(id, {"name", "arguments"})` in the shape of the OpenAI protocol; raises `ValueError` without a name.
 
-    Arguments are the text that was sent; a server that sends a value instead gets that written as JSON.
+    Arguments are the text of the reply; another value is written as JSON.
     """
     shaped = []
     for place, (id_, function) in enumerate(calls):
         name, arguments = function.get("name"), function.get("arguments")
         if not isinstance(name, str):
             msg = f"a tool call whose name is {_kind(name)}"
-            raise ValueError(msg)  # noqa: TRY004  what a server sends is a value
+            raise ValueError(msg)  # noqa: TRY004  data of a server
         text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
         called = {"name": name, "arguments": text}
         shaped.append({"id": str(id_ or f"call_{place}"), "type": "function", "function": called})
@@ -113,17 +113,17 @@ def tool_calls(calls: Iterable[tuple[object, Mapping[str, JSON]]]) -> tuple[Mapp
 
 
 def _kind(value: object) -> str:
-    """What a value is instead: not what it says, which may be a key."""
+    """The type of a value, for messages. The value itself may hold a key."""
     return "nothing" if value in (None, [], "") else f"a {type(value).__name__}"
 
 
 def _float(number: object) -> float:
     if not isinstance(number, int | float):
         msg = f"{_kind(number)} among the numbers"
-        raise ValueError(msg)  # noqa: TRY004  what a server sends is a value
+        raise ValueError(msg)  # noqa: TRY004  data of a server
     return float(number)
 
 
 def count(value: object) -> int | None:
-    """A number of tokens, or `None` for what can be none: it is added up, and multiplied by a price."""
+    """A number of tokens; `None` for an impossible number, because counts are summed and priced."""
     return value if type(value) is int and 0 <= value <= MOST_TOKENS else None

@@ -1,10 +1,9 @@
-"""What several commands need."""
+"""Messages, the console and the project, for all commands."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -13,55 +12,27 @@ if TYPE_CHECKING:
 
     from harness.project.config import Config
 
-Output = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--output", "-o", envvar="HARNESS_OUTPUT", help="Write a report: .html .json .jsonl .csv .md; repeatable."
-    ),
-]
 
-Backends = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--backend",
-        "-b",
-        envvar="HARNESS_BACKEND",
-        help="A backend of harness.toml, replay:RUN or replay:FILE.jsonl; repeatable.",
-    ),
-]
-Cache = Annotated[
-    bool | None,
-    typer.Option(
-        "--cache/--no-cache", envvar="HARNESS_CACHE", help="Take earlier answers of the same model from the store."
-    ),
-]
-Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", min=1, envvar="HARNESS_JOBS", help="Requests at once per backend.")
-]
-Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume", envvar="HARNESS_RESUME", help="Go on with what was interrupted, and ask again what failed."
-    ),
-]
+def print_error(message: str) -> None:
+    """Print each line of the message to standard error, marked `error:`."""
+    _print_marked("error", "red", message)
 
 
-def complain(message: str, word: str = "error") -> None:
-    """A message on standard error, safe to print whatever a file or a server put into it."""
+def print_note(message: str) -> None:
+    """Print each line of the message to standard error, marked `note:`."""
+    _print_marked("note", "yellow", message)
+
+
+def _print_marked(mark: str, colour: str, message: str) -> None:
     from harness.core.formatting import visible
 
     for line in message.splitlines():
-        typer.secho(f"{word}: ", err=True, nl=False, fg="red" if word == "error" else "yellow")
+        typer.secho(f"{mark}: ", err=True, nl=False, fg=colour)
         typer.echo(visible(line), err=True)
 
 
-def note(message: str) -> None:
-    """A line that the user should know of."""
-    complain(message, "note")
-
-
 def console() -> Console:
-    """Standard output; colour and width of the terminal, none elsewhere."""
+    """Standard output with the terminal's colours and width; 100 columns without a terminal."""
     from rich.console import Console
 
     plain = Console(highlight=False)
@@ -69,7 +40,7 @@ def console() -> Console:
 
 
 def load_project() -> Config:
-    """The project that the user stands in, all its backends checked."""
+    """The project of the current folder, with all backends checked."""
     from harness import backends
     from harness.project import config
 

@@ -1,4 +1,4 @@
-"""What a run would take, on a terminal."""
+"""The screen of `harness run --estimate`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from harness.runner.estimate import Estimate
 
 
-def tell(estimates: Sequence[Estimate]) -> None:
-    """A row per cell, the sums, and what the figures stand on."""
+def print_estimates(estimates: Sequence[Estimate]) -> None:
+    """Print a row per cell, the sums, and the sources of the figures."""
     from harness.cli._common import console
     from harness.core.formatting import dollars, number, visible
     from harness.report.terminal_table import TerminalTable
 
     headings = ("calls", "tokens in", "out, about", "out, at most", "cost, about", "cost, at most")
     table = TerminalTable("cell", *headings, names=["cell"])
-    for one in estimates:
+    for e in estimates:
         table.add(
-            f"{one.eval} {one.cell}",
-            number(one.calls),
-            number(one.prompt_tokens),
-            number(one.completion_tokens),
-            number(one.most_completion_tokens),
-            "local" if one.local else dollars(one.usd),
-            "local" if one.local else dollars(one.most_usd),
+            f"{e.eval} {e.cell}",
+            number(e.calls),
+            number(e.prompt_tokens),
+            number(e.completion_tokens),
+            number(e.most_completion_tokens),
+            "local" if e.local else dollars(e.usd),
+            "local" if e.local else dollars(e.most_usd),
         )
     console().print(table)
     for line in (_sums(estimates), *_notes(estimates)):
@@ -36,17 +36,19 @@ def tell(estimates: Sequence[Estimate]) -> None:
 
 
 def _sums(estimates: Sequence[Estimate]) -> str:
-    """Both sums, each over the cells of which it is known; a server of one's own, paid by the month, is in none."""
-    calls = f"{sum(one.calls for one in estimates):,} calls"
-    paid = [one for one in estimates if not one.local]
+    """Both sums, each over the cells with a known cost. Local servers, paid by the month, are not included."""
+    from harness.core.formatting import plural
+
+    calls = plural(sum(e.calls for e in estimates), "call")
+    paid = [e for e in estimates if not e.local]
     if not paid:
-        return f"{calls}: nothing but a server of one's own"
-    told = [f"{name} {_sum(usd)}" for name, usd in _columns(paid) if any(one is not None for one in usd)]
-    return f"{calls}: {', '.join(told) or 'what they cost is not known'}"
+        return f"{calls}: no API cost, all on local servers"
+    sums = [f"{name} {_sum(amounts)}" for name, amounts in _columns(paid) if any(usd is not None for usd in amounts)]
+    return f"{calls}: {', '.join(sums) or 'cost unknown'}"
 
 
 def _columns(paid: Sequence[Estimate]) -> tuple[tuple[str, list[float | None]], ...]:
-    return ("about", [one.usd for one in paid]), ("at most", [one.most_usd for one in paid])
+    return ("about", [e.usd for e in paid]), ("at most", [e.most_usd for e in paid])
 
 
 def _sum(amounts: Sequence[float | None]) -> str:
@@ -58,19 +60,19 @@ def _sum(amounts: Sequence[float | None]) -> str:
 
 
 def _notes(estimates: Sequence[Estimate]) -> Iterable[str]:
-    """What is in no sum, and whence the tokens are."""
+    """Cells that are not in the sums, and the sources of the token counts."""
     from harness.core.formatting import plural
 
-    for one in estimates:
-        if one.most_completion_tokens is None:
-            yield f'{one.eval} {one.cell}: the backend omits max_tokens, so a reply may be of any length: no "at most"'
-        elif one.most_usd is None:
-            yield f"{one.eval} {one.cell}: nobody says what the model costs: it is in no sum ([prices] in harness.toml)"
-    unrun = sum(one.usd is None and one.most_usd is not None for one in estimates)
-    if unrun:
-        yield f'no saved run tells how long the replies of {plural(unrun, "cell")} are, so these have no "about"'
-    for by in dict.fromkeys(one.counted_by for one in estimates):
-        yield f"tokens in {by}" if by.startswith("about") else f"tokens in by {by}"
-    if any(one.most_prompt_tokens > one.prompt_tokens and one.most_usd for one in estimates):
-        yield "at most: where no tokenizer is known to be the model's, a token for every byte, as --budget counts"
-    yield "without retries, and as if no answer were in the store"
+    for e in estimates:
+        if e.most_completion_tokens is None:
+            yield f'{e.eval} {e.cell}: no "at most", because the backend omits max_tokens, so replies have no limit'
+        elif e.most_usd is None:
+            yield f"{e.eval} {e.cell}: not in the sums, because the model has no known price (set [prices])"
+    without_runs = sum(e.usd is None and e.most_usd is not None for e in estimates)
+    if without_runs:
+        yield f'no "about" for {plural(without_runs, "cell")}: no saved run shows the length of their replies'
+    for method in dict.fromkeys(e.counted_by for e in estimates):
+        yield f"tokens in: {method}"
+    if any(e.most_prompt_tokens > e.prompt_tokens and e.most_usd for e in estimates):
+        yield '"at most" counts one token per byte if the model\'s tokenizer is unknown, as --budget does'
+    yield "retries and saved replies are not considered"

@@ -1,4 +1,4 @@
-"""`advise`: what should move, what should stay, and the routes that follow."""
+"""`harness advise`."""
 
 from __future__ import annotations
 
@@ -17,50 +17,51 @@ if TYPE_CHECKING:
     from harness.project.routing import Routing
     from harness.store.runs import Store
 
+HEADING = "Act on it"
+ORDER = 2
+
 
 class RoutesFormat(StrEnum):
-    """What `--format` takes, and the file that each is written to unless another is named."""
+    """Values of `--format`, each with its default file."""
 
     ROUTING = "routing"
     LITELLM = "litellm"
 
     @property
     def file(self) -> str:
-        """In the project's folder."""
+        """File name in the project's folder."""
         return "routing.toml" if self is RoutesFormat.ROUTING else "litellm.yaml"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(advise)
 
 
 def advise(
     evals: Annotated[
-        list[str] | None, typer.Argument(help="Names or paths of evals; all with traffic if none.")
+        list[str] | None, typer.Argument(help="Names or paths of evals. Default: all with [traffic].")
     ] = None,
     form: Annotated[
-        RoutesFormat, typer.Option("--format", help="routing: for harness.router; litellm: for the LiteLLM proxy.")
+        RoutesFormat, typer.Option("--format", help="routing (for harness.router) or litellm (for the LiteLLM proxy).")
     ] = RoutesFormat.ROUTING,
-    to: Annotated[Path | None, typer.Option(help="Where to write it. [routing.toml or litellm.yaml]")] = None,
+    to: Annotated[Path | None, typer.Option(help="The file to write. Default: routing.toml or litellm.yaml.")] = None,
     output: Annotated[
         list[Path] | None,
-        typer.Option("--output", "-o", help="Write a report with the bill: .html .json .md …; repeatable."),
+        typer.Option("--output", "-o", help="Write a report with the cost: .html .json .md …; repeatable."),
     ] = None,
 ) -> None:
-    """Say of each eval whether it should move, with the reasons and the bill, and write the routes that follow.
+    """Recommend for each eval whether to move to the candidate, and write the routes. Sends no requests.
 
-    MOVE: shown to be good enough, and nothing speaks against it. STAY: something does. INCONCLUSIVE: it cannot be told
-    yet. Read from the newest saved runs of both backends of [pair]; asks no model. Review the file before it is used:
-    its tiers are written anew, and what you have set beside them (deadlines, budgets, hedging, probe) is kept.
+    - MOVE: the candidate is shown to be good enough, and no reason speaks against the move.
+    - STAY: at least one reason speaks against the move.
+    - INCONCLUSIVE: the saved runs do not decide it.
+
+    Uses the newest saved runs of both backends of [pair]. Review the routes before you use them. An existing file keeps
+    your deadlines, budgets, hedging and probes; only its tiers are replaced.
 
     Examples:
 
         harness advise                                  # writes routing.toml
-        harness advise -o reports/advice.html           # and a page with the bill
+        harness advise -o reports/advice.html           # also writes a report
         harness advise --format litellm --to proxy.yaml
 
-    Exit codes: 0 told, whatever it comes to; 2 usage or configuration.
+    Exit codes: 0 success, whatever the advice is; 2 usage or configuration error.
     """
     from harness import api
     from harness import report as report_module
@@ -76,71 +77,71 @@ def advise(
         advice = advising.advise(project, store, evals or ())
         make = routes_from.routing if form is RoutesFormat.ROUTING else routes_from.litellm
         target = to or project.root / form.file
-        before = _before(project, target)
-        text = make(project, advice, before)
-        routes = routes_from.routes(project, advice, before)
+        existing = _existing_routes(project, target)
+        text = make(project, advice, existing)
+        routes = routes_from.routes(project, advice, existing)
         advice = routes_from.noted(advice, routes)
-        _tell(advice)
+        _print_advice(advice)
         bill = advice.bill
         moves = bill.server_usd(bill.moving) + bill.moved_api_usd
         typer.echo(
-            f"the bill: {amount(bill.today)} a month today, {amount(bill.advised)} as advised "
-            f"({dollars(bill.stays_usd)} of what stays, {dollars(moves)} of what moves)"
+            f"cost per month: {amount(bill.today)} today, {amount(bill.advised)} as advised "
+            f"({dollars(bill.stays_usd)} for evals that stay, {dollars(moves)} for evals that move)"
         )
         if bill.unknown:
-            typer.echo(f"in no sum, because nobody says or nothing tells what it costs: {', '.join(bill.unknown)}")
-        for line in _not_routed(routes, advice):
+            typer.echo(f"not included, because the cost is unknown: {', '.join(bill.unknown)}")
+        for line in _unrouted_lines(routes, advice):
             typer.echo(line)
         write(text, target)
         typer.echo(f"{form.value}: {target}")
         for path in output or ():
-            _report(project, store, advice, path)
+            _write_report(project, store, advice, path)
             typer.echo(f"report: {path}")
 
 
-def _before(project: Config, target: Path) -> Routing | None:
-    """The routes that are written anew, whose settings are kept; a file that cannot be read must not be lost."""
+def _existing_routes(project: Config, target: Path) -> Routing | None:
+    """The existing routes, whose settings are kept. An unreadable file raises an error and is not overwritten."""
     from harness.project import routing
 
     path = target if target.suffix == ".toml" else project.root / routing.FILE_NAME
     return routing.load(path, project) if path.is_file() else None
 
 
-def _not_routed(routes: Routes, advice: Advice) -> Iterator[str]:
-    """What the bill counts as moved and no route moves, and what was in the file for an eval that is no more."""
+def _unrouted_lines(routes: Routes, advice: Advice) -> Iterator[str]:
+    """Evals that the cost counts as moved but no route moves, and routes of evals that no longer exist."""
     from harness.analysis.costs.projection import Decision
     from harness.core.formatting import dollars, visible
 
-    for one in advice.advised:
-        if one.decision is Decision.MOVE and one.line.eval in routes.unrouted:
-            today = f"its {dollars(one.line.today_usd)} a month are still paid until you route it by hand"
-            yield f"counted as moved, and not routed: {visible(one.line.eval)}; {today}"
+    for advised in advice.advised:
+        if advised.decision is Decision.MOVE and advised.line.eval in routes.unrouted:
+            today = f"you still pay {dollars(advised.line.today_usd)} a month until you route it by hand"
+            yield f"counted as moved, but not routed: {visible(advised.line.eval)}; {today}"
     for name in routes.gone:
-        yield f"left out of the routes: {visible(name)}, of which there is no eval any more"
+        yield f"removed from the routes: {visible(name)} (no such eval)"
 
 
-def _tell(advice: Advice) -> None:
+def _print_advice(advice: Advice) -> None:
     from harness.advice.reasons import SIGNS
     from harness.analysis.costs.projection import Decision
     from harness.core.formatting import visible
 
     colours = {Decision.MOVE: "green", Decision.STAY: "red", Decision.INCONCLUSIVE: "yellow"}
-    for one in advice.advised:
-        typer.secho(f"{one.decision.value:12} ", fg=colours[one.decision], bold=True, nl=False)
-        typer.secho(visible(one.line.eval), bold=True)
-        for reason in one.reasons:
+    for advised in advice.advised:
+        typer.secho(f"{advised.decision.value:12} ", fg=colours[advised.decision], bold=True, nl=False)
+        typer.secho(visible(advised.line.eval), bold=True)
+        for reason in advised.reasons:
             typer.echo(f"  {SIGNS[reason.stands]} {visible(' '.join(reason.text.split()))}")
     if advice.left_out:
         typer.echo(f"no advice, because the eval has no [traffic] daily_calls: {', '.join(advice.left_out)}")
 
 
-def _report(project: Config, store: Store, advice: Advice, path: Path) -> None:
-    """The page of the newest runs of all evals on the bill, the advice in it."""
+def _write_report(project: Config, store: Store, advice: Advice, path: Path) -> None:
+    """Write a report of the newest runs of all advised evals, with the advice."""
     from dataclasses import replace
 
     from harness import report as report_module
 
-    names = [one.line.eval for one in advice.advised]
+    names = [advised.line.eval for advised in advice.advised]
     runs = [run for name in names for run in store.latest(name) if run.manifest.backend in project.backends]
-    asked = replace(report_module.asked_by(project, names), advice=advice)
-    report_module.write(report_module.build(runs, asked=asked), path)
+    analyses = replace(report_module.asked_by(project, names), advice=advice)
+    report_module.write(report_module.build(runs, asked=analyses), path)

@@ -1,4 +1,4 @@
-"""`harness baseline`: what each case came to when all was well, kept in git, and what has changed since."""
+"""`harness baseline`: save results per case in git, and compare later runs with them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ if TYPE_CHECKING:
     from harness.project.config import Config
     from harness.store.runs import Store
 
+HEADING = "Evaluate"
+ORDER = 6
+
 app = typer.Typer(
-    help="Keep what each case came to in a file made for git, and say what has changed since.", no_args_is_help=True
+    help="Save the result of each case in a file for git, and compare later runs with it.", no_args_is_help=True
 )
 
 SHOWN_FLIPS = 8
 SHOWN_REPLY = 60
 
-Evals = Annotated[list[str] | None, typer.Argument(help="Names or paths of evals; all of them if none is named.")]
+Evals = Annotated[list[str] | None, typer.Argument(help="Names or paths of evals. Default: all evals.")]
 OfCell = Annotated[
-    str | None, typer.Option("--cell", help="One cell, such as local@mistral-q4. Default: those that gates judge.")
+    str | None,
+    typer.Option("--cell", help="One cell, such as local@mistral-q4. Default: the cells that gates apply to."),
 ]
 
 
@@ -35,14 +39,14 @@ def save(
     replies: Annotated[  # noqa: FBT002  Typer's way to say a flag
         bool,
         typer.Option(
-            "--replies", help="Keep what the model said, too, at most 2,000 characters a case: it goes to git."
+            "--replies", help="Also save the replies, at most 2,000 characters per case. Mind: they go to git."
         ),
     ] = False,
 ) -> None:
-    """Save the newest whole run of each cell as its baseline, `evals/baselines/EVAL.CELL.json`. Asks no model.
+    """Save the newest complete run of each cell as its baseline. Sends no requests.
 
-    A file has one line for each case, sorted: right or wrong, in format or not, and a hash of the answer. With
-    --replies it also holds what a model said, which may repeat what customers wrote.
+    Writes `evals/baselines/EVAL.CELL.json`. Each case has one line: correct or not, in format or not, and a hash of the
+    answer. With --replies, the file also holds the replies, which may repeat customer data.
 
     Examples:
 
@@ -55,34 +59,38 @@ def save(
     from harness.core.formatting import visible
     from harness.runner import gate_checks
 
-    with api.project(reading=True) as (found, store):
-        runs = _runs(found, store, evals, cell)
+    with api.project(reading=True) as (project, store):
+        runs = _runs(project, store, evals, cell)
         sides = [outcomes_of(run) for run in runs]
         for each in sides:
             baseline.check(each)  # all or nothing
         for run, each in zip(runs, sides, strict=True):
-            typer.echo(visible(gate_checks.renew(found.root, each, _said(run) if replies else None)))
+            typer.echo(visible(gate_checks.renew(project.root, each, _reply_texts(run) if replies else None)))
 
 
-def _runs(found: Config, store: Store, names: Sequence[str] | None, cell: str | None) -> list[Run]:
-    """The newest whole run of each cell that gates judge, or of `cell`; raises where there is none."""
+def _runs(project: Config, store: Store, names: Sequence[str] | None, cell: str | None) -> list[Run]:
+    """The newest complete run of each cell that gates apply to, or of `cell`.
+
+    Raises:
+        StoreError: There is no such run.
+    """
     from harness.core.errors import StoreError
     from harness.project import evals
     from harness.runner import gate_checks
 
-    definitions = evals.find(found.root, names or ())
-    runs = [run for one in definitions for run in gate_checks.newest(found, store, one, every=cell is not None)]
-    chosen = [run for run in runs if cell in {None, run.manifest.cell}]
-    if not chosen:
+    definitions = evals.find(project.root, names or ())
+    runs = [run for each in definitions for run in gate_checks.newest(project, store, each, every=cell is not None)]
+    selected = [run for run in runs if cell in {None, run.manifest.cell}]
+    if not selected:
         of = f" of {cell}" if cell else ""
-        there = f" (there are: {', '.join(sorted({run.manifest.cell for run in runs}))})" if runs else ""
-        msg = f"no whole run{of} in {store.url}{there}: `harness run` makes some"
+        there = f" (available: {', '.join(sorted({run.manifest.cell for run in runs}))})" if runs else ""
+        msg = f"no complete run{of} in {store.url}{there}: start one with `harness run`"
         raise StoreError(msg)
-    return chosen
+    return selected
 
 
-def _said(run: Run) -> dict[str, str]:
-    """What was said to each case; of one that was asked repeatedly, the first time."""
+def _reply_texts(run: Run) -> dict[str, str]:
+    """Case id -> reply; of a case with repeats, the first reply."""
     return {r.case.id: r.response.text for r in reversed(run.results) if r.reading is not None}
 
 
@@ -91,33 +99,34 @@ def check(
     evals: Evals = None,
     cell: OfCell = None,
     strict: Annotated[  # noqa: FBT002
-        bool, typer.Option("--strict", help="Exit with 4 where nothing is proven either way.")
+        bool, typer.Option("--strict", help="Exit with code 4 if the verdict is INCONCLUSIVE.")
     ] = False,
 ) -> None:
-    """Compare the newest whole run of each cell with its baseline. Asks no model.
+    """Compare the newest complete run of each cell with its baseline. Sends no requests.
 
-    What may be lost is the eval's max_regression, else 0.03. A cell without a baseline is named and passed over.
+    The allowed loss is the eval's max_regression, by default 0.03 (3 points). Cells without a baseline are skipped with
+    a note.
 
     Examples:
 
         harness baseline check
         harness baseline check ticket_triage --cell local@mistral-q4 --strict
 
-    Exit codes: 0 good or nothing proven, 1 REGRESSED, 2 usage, 4 INCOMPARABLE, no run since then, errors that could
-    overturn the verdict, nothing compared at all, or INCONCLUSIVE with --strict.
+    Exit codes: 0 good or INCONCLUSIVE, 1 REGRESSED, 2 usage error, 4 INCOMPARABLE, no newer run, failed calls that
+    could change the verdict, nothing to compare, or INCONCLUSIVE with --strict.
     """
     from harness import api
     from harness.analysis.compare import Verdict
-    from harness.cli._common import complain, note
+    from harness.cli._common import print_error, print_note
 
     codes: set[int] = set()
-    with api.project(reading=True) as (found, store):
-        for title, c in _compared(found, store, evals, cell):
+    with api.project(reading=True) as (project, store):
+        for title, c in _compared(project, store, evals, cell):
             if isinstance(c, str):
-                complain(f"{title}: {c}") if c == NO_RUN else note(f"{title}: {c}")
+                print_error(f"{title}: {c}") if c == NO_RUN else print_note(f"{title}: {c}")
                 codes |= {4} if c == NO_RUN else set()
                 continue
-            _tell(title, c)
+            _print_verdict(title, c)
             undecided = (
                 c.base.run_id == c.head.run_id
                 or c.verdict is Verdict.INCOMPARABLE
@@ -125,39 +134,39 @@ def check(
             )
             codes.add(1 if c.verdict is Verdict.REGRESSED else 4 if undecided else 0)
     if not codes:
-        complain("nothing was compared: `harness baseline save` makes a baseline of a whole run")
+        print_error("nothing was compared: save a baseline of a complete run with `harness baseline save`")
     raise typer.Exit(1 if 1 in codes else max(codes, default=4))
 
 
-NO_RUN = "has a baseline and no whole run to compare with it: `harness run` makes one"
-NO_BASELINE = "has no baseline: `harness baseline save` makes one"
+NO_RUN = "has a baseline, but no complete run to compare: start one with `harness run`"
+NO_BASELINE = "has no baseline: save one with `harness baseline save`"
 
 
 def _compared(
-    found: Config, store: Store, names: Sequence[str] | None, cell: str | None
+    project: Config, store: Store, names: Sequence[str] | None, cell: str | None
 ) -> Iterator[tuple[str, Comparison | str]]:
-    """Each cell that has a run or a baseline: the two compared, or what is missing."""
+    """Each cell with a run or a baseline: its name, and the comparison or what is missing."""
     from harness.analysis import baseline
     from harness.analysis.compare import outcomes_of
     from harness.project import evals as evals_module
     from harness.runner import gate_checks
 
-    for definition in evals_module.find(found.root, names or ()):
-        saved = {s.cell for s in baseline.find(found.root, definition.name)}
-        runs = {run.manifest.cell: run for run in gate_checks.newest(found, store, definition, every=True)}
-        own = {run.manifest.cell for run in gate_checks.newest(found, store, definition)}
+    for definition in evals_module.find(project.root, names or ()):
+        saved = {s.cell for s in baseline.find(project.root, definition.name)}
+        runs = {run.manifest.cell: run for run in gate_checks.newest(project, store, definition, every=True)}
+        own = {run.manifest.cell for run in gate_checks.newest(project, store, definition)}
         for name in sorted(saved | own):
             if cell not in {None, name}:
                 continue
             if name not in saved or name not in runs:
                 yield f"{definition.name} {name}", NO_RUN if name in saved else NO_BASELINE
                 continue
-            c = gate_checks.to_baseline(found.root, outcomes_of(runs[name]), definition.gates.max_regression)
+            c = gate_checks.to_baseline(project.root, outcomes_of(runs[name]), definition.gates.max_regression)
             if c is not None:
                 yield f"{definition.name} {name}", c
 
 
-def _tell(title: str, c: Comparison) -> None:
+def _print_verdict(title: str, c: Comparison) -> None:
     from harness.analysis.compare import Verdict
     from harness.analysis.compare.verdicts import UNDECIDED
     from harness.core.formatting import visible
@@ -176,7 +185,12 @@ def _tell(title: str, c: Comparison) -> None:
 
 @app.command(name="list")
 def list_() -> None:
-    """List the baselines of this project."""
+    """List the baselines of this project.
+
+    Examples:
+
+        harness baseline list
+    """
     from harness.analysis import baseline
     from harness.cli._common import console
     from harness.core.formatting import moment
@@ -197,7 +211,7 @@ def list_() -> None:
             side.run_id,
             moment(side.started_at),
         )
-    none = f"no baselines in {root / baseline.FOLDER}: `harness baseline save` makes some"
+    none = f"no baselines in {root / baseline.FOLDER}: save them with `harness baseline save`"
     console().print(table if len(table) else none, markup=False)
 
 
@@ -206,7 +220,7 @@ def show(
     eval_name: Annotated[str, typer.Argument(metavar="EVAL", help="The eval.")],
     cell: OfCell = None,
 ) -> None:
-    """Show a baseline: what it is of, how many are right, and what has changed up to the newest run.
+    """Show a baseline: its run, its accuracy, and the changes up to the newest run.
 
     Examples:
 
@@ -218,12 +232,12 @@ def show(
     from harness.core.formatting import moment, visible
     from harness.report.rate_text import rate_text
 
-    with api.project(reading=True) as (found, store):
-        saved = [side for side in baseline.find(found.root, eval_name) if cell in {None, side.cell}]
+    with api.project(reading=True) as (project, store):
+        saved = [side for side in baseline.find(project.root, eval_name) if cell in {None, side.cell}]
         if not saved:
-            msg = f"{eval_name} has no baseline{f' of {cell}' if cell else ''}: `harness baseline save` makes one"
+            msg = f"{eval_name} has no baseline{f' of {cell}' if cell else ''}: save one with `harness baseline save`"
             raise ConfigError(msg)
-        now = dict(_compared(found, store, [eval_name], cell))
+        now = dict(_compared(project, store, [eval_name], cell))
         for side in saved:
             typer.secho(visible(f"{side.eval} {side.cell}"), bold=True)
             facts = [
@@ -234,42 +248,42 @@ def show(
             facts += [(name, side.fingerprint[name]) for name in HEAD if side.fingerprint.get(name)]
             for name, text in (*facts, *_since(now[f"{side.eval} {side.cell}"])):
                 typer.echo(visible(f"  {name:14} {text}"))
-            for line in _replies(found, store, now[f"{side.eval} {side.cell}"]):
+            for line in _replies(project, store, now[f"{side.eval} {side.cell}"]):
                 typer.echo(visible(line))
 
 
 HEAD = ("prompt", "dataset", "contract", "model", "quantization", "engine", "engine_version", "harness")
-"""The parts of a fingerprint that people can read."""
+"""The parts of a fingerprint that are no hashes."""
 
 
 def _since(c: Comparison | str) -> list[tuple[str, str]]:
-    """What has happened since the baseline was saved."""
+    """Rows about the newest run since the baseline was saved."""
     from harness.report import comparison_text
 
     if isinstance(c, str):
         return [("since", "no run")]
     if c.base.run_id == c.head.run_id:
         return [("since", "no newer run")]
-    told = [("newest run", c.head.run_id), ("verdict", comparison_text.verdict_text(c))]
-    told += [("flips", comparison_text.flips_text(c)), ("changed", comparison_text.changed_text(c))]
+    rows = [("newest run", c.head.run_id), ("verdict", comparison_text.verdict_text(c))]
+    rows += [("flips", comparison_text.flips_text(c)), ("changed", comparison_text.changed_text(c))]
     ids = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
     more = f" and {len(ids) - SHOWN_FLIPS:,} more" if len(ids) > SHOWN_FLIPS else ""
-    return [*told, ("lost cases", ", ".join(ids[:SHOWN_FLIPS]) + more)] if ids else told
+    return [*rows, ("lost cases", ", ".join(ids[:SHOWN_FLIPS]) + more)] if ids else rows
 
 
-def _replies(found: Config, store: Store, c: Comparison | str) -> Iterator[str]:
-    """Of cases that were lost, what was said then and now, where the baseline keeps it."""
+def _replies(project: Config, store: Store, c: Comparison | str) -> Iterator[str]:
+    """Lines with the old and new reply to each lost case, if the baseline has replies."""
     from harness.analysis import baseline
     from harness.core.formatting import one_line
 
-    kept = {} if isinstance(c, str) else baseline.replies(found.root, c.base)
+    kept = {} if isinstance(c, str) else baseline.replies(project.root, c.base)
     if not kept or isinstance(c, str):
         return
-    now = _said(store.load(c.head.run_id))
+    now = _reply_texts(store.load(c.head.run_id))
     lost = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
     for i in lost[:SHOWN_FLIPS]:
-        then, today = (one_line(said.get(i, ""), SHOWN_REPLY) for said in (kept, now))
-        yield f"    {i}: said {then!r}, says {today!r}"
+        then, today = (one_line(replies.get(i, ""), SHOWN_REPLY) for replies in (kept, now))
+        yield f"    {i}: was {then!r}, now {today!r}"
 
 
 def _rate(side: RunOutcomes, name: str) -> Rate:

@@ -1,4 +1,4 @@
-"""`batch`: files of requests for engines that take such files, and what is under way at a Batch API."""
+"""`harness batch`: request files for batch engines, and jobs at the Batch API."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli._common import Output
-from harness.cli.runs import DecodingName, Evals
+from harness.cli._options import DecodingName, Evals, Output
 
 if TYPE_CHECKING:
     from harness.api import RunOptions
     from harness.project.config import Config
 
-app = typer.Typer(no_args_is_help=True, help="Requests in files, and batches under way.")
+HEADING = "Replies and other tools"
+ORDER = 6
+
+app = typer.Typer(no_args_is_help=True, help="Export requests to files, import results, and manage batch jobs.")
 
 SHOWN = 20
-"""So many results that cannot be used are told, one line each; of more only how many."""
+"""Unusable results that are listed one by one. Of the rest only the number is printed."""
 
-Backend = Annotated[list[str] | None, typer.Option("--backend", "-b", help="A backend of harness.toml.")]
+Backend = Annotated[list[str] | None, typer.Option("--backend", "-b", help="A backend from harness.toml.")]
 Variant = Annotated[list[str] | None, typer.Option("--variant", help="A prompt variant; repeatable.")]
 Version = Annotated[str | None, typer.Option(help="A prompt version, such as v1.")]
 Decodings = Annotated[list[DecodingName] | None, typer.Option("--decoding", help="free or constrained; repeatable.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N cases.")]
-Split = Annotated[str | None, typer.Option(help="Another split than the eval's; `all` for every case.")]
+Split = Annotated[str | None, typer.Option(help="A dataset split, or `all`. Default: the eval's.")]
 
 
 @app.command()
@@ -37,11 +39,11 @@ def export(
     decoding: Decodings = None,
     limit: Limit = None,
     split: Split = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to.")] = Path("requests.jsonl"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("requests.jsonl"),
 ) -> None:
-    """Write what `harness run` would ask of one backend as a file of requests. Asks no model.
+    """Write the requests of `harness run` for one backend to a file. Sends no requests.
 
-    The file is for `vllm run-batch`, OpenAI's Batch API, and whatever else takes the same. See docs/batch.md.
+    The file has the format of OpenAI's Batch API, which `vllm run-batch` also accepts. See docs/batch.md.
 
     Examples:
 
@@ -50,7 +52,7 @@ def export(
         harness batch import results.jsonl
     """
     from harness import api
-    from harness.cli._common import complain, note
+    from harness.cli._common import print_note
     from harness.core.errors import ConfigError
     from harness.core.formatting import plural
     from harness.runner import batch
@@ -59,97 +61,106 @@ def export(
     with api.project() as (project, store):
         cells = api.cells(project, store, evals or (), options)
         if not cells:
-            msg = "nothing to export: the evals leave this backend out; name an eval and a --backend"
+            msg = "nothing to export: the evals exclude this backend; name an eval and a --backend"
             raise ConfigError(msg)
         written, left_out = batch.export(cells, output)
     for line in left_out:
-        complain(line, "note")
+        print_note(line)
     typer.echo(f"{output}: {plural(written, 'request')} of {plural(len(cells), 'cell')}")
-    if written > batch.MOST_REQUESTS or output.stat().st_size > batch.MOST_BYTES:
-        limits = f"{batch.MOST_REQUESTS:,} requests and {batch.MOST_BYTES // 1_000_000} MB"
-        note(f"OpenAI takes {limits} a file: `harness run --batch` splits; vllm run-batch takes any number")
+    if written > batch.MAX_REQUESTS or output.stat().st_size > batch.MAX_BYTES:
+        limits = f"{batch.MAX_REQUESTS:,} requests and {batch.MAX_BYTES // 1_000_000} MB"
+        print_note(
+            f"OpenAI accepts {limits} per file: use `harness run --batch`, which splits; vllm run-batch has no limit"
+        )
 
 
 @app.command("import")
 def import_(
-    results: Annotated[list[Path], typer.Argument(help="Files of results and of errors.")],
-    evals: Annotated[list[str] | None, typer.Option("--eval", help="Only this eval; repeatable.")] = None,
+    results: Annotated[list[Path], typer.Argument(help="Files with results and errors.")],
+    evals: Annotated[list[str] | None, typer.Option("--eval", help="Import only this eval; repeatable.")] = None,
     backend: Backend = None,
     variant: Variant = None,
     version: Version = None,
     decoding: Decodings = None,
     limit: Limit = None,
     split: Split = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="A name to find the runs by; repeatable.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="Label the runs, for latest#NAME and history --tag; repeatable.")
+    ] = None,
     resume: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool, typer.Option("--resume", help="Add to the runs of an earlier import that lacks answers.")
+        bool, typer.Option("--resume", help="Add to the runs of an earlier, incomplete import.")
     ] = False,
     output: Output = None,
 ) -> None:
-    """Make runs of results: read, score and save them as `harness run` does, and judge the gates. Asks no model.
+    """Score and save the results of exported requests as runs, and judge the gates. Sends no requests.
 
-    Give the same --version, --limit and --split as at the export. A result is used only for exactly the request that it
-    answers: where the prompt, the case or the model has changed since, a line says so.
+    Give the same --version, --limit and --split as for the export. A result counts only if its request is unchanged: if
+    the prompt, the case or the model has changed since the export, a note says so.
 
     Examples:
 
         harness batch import results.jsonl
         harness batch import output.jsonl errors.jsonl --limit 100 -o batch.html
 
-    Exit codes: 0 good, 1 a gate failed, 2 usage or configuration, 4 answers are missing or a gate is undecided.
+    Exit codes: 0 success, 1 a gate failed, 2 usage or configuration error, 4 missing results or an undecided gate.
     """
     from harness import api
     from harness import report as report_module
-    from harness.cli import _after as after
-    from harness.cli._common import complain
-    from harness.cli._progress import listener
+    from harness.cli._common import print_note
+    from harness.cli._outcome import judge_gates, print_gates_and_exit, print_outcome
+    from harness.cli._progress import show_progress
     from harness.core.errors import ConfigError
     from harness.runner import batch
 
     options = _options(evals, backend, variant, version, decoding, limit, split)
-    found = batch.BatchResults(results)
+    batch_results = batch.BatchResults(results)
     with api.project() as (project, store):
         outputs = output or [project.root / path for path in project.run.output]
         for path in outputs:
             report_module.check_path(path)
         planned = api.cells(project, store, evals or (), _all_backends(project, options))
-        cells = [cell for cell in planned if batch.cell_part(cell) in found.cells()]
+        cells = [cell for cell in planned if batch.cell_part(cell) in batch_results.cells()]
         if cells:
-            with listener(quiet=project.run.quiet) as heard:
+            with show_progress(quiet=project.run.quiet) as progress:
                 names = ", ".join(path.name for path in results)
-                outcome = api.collect(cells, store, found, heard, where=names, tags=tag or (), resume=resume)
-        unused = [*found.problems, *batch.left_over(found, cells)]
+                outcome = api.collect(cells, store, batch_results, progress, where=names, tags=tag or (), resume=resume)
+        unused = [*batch_results.problems, *batch.unused_results(batch_results, cells)]
         for line in [*unused[:SHOWN], *([f"and {len(unused) - SHOWN:,} more"] if len(unused) > SHOWN else [])]:
-            complain(line, "note")
+            print_note(line)
         if not cells:
-            msg = f"{results[0]}: no result is of a cell of this project: give the options of the export"
+            msg = f"{results[0]}: no result belongs to this project: repeat the options of the export"
             raise ConfigError(msg)
-        after.show(project, outcome, outputs)
-        judged = after.judge(project, store, outcome.runs, cells)
-    after.end(outcome, judged)
+        print_outcome(project, outcome, outputs)
+        gate_results = judge_gates(project, store, outcome.runs, cells)
+    print_gates_and_exit(outcome, gate_results)
 
 
 @app.command("list")
 def list_() -> None:
-    """Batches under way, and how they stand: what `harness run --batch` has sent and not collected yet."""
+    """List pending batch jobs of `harness run --batch` with their status.
+
+    Examples:
+
+        harness batch list
+    """
     from harness import api
     from harness.runner import batch
     from harness.runner.batch import pending
 
     with api.project() as (project, store):
         sent = batch.read(store)
-        for one, told in pending.look(project, sent):
-            state = told if isinstance(told, str) else told.told(one.requests)
-            typer.echo(f"{one.batch_id or '(not made)'}  {one.title}  sent {one.sent_at[:16]}: {state}")
-    typer.echo("`harness run --batch` waits for them and collects them" if sent else "no batch is under way")
+        for job, status in pending.statuses(project, sent):
+            state = status if isinstance(status, str) else status.text(job.requests)
+            typer.echo(f"{job.batch_id or '(not created)'}  {job.title}  sent {job.sent_at[:16]}: {state}")
+    typer.echo("collect the results with `harness run --batch`" if sent else "no pending batch jobs")
 
 
 @app.command()
 def cancel(
-    batches: Annotated[list[str] | None, typer.Argument(help="Ids of batches, from `harness batch list`.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that are under way.")] = False,  # noqa: FBT002
+    batches: Annotated[list[str] | None, typer.Argument(help="Ids from `harness batch list`.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Cancel all pending batch jobs.")] = False,  # noqa: FBT002
 ) -> None:
-    """Have the server stop. What it has answered is paid for, and the next `harness run --batch` collects it.
+    """Cancel batch jobs. Finished requests are billed; the next `harness run --batch` collects their results.
 
     Examples:
 
@@ -157,28 +168,28 @@ def cancel(
         harness batch cancel --all
     """
     from harness import api
-    from harness.cli._common import complain
+    from harness.cli._common import print_error
     from harness.core.errors import ConfigError
     from harness.runner import batch
     from harness.runner.batch import pending
 
     with api.project() as (project, store):
         sent = batch.read(store)
-        known = {one.batch_id: one for one in sent if one.batch_id}
-        wanted = list(known) if everything else batches or []
-        if unknown := [name for name in wanted if name not in known]:
-            msg = f"no batch {unknown[0]!r} is under way: `harness batch list` shows those that are"
+        known = {job.batch_id: job for job in sent if job.batch_id}
+        selected = list(known) if everything else batches or []
+        if unknown := [name for name in selected if name not in known]:
+            msg = f"no pending batch job {unknown[0]!r}: see `harness batch list`"
             raise ConfigError(msg)
-        if not wanted and not everything:
-            msg = "which one? `harness batch list` shows them; --all cancels all"
+        if not selected and not everything:
+            msg = "no batch job named: give ids from `harness batch list`, or --all"
             raise ConfigError(msg)
         failed = False
-        for one, told in pending.cancel(project, store, [known[name] for name in wanted]):
-            if isinstance(told, str):
-                complain(f"{one.batch_id}: {told}")
+        for job, status in pending.cancel(project, store, [known[name] for name in selected]):
+            if isinstance(status, str):
+                print_error(f"{job.batch_id}: {status}")
                 failed = True
             else:
-                typer.echo(f"{one.batch_id}: {told.told(one.requests)}")
+                typer.echo(f"{job.batch_id}: {status.text(job.requests)}")
     raise typer.Exit(2 if failed else 0)
 
 
@@ -191,7 +202,6 @@ def _options(
     limit: int | None,
     split: str | None,
 ) -> RunOptions:
-    """What is planned, as `harness run` plans it."""
     from harness.api import RunOptions
 
     return RunOptions(
@@ -206,8 +216,8 @@ def _options(
 
 
 def _all_backends(project: Config, options: RunOptions) -> RunOptions:
-    """Results may be of any backend that can be exported for, also one that is asked only where it is named."""
-    from harness.runner.batch import takes_files
+    """Consider all backends that support files, also those that run only on request."""
+    from harness.runner.batch import supports_files
 
-    every = tuple(name for name, backend in project.backends.items() if takes_files(backend))
+    every = tuple(name for name, backend in project.backends.items() if supports_files(backend))
     return replace(options, backend=options.backend or every)

@@ -1,4 +1,4 @@
-"""`compare`: two saved runs beside each other, with a verdict."""
+"""`harness compare`."""
 
 from __future__ import annotations
 
@@ -17,53 +17,56 @@ if TYPE_CHECKING:
     from harness.core.types import Run
     from harness.project.config import Config
 
+HEADING = "Evaluate"
+ORDER = 4
+
 ENDINGS = (".html", ".json", ".md")
 SHOWN_FLIPS = 8
 
 
 class QuestionKind(StrEnum):
-    """What `--question` takes."""
+    """Values of `--question`."""
 
     MOVE = "move"
     CHANGE = "change"
 
 
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(compare)
-
-
 def compare(
-    base: Annotated[str, typer.Argument(help="A run: its id, EVAL/CELL, CELL~1 (the one before), latest, previous.")],
+    base: Annotated[
+        str,
+        typer.Argument(help="The run to compare with: its id, EVAL/CELL, CELL~1 (the run before), latest, previous."),
+    ],
     head: Annotated[str, typer.Argument(help="The run to judge, named in the same way.")],
     margin: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, help="How much strict accuracy may be lost. Default: the eval's, else 0.03."),
+        typer.Option(min=0.0, max=1.0, help="Allowed loss of strict accuracy. Default: the eval's, else 0.03."),
     ] = None,
     question: Annotated[
         QuestionKind | None,
         typer.Option(
-            help="move: may the task go from base to head? change: is head still as good? Default: see above."
+            help="move: may the task move from base to head? change: is head still as good? Default: see above."
         ),
     ] = None,
     shared: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool, typer.Option("--shared", help="Compare the cases that both runs have, where they are not the same.")
+        bool, typer.Option("--shared", help="Compare only the cases that both runs have.")
     ] = False,
     strict: Annotated[  # noqa: FBT002
-        bool, typer.Option("--strict", help="Exit with 4 where nothing is proven either way.")
+        bool, typer.Option("--strict", help="Exit with code 4 if the verdict is INCONCLUSIVE.")
     ] = False,
-    eval_name: Annotated[str | None, typer.Option("--eval", help="Look for cells in this eval only.")] = None,
+    eval_name: Annotated[str | None, typer.Option("--eval", help="Look up runs in this eval only.")] = None,
     noise: Annotated[
         tuple[str, str] | None,
-        typer.Option(help="Two runs of one and the same thing: how many cases change though nothing did."),
+        typer.Option(help="Two runs of the same cell: shows how many cases change by chance."),
     ] = None,
     output: Annotated[
-        list[Path] | None, typer.Option("--output", "-o", help="Write the comparison: .html .json .md; repeatable.")
+        list[Path] | None,
+        typer.Option("--output", "-o", help="Write the comparison to this file: .html .json .md; repeatable."),
     ] = None,
 ) -> None:
-    """Compare two saved runs case by case: a verdict with its interval, flips, gaps, and what has changed.
+    """Compare two saved runs case by case, with a verdict and its confidence interval. Sends no requests.
 
-    Asked is `move` where the runs are of the pair's reference and candidate, else `change`. Asks no model.
+    Also shows flipped cases and what changed between the runs. The question is `move` if the runs are of the
+    reference and the candidate of [pair], else `change`.
 
     Examples:
 
@@ -71,8 +74,8 @@ def compare(
         harness compare gpt@gpt-4o local@mistral-q4 --margin 0.03
         harness compare triage/local@q8 triage/local@q4 -o q4.json -o q4.html
 
-    Exit codes: 0 good or nothing proven, 1 REGRESSED or STAY, 2 usage, 4 INCOMPARABLE, errors that could overturn the
-    verdict, or INCONCLUSIVE with --strict.
+    Exit codes: 0 good or INCONCLUSIVE, 1 REGRESSED or STAY, 2 usage error, 4 INCOMPARABLE, failed calls that could
+    change the verdict, or INCONCLUSIVE with --strict.
     """
     from harness import api
     from harness.analysis.compare import compare as compare_sides
@@ -87,18 +90,18 @@ def compare(
     with api.project(reading=True) as (project, store):
         runs = [find_run(store, name, eval_name) for name in (base, head)]
         if runs[0].manifest.run_id == runs[1].manifest.run_id:
-            msg = f"{base} and {head} are one and the same run, {runs[0].manifest.run_id}: name another one"
+            msg = f"{base} and {head} are the same run, {runs[0].manifest.run_id}: name two different runs"
             raise ConfigError(msg)
         sides = [outcomes_of(run) for run in runs]
         same = [outcomes_of(find_run(store, name, eval_name)) for name in noise or ()]
-        asked = _question(project, sides[0], sides[1], question, margin)
-    found = compare_sides(sides[0], sides[1], asked, shared=shared)
-    floor = compare_sides(same[0], same[1], asked, shared=shared) if same else None
-    console().print(_shown(found, floor))
+        comparison_question = _question(project, sides[0], sides[1], question, margin)
+    comparison = compare_sides(sides[0], sides[1], comparison_question, shared=shared)
+    floor = compare_sides(same[0], same[1], comparison_question, shared=shared) if same else None
+    console().print(_screen(comparison, floor))
     for path in output or ():
-        _write(found, floor, runs, path)
+        _write(comparison, floor, runs, path)
         typer.echo(f"comparison: {path}")
-    raise typer.Exit(_exit_code(found, strict=strict))
+    raise typer.Exit(_exit_code(comparison, strict=strict))
 
 
 def _question(
@@ -111,18 +114,18 @@ def _question(
 
     pair = project.pair
     is_pair = pair is not None and (base.backend, head.backend) == (pair.reference, pair.candidate)
-    asked: Literal["move", "change"] = "move" if (kind == QuestionKind.MOVE or (is_pair and not kind)) else "change"
+    question: Literal["move", "change"] = "move" if (kind == QuestionKind.MOVE or (is_pair and not kind)) else "change"
     if margin is None:
         try:
             (definition,) = evals.find(project.root, [head.eval])
             gates = definition.gates
-            margin = gates.margin if asked == "move" else gates.max_regression
+            margin = gates.margin if question == "move" else gates.max_regression
         except ConfigError:
             margin = None  # the run is of an eval that is no longer there, or an import
-    return ComparisonQuestion(asked, DEFAULT_MARGIN if margin is None else margin)
+    return ComparisonQuestion(question, DEFAULT_MARGIN if margin is None else margin)
 
 
-def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
+def _screen(c: Comparison, floor: Comparison | None) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -160,11 +163,11 @@ def _shown(c: Comparison, floor: Comparison | None) -> RenderableType:
 
 
 def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
-    """What else is worth a line."""
+    """Rows below the rates: name and text."""
     from harness.report import comparison_text
 
-    told = [
-        ("cases", f"{c.n:,} answered on both sides"),
+    rows = [
+        ("cases", f"{c.n:,} with a reply in both runs"),
         ("gap", comparison_text.gap_text(c)),
         ("flips", comparison_text.flips_text(c)),
     ]
@@ -175,26 +178,24 @@ def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
             if abs(interval.low) < 2
             else ""
         )
-        told.insert(1, ("macro-F1", f"{base:.3f} -> {head:.3f}, {comparison_text.points(interval.value)} points{ends}"))
+        rows.insert(1, ("macro-F1", f"{base:.3f} -> {head:.3f}, {comparison_text.points(interval.value)} points{ends}"))
     if c.base.n_errors + c.head.n_errors:
-        told.append(("errors", comparison_text.bounds_text(c)))
+        rows.append(("errors", comparison_text.bounds_text(c)))
     if floor is not None:
-        told.append(("noise", comparison_text.noise_text(c, floor)))
+        rows.append(("noise", comparison_text.noise_text(c, floor)))
     proven = comparison_text.proven_slices(c)
-    told += [(name, f"{comparison_text.delta_text(d.paired)}, {comparison_text.p_equals(p)}") for name, d, p in proven]
-    told.append(("changed", comparison_text.changed_text(c)))
-    told += [
-        (name, f"{ratio:.2f} times the base's")
-        for name, ratio in comparison_text.ratios(c).items()
-        if ratio is not None
+    rows += [(name, f"{comparison_text.delta_text(d.paired)}, {comparison_text.p_equals(p)}") for name, d, p in proven]
+    rows.append(("changed", comparison_text.changed_text(c)))
+    rows += [
+        (name, f"{ratio:.2f} times the base") for name, ratio in comparison_text.ratios(c).items() if ratio is not None
     ]
     if c.head.from_store:
-        told.append(("note", "every answer of the head is an earlier one from the store: --no-cache asks again"))
+        rows.append(("note", "all replies of the head come from the cache: repeat the run with --no-cache"))
     lost = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
     if lost:
         more = f" and {len(lost) - SHOWN_FLIPS:,} more" if len(lost) > SHOWN_FLIPS else ""
-        told.append(("lost cases", " ".join(", ".join(lost[:SHOWN_FLIPS]).split()) + more))
-    return told
+        rows.append(("lost cases", " ".join(", ".join(lost[:SHOWN_FLIPS]).split()) + more))
+    return rows
 
 
 def _exit_code(c: Comparison, *, strict: bool) -> int:
@@ -209,7 +210,7 @@ def _exit_code(c: Comparison, *, strict: bool) -> int:
 
 
 def _write(c: Comparison, floor: Comparison | None, runs: Sequence[Run], path: Path) -> None:
-    """The comparison; as a page, with everything else that a report shows of both runs."""
+    """Write the comparison; as .html, inside a report of both runs."""
     from harness import report
     from harness.core.files import write
     from harness.report import comparison_formats

@@ -1,4 +1,4 @@
-"""`cost`: the bill of a month, from measured tokens."""
+"""`harness cost`."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import typer
 if TYPE_CHECKING:
     from harness.analysis.costs.projection import CostProjection
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(cost)
+HEADING = "Act on it"
+ORDER = 1
 
 
 def cost(
     evals: Annotated[
-        list[str] | None, typer.Argument(help="Names or paths of evals; all with traffic if none.")
+        list[str] | None, typer.Argument(help="Names or paths of evals. Default: all with [traffic].")
     ] = None,
 ) -> None:
-    """Project what each eval costs a month at its [traffic] daily_calls: today, in batches, as advised, all moved.
+    """Project the monthly cost of each eval from its measured tokens. Sends no requests.
 
-    Tokens are those of the newest saved runs, retries included; prices are those of harness.toml, else of the package
-    genai-prices. Asks no model.
+    Shows the cost today, by Batch API, as `harness advise` recommends, and with everything on the candidate.
+
+    Calls come from [traffic] daily_calls. Tokens come from the newest saved runs, including retries. Prices come from
+    harness.toml, else from the package genai-prices.
 
     Examples:
 
         harness cost
         harness cost ticket_triage invoice_fields
 
-    Exit codes: 0 told, 2 usage or configuration.
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness import api
     from harness.advice import advise
@@ -39,12 +39,12 @@ def cost(
     with api.project(reading=True) as (project, store):
         advice = advise.advise(project, store, evals or ())
     if advice.bill.lines:
-        _tell(advice.bill)
+        _print_bill(advice.bill)
     for note in _left_out(advice.left_out):
         typer.echo(visible(note))
 
 
-def _tell(bill: CostProjection) -> None:
+def _print_bill(bill: CostProjection) -> None:
     from harness.cli._common import console
     from harness.core.formatting import visible
     from harness.report import cost_text
@@ -63,4 +63,4 @@ def _tell(bill: CostProjection) -> None:
 
 
 def _left_out(names: tuple[str, ...]) -> list[str]:
-    return [f"not on the bill, because the eval has no [traffic] daily_calls: {', '.join(names)}"] if names else []
+    return [f"not included, because the eval has no [traffic] daily_calls: {', '.join(names)}"] if names else []

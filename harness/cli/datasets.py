@@ -1,4 +1,4 @@
-"""`harness datasets`: check golden datasets and look at them."""
+"""`harness datasets`: check and inspect golden datasets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from harness.project.evals import Eval
     from harness.store.runs import Store
 
-app = typer.Typer(help="Check golden datasets and look at them.", no_args_is_help=True)
+HEADING = "Prompts and datasets"
+ORDER = 2
+
+app = typer.Typer(help="Check and inspect golden datasets.", no_args_is_help=True)
 
 
 def _load(names: list[str] | None) -> list[Dataset]:
@@ -28,64 +31,73 @@ def _load(names: list[str] | None) -> list[Dataset]:
     from harness.project.config import load
 
     root = load().root
-    wanted = names or datasets.names(root)
-    if not wanted:
+    selected = names or datasets.names(root)
+    if not selected:
         msg = f"no datasets in {root / datasets.FOLDER}"
         raise DatasetError(msg)
-    return [datasets.load(root, name) for name in wanted]
+    return [datasets.load(root, name) for name in selected]
 
 
 @app.command()
-def validate(names: Annotated[list[str] | None, typer.Argument(help="Datasets; all if none is named.")] = None) -> None:
-    """Check every row: ids, inputs, labels, tags, contradictions. Names file, line and field of what is wrong.
+def validate(
+    names: Annotated[list[str] | None, typer.Argument(help="Names of datasets. Default: all datasets.")] = None,
+) -> None:
+    """Check every row: ids, inputs, labels, tags, contradictions. An error names the file, line and field.
 
     Examples:
 
         harness datasets validate
         harness datasets validate ticket_triage
     """
+    from harness.core.formatting import plural
+
     for dataset in _load(names):
-        typer.echo(f"{dataset.name}: {len(dataset.cases)} cases are fine ({dataset.digest[:19]}…)")
+        typer.echo(f"{dataset.name}: {plural(len(dataset.cases), 'case')} valid ({dataset.digest[:19]}…)")
 
 
 @app.command()
-def stats(names: Annotated[list[str] | None, typer.Argument(help="Datasets; all if none is named.")] = None) -> None:
+def stats(
+    names: Annotated[list[str] | None, typer.Argument(help="Names of datasets. Default: all datasets.")] = None,
+) -> None:
     """Count cases by label, split and tag.
 
     Examples:
 
         harness datasets stats ticket_triage
     """
+    from harness.core.formatting import plural
+
     for dataset in _load(names):
         cases = dataset.cases
+        card = dataset.card
         typer.secho(f"{dataset.name}: {dataset.card.description}", bold=True)
-        typer.echo(f"  {len(cases)} cases, licence {dataset.card.licence}, labels by {dataset.card.label_source}")
+        typer.echo(f"  {plural(len(cases), 'case')}, licence {card.licence}, labels by {card.label_source}")
         splits = sorted({case.split for case in cases})
         for split in splits:
-            chosen = [case for case in cases if case.split == split]
-            typer.echo(f"  {split or 'no split'}: {len(chosen)}")
-            typer.echo(f"    expected  {_expected(chosen)}")
-            typer.echo(f"    tags      {_counted(tag for case in chosen for tag in case.tags) or 'none'}")
+            in_split = [case for case in cases if case.split == split]
+            typer.echo(f"  {split or 'no split'}: {len(in_split)}")
+            typer.echo(f"    expected  {_expected(in_split)}")
+            typer.echo(f"    tags      {_counts(tag for case in in_split for tag in case.tags) or 'none'}")
 
 
 def _expected(cases: Sequence[Case]) -> str:
-    """How often each answer is expected, where answers are labels; else how many there are."""
+    """Counts of the expected labels; the number of different answers if they are no labels."""
     if all(isinstance(case.expected, str) for case in cases):
-        return _counted(case.expected for case in cases)
+        return _counts(case.expected for case in cases)
     return f"{len({json.dumps(case.expected, sort_keys=True) for case in cases})} different answers"
 
 
-def _counted(values: Iterable[str], most: int = 20) -> str:
+def _counts(values: Iterable[str], most: int = 20) -> str:
     return "  ".join(f"{value} {count}" for value, count in Counter(values).most_common(most))
 
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="The dataset.")],
-    case_id: Annotated[str | None, typer.Argument(metavar="[CASE]", help="One case, whole.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
+    name: Annotated[str, typer.Argument(help="The dataset's name.")],
+    case_id: Annotated[str | None, typer.Argument(metavar="CASE", help="Show this case completely.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many cases.")] = 20,
 ) -> None:
-    """Show its cases, a line each, or one of them whole.
+    """Show the cases of a dataset, one line each, or one case completely.
 
     Examples:
 
@@ -101,93 +113,93 @@ def show(
             text = " ".join(str(value) for value in case.inputs.values())
             typer.echo(visible(f"{case.id:12} {case.expected!s:12} {' '.join(text.split())[:90]}"))
         return
-    found = next((case for case in dataset.cases if case.id == case_id), None)
-    if found is None:
+    selected = next((case for case in dataset.cases if case.id == case_id), None)
+    if selected is None:
         msg = f"no case {case_id!r} in {dataset.path}"
         raise DatasetError(msg)
-    typer.echo(
-        f"id        {found.id}\nexpected  {found.expected}\ntags      {' '.join(found.tags)}\nsplit     {found.split}"
-    )
-    for variable, value in found.inputs.items():
+    typer.echo(f"id        {selected.id}\nexpected  {selected.expected}")
+    typer.echo(f"tags      {' '.join(selected.tags)}\nsplit     {selected.split}")
+    for variable, value in selected.inputs.items():
         typer.echo(f"\n[{variable}]\n" + "\n".join(visible(line) for line in str(value).splitlines()))
 
 
 @app.command()
 def power(
-    name: Annotated[str, typer.Argument(help="The dataset.")],
+    name: Annotated[str, typer.Argument(help="The dataset's name.")],
     split: Annotated[
         str | None,
-        typer.Option(help="One split, `all` for every case. Default: the eval's, else `test` if there is one."),
+        typer.Option(help="A split, or `all`. Default: the eval's, else `test` if it exists."),
     ] = None,
     eval_name: Annotated[
-        str | None, typer.Option("--eval", help="Also by how much the pair's runs of this eval differed.")
+        str | None, typer.Option("--eval", help="Also use the measured difference of the pair's runs of this eval.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,  # noqa: FBT002
 ) -> None:
-    """Say what its cases can show before anything is run: the smallest margin, the smallest drop, what more would buy.
+    """Compute what a dataset can prove before you run it. Sends no requests.
+
+    Shows the smallest margin and the smallest drop that its cases can show, and what more cases would gain.
 
     Examples:
 
         harness datasets power ticket_triage --eval ticket_triage
     """
     from harness import api
-    from harness.cli import _power
+    from harness.cli import _dataset_power
     from harness.cli._common import console
     from harness.core.errors import ConfigError
     from harness.project import evals
 
     (dataset,) = _load([name])
     measured: Comparison | None = None
-    chosen = split or ("test" if "test" in dataset.splits else "all")
+    split_name = split or ("test" if "test" in dataset.splits else "all")
     if eval_name:
-        with api.project(reading=True) as (found, store):
-            (definition,) = evals.find(found.root, [eval_name])
+        with api.project(reading=True) as (project, store):
+            (definition,) = evals.find(project.root, [eval_name])
             if definition.dataset != name:
                 msg = f"eval {definition.name} is over dataset {definition.dataset!r}, not {name!r}"
                 raise ConfigError(msg)
-            chosen = split or (definition.split if dataset.splits and definition.split else "all")
-            measured = _pair(found, store, definition)
-    cases = [case for case in dataset.select(None if chosen == "all" else chosen) if case.expected is not None]
-    told = _power.figures(name, chosen if dataset.splits else "", cases, measured)
+            split_name = split or (definition.split if dataset.splits and definition.split else "all")
+            measured = _pair(project, store, definition)
+    cases = [case for case in dataset.select(None if split_name == "all" else split_name) if case.expected is not None]
+    figures = _dataset_power.figures(name, split_name if dataset.splits else "", cases, measured)
     if as_json:
-        typer.echo(json.dumps(told, indent=1))
+        typer.echo(json.dumps(figures, indent=1))
         return
-    for part in _power.words(told):
+    for part in _dataset_power.screen(figures):
         console().print(part, markup=False, soft_wrap=True) if isinstance(part, str) else console().print(part)
     if eval_name and measured is None:
-        typer.echo(f"\nNothing measured yet: there are no whole runs of {eval_name} by both of the [pair].")
+        typer.echo(f"\nNothing measured yet: {eval_name} has no complete runs of both backends of [pair].")
 
 
-def _pair(found: Config, store: Store, definition: Eval) -> Comparison | None:
-    """The newest own runs of reference and candidate beside each other, over the cases that both have."""
+def _pair(project: Config, store: Store, definition: Eval) -> Comparison | None:
+    """The newest runs of reference and candidate, compared over the cases that both have."""
     from harness.analysis.compare import ComparisonQuestion, compare, outcomes_of
     from harness.runner import gate_checks
 
-    runs = {run.manifest.backend: run for run in gate_checks.newest(found, store, definition)}
-    if found.pair is None or not {found.pair.reference, found.pair.candidate} <= runs.keys():
+    runs = {run.manifest.backend: run for run in gate_checks.newest(project, store, definition)}
+    if project.pair is None or not {project.pair.reference, project.pair.candidate} <= runs.keys():
         return None
-    base, head = (outcomes_of(runs[backend]) for backend in (found.pair.reference, found.pair.candidate))
+    base, head = (outcomes_of(runs[backend]) for backend in (project.pair.reference, project.pair.candidate))
     return compare(base, head, ComparisonQuestion("move"), shared=True)
 
 
 @app.command()
 def suspects(
-    eval_name: Annotated[str | None, typer.Argument(metavar="[EVAL]", help="One eval; all if none is named.")] = None,
+    eval_name: Annotated[str | None, typer.Argument(metavar="EVAL", help="The eval. Default: all evals.")] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option(
-            "--backend", "-b", help="Among these backends; repeatable. Default: those that are asked by default."
-        ),
+        typer.Option("--backend", "-b", help="Use runs of this backend; repeatable. Default: as `harness run`."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many of an eval; files have all.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many cases per eval. Files have all.")] = 20,
     output: Annotated[
-        list[Path] | None, typer.Option("--output", "-o", help="Write them: .csv .jsonl; repeatable.")
+        list[Path] | None,
+        typer.Option("--output", "-o", help="Write all of them to this file: .csv .jsonl; repeatable."),
     ] = None,
 ) -> None:
-    """List cases whose label may be wrong, for review: where models agree with each other against it. Asks no model.
+    """List cases whose label may be wrong, because models agree on another answer. Sends no requests.
 
-    A case is listed where the newest runs of all backends, each with its own variant, give the same wrong answer, and
-    where one backend gives the same wrong answer to every variant. Answers are the lenient reading.
+    A case is listed in two situations: all backends, each with its own variant, give the same wrong answer; or one
+    backend gives the same wrong answer with every variant. Uses the newest runs and the lenient reading.
 
     Examples:
 
@@ -195,23 +207,25 @@ def suspects(
         harness datasets suspects -o review.csv
     """
     from harness import api
-    from harness.cli import _suspects
-    from harness.cli._common import console, note
+    from harness.cli import _label_issues
+    from harness.cli._common import console, print_note
     from harness.core.files import write
     from harness.project import evals
     from harness.report.write import check_ending
 
     for path in output or ():
-        check_ending(path, tuple(_suspects.FORMATS))
-    with api.project(reading=True) as (found, store):
+        check_ending(path, tuple(_label_issues.FORMATS))
+    with api.project(reading=True) as (project, store):
         for name in backend or ():
-            found.backend(name)
-        definitions = evals.find(found.root, [eval_name] if eval_name else [])
-        reviews = [_suspects.review(found, store, definition, backend or found.usual) for definition in definitions]
+            project.backend(name)
+        definitions = evals.find(project.root, [eval_name] if eval_name else [])
+        reviews = [
+            _label_issues.review(project, store, definition, backend or project.usual) for definition in definitions
+        ]
     for review in reviews:
-        console().print(_suspects.shown(review, limit))
+        console().print(_label_issues.screen(review, limit))
         for line in review.notes:
-            note(f"{review.eval}: {line}")
+            print_note(f"{review.eval}: {line}")
     for path in output or ():
-        write(_suspects.FORMATS[path.suffix.lower()](reviews), path)
+        write(_label_issues.FORMATS[path.suffix.lower()](reviews), path)
         typer.echo(f"suspects: {path}")

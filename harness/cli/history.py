@@ -1,4 +1,4 @@
-"""`history`: the saved runs, and what became of an eval's cells from run to run."""
+"""`harness history`."""
 
 from __future__ import annotations
 
@@ -18,37 +18,36 @@ if TYPE_CHECKING:
     from harness.project.config import Config
     from harness.store.runs import Store
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(history)
+HEADING = "Evaluate"
+ORDER = 5
 
 
 def history(
     eval_name: Annotated[
-        str | None, typer.Argument(metavar="[EVAL]", help="Show the trend of this eval's cells. Without: list runs.")
+        str | None, typer.Argument(metavar="EVAL", help="Show the trend of this eval's cells. Default: list runs.")
     ] = None,
     cell: Annotated[str | None, typer.Option(help="Only this cell, such as local@mistral-q4.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag, such as weekly.")] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help="At most so many runs, of a trend so many points.")
+        int | None, typer.Option("--limit", "-n", min=1, help="Show at most this many runs (of a trend: points).")
     ] = None,
 ) -> None:
-    """List saved runs, newest first; of an eval, show the trend of each cell.
+    """List saved runs, newest first, or show the trend of each cell of an eval. Sends no requests.
 
-    A trend is made of runs over the whole split: strict accuracy from run to run, the newest run against the one before
-    it, and what changed last. Below it is the routed traffic (docs/routing.md): who answered, why not the first tier,
-    at what cost. Asks no model.
+    A trend shows strict accuracy from run to run. It compares the newest run with the run before, and names the last
+    change. Only complete runs over the whole split count.
+
+    Below, a table shows routed production calls: backends, reasons for fallbacks, and cost (docs/routing.md).
 
     Examples:
 
-        harness history                                 # the newest 20 runs
-        harness history ticket_triage                   # the trend of its cells
+        harness history                  # lists the newest 20 runs
+        harness history ticket_triage    # shows the trend of its cells
         harness history ticket_triage --cell local@mistral-q4 --tag weekly -n 12
     """
     from harness import api
     from harness.analysis.trend import NEWEST
-    from harness.cli import traffic
+    from harness.cli import _traffic as traffic
     from harness.cli._common import console
     from harness.project import evals
     from harness.store.run_query import RunQuery
@@ -60,30 +59,33 @@ def history(
         routed = traffic.show(store, eval_name) if cell is None and tag is None else None
         if not runs and routed is None:
             if eval_name is not None:
-                evals.find(project.root, [eval_name])  # a name that there is not is a mistake, and no empty list
-            named = [
+                evals.find(project.root, [eval_name])  # raises for an unknown name, which is probably a typo
+            filters = [
                 repr(eval_name) if eval_name else "",
                 f"cell {cell!r}" if cell else "",
                 f"tag {tag!r}" if tag else "",
             ]
-            wanted = ", ".join(filter(None, named))
-            console().print(f"no runs {f'of {wanted}' if wanted else 'yet'}: `harness run` makes some", markup=False)
+            wanted = ", ".join(filter(None, filters))
+            console().print(
+                f"no runs {f'of {wanted}' if wanted else 'yet'}: start one with `harness run`", markup=False
+            )
         elif runs and eval_name is None:
-            console().print(_listed(runs))
+            console().print(_run_table(runs), "")
         elif runs:
             console().print(_trends(project, store, runs, limit or NEWEST))
         if routed is not None:
             console().print(routed)
 
 
-def _listed(runs: Sequence[Manifest]) -> RenderableType:
+def _run_table(runs: Sequence[Manifest]) -> RenderableType:
     from harness.report.terminal_table import TerminalTable
 
     tagged = any(m.tags for m in runs)
-    tags_too = ["tags"] if tagged else []
-    headings = ("run", "eval", "cell", "prompt", "cases", "model", *tags_too, "state")
-    whole = ["run", "cases"]
-    table = TerminalTable(*headings, names=[heading for heading in headings if heading not in whole], left=whole)
+    tags_column = ["tags"] if tagged else []
+    headings = ("run", "eval", "cell", "prompt", "cases", "model", *tags_column, "state")
+    unbroken = ["run", "cases"]
+    wrapped = [heading for heading in headings if heading not in unbroken]
+    table = TerminalTable(*headings, names=wrapped, left=unbroken)
     for m in runs:
         model = " ".join(filter(None, (m.fingerprint.get("model"), m.fingerprint.get("quantization"))))
         state = "finished" if m.finished_at else "not finished: --resume"
@@ -93,7 +95,7 @@ def _listed(runs: Sequence[Manifest]) -> RenderableType:
 
 
 def _trends(project: Config, store: Store, runs: Sequence[Manifest], newest: int) -> RenderableType:
-    """All trends of one eval, and what of its runs is in none."""
+    """All trends of one eval, and the number of its runs that are in no trend."""
     from rich.console import Group
     from rich.text import Text
 
@@ -101,15 +103,15 @@ def _trends(project: Config, store: Store, runs: Sequence[Manifest], newest: int
     from harness.core.formatting import plural, visible
     from harness.store import tallies as history
 
-    found = trends(runs, lambda manifests: history.tallies(store, manifests), newest)
+    all_trends = trends(runs, lambda manifests: history.tallies(store, manifests), newest)
     parts: list[RenderableType] = [Text(visible(runs[0].eval), style="bold")]
-    splits = {trend.split for trend in found}
-    for trend in found:
+    splits = {trend.split for trend in all_trends}
+    for trend in all_trends:
         parts += [_trend(project, store, trend, split=len(splits) > 1), Text("")]
     if left_out := sum(not is_point(m) for m in runs):
-        why = "of a sample, of a replay, or not finished"
+        reasons = "sample, replay or unfinished"
         parts.append(
-            Text(f"{plural(left_out, 'run')} {why}: not in a trend; `harness history` lists them", style="dim")
+            Text(f"{plural(left_out, 'run')} not in a trend ({reasons}): listed by `harness history`", style="dim")
         )
     return Group(*parts)
 
@@ -149,20 +151,19 @@ def _facts(project: Config, store: Store, trend: Trend) -> list[tuple[str, Text]
 
     first, newest = trend.points[0], trend.points[-1]
     when = f"{plural(len(trend.points), 'run')}, {_day(first)} to {_day(newest)}"
-    told = [("runs", Text(visible(f"{when}, the newest {newest.manifest.run_id}{_tags(newest)}")))]
+    rows = [("runs", Text(visible(f"{when}, the newest {newest.manifest.run_id}{_tags(newest)}")))]
     for origin in (RunOrigin.RESCORED, RunOrigin.IMPORTED):
         if marked := [point.manifest.run_id for point in trend.points if point.manifest.origin is origin]:
             more = f" and {len(marked) - 3} more" if len(marked) > 3 else ""
-            told.append((origin.value, Text(visible(", ".join(marked[-3:]) + more))))
+            rows.append((origin.value, Text(visible(", ".join(marked[-3:]) + more))))
     if newest.n_errors:
-        told.append(("errors", Text(f"{plural(newest.n_errors, 'call')} of the newest run failed", style="red")))
+        rows.append(("errors", Text(f"{plural(newest.n_errors, 'call')} of the newest run failed", style="red")))
     if len(trend.points) > 1:
-        told.append((f"since {_day(trend.points[-2])}", _since(_against_the_one_before(project, store, trend))))
-    return [*told, ("changed last", Text(visible(_last_change(trend))))]
+        rows.append((f"since {_day(trend.points[-2])}", _since(_compare_last_two(project, store, trend))))
+    return [*rows, ("changed last", Text(visible(_last_change(trend))))]
 
 
 def _since(c: Comparison) -> Text:
-    """The newest run against the one before it."""
     from rich.text import Text
 
     from harness.analysis.compare import Verdict
@@ -174,7 +175,7 @@ def _since(c: Comparison) -> Text:
     return Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(reason_text(c))}")
 
 
-def _against_the_one_before(project: Config, store: Store, trend: Trend) -> Comparison:
+def _compare_last_two(project: Config, store: Store, trend: Trend) -> Comparison:
     from harness.analysis.compare import ComparisonQuestion, compare, outcomes_of
     from harness.analysis.compare.verdicts import DEFAULT_MARGIN
     from harness.core.errors import ConfigError
@@ -185,7 +186,7 @@ def _against_the_one_before(project: Config, store: Store, trend: Trend) -> Comp
         (definition,) = evals.find(project.root, [trend.eval])
         margin = definition.gates.max_regression
     except ConfigError:
-        margin = None  # the eval is no longer there, or the runs are imported
+        margin = None  # the eval was deleted, or the runs are imported
     return compare(before, newest, ComparisonQuestion("change", margin or DEFAULT_MARGIN))
 
 
@@ -194,12 +195,12 @@ def _last_change(trend: Trend) -> str:
 
     point = trend.last_change
     if point is None:
-        return "nothing that a fingerprint tells"
+        return "no change in the fingerprints"
     return f"{changes_text(point.changed)}, {_day(point)} ({point.manifest.run_id})"
 
 
 def _blocks() -> str:
-    """What a sparkline is made of: blocks where standard output can carry them."""
+    """The characters of a sparkline: blocks if the encoding of standard output has them, else ASCII."""
     import sys
 
     from harness.analysis.trend import ASCII, BLOCKS

@@ -1,4 +1,4 @@
-"""`judge`: a model's opinion of saved summaries, beside how far it agrees with people."""
+"""`harness judge`."""
 
 from __future__ import annotations
 
@@ -12,37 +12,33 @@ import typer
 if TYPE_CHECKING:
     from harness.runner.llm_judge import JudgeReport
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(judge)
+HEADING = "Replies and other tools"
+ORDER = 2
 
 
 def judge(
-    run: Annotated[str, typer.Argument(help="A run of a summarization eval: its id, EVAL/CELL, latest.")],
-    backend: Annotated[str, typer.Option("--backend", "-b", help="The backend that judges.")],
+    run: Annotated[str, typer.Argument(help="A run of a summarization eval: its id, EVAL/CELL, or latest.")],
+    backend: Annotated[str, typer.Option("--backend", "-b", help="The backend of the judge model.")],
     eval_name: Annotated[
-        str, typer.Option("--eval", help="The judge: a classification eval with a labelled sample.")
+        str, typer.Option("--eval", help="The judge: a classification eval with human-labelled cases.")
     ] = "summary_judge",
-    variant: Annotated[
-        str | None, typer.Option(help="The judge's prompt variant. Default: the one the backend is tuned for.")
-    ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the opinion as JSON.")] = None,
+    variant: Annotated[str | None, typer.Option(help="The judge's prompt variant. Default: the backend's own.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the result to this .json file.")] = None,
 ) -> None:
-    """Have a model judge the summaries of a run. Off unless you call it: it asks the judge about every reply.
+    """Have a model judge the summaries of a saved run. Sends a request per summary and labelled case.
 
-    The judge first labels the sample that people have labelled (the eval's dataset); its agreement with them, Cohen's
-    kappa, stands beside its opinion. Answers that it has given before are taken from the store.
+    The judge first labels the human-labelled cases of its eval. The result shows its agreement with people (Cohen's
+    kappa) beside its opinion of the summaries. Saved replies of the judge are reused.
 
     Examples:
 
         harness judge incident_summaries/local@mistral-q4 --backend gpt-4o
     """
     from harness import api
-    from harness.cli._progress import listener
+    from harness.cli._progress import show_progress
     from harness.core.files import write
     from harness.report.write import check_ending
-    from harness.runner.llm_judge import judge as ask
+    from harness.runner.llm_judge import judge as judge_run
     from harness.store.run_refs import find_run
 
     if output:
@@ -52,16 +48,18 @@ def judge(
     )
     with api.project() as (project, store):
         (sample,) = api.cells(project, store, [eval_name], options)
-        with listener() as heard:
-            found = ask(sample, find_run(store, run), lambda cells: api.execute(project, store, cells, options, heard))
-    for line in _told(found):
+        with show_progress() as progress:
+            result = judge_run(
+                sample, find_run(store, run), lambda cells: api.execute(project, store, cells, options, progress)
+            )
+    for line in _result_lines(result):
         typer.echo(line)
     if output:
-        write(json.dumps(asdict(found), indent=1) + "\n", output)
-        typer.echo(f"opinion: {output}")
+        write(json.dumps(asdict(result), indent=1) + "\n", output)
+        typer.echo(f"judgement: {output}")
 
 
-def _told(o: JudgeReport) -> list[str]:
+def _result_lines(o: JudgeReport) -> list[str]:
     from harness.core.formatting import plural, visible
     from harness.report.rate_text import rate_text
 
@@ -72,9 +70,9 @@ def _told(o: JudgeReport) -> list[str]:
         f"agreement with people on {plural(o.agreed.n, 'labelled row')}: {kappa}, same label in {rate_text(o.agreed)}",
     ]
     if o.unread:
-        lines.append(f"it gave no label to {plural(o.unread, 'reply', 'replies')}: in no figure")
+        lines.append(f"no label for {plural(o.unread, 'reply', 'replies')}: not counted in any figure")
     if not a.low > ENOUGH:
-        lines.append("its agreement is not shown to be substantial (kappa above 0.6): do not decide by it")
+        lines.append("do not rely on this judge: its agreement is not shown to be substantial (kappa above 0.6)")
     return lines
 
 

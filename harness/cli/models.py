@@ -1,4 +1,4 @@
-"""`harness models`: the embedded models."""
+"""`harness models`: download, quantize and warm up models."""
 
 from __future__ import annotations
 
@@ -7,32 +7,42 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Fetch embedded models and warm backends up.", no_args_is_help=True)
+HEADING = "Start"
+ORDER = 3
+
+app = typer.Typer(help="Download embedded models, quantize them, and warm up backends.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_() -> None:
-    """The models that can be had by name, and where they are kept."""
+    """List the embedded models that you can use by name, and their files.
+
+    Examples:
+
+        harness models list
+    """
     from harness.backends.local import models
 
     for name, model in models.CATALOG.items():
         path = models.cached_path(name)
-        state = str(path) if path.is_file() else f"not here yet ({model.wheel_size // 1_000_000} MB)"
+        state = str(path) if path.is_file() else f"not downloaded ({model.wheel_size // 1_000_000} MB)"
         typer.echo(f"{name}: {model.licence}, {model.note}\n  {state}")
     for path in models.made():
-        typer.echo(f"made here: {_what(path)}\n  {path}")
-    typer.echo("also: a path to a .gguf file, or hf:owner/repo/file.gguf; each with :Q8_0 or the like behind it")
+        typer.echo(f"quantized here: {_file_text(path)}\n  {path}")
+    typer.echo(
+        "also: a path to a .gguf file, or hf:owner/repo/file.gguf; append :Q8_0 (or another type) to quantize it"
+    )
 
 
 @app.command()
 def quantize(
-    name: Annotated[str, typer.Argument(help="A name of `models list`, a path, or hf:owner/repo/file.gguf.")],
-    to: Annotated[str, typer.Option(help="What to make of it: F16, Q8_0, Q4_K_M, …; several with commas.")],
+    name: Annotated[str, typer.Argument(help="A name from `models list`, a path, or hf:owner/repo/file.gguf.")],
+    to: Annotated[str, typer.Option(help="Quantization types, separated by commas: F16, Q8_0, Q4_K_M, …")],
     output_dir: Annotated[
-        Path | None, typer.Option(help="Where to put the files; by default among the models, to be found as NAME:Q8_0.")
+        Path | None, typer.Option(help="Folder for the files. Default: the model cache, found as NAME:Q8_0.")
     ] = None,
 ) -> None:
-    """Make other quantizations of a model, for a ladder. Takes the extra `quantize`.
+    """Quantize a model to other types, for a ladder. Needs the extra `quantize`.
 
     Examples:
 
@@ -40,52 +50,50 @@ def quantize(
     """
     from harness.backends.local import gguf, models
     from harness.backends.local import quantize as quantizing
-    from harness.cli._common import note
-    from harness.cli._progress import listener
+    from harness.cli._common import print_note
+    from harness.cli._progress import show_progress
 
-    wanted = [quantizing.check(one.strip()) for one in to.split(",")]
-    with listener() as heard:
-        source = models.resolve(name, progress=heard.fetching)
+    types = [quantizing.check(name.strip()) for name in to.split(",")]
+    with show_progress() as progress:
+        source = models.resolve(name, progress=progress.fetching)
     if (origin := gguf.quantization(source)) not in gguf.UNROUNDED:
-        note(f"{source.name} is {origin or 'of unknown type'}: whatever is made of it, its weights stay rounded so")
-    for one in wanted:
-        path = models.quantized_path(source, one, output_dir)
-        said = "is there already"
+        print_note(f"{source.name} is {origin or 'of unknown type'}: the new files keep its rounding errors")
+    for quantization in types:
+        path = models.quantized_path(source, quantization, output_dir)
+        action = "already exists"
         if not path.is_file():
-            with listener() as heard:
-                said = models.make(source, path, one, f"{name}:{one}", heard.fetching)
-        typer.echo(f"{_what(path)}, {models.digest(path)[:19]} ({said})\n  {path}")
+            with show_progress() as progress:
+                action = models.make(source, path, quantization, f"{name}:{quantization}", progress.fetching)
+        typer.echo(f"{_file_text(path)}, {models.digest(path)[:19]} ({action})\n  {path}")
 
 
-def _what(path: Path) -> str:
+def _file_text(path: Path) -> str:
     from harness.backends.local import gguf
 
     return f"{gguf.quantization(path)}, {path.stat().st_size / 1e6:.0f} MB"
 
 
 @app.command()
-def pull(name: Annotated[str, typer.Argument(help="A name of `models list`, or hf:owner/repo/file.gguf.")]) -> None:
-    """Fetch a model into the cache and check it.
+def pull(name: Annotated[str, typer.Argument(help="A name from `models list`, or hf:owner/repo/file.gguf.")]) -> None:
+    """Download a model into the cache and verify its checksum.
 
     Examples:
 
         harness models pull smollm2-135m-instruct
     """
     from harness.backends.local import models
-    from harness.cli._progress import listener
+    from harness.cli._progress import show_progress
 
-    with listener() as heard:
-        path = models.resolve(name, progress=heard.fetching)
+    with show_progress() as progress:
+        path = models.resolve(name, progress=progress.fetching)
     typer.echo(f"{name}: {path}")
 
 
 @app.command()
 def warmup(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Backends; those that `harness run` asks if none is named.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names of backends. Default: as `harness run`.")] = None,
 ) -> None:
-    """Send one short request to each backend, so that the next run does not wait for the model to load.
+    """Send one short request to each backend, so that it loads its model before the next run.
 
     Examples:
 
@@ -95,16 +103,16 @@ def warmup(
     from time import perf_counter
 
     from harness import backends
-    from harness.cli._common import complain, load_project
-    from harness.cli._progress import listener
+    from harness.cli._common import load_project, print_error
+    from harness.cli._progress import LineProgress, show_progress
     from harness.core.errors import BackendError
     from harness.core.types import Message, Request, Sampling
     from harness.project.config import BackendConfig
 
     project = load_project()
 
-    async def one(config: BackendConfig, heard: object) -> str:
-        backend = backends.connect(config, getattr(heard, "fetching", None))
+    async def warm_up(config: BackendConfig, progress: LineProgress) -> str:
+        backend = backends.connect(config, progress.fetching)
         try:
             await backend.identify()
             started = perf_counter()
@@ -113,14 +121,14 @@ def warmup(
             await backend.close()
         if response.error:
             raise BackendError(response.error.message)
-        return f"answers after {perf_counter() - started:.1f} s"
+        return f"replied after {perf_counter() - started:.1f} s"
 
     failed = False
     for name in names or project.usual:
         try:
-            with listener() as heard:
-                typer.echo(f"{name}: {asyncio.run(one(project.backend(name), heard))}")
+            with show_progress() as progress:
+                typer.echo(f"{name}: {asyncio.run(warm_up(project.backend(name), progress))}")
         except BackendError as error:
             failed = True
-            complain(f"{name}: {error.message}")
+            print_error(f"{name}: {error.message}")
     raise typer.Exit(2 if failed else 0)

@@ -1,4 +1,4 @@
-"""`harness prompts`: look at prompts, release them, make new versions."""
+"""`harness prompts`: show prompts, release them, create new versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import typer
 if TYPE_CHECKING:
     from harness.project.prompts import PromptLibrary
 
-app = typer.Typer(help="Look at prompts, release them, make new versions.", no_args_is_help=True)
+HEADING = "Prompts and datasets"
+ORDER = 1
+
+app = typer.Typer(help="Show prompts, release them, and create new versions.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The prompt's name, or name/version.")]
 
@@ -24,7 +27,12 @@ def _library() -> PromptLibrary:
 
 @app.command("list")
 def list_() -> None:
-    """All prompts: versions, variants, variables, released or draft."""
+    """List all prompts with their versions, variants and variables, and whether they are released.
+
+    Examples:
+
+        harness prompts list
+    """
     library = _library()
     released = library.locked()
     for name in library.names():
@@ -38,11 +46,11 @@ def list_() -> None:
 @app.command()
 def show(
     name: Name,
-    variant: Annotated[list[str] | None, typer.Option(help="Only this variant; repeatable.")] = None,
-    case: Annotated[str | None, typer.Option(help="The id of the case to render; the first if not given.")] = None,
-    eval_name: Annotated[str | None, typer.Option("--eval", help="The eval that gives dataset and labels.")] = None,
+    variant: Annotated[list[str] | None, typer.Option(help="Render only this variant; repeatable.")] = None,
+    case: Annotated[str | None, typer.Option(help="Id of the case. Default: the first case.")] = None,
+    eval_name: Annotated[str | None, typer.Option("--eval", help="The eval whose dataset and labels to use.")] = None,
 ) -> None:
-    """Render a prompt for one case: exactly what the model sees.
+    """Render a prompt for one case, exactly as the model receives it.
 
     Examples:
 
@@ -69,9 +77,9 @@ def show(
         msg = f"no case {case!r} in dataset {definition.dataset!r}: `harness datasets show {definition.dataset}`"
         raise ConfigError(msg)
     variables = tasks.task_of(definition).variables(chosen)
-    for one in variant or prompt.variants:
-        typer.secho(f"── {prompt.id}/{one} · case {chosen.id} · expected {chosen.expected}", bold=True)
-        for message in prompt.variant(one).render(variables):
+    for name_of_variant in variant or prompt.variants:
+        typer.secho(f"── {prompt.id}/{name_of_variant} · case {chosen.id} · expected {chosen.expected}", bold=True)
+        for message in prompt.variant(name_of_variant).render(variables):
             typer.secho(f"[{message.role}]", fg="cyan")
             typer.echo("\n".join(visible(line) for line in message.content.splitlines()))
         typer.echo()
@@ -79,30 +87,32 @@ def show(
 
 @app.command()
 def new(name: Annotated[str, typer.Argument(help="The prompt's name.")]) -> None:
-    """Copy the newest version to a new one, to be edited; a prompt that does not exist gets a v1.
+    """Create a version to edit: a copy of the newest version, or v1 of a new prompt.
 
     Examples:
 
         harness prompts new ticket_triage
     """
-    from harness.cli._common import note
+    from harness.cli._common import print_note
 
     library = _library()
     known = library.names()
     folder = library.new(name)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        note(f"new prompt {name}{f' (did you mean {near[0]}?)' if near else ''}")
-    typer.echo(f"{folder}: edit its files, then `harness prompts lock {name}` releases them")
+        print_note(f"new prompt {name}{f' (did you mean {near[0]}?)' if near else ''}")
+    typer.echo(f"{folder}: edit its files, then release them with `harness prompts lock {name}`")
 
 
 @app.command()
 def diff(
     name: Annotated[str, typer.Argument(help="The prompt's name.")],
-    old: Annotated[str | None, typer.Argument(help="The older version; the last but one if not given.")] = None,
-    new_version: Annotated[str | None, typer.Argument(metavar="[NEW]", help="The newer one; the last.")] = None,
+    old: Annotated[str | None, typer.Argument(help="The older version. Default: the last but one.")] = None,
+    new_version: Annotated[
+        str | None, typer.Argument(metavar="NEW", help="The newer version. Default: the last.")
+    ] = None,
 ) -> None:
-    """Show what changed between two versions, variant by variant.
+    """Show the changes between two versions, variant by variant.
 
     Examples:
 
@@ -114,7 +124,7 @@ def diff(
     versions = library.versions(name)
     if len(versions) < 2 and not (old and new_version):
         library.load(name)
-        msg = f"prompt {name!r} has one version: there is nothing to compare"
+        msg = f"prompt {name!r} has one version: nothing to compare"
         raise PromptError(msg)
     before = library.load(name, version=old or versions[-2])
     after = library.load(name, version=new_version or versions[-1])
@@ -128,32 +138,39 @@ def diff(
 
 
 @app.command()
-def lock(names: Annotated[list[str] | None, typer.Argument(help="Prompts; all if none is named.")] = None) -> None:
-    """Release all versions that are not released yet: their text never changes again.
+def lock(names: Annotated[list[str] | None, typer.Argument(help="Names of prompts. Default: all.")] = None) -> None:
+    """Release all draft versions. The text of a released version must never change.
 
     Examples:
 
         harness prompts lock ticket_triage/v2
     """
-    from harness.cli._common import note
+    from harness.cli._common import print_note
 
     library = _library()
     added = library.lock(names or ())
-    for one in added:
-        if before := library.unedited(one):
-            note(f"{one} is {before} unedited: the same text is released twice")
-    typer.echo("\n".join(f"released {one}" for one in added) or "nothing new to release")
+    for released in added:
+        if original := library.unedited(released):
+            print_note(f"{released} has the same text as {original}: the copy was not edited")
+    typer.echo("\n".join(f"released {released}" for released in added) or "nothing new to release")
 
 
 @app.command()
 def check() -> None:
-    """Compile every prompt, compare every released one with its hash. For CI and pre-commit."""
+    """Compile all prompts and compare released versions with their hashes, for CI and pre-commit.
+
+    Examples:
+
+        harness prompts check
+    """
+    from harness.core.formatting import plural
+
     library = _library()
     checked = [library.load(f"{name}/{version}") for name in library.names() for version in library.versions(name)]
     missing = library.locked().keys() - {prompt.id for prompt in checked}
     if missing:
         from harness.core.errors import PromptError
 
-        msg = f"{', '.join(sorted(missing))} was released and is gone: restore it from git"
+        msg = f"{', '.join(sorted(missing))} was released, but its files are missing: restore them from git"
         raise PromptError(msg)
-    typer.echo(f"{len(checked)} prompt versions are fine")
+    typer.echo(f"{plural(len(checked), 'prompt version')} valid")

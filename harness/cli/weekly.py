@@ -1,4 +1,4 @@
-"""`weekly`: the run that a scheduler starts."""
+"""`harness weekly`."""
 
 from __future__ import annotations
 
@@ -8,56 +8,60 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli._common import Backends, Cache, Jobs, Resume
+from harness.cli._options import Backends, Cache, Jobs, Resume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.report.model_findings import Finding
 
+HEADING = "Evaluate"
+ORDER = 3
+
 FOLDER = "reports/weekly"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command of this file."""
-    app.command()(weekly)
 
 
 def weekly(
     day: Annotated[
         datetime | None,
-        typer.Option("--date", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="What to call the week by. [today]"),
+        typer.Option(
+            "--date",
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="The date in the names of the reports. Default: today.",
+        ),
     ] = None,
     backend: Backends = None,
     resume: Resume = False,  # noqa: FBT002  Typer's way to say a flag
     cache: Cache = None,
     jobs: Jobs = None,
     quiet: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool, typer.Option("--quiet", "-q", envvar="HARNESS_QUIET", help="No progress.")
+        bool, typer.Option("--quiet", "-q", envvar="HARNESS_QUIET", help="Show no progress.")
     ] = False,
 ) -> None:
-    """Run every eval as production would, compare with last week and the baseline, judge the gates, write a report.
+    """Run all evals as in production, compare with last week and the baselines, and write a report.
 
-    Run is the variant that each backend is tuned for, over whole splits, on the usual backends and on both of the pair.
-    What production's log says of the week before, and the newest review of its replies, is in it.
+    Runs each backend's own variant over whole splits, on the default backends and both backends of [pair]. Also judges
+    the gates, and includes last week's production log and the newest human review.
 
-    Written are reports/weekly/DATE.html and DATE.md; on GitHub Actions also the step summary and annotations. The runs
-    are tagged `weekly`: `harness compare 'latest#weekly' latest`, `harness history EVAL --tag weekly`.
+    Writes reports/weekly/DATE.html and DATE.md. On GitHub Actions, also writes the step summary and annotations.
+
+    The runs have the tag `weekly`: see `harness history EVAL --tag weekly` or `harness compare 'latest#weekly' latest`.
 
     Examples:
 
         harness weekly
-        harness weekly --date 2026-11-24 --resume   # that was interrupted
+        harness weekly --date 2026-11-24 --resume   # continue
 
-    Exit codes: 0 good, 1 a gate failed or a cell regressed, 2 usage or configuration, 4 calls failed, a backend of last
-    week is not there, or what must be judged cannot be told; 130 interrupted.
+    Exit codes: 0 success, 1 a gate failed or a cell regressed, 2 usage or configuration error, 4 calls failed, or a
+    backend of last week is unavailable, or a required gate is undecided; 130 interrupted.
     """
     from dataclasses import replace
 
     from harness import api, weekly
     from harness import report as report_module
-    from harness.cli._common import complain, console
-    from harness.cli._progress import listener
+    from harness.cli._common import console, print_error
+    from harness.cli._progress import show_progress
     from harness.core.errors import Interrupted
     from harness.core.files import write
     from harness.report import findings
@@ -69,15 +73,15 @@ def weekly(
     with api.project() as (project, store):
         planned = weekly.plan(project, store, week, options)
         try:
-            with listener(quiet=quiet or project.run.quiet) as heard:
-                outcome = weekly.run(planned, options, heard)
+            with show_progress(quiet=quiet or project.run.quiet) as progress:
+                outcome = weekly.run(planned, options, progress)
         except Interrupted as error:
             msg = f"{error}: harness weekly --date {week} --resume"
             raise Interrupted(msg) from None
         for failure in outcome.failures:
-            complain(str(failure))
+            print_error(str(failure))
         if not outcome.runs:
-            complain("nothing was run: `harness doctor` says what each backend needs")
+            print_error("nothing was run: no backend is available; check them with `harness doctor`")
             raise typer.Exit(2)
         judged = weekly.judge(planned, outcome)
         built = report_module.build(judged.runs, weekly.trends(store, judged), weekly.asked(planned, judged))
@@ -87,31 +91,31 @@ def weekly(
     report_module.write(replace(built, findings=judged.findings), pages[0])
     write(whole, pages[1])
     console().print(matrix(built))
-    _tell(judged.findings)
-    _tell_github(week, judged.findings, whole if len(whole.encode()) < findings.SUMMARY_BYTES else verdicts)
+    _print_findings(judged.findings)
+    _report_to_github(week, judged.findings, whole if len(whole.encode()) < findings.SUMMARY_BYTES else verdicts)
     for path in pages:
         typer.echo(f"report: {path}")
     raise typer.Exit(2 if outcome.failures else _exit_code(judged.findings))
 
 
-def _tell(found: Sequence[Finding]) -> None:
+def _print_findings(all_findings: Sequence[Finding]) -> None:
     from harness.core.formatting import visible
     from harness.report.model_findings import FindingStatus
 
     colours = {FindingStatus.FAILED: "red", FindingStatus.UNDECIDED: "yellow", FindingStatus.PASSED: "green"}
-    for finding in found:
+    for finding in all_findings:
         typer.secho(f"{finding.standing:9} ", fg=colours.get(finding.standing), nl=False)
         typer.echo(visible(" ".join(finding.text.split())))
 
 
-def _tell_github(week: date, found: Sequence[Finding], summary: str) -> None:
-    """The step summary and the annotations, where there is a step to tell."""
+def _report_to_github(week: date, all_findings: Sequence[Finding], summary: str) -> None:
+    """Write the step summary and the annotations, if this is a step of GitHub Actions."""
     from harness.core.errors import ConfigError
     from harness.report.findings import commands
 
     if not (path := os.environ.get("GITHUB_STEP_SUMMARY")):
         return
-    for line in commands(f"Weekly evals {week}", found):
+    for line in commands(f"Weekly evals {week}", all_findings):
         typer.echo(line)
     try:
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123  it must append
@@ -121,9 +125,9 @@ def _tell_github(week: date, found: Sequence[Finding], summary: str) -> None:
         raise ConfigError(msg) from None
 
 
-def _exit_code(found: Sequence[Finding]) -> int:
-    """What is proven to be bad outweighs what cannot be told."""
+def _exit_code(all_findings: Sequence[Finding]) -> int:
+    """A proven failure outweighs an undecided finding."""
     from harness.report.model_findings import FindingStatus
 
-    standings = {finding.standing for finding in found}
+    standings = {finding.standing for finding in all_findings}
     return 1 if FindingStatus.FAILED in standings else 4 if FindingStatus.UNDECIDED in standings else 0

@@ -223,6 +223,7 @@ def _manifest(
     return Manifest(
         run_id=new_run_id(started),
         eval=title,
+        # a name and no capability: an imported run of labels is compared with runs of this kind of eval
         task=naming.task or ("classification" if isinstance(judge, LabelJudge) else VARIANT),
         variant=VARIANT,
         backend=naming.name,

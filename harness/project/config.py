@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from harness.core.errors import ConfigError
 from harness.core.plugins import ProviderCapabilities, provider_capabilities
-from harness.core.toml import Name, Names, StrictModel, at, dotted, hint, parse, read_toml
+from harness.core.toml import Name, Names, StrictModel, at, hint, parse, read_toml, table_name
 from harness.core.types import Decoding
 
 FILE_NAME = "harness.toml"
@@ -103,7 +103,7 @@ class AdviceConfig(StrictModel):
     `keep`: names of evals, or kinds of task. `peak`: how many times the mean of a day the busiest hour asks.
     """
 
-    keep: Names = ("tool_calling",)
+    keep: Names = ("tool_calling",)  # the default of a user's key, so a name and no capability
     max_context_tokens: int = Field(default=32_000, ge=1)
     min_daily_calls: int = Field(default=100, ge=0)
     peak: float = Field(default=3.0, ge=1, allow_inf_nan=False)
@@ -238,14 +238,14 @@ def _read(path: Path) -> Config:
     for model in config.prices:
         if model not in models:
             table = ("prices", model)
-            msg = f"{at(path, table)}[{dotted(table)}] is the model of no backend{hint(model, models)}"
+            msg = f"{at(path, table)}[{table_name(table)}] is the model of no backend{hint(model, models)}"
             raise ConfigError(msg)
     for ladder, steps in config.ladders.items():
         for step in steps.steps:
             if step not in config.backends:
                 table = ("ladders", ladder)
                 near = hint(step, config.backends)
-                msg = f"{at(path, (*table, 'steps'))}[{dotted(table)}] step {step!r} is not a backend{near}"
+                msg = f"{at(path, (*table, 'steps'))}[{table_name(table)}] step {step!r} is not a backend{near}"
                 raise ConfigError(msg)
     return config
 
@@ -262,6 +262,6 @@ def _refuse(table: Mapping[str, Any], keys: set[str], path: Path, section: tuple
     """Raise for keys that are fields of a model but not the user's to set."""
     for key in table:
         if key in keys:
-            inside = f" in [{dotted(section)}]" if section else ""
+            inside = f" in [{table_name(section)}]" if section else ""
             msg = f"{at(path, (*section, key))}unknown key {key!r}{inside}: remove it"
             raise ConfigError(msg)

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
-from harness.core.toml import at, dotted
+from harness.core.toml import at, table_name
 from harness.project.config import BackendConfig, Config
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _whole(backend: BackendConfig, told: Mapping[str, Any], config: Config, tabl
         if told.get(key) is None:
             where = at(config.path, table) if config.path else f"{config.root}: "
             msg = (
-                f"{where}[{dotted(table)}] has no {key}, by which {what} of {backend.name} would cost nothing: "
+                f"{where}[{table_name(table)}] has no {key}, by which {what} of {backend.name} would cost nothing: "
                 "write the USD of a million tokens, 0 where it is so"
             )
             raise ConfigError(msg)
@@ -87,7 +87,7 @@ def _checked(price: Price, config: Config, table: tuple[str, str]) -> Price:
         value = getattr(price, key)
         if value is not None and not value <= MOST_USD:
             where = at(config.path, (*table, key)) if config.path else f"{config.root}: "
-            msg = f"{where}[{dotted(table)}] {key} = {value} is no price: write the USD of a million tokens"
+            msg = f"{where}[{table_name(table)}] {key} = {value} is no price: write the USD of a million tokens"
             raise ConfigError(msg)
     return price
 

@@ -21,48 +21,46 @@ if TYPE_CHECKING:
     from harness.report import CellReport
 
 EVALS_FOLDER = "evals"
-RUN_PROPERTY = "harness_run"
-"""The property of a test's report that names its run."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options that only concern evals."""
+    """Add the options for evals."""
     group = parser.getgroup("harness", "prompt portability evals (pytest evals/)")
     group.addoption(
         "--backend",
         action="append",
         default=[],
         metavar="NAME",
-        help="run evals on this backend of harness.toml, which then must be there; repeatable (default: all that are)",
+        help="run evals on this backend of harness.toml; repeatable (default: all available backends)",
     )
     group.addoption(
         "--variant",
         action="append",
         default=[],
         metavar="NAME",
-        help="run this prompt variant; repeatable (default: the one that a backend is tuned for)",
+        help="run this prompt variant; repeatable (default: each backend's own)",
     )
     group.addoption(
         "--update-baselines",
         action="store_true",
-        help="save what each eval's own cells come to as evals/baselines/*.json, and show what that changes",
+        help="save the results as baselines (evals/baselines/*.json), and show the changes",
     )
     group.addoption(
         "--eval-demo",
         action="store_true",
-        help="ask no more cases than an eval's demo_limit; gates are not judged on such a sample",
+        help="run only the first demo_limit cases of each eval; gates are not judged on such a sample",
     )
     group.addoption(
         "--eval-report",
         action="append",
         default=[],
         metavar="FILE",
-        help="write a report of all runs: .html .json .jsonl .csv .md; repeatable",
+        help="write a report of all runs to this file: .html .json .jsonl .csv .md; repeatable",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a report that could not be written, before any model is asked."""
+    """Check the paths of `--eval-report` before any request is sent."""
     if paths := config.getoption("--eval-report"):
         from harness.core.errors import HarnessError
         from harness.report import check_path
@@ -75,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """`evals/*.toml` of a project, which is a folder with a harness.toml."""
+    """Collect `evals/*.toml` of a project. A project is a folder with a harness.toml."""
     if file_path.suffix != ".toml" or file_path.parent.name != EVALS_FOLDER:
         return None
     if not (file_path.parent.parent / "harness.toml").is_file():
@@ -88,7 +86,12 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the matrix of all runs of the session, and write the reports that `--eval-report` names."""
     reports = [one for group in terminalreporter.stats.values() for one in group if isinstance(one, pytest.TestReport)]
-    run_ids = list(dict.fromkeys(v for one in reports for key, v in one.user_properties if key == RUN_PROPERTY))
+    properties = [each for report in reports for each in report.user_properties]
+    if not properties:
+        return
+    from harness.pytest_plugin._properties import RUN_PROPERTY
+
+    run_ids = list(dict.fromkeys(value for key, value in properties if key == RUN_PROPERTY))
     if run_ids:
         from harness.pytest_plugin._summary import summarize
 
@@ -99,8 +102,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def run_eval(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
     """`run_eval("ticket_triage")` -> the report of a cell: its summary, results and manifest.
 
-    `backend`: default the first of `--backend`, else the pair's candidate. `variant`: default the one the backend is
-    tuned for. The test is skipped where the backend is not there, unless `--backend` named it.
+    `backend`: default the first of `--backend`, else the candidate of [pair]. `variant`: default the backend's own.
+    Skips the test if the backend is unavailable, unless `--backend` names it.
     """
     from harness.pytest_plugin._fixtures import runner
 
@@ -109,9 +112,9 @@ def run_eval(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
 
 @pytest.fixture
 def compare_to_baseline(request: pytest.FixtureRequest) -> Callable[[CellReport], Comparison]:
-    """`compare_to_baseline(run_eval("ticket_triage"))` -> the comparison: its verdict, flips, and what has changed.
+    """`compare_to_baseline(run_eval("ticket_triage"))` -> the comparison, with its verdict, flips and changes.
 
-    The margin is the eval's `max_regression`, else 0.03. Fails where the cell has no baseline.
+    The margin is the eval's `max_regression`, else 0.03. Fails the test if the cell has no baseline.
     """
     from harness.pytest_plugin._fixtures import comparer
 

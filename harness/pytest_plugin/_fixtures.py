@@ -1,4 +1,4 @@
-"""What the fixtures give to a project's own tests: a cell's report, and its comparison with the baseline."""
+"""Fixtures for a project's own tests: the report of a cell, and its comparison with the baseline."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.pytest_plugin import RUN_PROPERTY
-from harness.pytest_plugin._runs import project, shared_run
+from harness.pytest_plugin._properties import RUN_PROPERTY
+from harness.pytest_plugin._runs import open_project, shared_run
 
 if TYPE_CHECKING:
     from harness.analysis.compare import Comparison
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def runner(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
-    """Return the function that the fixture `run_eval` is."""
+    """Return the function behind the fixture `run_eval`."""
 
     def run_one(name: str, *, backend: str | None = None, variant: str | None = None) -> CellReport:
         from harness.report import build
 
         folder = request.path
-        with project(folder) as (found, _, planned):
-            chosen = backend or next(iter(request.config.getoption("--backend")), None)
-            chosen = chosen or (found.pair.candidate if found.pair else next(iter(found.backends)))
-            (cell,) = planned(request.config, [name], (chosen,), (variant,) if variant else ())
+        with open_project(folder) as (project, _, plan_cells):
+            backend_name = backend or next(iter(request.config.getoption("--backend")), None)
+            backend_name = backend_name or (project.pair.candidate if project.pair else next(iter(project.backends)))
+            (cell,) = plan_cells(request.config, [name], (backend_name,), (variant,) if variant else ())
         run = shared_run(request.config, folder, cell)
         request.node.user_properties.append((RUN_PROPERTY, run.manifest.run_id))
         return build([run]).evals[0].cells[0]
@@ -34,7 +34,7 @@ def runner(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
 
 
 def comparer(request: pytest.FixtureRequest) -> Callable[[CellReport], Comparison]:
-    """Return the function that the fixture `compare_to_baseline` is."""
+    """Return the function behind the fixture `compare_to_baseline`."""
 
     def compared(cell: CellReport) -> Comparison:
         from harness.analysis.compare import outcomes_of
@@ -42,12 +42,13 @@ def comparer(request: pytest.FixtureRequest) -> Callable[[CellReport], Compariso
         from harness.project import evals
         from harness.runner import gate_checks
 
-        with project(request.path) as (found, _, _planned):
-            (definition,) = evals.find(found.root, [cell.manifest.eval])
-            own = outcomes_of(Run(cell.manifest, cell.results))
-            comparison = gate_checks.to_baseline(found.root, own, definition.gates.max_regression)
+        with open_project(request.path) as (project, _, _plan_cells):
+            (definition,) = evals.find(project.root, [cell.manifest.eval])
+            outcomes = outcomes_of(Run(cell.manifest, cell.results))
+            comparison = gate_checks.to_baseline(project.root, outcomes, definition.gates.max_regression)
         if comparison is None:
-            pytest.fail(f"{own.eval} {own.cell} has no baseline: `harness baseline save {own.eval}`", pytrace=False)
+            missing = f"{outcomes.eval} {outcomes.cell} has no baseline"
+            pytest.fail(f"{missing}: save one with `harness baseline save {outcomes.eval}`", pytrace=False)
         return comparison
 
     return compared

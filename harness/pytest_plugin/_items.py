@@ -1,4 +1,4 @@
-"""Eval files as pytest sees them: a test per gate of each cell, which judges it."""
+"""Pytest collects eval files: one test per gate of each cell."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.pytest_plugin import RUN_PROPERTY
-from harness.pytest_plugin._runs import UPDATE_PROPERTY, GateFailed, project, shared_run
+from harness.pytest_plugin._properties import RUN_PROPERTY, UPDATE_PROPERTY
+from harness.pytest_plugin._runs import GateFailed, open_project, shared_run
 
 if TYPE_CHECKING:
     from harness.core.types import Run
@@ -21,46 +21,44 @@ SHOWN_CASES = 5
 
 
 class EvalFile(pytest.File):
-    """One eval file."""
+    """An eval file."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """A test per gate and cell. Asks no model: what is wrong with the files shows here."""
+        """Yield a test per gate and cell. Sends no requests, but reports mistakes in the project's files."""
         from harness.core.errors import HarnessError
+        from harness.core.formatting import plural
         from harness.runner import gate_checks
 
         try:
-            with project(self.path) as (found, _, planned):
-                cells = planned(self.config, [str(self.path)])
-                wanted: list[tuple[Cell, list[str]]] = [(cell, gate_checks.wanted(found, cell)) for cell in cells]
+            with open_project(self.path) as (project, _, plan_cells):
+                cells = plan_cells(self.config, [str(self.path)])
+                gates: list[tuple[Cell, list[str]]] = [(cell, gate_checks.wanted(project, cell)) for cell in cells]
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
         update = self.config.getoption("--update-baselines")
-        for cell, names in wanted:
+        for cell, names in gates:
             of_cell: list[str | None] = list(names)
-            if (
-                update and cell.is_own and cell.limit is None
-            ):  # and nothing is judged by a file that is just being rewritten
+            if update and cell.is_own and cell.limit is None:  # do not judge by a baseline that is being rewritten
                 of_cell = [UPDATE, *(name for name in names if name not in gate_checks.BY_BASELINE)]
-            sample = cell.limit is not None
-            for gate in [None, *of_cell] if sample else of_cell or [None]:
+            is_sample = cell.limit is not None
+            for gate in [None, *of_cell] if is_sample else of_cell or [None]:
                 item = GateItem.from_parent(self, name=f"{cell.name}[{gate or 'answers'}]", cell=cell, gate=gate)
-                if sample and gate:
-                    reason = f"gates are not judged on a sample ({cell.limit} cases)"
+                if cell.limit is not None and gate:
+                    reason = f"gates are not judged on a sample ({plural(cell.limit, 'case')})"
                     item.add_marker(pytest.mark.skip(reason=reason))
                 yield item
 
 
 class GateItem(pytest.Item):
-    """One gate of one cell. Without gates in the eval: that every case is answered."""
+    """A gate of a cell. `gate` is None in an eval without gates: the test checks that no call failed."""
 
     def __init__(self, *, cell: Cell, gate: str | None, **kwargs: Any) -> None:
-        """`cell` as planned when the file was collected."""
         super().__init__(**kwargs)
         self.cell = cell
         self.gate = gate
 
     def runtest(self) -> None:
-        """Make the run, or find it made, and judge."""
+        """Run the cell once per session, and judge the gate."""
         from harness.analysis import gates
         from harness.analysis.metrics.summary import summarize
         from harness.report.gate_text import gate_text
@@ -79,26 +77,26 @@ class GateItem(pytest.Item):
                 msg = f"{self.cell.name}: {summary.n_errors} of {summary.n} calls failed"
                 raise GateFailed(msg)
             return
-        with project(self.path) as (found, store, _):
-            result = gate_checks.judge(self.gate, self.cell, gate_checks.evidence(found, store, self.cell, run))
+        with open_project(self.path) as (project, store, _):
+            result = gate_checks.judge(self.gate, self.cell, gate_checks.evidence(project, store, self.cell, run))
         if self.gate == gate_checks.BASELINE and result.status is gates.GateStatus.UNDECIDED and not summary.n_errors:
-            pytest.skip(f"nothing proven: {gate_text(result)}")
+            pytest.skip(f"inconclusive: {gate_text(result)}")
         if result.status is not gates.GateStatus.PASSED:
             raise GateFailed("\n".join([gate_text(result), *_examples(run)]))
 
     def _run_reference(self) -> None:
-        """Have the reference run over the same cases. Where it is not there, its newest saved run must do."""
-        with project(self.path) as (found, _, planned):
-            if found.pair is None:
+        """Run the reference over the same cases. If it is unavailable, the gate uses its newest saved run."""
+        with open_project(self.path) as (project, _, plan_cells):
+            if project.pair is None:
                 return
-            reference = found.backends[found.pair.reference]
-            cells = planned(self.config, [str(self.path)], (reference.name,), (reference.variant,))
-        for cell in cells:  # none where the eval leaves the reference out
+            reference = project.backends[project.pair.reference]
+            cells = plan_cells(self.config, [str(self.path)], (reference.name,), (reference.variant,))
+        for cell in cells:  # none if the eval excludes the reference
             with suppress(pytest.skip.Exception):
                 shared_run(self.config, self.path, cell)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """A verdict or a user's mistake is told in its own words, without a traceback."""
+        """Show failed gates and user errors without a traceback."""
         from harness.core.errors import HarnessError
 
         if isinstance(excinfo.value, GateFailed | HarnessError):
@@ -111,16 +109,16 @@ class GateItem(pytest.Item):
 
 
 def _update_baseline(start: Path, run: Run) -> str:
-    """Save the run as the baseline of its cell, and say what that changes."""
+    """Save the run as the baseline of its cell. Returns the changes as text."""
     from harness.analysis.compare import outcomes_of
     from harness.runner import gate_checks
 
-    with project(start) as (found, _, _planned):
-        return gate_checks.renew(found.root, outcomes_of(run))
+    with open_project(start) as (project, _, _plan_cells):
+        return gate_checks.renew(project.root, outcomes_of(run))
 
 
 def _examples(run: Run) -> list[str]:
-    """Some cases that production code would get wrong."""
+    """Lines with the first wrong cases."""
     from harness.core.formatting import visible
 
     wrong = [r for r in run.results if r.score is not None and not r.score.strict]

@@ -1,6 +1,6 @@
-"""One run per cell and session, whoever needs it: the tests of an eval and the workers of `pytest -n` share it.
+"""One run per cell and session, shared by the tests of an eval and the workers of `pytest -n`.
 
-The first that needs a run makes it under a lock, the others read it from the store.
+The first test that needs a run starts it under a lock. The others read it from the store.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from harness.runner.plan import Cell
     from harness.store.runs import Store
 
-UPDATE_PROPERTY = "harness_baseline"
 
 _SESSION = pytest.StashKey[str]()
 
@@ -41,27 +40,31 @@ def _session(config: pytest.Config) -> str:
 
 
 def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
-    """The run of a cell, made once in a session whoever needs it first; skips the test where its backend is missing."""
+    """Run a cell, once per session. Skips the test if the backend is unavailable.
+
+    Raises:
+        GateFailed: The run failed.
+    """
     from filelock import FileLock
 
     from harness import api
     from harness.core.errors import Interrupted
     from harness.runner.events import RunEvents
 
-    with project(start) as (found, store, _):
+    with open_project(start) as (project, store, _):
         folder = Path(gettempdir()) / f"harness-pytest-{_session(config)}"
         folder.mkdir(mode=0o700, exist_ok=True)
         key = hashlib.sha256(f"{cell.definition.path}\n{cell.name}".encode()).hexdigest()[:16]
-        told = folder / f"{key}.json"
+        summary_file = folder / f"{key}.json"
         with FileLock(folder / f"{key}.lock"):
-            if not told.exists():
+            if not summary_file.exists():
                 named = tuple(config.getoption("--backend"))
                 try:
-                    outcome = api.execute(found, store, [cell], api.RunOptions(backend=named), RunEvents())
+                    outcome = api.execute(project, store, [cell], api.RunOptions(backend=named), RunEvents())
                 except Interrupted as error:  # Ctrl-C ends the session, not this test alone
                     raise KeyboardInterrupt(str(error)) from None
-                told.write_text(json.dumps(_told(outcome)), encoding="utf-8")
-        saved = json.loads(told.read_text(encoding="utf-8"))
+                summary_file.write_text(json.dumps(_summary(outcome)), encoding="utf-8")
+        saved = json.loads(summary_file.read_text(encoding="utf-8"))
         if saved["skipped"]:
             pytest.skip(saved["skipped"])
         if saved["failure"]:
@@ -69,8 +72,8 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
         return store.load(saved["run_id"])
 
 
-def _told(outcome: Outcome) -> dict[str, str]:
-    """What the other tests of the session must know."""
+def _summary(outcome: Outcome) -> dict[str, str]:
+    """The outcome for the other tests of the session."""
     return {
         "run_id": outcome.runs[0].manifest.run_id if outcome.runs else "",
         "skipped": outcome.skipped[0][1] if outcome.skipped else "",
@@ -79,13 +82,13 @@ def _told(outcome: Outcome) -> dict[str, str]:
 
 
 @contextmanager
-def project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Cell]]]]:
-    """The project around `start`, its open store, and what plans cells as pytest's options say."""
+def open_project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Cell]]]]:
+    """The project around `start`, its open store, and a function that plans cells by pytest's options."""
     from harness import api
 
-    with api.project(start if start.is_dir() else start.parent) as (found, store):
+    with api.project(start if start.is_dir() else start.parent) as (project, store):
 
-        def planned(
+        def plan_cells(
             config: pytest.Config, names: list[str], backends: tuple[str, ...] = (), variants: tuple[str, ...] = ()
         ) -> list[Cell]:
             variant = variants or tuple(config.getoption("--variant"))
@@ -97,7 +100,7 @@ def project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Cel
                 demo=config.getoption("--eval-demo"),
                 whole=True,
             )
-            cells = api.cells(found, store, names, options)
+            cells = api.cells(project, store, names, options)
             return [cell for cell in cells if cell.decoding == cell.definition.decoding[0]]
 
-        yield found, store, planned
+        yield project, store, plan_cells

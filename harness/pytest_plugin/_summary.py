@@ -1,4 +1,4 @@
-"""What pytest prints below the tests: the matrix of all runs of the session. And the reports that were asked for."""
+"""The end of a pytest session: the matrix of its runs, and the reports of `--eval-report`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.pytest_plugin._runs import UPDATE_PROPERTY, project
+from harness.pytest_plugin._properties import UPDATE_PROPERTY
+from harness.pytest_plugin._runs import open_project
 
 
 def summarize(
@@ -17,12 +18,12 @@ def summarize(
     reports: Sequence[pytest.TestReport],
     run_ids: Sequence[object],
 ) -> None:
-    """Print the matrix of the runs with these ids, and write the reports that `--eval-report` names."""
+    """Print the matrix of the runs with these ids, and write the reports of `--eval-report`."""
     from harness.report import asked_by, build, write
 
-    with project(_root_of(config)) as (found, store, _):
+    with open_project(_root_of(config)) as (project, store, _):
         runs = sorted((store.load(str(run_id)) for run_id in run_ids), key=lambda r: (r.manifest.eval, r.manifest.cell))
-        built = build(runs, asked=asked_by(found, {run.manifest.eval for run in runs}))
+        built = build(runs, asked=asked_by(project, {run.manifest.eval for run in runs}))
     terminalreporter.section("evals")
     terminalreporter.write(_as_text(built))
     for line in sorted({str(v) for one in reports for key, v in one.user_properties if key == UPDATE_PROPERTY}):
@@ -34,7 +35,7 @@ def summarize(
 
 
 def _root_of(config: pytest.Config) -> Path:
-    """The folder of the project that was tested."""
+    """The folder of the tested project."""
     candidates: Iterable[Path] = (
         config.invocation_params.dir / str(arg).split("::")[0] for arg in (*config.args, config.rootpath)
     )

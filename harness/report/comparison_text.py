@@ -73,7 +73,7 @@ def _better(c: Comparison) -> str:
 
 
 def _worse(c: Comparison) -> str:
-    return f"{difference_text(c.strict.paired)}, a loss not shown to be within {_margin(c)}"
+    return f"{difference_text(c.strict.paired)}, a proven loss that may exceed {_margin(c)}"
 
 
 def _open(c: Comparison) -> str:

@@ -1,7 +1,6 @@
-"""Question 1 in words: does the prompt travel? If not, is the model unable, or does it only phrase it wrongly?
+"""One headline per cell: what production code gets, and whether the rest is wrong or only badly phrased.
 
-One sentence a cell, with figures. A sentence describes what one cell did; it never says that one cell is better than
-another, because no test has been made here.
+A headline never compares two cells, because no test was made.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ from harness.report.rate_text import interval, rate_text
 
 @dataclass(frozen=True, slots=True)
 class CellSentence:
-    """What one cell did. `cell` is the subject, `rest` goes on after it."""
+    """The headline of one cell: its name and the rest of the sentence."""
 
     cell: str
     rest: str
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """Name and rest."""
         return f"{self.cell}: {self.rest}"
 
 
 def sentences(report: EvalReport) -> tuple[CellSentence, ...]:
-    """One for each cell, first the one that tells most: another model's prompt on the local model."""
+    """The headlines, first those of another model's prompt on the local model."""
     cells = sorted(report.cells, key=_telling)
     return tuple(CellSentence(cell.name, _describe(cell, report.answer_word)) for cell in cells)
 
@@ -45,10 +44,10 @@ def _telling(cell: CellReport) -> tuple[bool, bool]:
 def _describe(cell: CellReport, answer: str) -> str:
     summary = cell.summary
     if summary.n == 0:
-        return "no case was asked, so nothing is known."
+        return "no case was run."
     if summary.answered == 0:
         failed = f"all {summary.n:,} calls failed" if summary.n > 1 else "the only call failed"
-        return f"{failed} ({listed(summary.errors)}), so nothing is known about the prompt."
+        return f"{failed} ({listed(summary.errors)})."
     told = f"{_as_is(cell, answer)} {_read_leniently(cell, answer)}"
     if not summary.n_errors:
         return told
@@ -77,8 +76,8 @@ def _read_leniently(cell: CellReport, answer: str) -> str:
     phrasing, wrong, unclear = (outcomes[kind] for kind in ("phrasing", "wrong", "unclear"))
     missed = _missed(wrong, unclear, n, answer)
     if wrong + unclear == n:
-        verdict = " It is not the phrasing." if not unclear else ""
-        told = f"Not one is right even when read leniently ({interval(lenient)}%): {missed}.{verdict}"
+        verdict = " Phrasing is not the cause." if not unclear else ""
+        told = f"Read leniently, none is right ({interval(lenient)}%): {missed}.{verdict}"
     elif phrasing == 0:
         lost = "Nothing is lost to phrasing"
         told = f"{lost}: {'every reply is right' if not missed else 'the rest is ' + missed}."
@@ -96,7 +95,7 @@ def _cut_off(cell: CellReport, answer: str) -> str:
         return ""
     were = "was" if cut == 1 else "were"
     where = f"Of those without a clear {answer}, {cut:,} {were} cut off at max_tokens"
-    return f" {where}: what would have come is not known."
+    return f" {where}."
 
 
 def _missed(wrong: int, unclear: int, n: int, answer: str) -> str:

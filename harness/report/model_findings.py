@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class FindingStatus(StrEnum):
-    """FAILED and PASSED are proven, UNDECIDED is a question that must be answered, NOTED is only worth a line."""
+    """FAILED and PASSED are proven. UNDECIDED needs attention. NOTED is information."""
 
     FAILED = "failed"
     UNDECIDED = "undecided"
@@ -17,7 +17,7 @@ class FindingStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One of them. `text` begins with the eval and the cell, and is the whole story on one line."""
+    """One line that starts with the eval and the cell."""
 
     standing: FindingStatus
     text: str

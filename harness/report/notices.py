@@ -1,4 +1,4 @@
-"""What a reader must know before the figures: failed calls, unfinished runs, cells that are not over the same cases."""
+"""Notices above the figures: failed calls, unfinished runs, cells over different cases."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from harness.report.rate_text import rate_text
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One of them. An `error` keeps a run from passing a gate, a `caution` limits what its figures mean."""
+    """A notice. An `error` keeps a run from passing gates; a `caution` limits what its figures mean."""
 
     kind: Literal["error", "caution"]
     text: str
 
 
 def notices(report: EvalReport) -> tuple[Notice, ...]:
-    """Errors first."""
-    found = [notice for cell in report.cells for notice in _of_cell(cell)]
-    found += [Notice("caution", text) for text in _across(report)]
-    return tuple(sorted(found, key=lambda notice: notice.kind != "error"))
+    """List the notices of a report, errors first."""
+    all_notices = [notice for cell in report.cells for notice in _of_cell(cell)]
+    all_notices += [Notice("caution", text) for text in _across(report)]
+    return tuple(sorted(all_notices, key=lambda notice: notice.kind != "error"))
 
 
 def _of_cell(cell: CellReport) -> Iterator[Notice]:
     summary, manifest = cell.summary, cell.manifest
     if summary.n_errors:
         failed = f"{summary.n_errors:,} of {plural(summary.n, 'call')} failed ({listed(summary.errors)})"
-        rule = "Failed calls are never counted as wrong answers, and a run with errors cannot pass a gate."
+        rule = "Failed calls do not count as wrong answers. A run with failed calls cannot pass a gate."
         yield Notice("error", f"{cell.name}: {failed}. {rule}")
     if cell.unfinished:
-        asked = len({r.case.id for r in cell.judged})
-        yield Notice("error", f"{cell.name}: unfinished run, {asked:,} of {manifest.n_cases:,} cases were asked.")
+        done = len({r.case.id for r in cell.judged})
+        yield Notice("error", f"{cell.name}: unfinished run, {done:,} of {plural(manifest.n_cases, 'case')} done.")
     if (unstable := summary.unstable) is not None:
-        text = f"each case was asked {manifest.repeats} times, and {rate_text(unstable)} of them changed their answer"
-        yield Notice("caution", f"{cell.name}: {text}. Rates average over a case's replies first.")
+        text = f"each case ran {manifest.repeats} times; the answer changed in {rate_text(unstable)}"
+        yield Notice("caution", f"{cell.name}: {text}. Rates average over the replies of a case first.")
     if manifest.limit is not None:
         yield Notice("caution", f"{cell.name}: limited to {plural(manifest.limit, 'case')}.")
 
 
 def _across(report: EvalReport) -> Iterator[str]:
     if len(report.cells) == 1:
-        yield "Only one cell was run. Whether the prompt travels shows against another variant or another backend."
+        yield "Only one cell was run. Run another variant or backend to see whether the prompt is portable."
         return
     apart = sum(any(result is None for result in joined.results) for joined in report.cases)
     if apart:
-        some = f"{apart:,} of {plural(len(report.cases), 'case')} were not asked in every cell"
-        yield f"The cells are not over the same cases: {some}, so their rates cannot be compared one to one."
+        some = f"{apart:,} of {plural(len(report.cases), 'case')} are not in every cell"
+        yield f"The cells cover different cases: {some}. Their rates are not comparable."
     contracts = {cell.manifest.fingerprint.get("contract_hash", "") for cell in report.cells}
     if len(contracts) > 1:
-        yield "The cells were read by different contracts, so their rates cannot be compared."
+        yield "Different contracts read the cells. Their rates are not comparable."

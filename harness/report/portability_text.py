@@ -55,22 +55,22 @@ def _advice(p: Portability) -> str:
         settled = comparison_text.settled_text(open_reason(p.needed, gap.n), p.needed, gap.n)
         return (
             f"Cannot tell whether one prompt serves both: on {candidate}, the {ours} prompt minus the {theirs} prompt "
-            f"is {_signed(gap)}, margin {margin} {_accuracies(p)}. {settled}."
+            f"is {_signed(gap)}, margin {margin} ({_accuracies(p)}). {settled}."
         )
     if p.reason is PortabilityReason.REFERENCE_PROMPT_SERVES:
         how = "better than" if gap.high < 0 else f"within {margin} of"
         return (
             f"One prompt serves both: on {candidate}, the {theirs} prompt is {how} the {ours} prompt "
-            f"({ours} minus {theirs} {_signed(gap)}) {_accuracies(p)}."
+            f"({ours} minus {theirs} {_signed(gap)}; {_accuracies(p)})."
         )
     keep = "One prompt serves both" if p.advice is PortabilityAdvice.ONE else "Keep two prompts"
-    return f"{keep}: the {ours} prompt {_gain(gap, theirs)} on {candidate} {_accuracies(p)}."
+    return f"{keep}: the {ours} prompt {_gain(gap, theirs)} on {candidate} ({_accuracies(p)})."
 
 
 def _accuracies(p: Portability) -> str:
     (theirs, ours), rates = p.variants, p.transfer.strict
     figures = f"{theirs} prompt {100 * rates.base.value:.1f}%, {ours} prompt {100 * rates.head.value:.1f}%"
-    return f"(accuracy on {p.backends[1]}: {figures})"
+    return f"accuracy on {p.backends[1]}: {figures}"
 
 
 def _gain(gap: Paired, theirs: str) -> str:

@@ -66,7 +66,7 @@ class BackendSession:
         pace = Pace(most, rpm=config.requests_per_minute, tpm=config.tokens_per_minute)
         self._asker = RetryingClient(self.backend, self.config, pace, self.settings.budget)
         if isinstance(self.backend, ReportsHeaders):
-            self.backend.on_headers = pace.heed
+            self.backend.on_headers = pace.observe
         self._warm = set() if self.backend.warm_up else {False, True}
         told = asdict(self.info)
         del told["note"], told["size"]
@@ -144,7 +144,7 @@ class BackendSession:
             repeats=cell.definition.repeats,
             model_bytes=self.info.size,
             tags=tags,
-            origin=RunOrigin.REPLAYED if self.config.provider == "replay" else cell.origin,
+            origin=RunOrigin.REPLAYED if self.config.capabilities.replays else cell.origin,
             billing=self.backend.billing if isinstance(self.backend, BulkBackend) else Billing.STANDARD,
         )
         self.keeper.store.begin(manifest, plan_key=plan_key, model_key=self._model_key)

@@ -166,7 +166,7 @@ class WorkerPool:
     def __init__(self, answers: CellRunner) -> None:
         self.stopped: BudgetExhausted | None = None
         self._answers = answers
-        self._size = min(answers.asker.pace.slots.limit, len(answers.cell.asks))
+        self._size = min(answers.asker.pace.concurrency.maximum, len(answers.cell.asks))
         self._pending: deque[PlannedRequest] = deque()
         self._all_open = False
         self._more = asyncio.Event()

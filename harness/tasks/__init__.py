@@ -1,4 +1,4 @@
-"""Kinds of work: how a task builds requests, reads replies and scores them. One file per kind.
+"""Task kinds: how a task builds requests, reads replies and scores them. One file per kind.
 
 May import backends, analysis and everything below them.
 Never here: model calls, files of a report.

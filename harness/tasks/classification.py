@@ -1,4 +1,4 @@
-"""Classification: one label out of a list."""
+"""Classification: one label of a list."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class ClassificationOptions(StrictModel):
     @field_validator("labels", "synonyms")
     @classmethod
     def _can_work(cls, value: Any, info: ValidationInfo) -> Any:
-        """What the contract refuses is refused at the key that says it."""
-        settings = {**info.data, str(info.field_name): value}
-        if "labels" in settings:
-            LabelContract(**settings)
+        """Report errors of the contract at the key that causes them."""
+        options = {**info.data, str(info.field_name): value}
+        if "labels" in options:
+            LabelContract(**options)
         return value
 
 
@@ -43,11 +43,11 @@ class ClassificationTask(Task):
     contract: LabelContract
     labels: tuple[str, ...]
     sampling: Sampling = field(default=Sampling(max_tokens=32))
-    """32 tokens: room to see how a chatty model goes on, not so much that its chatter costs the run."""
+    """32 tokens: enough to show a chatty reply, few enough that it stays cheap."""
 
     @classmethod
     def build(cls, options: ClassificationOptions, _root: Path) -> Self:
-        """The task, by options whose labels and synonyms work."""
+        """Create the task; the options are valid."""
         contract = LabelContract(options.labels, case_sensitive=options.case_sensitive, synonyms=options.synonyms)
         return cls(contract, options.labels)
 
@@ -57,7 +57,7 @@ class ClassificationTask(Task):
         return Constraint(choices=self.labels)
 
     def variables(self, case: Case) -> dict[str, Any]:
-        """The case's inputs and `labels`, which no input can replace."""
+        """The case's inputs and `labels`; no input can replace `labels`."""
         return {**case.inputs, "labels": list(self.labels)}
 
     def check(self, case: Case) -> str | None:
@@ -67,7 +67,7 @@ class ClassificationTask(Task):
         return f"expected {case.expected!r:.60} is not among the labels{hint(str(case.expected), self.labels)}"
 
     def score(self, reading: Reading, case: Case) -> Score:
-        """The label read is the label expected."""
+        """The label read equals the expected label."""
         return Score(strict=reading.strict == case.expected, lenient=reading.lenient == case.expected)
 
 

@@ -1,7 +1,7 @@
-"""Embedding: passages found by the vector of a query.
+"""Embedding: search passages by the vector of a query.
 
-The golden cases are queries. The passages are the task's context: asked like cases, never judged themselves, and each
-query is judged once the vectors of all of them are there.
+The golden cases are queries. The passages are the task's context: embedded like cases but not scored. Each query is
+scored once the vectors of all passages exist.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class EmbeddingOptions(StrictModel):
     """Keys of an eval whose task is embedding."""
 
     passages: Name
-    """JSONL of what is searched, `{"id", "title", "text"}`; its path counts from the folder of harness.toml."""
+    """JSONL of the passages, `{"id", "title", "text"}`; the path is relative to the folder of harness.toml."""
     dimensions: int | None = Field(default=None, ge=2)
     normalized: bool = False
     similarity: Similarity = "cosine"
@@ -41,7 +41,7 @@ class EmbeddingOptions(StrictModel):
 
 @dataclass(frozen=True)
 class EmbeddingTask(Task):
-    """Found or not: a relevant passage among the first `k`, by the `similarity` that production uses."""
+    """Right where a relevant passage is among the first `k`, by the `similarity` that production uses."""
 
     capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(
         embeds=True, scores_together=True, is_retrieval=True, reviewable=False, sections=frozenset({"retrieval"})
@@ -56,21 +56,21 @@ class EmbeddingTask(Task):
 
     @classmethod
     def build(cls, options: EmbeddingOptions, root: Path) -> Self:
-        """The task with its passages read; raises `DatasetError` that names file, line and what is wrong."""
+        """Read the passages and create the task; raises `DatasetError` with file and line."""
         contract = VectorContract(options.dimensions, options.normalized)
         return cls(contract, read_passages(root / options.passages), options.similarity, options.k)
 
     @property
     def settings(self) -> Mapping[str, JSON]:
-        """How far down is looked, and by what."""
+        """Number of passages and similarity."""
         return {"k": self.k, "similarity": self.similarity}
 
     def variables(self, case: Case) -> dict[str, Any]:
-        """The case's inputs, `title` (empty for a query), and `role`: models want to know which of both a text is."""
+        """The case's inputs, `title` (empty for a query), and `role`: some models need to know which a text is."""
         return {"title": "", **case.inputs, "role": "passage" if case.expected is None else "query"}
 
     def check(self, case: Case) -> str | None:
-        """Grades of passages that there are, at least one of them relevant."""
+        """The expected answer grades existing passages, at least one of them above 0."""
         known = {passage.id for passage in self.context}
         grades = case.expected
         if case.id in known:
@@ -84,26 +84,26 @@ class EmbeddingTask(Task):
         )
 
     def score(self, _reading: Reading, _case: Case) -> None:
-        """Nothing yet: see `judge`."""
+        """Nothing yet: `judge` scores all results together."""
 
     def judge(self, results: Sequence[Result]) -> list[Result]:
-        """Read the vectors beside one another, then search the passages for each query.
+        """Compare all vectors with each other, then search the passages for each query.
 
-        Strict: by production's similarity, among the passages whose vectors satisfy the contract, for a query whose
-        vector does. Lenient: so, or by cosine among all that have a direction. Where the vector of a passage is
-        missing no query is judged: it might have been found before the others.
+        Strict: production's similarity, among vectors that satisfy the contract. Lenient: the strict result, or cosine
+        among all vectors with a direction. If the vector of a passage is missing, no query is scored, because that
+        passage might rank first.
         """
-        read = self._beside_one_another(results)
-        there = {r.case.id for r in read if r.case.expected is None and r.reading is not None}
+        read = self._read_together(results)
+        embedded = {r.case.id for r in read if r.case.expected is None and r.reading is not None}
         queries = [r for r in read if r.case.expected is not None and r.reading is not None]
-        if not all(passage.id in there for passage in self.context):
+        if not all(passage.id in embedded for passage in self.context):
             scores: dict[str, Score | None] = dict.fromkeys((r.case.id for r in queries), None)
         else:
-            scores = dict(self._scores(queries, [r for r in read if r.case.id in there]))
+            scores = dict(self._scores(queries, [r for r in read if r.case.id in embedded]))
         return [replace(r, score=scores[r.case.id]) if _changes(r, scores) else r for r in read]
 
-    def _beside_one_another(self, results: Sequence[Result]) -> list[Result]:
-        """The results, read anew where a vector proves unusable beside the others."""
+    def _read_together(self, results: Sequence[Result]) -> list[Result]:
+        """The results, with new readings for vectors that are unusable next to the others."""
         first: dict[str, str] = {}
         texts = [first.setdefault(r.request_key, _folded(r.case)) for r in results]
         codes = self.contract.together([r.response.vector if r.reading else () for r in results], texts)
@@ -119,15 +119,15 @@ class EmbeddingTask(Task):
         scores = {}
         for query in queries:
             name = query.case.id
-            found = lenient.get(name, nothing)
-            as_is = hit(strict.get(name, nothing), self.k)
-            values = measures(found, query.case.expected, self.k)
-            scores[name] = Score(as_is, as_is or hit(found, self.k), measures=values)
+            ranking = lenient.get(name, nothing)
+            is_strict_hit = hit(strict.get(name, nothing), self.k)
+            values = measures(ranking, query.case.expected, self.k)
+            scores[name] = Score(is_strict_hit, is_strict_hit or hit(ranking, self.k), measures=values)
         return scores
 
 
 def read_passages(path: Path) -> tuple[Case, ...]:
-    """The rows of a file of passages as cases that expect nothing; raises `DatasetError`."""
+    """The passages of a file, as cases without an expected answer; raises `DatasetError`."""
     card = Card(name="passages", description="", licence="", label_source="")
     cases: dict[str, Case] = {}
     for where, row in rows(card, str(path)):
@@ -144,7 +144,7 @@ def read_passages(path: Path) -> tuple[Case, ...]:
 
 
 def _problem(row: Any) -> str:
-    """What is wrong with one passage."""
+    """What is wrong with a passage; empty where it is valid."""
     if not isinstance(row, dict):
         return f"a passage is a JSON object, not {type(row).__name__}"
     if unknown := [key for key in row if key not in KEYS]:
@@ -166,14 +166,14 @@ def _encodable(row: dict[str, str]) -> bool:
 
 
 def _folded(case: Case) -> str:
-    """A case's text without what many models do not see: capitals, accents, white space."""
+    """A case's text without differences that many models ignore: capitals, accents, white space."""
     plain = unicodedata.normalize("NFKD", " ".join(str(value) for value in case.inputs.values()))
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())
 
 
 def _search(queries: Sequence[Result], passages: Sequence[Result], similarity: Similarity) -> dict[str, SearchResult]:
-    found = search(queries, passages, similarity)
-    return {query.case.id: one for query, one in zip(queries, found, strict=True)}
+    rankings = search(queries, passages, similarity)
+    return {query.case.id: ranking for query, ranking in zip(queries, rankings, strict=True)}
 
 
 def _strict(result: Result) -> bool:

@@ -1,4 +1,4 @@
-"""Extraction: one JSON record out of a text."""
+"""Extraction: one JSON record from a text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ExtractionOptions(StrictModel):
     """Keys of an eval whose task is extraction."""
 
     schema_file: Name
-    """JSON Schema of a record, an object; its path counts from the folder of harness.toml."""
+    """JSON Schema of a record, an object; the path is relative to the folder of harness.toml."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ExtractionTask(Task):
         path = root / options.schema_file
         contract = json_contract(path)
         if contract.schema.get("type") != "object":
-            msg = f'{path}: the schema of a record says `"type": "object"`'
+            msg = f'{path}: the schema of a record needs `"type": "object"`'
             raise ConfigError(msg)
         return cls(contract)
 
@@ -79,7 +79,7 @@ def _exact(record: JSON, counts: list[FieldCounts]) -> bool:
 
 
 def _field(expected: JSON, record: JSON, name: str) -> FieldCounts:
-    """Compare one field; an absent one and `null` both say that there is none."""
+    """Compare one field; an absent field and `null` both mean that there is no value."""
     given = record.get(name) if isinstance(record, Mapping) else None
     if isinstance(expected, list):
         return _items(expected, given if isinstance(given, list) else [])
@@ -91,13 +91,13 @@ def _field(expected: JSON, record: JSON, name: str) -> FieldCounts:
 
 
 def _items(expected: list[JSON], given: list[JSON]) -> FieldCounts:
-    """A list, whatever its order: each expected item is found once."""
+    """Compare lists regardless of order; each expected item matches once."""
     left = list(given)
     right = 0
     for item in expected:
-        found = next((i for i, one in enumerate(left) if equal(item, one)), None)
-        if found is not None:
-            del left[found]
+        match = next((place for place, value in enumerate(left) if equal(item, value)), None)
+        if match is not None:
+            del left[match]
             right += 1
     wrong = min(len(left), len(expected) - right)
     return FieldCounts(right, wrong, missed=len(expected) - right - wrong, invented=len(left) - wrong)

@@ -1,6 +1,6 @@
-"""Moderation: which comments somebody has to act on, and for which category.
+"""Moderation: which comments need action, and for which category.
 
-A reply is either one category (or the benign label), or a score for each category; scores are flagged from a threshold.
+A reply is one category (or the benign label), or a score for each category; a threshold flags categories by score.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from harness.tasks import Task
 ReplyKind = Literal["label", "scores"]
 
 TOKENS: Mapping[ReplyKind, int] = {"label": 32, "scores": 256}
-"""For a label as in classification; for scores ten tokens and more for each of a score of categories."""
+"""Default `max_tokens`: a label as in classification; scores need about ten tokens per category."""
 
 
 class ModerationOptions(StrictModel):
-    """Keys of an eval whose task is moderation. Their order is the order in which they are checked."""
+    """Keys of an eval whose task is moderation, in the order of their checks."""
 
     reply: ReplyKind = "label"
     categories: Names = Field(min_length=1)
@@ -38,17 +38,17 @@ class ModerationOptions(StrictModel):
     @field_validator("categories", "benign", "case_sensitive", "synonyms")
     @classmethod
     def _can_work(cls, value: Any, info: ValidationInfo) -> Any:
-        """What the contract refuses is refused at the key that says it."""
-        known = {**info.data, str(info.field_name): value}
-        if "categories" in known:
-            labels = (*known["categories"], *([known["benign"]] if "benign" in known else []))
-            LabelContract(labels, known.get("case_sensitive", True), known.get("synonyms", {}))
+        """Report errors of the contract at the key that causes them."""
+        options = {**info.data, str(info.field_name): value}
+        if "categories" in options:
+            labels = (*options["categories"], *([options["benign"]] if "benign" in options else []))
+            LabelContract(labels, options.get("case_sensitive", True), options.get("synonyms", {}))
         return value
 
     @field_validator("case_sensitive", "synonyms", "threshold")
     @classmethod
     def _has_a_use(cls, value: Any, info: ValidationInfo) -> Any:
-        """A key that would change nothing is a mistake."""
+        """Refuse keys that have no effect with this kind of reply."""
         use: ReplyKind = "scores" if info.field_name == "threshold" else "label"
         if info.data.get("reply", use) != use:
             msg = f'has no use where reply is {info.data["reply"]!r}: it belongs to reply = "{use}"'
@@ -58,7 +58,7 @@ class ModerationOptions(StrictModel):
 
 @dataclass(frozen=True)
 class ModerationTask(Task):
-    """What both kinds of reply share."""
+    """Common part of both kinds of reply."""
 
     capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(sections=frozenset({"moderation"}))
     options_class: ClassVar[type[ModerationOptions]] = ModerationOptions
@@ -77,11 +77,11 @@ class ModerationTask(Task):
         return LabelModerationTask(options.categories, options.benign, label_contract, labels)
 
     def variables(self, case: Case) -> dict[str, Any]:
-        """The case's inputs, `categories` and `benign`, which no input can replace."""
+        """The case's inputs, `categories` and `benign`; no input can replace the last two."""
         return {**case.inputs, "categories": list(self.categories), "benign": self.benign}
 
     def check(self, case: Case) -> str | None:
-        """Expected is the benign label, a category, or a list of different categories."""
+        """The expected answer is the benign label, a category, or a list of different categories."""
         expected, allowed = case.expected, self.categories
         if isinstance(expected, list):
             if not expected or any(expected.count(name) > 1 for name in expected):
@@ -95,13 +95,13 @@ class ModerationTask(Task):
         return f"expected {unknown[0]!r:.60} is not among the categories{hint(str(unknown[0]), allowed)}"
 
     def wanted(self, case: Case) -> tuple[str, ...]:
-        """The categories of a case, the main one first; none where it is benign."""
+        """The expected categories of a case, the main category first; none where it is benign."""
         if isinstance(case.expected, list):
             return tuple(case.expected)
         return () if case.expected == self.benign else (case.expected,)
 
     def counts(self, wanted: tuple[str, ...], flagged: tuple[str, ...]) -> dict[str, FieldCounts]:
-        """For each category: flagged rightly, missed, or flagged where it is not."""
+        """For each category: flagged correctly, missed, or flagged wrongly."""
         return {
             name: FieldCounts(
                 right=int(name in wanted and name in flagged),
@@ -127,7 +127,7 @@ class LabelModerationTask(ModerationTask):
         return Constraint(choices=self.labels)
 
     def score(self, reading: Reading, case: Case) -> Score:
-        """The label read is the one expected, or one of those expected."""
+        """The label read is an expected label."""
         wanted = self.wanted(case)
         right = wanted or (self.benign,)
         strict, lenient = self._counts(wanted, reading.strict), self._counts(wanted, reading.lenient)
@@ -137,15 +137,15 @@ class LabelModerationTask(ModerationTask):
             fields={name: (strict[name], lenient[name]) for name in self.categories},
         )
 
-    def _counts(self, wanted: tuple[str, ...], said: JSON) -> dict[str, FieldCounts]:
-        """A label can name one category only: a case in several counts for the one it names, or else for the first."""
-        found = (said,) if said in wanted else wanted[:1]
-        return self.counts(found, () if said in (None, self.benign) else (said,))
+    def _counts(self, wanted: tuple[str, ...], label: JSON) -> dict[str, FieldCounts]:
+        """A label names one category, so a case with several counts for the named category, else for the first."""
+        counted = (label,) if label in wanted else wanted[:1]
+        return self.counts(counted, () if label in (None, self.benign) else (label,))
 
 
 @dataclass(frozen=True)
 class ScoreModerationTask(ModerationTask):
-    """A score of 0..1 for each category, which is flagged from `threshold` on."""
+    """A score of 0..1 for each category; scores from `threshold` on are flagged."""
 
     contract: JsonContract
     threshold: float = 0.5
@@ -158,11 +158,11 @@ class ScoreModerationTask(ModerationTask):
 
     @property
     def settings(self) -> Mapping[str, JSON]:
-        """From which score on a comment is flagged."""
+        """The threshold."""
         return {"threshold": self.threshold}
 
     def score(self, reading: Reading, case: Case) -> Score:
-        """The categories flagged are those expected, no more and no fewer."""
+        """The flagged categories equal the expected categories."""
         wanted = self.wanted(case)
         strict, lenient = self._flagged(reading.strict), self._flagged(reading.lenient)
         pairs = (self.counts(wanted, strict or ()), self.counts(wanted, lenient or ()))
@@ -179,7 +179,7 @@ class ScoreModerationTask(ModerationTask):
 
 
 def schema(categories: tuple[str, ...]) -> dict[str, JSON]:
-    """JSON Schema of a reply with scores."""
+    """JSON Schema of a reply with a score per category."""
     score = {"type": "number", "minimum": 0, "maximum": 1}
     return {
         "type": "object",

@@ -1,4 +1,4 @@
-"""Summarization: a text that says what matters in another one, and nothing else."""
+"""Summarization: a text with the facts of another text, and nothing invented."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from harness.tasks import Task
 _KEYS = frozenset({"summary", "facts", "must_not"})
 Count = int | None
 _NO_SUMMARY = 1.5
-"""Times the most words that are allowed. Beyond, a text is right about nothing: whoever copies all has every fact."""
+"""Factor on the word limit beyond which a text is never right: a copy of the source has every fact."""
 
 
 class ContractOptions(StrictModel):
-    """`[contract]` of an eval whose task is summarization. What is not given is not limited."""
+    """`[contract]` of an eval whose task is summarization. Missing keys set no limit."""
 
     min_words: Count = Field(default=None, ge=0)
     max_words: Count = Field(default=None, ge=1)
@@ -44,12 +44,12 @@ class ContractOptions(StrictModel):
 
     @model_validator(mode="after")
     def _can_be_kept(self) -> Self:
-        """What the contract refuses is refused where it is said."""
+        """Report errors of the contract at its table."""
         self.build()
         return self
 
     def build(self) -> TextContract:
-        """The contract that these options make; raises `ValueError` where no text can keep it."""
+        """Create the contract; raises `ValueError` where no text can satisfy it."""
         units = ("words", "sentences", "characters", "paragraphs", "bullets")
         spans = {unit: LengthLimits(getattr(self, f"min_{unit}"), getattr(self, f"max_{unit}")) for unit in units}
         return TextContract(
@@ -65,7 +65,7 @@ class SummarizationOptions(StrictModel):
 
 @dataclass(frozen=True)
 class SummarizationTask(Task):
-    """A text within the contract's limits, with all facts of the case and nothing made up."""
+    """A text within the contract's limits, with all facts of the case and nothing invented."""
 
     capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(
         free_text=True, reviewable=False, sections=frozenset({"summaries"})
@@ -77,11 +77,11 @@ class SummarizationTask(Task):
 
     @classmethod
     def build(cls, options: SummarizationOptions, _root: Path) -> Self:
-        """The task, by options that a text can keep."""
+        """Create the task; the options are valid."""
         return cls(options.contract.build())
 
     def variables(self, case: Case) -> dict[str, Any]:
-        """The case's inputs and `limits`: the contract's numbers by their keys in the eval, `None` where not given."""
+        """The case's inputs and `limits`: the contract's numbers by their keys, `None` where not set."""
         limits = {
             f"{end}_{unit}": getattr(self.contract, unit)[end == "max"]
             for unit in ("words", "sentences", "characters", "paragraphs", "bullets")
@@ -90,7 +90,7 @@ class SummarizationTask(Task):
         return {**case.inputs, "limits": limits}
 
     def check(self, case: Case) -> str | None:
-        """The reference must keep the contract, have every fact, and state nothing that it must not."""
+        """The reference summary must satisfy the contract, hold every fact, and no forbidden statement."""
         expected = case.expected
         problem = _shape(expected)
         if problem:
@@ -98,10 +98,10 @@ class SummarizationTask(Task):
         broken = self.contract.problem(expected["summary"])
         if broken:
             return f"the reference summary breaks the contract: {broken}"
-        found = find(case, expected["summary"])
-        if found.missed:
-            return f"the reference summary lacks the fact {found.missed[0]!r}"
-        return f"the reference summary states what it must not: {found.stated[0]!r}" if found.stated else None
+        findings = find(case, expected["summary"])
+        if findings.missed:
+            return f"the reference summary lacks the fact {findings.missed[0]!r}"
+        return f"the reference summary states what it must not: {findings.stated[0]!r}" if findings.stated else None
 
     def require(self, where: str) -> None:
         """Raise `MissingExtra` if a package that compares texts is not installed."""
@@ -109,7 +109,7 @@ class SummarizationTask(Task):
         check("summaries", what, modules=("rouge_score", "sacrebleu"))
 
     def score(self, reading: Reading, case: Case) -> Score:
-        """Every fact is there, nothing is stated that must not be, nothing is made up, and it is no mere copy."""
+        """Right where all facts are there, nothing forbidden or invented is, and the text is no copy."""
         right = reading.lenient is not None and self._is_short(reading.lenient) and find(case, reading.lenient).right
         return Score(reading.compliant and right, right, measures=measures(case, reading.lenient))
 
@@ -119,15 +119,15 @@ class SummarizationTask(Task):
 
 
 def _shape(expected: JSON) -> str | None:
-    """What is wrong with the form of what a case expects."""
+    """What is wrong with the form of an expected answer; `None` where it is valid."""
     if not isinstance(expected, Mapping) or not isinstance(expected.get("summary"), str):
         return "must be an object with a `summary`, a string"
     unknown = expected.keys() - _KEYS
     if unknown:
         return f"has an unknown key {min(unknown)!r}"
     for key in ("facts", "must_not"):
-        given = expected.get(key, [])
-        if not isinstance(given, list) or not all(_is_fact(fact) for fact in given):
+        facts = expected.get(key, [])
+        if not isinstance(facts, list) or not all(_is_fact(fact) for fact in facts):
             return f"has `{key}` that is not a list of phrasings, or of lists of them"
     return None
 

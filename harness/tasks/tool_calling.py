@@ -1,4 +1,4 @@
-"""Tool calling: the right calls of the right tools, or none where none is wanted."""
+"""Tool calling: the expected calls of tools, or no call."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from harness.core.types import JSON, Case, Constraint, Reading, Sampling, Score
 from harness.tasks import Task
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""What the OpenAI protocol lets a function be called."""
+"""Names of functions that the OpenAI protocol allows."""
 
 
 class ToolCallingOptions(StrictModel):
     """Keys of an eval whose task is tool calling."""
 
     tools_file: Name
-    """JSON list of function tools, as the OpenAI protocol has them; its path counts from the folder of harness.toml."""
+    """JSON list of function tools of the OpenAI protocol; the path is relative to the folder of harness.toml."""
     calls: Calls = "native"
-    """`native`: the tools are offered in the request. `text`: the prompt tells them, the reply is to be JSON."""
+    """`native`: the request carries the tools. `text`: the prompt lists them, and the reply is JSON."""
 
 
 @dataclass(frozen=True)
 class ToolCallingTask(Task):
-    """The calls that a case expects, and no others, in whatever order."""
+    """Exactly the calls that a case expects, in any order."""
 
     capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(calls_tools=True, sections=frozenset({"tools"}))
     options_class: ClassVar[type[ToolCallingOptions]] = ToolCallingOptions
@@ -43,21 +43,21 @@ class ToolCallingTask(Task):
 
     @classmethod
     def build(cls, options: ToolCallingOptions, root: Path) -> Self:
-        """The task; raises `ConfigError` for tools that cannot be read or used."""
+        """Read the tools and create the task; raises `ConfigError` for unreadable or invalid tools."""
         return cls(ToolContract(read_tools(root / options.tools_file), options.calls))
 
     @property
     def constraint(self) -> Constraint | None:
-        """A list of calls that satisfy their schemas; nothing where the calls are the protocol's own.
+        """A list of calls that satisfy their schemas; `None` for native calls.
 
-        A reference inside a tool's schema counts from that schema's root, which it no longer is here.
+        Also `None` where a tool's schema has a `$ref`, which would point to the wrong root inside the list.
         """
         if self.contract.calls == "native" or '"$ref"' in self._tools_json():
             return None
         return Constraint(schema=as_schema(self.contract.tools))
 
     def tools(self, _case: Case) -> tuple[Mapping[str, JSON], ...]:
-        """The tools, where the protocol is to carry them."""
+        """The tools for native calls."""
         return self.contract.tools if self.contract.calls == "native" else ()
 
     def variables(self, case: Case) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class ToolCallingTask(Task):
         return json.dumps([tool["function"] for tool in self.contract.tools], ensure_ascii=False, default=dict)
 
     def check(self, case: Case) -> str | None:
-        """Every expected call must be one that could be carried out."""
+        """Every expected call must be executable."""
         expected = case.expected
         calls = expected.get("calls") if isinstance(expected, Mapping) and len(expected) == 1 else None
         if not isinstance(calls, list):
@@ -89,12 +89,12 @@ class ToolCallingTask(Task):
         if not isinstance(arguments, Mapping):
             return f"arguments must be an object, not {arguments!r:.60}"
         try:
-            return self.contract.problem(name, {one: _values(value) for one, value in arguments.items()})
+            return self.contract.problem(name, {key: _values(value) for key, value in arguments.items()})
         except ValueError as error:
             return f"{name}: {error}"
 
     def score(self, reading: Reading, case: Case) -> Score:
-        """All calls or none; in degrees: the tools, and their arguments."""
+        """Right where all calls match; measures grade the tools and their arguments."""
         expected = case.expected["calls"]
         return Score(
             strict=same(expected, reading.strict),
@@ -104,16 +104,16 @@ class ToolCallingTask(Task):
 
 
 def _values(expected: JSON) -> list[JSON]:
-    """The values that will do for an argument, `None` for none; nothing where only something about them is known.
+    """The accepted values of an argument, `None` for an absent argument; empty where a matcher leaves them open.
 
-    Raises `ValueError` for a matcher that means nothing.
+    Raises `ValueError` for an invalid matcher.
     """
     kind = matcher(expected)
     if kind == "any_of":
         if not isinstance(expected[kind], list) or not expected[kind]:
-            message = '{"any_of": […]} needs a list of the values that will do'
+            message = '{"any_of": […]} needs a list of the accepted values'
             raise ValueError(message)
-        return [value for one in expected[kind] for value in _values(one)]
+        return [value for option in expected[kind] for value in _values(option)]
     if kind is not None:
         if not (expected[kind] is True if kind == "anything" else _are_pieces(expected[kind])):
             message = f'{expected!r:.60} must be {{"anything": true}}, or {{"contains": […]}} with pieces of text'
@@ -133,12 +133,12 @@ def _members(value: Mapping[str, JSON] | list[JSON]) -> Iterable[tuple[Any, JSON
 
 
 def _are_pieces(value: JSON) -> bool:
-    pieces = [one for piece in value for one in (piece if isinstance(piece, list) else [piece])] if value else []
-    return isinstance(value, list) and bool(pieces) and all(isinstance(one, str) and one.strip() for one in pieces)
+    texts = [text for item in value for text in (item if isinstance(item, list) else [item])] if value else []
+    return isinstance(value, list) and bool(texts) and all(isinstance(text, str) and text.strip() for text in texts)
 
 
 def read_tools(path: Path) -> tuple[Mapping[str, JSON], ...]:
-    """A file of function tools; raises `ConfigError` that names the file, the tool and what is wrong with it."""
+    """Read a file of function tools; raises `ConfigError` with the file, the tool and the problem."""
     try:
         tools = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -160,7 +160,7 @@ def read_tools(path: Path) -> tuple[Mapping[str, JSON], ...]:
         raise ConfigError(msg) from None
     for name in (tool["function"]["name"] for tool in tools):
         if not _NAME.fullmatch(name):
-            msg = f"{path}: the protocol does not let a function be called {name!r}: letters, digits, _ and - only"
+            msg = f"{path}: invalid function name {name!r}: use letters, digits, _ and - only"
             raise ConfigError(msg)
     return tuple(tools)
 

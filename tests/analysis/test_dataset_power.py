@@ -206,9 +206,9 @@ class TestCommand:
         said = " ".join(ended.out.split())
         assert "tickets, split test: 240 cases" in said
         assert "10% 0.062 0.057 assumed for margin" in said
-        assert "240 cases a margin of 0.062; 480 cases a margin of 0.043; 960 cases a margin of 0.030" in said
+        assert "240 cases 0.062; 480 cases 0.043; 960 cases 0.030" in said
         assert "0.010 1,785 4,020 7,893 15,715 31,399" in said
-        assert "under 30 cases: tag hard (9)" in said
+        assert "tag hard (9)" in said
 
     def test_as_json_the_same_figures(self, harness: Terminal, project: Project) -> None:
         cases(project, 100)
@@ -223,7 +223,7 @@ class TestCommand:
     def test_with_an_eval_it_says_that_nothing_was_measured_yet(self, harness: Terminal, project: Project) -> None:
         ended = harness("datasets", "power", "tickets", "--eval", "triage", "--split", "all")
         assert "tickets, split all: 6 cases" in ended.out
-        assert "Nothing measured yet: there are no whole runs of triage by both of the [pair]." in ended.out
+        assert "Nothing measured yet: triage" in ended.out
 
     def test_another_datasets_eval_is_a_mistake(self, harness: Terminal, project: Project) -> None:
         project.card(name="other")

@@ -11,6 +11,7 @@ import pytest
 from harness.analysis import label_issues
 from harness.core.formatting import visible
 from harness.core.types import CallError, Case, Manifest, Reading, Response, Result, Run, Score
+from harness.report.label_text import group_text
 
 from ..support.cli import Terminal
 from ..support.project import CONFIG, TEXTS, Project, row
@@ -39,7 +40,7 @@ def made(cell: str, said: dict[str, Any], digest: str = "", task: str = "classif
 
 def found(*runs: Run, own: tuple[str, ...] = ("gpt@big", "local@small")) -> list[tuple[str, Any, tuple[str, ...]]]:
     """Case, answer and reasons of each suspect."""
-    return [(s.case.id, s.answer, s.why) for s in label_issues.find(runs, own)]
+    return [(s.case.id, s.answer, tuple(map(group_text, s.groups))) for s in label_issues.find(runs, own)]
 
 
 class TestBackends:
@@ -121,7 +122,7 @@ class TestCommand:
     def test_it_lists_cases_labels_and_what_was_said_instead(self, reviewed: Terminal) -> None:
         ended = reviewed("datasets", "suspects", "triage")
         assert ended.code == 0, ended.err
-        assert "triage: 2 cases to look at" in ended.out
+        assert "triage: 2 cases with suspect labels" in ended.out
         said = " ".join(ended.out.split())
         assert "t-2 technical author billing all backends The billing page crashes" in said
         assert "lenient accuracy: local@fake 71.4%" in said
@@ -150,8 +151,8 @@ class TestCommand:
         mended = [row(f"t-{i}", text, label, split="test") for i, (text, label, _) in enumerate(TEXTS, 1)]
         project.cases([one | ({"expected": "billing"} if one["id"] == "t-2" else {}) for one in mended])
         ended = reviewed("datasets", "suspects", "triage")
-        assert "triage: 0 cases to look at" in ended.out
-        assert "note: triage: 2 cases left out: edited since, or no longer there" in ended.err
+        assert "triage: 0 cases with suspect labels" in ended.out
+        assert "note: triage: 2 cases left out" in ended.err
 
     def test_one_backend_alone_is_told(self, reviewed: Terminal) -> None:
         ended = reviewed("datasets", "suspects", "--backend", "fake")
@@ -165,4 +166,4 @@ class TestCommand:
 def test_without_runs_the_way_to_some_is_told(harness: Terminal, project: Project) -> None:
     ended = harness("datasets", "suspects", "triage")
     assert ended.code == 0
-    assert "no whole run yet: `harness run triage` makes some" in ended.err
+    assert "no complete run yet" in ended.err

@@ -76,7 +76,7 @@ def test_a_server_of_ones_own_gets_the_schema_as_it_is() -> None:
     assert body_of("openai", RECORD, "{}")["response_format"]["json_schema"]["schema"] == SCHEMA
 
 
-def test_the_hosted_service_is_told_that_objects_are_closed_because_it_insists(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosted_service_gets_closed_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-tests")
     with closing(FakeOpenAI()) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
@@ -136,7 +136,7 @@ def test_llama_cpp_gets_a_grammar_of_the_choices() -> None:
     assert constrained_decoding.grammar(RECORD)["response_format"]["json_schema"]["schema"] == SCHEMA
 
 
-def test_the_json_around_a_choice_has_room_and_is_not_cut_by_a_stop_string(server: Fake, provider: str) -> None:
+def test_wrapped_choice_has_room_and_no_stop_strings(server: Fake, provider: str) -> None:
     constrained(provider, server, CHOICES, Reply("billing"), stop=("\n",))
     body = server.chats[0].body
     sent = body["options"] if provider == "ollama" else body
@@ -177,9 +177,7 @@ def test_free_decoding_says_nothing_of_constraints(server: Fake, provider: str) 
     ],
 )
 @pytest.mark.parametrize("provider", ["openai", "ollama"], indirect=True)
-def test_a_choice_is_unwrapped_when_and_only_when_the_reply_is_exactly_that(
-    server: Fake, provider: str, said: str, read: str
-) -> None:
+def test_choice_is_unwrapped_only_from_an_exact_reply(server: Fake, provider: str, said: str, read: str) -> None:
     assert constrained(provider, server, CHOICES, Reply(said)).text == read
 
 
@@ -196,7 +194,7 @@ def test_whatever_the_labels_a_wrapped_one_comes_back_as_itself(labels: list[str
     for wrapped in (json.dumps({"answer": label}), json.dumps(label)):
         if wrapped not in labels:
             assert constrained_decoding.unwrapped(constraint, wrapped) == label
-            assert constrained_decoding.kept(constraint, label, bare=True)
+            assert constrained_decoding.obeys(constraint, label, bare=True)
 
 
 def test_json_of_a_schema_is_left_alone(server: Fake, provider: str) -> None:
@@ -225,10 +223,10 @@ def test_a_refusal_and_a_failed_call_are_no_breach(server: Fake, provider: str) 
         (RECORD, "Sure: {}"),
     ],
 )
-def test_a_server_that_takes_no_notice_stops_the_run_because_its_replies_are_free_ones(
+def test_server_that_ignores_a_constraint_stops_the_run(
     server: Fake, provider: str, constraint: Constraint, said: str
 ) -> None:
-    with pytest.raises(BackendError, match=r"backend mine: http.* let .* through: it does not constrain") as caught:
+    with pytest.raises(BackendError, match=r"backend mine: http.* it does not constrain the replies") as caught:
         constrained(provider, server, constraint, Reply(said))
     assert "\n" not in str(caught.value)
 
@@ -243,11 +241,9 @@ def test_a_server_that_takes_no_notice_stops_the_run_because_its_replies_are_fre
         (400, "invalid JSON schema in format"),
     ],
 )
-def test_a_server_that_does_not_take_it_stops_the_run_with_what_to_do(
-    server: Fake, provider: str, status: int, said: str
-) -> None:
+def test_rejected_constraint_stops_the_run(server: Fake, provider: str, status: int, said: str) -> None:
     body = {"error": said} if provider == "ollama" else {"error": {"message": said}}
-    with pytest.raises(BackendError, match=r"cannot decode under this constraint .*run the cell free") as caught:
+    with pytest.raises(BackendError, match=r"cannot decode under this constraint .*free decoding") as caught:
         constrained(provider, server, CHOICES, Reply(status=status, json=body))
     assert said in str(caught.value)
 
@@ -301,7 +297,7 @@ class TestWithTheModel:
         assert set(json.loads(record.text)) == {"vendor", "total"}
 
     @pytest.mark.slow
-    def test_a_llama_cpp_server_takes_what_openai_would_and_not_what_vllm_would(self) -> None:
+    def test_llama_cpp_takes_parameters_of_openai_not_of_vllm(self) -> None:
         asked = replace(request("Tell me a story about a ship."), constraint=CHOICES)
         patient = {"timeout_s": 120.0}  # a call that ran out of time on a busy machine would raise nothing
         with llama_server() as url:

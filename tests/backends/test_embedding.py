@@ -153,9 +153,7 @@ def test_a_vector_of_millions_is_no_answer() -> None:
         (400, "Pooling type 'none' is not OAI compatible. Please use a different pooling type"),  # llama-server
     ],
 )
-def test_a_model_or_server_that_gives_none_stops_the_run_with_what_to_do(
-    server: Fake, provider: str, status: int, said: str
-) -> None:
+def test_missing_embedding_support_stops_the_run(server: Fake, provider: str, status: int, said: str) -> None:
     body = {"error": said} if provider == "ollama" else {"error": {"message": said}}
     with pytest.raises(
         BackendError, match=r"backend mine: http.* gives no vectors for 'fake-model' .*embedding model"
@@ -196,7 +194,7 @@ class TestWithTheModel:
     pytestmark = with_model
 
     @pytest.mark.slow
-    def test_a_chat_model_gives_the_mean_of_its_tokens_and_replies_as_well(self) -> None:
+    def test_chat_model_gives_mean_vectors_and_replies(self) -> None:
         texts = (TEXT, "I want a refund", "The app crashes when I open it", "word " * 600)
         wanted = [replace(request(text), embed=True) for text in texts]
         first, *others = ask(embedded(n_ctx=1024), *wanted, request(max_tokens=4), wanted[0])

@@ -97,9 +97,7 @@ class TestWithTheModel:
         assert capfd.readouterr() == ("", "")  # llama.cpp's log would go through the progress bar
 
     @pytest.mark.slow
-    def test_reproducible_means_that_nothing_asked_before_changes_a_reply(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_reproducible_replies_ignore_earlier_requests(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # a proxy has no business between us and ourselves
         monkeypatch.setenv("NO_PROXY", "")
         monkeypatch.setenv("no_proxy", "")
@@ -128,7 +126,7 @@ class TestWithTheModel:
         (b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, "header is damaged"),
     ],
 )
-def test_a_file_that_is_no_model_is_told_before_anything_is_loaded(tmp_path: Path, content: bytes, says: str) -> None:
+def test_invalid_model_file_is_reported_before_loading(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "x.gguf"
     path.write_bytes(content)
     with pytest.raises(BackendError, match=says):
@@ -167,7 +165,7 @@ def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return paths
 
 
-def test_a_caller_that_runs_out_of_time_does_not_have_the_model_loaded_twice(loads: list[str]) -> None:
+def test_timeout_does_not_load_the_model_twice(loads: list[str]) -> None:
     async def talk() -> None:
         backend = backends.connect(configured("llamacpp"))
         for _ in range(2):
@@ -182,7 +180,7 @@ def test_a_caller_that_runs_out_of_time_does_not_have_the_model_loaded_twice(loa
     assert len(loads) == 1
 
 
-def test_replies_and_vectors_have_an_engine_each_loaded_on_first_use(loads: list[str]) -> None:
+def test_replies_and_vectors_have_separate_lazy_engines(loads: list[str]) -> None:
     async def talk() -> None:
         backend = backends.connect(configured("llamacpp"))
         await backend.complete(replace(request(), embed=True))
@@ -224,7 +222,7 @@ def test_ctrl_c_does_not_wait_for_a_download(monkeypatch: pytest.MonkeyPatch) ->
     over.set()
 
 
-def test_what_goes_wrong_in_a_thread_is_raised_where_it_is_awaited() -> None:
+def test_thread_error_is_raised_where_it_is_awaited() -> None:
     def defect() -> None:
         msg = "a defect"
         raise RuntimeError(msg)

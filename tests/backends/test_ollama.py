@@ -48,7 +48,7 @@ def test_every_sampling_parameter_and_the_context_size_are_sent(server: FakeOlla
     assert "keep_alive" not in body
 
 
-def test_options_of_ones_own_are_sent_but_cannot_change_what_is_recorded(server: FakeOllama) -> None:
+def test_extra_options_cannot_change_recorded_parameters(server: FakeOllama) -> None:
     options = {"num_ctx": 2048, "keep_alive": "1h", "options": {"top_k": 1, "temperature": 0.9}}
     ask(configured("ollama", server.root, **options), request(temperature=0.0))
     body = server.chats[0].body
@@ -56,16 +56,14 @@ def test_options_of_ones_own_are_sent_but_cannot_change_what_is_recorded(server:
     assert body["options"]["temperature"] == 0.0
 
 
-def test_the_server_is_the_one_of_the_environment_where_none_is_named(
-    server: FakeOllama, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_server_defaults_to_the_environments_address(server: FakeOllama, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", server.root.removeprefix("http://"))
     assert ask(configured("ollama"))[0].text == "billing"
 
 
 def test_an_environment_that_names_no_server_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", "http://host:port")
-    with pytest.raises(BackendError, match="OLLAMA_HOST is no address"):
+    with pytest.raises(BackendError, match="OLLAMA_HOST is not an address"):
         backends.connect(configured("ollama"))
 
 
@@ -82,7 +80,7 @@ def test_a_key_comes_from_the_variable_that_is_named(server: FakeOllama, monkeyp
 # What is read
 
 
-def test_digest_quantization_size_and_version_are_part_of_the_identity(server: FakeOllama) -> None:
+def test_identity_has_digest_quantization_size_version(server: FakeOllama) -> None:
     info = identify(configured("ollama", server.root))
     assert (info.model, info.digest) == (MODEL, f"sha256:{DIGEST}")
     assert (info.quantization, info.parameters) == ("Q4_K_M", "7.2B")
@@ -109,7 +107,7 @@ def test_loading_the_model_is_told_apart_from_latency(server: FakeOllama) -> Non
     assert 0.05 <= response.latency_s < 0.2 + 3
 
 
-def test_a_load_time_longer_than_the_call_makes_no_negative_latency(server: FakeOllama) -> None:
+def test_latency_is_never_negative(server: FakeOllama) -> None:
     assert reply_to_one(server, Reply(json=chat(load_duration=90 * SECOND))).latency_s == 0.0
 
 
@@ -134,7 +132,7 @@ def test_tool_calls_are_kept(server: FakeOllama) -> None:
 # What goes wrong
 
 
-def test_a_model_that_is_not_pulled_gets_the_command_that_pulls_it(server: FakeOllama) -> None:
+def test_missing_model_names_the_pull_command(server: FakeOllama) -> None:
     server.page("/api/show", Reply(status=404, json={"error": f"model '{MODEL}' not found"}))
     with pytest.raises(BackendUnavailable, match=f"`ollama pull {MODEL}`"):
         identify(configured("ollama", server.root))
@@ -238,7 +236,7 @@ def test_a_key_that_a_server_repeats_is_blanked(server: FakeOllama, monkeypatch:
     assert found.message == "bad: ***"
 
 
-def test_a_time_out_a_dropped_connection_and_10_mb_are_errors_of_the_call(server: FakeOllama) -> None:
+def test_timeout_broken_connection_and_10_mb_are_call_errors(server: FakeOllama) -> None:
     assert error_of(reply_to_one(server, Reply(delay_s=1.0), timeout_s=0.1)).kind == "timeout"
     assert error_of(reply_to_one(server, Reply(drop=True))).kind == "connection"
     assert error_of(reply_to_one(server, Reply("x" * 10_000_000))).kind == "too_large"

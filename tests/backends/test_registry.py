@@ -20,12 +20,12 @@ def checked(tmp_path: Path, *lines: str, provider: str = "openai") -> None:
     backends.check(config.load(tmp_path))
 
 
-def test_every_file_of_the_folder_is_a_provider() -> None:
+def test_every_provider_file_is_found_by_name() -> None:
     assert backends.provider_names() == ["llamacpp", "ollama", "openai", "replay", "vllm"]
 
 
 @pytest.mark.parametrize("provider", ["llamacpp", "ollama", "openai", "vllm"])
-def test_connecting_asks_nobody_and_gives_a_backend(provider: str) -> None:
+def test_connect_sends_nothing(provider: str) -> None:
     backend = backends.connect(configured(provider, "http://127.0.0.1:1/v1"))
     assert isinstance(backend, Backend)
     assert backend.concurrency >= 1
@@ -41,7 +41,7 @@ def test_an_unknown_provider_gets_the_nearest_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("provider", ["llamacpp", "ollama", "openai", "vllm"])
-def test_an_unknown_key_gets_the_nearest_one_common_or_of_the_provider(tmp_path: Path, provider: str) -> None:
+def test_unknown_key_gets_the_nearest_known_key(tmp_path: Path, provider: str) -> None:
     with pytest.raises(ConfigError, match=r"unknown key 'timeout' in \[backends.mine\] \(did you mean 'timeout_s'\?\)"):
         checked(tmp_path, "timeout = 5", provider=provider)
 
@@ -64,7 +64,7 @@ def test_a_key_of_another_provider_is_unknown(tmp_path: Path) -> None:
         ('max_tokens_parameter = "max"', "openai", "max_completion_tokens"),
     ],
 )
-def test_a_value_of_the_wrong_kind_names_file_line_and_key(tmp_path: Path, line: str, provider: str, says: str) -> None:
+def test_wrong_value_names_file_line_and_key(tmp_path: Path, line: str, provider: str, says: str) -> None:
     with pytest.raises(ConfigError, match=rf"harness.toml:5: .*{says}"):
         checked(tmp_path, line, provider=provider)
 
@@ -73,17 +73,17 @@ def test_a_value_of_the_wrong_kind_names_file_line_and_key(tmp_path: Path, line:
     "url", ["localhost:8000/v1", "", "http://", "http://host:port", "ftp://host", "http://[::1", "http://me:secret@h:x"]
 )
 @pytest.mark.parametrize("provider", ["ollama", "openai", "vllm"])
-def test_an_address_that_is_none_is_told_and_not_repeated(tmp_path: Path, url: str, provider: str) -> None:
+def test_invalid_address_is_reported_and_not_repeated(tmp_path: Path, url: str, provider: str) -> None:
     with pytest.raises(ConfigError, match=r"base_url in \[backends.mine\] expected http://host:port") as caught:
         checked(tmp_path, f'base_url = "{url}"', provider=provider)
     assert "secret" not in str(caught.value)
 
 
-def test_an_array_of_toml_is_taken_where_the_options_want_one(tmp_path: Path) -> None:
+def test_toml_array_fits_tuple_options(tmp_path: Path) -> None:
     checked(tmp_path, 'omit = ["temperature", "seed"]', 'max_tokens_parameter = "max_completion_tokens"')
 
 
-def test_vllm_takes_the_keys_of_openai_too(tmp_path: Path) -> None:
+def test_vllm_accepts_the_keys_of_openai(tmp_path: Path) -> None:
     checked(tmp_path, 'structured = "guided"', 'omit = ["seed"]', provider="vllm")
     with pytest.raises(ConfigError, match="unknown key 'structured'"):
         checked(tmp_path, 'structured = "guided"', provider="openai")

@@ -69,7 +69,7 @@ def error_of(response: Response) -> CallError:
 # Certificates
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused_and_said(secure: Wire) -> None:
+def test_untrusted_certificate_is_refused(secure: Wire) -> None:
     found = error_of(answers(secure)[0])
     assert (found.kind, found.retryable) == ("connection", True)
     assert "CERTIFICATE_VERIFY_FAILED" in found.message
@@ -105,9 +105,7 @@ def test_a_server_without_tls_is_no_https(certificate: Path) -> None:
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_a_remote_server_is_asked_through_the_proxy_of_the_environment(
-    monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
+def test_remote_server_is_called_by_the_environments_proxy(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     with wire([reply()]) as proxy:
         monkeypatch.setenv(variable, proxy.root.replace("://", "://us:s3cret%21@"))
         assert [response.text for response in answers("http://vllm.example:8000/v1", 2)] == ["billing"] * 2
@@ -164,9 +162,7 @@ def test_a_server_with_tls_is_spoken_to_behind_the_proxy_s_back(
 
 
 @pytest.mark.parametrize("answer", [[reply(b"no", status="407 Who Are You")], [None], [b"hello\r\n", None]])
-def test_a_proxy_that_lets_nobody_through_is_an_error_of_the_call(
-    monkeypatch: pytest.MonkeyPatch, answer: list[Any]
-) -> None:
+def test_refusing_proxy_is_a_call_error(monkeypatch: pytest.MonkeyPatch, answer: list[Any]) -> None:
     with wire(answer) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.root.replace("://", "://us:s3cret@"))
         found = error_of(answers("https://vllm.example/v1")[0])

@@ -87,7 +87,7 @@ def test_calls_without_an_id_are_numbered() -> None:
 @pytest.mark.parametrize(
     ("sent", "text"), [("", ""), ("{broken", "{broken"), ({"a": 1}, '{"a": 1}'), (None, "null"), (["x"], '["x"]')]
 )
-def test_arguments_are_the_text_that_was_sent_and_a_value_is_written_as_json(sent: Any, text: str) -> None:
+def test_tool_arguments_are_text_or_written_as_json(sent: Any, text: str) -> None:
     with closing(FakeOpenAI()) as server:
         (call,) = offered("openai", server, called("openai", tool_call(arguments=sent))).tool_calls
     assert call["function"]["arguments"] == text
@@ -117,7 +117,7 @@ def test_who_takes_no_tools_stops_the_run_and_says_what_it_takes(
     server: Fake, provider: str, status: int, said: str
 ) -> None:
     body = {"error": said} if provider == "ollama" else {"error": {"message": said}}
-    with pytest.raises(BackendError, match=r"takes no tools for 'fake-model' .*a server that has them on") as caught:
+    with pytest.raises(BackendError, match=r"takes no tools for 'fake-model' .*enable them in the server") as caught:
         offered(provider, server, Reply(status=status, json=body))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -139,7 +139,7 @@ def test_trouble_with_one_call_is_data(server: Fake, provider: str, status: int,
 
 @pytest.mark.model
 @pytest.mark.skipif(not MODEL_FILE.is_file(), reason="the model is not in the cache")
-def test_a_model_whose_template_has_no_place_for_tools_is_not_asked_without_them() -> None:
+def test_template_without_tools_is_an_error() -> None:
     # llama.cpp drops them silently: every "no call" would then look like the model's own decision
     with pytest.raises(BackendError, match=r"has no place for tools.*set calls = \"text\""):
         ask(embedded(n_ctx=512), OFFERED)

@@ -1,4 +1,4 @@
-"""`harness compare` as it is typed: the verdict, its exit code, and the files that it writes."""
+"""`harness compare`: verdicts, exit codes, and files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from ..report.test_columns import figures
 from ..report.test_compared import run
 from ..support.cli import Terminal
 from ..support.project import CONFIG, Project
+from ..support.snapshot import Snapshot
 
 PAIR = CONFIG.replace("[backends.fake]", "[backends.big]").replace('"local"', '"gpt"')
+
+
 PAIR += CONFIG + '[pair]\nreference = "big"\ncandidate = "fake"\n'
 
 
 @pytest.fixture
 def saved(project: Project) -> Project:
-    """Four runs: the reference, the candidate, and two of the candidate that nothing has changed between."""
+    """Five runs: the reference, a worse candidate, two equal candidates, and one with few cases."""
     project.config(PAIR)
     store = open_store(project.load().store_url)
     for one in (
@@ -33,6 +36,10 @@ def saved(project: Project) -> Project:
         store.add(one)
     store.close()
     return project
+
+
+def test_screen(harness: Terminal, saved: Project, snapshot: Snapshot) -> None:
+    snapshot("compare", harness("compare", "reference", "candidate", "--noise", "a", "b").out)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +56,7 @@ def saved(project: Project) -> Project:
         (("reference", "candidate", "--question", "change", "--margin", "0.5"), "OK", 0),
     ],
 )
-def test_the_exit_code_is_the_verdict(
+def test_verdict_decides_the_exit_code(
     harness: Terminal, saved: Project, arguments: tuple[str, ...], verdict: str, code: int
 ) -> None:
     ended = harness("compare", *arguments)
@@ -57,7 +64,7 @@ def test_the_exit_code_is_the_verdict(
     assert f"\n{verdict}  " in ended.out
 
 
-def test_the_page_has_this_comparison_on_top_of_a_report_of_both_runs(harness: Terminal, saved: Project) -> None:
+def test_html_has_the_comparison_above_both_runs(harness: Terminal, saved: Project) -> None:
     harness("compare", "reference", "candidate", "--noise", "a", "b", "-o", "x.html")
     text = (saved.root / "x.html").read_text(encoding="utf-8")
     assert text.index("STAY</strong>") < text.index('class="matrix"')
@@ -65,39 +72,39 @@ def test_the_page_has_this_comparison_on_top_of_a_report_of_both_runs(harness: T
         assert shown in text
 
 
-def test_a_run_is_not_compared_with_itself(harness: Terminal, saved: Project) -> None:
+def test_comparing_a_run_with_itself_is_an_error(harness: Terminal, saved: Project) -> None:
     ended = harness("compare", "a", "a")
     assert (ended.code, ended.out) == (2, "")
-    assert "a and a are one and the same run" in ended.err
+    assert "a and a are the same run" in ended.err
 
 
 def test_json_and_markdown_have_the_same_verdict(harness: Terminal, saved: Project) -> None:
     harness("compare", "reference", "candidate", "-o", "x.json", "-o", "x.md")
-    told = json.loads((saved.root / "x.json").read_text(encoding="utf-8"))
-    assert (told["verdict"], told["flips"]["right_to_wrong"], told["n"]) == ("STAY", 60, 300)
-    assert f"**{told['verdict']}**" in (saved.root / "x.md").read_text(encoding="utf-8")
+    written = json.loads((saved.root / "x.json").read_text(encoding="utf-8"))
+    assert (written["verdict"], written["flips"]["right_to_wrong"], written["n"]) == ("STAY", 60, 300)
+    assert f"**{written['verdict']}**" in (saved.root / "x.md").read_text(encoding="utf-8")
 
 
-def test_another_ending_is_refused_before_anything_is_read(harness: Terminal, saved: Project) -> None:
+def test_unknown_ending_fails_before_reading_runs(harness: Terminal, saved: Project) -> None:
     ended = harness("compare", "no such run", "a", "-o", str(Path("x.csv")))
     assert ended.code == 2
-    assert "use one of .html, .json, .md" in ended.err
+    assert ".html, .json, .md" in ended.err
 
 
-def test_a_report_and_a_run_judge_the_pair_of_the_project(harness: Terminal, saved: Project) -> None:
+def test_report_shows_the_verdict_of_the_pair(harness: Terminal, saved: Project) -> None:
     out = harness("report", "reference", "candidate", "-o", "x.html").out
-    assert "STAY gpt@big -> local@fake: difference -20.0 points" in " ".join(out.split())
+    assert "STAY gpt@big -> local@fake: " in " ".join(out.split())
     assert "Verdicts</h3>" in (saved.root / "x.html").read_text(encoding="utf-8")
 
 
-def test_a_small_p_is_smaller_and_not_equal_to_smaller(harness: Terminal, saved: Project) -> None:
+def test_small_p_is_printed_as_less_than(harness: Terminal, saved: Project) -> None:
     out = harness("compare", "reference", "candidate").out
     assert "p < 0.001" in out
     assert "= <" not in out
 
 
 @pytest.mark.parametrize("width", ["60", "80", "100", "140"])
-def test_no_figure_is_cut_however_narrow_the_terminal(
+def test_narrow_terminal_cuts_no_figure(
     harness: Terminal, saved: Project, monkeypatch: pytest.MonkeyPatch, width: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
@@ -106,6 +113,14 @@ def test_no_figure_is_cut_however_narrow_the_terminal(
     assert {"80.0%", "−20.0", "(−24.9"} <= figures(wide) <= figures(harness("compare", "reference", "candidate").out)
 
 
-def test_which_default_the_question_has_stands_above_the_options(harness: Terminal, saved: Project) -> None:
-    said = " ".join(harness("compare", "--help").out.split())
-    assert said.index("where the runs are of the pair") < said.index("Default: see above")
+def test_help_explains_the_default_question_above_options(harness: Terminal, saved: Project) -> None:
+    text = " ".join(harness("compare", "--help").out.split())
+    assert text.index("reference and the candidate of [pair]") < text.index("Default: see above")
+
+
+def test_head_from_cache_is_noted_and_has_no_latency(harness: Terminal, served: Project) -> None:
+    harness("run", "--variant", "local")
+    harness("run", "--variant", "local")  # all replies come from the cache
+    ended = harness("compare", "previous", "latest")
+    assert "--no-cache" in ended.out
+    assert "latency" not in ended.out

@@ -1,30 +1,31 @@
-"""`--help`: every command is under a heading, and shows examples that fit a narrow terminal and are no fiction."""
+"""`--help`: headings, examples that can be typed, and the command reference in docs/commands.md."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import shlex
-from collections.abc import Iterator
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 
-from harness.cli import PANELS, app
+from harness.cli import app
+from harness.cli._commands import HEADINGS, discover
+
+from ..support.cli import Terminal
+from ..support.command_reference import command_reference, commands
+from ..support.snapshot import HINT, Snapshot
 
 WIDTH = 76
-"""What is left of 80 columns inside a code block."""
+"""Width of a code block in a terminal of 80 columns."""
 
-
-def commands(group: Any, *path: str) -> Iterator[tuple[str, Any]]:
-    """Every command that does something, by its full name."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from commands(command, *path, name)
-        if not hasattr(command, "commands") or command.invoke_without_command:
-            yield " ".join((*path, name)), command
-
+REFERENCE = Path(__file__).parents[2] / "docs" / "commands.md"
+SLOW = ("openai", "pydantic", "sqlalchemy", "numpy", "jinja2", "asyncio")
 
 ROOT: Any = typer.main.get_command(app)
 COMMANDS = dict(commands(ROOT))
@@ -36,25 +37,57 @@ def examples(command: Any) -> list[str]:
     return [line.strip() for line in text.splitlines()]
 
 
-def test_every_command_is_under_one_heading() -> None:
-    assert sorted(name for names in PANELS.values() for name in names) == sorted(ROOT.commands)
+def test_each_command_has_a_heading_and_a_place() -> None:
+    found = discover()
+    assert sorted(command.name for command in found) == sorted(ROOT.commands)
+    assert {command.heading for command in found} == set(HEADINGS)
+    assert len({(command.heading, command.order) for command in found}) == len(found)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_examples_can_be_typed_as_they_stand(name: str) -> None:
+def test_examples_can_be_typed(name: str) -> None:
     shown = examples(COMMANDS[name])
-    assert shown or not COMMANDS[name].params, f"harness {name} --help shows no example"
+    assert shown, f"harness {name} --help shows no example"
     for line in shown:
         assert len(line) <= WIDTH, line
-        for part in re.split(r" (?:\||&&|>) ", line):  # what a shell makes of it
+        for part in re.split(r" (?:\||&&|>) ", line):  # as a shell does
             if part.startswith("harness "):
-                parses(ROOT, shlex.split(part, comments=True)[1:])
+                parse(ROOT, shlex.split(part, comments=True)[1:])
 
 
-def parses(group: Any, words: list[str]) -> None:
-    """The words are a command and options that it has; raises click's own errors."""
+def parse(group: Any, words: list[str]) -> None:
+    """Parse a command with its options. Click raises an error for an unknown word."""
     command = group.commands[words[0]]
     if hasattr(command, "commands") and words[1:2] and words[1] in command.commands:
-        parses(command, words[1:])
+        parse(command, words[1:])
     else:
         command.make_context(words[0], words[1:], parent=None)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_argument_and_option_has_a_help_text(name: str) -> None:
+    for parameter in COMMANDS[name].params:
+        assert parameter.help, (name, parameter.name)
+
+
+def test_command_reference_is_current(request: pytest.FixtureRequest) -> None:
+    text = command_reference()
+    if request.config.getoption("--update-snapshots"):
+        REFERENCE.write_text(text, encoding="utf-8")
+    assert text == REFERENCE.read_text(encoding="utf-8"), HINT
+
+
+def test_help_screens(harness: Terminal, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    masks = {r"Usage: .*harness ": "Usage: harness "}  # the name of the program depends on who starts it
+    snapshot("help", harness("--help").out, masks)
+    snapshot("run_help", harness("run", "--help").out, masks)
+
+
+def test_version_option_prints_the_version(harness: Terminal) -> None:
+    assert harness("--version").out.strip() == version("prompt-portability-harness")
+
+
+def test_command_line_imports_no_slow_library() -> None:
+    code = f"import sys, harness.cli; print([m for m in {SLOW} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

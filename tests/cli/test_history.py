@@ -1,8 +1,9 @@
-"""The trends of a store's runs, and `harness history`."""
+"""`harness history`, and the trends of saved runs."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -25,58 +26,59 @@ from ..support.cli import Terminal
 from ..support.project import Project, row
 from ..support.running import cases
 from ..support.servers import Asked, FakeOpenAI, Reply
+from ..support.snapshot import Snapshot
 
 
 @pytest.fixture
 def store() -> Iterator[Store]:
     """A store in memory."""
-    found = open_store("sqlite://")
-    yield found
-    found.close()
+    opened = open_store("sqlite://")
+    yield opened
+    opened.close()
 
 
-def keep(store: Store, day: int, run: Run | None = None, **more: object) -> Run:
-    """A run made on that day of November, in the store."""
+def save_run(store: Store, day: int, run: Run | None = None, **more: object) -> Run:
+    """Save a run of that day in November."""
     stamp = f"2026-11-{day:02}T10:00:00"
-    told = {"run_id": f"r{day}", "started_at": stamp, "finished_at": stamp, "notes": ()}
-    made = run or fake_run(30, "local", "q4", **(told | more))
+    defaults = {"run_id": f"r{day}", "started_at": stamp, "finished_at": stamp, "notes": ()}
+    made = run or fake_run(30, "local", "q4", **(defaults | more))
     store.add(made)
     return made
 
 
 def repeated() -> list[Result]:
-    """Three cases asked twice, one of them once in vain; and one of the context, which expects nothing."""
+    """Three cases with two replies each, one of them a failed call; and a case without expected answer."""
     results = []
     for i in range(3):
         case = fake_case(i)
-        said = ("billing", "billing") if i else (None, "billing")
+        reading = ("billing", "billing") if i else (None, "billing")
         second = fake_result(case, "y", ("technical", "technical")) if i < 2 else fake_error(case)
-        results += [fake_result(case, "x", said), replace(second, repeat=1)]
+        results += [fake_result(case, "x", reading), replace(second, repeat=1)]
     context = replace(fake_result(fake_case(9, expected=None), "z"), score=None)
     return [*results, context]
 
 
-def test_rates_are_those_of_the_report(store: Store) -> None:
-    runs = [keep(store, 1, errors=4), keep(store, 2, small_run(repeated(), "local", "q4", run_id="r2"))]
+def test_trend_rates_equal_report_rates(store: Store) -> None:
+    runs = [save_run(store, 1, errors=4), save_run(store, 2, small_run(repeated(), "local", "q4", run_id="r2"))]
     (trend,) = api.trends(store)
     by_id = {point.manifest.run_id: point for point in trend.points}
     for run in runs:
         summary, point = summarize(run.results), by_id[run.manifest.run_id]
-        found = (point.strict, point.lenient, point.compliance, point.n_errors)
-        assert found == (
+        rates = (point.strict, point.lenient, point.compliance, point.n_errors)
+        assert rates == (
             summary.accuracy.strict, summary.accuracy.lenient, summary.accuracy.compliance, summary.n_errors,
         )  # fmt: skip
 
 
-def test_a_run_is_counted_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep(store, 1)
+def test_tallies_are_counted_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_run(store, 1)
     before = api.trends(store)
     monkeypatch.setattr(tallies, "_count", lambda *_: pytest.fail("counted again"))
     assert api.trends(store) == before
 
 
-def test_a_run_that_was_gone_on_with_is_counted_again(store: Store) -> None:
-    run = keep(store, 1, errors=4)
+def test_resumed_run_is_counted_again(store: Store) -> None:
+    run = save_run(store, 1, errors=4)
     assert api.trends(store)[0].points[0].n_errors == 4
     case = run.results[-1].case
     store.save("r1", [fake_result(case, "billing", ("billing", "billing"))])
@@ -85,15 +87,15 @@ def test_a_run_that_was_gone_on_with_is_counted_again(store: Store) -> None:
 
 
 def test_deleted_tallies_are_counted_again(store: Store) -> None:
-    keep(store, 1)
+    save_run(store, 1)
     before = api.trends(store)
     with store.connection(writing=True) as connection:
         connection.execute(sa.text("DELETE FROM tallies"))
     assert api.trends(store) == before
 
 
-def test_a_store_that_cannot_be_written_still_has_a_history(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep(store, 1)
+def test_read_only_store_has_trends(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_run(store, 1)
     reading = store.connection
 
     def read_only(*, writing: bool = False) -> AbstractContextManager[sa.Connection]:
@@ -106,53 +108,61 @@ def test_a_store_that_cannot_be_written_still_has_a_history(store: Store, monkey
     assert len(api.trends(store)[0].points) == 1
 
 
-def test_cell_and_tag_choose_among_the_runs(store: Store) -> None:
-    keep(store, 1, tags=("weekly",))
-    keep(store, 2)
+def test_cell_and_tag_filter_runs(store: Store) -> None:
+    save_run(store, 1, tags=("weekly",))
+    save_run(store, 2)
     assert [len(t.points) for t in api.trends(store, "ticket_triage", cell="local@q4")] == [2]
     assert [p.manifest.run_id for t in api.trends(store, tag="weekly") for p in t.points] == ["r1"]
     assert api.trends(store, cell="local@q9") == ()
 
 
-def weeks(harness: Terminal, served: Project, server: FakeOpenAI, *wrong: int) -> None:
-    """Runs over 30 cases, each with so many wrong answers; every other one by another prompt."""
+def make_runs(harness: Terminal, served: Project, server: FakeOpenAI, *wrong: int) -> None:
+    """Make one run per number of wrong answers, over 30 cases. Every second run has a new prompt."""
     cases(served, 30)
     for number, count in enumerate(wrong):
-        server.answer = lambda asked, count=count: Reply("general" if _number(asked) < count else "billing")
+        server.answer = lambda asked, count=count: Reply("general" if _ticket_number(asked) < count else "billing")
         served.prompt(local=f"{{% user %}}v{number // 2} {{{{ labels[0] }}}} {{{{ text }}}}{{% enduser %}}")
         harness("run", "--variant", "local", "--no-cache")
 
 
-def _number(asked: Asked) -> int:
+def _ticket_number(asked: Asked) -> int:
     digits = asked.prompt.rpartition("ticket ")[2]
     return int(digits) if digits.isdigit() else 99
 
 
-def test_the_trend_of_an_eval_has_a_sparkline_a_verdict_and_the_last_change(
-    harness: Terminal, served: Project, server: FakeOpenAI
-) -> None:
-    weeks(harness, served, server, 0, 0, 10)
+def test_trend_has_sparkline_verdict_and_last_change(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
+    make_runs(harness, served, server, 0, 0, 10)
     harness("run", "--variant", "local", "--limit", "2")
     ended = harness("history", "triage")
     assert ended.code == 0, ended.err
     assert "██▃  66.7% (49–81) strict accuracy of 30 cases" in ended.out
-    said = " ".join(ended.out.split())
-    assert "REGRESSED difference -33.3 points" in said
-    assert "changed last prompt (prompt_hash: " in said
-    assert "1 run of a sample, of a replay, or not finished: not in a trend" in ended.out
+    text = " ".join(ended.out.split())
+    assert re.search(r"REGRESSED .*33\.3 points", text)
+    assert "changed last prompt (prompt_hash: " in text
+    assert "1 run not in a trend" in ended.out
     assert "\x1b" not in ended.out
     assert "2 runs, " in harness("history", "triage", "-n", "2").out
 
 
-def test_one_run_has_nothing_to_be_compared_with(harness: Terminal, served: Project) -> None:
+def test_screens(harness: Terminal, project: Project, snapshot: Snapshot) -> None:
+    store = open_store(project.load().store_url)
+    save_run(store, 1, eval="triage", tags=("weekly",))
+    save_run(store, 8, eval="triage", errors=4)
+    traffic.append(store, [RoutedCall(now(), "triage", backend="fake", latency_s=0.25, compliant=True, usd=0.5)])
+    store.close()
+    snapshot("history", harness("history").out)
+    snapshot("history_of_an_eval", harness("history", "triage").out)
+
+
+def test_trend_of_one_run_has_no_comparison(harness: Terminal, served: Project) -> None:
     harness("run", "--variant", "local")
     out = harness("history", "triage").out
     assert "1 run, " in out
-    assert "nothing that a fingerprint tells" in out
+    assert "no change" in out
     assert "since" not in out
 
 
-def test_where_standard_output_has_no_blocks_the_sparkline_is_ascii(
+def test_sparkline_is_ascii_if_the_encoding_needs_it(
     harness: Terminal, served: Project, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from harness.cli import history as command
@@ -164,7 +174,7 @@ def test_where_standard_output_has_no_blocks_the_sparkline_is_ascii(
     assert command._blocks() == "_.-~=+*#"
 
 
-def test_what_a_filter_leaves_nothing_of_is_said(harness: Terminal, served: Project) -> None:
+def test_empty_result_names_the_filters(harness: Terminal, served: Project) -> None:
     harness("run", "--variant", "local")
     assert "no runs of 'triage', cell 'local@x'" in harness("history", "triage", "--cell", "local@x").out
     assert "no runs of tag 'weekly'" in harness("history", "--tag", "weekly").out
@@ -180,7 +190,7 @@ def test_rescored_runs_are_marked(harness: Terminal, served: Project) -> None:
     assert "rescored" in out
 
 
-def test_a_report_shows_the_trend_from_three_runs_on(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
+def test_report_shows_the_trend_from_three_runs_on(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     served.cases([row(f"c-{i}", f"ticket {i}", split="test") for i in range(5)])
     for number in range(1, 4):
         harness("run", "--variant", "local", "--no-cache")
@@ -189,12 +199,12 @@ def test_a_report_shows_the_trend_from_three_runs_on(harness: Terminal, served: 
 
 
 @pytest.mark.parametrize("width", ["60", "80", "100", "140"])
-def test_no_figure_is_cut_and_no_name_is_broken_however_narrow_the_terminal(
+def test_narrow_terminal_cuts_no_figure_or_name(
     harness: Terminal, project: Project, monkeypatch: pytest.MonkeyPatch, width: str
 ) -> None:
     kept = open_store(project.load().store_url)
     names = {"run_id": "20261124-231500-3f2a", "eval": "ticket_triage", "prompt": "ticket_triage/v1"}
-    keep(kept, 1, fake_run(1234, "local", "mistral", **names))
+    save_run(kept, 1, fake_run(1234, "local", "mistral", **names))
     call = RoutedCall(now(), "ticket_triage", backend="mistral", latency_s=0.25, compliant=True, usd=1234.5678)
     broken = replace(call, backend="gpt", fallback="breaker_open")
     traffic.append(kept, [call] * 3 + [broken] * 197 + [replace(broken, fallback="connection")] * 3)
@@ -208,3 +218,17 @@ def test_no_figure_is_cut_and_no_name_is_broken_however_narrow_the_terminal(
     assert "20261124-231500-3f2a" in words
     for broken_name in ("ticket_tri", "age", "local@mis", "tral", "breaker_o", "connectio"):
         assert broken_name not in words
+
+
+def test_history_lists_runs_newest_first(harness: Terminal, served: Project) -> None:
+    assert "no runs yet" in harness("history").out
+    harness("run")
+    lines = harness("history").out.splitlines()
+    assert [("gpt@fake" in line, "local@fake" in line) for line in lines[1:3]] == [(False, True), (True, False)]
+
+
+def test_unknown_eval_is_an_error_but_an_unrun_eval_is_not(harness: Terminal, served: Project) -> None:
+    ended = harness("history", "triage")
+    assert (ended.code, "no runs of 'triage'" in ended.out) == (0, True)
+    ended = harness("history", "triag")
+    assert (ended.code, "did you mean 'triage'?" in ended.err) == (2, True)

@@ -1,4 +1,4 @@
-"""The command line, from outside: what `run` and the commands that look back at it are given, and what they print."""
+"""`harness run`: options, output, cache, resume, replay."""
 
 from __future__ import annotations
 
@@ -37,24 +37,22 @@ def test_run_prints_the_matrix_and_writes_every_format(harness: Terminal, served
     assert json.loads((served.root / "x.json").read_text())["format"] == "harness-report/1"
 
 
-def test_the_second_run_asks_nothing(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
+def test_second_run_uses_the_cache(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     harness("run")
     before = len(server.chats)
-    assert "4 answers from the store" in harness("run").err
+    assert "4 replies from cache" in harness("run").err
     assert len(server.chats) == before
     harness("run", "--no-cache")
     assert len(server.chats) > before
 
 
-def test_variant_limit_and_split_choose_what_is_run(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
+def test_variant_limit_and_split_select_cases(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     harness("run", "triage", "--backend", "fake", "--variant", "gpt", "--split", "dev", "--limit", "1", "-o", "x.jsonl")
     (line,) = (served.root / "x.jsonl").read_text().splitlines()
     assert json.loads(line)["case_id"] == "t-5"
 
 
-def test_replay_answers_from_a_saved_run_without_a_server(
-    harness: Terminal, served: Project, server: FakeOpenAI
-) -> None:
+def test_replay_repeats_saved_replies_without_a_server(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     server.answer = knows
     harness("run", "--variant", "gpt", "-o", "a.jsonl")
     asked = len(server.chats)
@@ -69,29 +67,7 @@ def test_replay_answers_from_a_saved_run_without_a_server(
     assert len(server.chats) == asked
 
 
-def test_report_and_export_make_the_newest_runs_again_without_asking(
-    harness: Terminal, served: Project, server: FakeOpenAI
-) -> None:
-    harness("run")
-    asked = len(server.chats)
-    ended = harness("report")
-    assert ended.code == 0
-    assert (served.root / "reports/report.html").is_file()
-    ended = harness("export", "triage", "-o", "all.csv")
-    assert ended.out == "all.csv: 8 results of 2 runs\n"
-    assert len(server.chats) == asked
-
-
-def test_history_lists_runs_newest_first(harness: Terminal, served: Project) -> None:
-    assert "no runs yet" in harness("history").out
-    harness("run")
-    lines = harness("history").out.splitlines()
-    assert [("gpt@fake" in line, "local@fake" in line) for line in lines[1:3]] == [(False, True), (True, False)]
-
-
-def test_control_characters_of_a_reply_never_reach_the_terminal(
-    harness: Terminal, served: Project, server: FakeOpenAI
-) -> None:
+def test_control_characters_in_replies_are_not_printed(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     server.answer = lambda _: Reply("\x1b[2J\x1b]0;owned\x07billing")
     served.eval("[gates]\nmin_accuracy = 0.5\n")
     ended = harness("run")
@@ -99,19 +75,7 @@ def test_control_characters_of_a_reply_never_reach_the_terminal(
     assert "\x07" not in ended.out + ended.err
 
 
-def test_help_shows_examples_and_version_says_which(harness: Terminal) -> None:
-    assert "harness run ticket_triage -b mistral-q4" in harness("run", "--help").out
-    assert harness("--version").out.strip() == "0.1.0"
-
-
-def test_help_imports_no_slow_library() -> None:
-    code = "import sys, harness.cli; print([m for m in ('openai', 'pydantic', 'sqlalchemy', 'numpy', 'jinja2', 'asyncio') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-def test_resume_asks_again_only_what_failed_also_above_temperature_0(
-    harness: Terminal, served: Project, server: FakeOpenAI
-) -> None:
+def test_resume_retries_only_failed_calls(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     served.eval("[sampling]\ntemperature = 0.7\n")
     server.answer = lambda asked: Reply(status=400) if "Easter" in asked.prompt else knows(asked)
     assert harness("run", "--variant", "local").code == 4
@@ -121,21 +85,8 @@ def test_resume_asks_again_only_what_failed_also_above_temperature_0(
     assert len(server.prompts) == before + 1
 
 
-def test_a_report_prefers_whole_runs_to_samples_and_leaves_deleted_backends_out(
-    harness: Terminal, served: Project, server: FakeOpenAI
-) -> None:
-    server.answer = knows
-    harness("run", "--variant", "local")
-    harness("run", "--variant", "local", "--limit", "1")
-    harness("report", "-o", "r.jsonl")
-    assert len((served.root / "r.jsonl").read_text().splitlines()) == 4
-    path = served.root / "harness.toml"
-    path.write_text(path.read_text().replace("backends.fake", "backends.renamed"))
-    assert "no finished runs" in harness("report").err
-
-
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_a_terminal_without_our_characters_gets_the_matrix_and_the_report(
+def test_run_prints_to_a_terminal_without_unicode(
     harness: Terminal, served: Project, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
     shown = io.BytesIO()
@@ -148,7 +99,7 @@ def test_a_terminal_without_our_characters_gets_the_matrix_and_the_report(
 
 
 @pytest.mark.slow
-def test_a_process_without_our_characters_gets_the_matrix_and_the_report(served: Project) -> None:
+def test_process_prints_without_unicode(served: Project) -> None:
     command = [sys.executable, "-m", "harness", "run", "--limit", "1", "-o", "r.html"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     ended = subprocess.run(command, cwd=served.root, env=environment, capture_output=True, check=False)
@@ -157,16 +108,7 @@ def test_a_process_without_our_characters_gets_the_matrix_and_the_report(served:
     assert (served.root / "r.html").is_file()
 
 
-def test_history_of_an_eval_that_never_ran_says_so_and_of_one_that_is_not_there_is_a_mistake(
-    harness: Terminal, served: Project
-) -> None:
-    ended = harness("history", "triage")
-    assert (ended.code, "no runs of 'triage'" in ended.out) == (0, True)
-    ended = harness("history", "triag")
-    assert (ended.code, "did you mean 'triage'?" in ended.err) == (2, True)
-
-
-def test_running_a_cell_twice_shows_how_much_is_noise(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
+def test_repeat_cell_counts_answers_that_change(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     seen: Counter[str] = Counter()
 
     def wavers(asked: Asked) -> Reply:
@@ -176,21 +118,56 @@ def test_running_a_cell_twice_shows_how_much_is_noise(harness: Terminal, served:
     server.answer = wavers
     ended = harness("run", "--variant", "local", "--repeat-cell", "2")
     assert ended.code == 0, ended.err
-    assert "noise: triage local@fake: 1 of 4 answers changed between two runs of the same thing" in ended.out
+    assert "noise: triage local@fake: 1 of 4 answers changed" in ended.out
 
 
-def test_a_comparison_says_where_no_model_was_asked(harness: Terminal, served: Project) -> None:
-    harness("run", "--variant", "local")
-    harness("run", "--variant", "local")  # every answer is there already
-    ended = harness("compare", "previous", "latest")
-    assert "every answer of the head is an earlier one from the store: --no-cache asks again" in " ".join(
-        ended.out.split()
+def test_unavailable_backend_is_skipped_unless_named(harness: Terminal, served: Project) -> None:
+    path = served.root / "harness.toml"
+    path.write_text(path.read_text() + '\n[backends.gpt]\nprovider = "openai"\nmodel = "gpt-4o"\nvariant = "gpt"\n')
+    ended = harness("run")
+    assert ended.code == 0
+    assert "note: skipping gpt: " in ended.err
+    assert "OPENAI_API_KEY" in ended.err
+    ended = harness("run", "--backend", "gpt")
+    assert ended.code == 2
+    assert ended.err.startswith("error: backend gpt: ")
+    assert "OPENAI_API_KEY" in ended.err
+
+
+def test_eval_that_excludes_all_backends_is_an_error(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
+    path = served.root / "harness.toml"
+    path.write_text(path.read_text() + '\n[backends.gpt]\nprovider = "openai"\nmodel = "gpt-4o"\nvariant = "gpt"\n')
+    served.eval('backends = ["gpt"]\n')
+    ended = harness("run", "--backend", "fake")
+    assert (ended.code, "nothing to run" in ended.err) == (2, True)
+    assert harness("run", "triage", "--backend", "fake").code == 0
+    served.eval('backends = ["gtp"]\n')
+    assert "did you mean 'gpt'?" in harness("run").err
+
+
+def test_unknown_backend_variant_fails_before_any_request(
+    harness: Terminal, served: Project, server: FakeOpenAI
+) -> None:
+    path = served.root / "harness.toml"
+    path.write_text(path.read_text().replace('variant = "local"', 'variant = "locl"'))
+    ended = harness("run")
+    assert (ended.code, "did you mean 'local'?" in ended.err) == (2, True)
+    assert not server.chats
+
+
+def test_missing_baseline_fails_before_any_request(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
+    ended = harness("run", "--against", "baseline")
+    assert ended.code == 2
+    assert "triage local@fake" in ended.err
+    assert "harness baseline save" in ended.err
+    assert not server.chats
+
+
+def test_unknown_expected_label_fails_on_a_sample_too(harness: Terminal, served: Project) -> None:
+    served.eval(
+        text='task = "classification"\nprompt = "triage"\ndataset = "tickets"\nlabels = ["billing", "general"]\n'
     )
-    assert "latency" not in ended.out
-
-
-def test_quiet_is_quiet_also_by_the_week(harness: Terminal, served: Project) -> None:
-    loud, quiet = (harness("weekly", "--date", "2026-11-24", *flag) for flag in ((), ("--quiet",)))
-    assert "triage local@fake" in loud.err
-    assert (quiet.code, quiet.err) == (loud.code, "")
-    assert harness("weekly", "--date", "2026-11-24", "-q").err == ""
+    ended = harness("run", "--limit", "1")
+    assert ended.code == 2
+    assert "t-2" in ended.err
+    assert "'technical'" in ended.err

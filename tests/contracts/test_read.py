@@ -84,4 +84,4 @@ def test_json_replies_are_read_under_a_schema(harness: Terminal) -> None:
 def test_labels_and_a_schema_exclude_each_other(harness: Terminal) -> None:
     Path("schema.json").write_text('{"type": "object"}')
     ended = harness("read", "--labels", "a,b", "--schema", "schema.json")
-    assert (ended.code, "not both" in ended.err) == (2, True)
+    assert (ended.code, "--labels, --schema" in ended.err) == (2, True)

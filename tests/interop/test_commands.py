@@ -89,7 +89,7 @@ def test_what_was_never_read_is_not_read_again(harness: Terminal, project: Proje
 
 
 def test_export_takes_names_and_formats(two: Terminal, project: Project) -> None:
-    assert "30 results of 1 runs" in two("export", "b", "--format", "lm-eval", "-o", "samples_x.jsonl").out
+    assert "30 results of 1 run" in two("export", "b", "--format", "lm-eval", "-o", "samples_x.jsonl").out
     ended = two("import", "samples_x.jsonl", "--as", "back")
     assert "strict      66.7%" in ended.out
     assert "60 results of 2 runs" in two("export", "a", "b", "-o", "both.csv").out

@@ -1,4 +1,4 @@
-"""`pytest evals/` beside a baseline and beside the reference, run by pytest's own tester against a fake server."""
+"""`pytest evals/` with a baseline and a reference, run by `pytester` against a fake server."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ RUN = "\n[run]\ncache = false\n"
 
 
 def loses(n: int) -> Callable[[Asked], Reply]:
-    """A fake model that is right but for the first `n` cases."""
+    """A fake model that gives wrong answers to the first `n` cases."""
 
     def answer(asked: Asked) -> Reply:
-        found = re.search(r"ticket (\d+)", asked.prompt)
-        return Reply("general" if found and int(found[1]) < n else "billing")
+        number = re.search(r"ticket (\d+)", asked.prompt)
+        return Reply("general" if number and int(number[1]) < n else "billing")
 
     return answer
 
@@ -44,7 +44,7 @@ def evals(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> Callable[..., pytest.RunResult]:
-    """Runs `pytest evals/` in a project of a few cases, or of 300, whose baseline is of a model that got them all right."""
+    """Run `pytest evals/` in a project with 60 or 300 cases. All cases of its baseline are correct."""
     project.config(CONFIG.replace("http://127.0.0.1:9/v1", server.base_url) + "retries = 0\n" + RUN)
     cases(project, getattr(request, "param", FEW))
     monkeypatch.chdir(project.root)
@@ -63,7 +63,7 @@ def evals(
 
 
 @MANY
-def test_it_passes_unchanged(evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI) -> None:
+def test_unchanged_replies_pass(evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI) -> None:
     project.eval("[gates]\nmin_accuracy = 0.9\nmin_compliance = 0.9\n")
     evals().assert_outcomes(passed=3)
     assert len(server.prompts) == 300
@@ -74,7 +74,7 @@ def test_it_passes_unchanged(evals: Callable[..., pytest.RunResult], project: Pr
     "workers",
     [pytest.param((), id="alone"), pytest.param(("-n", "2"), id="two workers", marks=pytest.mark.slow)],
 )
-def test_it_fails_by_name_when_12_of_300_replies_turn_wrong(
+def test_12_lost_of_300_cases_fail_and_are_named(
     evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI, workers: tuple[str, ...]
 ) -> None:
     project.eval("[gates]\nmin_accuracy = 0.9\nmin_compliance = 0.9\n")
@@ -87,10 +87,10 @@ def test_it_fails_by_name_when_12_of_300_replies_turn_wrong(
             "  c-000: expected billing, got 'general' (wrong answer)",
         ]
     )
-    assert len(server.prompts) == 300  # made once, whoever needs it
+    assert len(server.prompts) == 300  # one run for all tests
 
 
-def test_updating_says_what_it_changes_and_judges_nothing_by_the_file_it_rewrites(
+def test_update_baselines_prints_changes_and_skips_its_gates(
     evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI
 ) -> None:
     server.answer = loses(12)
@@ -102,34 +102,32 @@ def test_updating_says_what_it_changes_and_judges_nothing_by_the_file_it_rewrite
     evals().assert_outcomes(passed=2)
 
 
-def test_the_first_baseline_is_new(evals: Callable[..., pytest.RunResult], project: Project) -> None:
+def test_first_baseline_is_new(evals: Callable[..., pytest.RunResult], project: Project) -> None:
     (project.root / "evals/baselines/triage.local@fake.json").unlink()
     result = evals("--update-baselines")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["baseline triage.local@fake.json: new"])
 
 
-def test_one_lost_case_proves_nothing_and_is_skipped_where_the_eval_asks_for_nothing(
-    evals: Callable[..., pytest.RunResult], server: FakeOpenAI
-) -> None:
+def test_one_lost_case_is_inconclusive_and_skipped(evals: Callable[..., pytest.RunResult], server: FakeOpenAI) -> None:
     server.answer = loses(1)
     result = evals("-rs")
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*nothing proven: triage local@fake: against baseline: INCONCLUSIVE*"])
+    result.stdout.fnmatch_lines(["*inconclusive: triage local@fake: against baseline: INCONCLUSIVE*"])
 
 
-def test_a_run_with_failed_calls_is_no_baseline(
+def test_run_with_failed_calls_is_not_saved_as_baseline(
     evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI
 ) -> None:
     before = (project.root / "evals/baselines/triage.local@fake.json").read_text()
     server.answer = lambda asked: Reply(status=400) if "ticket 7\n" in asked.prompt else Reply()
     result = evals("--update-baselines")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["run *: 1 calls failed, so it is no baseline: run again with --resume"])
+    result.stdout.fnmatch_lines(["run *: 1 call*failed*--resume*"])
     assert (project.root / "evals/baselines/triage.local@fake.json").read_text() == before
 
 
-def test_a_damaged_baseline_fails_in_one_line_and_updating_mends_it(
+def test_damaged_baseline_is_one_line_and_update_repairs_it(
     evals: Callable[..., pytest.RunResult], project: Project
 ) -> None:
     (project.root / "evals/baselines/triage.local@fake.json").write_text("{")
@@ -140,7 +138,7 @@ def test_a_damaged_baseline_fails_in_one_line_and_updating_mends_it(
     evals("--update-baselines").assert_outcomes(passed=1)
 
 
-def test_the_margin_has_the_reference_run_once_and_is_judged_against_it(
+def test_margin_gate_runs_the_reference_once(
     evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI
 ) -> None:
     big = f'\n[backends.big]\nprovider = "openai"\nmodel = "gpt"\nbase_url = "{server.base_url}"\nvariant = "gpt"\n'
@@ -161,7 +159,7 @@ def test_what_was_lost(run_eval, compare_to_baseline):
 """
 
 
-def test_a_test_of_ones_own_can_compare(
+def test_compare_to_baseline_fixture_returns_a_comparison(
     evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI
 ) -> None:
     server.answer = loses(20)
@@ -169,9 +167,11 @@ def test_a_test_of_ones_own_can_compare(
     evals("-k", "test_what_was_lost").assert_outcomes(passed=1, deselected=1)
 
 
-def test_without_a_baseline_it_says_how_to_make_one(evals: Callable[..., pytest.RunResult], project: Project) -> None:
+def test_compare_to_baseline_without_baseline_names_the_fix(
+    evals: Callable[..., pytest.RunResult], project: Project
+) -> None:
     baseline.path_of(project.root, "triage", "local@fake").unlink()
     project.write("evals/test_own.py", OWN_TEST)
     result = evals("-k", "test_what_was_lost")
     result.assert_outcomes(failed=1, deselected=1)
-    result.stdout.fnmatch_lines(["*triage local@fake has no baseline: `harness baseline save triage`*"])
+    result.stdout.fnmatch_lines(["*triage local@fake has no baseline: *`harness baseline save triage`*"])

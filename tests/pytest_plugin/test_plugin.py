@@ -36,7 +36,7 @@ def run(evals: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     return evals.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
 
 
-def test_each_gate_of_each_cell_is_a_test_and_the_matrix_is_printed(evals: pytest.Pytester, served: Project) -> None:
+def test_each_gate_of_each_cell_is_a_test(evals: pytest.Pytester, served: Project) -> None:
     served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\n")
     result = run(evals, "evals/", "-v")
     result.assert_outcomes(passed=2)
@@ -46,30 +46,28 @@ def test_each_gate_of_each_cell_is_a_test_and_the_matrix_is_printed(evals: pytes
     result.stdout.fnmatch_lines(["local@fake  100.0%*"])
 
 
-def test_a_failing_gate_says_what_was_found_and_shows_cases(
-    evals: pytest.Pytester, served: Project, server: FakeOpenAI
-) -> None:
+def test_failed_gate_shows_figures_and_wrong_cases(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
     server.answer = lambda _: Reply("The category is: general")
     served.eval("[gates]\nmin_accuracy = 0.5\n")
     result = run(evals, "evals/")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "triage local@fake: strict accuracy 0.0% (0 of 4)*< min_accuracy 0.50",
+            "triage local@fake: strict accuracy 0.0% (0 of 4)*min_accuracy*",
             "  t-1: expected billing, got 'The category is: general' (preamble)",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_a_run_is_made_once_for_all_its_tests(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
+def test_all_tests_of_a_cell_share_one_run(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
     served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\nmin_lenient_accuracy = 0.3\n")
     run(evals, "evals/").assert_outcomes(passed=3)
     assert len(server.prompts) == 4
 
 
 @pytest.mark.slow
-def test_workers_of_xdist_share_the_run(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
+def test_xdist_workers_share_one_run(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
     served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\nmin_lenient_accuracy = 0.3\n")
     result = run(evals, "evals/", "-n", "2")
     result.assert_outcomes(passed=3)
@@ -77,17 +75,15 @@ def test_workers_of_xdist_share_the_run(evals: pytest.Pytester, served: Project,
     result.stdout.fnmatch_lines(["local@fake  100.0%*"])
 
 
-def test_a_failed_call_leaves_the_gate_undecided_and_the_test_failed(
-    evals: pytest.Pytester, served: Project, server: FakeOpenAI
-) -> None:
+def test_failed_call_fails_the_test_as_undecided(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
     served.eval("[gates]\nmin_accuracy = 0.1\n")
     server.answer = lambda asked: Reply(status=400) if "Easter" in asked.prompt else knows(asked)
     result = run(evals, "evals/")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["triage local@fake: min_accuracy is undecided: 1 of 4 calls failed*"])
+    result.stdout.fnmatch_lines(["triage local@fake: *1 of 4 calls failed*bad_request*"])
 
 
-def test_an_eval_without_gates_has_one_test_that_every_case_is_answered(evals: pytest.Pytester) -> None:
+def test_eval_without_gates_has_one_test_for_failed_calls(evals: pytest.Pytester) -> None:
     result = run(evals, "evals/", "-v")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*local@fake[[]answers[]] PASSED*"])
@@ -96,28 +92,24 @@ def test_an_eval_without_gates_has_one_test_that_every_case_is_answered(evals: p
 HOSTED = '\n[backends.gpt]\nprovider = "openai"\nmodel = "gpt-4o"\nvariant = "gpt"\n'
 
 
-def test_a_missing_backend_is_skipped_with_its_reason_but_fails_where_it_was_named(
-    evals: pytest.Pytester, served: Project
-) -> None:
+def test_unavailable_backend_is_skipped_but_fails_if_named(evals: pytest.Pytester, served: Project) -> None:
     path = served.root / "harness.toml"
     path.write_text(path.read_text() + HOSTED)
     result = run(evals, "evals/", "-rs")
     result.assert_outcomes(passed=1, skipped=1)
-    result.stdout.fnmatch_lines(["*no key: set OPENAI_API_KEY in the environment*"])
+    result.stdout.fnmatch_lines(["*OPENAI_API_KEY*"])
     run(evals, "evals/", "--backend", "gpt").assert_outcomes(failed=1)
 
 
-def test_a_mistake_in_an_eval_is_one_line_without_a_traceback(evals: pytest.Pytester, served: Project) -> None:
+def test_mistake_in_an_eval_is_one_line_without_traceback(evals: pytest.Pytester, served: Project) -> None:
     served.eval("[gates]\nmin_acuracy = 0.3\n")
     result = run(evals, "evals/")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(
-        ["*triage.toml:6: unknown key 'min_acuracy' in [[]gates[]] (did you mean 'min_accuracy'?)"]
-    )
+    result.stdout.fnmatch_lines(["*triage.toml:6: *'min_acuracy'*'min_accuracy'*"])
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_the_fixture_gives_a_cell_to_tests_of_ones_own(evals: pytest.Pytester, served: Project) -> None:
+def test_run_eval_fixture_returns_the_report_of_a_cell(evals: pytest.Pytester, served: Project) -> None:
     served.write(
         "evals/test_own.py",
         "def test_phrasing(run_eval):\n"
@@ -131,14 +123,14 @@ def test_the_fixture_gives_a_cell_to_tests_of_ones_own(evals: pytest.Pytester, s
     result.stdout.fnmatch_lines(["gpt@fake *"])
 
 
-def test_reports_are_written_where_they_are_asked_for(evals: pytest.Pytester, served: Project) -> None:
+def test_eval_report_writes_each_file(evals: pytest.Pytester, served: Project) -> None:
     run(evals, "evals/", "--eval-report", "out/r.html", "--eval-report", "r.jsonl").assert_outcomes(passed=1)
     assert (served.root / "out/r.html").is_file()
     rows = [json.loads(line) for line in (served.root / "r.jsonl").read_text().splitlines()]
     assert len(rows) == 4
 
 
-def test_elsewhere_nothing_of_the_plugin_shows(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
+def test_plugin_is_silent_without_evals(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
     served.write("tests/test_other.py", "def test_x():\n    pass\n")
     served.write("tests/evals/x.toml", "anything = 1\n")
     result = run(evals, "tests/")
@@ -165,12 +157,12 @@ def test_at_start_the_plugin_imports_nothing_but_itself(tmp_path: Path) -> None:
     assert {"pydantic", "sqlalchemy", "openai", "numpy", "jinja2", "rich", "typer", "yaml"}.isdisjoint(without)
 
 
-def test_a_test_can_be_run_by_the_name_that_is_printed(evals: pytest.Pytester, served: Project) -> None:
+def test_printed_test_id_selects_the_test(evals: pytest.Pytester, served: Project) -> None:
     served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\n")
     run(evals, "evals/triage.toml::local@fake[min_accuracy]").assert_outcomes(passed=1)
 
 
-def test_gates_are_judged_on_whole_splits_whatever_the_defaults_of_the_command_line(
+def test_run_defaults_of_harness_toml_do_not_limit_gates(
     evals: pytest.Pytester, served: Project, server: FakeOpenAI
 ) -> None:
     path = served.root / "harness.toml"
@@ -180,18 +172,14 @@ def test_gates_are_judged_on_whole_splits_whatever_the_defaults_of_the_command_l
     assert len(server.prompts) == 4
 
 
-def test_a_report_that_cannot_be_written_is_refused_before_anything_is_asked(
-    evals: pytest.Pytester, server: FakeOpenAI
-) -> None:
+def test_unknown_report_ending_fails_before_any_request(evals: pytest.Pytester, server: FakeOpenAI) -> None:
     result = run(evals, "evals/", "--eval-report", "x.pdf")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: *x.pdf*"])
     assert not server.asked
 
 
-def test_ctrl_c_ends_the_session_and_not_only_a_test(
-    evals: pytest.Pytester, served: Project, server: FakeOpenAI
-) -> None:
+def test_ctrl_c_ends_the_session(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
     served.eval("[gates]\nmin_accuracy = 0.3\nmin_compliance = 0.3\n")
     server.answer = lambda asked: Reply("billing", delay_s=0 if "Say OK" in asked.prompt else 30)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "evals/"]

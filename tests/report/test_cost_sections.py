@@ -180,7 +180,7 @@ class TestOtherFormats:
         assert (found["bill"]["servers"], found["bill"]["moved"], found["left_out"]) == (1, ["triage"], ["other"])
 
     def test_what_is_not_known_is_null_and_not_zero(self) -> None:
-        line = replace(LINE, usage_now=None, usage_then=None)
+        line = replace(LINE, current_usage=None, candidate_usage=None)
         one = EvalAdvice(line, Decision.INCONCLUSIVE, ())
         nothing = Advice((one,), CostProjection((line,), frozenset(), LocalConfig()))
         bill = in_json(BIG, of=Analyses(advice=nothing))["advice"]["bill"]

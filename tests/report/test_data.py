@@ -68,7 +68,7 @@ def test_cells_are_joined_case_by_case_and_an_edited_case_is_another_case() -> N
         [small_run([reply(fake_case(0), None, None)]), small_run([reply(edited, "billing", "billing")], "local")]
     )
     assert [[r is None for r in case.results] for case in joined.evals[0].cases] == [[False, True], [True, False]]
-    assert "not over the same cases" in " ".join(n.text for n in notices(joined.evals[0]))
+    assert "2 of 2 cases are not in every cell" in " ".join(n.text for n in notices(joined.evals[0]))
 
 
 def test_a_case_is_flipped_where_answered_cells_disagree_and_a_failed_call_disagrees_with_nothing() -> None:
@@ -85,7 +85,7 @@ def test_repeats_of_a_case_are_rows_of_their_own_and_how_often_they_differ_is_sa
     run = small_run([reply(fake_case(0), said, said, repeat=i) for i, said in enumerate(answers)], repeats=3)
     e = build([run]).evals[0]
     assert [case.repeat for case in e.cases] == [0, 1, 2]
-    assert "asked 3 times, and 100.0% (21–100) of them changed their answer" in " ".join(n.text for n in notices(e))
+    assert "ran 3 times; the answer changed in 100.0% (21–100)" in " ".join(n.text for n in notices(e))
 
 
 def test_errors_and_unfinished_runs_come_first_among_the_notices() -> None:
@@ -111,4 +111,4 @@ def test_no_runs_and_runs_without_results_make_a_report() -> None:
 
 def test_cells_read_by_different_contracts_are_cautioned_about() -> None:
     a, b = fake_run(3), fake_run(3, "local", fingerprint={"contract_hash": "another"})
-    assert "read by different contracts" in " ".join(n.text for n in notices(build([a, b]).evals[0]))
+    assert "Different contracts" in " ".join(n.text for n in notices(build([a, b]).evals[0]))

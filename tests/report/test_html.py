@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
 
 from harness.core.types import Run
-from harness.report import build
+from harness.report import build, sections
 from harness.report.formats.html import embedded, render
 from harness.report.sections.cases import context
 
@@ -33,6 +36,23 @@ def page(*runs: Run) -> str:
 def test_the_first_screen_has_the_sentence_and_the_matrix_before_anything_else() -> None:
     text = page(fake_run(60), fake_run(60, "local"))
     assert text.index("production code accepts") < text.index('class="matrix"') < text.index("How replies break")
+
+
+NEW_SECTION = """
+ORDER, TITLE = 99, "Parity"
+TEMPLATE = "<p>{{ names | join(', ') }}</p>"
+
+def context(report):
+    return {"names": [cell.name for cell in report.cells]}
+"""
+
+
+def test_new_section_is_one_file_with_an_inline_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "parity.py").write_text(NEW_SECTION)
+    monkeypatch.setattr(sections, "__path__", [*sections.__path__, str(tmp_path)])
+    text = page(fake_run(30, "<b>"))
+    assert "<p>&lt;b&gt;@smollm2</p>" in text
+    assert re.findall(r"<h3[^>]*>([^<]+)", text)[-1] == "Parity"
 
 
 def test_every_section_is_there_and_one_without_content_is_left_out() -> None:

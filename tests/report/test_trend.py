@@ -66,7 +66,7 @@ def test_letters_do_not_run_out() -> None:
 def test_rescored_run_has_a_hollow_dot_and_a_label() -> None:
     text = render(build([RUN], [made({}, {}, {}, origin=RunOrigin.RESCORED)]))
     assert "<small>rescored</small>" in text
-    assert "A hollow dot is a run" in text
+    assert "A hollow dot is a rescored" in text
     assert "A hollow dot" not in render(build([RUN], [made({}, {}, {})]))
 
 

@@ -77,7 +77,7 @@ def test_a_judge_that_agrees_with_nobody_is_said_to(harness: Terminal, project: 
     server.answer = lambda _: Reply("acceptable")
     ended = harness("judge", "brief/fake", "--backend", "fake")
     assert "kappa 0.00" in ended.out
-    assert "do not decide by it" in ended.out
+    assert "do not rely on this judge" in ended.out
 
 
 def test_what_a_judge_said_is_no_news_of_its_eval(harness: Terminal, project: Project) -> None:

@@ -69,7 +69,7 @@ def test_changed_prompt_has_no_recorded_reply(harness: Terminal, recorded: Proje
     recorded.prompt(local=LOCAL.replace("one word", "one label"))
     ended = harness("run", "triage", "-b", f"replay:{FILE}", "-o", "here.jsonl")
     assert ended.code == 4
-    assert "holds no answer to this prompt" in ended.err
+    assert "holds no reply to this prompt" in ended.err
     assert all("not_recorded" in what for what in errors(recorded))
 
 

@@ -122,7 +122,7 @@ def test_new_store_has_no_traffic(store: Store) -> None:
 def test_traffic_is_filtered_by_time(store: Store) -> None:
     from rich.console import Console
 
-    from harness.cli.traffic import show
+    from harness.cli._traffic import show
     from harness.core.ids import now
 
     assert show(store, None) is None
@@ -137,12 +137,12 @@ def test_traffic_is_filtered_by_time(store: Store) -> None:
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(show(store, None))
     out = console.export_text()
-    hour, _, whole = out.partition("routed calls, in all")
-    assert "nobody" not in hour
+    hour, _, whole = out.partition("routed calls, all time")
+    assert "unanswered" not in hour
     assert "gpt" in hour
     assert "130.0 s" in hour
     assert "\x1b" not in out
-    assert "nobody" in whole
+    assert "unanswered" in whole
     assert "connection 1" in whole
     assert "250 ms" in whole
 
@@ -150,7 +150,7 @@ def test_traffic_is_filtered_by_time(store: Store) -> None:
 def test_period_without_more_calls_is_not_shown(store: Store) -> None:
     from rich.console import Console
 
-    from harness.cli.traffic import show
+    from harness.cli._traffic import show
     from harness.core.ids import now
 
     traffic.append(store, [replace(at(10), called_at=now())])

@@ -65,7 +65,7 @@ def score_of(result: Result) -> Score:
 # -- judging ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_query_is_right_when_a_relevant_passage_is_among_the_first() -> None:
+def test_query_is_right_with_a_relevant_passage_in_top_k() -> None:
     found = judged({"p1": NORTH, "p2": EAST, "p3": SOUTH, "q1": (0.1, 0.9), "q2": (0.9, 0.1)})
     assert (score_of(found["q1"]).strict, score_of(found["q1"]).lenient) == (True, True)
     assert (score_of(found["q2"]).strict, score_of(found["q2"]).lenient) == (False, False)
@@ -85,27 +85,27 @@ def test_without_the_vector_of_a_passage_no_query_is_judged(missing: dict[str, V
     assert found["q1"].reading is not None
 
 
-def test_a_failed_query_is_no_wrong_answer_and_does_not_stop_the_others() -> None:
+def test_failed_query_is_not_wrong_and_stops_no_other() -> None:
     found = judged({"p1": NORTH, "p2": EAST, "p3": SOUTH, "q1": None, "q2": NORTHEAST})
     assert found["q1"].score is None
     assert score_of(found["q2"]).strict
 
 
-def test_one_vector_for_every_text_satisfies_no_contract_and_finds_nothing() -> None:
+def test_same_vector_for_every_text_finds_nothing() -> None:
     found = judged(dict.fromkeys(("p1", "p2", "p3", "q1"), NORTHEAST))
     assert {r.reading.violations for r in found.values() if r.reading} == {("duplicate_vector",)}
     assert (score_of(found["q1"]).strict, score_of(found["q1"]).lenient) == (False, False)
     assert set(score_of(found["q1"]).measures.values()) == {0.0}
 
 
-def test_vectors_of_the_wrong_length_cost_the_strict_search_only_where_they_can_be_compared() -> None:
+def test_wrong_vector_length_costs_only_the_strict_search() -> None:
     one = replace(task(), contract=VectorContract(dimensions=3))
     vectors = {"p1": NORTH, "p2": EAST, "p3": SOUTH, "q1": (0.1, 0.9)}
     found = {r.case.id: r for r in one.judge(answered(one, vectors, {"p1": 1}))}
     assert (score_of(found["q1"]).strict, score_of(found["q1"]).lenient) == (False, True)
 
 
-def test_a_passage_that_an_index_refuses_is_not_found_by_production() -> None:
+def test_invalid_passage_vector_is_not_found_strictly() -> None:
     vectors: dict[str, Vector | None] = {"p1": (0.0, 3.0), "p2": EAST, "p3": SOUTH, "q1": (0.1, 0.99499)}
     found = judged(vectors, normalized=True)
     assert found["p1"].reading is not None
@@ -119,7 +119,7 @@ def test_a_vector_without_direction_is_in_no_index() -> None:
     assert score_of(found["q1"]).measures["mrr"] == 0.0
 
 
-def test_what_production_finds_by_dot_products_counts_and_the_measures_are_by_cosine() -> None:
+def test_strict_search_by_dot_product_and_measures_by_cosine() -> None:
     vectors: dict[str, Vector | None] = {"p1": (4.0, 5.0), "p2": (0.1, 1.0), "p3": SOUTH, "q1": (0.01, 1.0)}
     by_dot, by_cosine = judged(vectors, similarity="dot")["q1"], judged(vectors)["q1"]
     assert (score_of(by_dot).strict, score_of(by_dot).lenient) == (True, True)
@@ -134,7 +134,7 @@ def test_the_same_text_in_capitals_may_have_the_same_vector() -> None:
     assert [r.reading.violations for r in one.judge([first, shouted, *rest]) if r.reading] == [()] * 4
 
 
-def test_whoever_is_judged_twice_is_judged_alike_and_nothing_is_made_anew() -> None:
+def test_judging_twice_changes_nothing() -> None:
     one = task()
     vectors = {"p1": NORTH, "p2": NORTH, "p3": SOUTH, "q1": NORTHEAST, "q2": EAST, "q3": None}
     once = one.judge(answered(one, vectors, {"p1": 1}))
@@ -151,7 +151,7 @@ def test_whoever_is_judged_twice_is_judged_alike_and_nothing_is_made_anew() -> N
     st.booleans(),
     st.randoms(),
 )
-def test_strict_implies_lenient_and_the_order_of_results_changes_nothing(
+def test_strict_implies_lenient_in_any_order_of_results(
     vectors: list[Vector], similarity: str, normalized: bool, random: Any
 ) -> None:
     one = task(normalized=normalized, similarity=similarity)

@@ -81,14 +81,14 @@ def counts_of(project: Project, reply: str) -> tuple[bool, bool, dict[str, tuple
     return score.strict, score.lenient, dict(score.fields)
 
 
-def test_the_whole_record_is_right_when_each_field_is_whatever_the_order_of_its_items(invoices: Project) -> None:
+def test_record_is_right_whatever_the_order_of_list_items(invoices: Project) -> None:
     strict, lenient, fields = counts_of(invoices, json.dumps({**RECORD, "items": RECORD["items"][::-1]}))
     assert (strict, lenient) == (True, True)
     assert fields["items"][0] == FieldCounts(right=2)
     assert fields["date"][0] == FieldCounts()
 
 
-def test_a_preamble_costs_the_strict_reading_everything_and_the_lenient_one_nothing(invoices: Project) -> None:
+def test_preamble_fails_strict_and_not_lenient(invoices: Project) -> None:
     strict, lenient, fields = counts_of(invoices, f"Here it is:\n{json.dumps(RECORD)}")
     assert (strict, lenient) == (False, True)
     assert fields["vendor"] == (FieldCounts(missed=1), FieldCounts(right=1))
@@ -158,7 +158,7 @@ def reloaded(project: Project) -> list[Any]:
     [
         (None, "schema.json: cannot be read: No such file or directory"),
         ("{", "schema.json:1: not valid JSON"),
-        ('{"type": "array"}', 'the schema of a record says `"type": "object"`'),
+        ('{"type": "array"}', 'the schema of a record needs `"type": "object"`'),
         ('{"type": "object", "properties": {"a": {"type": "strin"}}}', "schema.json: "),
     ],
 )
@@ -171,7 +171,7 @@ def test_a_schema_that_cannot_be_used_is_named(invoices: Project, schema: str | 
     assert "\n" not in str(error.value)
 
 
-def test_an_expected_record_that_breaks_the_schema_is_named_with_its_case(invoices: Project) -> None:
+def test_expected_record_that_breaks_the_schema_is_named(invoices: Project) -> None:
     invoices.cases([{"id": "i-1", "inputs": {"text": "x"}, "expected": {**RECORD, "total": "10.50"}}], name="invoices")
     with pytest.raises(ConfigError, match=r"case i-1: expected breaks the schema: .*total"):
         invoices.plan()

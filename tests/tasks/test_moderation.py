@@ -209,9 +209,7 @@ def kind(case: Case) -> str:
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])
-def test_each_split_has_every_category_and_benign_comments_that_look_harmful(
-    golden: datasets.Dataset, split: str
-) -> None:
+def test_each_split_has_all_categories_and_look_alikes(golden: datasets.Dataset, split: str) -> None:
     cases = golden.select(split)
     counted = Counter(kind(case) for case in cases)
     options = evals.load(ROOT / "evals/comment_moderation.toml").options
@@ -222,7 +220,7 @@ def test_each_split_has_every_category_and_benign_comments_that_look_harmful(
     assert any("borderline" in case.tags for case in cases)
 
 
-def test_the_golden_dataset_is_large_enough_and_look_alikes_are_benign(golden: datasets.Dataset) -> None:
+def test_golden_dataset_is_large_and_look_alikes_benign(golden: datasets.Dataset) -> None:
     alike = [case for case in golden.cases if LOOK_ALIKE in case.tags]
     assert (len(golden.cases), len(alike)) >= (200, 40)
     assert {case.expected for case in alike} == {"ok"}

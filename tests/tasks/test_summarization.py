@@ -106,7 +106,7 @@ def test_a_reference_must_itself_be_right(incidents: Project, changed: dict[str,
         ("max_sentences = 0", "greater than or equal to 1"),
     ],
 )
-def test_a_contract_that_no_text_can_keep_is_a_mistake_of_the_eval(incidents: Project, line: str, message: str) -> None:
+def test_unsatisfiable_contract_is_an_error_of_the_eval(incidents: Project, line: str, message: str) -> None:
     incidents.eval(name="incidents", text=f"{EVAL}{line}\n")
     with pytest.raises(ConfigError, match=message):
         incidents.plan()
@@ -140,7 +140,7 @@ def run_of(*replies: str) -> Run:
     return replace(small_run(results), manifest=fake_manifest(n_cases=len(replies), task="summarization", labels=()))
 
 
-def test_the_section_has_a_row_of_figures_and_the_worst_summaries_first() -> None:
+def test_section_has_figures_and_the_worst_summaries() -> None:
     report = build([run_of(SUMMARY, "Logins failed, says Tom.", "99 logins of <b>KMS</b> failed.", "")]).evals[0]
     found = summaries.context(report)
     assert found is not None

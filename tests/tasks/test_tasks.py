@@ -17,12 +17,12 @@ def task(project: Project) -> Task:
     return task_of(project.definition())
 
 
-def test_a_kind_is_a_file_of_the_folder() -> None:
+def test_task_kinds_are_file_names() -> None:
     assert "classification" in kinds()
     assert not [kind for kind in kinds() if kind.startswith("_")]
 
 
-def test_the_prompt_is_given_the_inputs_and_the_labels(task: Task) -> None:
+def test_prompt_variables_are_inputs_and_labels(task: Task) -> None:
     assert task.variables(Case("c", {"text": "x", "lang": "en"}, "billing")) == {
         "text": "x",
         "lang": "en",
@@ -44,7 +44,7 @@ def test_no_input_replaces_the_labels(task: Task) -> None:
         (["billing"], "expected ['billing'] is not among the labels (did you mean 'billing'?)"),
     ],
 )
-def test_what_a_case_expects_must_be_a_label(task: Task, expected: object, complaint: str | None) -> None:
+def test_expected_answer_must_be_a_label(task: Task, expected: object, complaint: str | None) -> None:
     assert task.check(Case("c", {"text": "x"}, expected)) == complaint
 
 
@@ -57,23 +57,23 @@ def test_what_a_case_expects_must_be_a_label(task: Task, expected: object, compl
         (None, None, Score(strict=False, lenient=False)),
     ],
 )
-def test_right_is_the_label_that_is_expected(task: Task, strict: str | None, lenient: str | None, score: Score) -> None:
+def test_expected_label_is_right(task: Task, strict: str | None, lenient: str | None, score: Score) -> None:
     reading = Reading(strict, lenient, strict is not None)
     assert task.score(reading, Case("c", {"text": "x"}, "billing")) == score
 
 
-def test_a_chatty_model_gets_room_to_show_it_and_no_more(task: Task) -> None:
+def test_default_max_tokens_of_classification_is_32(task: Task) -> None:
     assert task.sampling == Sampling(temperature=0.0, max_tokens=32)
 
 
-def test_the_settings_of_the_eval_reach_the_contract(project: Project) -> None:
+def test_eval_settings_reach_the_contract(project: Project) -> None:
     project.eval('case_sensitive = false\nsynonyms = { money = "billing" }\n')
     task = task_of(project.definition())
     assert task.contract.read(Response(text="BILLING")).strict == "billing"
     assert task.contract.read(Response(text="money")).lenient == "billing"
 
 
-def test_two_contracts_with_the_same_settings_have_the_same_digest(project: Project) -> None:
+def test_equal_contracts_have_equal_digests(project: Project) -> None:
     project.eval('synonyms = { money = "billing", bug = "technical" }\n')
     first = contract_digest(task_of(project.definition()).contract)
     project.eval('synonyms = { bug = "technical", money = "billing" }\n')

@@ -55,13 +55,13 @@ def score(cell: Cell, case: int, response: Response) -> Score:
     return found
 
 
-def test_native_tools_are_offered_in_the_request_and_nothing_constrains_it(desk: Project) -> None:
+def test_native_tools_are_in_the_request_without_constraint(desk: Project) -> None:
     cell = desk.plan()[0]
     assert [tool["function"]["name"] for tool in next(iter(cell.asks))[1].tools] == ["get_order", "refund_order"]
     assert cell.task.constraint is None
 
 
-def test_tools_in_text_stand_in_the_prompt_and_the_reply_can_be_constrained(desk: Project) -> None:
+def test_text_tools_are_in_the_prompt_and_can_be_constrained(desk: Project) -> None:
     desk.eval('calls = "text"\n', name="desk", text=EVAL)
     cell = desk.plan()[0]
     assert next(iter(cell.asks))[1].tools == ()
@@ -73,7 +73,7 @@ def test_tools_in_text_stand_in_the_prompt_and_the_reply_can_be_constrained(desk
     assert names == ["get_order", "refund_order"]
 
 
-def test_a_call_of_the_protocol_is_right_and_one_in_text_is_right_leniently(desk: Project) -> None:
+def test_native_call_is_right_and_text_call_leniently_right(desk: Project) -> None:
     cell = desk.plan()[0]
     made = {"type": "function", "function": {"name": "get_order", "arguments": '{"order_id": "a-1"}'}}
     found = score(cell, 0, Response(tool_calls=(made,)))
@@ -82,7 +82,7 @@ def test_a_call_of_the_protocol_is_right_and_one_in_text_is_right_leniently(desk
     assert (found.strict, found.lenient) == (False, True)
 
 
-def test_words_are_right_where_no_call_is_wanted_and_missed_where_one_is(desk: Project) -> None:
+def test_text_reply_is_right_only_where_no_call_is_expected(desk: Project) -> None:
     cell = desk.plan()[0]
     assert score(cell, 1, Response("Which order?")).strict
     found = score(cell, 0, Response("Which order?"))
@@ -113,11 +113,11 @@ def test_a_wrong_tool_is_wrong_and_no_violation(desk: Project) -> None:
         ({"calls": [{**CALL, "arguments": {"order_id": {"any_of": ["x", None]}}}]}, "needs the argument 'order_id'"),
         ({"calls": [{**CALL, "arguments": {"order_id": "x", "note": "y"}}]}, "get_order has no argument 'note'"),
         ({"calls": [{**CALL, "arguments": {"order_id": {"any_of": ["x", 1]}}}]}, r"\$.order_id: 1 is not of type"),
-        ({"calls": [{**CALL, "arguments": {"order_id": {"any_of": []}}}]}, "needs a list of the values"),
+        ({"calls": [{**CALL, "arguments": {"order_id": {"any_of": []}}}]}, "needs a list of the accepted values"),
         ({"calls": [{**CALL, "arguments": {"order_id": {"contains": "x"}}}]}, "with pieces of text"),
     ],
 )
-def test_an_expectation_that_nothing_can_meet_is_named_with_its_case(desk: Project, expected: Any, said: str) -> None:
+def test_impossible_expectation_is_named_with_its_case(desk: Project, expected: Any, said: str) -> None:
     desk.cases([{**row([]), "expected": expected}], name="desk")
     with pytest.raises(ConfigError, match=said) as error:
         desk.plan()
@@ -132,7 +132,7 @@ def test_an_expectation_that_nothing_can_meet_is_named_with_its_case(desk: Proje
         ("{}", "tools.json: expected a JSON list of tools, not dict"),
         ("[]", "tools.json: no tools"),
         ('[{"name": "f"}]', "tools.json: tool 1: expected"),
-        ('[{"type": "function", "function": {"name": "a.b"}}]', "does not let a function be called 'a.b'"),
+        ('[{"type": "function", "function": {"name": "a.b"}}]', "invalid function name 'a.b'"),
     ],
 )
 def test_tools_that_cannot_be_used_are_named(desk: Project, tools: str | None, said: str) -> None:

@@ -1,4 +1,4 @@
-"""Flips: what an unchanged mean hides (Dutta et al. 2024, "Accuracy is not all you need")."""
+"""Flips: cases whose outcome changed, which an equal mean hides (Dutta et al. 2024, "Accuracy is not all you need")."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ KINDS: tuple[FlipKind, ...] = get_args(FlipKind)
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """One case that came out differently."""
+    """One case with a different outcome."""
 
     kind: FlipKind
     case_id: str
 
 
 def flips(pairs: Iterable[tuple[CaseOutcome, CaseOutcome]]) -> tuple[Flip, ...]:
-    """All of them, in the order of the cases. A case can flip in its answer and in its form."""
+    """List the flips in the order of the cases. A case can flip in its answer and in its form."""
     return tuple(Flip(kind, base.id) for base, head in pairs for kind in _kinds(base, head))
 
 
 def counts(found: Iterable[Flip]) -> dict[FlipKind, int]:
-    """How many of each kind, those that did not happen too."""
+    """Count the flips of each kind, zeros included."""
     kinds = [flip.kind for flip in found]
     return {kind: kinds.count(kind) for kind in KINDS}
 
 
 def answers_changed(pairs: Iterable[tuple[CaseOutcome, CaseOutcome]]) -> int:
-    """Cases whose answer is another one, right or wrong: what noise looks like where nothing has changed."""
+    """Count the cases whose answer differs, right or wrong."""
     return sum(base.answer != head.answer or base.is_right != head.is_right for base, head in pairs)
 
 

@@ -1,7 +1,6 @@
-"""How much changes where nothing has changed: two runs of one and the same thing.
+"""Noise floor: how many answers change between two identical runs.
 
-Batching is not deterministic even at temperature 0, so some answers differ from run to run. What a comparison shows is
-news only beyond that.
+Batching is not deterministic even at temperature 0, so some answers differ from run to run.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from harness.core.types import Run
 
 
 def floor(runs: Sequence[Run]) -> Comparison | None:
-    """The first two of these runs that are of the same thing, compared; `None` where there are no such two.
+    """Compare the first two identical runs; `None` if there are none.
 
-    A run that took answers from the store says nothing about noise: its answers are those of another run.
+    Runs with cached answers are skipped, because their answers are those of another run.
     """
-    asked = [run for run in runs if not any(result.cached for result in run.results)]
-    for base, head in combinations(asked, 2):
+    fresh = [run for run in runs if not any(result.cached for result in run.results)]
+    for base, head in combinations(fresh, 2):
         same = (base.manifest.eval, base.manifest.cell) == (head.manifest.eval, head.manifest.cell)
         if same and not changes(base.manifest.fingerprint, head.manifest.fingerprint):
             found = compare(outcomes_of(base), outcomes_of(head), ComparisonQuestion("change"), shared=True)
@@ -32,5 +31,5 @@ def floor(runs: Sequence[Run]) -> Comparison | None:
 
 
 def beyond(found: Comparison, noise: Comparison) -> float:
-    """How many more answers changed than would have if nothing had changed; never below 0."""
+    """Answers changed in excess of the noise; at least 0."""
     return max(0.0, found.answers_changed - found.n * noise.answers_changed / noise.n)

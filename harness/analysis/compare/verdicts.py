@@ -1,4 +1,4 @@
-"""What may be said of a difference. The interval decides, never the observed value alone.
+"""Verdicts on a difference. The 95% interval decides, never the observed value alone.
 
 May it move? MOVE: shown to be within the margin; STAY: shown to be beyond it; else INCONCLUSIVE.
 
@@ -19,7 +19,7 @@ SIGNIFICANT = 0.05
 
 
 class Verdict(StrEnum):
-    """What a comparison comes to."""
+    """The outcome of a comparison."""
 
     MOVE = "MOVE"
     STAY = "STAY"
@@ -64,21 +64,21 @@ UNDECIDED = frozenset({Verdict.INCONCLUSIVE, Verdict.INCOMPARABLE})
 
 
 class DifferenceEstimate(Protocol):
-    """Head minus base, paired or not: its 95% interval, and the `p` of the test that there is none."""
+    """Head minus base, paired or not: the 95% interval, and `p` of the two-sided test of no difference."""
 
     @property
     def low(self) -> float:
-        """The lower end."""
+        """Lower bound."""
         ...
 
     @property
     def high(self) -> float:
-        """The upper end."""
+        """Upper bound."""
         ...
 
     @property
     def p(self) -> float:
-        """Of the two-sided test."""
+        """p-value of the two-sided test."""
         ...
 
 
@@ -92,14 +92,14 @@ class ComparisonQuestion:
     kind: Literal["move", "change"]
     margin: float = DEFAULT_MARGIN
 
-    def answer(self, found: DifferenceEstimate) -> Verdict:
-        """The verdict on a difference, head minus base. A change must show in the interval and in the test."""
-        within = found.low > -self.margin
+    def answer(self, difference: DifferenceEstimate) -> Verdict:
+        """Decide by a difference, head minus base. A change must show in the interval and in the test."""
+        within = difference.low > -self.margin
         if self.kind == "move":
-            return Verdict.MOVE if within else Verdict.STAY if found.high < -self.margin else Verdict.INCONCLUSIVE
-        proven = found.p < SIGNIFICANT
-        if found.low > 0 and proven:
+            return Verdict.MOVE if within else Verdict.STAY if difference.high < -self.margin else Verdict.INCONCLUSIVE
+        proven = difference.p < SIGNIFICANT
+        if difference.low > 0 and proven:
             return Verdict.IMPROVED
         if within:
             return Verdict.OK
-        return Verdict.REGRESSED if found.high < 0 and proven else Verdict.INCONCLUSIVE
+        return Verdict.REGRESSED if difference.high < 0 and proven else Verdict.INCONCLUSIVE

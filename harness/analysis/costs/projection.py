@@ -1,4 +1,4 @@
-"""The bill of a month, projected from measured tokens: today, in batches, on the candidate, and split. Pure.
+"""Project the cost of a month from measured tokens: current, in batches, on the candidate, and split.
 
     line.today_usd      every call on what production asks today
     bill.hybrid_usd     what stays, plus the server that what moves needs
@@ -28,11 +28,11 @@ from harness.project.config import LocalConfig
 from harness.project.pricing import BATCH, Price, usd
 
 NOISE = 1e-12
-"""By such a part a float may be off; what is counted in whole calls or servers must not be one more for it."""
+"""Relative tolerance before rounding up to whole calls or servers, so that float noise adds none."""
 MOST_CALLS = 10**15
-"""Nobody asks more calls a day."""
+"""Cap on calls a day."""
 FEW = 30
-"""Of fewer calls the mean of the tokens is a guess that must say so."""
+"""Token means of fewer calls are marked as rough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +67,20 @@ class Usage:
 
 @dataclass(frozen=True)
 class EvalCost:
-    """One eval on the bill. `now`, `then`: what production asks today, and what it would move to.
+    """The cost of one eval. `current`: production's backend. `candidate`: where it would move; empty if it cannot.
 
-    `estimated`: the tokens of today are those of the same prompt on another model, because its own were not measured.
+    `estimated`: `current` was not measured, so its tokens are those of the same prompt on another model.
     """
 
     eval: str
     task: str
     daily_calls: int
-    now: str
-    then: str
-    usage_now: Usage | None
-    usage_then: Usage | None
-    price_now: Price | None
-    price_then: Price | None
+    current: str
+    candidate: str
+    current_usage: Usage | None
+    candidate_usage: Usage | None
+    current_price: Price | None
+    candidate_price: Price | None
     local: bool
     peak: float
     fixed_usd: float
@@ -93,40 +93,44 @@ class EvalCost:
 
     @property
     def per_call_usd(self) -> float | None:
-        """What a call costs today."""
-        return self.usage_now.usd(self.price_now) if self.usage_now and self.price_now else None
+        """Cost of a call on the current model."""
+        return self.current_usage.usd(self.current_price) if self.current_usage and self.current_price else None
 
     @property
     def today_usd(self) -> float | None:
-        """A month, as it is."""
+        """Cost of a month on the current model."""
         return None if self.per_call_usd is None else self.calls * self.per_call_usd
 
     @property
     def batch_usd(self) -> float | None:
-        """The same in batches, whose answers may take a day."""
+        """`today_usd` in batches."""
         return None if self.today_usd is None else BATCH * self.today_usd
 
     @property
-    def then_usd(self) -> float | None:
+    def candidate_usd(self) -> float | None:
         """A month of the candidate's own price; 0 for a local one, which costs what its server does.
 
         Where the candidate cannot do it at all, today's.
         """
         if self.local:
             return 0.0
-        if not self.then:
+        if not self.candidate:
             return self.today_usd
-        return self.calls * self.usage_then.usd(self.price_then) if self.usage_then and self.price_then else None
+        return (
+            self.calls * self.candidate_usage.usd(self.candidate_price)
+            if self.candidate_usage and self.candidate_price
+            else None
+        )
 
     @property
     def moved_usd(self) -> float | None:
-        """`then_usd`, where what the move takes is known: of a local one also how much of a server that is."""
-        return None if self.local and self.load is None else self.then_usd
+        """`candidate_usd`, where what the move takes is known: of a local one also how much of a server that is."""
+        return None if self.local and self.load is None else self.candidate_usd
 
     @property
     def load(self) -> float | None:
-        """How much of one server the busiest hour takes: calls a second then, over calls a second measured."""
-        measured = self.usage_then.calls_per_s if self.usage_then and self.local else None
+        """Share of one server that the busiest hour takes: peak calls a second over measured calls a second."""
+        measured = self.candidate_usage.calls_per_s if self.candidate_usage and self.local else None
         return self.peak_calls_per_s / measured if measured else None
 
     @property
@@ -136,7 +140,7 @@ class EvalCost:
 
     @property
     def parts(self) -> int:
-        """The load in millionths of a server: what is beyond is cut, so that what fits exactly is not refused."""
+        """The load in millionths of a server, rounded down, so that a load that fits exactly is accepted."""
         return max(1, int(min(self.load, MOST_CALLS) * PARTS)) if self.load else 0
 
     @property
@@ -160,13 +164,13 @@ class EvalCost:
 
     @property
     def capacity(self) -> int | None:
-        """How many calls a day one server carries at this peak."""
-        measured = self.usage_then.calls_per_s if self.usage_then and self.local else None
+        """Calls a day that one server carries at this peak."""
+        measured = self.candidate_usage.calls_per_s if self.candidate_usage and self.local else None
         return int(measured * SECONDS / self.peak * (1 + NOISE)) if measured else None
 
 
 class Decision(StrEnum):
-    """What to do with a task."""
+    """Advice on a task."""
 
     MOVE = "MOVE"
     STAY = "STAY"
@@ -178,21 +182,42 @@ class Decision(StrEnum):
 
 
 Stands = Literal["for", "against", "open", "note"]
-"""What a reason speaks for: for moving, against it, for looking closer, or nothing."""
+"""Whether a reason is for moving, against it, an open question, or a note."""
+
+
+class AdviceCode(StrEnum):
+    """What a reason is about."""
+
+    CAPACITY = "capacity"
+    CONTEXT = "context"
+    FORMAT = "format"
+    GATE = "gate"
+    INDEX = "index"
+    KEEP = "keep"
+    LATENCY = "latency"
+    PRICE = "price"
+    QUALITY = "quality"
+    ROUTE = "route"
+    SAMPLE = "sample"
+    SAVINGS = "savings"
+    SERVICE = "service"
+    STALE = "stale"
+    TOKENS = "tokens"
+    VOLUME = "volume"
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One sentence of an advice. `code` is one word for programs."""
+    """One reason of an advice. `text` is rendered by report/advice_text.py."""
 
-    code: str
+    code: AdviceCode
     stands: Stands
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class EvalAdvice:
-    """What to do with one eval, and why. `comparison`: what the quality was judged by."""
+    """Advice on one eval with its reasons. `comparison`: the basis of the quality verdict."""
 
     line: EvalCost
     decision: Decision
@@ -202,10 +227,10 @@ class EvalAdvice:
 
 @dataclass(frozen=True, slots=True)
 class CostTotal:
-    """A sum of the bill. `usd` is `None` where nothing of it is known.
+    """Total cost of a month over `of` evals. `usd`: `None` if unknown.
 
-    `missing`: the evals that belong into it and of which nobody knows what; with any, the sum is at least `usd`.
-    `of`: how many belong into it. `estimated`: tokens of another model stand in for some.
+    `missing`: evals whose cost is unknown; with any, the total is at least `usd`.
+    `estimated`: some tokens were measured on another model.
     """
 
     usd: float | None
@@ -215,7 +240,7 @@ class CostTotal:
 
     @property
     def over(self) -> int:
-        """Of how many evals it is known."""
+        """The number of evals whose cost is known."""
         return self.of - len(self.missing)
 
 
@@ -248,7 +273,7 @@ class CostProjection:
 
     @property
     def then_usd(self) -> float | None:
-        """All of it on the candidate, whether it is good enough or not; see `all_moved` for what is missing in it."""
+        """Cost of everything on the candidate, whatever its quality. See `all_moved` for what is missing."""
         return self.all_moved.usd
 
     @property
@@ -268,7 +293,7 @@ class CostProjection:
 
     @property
     def all_moved(self) -> CostTotal:
-        """All of it on the candidate, whether it is good enough or not."""
+        """Cost of everything on the candidate, whatever its quality."""
         return self._sum(self.known)
 
     def _sum(self, moved: Iterable[EvalCost] = (), part: float = 1.0) -> CostTotal:
@@ -280,7 +305,7 @@ class CostProjection:
             usd = line.moved_usd if line.eval in then else line.today_usd
             if usd is not None:
                 amounts[line.eval] = part * usd
-                guessed = guessed or (line.estimated and (line.eval not in then or not line.then))
+                guessed = guessed or (line.estimated and (line.eval not in then or not line.candidate))
         server = self.server_usd(then.values())
         return CostTotal(
             usd=_total(amounts.values()) + server if amounts or server else None,
@@ -302,7 +327,7 @@ class CostProjection:
     @property
     def moved_api_usd(self) -> float:
         """What is paid to the candidate after the move, if it is one that charges by the token."""
-        return _total(line.then_usd for line in self.moving)
+        return _total(line.candidate_usd for line in self.moving)
 
     @property
     def hybrid_usd(self) -> float:
@@ -337,9 +362,9 @@ class CostProjection:
 
     def saved_usd(self, line: EvalCost) -> float | None:
         """What a line that moves saves a month."""
-        if line.today_usd is None or line.then_usd is None:
+        if line.today_usd is None or line.candidate_usd is None:
             return None
-        return line.today_usd - line.then_usd - self.share_usd(line)
+        return line.today_usd - line.candidate_usd - self.share_usd(line)
 
 
 def cheapest(lines: Sequence[EvalCost], local: LocalConfig) -> frozenset[str]:
@@ -347,7 +372,7 @@ def cheapest(lines: Sequence[EvalCost], local: LocalConfig) -> frozenset[str]:
 
     Of equal bills that is taken which moves less.
     """
-    gains = {line.eval: (line.today_usd or 0.0) - (line.then_usd or 0.0) for line in lines}
+    gains = {line.eval: (line.today_usd or 0.0) - (line.candidate_usd or 0.0) for line in lines}
     own = [line for line in lines if line.local and gains[line.eval] > 0 and line.parts <= local.servers * PARTS]
     own.sort(key=lambda line: (-gains[line.eval] / max(1, line.parts), line.eval))
     best = servers.cheapest([line.parts for line in own], [gains[line.eval] for line in own], local)

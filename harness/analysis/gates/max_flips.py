@@ -23,4 +23,4 @@ def judge(limit: int, evidence: Evidence) -> GateOutcome:
     if comparison.verdict is Verdict.INCOMPARABLE:
         return undecided(GateReason.COMPARISON, limit, comparison=comparison)
     lost = sum(flip.kind == "right_to_wrong" for flip in comparison.flips)
-    return replace(at_most(limit, lost, "cases right → wrong", "count"), comparison=comparison)
+    return replace(at_most(limit, lost, "lost cases", "count"), comparison=comparison)

@@ -1,1 +1,5 @@
-"""One HTTP client for every server of the OpenAI protocol."""
+"""HTTP for servers of the OpenAI protocol: connections, two transports, and error responses.
+
+May import core only.
+Never here: what a reply means, retries.
+"""

@@ -1,9 +1,8 @@
-"""One connection that speaks HTTP/1.1 as a client: a request out, a reply in, whole or as it comes.
+"""One HTTP/1.1 client connection: sends a request, returns its reply, whole or as a stream.
 
-Ours, because of what general clients do with a reply that nobody asked for: kept in a pooled connection, it becomes the
-answer to the next request, and from there on every case gets the answer of the one before. Here a connection on which
-anything unexpected arrives is closed. It also costs less than they do (docs/performance.md).
-Parsing is httptools' (llhttp, as in Node.js).
+General clients keep an unexpected reply in a pooled connection and return it for the next request, so that each case
+gets the reply of the case before. This connection closes on any unexpected data. It is faster too
+(docs/performance.md). httptools (llhttp, as in Node.js) parses.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from harness.backends.http.errors import one_line
 from harness.backends.http.transport import MAX_REPLY_BYTES, Decompressor, HTTPResponse, TooLargeError, TransportError
 
 HEAD_BYTES = 65_536
-"""What status line, headers and the framing of chunks may take beside the body."""
+"""Limit of the bytes beside the body: status line, headers, chunk framing."""
 EVENTS = "text/event-stream"
 MAX_STREAM_BYTES = 64_000_000
-"""Without its compression. A token of an event stream takes some 300 bytes: so much is more than any model says."""
+"""Limit of a decompressed stream. A token takes about 300 bytes, so no model writes as much."""
 MAX_LINE_BYTES = 4_000_000
-"""Whoever takes a stream apart keeps a line until it has ended."""
+"""Limit of a line of a stream: parsers of event streams buffer whole lines."""
 AHEAD_BYTES = 262_144
-"""So much of a stream is read before somebody wants it; then the server has to wait."""
+"""Limit of the unread bytes of a stream; beyond it the server has to wait."""
 
 
 class HTTPConnection(asyncio.Protocol):
-    """Asks one thing at a time. Whatever goes wrong, or is cancelled, ends it: it is then not `is_reusable`."""
+    """Sends one request at a time. A failure or a cancellation closes it; `is_reusable` is then false."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
@@ -39,16 +38,16 @@ class HTTPConnection(asyncio.Protocol):
         self._more: asyncio.Future[None] | None = None
         self._poll: select.poll | None = None
         self._begin()
-        self._expects = False
+        self._is_waiting = False
 
     async def request(self, data: bytes, *, head_only: bool = False, events: bool = False) -> HTTPResponse:
         """Send a whole request and wait for its reply.
 
-        `head_only`: the body belongs to somebody else (CONNECT). `events`: a stream of them is not waited for, its
-        reply has no body, and `read_chunk` gives that as it comes.
+        `head_only`: what follows the head is not HTTP (CONNECT). `events`: return an event stream at its head;
+        `read_chunk` then reads its body. Raises `TransportError` and `TooLargeError`.
         """
         if self.transport is None or self.transport.is_closing():
-            msg = "the server hung up"
+            msg = "the server closed the connection"
             raise TransportError(msg)
         self._begin(head_only=head_only, events=events)
         self._waiter = asyncio.get_running_loop().create_future()
@@ -56,14 +55,14 @@ class HTTPConnection(asyncio.Protocol):
         try:
             return await self._waiter
         except asyncio.CancelledError:
-            self.abort()  # the reply is still to come, and must not become that of the next request
+            self.abort()  # the reply would become that of the next request
             raise
         finally:
             self._waiter = None
 
     async def read_chunk(self) -> bytes:
-        """The next bytes of a stream, `b""` at its end. Not after a failure, nor from two tasks at once."""
-        if not self._body and self._expects:
+        """The next bytes of a stream, `b""` at its end. Call from one task, and not after a failure."""
+        if not self._body and self._is_waiting:
             self._more = more = asyncio.get_running_loop().create_future()
             try:
                 await more
@@ -82,12 +81,12 @@ class HTTPConnection(asyncio.Protocol):
 
     @property
     def streams(self) -> bool:
-        """Whether the last reply is a stream, so that `read_chunk` has its body."""
+        """Whether the last reply is a stream, read by `read_chunk`."""
         return self._streams
 
     def is_reusable(self) -> bool:
-        """Whether another request may go this way: nothing has arrived since the last reply, not even an end."""
-        if self.transport is None or self.transport.is_closing() or self._expects:
+        """Whether another request can be sent: no data and no end has arrived since the last reply."""
+        if self.transport is None or self.transport.is_closing() or self._is_waiting:
             return False
         return self._poll is None or not self._poll.poll(0)
 
@@ -97,7 +96,7 @@ class HTTPConnection(asyncio.Protocol):
             self.transport.abort()
 
     def _begin(self, *, head_only: bool = False, events: bool = False) -> None:
-        """Forget the last reply."""
+        """Reset the state of the last reply."""
         self._parser = httptools.HttpResponseParser(self)
         self._head_only = head_only
         self._events = events
@@ -106,88 +105,90 @@ class HTTPConnection(asyncio.Protocol):
         self._received = self._plain = self._line = self._ahead = 0
         self._most = MAX_REPLY_BYTES
         self._failure: Exception | None = None
-        self._unpacking = Decompressor("")
-        self._keep = self._to_the_end = self._streams = False
-        self._expects = True
+        self._decompressor = Decompressor("")
+        self._keep_alive = self._ends_with_connection = self._streams = False
+        self._is_waiting = True
 
-    # What the event loop tells
+    # Callbacks of the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of `asyncio.Protocol`."""
         self.transport = cast("asyncio.Transport", transport)
         socket = transport.get_extra_info("socket")
-        # the loop may not have had the time to tell that the server hung up; Windows has no poll
+        # The loop may not have reported yet that the server closed the connection. Windows has no poll.
         if hasattr(select, "poll") and socket is not None:
             self._poll = select.poll()
             self._poll.register(socket.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Part of `asyncio.Protocol`."""
-        if not self._expects:
-            self.abort()  # nobody asked
+        if not self._is_waiting:
+            self.abort()  # no request is open
             return
         self._received += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(TransportError(f"no HTTP reply: {one_line(error, 80)}"))
+            self._fail(TransportError(f"not an HTTP reply: {one_line(error, 80)}"))
         if self._received > self._most + HEAD_BYTES:
             self._fail(TooLargeError())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of `asyncio.Protocol`."""
-        if self._to_the_end and exc is None and self._expects:
+        if self._ends_with_connection and exc is None and self._is_waiting:
             self._finish()
         begun = " in the middle of a reply" if self._received else ""
-        self._fail(TransportError(f"the server hung up{begun}" + (f" ({one_line(exc, 80)})" if exc else "")))
+        self._fail(
+            TransportError(f"the server closed the connection{begun}" + (f" ({one_line(exc, 80)})" if exc else ""))
+        )
         self.transport = None
         if not self.lost.done():
             self.lost.set_result(None)
 
-    # What the parser tells
+    # Callbacks of the parser
 
     def on_message_begin(self) -> None:
         """Callback of httptools."""
-        if not self._expects:
+        if not self._is_waiting:
             self.abort()  # a second reply to one request
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Callback of httptools."""
-        if self._streams or not self._expects:
-            return  # what follows the last chunk
+        if self._streams or not self._is_waiting:
+            return  # trailers after the last chunk
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
     def on_headers_complete(self) -> None:
         """Callback of httptools."""
-        if not self._expects or 100 <= (status := self._parser.get_status_code()) < 200:
+        if not self._is_waiting or 100 <= (status := self._parser.get_status_code()) < 200:
             return
-        self._keep = self._parser.should_keep_alive()
+        self._keep_alive = self._parser.should_keep_alive()
         length = self._headers.get("content-length")
-        self._to_the_end = length is None and "transfer-encoding" not in self._headers
+        self._ends_with_connection = length is None and "transfer-encoding" not in self._headers
         try:
-            self._unpacking = Decompressor(self._headers.get("content-encoding", "").strip().lower())
+            self._decompressor = Decompressor(self._headers.get("content-encoding", "").strip().lower())
         except TransportError as error:
             self._fail(error)
             return
         if self._head_only:
-            self._expects = False
-            self._answer(HTTPResponse(status, self._headers, b""))
+            self._is_waiting = False
+            self._resolve(HTTPResponse(status, self._headers, b""))
         elif self._events and status == 200 and self._headers.get("content-type", "").lower().startswith(EVENTS):
             self._streams, self._most = True, MAX_STREAM_BYTES
-            self._answer(HTTPResponse(status, self._headers, b""))
+            self._resolve(HTTPResponse(status, self._headers, b""))
         elif length is not None and length.isdigit() and int(length) > MAX_REPLY_BYTES:
             self._fail(TooLargeError())
 
     def on_body(self, body: bytes) -> None:
         """Callback of httptools."""
-        if not self._expects:
-            return  # a second reply's
+        if not self._is_waiting:
+            return  # belongs to a second reply
         if not self._streams:
             self._body.append(body)
             return
         try:
-            plain = self._unpacking.feed(body)
+            plain = self._decompressor.feed(body)
         except (TransportError, TooLargeError) as error:
             self._fail(error)
             return
@@ -207,39 +208,39 @@ class HTTPConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Callback of httptools."""
         if 100 <= self._parser.get_status_code() < 200:
-            self._headers = {}  # the real one follows
-        elif self._expects:
+            self._headers = {}  # the final response follows
+        elif self._is_waiting:
             self._finish()
-            if not self._keep:
+            if not self._keep_alive:
                 self.abort()
 
     def _finish(self) -> None:
         try:
-            body = b"" if self._streams else self._unpacking.feed(b"".join(self._body))
-            self._unpacking.end()
+            body = b"" if self._streams else self._decompressor.feed(b"".join(self._body))
+            self._decompressor.end()
         except (TransportError, TooLargeError) as error:
             self._fail(error)
             return
-        self._expects = False
+        self._is_waiting = False
         if self._streams:
             self._wake()
         else:
-            self._answer(HTTPResponse(self._parser.get_status_code(), self._headers, body))
+            self._resolve(HTTPResponse(self._parser.get_status_code(), self._headers, body))
 
-    def _answer(self, reply: HTTPResponse) -> None:
+    def _resolve(self, reply: HTTPResponse) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(reply)
 
     def _fail(self, error: Exception) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
-        elif self._expects and self._failure is None:
+        elif self._is_waiting and self._failure is None:
             self._failure = error
             self._wake()
-        self._expects = False
+        self._is_waiting = False
         self.abort()
 
     def _wake(self) -> None:
-        """Let whoever waits for a piece look."""
+        """Wake the reader of the stream."""
         if self._more is not None and not self._more.done():
             self._more.set_result(None)

@@ -1,4 +1,4 @@
-"""Small things that every backend over HTTP needs."""
+"""Failed calls as responses, addresses without passwords, messages without keys."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from harness.core.types import CallError, Response
 
 MAX_REPLY_CHARS = 4_000_000
-"""A longer reply is a fault of the server, not an answer."""
+"""Longer replies are a fault of the server and become the error `too_large`."""
 LONG_TEXT = re.compile(r"too large to process|input length exceeds", re.IGNORECASE)
-"""llama.cpp and Ollama answer 500 to a text that is too long to be embedded. It will be as long next time."""
+"""llama.cpp and Ollama reply 500 to a text that is too long to be embedded; a retry cannot succeed."""
 
 
 def bad_url(url: str) -> str:
-    """What is wrong with the address of a server, if anything; it may hold a password, so nothing of it is repeated."""
+    """What is wrong with a server's address; empty if valid. Repeats no part of it: it may hold a password."""
     try:
         parts = urlsplit(url)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        whole = False
-    return "" if whole else "expected http://host:port or https://host"
+        is_valid = False
+    return "" if is_valid else "expected http://host:port or https://host"
 
 
 def shown_url(url: str) -> str:
-    """An address as it may be shown: without user and password."""
+    """The address without user and password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
 def basic(parts: SplitResult) -> str:
-    """The header that the user and the password of an address become; empty where it has none."""
+    """The Authorization header for user and password of an address; empty where it has neither."""
     if parts.username is None and parts.password is None:
         return ""
     pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
@@ -44,15 +44,15 @@ def basic(parts: SplitResult) -> str:
 
 
 def passwords(url: str) -> tuple[str, ...]:
-    """What of an address must stand in no message: its password, in each form in which it is sent."""
+    """The password of an address in each form in which it is sent, to be removed from messages."""
     parts = urlsplit(url)
     forms = (parts.password or "", unquote(parts.password or ""), basic(parts).removeprefix("Basic "))
     return tuple(form for form in forms if form)
 
 
 async def get_json(url: str, headers: Mapping[str, str] | None = None, timeout_s: float = 10.0) -> Any:
-    """What a side endpoint says, or `None` where it does not exist or says no JSON in time."""
-    import httpx  # a tenth of a second that a server of the OpenAI protocol does not cost
+    """Fetch an optional JSON endpoint; `None` where it does not exist, is no JSON, or times out."""
+    import httpx  # takes 0.1 s to import, and servers of the OpenAI protocol do not need it
 
     try:
         async with asyncio.timeout(timeout_s), httpx.AsyncClient(timeout=timeout_s, follow_redirects=True) as client:
@@ -63,7 +63,7 @@ async def get_json(url: str, headers: Mapping[str, str] | None = None, timeout_s
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks us to wait: `retry-after-ms`, or `retry-after` as seconds or a date."""
+    """Seconds to wait before a retry: `retry-after-ms`, or `retry-after` as seconds or a date."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         value = headers.get(name)
         if value is None:
@@ -79,14 +79,14 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def one_line(text: object, at_most: int = 300) -> str:
-    """What a server says, on one line that fits a screen."""
+    """The text on one line, cut to `at_most` characters."""
     return " ".join(str(text).split())[:at_most]
 
 
 def without_secrets(secrets: Sequence[str], text: str) -> str:
-    """A text in which no key stands: servers like to repeat what they did not accept.
+    """The text with `***` for each secret, because servers repeat keys that they reject.
 
-    What is shorter than any key would take common words out.
+    Secrets of up to 4 characters are kept: to remove them would damage common words.
     """
     for secret in secrets:
         if len(secret) > 4:
@@ -95,28 +95,28 @@ def without_secrets(secrets: Sequence[str], text: str) -> str:
 
 
 def safe_line(text: object, secrets: Sequence[str], at_most: int = 300) -> str:
-    """What a server says, on one line, without keys. In this order: half a key that is left by a cut is a key, too."""
+    """The text on one line, without secrets. They are removed before the cut, which could leave half a key."""
     return one_line(without_secrets(secrets, str(text)), at_most)
 
 
 def failed(
     kind: str, message: str, *, status: int | None = None, retry: bool = False, after_s: float | None = None
 ) -> Response:
-    """A response that is an error, its message cut to one line."""
+    """A failed call: a response with an error, its message cut to one line."""
     return Response(error=CallError(kind, one_line(message), status=status, retryable=retry, retry_after_s=after_s))
 
 
 def checked_size(response: Response) -> Response:
-    """The response, or the error `too_large` instead of it."""
+    """The response, or the error `too_large` in its place."""
     size = len(response.text) + len(response.refusal or "") + len(response.vector)
     size += sum(len(str(call)) for call in response.tool_calls)
     if size <= MAX_REPLY_CHARS:
         return response
-    return failed("too_large", f"a reply of {size:,} characters; at most {MAX_REPLY_CHARS:,} are read")
+    return failed("too_large", f"a reply of {size:,} characters; the limit is {MAX_REPLY_CHARS:,}")
 
 
 def failed_status(status: int, message: str, headers: Mapping[str, str]) -> Response:
-    """A response for an HTTP status that is no success and does not concern every call."""
+    """A failed call for an HTTP status that concerns this call only."""
     if status == 429:
         return failed("rate_limit", message, status=status, retry=True, after_s=retry_after_s(headers))
     if status >= 500 and LONG_TEXT.search(message):

@@ -1,8 +1,8 @@
-"""The way to api.openai.com: the `openai` SDK, with its authentication and whatever its environment variables say.
+"""Transport to api.openai.com by the `openai` SDK, with its authentication and environment variables.
 
-The router's callers get the SDK for every server. Only the connections are ours: those of the SDK keep what a server
-sends beyond a reply, and take it for the answer to the next request. A run does not use the SDK's response models: they
-cost more than the call, and say no more than its JSON does.
+The router returns the SDK's client for every server. It uses our connection pool, because the SDK's own keeps
+unexpected data and returns it for the next request. A run does not use the SDK's response models: they cost more time
+than the call and hold no more than its JSON.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from harness.backends.http.transport import HTTPResponse, TooLargeError, Transpo
 from harness.core.types import JSON
 
 _httpx: Any = import_module(str(openai.DefaultAsyncHttpxClient.__base__.__module__).partition(".")[0])
-"""What the installed SDK is made of: `httpx` up to version 2, `httpx2` from 3 on."""
+"""The HTTP library of the installed SDK: `httpx` up to version 2, `httpx2` from 3 on."""
 _OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-"""Headers that say how a body was sent, which `HTTPResponse` has undone."""
+"""Headers of a body's encoding, which `HTTPResponse` has decoded."""
 
 
 _STREAMS = "harness-streams"
-"""An extension of a request."""
+"""Key of a request's extensions: whether the caller reads the reply as a stream."""
 
 HTTP_ERROR: type[Exception] = _httpx.HTTPError
-"""What the SDK lets through of a stream that breaks off."""
+"""Raised by the SDK for a stream that breaks off."""
 TIME_OUT: type[Exception] = _httpx.TimeoutException
 
 
 class _StreamBody(_httpx.AsyncByteStream):  # type: ignore[misc]
-    """A stream as httpx's response reads it."""
+    """A streamed response as httpx reads it."""
 
     def __init__(self, stream: StreamedResponse, silent_s: float | None) -> None:
-        """`silent_s`: how long nothing may come."""
+        """`silent_s`: timeout between two chunks."""
         self._stream = stream
         self._silent_s = silent_s
 
@@ -60,14 +60,14 @@ class _StreamBody(_httpx.AsyncByteStream):  # type: ignore[misc]
 
 
 class _PoolTransport:
-    """`_connections` as a transport of httpx, whose client signs requests and follows redirects."""
+    """`ConnectionPool` as a transport of httpx, whose client signs requests and follows redirects."""
 
     def __init__(self, *, proxies: bool = True) -> None:
-        """`proxies`: whether those of the environment apply."""
+        """`proxies`: whether the environment's proxies apply."""
         self._connections = ConnectionPool(_httpx.create_ssl_context, proxies=proxies)
 
     async def handle_async_request(self, request: Any) -> Any:
-        """A request and the reply to it, both httpx's."""
+        """Send a request of httpx and return a response of httpx."""
         limit_s = request.extensions.get("timeout", {}).get("read")
         try:
             async with asyncio.timeout(limit_s):
@@ -85,7 +85,7 @@ class _PoolTransport:
         return _httpx.Response(reply.status, headers=headers, stream=_StreamBody(reply, limit_s))
 
     async def aclose(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         await self._connections.close()
 
     async def _send(self, request: Any) -> HTTPResponse | StreamedResponse:
@@ -96,16 +96,16 @@ class _PoolTransport:
             path = b"http://" + request.headers["host"].encode("latin-1") + path
         head = [b"%s %s HTTP/1.1" % (request.method.encode(), path)]
         head += [b"%s: %s" % pair for pair in request.headers.raw]
-        if any(b"\r" in line or b"\n" in line for line in head):  # a variable of the environment can hold one
+        if any(b"\r" in line or b"\n" in line for line in head):  # from an environment variable
             msg = "a header of more than one line"
             raise TransportError(msg)
-        sent = b"%s\r\n%s\r\n%s" % (b"\r\n".join(head), (for_proxy or "").encode("latin-1"), await request.aread())
+        data = b"%s\r\n%s\r\n%s" % (b"\r\n".join(head), (for_proxy or "").encode("latin-1"), await request.aread())
         send = self._connections.open if request.extensions.get(_STREAMS) else self._connections.request
-        return await send(origin, sent)
+        return await send(origin, data)
 
 
 class _Client(openai.DefaultAsyncHttpxClient):
-    """Tells the transport whether the caller wants a reply as it comes: httpx does not."""
+    """Passes `stream` on to the transport, which httpx does not."""
 
     async def send(self, request: Any, *, stream: bool = False, **more: Any) -> Any:
         """As httpx's."""
@@ -114,10 +114,10 @@ class _Client(openai.DefaultAsyncHttpxClient):
 
 
 def client(base_url: str | None, key: str, timeout_s: float, *, proxies: bool = True) -> openai.AsyncOpenAI:
-    """The SDK's client over connections of ours. It does not retry: when to ask again is for its user to say.
+    """The SDK's client over our connection pool, without retries.
 
-    `base_url`: `OPENAI_BASE_URL` or OpenAI's where it is `None`. `timeout_s`: for a whole reply; of a stream, how long
-    nothing may come. `proxies`: whether those of the environment apply.
+    `base_url`: `None` means `OPENAI_BASE_URL` or OpenAI's own. `timeout_s`: limit of a whole reply; of a stream, the
+    limit between two chunks. `proxies`: whether the environment's proxies apply.
     """
     wire: Any = _PoolTransport(proxies=proxies)
     http = _Client(transport=wire, headers={"accept-encoding": "gzip, deflate"})
@@ -128,32 +128,32 @@ class OpenAISDKTransport:
     """The SDK's client as a `Transport`."""
 
     def __init__(self, base_url: str | None, key: str, timeout_s: float) -> None:
-        """As `client` has them."""
+        """Arguments as of `client`."""
         self._client = client(base_url, key, timeout_s)
         self.url = shown_url(str(self._client.base_url))
         self.host = self._client.base_url.host
         self.secrets = (key, *passwords(str(self._client.base_url)))
 
     async def get(self, path: str) -> HTTPResponse:
-        """Fetch `path`; of the reply's headers nothing is kept."""
+        """Fetch `path`; the response has no headers."""
         where = str(self._client.base_url.join(path)) if path.startswith("/") else f"/{path}"
-        return await _translated(self._got(where))
+        return await _with_our_errors(self._fetch(where))
 
     async def post(self, path: str, body: Mapping[str, JSON]) -> HTTPResponse:
         """Send `body` to `path`."""
-        encoded(body)  # what no JSON can hold is to be told before the SDK tries
-        return await _translated(self._posted(path, body))
+        encoded(body)  # raises `ValueError` for invalid JSON, which the SDK would not
+        return await _with_our_errors(self._create(path, body))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _got(self, where: str) -> HTTPResponse:
+    async def _fetch(self, where: str) -> HTTPResponse:
         text = await self._client.get(where, cast_to=str)
         return HTTPResponse(200, {}, text.encode())
 
-    async def _posted(self, path: str, body: Mapping[str, JSON]) -> HTTPResponse:
-        """`body` is the whole request, and replaces what the SDK would make of its own arguments."""
+    async def _create(self, path: str, body: Mapping[str, JSON]) -> HTTPResponse:
+        """`body` is the whole request: it replaces what the SDK makes of its arguments."""
         model = str(body["model"])
         raw: Any
         if path == "embeddings":
@@ -164,8 +164,8 @@ class OpenAISDKTransport:
         return HTTPResponse(raw.status_code, dict(raw.headers), raw.content)
 
 
-async def _translated(reply: Awaitable[HTTPResponse]) -> HTTPResponse:
-    """A reply, or why there is none, in our words for the SDK's."""
+async def _with_our_errors(reply: Awaitable[HTTPResponse]) -> HTTPResponse:
+    """The reply, or the SDK's error as an error of `Transport`."""
     try:
         return await reply
     except openai.APIStatusError as error:

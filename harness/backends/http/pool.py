@@ -1,7 +1,6 @@
-"""The connections of a way to a server: as many as there are calls at once, kept open between them.
+"""A pool of keep-alive connections, one per concurrent call, with the environment's proxies.
 
-Both ways use them, so that what a server can do to a connection is met in one place. Proxies are those of the
-environment.
+Both transports use it, so that the faults of connections are handled in one place.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from harness.backends.http.errors import basic, one_line
 from harness.backends.http.transport import HTTPResponse, TransportError
 
 IDLE_S = 4.0
-"""A connection that was idle for longer is not used again: uvicorn (vLLM) and llama.cpp hang up after 5 s, and a
-request that crosses their hanging up is lost."""
+"""Connections idle for longer are not reused: uvicorn (vLLM) and llama.cpp close them after 5 s, and a request sent at
+that moment is lost."""
 PORTS = {"http": 80, "https": 443}
 
 
 class Origin(NamedTuple):
-    """Who is spoken to."""
+    """A server: scheme, host, port."""
 
     scheme: str
     host: str
@@ -35,10 +34,10 @@ class Origin(NamedTuple):
 
 
 class StreamedResponse:
-    """A reply that is still coming: status and headers are there, the body is asked for piece by piece."""
+    """A response whose body is read chunk by chunk."""
 
     def __init__(self, head: HTTPResponse, connection: HTTPConnection, give_back: Callable[[], None]) -> None:
-        """`give_back`: what is done with the connection when the reply is over."""
+        """`give_back`: called once the body is complete."""
         self.status = head.status
         self.headers = head.headers
         self._connection = connection
@@ -54,17 +53,17 @@ class StreamedResponse:
         return chunk
 
     def close(self) -> None:
-        """Hang up, if there is more to come. The connection may serve somebody else by now where there is not."""
+        """Close the connection unless the body is complete: the pool may have reused it since."""
         if not self._over:
             self._over = True
             self._connection.abort()
 
 
 class ConnectionPool:
-    """Each serves one request after the other, and is closed where anything else than that happens on it."""
+    """Connections by server; each serves one request at a time."""
 
     def __init__(self, tls: Callable[[], ssl.SSLContext], *, proxies: bool = True) -> None:
-        """`tls`: the certificates that are trusted; asked for once, where there is need (30 ms)."""
+        """`tls`: makes the TLS context; called once, for the first https server (30 ms)."""
         self._make_tls = tls
         self._with_proxies = proxies
         self._idle: dict[Origin, deque[tuple[HTTPConnection, float]]] = {}
@@ -74,14 +73,14 @@ class ConnectionPool:
         self._context: ssl.SSLContext | None = None
 
     async def request(self, origin: Origin, data: bytes) -> HTTPResponse:
-        """One request. One that was sent is not sent again, whatever becomes of it."""
+        """Send one request. A request that was sent is never repeated."""
         connection = self._reused(origin) or await self._connected(origin)
         reply = await connection.request(data)
         self._give_back(origin, connection)
         return reply
 
     async def open(self, origin: Origin, data: bytes) -> HTTPResponse | StreamedResponse:
-        """As `request`, but a stream of events is given as soon as it begins."""
+        """As `request`, but an event stream is returned at its head."""
         connection = self._reused(origin) or await self._connected(origin)
         reply = await connection.request(data, events=True)
         if connection.streams:
@@ -90,7 +89,7 @@ class ConnectionPool:
         return reply
 
     async def close(self) -> None:
-        """Hang up, and wait until that is done: a loop that ends before it would complain of it."""
+        """Close all connections and wait for it, because a loop that ends earlier warns."""
         self._closed = True
         for connection in self._open:
             connection.abort()
@@ -100,19 +99,19 @@ class ConnectionPool:
         self._idle.clear()
 
     def forwarded(self, origin: Origin) -> str | None:
-        """The headers for a proxy that is told the whole address; `None` where `origin` itself hears what is sent."""
+        """The headers for a plain http proxy, which gets the whole URL; `None` where no such proxy applies."""
         proxy = self._proxy(origin) if origin.scheme == "http" else None
         return None if proxy is None else _for_proxy(proxy)
 
     def _give_back(self, origin: Origin, connection: HTTPConnection) -> None:
         idle, now = self._idle.setdefault(origin, deque()), monotonic()
-        while idle and now - idle[0][1] >= IDLE_S:  # left over from when there was more to do
+        while idle and now - idle[0][1] >= IDLE_S:
             idle.popleft()[0].abort()
         if connection.is_reusable():
             idle.append((connection, now))
 
     def _reused(self, origin: Origin) -> HTTPConnection | None:
-        """The connection that was used last, if it can be used again."""
+        """The most recently used connection that is still reusable."""
         if self._closed:
             msg = "the connections are closed"
             raise TransportError(msg)
@@ -125,7 +124,7 @@ class ConnectionPool:
         return None
 
     async def _connected(self, origin: Origin) -> HTTPConnection:
-        """A new connection, through the proxy that the environment names."""
+        """A new connection, by the environment's proxy where one applies."""
         proxy = self._proxy(origin)
         secure = origin.scheme == "https"
         try:
@@ -141,7 +140,7 @@ class ConnectionPool:
     async def _dial(self, to: Origin, *, secure: bool) -> HTTPConnection:
         loop = asyncio.get_running_loop()
         how: dict[str, Any] = {"ssl": self._tls()} if secure else {}
-        if isinstance(loop, asyncio.BaseEventLoop):  # a host whose IPv6 leads nowhere; uvloop does not have this
+        if isinstance(loop, asyncio.BaseEventLoop):  # for hosts with a dead IPv6 address; uvloop lacks it
             how["happy_eyeballs_delay"] = 0.25
         _, connection = await loop.create_connection(HTTPConnection, to.host, to.port, **how)
         if self._closed:
@@ -151,13 +150,13 @@ class ConnectionPool:
         return connection
 
     async def _through(self, connection: HTTPConnection, proxy: SplitResult, origin: Origin) -> None:
-        """Have a proxy pass everything on to `origin`, and speak TLS with that."""
-        to = f"{named(origin.host)}:{origin.port}"
+        """Open a tunnel to `origin` and start TLS in it."""
+        to = f"{host_header(origin.host)}:{origin.port}"
         head = f"CONNECT {to} HTTP/1.1\r\nhost: {to}\r\n{_for_proxy(proxy)}\r\n"
         reply = await connection.request(head.encode("latin-1"), head_only=True)
         if reply.status != 200 or connection.transport is None:
             connection.abort()
-            msg = f"the proxy answers {reply.status}"
+            msg = f"the proxy replied {reply.status} to CONNECT"
             raise TransportError(msg)
         loop = asyncio.get_running_loop()
         try:
@@ -173,39 +172,39 @@ class ConnectionPool:
         return self._context
 
     def _proxy(self, origin: Origin) -> SplitResult | None:
-        """The proxy on the way to `origin`; raises `TransportError` for one of a kind that is not spoken here."""
+        """The proxy for `origin`; raises `TransportError` for a proxy that is neither http nor https."""
         if origin not in self._proxies:
-            found = getproxies() if self._with_proxies and not proxy_bypass(origin.host) else {}
-            url = found.get(origin.scheme) or found.get("all") or ""
+            proxies = getproxies() if self._with_proxies and not proxy_bypass(origin.host) else {}
+            url = proxies.get(origin.scheme) or proxies.get("all") or ""
             proxy = urlsplit(url if "://" in url else f"http://{url}") if url else None
             if proxy is not None and proxy.scheme not in PORTS:
-                msg = f"the environment names a proxy of the kind {one_line(proxy.scheme, 20)!r}: only http and https"
+                msg = f"the environment names a {one_line(proxy.scheme, 20)!r} proxy: only http and https are supported"
                 raise TransportError(msg)
             self._proxies[origin] = proxy
         return self._proxies[origin]
 
 
 def target(url: str) -> Origin:
-    """Who an address leads to; raises `TransportError` for one that leads nowhere. It may have come from a server."""
+    """The server of a URL; raises `TransportError` for an invalid URL, which a redirect may hold."""
     try:
         return _origin(urlsplit(url))
     except (ValueError, KeyError):
-        msg = f"{one_line(url.rpartition('@')[2], 80)!r} is no address"
+        msg = f"{one_line(url.rpartition('@')[2], 80)!r} is not an address"
         raise TransportError(msg) from None
 
 
-def named(host: str) -> str:
-    """A host as a header has it."""
+def host_header(host: str) -> str:
+    """The host as written in headers: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def _origin(parts: SplitResult) -> Origin:
-    """Raises `ValueError` or `KeyError` for an address that is none."""
+    """Raises `ValueError` or `KeyError` for an invalid address."""
     host = parts.hostname or ""
     if not host:
         msg = "no host"
         raise ValueError(msg)
-    # an address of IPv6 is no name, and has no letters to be put into ASCII
+    # IDNA encoding is for names, not for IPv6 addresses.
     return Origin(
         parts.scheme, host if ":" in host else host.encode("idna").decode(), parts.port or PORTS[parts.scheme]
     )

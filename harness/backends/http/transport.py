@@ -1,7 +1,7 @@
-"""What the two ways to a server of the OpenAI protocol have in common: a reply, and what can go wrong on the way to it.
+"""The transport protocol: an HTTP response, its errors, and decompression.
 
-`_sdk` is the way to api.openai.com, `_lean` the way to a server of one's own. What a reply means is read from its bytes
-by the backend, so that it is the same whichever way it came.
+`openai_sdk` is the transport to api.openai.com, `client` the one to servers given by `base_url`. Backends parse the
+bytes of a response, so that a reply means the same by either transport.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from harness.backends.http.errors import MAX_REPLY_CHARS, one_line
 from harness.core.types import JSON
 
 MAX_REPLY_BYTES = 4 * MAX_REPLY_CHARS
-"""UTF-8 takes at most four bytes for a character. Reading stops here, so that no reply fills the memory."""
+"""Reading stops here, so that no reply fills the memory. A character takes at most four bytes in UTF-8."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True)
 class HTTPResponse:
-    """What a server sent: any status, the headers by their names in lower case, the body without its compression."""
+    """A response of any status: header names in lower case, the body decompressed."""
 
     status: int
     headers: Mapping[str, str]
@@ -31,79 +31,78 @@ class HTTPResponse:
 
 
 class TransportError(Exception):
-    """No reply: nobody listens, no such host, the connection broke off, or what came is no HTTP."""
+    """No reply: no server, unknown host, broken connection, or a reply that is not HTTP."""
 
 
 class TooLargeError(Exception):
-    """A reply of more bytes than are read."""
+    """A reply longer than `MAX_REPLY_BYTES`."""
 
     def __init__(self) -> None:
-        super().__init__(f"a reply of more than {MAX_REPLY_BYTES:,} bytes: no more are read")
+        super().__init__(f"a reply of more than {MAX_REPLY_BYTES:,} bytes, which is the limit")
 
 
 class Transport(Protocol):
-    """A way to one server. Every call is made once: to repeat one is the engine's business.
+    """A way to one server. Sends each call once; callers set timeouts and retry.
 
-    Raises `TransportError`, `TooLargeError`, and `TimeoutError` where it has its own limit. How long to wait is the
-    caller's business too.
+    Calls raise `TransportError` and `TooLargeError`, and `TimeoutError` where the transport has its own limit.
     """
 
     url: str
-    """The address of the server as it may be shown."""
+    """The server's address, without user and password."""
     host: str
-    """Its name, to tell whose it is."""
+    """The server's host name."""
     secrets: tuple[str, ...]
-    """What is sent and must stand in no message."""
+    """Keys and passwords that are sent and must stand in no message."""
 
     async def get(self, path: str) -> HTTPResponse:
-        """Fetch `path`, below the address; one that starts with `/` is below the server's root."""
+        """Fetch `path`, relative to the address, or to the server's root if it starts with `/`."""
         ...
 
     async def post(self, path: str, body: Mapping[str, JSON]) -> HTTPResponse:
-        """Send `body` to `path`, `chat/completions` or `embeddings`; `ValueError` where no JSON can hold it."""
+        """Send `body` to `path`, `chat/completions` or `embeddings`; raises `ValueError` where it is not valid JSON."""
         ...
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         ...
 
 
 def encoded(body: Mapping[str, JSON]) -> bytes:
-    """The body of a request; raises `ValueError` for NaN and for half a character, which no JSON in UTF-8 can hold."""
+    """The body as JSON in UTF-8; raises `ValueError` for NaN and lone surrogates, which JSON cannot hold."""
     return _encode(body).encode()
 
 
 class Decompressor:
-    """Undoes a `content-encoding`, piece by piece; no piece becomes more than is read, however small it was."""
+    """Decompresses a body chunk by chunk; raises `TooLargeError` for a chunk that expands beyond the limit."""
 
     def __init__(self, encoding: str) -> None:
-        """Raises `TransportError` for an encoding that was not asked for."""
+        """Raises `TransportError` for an encoding that was not requested."""
         if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
-            msg = f"a reply in the encoding {one_line(encoding, 40)!r}, which was not asked for"
+            msg = f"a reply in the encoding {one_line(encoding, 40)!r}, which was not requested"
             raise TransportError(msg)
-        self._packed = encoding not in ("", "identity")
-        self._may_be_bare = encoding == "deflate"
-        self._unpacking: Any = None
+        self._compressed = encoding not in ("", "identity")
+        self._may_be_raw = encoding == "deflate"
+        self._decompressor: Any = None
 
-    def feed(self, piece: bytes) -> bytes:
-        """What a piece says; raises `TransportError` where it does not unpack, and `TooLargeError`."""
-        if not self._packed or not piece:
-            return piece
-        if self._unpacking is None:
-            # deflate means zlib's format, but some servers send the bare stream, which never starts like zlib's
-            bare = self._may_be_bare and piece[0] & 0x0F != zlib.DEFLATED
-            self._unpacking = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 32)
+    def feed(self, chunk: bytes) -> bytes:
+        """Decompress a chunk; raises `TransportError` for invalid data, and `TooLargeError`."""
+        if not self._compressed or not chunk:
+            return chunk
+        if self._decompressor is None:
+            # deflate means zlib's format, but some servers send the raw stream, which never starts like zlib's.
+            is_raw = self._may_be_raw and chunk[0] & 0x0F != zlib.DEFLATED
+            self._decompressor = zlib.decompressobj(-zlib.MAX_WBITS if is_raw else zlib.MAX_WBITS | 32)
         try:
-            plain: bytes = self._unpacking.decompress(piece, MAX_REPLY_BYTES + 1)
+            plain: bytes = self._decompressor.decompress(chunk, MAX_REPLY_BYTES + 1)
         except zlib.error as error:
-            msg = f"a reply that does not unpack: {error}"
+            msg = f"a reply that cannot be decompressed: {error}"
             raise TransportError(msg) from None
         if len(plain) > MAX_REPLY_BYTES:
             raise TooLargeError
         return plain
 
     def end(self) -> None:
-        """Say that there is no more; raises `TransportError` where there should be."""
-        if self._packed and (self._unpacking is None or not self._unpacking.eof):
-            msg = "a reply that does not unpack: it ends too early"
+        """Mark the end of the body; raises `TransportError` where data is missing."""
+        if self._compressed and (self._decompressor is None or not self._decompressor.eof):
+            msg = "a reply that cannot be decompressed: it ends too early"
             raise TransportError(msg)

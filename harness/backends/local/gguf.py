@@ -1,4 +1,4 @@
-"""The few facts of a GGUF file's header that belong into a fingerprint, and the one that we add to it.
+"""GGUF headers: read the facts that a fingerprint needs, and write the origin of quantized weights.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
@@ -19,9 +19,9 @@ _VERSIONS = (2, 3)
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _ALIGNMENT = 32
-"""Where the header names no other, the tensors' data begins at a multiple of so many bytes."""
+"""Default alignment of the tensor data, in bytes."""
 _SANE = 1 << 26
-"""No string or array of a header is longer; a larger number means that the file is damaged."""
+"""Limit of a string or array in a header; a larger length means a damaged file."""
 
 # llama_ftype of llama.cpp's include/llama.h
 FILE_TYPES = {
@@ -34,16 +34,16 @@ FILE_TYPES = {
 
 FILE_TYPE = "general.file_type"
 MADE_FROM = "harness.made_from"
-"""Our own key, in files that `harness.quantize` made: what the weights were before."""
+"""Our own key, in files that `local.quantize` made: the type of the weights before."""
 UNROUNDED = ("F32", "F16", "BF16")
-"""Of weights that come from one of these nothing is said: models are published so."""
+"""Types in which models are published; an origin of such a type is not reported."""
 
 
 def quantization(path: Path) -> str:
-    """`Q4_K_M`, `F16`, …: what `general.file_type` says; empty where the header does not tell.
+    """The `general.file_type` of a file, as `Q4_K_M` or `F16`; empty where the header has none.
 
-    `F16 from Q4_1`: the weights had been rounded to Q4_1 before they were written as F16, and rounded they are.
-    Raises `BackendError` where the file is no GGUF or ends within its header.
+    `F16 from Q4_1`: the weights were rounded to Q4_1 before they were written as F16, and stay rounded.
+    Raises `BackendError` where the file is not GGUF or ends within its header.
     """
     made_from = ""
     with _as_backend_error(path), path.open("rb") as file:
@@ -57,10 +57,10 @@ def quantization(path: Path) -> str:
 
 
 def stamp(source: Path, target: Path, made_from: str) -> None:
-    """Write `source` to `target` with `made_from` in its header: under whatever name, the file says so itself.
+    """Write `source` to `target` with `made_from` in its header, so that the origin survives a new file name.
 
-    That and the type stand first there, so that they are found before the vocabulary, which takes long to read.
-    Raises `BackendError` as `quantization` does, `OSError` where `target` cannot be written.
+    The origin and the type come first, before the vocabulary, which takes long to read. Raises `BackendError` as
+    `quantization` does, `OSError` where `target` cannot be written.
     """
     first = [_packed(MADE_FROM) + struct.pack("<I", _STRING) + _packed(made_from)]
     rest: list[bytes] = []
@@ -74,12 +74,12 @@ def stamp(source: Path, target: Path, made_from: str) -> None:
                 raw, begin = file.read(end - begin), end
                 if key == "general.alignment" and isinstance(value, int):
                     alignment = value
-                if key != MADE_FROM:  # of a source that was made here, too
+                if key != MADE_FROM:  # a source that was made here has one already
                     (first if key == FILE_TYPE else rest).append(raw)
             for _ in range(tensors):
                 _string(file)
                 (dimensions,) = struct.unpack("<I", _read(file, 4))
-                _read(file, 8 * dimensions + 4 + 8)  # their sizes, the type, the offset from where the data begins
+                _read(file, 8 * dimensions + 4 + 8)  # sizes, type, offset from the start of the data
             end = file.tell()
         file.seek(begin)
         sink.write(MAGIC + struct.pack("<IQQ", version, tensors, len(first) + len(rest)))
@@ -89,7 +89,7 @@ def stamp(source: Path, target: Path, made_from: str) -> None:
         shutil.copyfileobj(file, sink, 1 << 20)
 
 
-# llama_pooling_type of llama.cpp's include/llama.h; `none` and `rank` give no vector of a text
+# llama_pooling_type of llama.cpp's include/llama.h; `none` and `rank` give no vector for a text
 POOLING_TYPES = {1: "mean", 2: "cls", 3: "last"}
 
 
@@ -108,7 +108,7 @@ def pooling(path: Path) -> str:
 
 @contextmanager
 def _as_backend_error(path: Path) -> Iterator[None]:
-    """What can be wrong with a file, as one line."""
+    """Turn the errors of reading a header into `BackendError`."""
     try:
         yield
     except (EOFError, KeyError, UnicodeDecodeError, RecursionError, struct.error):
@@ -153,7 +153,7 @@ def _string(file: BinaryIO) -> str:
 
 
 def _value(file: BinaryIO, kind: int) -> object:
-    """One value; arrays (the vocabulary, mostly) are stepped over."""
+    """Read one value; arrays (mostly the vocabulary) are skipped."""
     if kind == _STRING:
         return _string(file)
     if kind == _ARRAY:

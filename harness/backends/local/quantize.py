@@ -1,7 +1,6 @@
-"""Other quantizations of a GGUF file, made by llama.cpp (`cyllama`, the extra `quantize`) in a process of its own.
+"""Quantization of GGUF files by llama.cpp (`cyllama`, the extra `quantize`) in a child process.
 
-A process of its own, because llama.cpp writes its log to the terminal, and because code that is not Python may end the
-process that it runs in.
+A child process, because llama.cpp writes its log to the terminal, and because native code may crash its process.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from harness.core import extras
 from harness.core.errors import BackendError, BackendUnavailable
 from harness.core.toml import hint
 
-Tell = Callable[[int, int], None]
-"""Told `(tensors done, tensors in all)`."""
+ReportTensors = Callable[[int, int], None]
+"""Called with `(tensors done, all tensors)`."""
 
 NUMBERS = {name: number for number, name in gguf.FILE_TYPES.items()}
 
@@ -32,17 +31,17 @@ _FAILED = "failed to quantize: "
 
 
 def split(model: str) -> tuple[str, str]:
-    """`smollm2-135m-instruct:Q8_0` -> the model and the quantization wanted of it; empty where none is named.
+    """Split `smollm2-135m-instruct:Q8_0` into the model and the quantization, which is empty if not given.
 
-    What follows the last colon is a quantization only if llama.cpp knows one by that name, in whatever case: a path may
-    have colons, too.
+    The text after the last colon counts only if llama.cpp knows a quantization of that name in any case, because a path
+    may contain colons.
     """
     base, _, to = model.rpartition(":")
     return (base, to.upper()) if base and to.upper() in NUMBERS else (model, "")
 
 
 def check(to: str) -> str:
-    """The name of a quantization as llama.cpp writes it; raises `BackendError` with the nearest name there is."""
+    """A quantization's name as llama.cpp writes it; raises `BackendError` with the nearest name."""
     if to.upper() not in NUMBERS:
         msg = f"no quantization {to!r}{hint(to.upper(), NUMBERS)}"
         raise BackendError(msg)
@@ -54,30 +53,29 @@ def file_name(stem: str, to: str, origin: str) -> str:
     return f"{stem}.{to}-from-{origin.replace(' ', '-') or 'unknown'}.gguf"
 
 
-def make(source: Path, target: Path, to: str, tell: Tell) -> str:
-    """Write the weights of `source` to `target` as `to`, in one step; the header keeps what they were before.
+def make(source: Path, target: Path, to: str, report: ReportTensors) -> str:
+    """Write `source` quantized to `to` into `target`, atomically; the header keeps the original type.
 
-    Returns what llama.cpp says of the result, in words: bits a weight, and how many tensors did not fit. Raises
-    `BackendUnavailable` where the extra is missing or the target cannot be written, `BackendError` where llama.cpp
-    refuses.
+    Returns a description: bits per weight, and the number of tensors of another type. Raises `BackendUnavailable` where
+    the extra is missing or the target cannot be written, `BackendError` where llama.cpp fails.
     """
     extras.check("quantize", f"Quantizing {source.name} to {target.name} needs cyllama", BackendUnavailable)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".make-") as folder:
             raw, part = Path(folder) / "raw.gguf", Path(folder) / "part.gguf"
-            said = _converted(source, raw, to, tell)
+            description = _convert(source, raw, to, report)
             gguf.stamp(raw, part, gguf.quantization(source) or "unknown")
             part.replace(target)
     except OSError as error:
         msg = f"{target}: cannot be written: {error.strerror or error}"
         raise BackendUnavailable(msg) from None
-    return said
+    return description
 
 
-def _converted(source: Path, target: Path, to: str, tell: Tell) -> str:
-    """Let a child process convert, and listen to its log."""
-    # -P: a file of the user's folder must not stand in for a module
+def _convert(source: Path, target: Path, to: str, report: ReportTensors) -> str:
+    """Convert in a child process; returns the description from its log."""
+    # -P: a file in the user's folder must not replace a module
     command = [sys.executable, "-P", "-m", __name__, str(source.resolve()), str(target.resolve()), str(NUMBERS[to])]
     why = bits = larger = last = ""
     with subprocess.Popen(
@@ -90,14 +88,14 @@ def _converted(source: Path, target: Path, to: str, tell: Tell) -> str:
     ) as child:
         try:
             for line in child.stderr or ():
-                if found := _TENSOR.match(line):
-                    tell(int(found[1]), int(found[2]))
+                if match := _TENSOR.match(line):
+                    report(int(match[1]), int(match[2]))
                 elif _FAILED in line:
                     why = line.split(_FAILED, 1)[1].strip()
-                elif found := _BITS.search(line):
-                    bits = f"{found[1]} bits a weight"
-                elif found := _LARGER.search(line):
-                    larger = f", because {found[1]} of {found[2]} tensors do not fit {to} and took another type"
+                elif match := _BITS.search(line):
+                    bits = f"{match[1]} bits a weight"
+                elif match := _LARGER.search(line):
+                    larger = f", because {match[1]} of {match[2]} tensors do not fit {to} and took another type"
                 else:
                     last = line.strip() or last
             child.wait()
@@ -117,13 +115,13 @@ def _complaint(source: Path, to: str, code: int, why: str) -> str:
 
 
 def _main(source: str, target: str, number: str) -> None:
-    """What the child process does."""
+    """Entry point of the child process."""
     with extras.needed("quantize", "Quantization needs cyllama", BackendUnavailable):
         from cyllama.llama import llama_cpp  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     parameters = llama_cpp.LlamaModelQuantizeParams()
     parameters.ftype = int(number)
-    parameters.allow_requantize = True  # what that costs is said wherever the file is named
+    parameters.allow_requantize = True  # the loss shows in the name, as `F16 from Q4_1`
     parameters.nthread = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     llama_cpp.model_quantize(source, target, parameters)
 

@@ -1,7 +1,7 @@
-"""llama.cpp in this process, by `xllamacpp`: nothing to install, nothing to start.
+"""llama.cpp in this process, by `xllamacpp`: no server to install or start.
 
-The engine listens on a loopback port that it chooses itself and is asked over the same protocol as any other server, so
-that an embedded model and a served one take the same way through the harness.
+The engine listens on a loopback port of its choice. It is called by the OpenAI protocol, so that an embedded model and
+a served one share all code.
 """
 
 from __future__ import annotations
@@ -42,14 +42,13 @@ T = TypeVar("T")
 
 
 class LlamaCppOptions(StrictModel):
-    """Keys of `[backends.x]` for provider llamacpp.
+    """Keys of `[backends.NAME]` for provider llamacpp.
 
-    `reproducible`: the same prompt gets the same reply whatever was asked before it. By default llama.cpp rounds
-    differently with what else is in the batch and in the prefix cache, which is enough to change a word of a long
-    reply; that default is kept because it is how every other llama.cpp server answers.
+    `reproducible`: a prompt gets the same reply whatever came before it. By default llama.cpp rounds differently with
+    the rest of the batch and the prefix cache, which can change a word of a long reply. The default is kept because
+    every other llama.cpp server replies so.
 
-    `pooling`: how the vectors of a text's tokens become one. By default as the model's file says, and where it says
-    nothing (a chat model) their mean.
+    `pooling`: how token vectors become one vector. Default: as the model's file says, else (a chat model) their mean.
     """
 
     reproducible: bool = False
@@ -60,7 +59,7 @@ class LlamaCppOptions(StrictModel):
 
 
 class LlamaCppServer(OpenAIBackend):
-    """The protocol as llama.cpp speaks it: a grammar lets a choice through as it is."""
+    """The OpenAI protocol of llama.cpp, whose grammar returns bare choices."""
 
     bare_choices = True
     _can_call: bool | None = None
@@ -69,19 +68,21 @@ class LlamaCppServer(OpenAIBackend):
         return grammar(constraint)
 
     async def can_call(self) -> bool:
-        """Whether the model's chat template has a place for tools. Where it has none, llama.cpp drops them silently."""
+        """Whether the model's chat template supports tools. Where it does not, llama.cpp drops them silently."""
         if self._can_call is None:
-            told = await self._server_page("/props")
-            able = told.get("chat_template_caps", {}).get("supports_tools") if isinstance(told, dict) else None
+            properties = await self._server_page("/props")
+            able = None
+            if isinstance(properties, dict):
+                able = properties.get("chat_template_caps", {}).get("supports_tools")
             self._can_call = able is not False
         return self._can_call
 
 
 class LlamaCppBackend:
-    """A GGUF file and the engine that runs it. Loaded on first use; one per process is meant to run at a time.
+    """A GGUF file and the engine that runs it, loaded by the first request. Run one at a time per process.
 
-    Replies and vectors come from an engine each: to give vectors one is set up so (pooling, a text in one batch) that
-    its replies would not be those of any other llama.cpp server.
+    Replies and vectors come from separate engines: one set up for vectors (pooling, a text in one batch) would not
+    reply like other llama.cpp servers.
     """
 
     capabilities: ClassVar[ProviderCapabilities] = ProviderCapabilities(needs_key=False, loads_model_file=True)
@@ -91,7 +92,7 @@ class LlamaCppBackend:
     secrets: tuple[str, ...] = ()
 
     def __init__(self, config: BackendConfig, progress: models.Progress | None = None) -> None:
-        """`progress` hears about the file's bytes where it has to be fetched."""
+        """`progress` is notified while the model file is fetched."""
         self.config = config
         self.options = LlamaCppOptions.model_validate(config.options)
         self.concurrency = config.concurrency or 1
@@ -100,7 +101,7 @@ class LlamaCppBackend:
         self._engines: dict[bool, asyncio.Task[LlamaCppServer]] = {}
 
     async def identify(self) -> ModelInfo:
-        """Fetch the file if need be, and say what it is: its sha256, and what its header tells. Loads nothing."""
+        """Fetch the file if need be; report its sha256 and the facts of its header. Loads no model."""
         path = await self._path()
         return ModelInfo(
             model=self.config.model,
@@ -112,12 +113,12 @@ class LlamaCppBackend:
         )
 
     async def complete(self, request: Request) -> Response:
-        """One chat completion, or the vector of a text; the first of each kind loads the model."""
+        """Request a chat completion, or the vector of a text; the first of each kind loads the model."""
         engine = await self._engine(embed=request.embed)
         if request.tools and not await engine.can_call():
             msg = (
                 f"the chat template of {self.config.model} has no place for tools, and "
-                'llama.cpp would drop them: set calls = "text" in the eval, or take a model that is made for tools'
+                'llama.cpp would drop them: set calls = "text" in the eval, or use a model made for tools'
             )
             raise BackendError(msg, backend=self.config.name)
         return await engine.complete(request)
@@ -138,11 +139,11 @@ class LlamaCppBackend:
     async def _engine(self, *, embed: bool) -> LlamaCppServer:
         if embed not in self._engines:
             self._engines[embed] = asyncio.create_task(self._start(embed=embed))
-        # Shielded: a caller that runs out of time must not have the next one load the model a second time.
+        # Shielded: after a caller's timeout the next caller must not load the model a second time.
         return await asyncio.shield(self._engines[embed])
 
     async def close(self) -> None:
-        """Stop the engines. One that is still loading cannot be stopped, and is waited for."""
+        """Stop the engines. An engine that is still loading is waited for: loading cannot be stopped."""
         started = await asyncio.gather(*self._engines.values(), return_exceptions=True)
         for engine in started:
             if isinstance(engine, LlamaCppServer):
@@ -163,8 +164,8 @@ class LlamaCppBackend:
 
     def _load(self, path: Path, *, embed: bool) -> xllamacpp.Server:
         """Start the engine with one slot per concurrent request, each with the whole context."""
-        # OpenMP's threads spin for long while they wait for one another, which takes time slices from the very thread
-        # waited for where anything else is busy; not to spin at all costs half the speed (bench/speed/embedded.py).
+        # OpenMP threads spin long while they wait, and so slow the thread they wait for if other work runs. Without
+        # any spinning the speed is halved (bench/speed/embedded.py).
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
         with needed(*NEEDS, partial(BackendUnavailable, backend=self.config.name)):
             import xllamacpp
@@ -175,14 +176,14 @@ class LlamaCppBackend:
         parameters.n_parallel = self.concurrency
         parameters.n_ctx = self.options.n_ctx * self.concurrency
         parameters.n_gpu_layers = self.options.n_gpu_layers
-        parameters.verbosity = -1  # the engine's log would go through the progress bar
+        parameters.verbosity = -1  # the engine's log would break the progress bar
         parameters.ui = False
         if self.options.reproducible:
-            parameters.no_extra_bufts = True  # repacked weights sum in another order for one row than for many
+            parameters.no_extra_bufts = True  # repacked weights sum one row in another order than many
             parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         if embed:
             parameters.embedding = True
-            parameters.n_batch = parameters.n_ubatch = self.options.n_ctx  # pooling wants a text in one batch
+            parameters.n_batch = parameters.n_ubatch = self.options.n_ctx  # pooling needs the text in one batch
             kind = f"LLAMA_POOLING_TYPE_{(self.options.pooling or pooling(path) or 'mean').upper()}"
             parameters.pooling_type = getattr(xllamacpp.llama_pooling_type, kind)
         parameters.endpoint_slots = False
@@ -197,7 +198,7 @@ class LlamaCppBackend:
             raise BackendError(msg, backend=self.config.name) from None
 
     def _client(self, address: str) -> LlamaCppServer:
-        """Our own server, without a proxy in between whatever the environment says."""
+        """Client of our own server, without the environment's proxies."""
         base_url = f"{address}/v1"
         common: dict[str, Any] = {"base_url": base_url, "model": self.config.model}
         plain = BackendConfig(
@@ -212,11 +213,11 @@ class LlamaCppBackend:
 
 
 async def _abandonable(work: Callable[[], T]) -> T:
-    """`work` in a thread that Ctrl-C does not wait for: a download or the hash of a large file takes minutes."""
+    """Run `work` in a thread that Ctrl-C does not wait for: a download or a hash of a large file takes minutes."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
-    def tell(result: T | None, error: BaseException | None) -> None:
+    def deliver(result: T | None, error: BaseException | None) -> None:
         if done.cancelled():
             return
         if error is not None:
@@ -228,10 +229,10 @@ async def _abandonable(work: Callable[[], T]) -> T:
         result, error = None, None
         try:
             result = work()
-        except BaseException as caught:  # noqa: BLE001  it is raised where it is awaited
+        except BaseException as caught:  # noqa: BLE001  raised where the result is awaited
             error = caught
-        with suppress(RuntimeError):  # the loop may have been closed in the meantime
-            loop.call_soon_threadsafe(tell, result, error)
+        with suppress(RuntimeError):  # the loop may be closed by now
+            loop.call_soon_threadsafe(deliver, result, error)
 
     threading.Thread(target=run, daemon=True).start()
     return await done

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field
 
 from harness.backends import OpenAIEndpoint
-from harness.backends.constrained_decoding import for_wrapped, json_schema, kept, unwrapped
+from harness.backends.constrained_decoding import for_wrapped, json_schema, obeys, unwrapped
 from harness.backends.http.errors import checked_size, failed, failed_status, get_json, passwords, safe_line, shown_url
 from harness.backends.local.models import Progress
 from harness.backends.openai_responses import count, tool_calls, vector
@@ -35,9 +35,9 @@ OTHER_SHAPE = (ValueError, TypeError, AttributeError)
 
 
 class OllamaOptions(StrictModel):
-    """Keys of `[backends.x]` for provider ollama.
+    """Keys of `[backends.NAME]` for provider ollama.
 
-    `num_ctx` is always sent: Ollama's own default is small, and it cuts a longer prompt without a word.
+    `num_ctx` is always sent: Ollama's own default is small, and it silently cuts longer prompts.
     """
 
     num_ctx: int = Field(default=8192, ge=128)
@@ -72,10 +72,10 @@ class OllamaBackend:
         try:
             self._client = ollama.AsyncClient(host=host, timeout=config.timeout_s, headers=headers)
         except (ValueError, httpx.InvalidURL):
-            msg = "OLLAMA_HOST is no address: expected host:port or http://host:port"
+            msg = "OLLAMA_HOST is not an address: expected host:port or http://host:port"
             raise BackendError(msg, backend=self.config.name) from None
         self._headers = dict(self._client._client.headers)  # noqa: SLF001  as the SDK sends them
-        self.address = str(self._client._client.base_url).rstrip("/")  # noqa: SLF001  where it really goes
+        self.address = str(self._client._client.base_url).rstrip("/")  # noqa: SLF001  as the SDK resolves it
         self._url = shown_url(self.address)
 
     @classmethod
@@ -93,7 +93,7 @@ class OllamaBackend:
         return OpenAIEndpoint(f"{self.address}/v1", self._key)
 
     async def identify(self) -> ModelInfo:
-        """Digest, quantization and size as `/api/tags` and `/api/show` tell them; needs the model to be pulled."""
+        """Digest, quantization and size from `/api/tags` and `/api/show`; the model must be pulled."""
         import ollama
 
         try:
@@ -101,7 +101,7 @@ class OllamaBackend:
                 tags = await self._client.list()
                 shown = await self._client.show(self.config.model)
         except ollama.ResponseError as error:
-            self._raise_if_hopeless(error, BackendUnavailable)
+            self._raise_if_permanent(error, BackendUnavailable)
             msg = f"{self._url} answers {error.status_code}: {self._redact(error.error)}"
             raise BackendUnavailable(msg, backend=self.config.name) from None
         except _unreachable() as error:
@@ -126,7 +126,7 @@ class OllamaBackend:
         )
 
     async def complete(self, request: Request) -> Response:
-        """One chat, or the vector of a text; the time that the server spent on loading the model is not latency."""
+        """Request a chat reply, or the vector of a text; the server's time to load the model is not latency."""
         import httpx
         import ollama
 
@@ -137,7 +137,7 @@ class OllamaBackend:
             else:
                 response = _response(await self._chat(request), perf_counter() - started)
         except ollama.ResponseError as error:
-            self._raise_if_hopeless(error, request=request)
+            self._raise_if_permanent(error, request=request)
             return failed_status(error.status_code, self._redact(error.error), _headers(error))
         except httpx.TimeoutException:
             return failed("timeout", f"no answer within {self.config.timeout_s:g} s", retry=True)
@@ -152,7 +152,7 @@ class OllamaBackend:
         constraint = request.constraint
         import ollama
 
-        asked: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "model": self.config.model,
             "messages": [{"role": m.role, "content": m.content} for m in request.messages],
             "options": self._sampling(for_wrapped(request.sampling, constraint)),
@@ -161,10 +161,10 @@ class OllamaBackend:
         }
         reply: ollama.ChatResponse
         if not request.tools:
-            reply = await self._client.chat(**asked)
+            reply = await self._client.chat(**arguments)
             return reply
-        # By itself the SDK leaves out whatever of a parameter's schema it has no field for (nested objects, formats).
-        body = {key: value for key, value in asked.items() if value is not None}
+        # The SDK drops parts of a parameter's schema that it has no field for (nested objects, formats).
+        body = {key: value for key, value in arguments.items() if value is not None}
         body |= {"tools": [dict(tool) for tool in request.tools], "stream": False}
         reply = await self._client._request(ollama.ChatResponse, "POST", "/api/chat", json=body)  # noqa: SLF001
         return reply
@@ -174,7 +174,7 @@ class OllamaBackend:
         return await self._client.embed(
             model=self.config.model,
             input=message.content,
-            truncate=False,  # by default Ollama cuts a longer text without a word
+            truncate=False,  # by default Ollama silently cuts longer texts
             options={**self.options.options, "num_ctx": self.options.num_ctx},
             keep_alive=self.options.keep_alive,
         )
@@ -184,7 +184,7 @@ class OllamaBackend:
         await self._client._client.aclose()  # noqa: SLF001  the SDK has no close of its own
 
     def _sampling(self, sampling: Sampling) -> dict[str, Any]:
-        chosen = {
+        parameters = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": sampling.seed,
@@ -192,25 +192,25 @@ class OllamaBackend:
             "stop": list(sampling.stop) or None,
             "num_ctx": self.options.num_ctx,
         }
-        return {**self.options.options, **{k: v for k, v in chosen.items() if v is not None}}
+        return {**self.options.options, **{k: v for k, v in parameters.items() if v is not None}}
 
     def _unwrapped(self, request: Request, response: Response) -> Response:
-        """A constrained reply without the quotes around a choice; raises where the server took no notice."""
+        """Remove the quotes around a choice; raises `BackendError` where the server ignored the constraint."""
         if request.constraint is None:
             return response
         text = unwrapped(request.constraint, response.text)
-        if not kept(request.constraint, text, bare=False):
+        if not obeys(request.constraint, text, bare=False):
             msg = f"{self._url} {let_through(self.config.model, self._redact(text))}"
             raise BackendError(msg, backend=self.config.name)
         return replace(response, text=text)
 
-    def _raise_if_hopeless(
+    def _raise_if_permanent(
         self,
         error: ollama.ResponseError,
         not_there: type[BackendError] = BackendError,
         request: Request | None = None,
     ) -> None:
-        """Raise for a status that every further call would get too."""
+        """Raise for an error that every further call would get too."""
         if request and (why := cannot(request, self.config.model, error.status_code, self._redact(error.error))):
             msg = f"{self._url} {why}"
             raise BackendError(msg, backend=self.config.name)
@@ -239,9 +239,9 @@ def _unreachable() -> tuple[type[Exception], ...]:
 
 
 def _key(config: BackendConfig) -> str:
-    """A local server needs none; one behind a proxy may. From the environment only."""
+    """The API key, from the environment only; empty where none is set, because local servers need none."""
     if config.api_key_env is None:
-        return os.environ.get(config.key_variable or "", "").strip()  # the SDK would send it anyway
+        return os.environ.get(config.key_variable or "", "").strip()  # the SDK sends it in any case
     if key := os.environ.get(config.api_key_env, "").strip():
         return key
     msg = f"no key: set {config.api_key_env} in the environment"
@@ -249,7 +249,7 @@ def _key(config: BackendConfig) -> str:
 
 
 def _headers(error: ollama.ResponseError) -> Mapping[str, str]:
-    """The headers of the reply, which the SDK keeps only in what its error was made from."""
+    """The headers of an error reply, which the SDK keeps only in the cause of its error."""
     import httpx
 
     cause = error.__context__

@@ -1,7 +1,7 @@
-"""OpenAI's chat completions and embeddings: api.openai.com by the SDK, any server of the same protocol by a lean way.
+"""OpenAI's chat completions and embeddings: api.openai.com by the SDK, other servers by the lean client.
 
-The SDK takes many times the processor time of the lean way (docs/performance.md), which matters where a server of
-one's own answers in milliseconds; what is sent, what is read and what an error means is the same, and is here.
+The SDK takes many times the CPU time of the lean client (docs/performance.md), which matters where a local server
+replies in milliseconds. Requests, replies and errors are the same with both, and are handled here.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from harness.core.types import JSON, Constraint, ModelInfo, Request, Response
 from harness.project.config import BackendConfig
 
 LISTING_TIMEOUT_S = 30.0
-"""A list of models is no work; a server that does not give it in this time does not answer."""
+"""Timeout of the list of models, which needs no computation."""
 SIDE_TIMEOUT_S = 10.0
-"""For a page that a server need not have."""
+"""Timeout of an optional page of a server."""
 
 Parameter = Literal["temperature", "top_p", "seed", "stop", "max_tokens", "max_completion_tokens"]
 
 
 class OpenAIOptions(StrictModel):
-    """Keys of `[backends.x]` for provider openai. `omit`: parameters that the server does not take."""
+    """Keys of `[backends.NAME]` for provider openai. `omit`: parameters that the server rejects."""
 
     max_tokens_parameter: Literal["max_tokens", "max_completion_tokens"] | None = None
     omit: Annotated[tuple[Parameter, ...], Field(strict=False)] = ()
@@ -62,16 +62,16 @@ class OpenAIBackend:
     concurrency = 64
     exclusive = False
     bare_choices = False
-    """Whether a server that is told the choices sends one as it is; otherwise as JSON."""
+    """Whether a choice under constrained decoding comes bare; otherwise it comes as JSON."""
     on_headers: Callable[[Mapping[str, str]], None] | None = None
-    """Is told the headers of every reply of `complete`, an error's too, their names in lower case: how many requests
-    and tokens a server still allows is in them (`x-ratelimit-*`)."""
+    """Called with the headers of every reply of `complete`, errors included; names are in lower case. They tell how
+    many requests and tokens the server still allows (`x-ratelimit-*`)."""
 
     def __init__(self, config: BackendConfig, *, transport: Transport | None = None) -> None:
         """`transport` replaces the one made from `config`."""
         self.config = config
         self.options = self.options_class.model_validate(config.options)
-        # A server of one's own may have to load the model first; a hosted one bills for a dummy request.
+        # A local server may have to load the model first; a hosted service bills for a dummy request.
         self.warm_up = config.base_url is not None
         self._transport = transport or transport_to(config, key_of(config))
         self.url = self._transport.url
@@ -98,7 +98,7 @@ class OpenAIBackend:
         return OpenAIEndpoint(self.config.base_url or self.config.service_url, key_of(self.config))
 
     async def identify(self) -> ModelInfo:
-        """Ask which models there are; a server that does not list this one is tried all the same, and that is noted."""
+        """Look the model up in the server's list; on a local server a missing entry is only noted."""
         served = await self._served()
         note = ""
         if self.config.model not in served and served:
@@ -106,22 +106,22 @@ class OpenAIBackend:
             if not self.warm_up:
                 raise BackendError(self._unknown_model(served), backend=self.config.name)
         meta = served.get(self.config.model, {}).get("meta")
-        told = meta if isinstance(meta, dict) else {}
+        details = meta if isinstance(meta, dict) else {}
         return ModelInfo(
             model=self.config.model,
-            quantization=self.config.quantization or str(told.get("ftype", "")),
-            parameters=str(told.get("n_params", "")),
+            quantization=self.config.quantization or str(details.get("ftype", "")),
+            parameters=str(details.get("n_params", "")),
             engine=self.config.provider + self._elsewhere(),
             note=note,
         )
 
     def _elsewhere(self) -> str:
-        """Where `OPENAI_BASE_URL` leads, which is not where harness.toml says that this backend is."""
+        """The address of `OPENAI_BASE_URL` for the engine's name, where it replaces the hosted service."""
         moved = self.config.is_hosted and self._transport.host != urlsplit(self.capabilities.hosted_url or "").hostname
         return f" at {self.url}" if moved else ""
 
     async def _served(self) -> dict[str, dict[str, Any]]:
-        """The models that the server lists, by id; empty where it has no such list."""
+        """The models that the server lists, by id; empty where it has no list."""
         limit_s = min(self.config.timeout_s, LISTING_TIMEOUT_S)
         try:
             async with asyncio.timeout(limit_s):
@@ -135,14 +135,14 @@ class OpenAIBackend:
         except TooLargeError:
             return {}
         if not _is_good(reply) and reply.status != 404:
-            self._raise_if_hopeless(reply)
+            self._raise_if_permanent(reply)
         try:
             return {str(model["id"]): model for model in _json(reply)["data"]} if _is_good(reply) else {}
         except (KeyError, TypeError, ValueError):
-            return {}  # no JSON, or JSON of another shape: not a list of models
+            return {}  # not a list of models
 
     async def _server_page(self, path: str) -> JSON:
-        """What a page below the server's root says, or `None` where there is none or it says no JSON in time."""
+        """The JSON of an optional page below the server's root; `None` where there is none in time."""
         try:
             async with asyncio.timeout(SIDE_TIMEOUT_S):
                 reply = await self._transport.get(path)
@@ -151,7 +151,7 @@ class OpenAIBackend:
             return None
 
     async def complete(self, request: Request) -> Response:
-        """One chat completion, or the vector of a text."""
+        """Request a chat completion, or the vector of a text."""
         path, body = self.body_of(request)
         secrets = self._transport.secrets
         started = perf_counter()
@@ -165,30 +165,30 @@ class OpenAIBackend:
         except TooLargeError as error:
             return failed("too_large", str(error))
         except ValueError as error:
-            return failed("bad_request", f"what is asked fits into no JSON: {safe_line(error, secrets)}")
+            return failed("bad_request", f"the request cannot be written as JSON: {safe_line(error, secrets)}")
         wall_s = perf_counter() - started
         if self.on_headers is not None:
             self.on_headers(reply.headers)
         if not _is_good(reply):
-            self._raise_if_hopeless(reply, request)
+            self._raise_if_permanent(reply, request)
             return failed_status(reply.status, safe_line(_refusal(reply)[0], secrets), reply.headers)
         try:
-            told = _json(reply)
+            body = _json(reply)
         except ValueError:
             what = "an embedding" if request.embed else "a chat completion"
             begins = safe_line(reply.body[:4000].decode(errors="replace"), secrets, 80)
             return failed("bad_reply", f"not {what}: {begins}", retry=True)
-        return self.response_of(request, told, wall_s)
+        return self.response_of(request, body, wall_s)
 
     def body_of(self, request: Request) -> tuple[str, dict[str, Any]]:
-        """What a request is to the server: a path below its address, and the JSON that goes there."""
+        """The path of a request, relative to the address, and its JSON body."""
         return self._embedding(request) if request.embed else self._completion(request)
 
-    def response_of(self, request: Request, told: JSON, wall_s: float) -> Response:
-        """What the JSON of a good reply says; raises `BackendError` where the server took no notice of a constraint."""
+    def response_of(self, request: Request, body: JSON, wall_s: float) -> Response:
+        """Parse the JSON of a successful reply; raises `BackendError` where the server ignored a constraint."""
         if request.embed:
-            return checked_size(vector_response(told, wall_s, self._transport.secrets))
-        return checked_size(self._unwrapped(request, chat_response(told, wall_s, self._transport.secrets)))
+            return checked_size(vector_response(body, wall_s, self._transport.secrets))
+        return checked_size(self._unwrapped(request, chat_response(body, wall_s, self._transport.secrets)))
 
     def _completion(self, request: Request) -> tuple[str, dict[str, Any]]:
         sampling = request.sampling
@@ -218,22 +218,22 @@ class OpenAIBackend:
         await self._transport.close()
 
     def _constrained(self, constraint: Constraint) -> dict[str, Any]:
-        """What a kind of server is told to let through, as keys of the request."""
+        """The keys of the request for a constraint."""
         return constraints.response_format(constraint, closed=self.config.base_url is None)
 
     def _unwrapped(self, request: Request, response: Response) -> Response:
-        """A constrained reply without the JSON around a choice; raises where the server took no notice."""
+        """Remove the JSON around a choice; raises `BackendError` where the server ignored the constraint."""
         if request.constraint is None or response.error is not None:
             return response
         text = response.text if self.bare_choices else constraints.unwrapped(request.constraint, response.text)
-        if not constraints.kept(request.constraint, text, bare=self.bare_choices):
-            why = let_through(self.config.model, without_secrets(self._transport.secrets, text))
-            msg = f"{self.url} {why}"
+        if not constraints.obeys(request.constraint, text, bare=self.bare_choices):
+            problem = let_through(self.config.model, without_secrets(self._transport.secrets, text))
+            msg = f"{self.url} {problem}"
             raise BackendError(msg, backend=self.config.name)
         return replace(response, text=text)
 
-    def _raise_if_hopeless(self, reply: HTTPResponse, request: Request | None = None) -> None:
-        """Raise `BackendError` for a status that every further call would get too."""
+    def _raise_if_permanent(self, reply: HTTPResponse, request: Request | None = None) -> None:
+        """Raise `BackendError` for an error that every further call would get too."""
         name, (refusal, code) = self.config.name, _refusal(reply)
         message = safe_line(refusal, self._transport.secrets)
         if request and (why := cannot(request, self.config.model, reply.status, message)):
@@ -241,9 +241,9 @@ class OpenAIBackend:
             raise BackendError(msg, backend=name)
         if reply.status in (401, 403):
             variable = self.config.key_variable
-            hint_ = f"check {variable}" if variable else "name the key's variable with api_key_env in harness.toml"
-            why = f" ({message})" if reply.status == 403 else ""  # not always about the key: a model, a region
-            msg = f"the server refuses the key ({reply.status}): {hint_}{why}"
+            advice = f"check {variable}" if variable else "name the key's variable with api_key_env in harness.toml"
+            why = f" ({message})" if reply.status == 403 else ""  # may also concern a model or a region
+            msg = f"the server refuses the key ({reply.status}): {advice}{why}"
             raise BackendError(msg, backend=name)
         if reply.status == 404:
             msg = f"{self.url} does not serve {self.config.model!r}: {message}"
@@ -261,7 +261,7 @@ class OpenAIBackend:
 
 
 def transport_to(config: BackendConfig, key: str) -> Transport:
-    """The way to the server: the SDK knows what api.openai.com wants, and takes half a second to import."""
+    """The SDK for the hosted service, else the lean client. The SDK takes 0.5 s to import."""
     if config.base_url is not None:
         return HTTPClient(config.base_url, key)
     from harness.backends.http.openai_sdk import OpenAISDKTransport
@@ -274,16 +274,16 @@ def _is_good(reply: HTTPResponse) -> bool:
 
 
 def _json(reply: HTTPResponse) -> JSON:
-    """The JSON of a reply; raises `ValueError` for what is none."""
+    """The JSON of a reply; raises `ValueError` for invalid JSON."""
     try:
         return json.loads(reply.body)
     except RecursionError:
-        msg = "JSON that is nested too deeply"
+        msg = "JSON nested too deeply"
         raise ValueError(msg) from None
 
 
 def _refusal(reply: HTTPResponse) -> tuple[str, str]:
-    """What a reply that is no success says, and its code."""
+    """Message and code of an error reply."""
     try:
         return refusal_of(reply.status, _json(reply))
     except ValueError:
@@ -291,7 +291,7 @@ def _refusal(reply: HTTPResponse) -> tuple[str, str]:
 
 
 def key_of(config: BackendConfig) -> str:
-    """The key, from the environment only. OpenAI's own is never sent to another server."""
+    """The API key, from the environment only; `none` where the server needs none."""
     variable = config.key_variable
     if variable is None:
         return "none"

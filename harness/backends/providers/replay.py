@@ -1,7 +1,7 @@
-"""Answers from a saved run or from a file: `--backend replay:RUN`, `--backend replay:FILE`. Offline, exact, free.
+"""Replies from a saved run or a recording: `--backend replay:RUN`, `--backend replay:FILE`. Offline, exact, free.
 
-An answer is found by the request it was given to, so a prompt that has changed since gets no answer: replaying must
-never pass replies to one prompt off as replies to another.
+A reply is looked up by its request, so that a changed prompt gets no reply: a reply to one prompt must never pass for
+a reply to another.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ PREFIX = f"{PROVIDER_NAME}:"
 
 
 class ReplayOptions(StrictModel):
-    """Keys of a replay backend, filled in by the command line: a store with the run, or a file of answers.
+    """Keys of a replay backend, set by the command line: a store with the run, or a recording.
 
-    `backend`: whose answers in the file. `digest` is the file's, so that what was replayed from another state of it is
-    not taken for an answer of this one. `evals` are those that it has answers to.
+    `backend`: the recorded backend. `digest`: hash of the file, so that cached replies of an older file do not count.
+    `evals`: the evals that the file has replies for.
     """
 
     store_url: str | None = None
@@ -39,7 +39,7 @@ class ReplayOptions(StrictModel):
 
 
 class ReplayBackend:
-    """Earlier answers, given again."""
+    """Returns saved replies."""
 
     capabilities: ClassVar[ProviderCapabilities] = ProviderCapabilities(needs_key=False, replays=True)
     options_class: ClassVar[type[ReplayOptions]] = ReplayOptions
@@ -48,7 +48,7 @@ class ReplayBackend:
     exclusive = False
 
     def __init__(self, find: Callable[[str], Response | None], info: ModelInfo, where: str) -> None:
-        """`find` knows the answer to a request by its key; `info` is the model that gave it; `where` they are kept."""
+        """`find`: looks a response up by request key. `info`: the model that replied. `where`: name of the source."""
         self._find = find
         self._info = info
         self._where = where
@@ -58,55 +58,55 @@ class ReplayBackend:
         """Open the run or the file that `config.model` names; raises `StoreError` where there is none."""
         options = ReplayOptions.model_validate(config.options)
         if options.file is not None:
-            answers = Recording(Path(options.file)).replies(options.backend)
-            return cls(answers.find, answers.source.model, config.model)
+            replies = Recording(Path(options.file)).replies(options.backend)
+            return cls(replies.find, replies.source.model, config.model)
         store = open_store(options.store_url or "")
         try:
             run = store.load(config.model)
         finally:
             store.close()
-        replies = {r.request_key: r.response for r in run.results if r.response.error is None}
-        return cls(replies.get, _model_of(run.manifest.fingerprint), run.manifest.run_id)
+        saved = {r.request_key: r.response for r in run.results if r.response.error is None}
+        return cls(saved.get, _model_of(run.manifest.fingerprint), run.manifest.run_id)
 
     async def identify(self) -> ModelInfo:
-        """The model that answered then."""
+        """The model that replied originally."""
         return replace(self._info, note=f"replayed from {self._where}")
 
     async def complete(self, request: Request) -> Response:
-        """The saved answer to exactly this request."""
-        if (said := self._find(request.key)) is not None:
-            return said
-        return failed("not_recorded", f"{self._where} holds no answer to this prompt: it was asked something else")
+        """The saved reply to exactly this request; the error `not_recorded` where there is none."""
+        if (response := self._find(request.key)) is not None:
+            return response
+        return failed("not_recorded", f"{self._where} holds no reply to this prompt: its requests were different")
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""
 
 
 def is_file(name: str) -> bool:
-    """Whether `replay:…` names a file of answers, and not a run: it has that ending, before a `#backend` if any."""
+    """Whether `replay:…` names a recording instead of a run, by its ending before an optional `#backend`."""
     return name.removeprefix(PREFIX).partition("#")[0].endswith(ENDING)
 
 
 def of_file(name: str) -> BackendConfig:
-    """The backend `replay:FILE` or `replay:FILE#BACKEND`; raises `StoreError` for what is not there or no recording."""
-    what = name.removeprefix(PREFIX)
-    file, _, backend = what.partition("#")
+    """The backend `replay:FILE` or `replay:FILE#BACKEND`; raises `StoreError` for a missing or invalid file."""
+    reference = name.removeprefix(PREFIX)
+    file, _, backend = reference.partition("#")
     recording = Recording(Path(file))
     answers = recording.replies(backend)
     source = answers.source
-    settings = {"name": name, "provider": PROVIDER_NAME, "model": what, "variant": source.own_variant}
+    settings = {"name": name, "provider": PROVIDER_NAME, "model": reference, "variant": source.own_variant}
     options = {"file": file, "backend": source.backend, "digest": recording.digest, "evals": answers.evals}
     return BackendConfig.model_validate({**settings, **options})
 
 
 def of_run(run_id: str, variant: str, store_url: str) -> BackendConfig:
-    """The backend `replay:RUN`, which answers with the replies of a saved run."""
+    """The backend `replay:RUN`, which returns the replies of a saved run."""
     values = {"name": f"{PREFIX}{run_id}", "provider": PROVIDER_NAME, "model": run_id, "variant": variant}
     return BackendConfig.model_validate({**values, "store_url": store_url})
 
 
-def has_answers_to(config: BackendConfig, eval_name: str) -> bool:
-    """Whether a backend could answer: a file of answers knows which evals it was made with."""
+def has_replies_for(config: BackendConfig, eval_name: str) -> bool:
+    """Whether a backend may have replies for an eval; a recording lists its evals."""
     evals = config.options.get("evals", ()) if config.capabilities.replays else ()
     return not evals or eval_name in evals
 

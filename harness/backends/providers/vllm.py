@@ -1,4 +1,4 @@
-"""A vLLM server: the OpenAI protocol, plus `/version` for the fingerprint and decoding under constraints of its own."""
+"""A vLLM server: the OpenAI protocol, `/version` for the fingerprint, and vLLM's constrained decoding."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from harness.core.types import Constraint, ModelInfo
 from harness.project.config import BackendConfig
 
 SINCE = (0, 11)
-"""The first version that takes `structured_outputs`; 0.12 is the first that ignores `guided_choice` and its like."""
+"""First version with `structured_outputs`; from 0.12 on, `guided_choice` and the like are ignored."""
 
 
 class VLLMOptions(openai.OpenAIOptions):
-    """Keys of `[backends.x]` for provider vllm, beside those of openai.
+    """Keys of `[backends.NAME]` for provider vllm, beside those of openai.
 
-    `structured`: which parameter constrains decoding, where the server's version does not tell.
+    `structured`: the parameter for constrained decoding, where the server reports no usable version.
     """
 
     structured: Literal["structured_outputs", "guided"] | None = None
@@ -38,21 +38,21 @@ class VLLMBackend(openai.OpenAIBackend):
     bare_choices = True
 
     def __init__(self, config: BackendConfig, *, transport: Transport | None = None) -> None:
-        """`config.base_url` is given; `transport` replaces the one made from it."""
+        """`config.base_url` is set; `transport` replaces the one made from it."""
         super().__init__(config, transport=transport)
         self._structured = self.options_class.model_validate(config.options).structured or "structured_outputs"
 
     async def identify(self) -> ModelInfo:
-        """The model that is loaded, and the version of the engine that runs it."""
+        """The loaded model, and the version of the engine."""
         info = await super().identify()
         version = await self._server_page(urlsplit(self.url).path.removesuffix("/v1") + "/version")
-        found = str(version.get("version", "")) if isinstance(version, dict) else ""
-        numbers = re.match(r"v?(\d+)\.(\d+)", found)
+        engine_version = str(version.get("version", "")) if isinstance(version, dict) else ""
+        numbers = re.match(r"v?(\d+)\.(\d+)", engine_version)
         if numbers and "structured" not in self.config.options:
-            told = (int(numbers[1]), int(numbers[2]))
-            # a development build of no release calls itself 0.1.dev…
-            self._structured = "guided" if (0, 1) < told < SINCE else "structured_outputs"
-        return replace(info, engine="vllm", engine_version=found)
+            release = (int(numbers[1]), int(numbers[2]))
+            # A development build without a release reports 0.1.dev…
+            self._structured = "guided" if (0, 1) < release < SINCE else "structured_outputs"
+        return replace(info, engine="vllm", engine_version=engine_version)
 
     def _constrained(self, constraint: Constraint) -> dict[str, Any]:
         return constraints.structured_outputs(constraint, guided=self._structured == "guided")

@@ -1,4 +1,4 @@
-"""One page, complete in itself: no request, no framework, one script that the page's policy knows by its hash."""
+"""One self-contained page: no request, no framework, one script whose hash is in the page's policy."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from harness.report.portability_text import portability_text
 from harness.report.rate_text import interval, rate_text
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 _HERE = Path(__file__).parent.parent
 _MINUS = re.compile(r"(?:^|(?<=[ (]))-(?=\d)")
-"""The sign of a number in a sentence that terminals and programs get, too."""
+"""A hyphen that stands for a minus sign."""
 
 
 class Section(Protocol):
@@ -72,7 +72,7 @@ def embedded(value: Any) -> str:
 
 
 def _leads(env: Environment, report: Report) -> Iterator[str]:
-    """What a section has to say of all evals together, before the first of them. Most have nothing to say there."""
+    """Render the leads of the sections that have one, before the first eval."""
     from markupsafe import Markup
 
     for name, section in _sections():
@@ -84,7 +84,7 @@ def _leads(env: Environment, report: Report) -> Iterator[str]:
 
 
 def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
-    """One eval. Every section is rendered with the eval, its own context, its own anchor, and the eval's (`home`)."""
+    """Render one eval. A section gets its context, the eval, its own anchor, and the eval's anchor (`home`)."""
     from markupsafe import Markup
 
     shown = []
@@ -92,7 +92,7 @@ def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
         context = section.context(report)
         if context is not None:
             own = {"eval": report, "home": anchor, "anchor": f"{anchor}-{name}"}
-            body = env.get_template(f"{name}.html.j2").render(context, **own)
+            body = _template(env, name, section).render(context, **own)
             # Already escaped by its own template.
             shown.append({"id": f"{anchor}-{name}", "title": section.TITLE, "body": Markup(body), "section": section})  # noqa: S704
     return {
@@ -116,6 +116,12 @@ def _missing_pictures(parts: Sequence[Mapping[str, Any]]) -> str:
     return f"Pictures left out: {', '.join(named)}. {why}" if why else ""
 
 
+def _template(env: Environment, name: str, section: Section) -> Template:
+    """The section's own `TEMPLATE`, or the file of its name."""
+    inline = getattr(section, "TEMPLATE", None)
+    return env.from_string(inline) if inline else env.get_template(f"{name}.html.j2")
+
+
 def _sections() -> list[tuple[str, Section]]:
     found = [(m.name, import_module(f"{sections.__name__}.{m.name}")) for m in iter_modules(sections.__path__)]
     return sorted(found, key=lambda item: (item[1].ORDER, item[0]))
@@ -128,7 +134,7 @@ def _environment() -> Environment:
     from markupsafe import Markup
 
     def finalize(value: Any) -> Any:
-        """The one way to the page: hidden characters are spelled out, then autoescaping does its part."""
+        """Spell out hidden characters of every value; autoescaping follows."""
         return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     env = Environment(
@@ -158,7 +164,7 @@ def _environment() -> Environment:
 
 
 def _unbroken(text: str) -> str:
-    """A sentence in which no interval is torn apart at the end of a line."""
+    """Keep each interval on one line."""
     from markupsafe import Markup, escape
 
     escaped = str(escape(visible(text)))

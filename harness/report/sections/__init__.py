@@ -1,5 +1,6 @@
-"""The sections of the page, one file each, found by file name.
+"""Sections of the page, one file each, found by file name.
 
-Each has `ORDER` (where it stands), `TITLE`, and `context(eval_report) -> dict | None`, whose values its template of the
-same name in ../templates shows; `None`: there is nothing to show, and the section is left out.
+A section file has `ORDER` (its place), `TITLE`, and `context(eval_report) -> dict | None`. `None` leaves it out.
+Its template, which renders the context, is `TEMPLATE` in the file or `../templates/<name>.html.j2`.
+A file with `lead(evals)` also renders `<name>_lead.html.j2` before the first eval.
 """

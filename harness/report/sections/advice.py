@@ -38,7 +38,7 @@ def context(report: EvalReport) -> dict[str, Any] | None:
         **_sums(whole),
         "left_out": advice.left_out,
         "has_estimated": any(line.estimated for line in whole.lines),
-        "prices": sorted({line.price_now.source for line in whole.lines if line.price_now}),
+        "prices": sorted({line.current_price.source for line in whole.lines if line.current_price}),
     }
 
 
@@ -67,8 +67,10 @@ def _sums(whole: CostProjection) -> dict[str, str]:
 def stacks(whole: CostProjection) -> list[CostBar]:
     """A bar for each way to run it."""
     today = [(line.eval, line.today_usd or 0.0) for line in whole.lines]
-    split = [(line.eval, (line.then_usd if line in whole.moving else line.today_usd) or 0.0) for line in whole.lines]
-    then = [(line.eval, line.then_usd or 0.0) for line in whole.lines]
+    split = [
+        (line.eval, (line.candidate_usd if line in whole.moving else line.today_usd) or 0.0) for line in whole.lines
+    ]
+    then = [(line.eval, line.candidate_usd or 0.0) for line in whole.lines]
     return [
         CostBar("today", today),
         CostBar("in batches", [(line.eval, line.batch_usd or 0.0) for line in whole.lines]),
@@ -95,7 +97,7 @@ def _decisive(one: EvalAdvice) -> str:
 
 def _row(line: EvalCost, whole: CostProjection) -> list[str]:
     """Volume, tokens, and the month: today, in batches, saved."""
-    used = line.usage_now
+    used = line.current_usage
     about = "≈" if line.estimated else ""
     saved = whole.saved_usd(line) if line.eval in whole.moved else None
     return [
@@ -111,7 +113,10 @@ def _row(line: EvalCost, whole: CostProjection) -> list[str]:
 def _facts(line: EvalCost, whole: CostProjection) -> list[tuple[str, str]]:
     """Where each figure of the eval is from."""
     facts = []
-    for when, backend, used in (("today", line.now, line.usage_now), ("then", line.then, line.usage_then)):
+    for when, backend, used in (
+        ("today", line.current, line.current_usage),
+        ("then", line.candidate, line.candidate_usage),
+    ):
         if used is None:
             continue
         instead = " (its own were not measured, so these are the nearest)" if when == "today" and line.estimated else ""
@@ -120,9 +125,9 @@ def _facts(line: EvalCost, whole: CostProjection) -> list[tuple[str, str]]:
         facts.append(
             (f"{when}: {backend}", f"{tokens}, over {used.n:,} calls of {used.cell}, run {used.run_id}{instead}")
         )
-    if line.today_usd is not None and line.price_now is not None:
-        price = f"{line.price_now.prompt_usd:g} in and {line.price_now.completion_usd:g} out per million tokens"
-        facts.append(("price today", f"USD {price} ({line.price_now.source})"))
+    if line.today_usd is not None and line.current_price is not None:
+        price = f"{line.current_price.prompt_usd:g} in and {line.current_price.completion_usd:g} out per million tokens"
+        facts.append(("price today", f"USD {price} ({line.current_price.source})"))
         calls = f"{line.daily_calls:,} a day × 30 days × {dollars(line.per_call_usd)} = {dollars(line.today_usd)}"
         facts.append(("month today", calls))
     if line.break_even is not None:

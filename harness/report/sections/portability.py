@@ -48,4 +48,4 @@ def _row(c: Comparison, *, is_candidate: bool) -> dict[str, Any]:
 
 def _missing(p: Portability) -> str:
     """What was not measured."""
-    return "" if p.cost else "The reference was not asked with both prompts: this is the transfer gap alone."
+    return "" if p.cost else "The reference did not run both prompts, so only the transfer gap is known."

@@ -98,35 +98,35 @@ class TestALine:
         a_call = Fraction(price[0] * tokens[0] + price[1] * tokens[1], 100_000_000)
         exact = math.ceil(Fraction(fixed, 100) / (30 * a_call))
         boundless = replace(USAGE, calls_per_s=1e15)
-        line = replace(LINE, usage_now=used, usage_then=boundless, price_now=asked, fixed_usd=fixed / 100)
+        line = replace(LINE, current_usage=used, candidate_usage=boundless, current_price=asked, fixed_usd=fixed / 100)
         assert line.break_even == exact
 
     def test_break_even_is_not_one_more_for_the_noise_of_floats(self) -> None:
         """0.00375 USD a call: 90 USD buy 24,000 calls, 800 a day."""
         used = replace(USAGE, prompt_tokens=1000.0, completion_tokens=50.0)
-        line = replace(LINE, usage_now=used, price_now=Price(3.0, 15.0, None, ""), fixed_usd=90.0)
+        line = replace(LINE, current_usage=used, current_price=Price(3.0, 15.0, None, ""), fixed_usd=90.0)
         assert line.break_even == 800
 
     def test_there_is_no_break_even_beyond_what_one_server_carries(self) -> None:
         """At a peak of 3, 0.123 calls a second are 3,542 a day, and 0.1229 are 3,539."""
-        just = replace(LINE, usage_then=replace(USAGE, calls_per_s=0.123))
-        slower = replace(LINE, usage_then=replace(USAGE, calls_per_s=0.1229))
+        just = replace(LINE, candidate_usage=replace(USAGE, calls_per_s=0.123))
+        slower = replace(LINE, candidate_usage=replace(USAGE, calls_per_s=0.1229))
         assert (just.capacity, just.break_even, just.never_even) == (3542, 3542, False)
         assert (slower.capacity, slower.break_even, slower.never_even) == (3539, None, True)
 
     def test_where_the_speed_is_not_measured_nothing_is_beyond_it(self) -> None:
-        silent = replace(LINE, usage_then=replace(USAGE, calls_per_s=None))
+        silent = replace(LINE, candidate_usage=replace(USAGE, calls_per_s=None))
         assert (silent.capacity, silent.break_even, silent.never_even) == (None, 3542, False)
 
     def test_nothing_is_even_with_what_costs_nothing_and_of_what_nobody_prices_it_is_not_known(self) -> None:
-        free = replace(LINE, price_now=Price(0.0, 0.0, None, ""))
+        free = replace(LINE, current_price=Price(0.0, 0.0, None, ""))
         assert (free.break_even, free.never_even) == (None, True)
-        unpriced = replace(LINE, price_now=None)
+        unpriced = replace(LINE, current_price=None)
         assert (unpriced.break_even, unpriced.never_even) == (None, False)
 
     @pytest.mark.parametrize("usd", [5e-324, 1e-300, 1e300, math.inf])
     def test_an_absurd_price_is_no_error(self, usd: float) -> None:
-        line = replace(LINE, price_now=Price(usd, usd, None, ""))
+        line = replace(LINE, current_price=Price(usd, usd, None, ""))
         bill = CostProjection((line,), frozenset({"e"}), LocalConfig(server_usd_per_month=sys.float_info.max))
         assert line.break_even == (None if usd < 1 else 0 if usd == math.inf else 1)
         assert bill.hybrid_usd == bill.advised.usd == sys.float_info.max
@@ -144,25 +144,25 @@ class TestALine:
         assert replace(LINE, daily_calls=57_600).load == pytest.approx(1.0)
 
     def test_retries_are_paid_for(self) -> None:
-        retried = replace(LINE, usage_now=replace(USAGE, tries=1.25))
+        retried = replace(LINE, current_usage=replace(USAGE, tries=1.25))
         assert retried.today_usd == pytest.approx(1.25 * 48)
 
     def test_what_nobody_prices_or_measured_is_not_zero(self) -> None:
-        assert replace(LINE, price_now=None).today_usd is None
-        assert replace(LINE, usage_now=None).today_usd is None
-        bill = CostProjection((LINE, replace(LINE, eval="other", price_now=None)), frozenset(), LocalConfig())
+        assert replace(LINE, current_price=None).today_usd is None
+        assert replace(LINE, current_usage=None).today_usd is None
+        bill = CostProjection((LINE, replace(LINE, eval="other", current_price=None)), frozenset(), LocalConfig())
         assert bill.unknown == ("other",)
         assert bill.today_usd == pytest.approx(48)
 
     def test_a_candidate_with_a_price_has_no_server(self) -> None:
-        mini = replace(LINE, local=False, price_then=Price(0.15, 0.6, None, ""))
-        assert mini.then_usd == pytest.approx(60_000 * (300 * 0.15 + 5 * 0.6) / 1e6)
+        mini = replace(LINE, local=False, candidate_price=Price(0.15, 0.6, None, ""))
+        assert mini.candidate_usd == pytest.approx(60_000 * (300 * 0.15 + 5 * 0.6) / 1e6)
         assert (mini.load, mini.break_even) == (None, None)
         bill = CostProjection((mini,), frozenset({"e"}), LocalConfig())
-        assert bill.hybrid_usd == mini.then_usd
+        assert bill.hybrid_usd == mini.candidate_usd
 
 
-MINI = replace(LINE, then="mini", local=False, price_then=Price(0.15, 0.6, None, ""))
+MINI = replace(LINE, candidate="mini", local=False, candidate_price=Price(0.15, 0.6, None, ""))
 
 
 def sums_of(*lines: EvalCost, moved: str = "") -> dict[str, CostTotal]:
@@ -178,33 +178,33 @@ class TestSums:
         assert all((each.over, each.of, each.missing, each.estimated) == (2, 2, (), False) for each in found)
 
     def test_of_a_candidate_that_was_never_run_nothing_is_known_and_that_is_not_zero(self) -> None:
-        found = sums_of(replace(MINI, usage_then=None))
+        found = sums_of(replace(MINI, candidate_usage=None))
         assert found["today"].usd == pytest.approx(48)
         assert (found["all"].usd, found["all"].missing) == (None, ("e",))
 
-    @pytest.mark.parametrize("unknown", [{"usage_then": None}, {"price_then": None}])
+    @pytest.mark.parametrize("unknown", [{"candidate_usage": None}, {"candidate_price": None}])
     def test_each_sum_names_what_is_missing_in_it(self, unknown: dict[str, None]) -> None:
         found = sums_of(MINI, replace(MINI, eval="other", **unknown))
         assert (found["today"].usd, found["today"].missing) == (pytest.approx(96), ())
-        assert (found["all"].usd, found["all"].missing, found["all"].over) == (MINI.then_usd, ("other",), 1)
+        assert (found["all"].usd, found["all"].missing, found["all"].over) == (MINI.candidate_usd, ("other",), 1)
 
-    @pytest.mark.parametrize("unknown", [{"usage_now": None}, {"price_now": None}])
+    @pytest.mark.parametrize("unknown", [{"current_usage": None}, {"current_price": None}])
     def test_what_is_compared_is_over_the_same_evals(self, unknown: dict[str, None]) -> None:
         """Of `other` nobody knows today's cost, so what it would cost there is in no sum either."""
         found = sums_of(MINI, replace(MINI, eval="other", **unknown))
-        assert [each.usd for each in found.values()] == [pytest.approx(48), pytest.approx(24), 48, MINI.then_usd]
+        assert [each.usd for each in found.values()] == [pytest.approx(48), pytest.approx(24), 48, MINI.candidate_usd]
         assert {each.missing for each in found.values()} == {("other",)}
 
     def test_and_the_servers_are_those_of_the_same_evals(self) -> None:
-        busy = replace(LINE, eval="busy", daily_calls=57_600, price_now=None)
+        busy = replace(LINE, eval="busy", daily_calls=57_600, current_price=None)
         assert sums_of(LINE, busy)["all"].usd == 85
 
     def test_a_server_for_evals_that_were_not_run_on_it_is_the_least(self) -> None:
-        found = sums_of(LINE, replace(LINE, eval="other", usage_then=None))
+        found = sums_of(LINE, replace(LINE, eval="other", candidate_usage=None))
         assert (found["all"].usd, found["all"].missing) == (85, ("other",))
 
     def test_without_any_run_all_of_them_are_unknown(self) -> None:
-        found = sums_of(replace(LINE, usage_now=None, usage_then=None))
+        found = sums_of(replace(LINE, current_usage=None, candidate_usage=None))
         assert [each.usd for each in found.values()] == [None] * 4
         assert [each.usd for each in sums_of().values()] == [None] * 4
 
@@ -212,8 +212,8 @@ class TestSums:
         """The candidate's own tokens are measured; what it does not serve stays where it is, by guessed tokens."""
         found = sums_of(replace(MINI, estimated=True), moved="e")
         assert [each.estimated for each in found.values()] == [True, True, False, False]
-        assert sums_of(replace(MINI, then="", estimated=True))["all"].estimated
-        assert not sums_of(replace(MINI, estimated=True, price_now=None))["today"].estimated
+        assert sums_of(replace(MINI, candidate="", estimated=True))["all"].estimated
+        assert not sums_of(replace(MINI, estimated=True, current_price=None))["today"].estimated
 
 
 def test_few_calls_or_a_sample_say_little() -> None:
@@ -234,7 +234,12 @@ def costing(name: str, usd: float, parts: int) -> EvalCost:
     tokens = usd / 3000 * 1_000_000  # 100 calls a day, 1 USD a million tokens
     used = replace(USAGE, prompt_tokens=tokens, completion_tokens=0.0, calls_per_s=300 / 86_400 / (parts + 0.5) * PARTS)
     return replace(
-        LINE, eval=name, daily_calls=100, usage_now=used, usage_then=used, price_now=Price(1.0, 1.0, None, "")
+        LINE,
+        eval=name,
+        daily_calls=100,
+        current_usage=used,
+        candidate_usage=used,
+        current_price=Price(1.0, 1.0, None, ""),
     )
 
 
@@ -287,7 +292,7 @@ class TestCheapest:
         """Twenty times 0.05 are not 1, by floats, and six times a sixth are not by rounding."""
         for n in (3, 6, 7, 20):
             lines = [replace(costing(f"e{i}", 30, PARTS), daily_calls=100) for i in range(n)]
-            lines = [replace(x, usage_then=replace(USAGE, calls_per_s=300 / 86_400 * n)) for x in lines]
+            lines = [replace(x, candidate_usage=replace(USAGE, calls_per_s=300 / 86_400 * n)) for x in lines]
             assert CostProjection(tuple(lines), frozenset(), LocalConfig()).servers(lines) == 1
             assert len(cheapest(lines, LocalConfig())) == n
 

@@ -52,7 +52,7 @@ def test_a_redirect_that_leads_nowhere_is_an_error_of_the_call(location: str) ->
         assert error_of(asked(server)[0]).kind == "connection"
 
 
-def test_a_user_and_a_password_in_the_address_are_sent_and_never_shown() -> None:
+def test_user_and_password_are_sent_and_never_shown() -> None:
     with wire(
         [reply()], [reply(b'{"error": "Basic bWU6czNjcmV0IQ== is wrong, me:s3cret! is"}', status="500 No")]
     ) as server:

@@ -91,7 +91,7 @@ def test_a_reply_that_ends_early_is_lost_and_never_half_a_reply(whole: bytes, cu
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40) | st.sampled_from([*WHOLE, b"HTTP/1.1 ", b"\r\n\r\n"]), max_size=6))
-def test_whatever_arrives_nobody_is_left_waiting_once_it_has_ended(parts: list[bytes]) -> None:
+def test_no_request_waits_after_the_connection_ended(parts: list[bytes]) -> None:
     found, _ = answer_to(*parts, end=True)
     assert isinstance(found, HTTPResponse | TransportError | TooLargeError)
 
@@ -100,7 +100,7 @@ LEFT = st.binary(min_size=1, max_size=40).filter(lambda rest: rest.strip(b"\r\n"
 
 
 @given(st.sampled_from(WHOLE[:3]), LEFT | st.sampled_from(WHOLE))
-def test_a_connection_with_something_left_on_it_is_not_used_again(whole: bytes, rest: bytes) -> None:
+def test_connection_with_leftover_data_is_not_reused(whole: bytes, rest: bytes) -> None:
     assert answer_to(whole, end=False)[1]
     for parts in ((whole + rest,), (whole, rest)):
         found, reusable = answer_to(*parts, end=False)
@@ -108,7 +108,7 @@ def test_a_connection_with_something_left_on_it_is_not_used_again(whole: bytes, 
         assert (found.body, found.headers["x-left"], reusable) == (BODY, "1, 2", False)
 
 
-def test_a_request_that_is_given_up_hangs_up_so_that_the_server_can_stop_writing() -> None:
+def test_cancelled_request_closes_its_connection() -> None:
     async def talk() -> bool:
         connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
@@ -121,7 +121,7 @@ def test_a_request_that_is_given_up_hangs_up_so_that_the_server_can_stop_writing
     assert asyncio.run(talk())
 
 
-def test_a_connection_on_which_something_arrives_before_anything_was_asked_is_closed() -> None:
+def test_data_before_a_request_closes_the_connection() -> None:
     async def talk() -> bool:
         connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
@@ -202,7 +202,7 @@ def test_after_a_stream_nothing_may_be_left_either(whole: bytes, rest: bytes) ->
         assert streamed(*parts, end=False) == (EVENT * 2, False)
 
 
-def test_a_stream_without_a_length_lasts_until_the_server_hangs_up() -> None:
+def test_stream_without_length_ends_with_the_connection() -> None:
     head = f"HTTP/1.1 200 OK\r\n{TYPE}\r\n\r\n".encode()
     assert streamed(head, EVENT, EVENT, end=True)[0] == EVENT * 2
     assert streamed(head, EVENT, EVENT, end=False)[0] is None

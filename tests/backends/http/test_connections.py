@@ -33,13 +33,13 @@ def test_one_connection_serves_one_request_after_the_other() -> None:
 
 
 @pytest.mark.parametrize("header", ["connection: close", "x-says: nothing"])
-def test_a_server_that_hangs_up_between_requests_costs_a_connection_and_no_error(header: str) -> None:
+def test_idle_connection_closed_by_the_server_is_replaced(header: str) -> None:
     with wire([reply("billing", header), None]) as server:
         assert spaced(server, 3) == ["billing"] * 3
         assert (server.connections, len(server.requests)) == (3, 3)
 
 
-def test_a_hanging_up_that_the_loop_has_not_heard_of_yet_is_noticed() -> None:
+def test_close_not_yet_seen_by_the_loop_is_noticed() -> None:
     async def talk(server: Wire) -> list[str]:
         backend = backends.connect(configured("openai", server.base_url))
         said = []
@@ -94,7 +94,7 @@ def test_a_call_that_is_given_up_leaves_its_reply_to_nobody() -> None:
         assert asyncio.run(talk(server.base_url)) == [*(f"quick {n}" for n in range(4)), "quick at last"]
 
 
-def test_a_call_that_is_given_up_in_the_middle_of_its_reply_does_so_too() -> None:
+def test_call_cancelled_within_its_reply_closes_the_connection() -> None:
     whole = reply("first")
     with wire([whole[:-20], 0.3, whole[-20:]], [reply("second")]) as server:
         first, second = asked(server, 2, timeout_s=0.15)
@@ -125,7 +125,7 @@ def test_a_list_of_models_that_does_not_come_is_no_server() -> None:
         identify(configured("openai", server.base_url, timeout_s=0.2))
 
 
-def test_a_server_of_ones_own_does_not_cost_the_import_of_the_sdk(way: str) -> None:
+def test_local_server_does_not_import_the_sdk(way: str) -> None:
     if way == "sdk":
         pytest.skip("it is the SDK")
     code = (

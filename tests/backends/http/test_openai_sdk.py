@@ -25,7 +25,7 @@ def answer(server: Wire) -> Response:
     return ask(configured("openai", server.base_url))[0]
 
 
-def test_the_headers_are_the_sdk_s_and_ask_for_no_packing_that_cannot_be_undone(
+def test_sdk_headers_accept_only_supported_encodings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
@@ -36,7 +36,7 @@ def test_the_headers_are_the_sdk_s_and_ask_for_no_packing_that_cannot_be_undone(
         assert head["user-agent"].startswith("AsyncOpenAI/")
 
 
-def test_a_variable_of_two_lines_is_no_header_and_does_not_become_two(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_header_with_a_line_break_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1\r\nx-other: 1")
     with wire([reply()]) as server:
         error = answer(server).error

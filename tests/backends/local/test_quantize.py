@@ -144,7 +144,7 @@ class TestWithoutTheExtra:
         with pytest.raises(BackendUnavailable, match=r'needs cyllama\. Install it: pip install ".*\[quantize\]"$'):
             models.resolve(f"{NAME}:F16")
 
-    def test_where_nothing_may_be_made_it_says_which_command_makes_it(self) -> None:
+    def test_missing_quantization_names_its_command(self) -> None:
         with pytest.raises(BackendUnavailable) as caught:
             models.resolve(f"{NAME}:F16", fetch=False)
         assert str(caught.value) == (f"model '{NAME}:F16' is not here yet: `harness models quantize {NAME} --to F16`")
@@ -190,7 +190,7 @@ class TestReal:
         # a process, because the log comes from below Python
         typed = [sys.executable, "-m", "harness", "models", "quantize", NAME, "--to", "q2_k"]
         ended = subprocess.run(typed, capture_output=True, text=True, check=True)
-        assert ended.stderr.startswith(f"note: {MODEL_FILE.name} is Q4_1: whatever is made of it")
+        assert ended.stderr.startswith(f"note: {MODEL_FILE.name} is Q4_1: ")
         assert "llama" not in ended.stderr
         what, path = ended.stdout.splitlines()
         assert what.startswith("Q2_K from Q4_1, 88 MB, sha256:")
@@ -198,8 +198,8 @@ class TestReal:
         assert Path(path.strip()).parent == cache / "models"
 
         again = harness("models", "quantize", NAME, "--to", "Q2_K")
-        assert "(is there already)" in again.out
-        assert f"made here: Q2_K from Q4_1, 88 MB\n{path}" in harness("models", "list").out
+        assert "(already exists)" in again.out
+        assert f"quantized here: Q2_K from Q4_1, 88 MB\n{path}" in harness("models", "list").out
 
     def test_a_backend_makes_what_it_needs_and_says_what_it_is(self, cache: Path) -> None:
         config = configured("llamacpp", model=f"{NAME}:Q2_K", timeout_s=120.0)

@@ -41,7 +41,7 @@ def test_nobody_listening_is_a_failed_call_and_no_backend(unused_port: int) -> N
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_request_that_the_server_does_not_take_is_data_and_is_not_repeated(server: FakeOpenAI, status: int) -> None:
+def test_rejected_request_is_an_error_without_retry(server: FakeOpenAI, status: int) -> None:
     found = error_of(reply_to_one(server, error(status, "context of 4096\nis too short")))
     assert (found.kind, found.status, found.retryable) == ("bad_request", status, False)
     assert "context of 4096 is too short" in found.message
@@ -90,9 +90,7 @@ def test_an_empty_account_stops_the_run_and_is_not_asked_again(server: FakeOpenA
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_stops_the_run_and_is_not_shown_even_if_the_server_repeats_it(
-    hosted: FakeOpenAI, status: int
-) -> None:
+def test_refused_key_stops_the_run_and_is_never_shown(hosted: FakeOpenAI, status: int) -> None:
     hosted.next(error(status, f"Incorrect API key provided: {KEY}.\nYou can find yours at ..."))
     with pytest.raises(BackendError, match="check OPENAI_API_KEY") as caught:
         ask(configured("openai"))
@@ -141,7 +139,7 @@ def test_a_404_page_of_a_web_server_is_one_line(server: FakeOpenAI) -> None:
         {"data": [{"embedding": "{}"}]},
     ],
 )
-def test_no_part_of_a_key_that_a_server_repeats_with_status_200_is_in_the_error(
+def test_error_of_a_200_reply_holds_no_part_of_the_key(
     server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch, shape: Any, at: int
 ) -> None:
     """Wherever a message is cut."""

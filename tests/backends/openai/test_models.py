@@ -24,7 +24,7 @@ def test_a_wrong_name_on_the_hosted_service_gets_the_nearest_one(monkeypatch: py
             identify(configured("openai", model="gpt4o"))
 
 
-def test_a_compatible_server_that_lists_another_model_is_tried_and_that_is_noted(server: FakeOpenAI) -> None:
+def test_server_that_lists_another_model_is_noted(server: FakeOpenAI) -> None:
     config = configured("openai", server.base_url, model="other")
     assert identify(config).note == "the server lists fake-model, not other"
     assert ask(config)[0].text == "billing"
@@ -63,7 +63,7 @@ def test_what_a_llama_cpp_server_tells_of_its_model_is_kept(server: FakeOpenAI, 
     assert (info.quantization, info.parameters) == expected
 
 
-def test_a_hosted_service_that_the_environment_moves_elsewhere_is_not_taken_for_openai(hosted: FakeOpenAI) -> None:
+def test_openai_base_url_is_part_of_the_engine_name(hosted: FakeOpenAI) -> None:
     assert identify(configured("openai")).engine == f"openai at {hosted.base_url}"
 
 

@@ -50,7 +50,7 @@ def test_usage_may_be_missing(server: FakeOpenAI) -> None:
     assert (response.text, response.prompt_tokens, response.model) == ("billing", None, MODEL)
 
 
-def test_an_emoji_half_an_emoji_and_a_nul_come_through_as_they_are(server: FakeOpenAI) -> None:
+def test_emoji_lone_surrogate_and_nul_survive(server: FakeOpenAI) -> None:
     text = "ok \U0001f600 \ud83d \x00 end"
     assert reply_to_one(server, Reply(json=completion(text))).text == text
 
@@ -81,9 +81,7 @@ def test_an_emoji_half_an_emoji_and_a_nul_come_through_as_they_are(server: FakeO
         (b'{"choices": [{"message": {"content": "x"}}], "usage": 5}', "without a usable message"),
     ],
 )
-def test_what_is_no_chat_completion_is_an_error_of_the_call_and_worth_another_try(
-    server: FakeOpenAI, body: bytes, says: str
-) -> None:
+def test_invalid_chat_completion_is_a_retryable_error(server: FakeOpenAI, body: bytes, says: str) -> None:
     kinds = ("application/json", "text/html; charset=utf-8", "application/octet-stream")
     server.next(*(Reply(body=body, headers={"content-type": kind}) for kind in kinds))
     for response in ask(configured("openai", server.base_url), *[request()] * len(kinds)):
@@ -106,7 +104,8 @@ def test_odd_usage_does_not_spoil_an_answer(server: FakeOpenAI, usage: Any) -> N
 def test_a_reply_of_10_mb_is_an_error_and_is_not_kept(server: FakeOpenAI) -> None:
     found = error_of(reply_to_one(server, Reply("x" * 10_000_000)))
     assert (found.kind, found.retryable) == ("too_large", False)
-    assert found.message == f"a reply of 10,000,000 characters; at most {MAX_REPLY_CHARS:,} are read"
+    assert "10,000,000" in found.message
+    assert f"{MAX_REPLY_CHARS:,}" in found.message
 
 
 def test_tool_calls_of_10_mb_are_too_large_as_well(server: FakeOpenAI) -> None:

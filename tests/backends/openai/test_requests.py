@@ -14,7 +14,7 @@ from .conftest import KEY
 pytestmark = pytest.mark.usefixtures("way")
 
 
-def test_every_sampling_parameter_is_sent_so_that_no_server_decides(server: FakeOpenAI) -> None:
+def test_every_sampling_parameter_is_sent(server: FakeOpenAI) -> None:
     ask(configured("openai", server.base_url), request(temperature=0.0, top_p=1.0, seed=0, max_tokens=32, stop=("\n",)))
     body = server.chats[0].body
     messages = [{"role": "user", "content": "I was charged twice"}]
@@ -22,7 +22,7 @@ def test_every_sampling_parameter_is_sent_so_that_no_server_decides(server: Fake
     assert body == {"model": MODEL, "messages": messages, **sampling}
 
 
-def test_the_hosted_service_is_given_the_name_of_max_tokens_that_its_newer_models_take(hosted: FakeOpenAI) -> None:
+def test_hosted_service_gets_max_completion_tokens(hosted: FakeOpenAI) -> None:
     ask(configured("openai"), request(max_tokens=7))
     body = hosted.chats[0].body
     assert body["max_completion_tokens"] == 7
@@ -47,9 +47,7 @@ def test_a_parameter_can_be_left_out_renamed_and_added(server: FakeOpenAI) -> No
     assert (body["max_completion_tokens"], body["top_k"]) == (5, 1)
 
 
-def test_no_key_goes_to_a_server_of_ones_own_unless_its_variable_is_named(
-    server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_key_goes_to_another_server_unless_named(server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("MY_KEY", "mine-123456")
     ask(configured("openai", server.base_url))

@@ -1,0 +1,136 @@
+"""The end of a run: failures, the matrix, reports, gates, and the exit code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from harness.analysis.gates import GateResult
+    from harness.core.types import Run
+    from harness.project.config import Config
+    from harness.runner.engine import Outcome
+    from harness.runner.plan import Cell
+    from harness.store.runs import Store
+
+
+def print_outcome(project: Config, outcome: Outcome, outputs: Sequence[Path]) -> None:
+    """Print failures and the matrix of the runs, and write the reports."""
+    from harness import report
+    from harness.cli._common import console, print_error, print_note
+    from harness.report.terminal import matrix
+
+    for error in dict.fromkeys(map(str, outcome.failures)):
+        print_error(error)
+    for line in failure_lines(outcome.runs):
+        print_note(line)
+    if not outcome.runs:
+        return
+    names = {run.manifest.eval for run in outcome.runs}
+    built = report.build(outcome.runs, asked=report.asked_by(project, names))
+    for path in outputs:
+        report.write(built, path)
+    console().print(matrix(built))
+    for path in outputs:
+        typer.echo(f"report: {path}")
+
+
+def print_gates_and_exit(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
+    """Print the result of each gate and exit with the code that follows."""
+    from harness.analysis.gates import GateStatus
+    from harness.cli._common import print_error
+    from harness.report.gate_text import gate_text
+
+    if not outcome.runs and outcome.skipped and not outcome.failures:
+        print_error("no backend is available: check them with `harness doctor`")
+        raise typer.Exit(2)
+    for result in results:
+        colour = {GateStatus.PASSED: "green", GateStatus.FAILED: "red", GateStatus.UNDECIDED: "yellow"}[result.status]
+        typer.secho(f"{result.status.value:9} ", fg=colour, nl=False)
+        typer.echo(gate_text(result))
+    if outcome.failures:
+        raise typer.Exit(max(failure.exit_code for failure in outcome.failures))
+    verdicts = {result.status for result in results if result.required or result.status is GateStatus.FAILED}
+    if GateStatus.UNDECIDED in verdicts or any(r.response.error for run in outcome.runs for r in run.results):
+        raise typer.Exit(4)
+    raise typer.Exit(1 if GateStatus.FAILED in verdicts else 0)
+
+
+def noise_lines(runs: Sequence[Run]) -> list[str]:
+    """For each cell with several runs, the number of answers that changed by chance."""
+    from harness.analysis.compare.noise import floor
+    from harness.core.formatting import plural
+
+    by_cell: dict[str, list[Run]] = {}
+    for run in runs:
+        by_cell.setdefault(f"{run.manifest.eval} {run.manifest.cell}", []).append(run)
+    comparisons = {name: floor(same) for name, same in by_cell.items()}
+    return [
+        f"noise: {name}: {c.answers_changed} of {plural(c.n, 'answer')} changed between two identical runs"
+        for name, c in comparisons.items()
+        if c is not None
+    ]
+
+
+def failure_lines(runs: Sequence[Run]) -> list[str]:
+    """For each run with failed calls, their number and the most frequent reason."""
+    lines = []
+    for run in runs:
+        errors = Counter(f"{e.kind}: {e.message}" for r in run.results if (e := r.response.error) is not None)
+        if errors:
+            (reason, _), *_ = errors.most_common(1)
+            title = f"{run.manifest.eval} {run.manifest.cell}"
+            lines.append(f"{title}: {errors.total()} of {len(run.results)} calls failed, most often: {reason}")
+    return lines
+
+
+def compare_with(
+    project: Config, store: Store, reference: str, runs: Sequence[Run], cells: Sequence[Cell], gates: list[GateResult]
+) -> list[GateResult]:
+    """Gate results, and a comparison of each backend's own run with the reference (`--against`)."""
+    from harness.runner import gate_checks
+
+    own = {(cell.definition.name, cell.name) for cell in cells if cell.is_own}
+    own_runs = [run for run in runs if (run.manifest.eval, run.manifest.cell) in own and run.manifest.limit is None]
+    for name in sorted({run.manifest.eval for run in runs if run.manifest.limit is not None}):
+        typer.echo(f"{name}: a sample of cases is not compared with {reference}")
+    # With --against baseline, the automatic baseline gate would repeat the same comparison.
+    others = [result for result in gates if result.gate != gate_checks.BASELINE or reference != gate_checks.BASELINE]
+    return others + [gate_checks.against(project, store, reference, run) for run in own_runs]
+
+
+def judge_gates(project: Config, store: Store, runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
+    """Gate results of each backend's own variant. Runs of a sample of cases are not judged."""
+    from harness.analysis import gates
+    from harness.core.formatting import plural
+    from harness.runner import gate_checks
+
+    results: list[GateResult] = []
+    samples: dict[str, None] = {}
+    by_key = {(cell.definition.name, cell.name): cell for cell in cells if cell.is_own}
+    finished = {(run.manifest.eval, run.manifest.cell) for run in runs}
+    for name in dict.fromkeys(cell.definition.name for cell in cells if gates.names(cell.definition.gates)):
+        own = {key for key in by_key if key[0] == name}
+        if not own:
+            typer.echo(f"{name}: gates are not judged, because no backend ran its own variant")
+        elif not own & finished:
+            unfinished = ", ".join(sorted(cell for _, cell in own))
+            typer.echo(f"{name}: gates are not judged, because no run of {unfinished} finished")
+    for run in runs:
+        cell = by_key.get((run.manifest.eval, run.manifest.cell))
+        names = gate_checks.wanted(project, cell) if cell else []
+        if cell is None or not names:
+            continue
+        if cell.limit is not None:
+            samples[f"{cell.definition.name}: gates are not judged on a sample ({plural(cell.limit, 'case')})"] = None
+            continue
+        evidence = gate_checks.evidence(project, store, cell, run, runs)
+        results += [gate_checks.judge(name, cell, evidence) for name in names]
+    for line in samples:
+        typer.echo(line)
+    return results

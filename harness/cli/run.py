@@ -1,0 +1,162 @@
+"""`run`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli._options import Backends, Cache, DecodingName, Evals, Jobs, Output, Resume
+
+HEADING = "Evaluate"
+ORDER = 1
+
+
+def run(
+    evals: Evals = None,
+    backend: Backends = None,
+    ladder: Annotated[
+        str | None, typer.Option(help="Run the backends of this [ladders] entry, each with its own prompt variant.")
+    ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--variant", envvar="HARNESS_VARIANT", help="A prompt variant (gpt, local, …); repeatable. Default: all."
+        ),
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HARNESS_VERSION", help="A prompt version, such as v1. Default: the eval's, else the newest."
+        ),
+    ] = None,
+    decoding: Annotated[
+        list[DecodingName] | None,
+        typer.Option(
+            "--decoding",
+            envvar="HARNESS_DECODING",
+            help="free, or constrained: the server restricts output to what the contract allows; repeatable.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, envvar="HARNESS_LIMIT", help="Run only the first N cases. Gates are not judged."),
+    ] = None,
+    demo: Annotated[  # noqa: FBT002  Typer's way to say a flag
+        bool, typer.Option("--demo", envvar="HARNESS_DEMO", help="Run only the first `demo_limit` cases of each eval.")
+    ] = False,
+    split: Annotated[
+        str | None, typer.Option(envvar="HARNESS_SPLIT", help="A dataset split, or `all`. Default: the eval's.")
+    ] = None,
+    resume: Resume = False,  # noqa: FBT002  Typer's way to say a flag
+    cache: Cache = None,
+    jobs: Jobs = None,
+    repeat_cell: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            envvar="HARNESS_REPEAT_CELL",
+            help="Run each cell N times without the cache, and count answers that change.",
+        ),
+    ] = 1,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag", envvar="HARNESS_TAG", help="Label the runs, for latest#NAME and history --tag; repeatable."
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(envvar="HARNESS_AGAINST", help="Compare each run with `baseline`, `previous`, or a saved run."),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0, envvar="HARNESS_BUDGET", help="Stop before spending more than this many USD (exit code 3)."
+        ),
+    ] = None,
+    estimate: Annotated[  # noqa: FBT002  Typer's way to say a flag
+        bool, typer.Option("--estimate", help="Print the expected calls, tokens and cost. Sends no requests.")
+    ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(envvar="HARNESS_RECORD", help="Save the replies to a .jsonl file, for --backend replay:FILE."),
+    ] = None,
+    batch: Annotated[  # noqa: FBT002  Typer's way to say a flag
+        bool,
+        typer.Option(
+            "--batch",
+            envvar="HARNESS_BATCH",
+            help="Use OpenAI's Batch API: half the price, results within 24 hours.",
+        ),
+    ] = False,
+    quiet: Annotated[  # noqa: FBT002  Typer's way to say a flag
+        bool, typer.Option("--quiet", "-q", envvar="HARNESS_QUIET", help="Show no progress.")
+    ] = False,
+    output: Output = None,
+) -> None:
+    """Run prompt variants on backends over golden datasets, and judge the gates.
+
+    By default, runs all evals and variants on all available backends of harness.toml. Gates apply to each backend's own
+    variant (`variant` in harness.toml), and only to runs over the whole split.
+
+    Examples:
+
+        harness run                           # all evals, variants and backends
+        harness run ticket_triage -b mistral-q4 -o reports/triage.html
+        harness run evals/ticket_triage.toml --variant gpt --limit 20 -o x.jsonl
+        harness run --estimate                # only print the expected cost
+        harness run -b gpt-4o --budget 2.00   # continue later with --resume
+        harness run -b gpt-4o --batch         # half the price, within a day
+
+    Exit codes: 0 success, 1 a gate failed or a regression, 2 usage or configuration error, 3 budget exhausted, 4 calls
+    failed or a gate is undecided, 70 a bug in the harness, 130 interrupted, 143 terminated.
+    """
+    from harness import api
+    from harness import report as report_module
+    from harness.cli._estimate import print_estimates
+    from harness.cli._outcome import compare_with, judge_gates, noise_lines, print_gates_and_exit, print_outcome
+    from harness.cli._progress import show_progress, token_prices
+    from harness.runner import gate_checks
+    from harness.runner.estimate import estimate as estimate_cells
+
+    options = api.RunOptions(
+        backend=tuple(backend or ()),
+        variant=tuple(variant or ()),
+        version=version,
+        decoding=tuple(name.value for name in decoding or ()),
+        split=split,
+        limit=limit,
+        demo=demo,
+        cache=cache if repeat_cell == 1 else False,
+        resume=resume,
+        jobs=jobs,
+        tag=tuple(tag or ()),
+        budget_usd=budget,
+        record=record,
+        batch=batch,
+        every_backend=bool(evals and (backend or ladder)),
+    )
+    with api.project() as (project, store):
+        options = api.climb(project, ladder, options) if ladder else options
+        outputs = output or [project.root / path for path in project.run.output]
+        for path in outputs:
+            report_module.check_path(path)
+        planned = api.cells(project, store, evals or (), options)
+        cells = [replace(cell, copy=n) for cell in planned for n in range(repeat_cell)]
+        if estimate:
+            print_estimates(estimate_cells(project, store, cells))
+            return
+        if against == gate_checks.BASELINE:
+            gate_checks.need_baselines(project, [cell for cell in cells if cell.is_own])
+        with show_progress(token_prices(project), quiet=quiet or project.run.quiet) as progress:
+            outcome = api.execute(project, store, cells, options, progress)
+        print_outcome(project, outcome, outputs)
+        for line in noise_lines(outcome.runs) if repeat_cell > 1 else ():
+            typer.echo(line)
+        gate_results = judge_gates(project, store, outcome.runs, cells)
+        if against:
+            gate_results = compare_with(project, store, against, outcome.runs, cells, gate_results)
+    print_gates_and_exit(outcome, gate_results)
