@@ -1,6 +1,6 @@
 """Watch production: weekly samples, labels, signals, verdicts.
 
-May import report, tasks and everything below them.
+May import runner, router and everything below them.
 Never here: model calls.
 
     weeks             ISO weeks, and logged calls counted by task and week
