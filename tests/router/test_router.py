@@ -73,7 +73,7 @@ def test_ask_renders_the_targets_variant_and_reads_the_reply(desk: Desk) -> None
         assert (answer.value, answer.backend, answer.variant, answer.fallback) == ("billing", "home", "local", "")
         assert answer.reading.violations == ("preamble",)
         assert (answer.usd, answer.attempts) == (0.0, 1)
-        assert 0 < answer.latency_s < 2
+        assert answer.latency_s > 0
         desk.local.next = [refusal(500)]
         answer = await router.ask("triage", text="charged twice")
         assert (answer.backend, answer.variant, answer.fallback, answer.attempts) == ("api", "gpt", "server", 2)

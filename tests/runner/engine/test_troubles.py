@@ -99,9 +99,10 @@ def test_retry_after_of_a_day_stops_the_run(project: Project, store: Store, serv
 def test_waits_are_not_counted_as_latency(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server, retries=1)
     server.next(Reply(), error(429, Retry_After="0.4"))
+    started = time.monotonic()
     latency = run_of(project, store, jobs=1).results[0].response.latency_s
     assert latency is not None
-    assert latency < 0.4
+    assert latency <= time.monotonic() - started - 0.4
 
 
 # Trouble with a backend
@@ -203,12 +204,14 @@ def test_a_backend_is_closed_however_it_ends(project: Project, store: Store) -> 
 def test_the_model_is_loaded_before_anything_is_timed(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     server.next(Reply(delay_s=0.3))
+    started = time.monotonic()
     run = run_of(project, store, jobs=1)
+    took = time.monotonic() - started
     assert server.chats[0].prompt == "Say OK."
     assert server.chats[0].body["max_tokens"] == 1
     assert run.manifest.cold_start_s is not None
-    assert 0.3 <= run.manifest.cold_start_s < 5
-    assert all(r.response.latency_s is not None and r.response.latency_s < 0.3 for r in run.results)
+    assert run.manifest.cold_start_s >= 0.3
+    assert sum(r.response.latency_s or 0.0 for r in run.results) <= took - 0.3
     assert store.load(run.manifest.run_id).manifest.cold_start_s == run.manifest.cold_start_s
 
 
