@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.core.types import Request
 from harness.project.config import Config
-from harness.project.pricing import is_local, is_openais, price_of, usd
+from harness.project.pricing import is_local, is_openai, price_of, usd
 from harness.runner.budget import most_prompt_tokens
 from harness.runner.plan import Cell
 from harness.runner.tokens import count, encoding_of
@@ -58,7 +58,7 @@ async def _cell(found: Config, store: Store, cell: Cell) -> Estimate:
     requests = [request for _, request in cell.asks]
     counted = await count(cell.backend, requests, local=local)
     prompt = sum(counted.tokens)
-    exact = is_openais(cell.backend) and counted.by == encoding_of(cell.backend.model)
+    exact = is_openai(cell.backend) and counted.by == encoding_of(cell.backend.model)
     most_prompt = sum(_most(request, n, exact=exact) for request, n in zip(requests, counted.tokens, strict=True))
     most = None if _boundless(cell) else sum(0 if r.embed else r.sampling.max_tokens for r in requests)
     run_id, mean = ("", 0.0) if cell.task.embeds else _measured(store, cell)
