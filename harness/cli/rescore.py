@@ -63,7 +63,7 @@ def _rescored(root: Path, old: Run) -> Run:
     from harness.runner.rescore import rescore as rescore_with
 
     if interop.is_imported(old.manifest) and not (root / evals.FOLDER / f"{old.manifest.eval}.toml").is_file():
-        return interop.read_again(old)
+        return interop.rescore_imported(old)
     (definition,) = evals.find(root, [old.manifest.eval])
     return rescore_with(old, definition)
 

@@ -185,7 +185,7 @@ class TestMistakes:
             ),
             (
                 lambda p: p.prompt(gpt=GPT + "stray"),
-                "text outside the role blocks: 'stray': put it into one of them (case",
+                "text outside the role blocks: 'stray': move it into one (case",
             ),
             (lambda p: p.card('labels = ["a", "b"]\n', text=CARD), "is not among the card's labels"),
         ],
@@ -200,7 +200,7 @@ class TestMistakes:
         assert "has no variant 'lcal' (did you mean 'local'?)" in complaint(project, variant=("lcal",))
 
     def test_limit_without_cases_is_an_error(self, project: Project) -> None:
-        with pytest.raises(DatasetError, match="a limit of 0 leaves no case"):
+        with pytest.raises(DatasetError, match="limit is 0"):
             project.plan(limit=0)
 
 
