@@ -27,7 +27,7 @@ from harness.report import comparison_text
 from harness.report.findings import ordered
 from harness.report.gate_text import gate_text
 from harness.report.model_findings import Finding, FindingStatus
-from harness.report.questions import Analyses, asked_by
+from harness.report.questions import Analyses, analyses_of
 from harness.runner import gate_checks
 from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents
@@ -131,7 +131,7 @@ def trends(store: Store, week: WeeklyResult) -> list[Trend]:
 def asked(week: WeeklyPlan, made: WeeklyResult) -> Analyses:
     """What the page of a week is to tell: what the project asks of its runs, and first the week before."""
     names = [cell.definition.name for cell in week.cells]
-    return replace(asked_by(week.found, names), comparisons=tuple(made.comparisons.values()))
+    return replace(analyses_of(week.found, names), comparisons=tuple(made.comparisons.values()))
 
 
 def _of_cell(store: Store, cell: Cell) -> list[Manifest]:

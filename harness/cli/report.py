@@ -43,7 +43,7 @@ def report(
             raise StoreError(msg)
         names = dict.fromkeys(run.manifest.eval for run in runs)
         trends = [trend for name in names for trend in api.trends(store, name)]
-        built = report_module.build(runs, trends, report_module.asked_by(project, names))
+        built = report_module.build(runs, trends, report_module.analyses_of(project, names))
         console().print(matrix(built))
         for path in outputs:
             report_module.write(built, path)

@@ -113,7 +113,7 @@ def review(found: Config, store: Store, name: str) -> Review:
 
 def answer(change: Unpaired, margin: float, *, lower_before: bool) -> Verdict:
     """What a weekly review comes to; `lower_before`: whether the one before it was lower than the base, too."""
-    verdict = ComparisonQuestion("change", margin).answer(change)
+    verdict = ComparisonQuestion("change", margin).decide(change)
     if verdict is Verdict.REGRESSED and not lower_before and change.p >= ALARM:
         return Verdict.INCONCLUSIVE
     return verdict
@@ -216,7 +216,7 @@ def _judged(found: Config, task: str, cell: str, m: LabelCounts, past: _ReviewHi
 
 
 def _lower(change: Unpaired | None, margin: float) -> bool:
-    return change is not None and ComparisonQuestion("change", margin).answer(change) is Verdict.REGRESSED
+    return change is not None and ComparisonQuestion("change", margin).decide(change) is Verdict.REGRESSED
 
 
 def _by_item(labels: Sequence[SheetLabel]) -> dict[int, list[SheetLabel]]:
@@ -288,7 +288,7 @@ def _reviews(
 
 
 def _strict(of: RunOutcomes) -> Rate:
-    return clustered_rate([(case.strict, case.asked) for case in of.cases.values() if case.asked])
+    return clustered_rate([(case.strict, case.judged) for case in of.cases.values() if case.judged])
 
 
 def _agreements(sheet: Sheet, labels: Sequence[SheetLabel]) -> Iterator[Agreement]:

@@ -75,12 +75,12 @@ def as_json(c: Comparison) -> dict[str, Any]:
         "margin": c.question.margin,
         "n": c.n,
         "needed": c.needed,
-        "base": _side(c.base),
-        "head": _side(c.head),
+        "base": _run(c.base),
+        "head": _run(c.head),
         **{name: _difference(difference) for name, difference in measured(c)},
         "macro_f1": _macro_f1(c),
-        "capability_gap": _paired(c.capability),
-        "format_gap": _paired(c.form),
+        "capability_gap": _paired(c.capability_gap),
+        "format_gap": _paired(c.format_gap),
         "flips": counts(c.flips),
         "flipped": {kind: [flip.case_id for flip in c.flips if flip.kind == kind] for kind in KINDS},
         "answers_changed": c.answers_changed,
@@ -104,10 +104,10 @@ def as_json(c: Comparison) -> dict[str, Any]:
     }
 
 
-def _side(side: RunOutcomes) -> dict[str, Any]:
+def _run(run: RunOutcomes) -> dict[str, Any]:
     names = ("name", "run_id", "eval", "cell", "started_at")
-    told = {name: getattr(side, name) for name in names}
-    return {**told, "fingerprint": dict(side.fingerprint), "notes": list(side.notes)}
+    fields = {name: getattr(run, name) for name in names}
+    return {**fields, "fingerprint": dict(run.fingerprint), "notes": list(run.notes)}
 
 
 def _difference(d: Difference) -> dict[str, Any]:

@@ -18,21 +18,18 @@ SUMMARY_BYTES = 1_000_000
 def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
     """What failed first; among equals as they came."""
     order = list(FindingStatus)
-    return tuple(sorted(found, key=lambda finding: order.index(finding.standing)))
+    return tuple(sorted(found, key=lambda finding: order.index(finding.status)))
 
 
 def counted(found: Iterable[Finding]) -> str:
     """`1 failed, 3 passed`."""
-    counts = Counter(finding.standing for finding in found)
-    return (
-        ", ".join(f"{counts[standing]} {standing}" for standing in FindingStatus if counts[standing])
-        or "nothing judged"
-    )
+    counts = Counter(finding.status for finding in found)
+    return ", ".join(f"{counts[status]} {status}" for status in FindingStatus if counts[status]) or "nothing judged"
 
 
 def markdown(title: str, found: Sequence[Finding]) -> str:
     """A heading that tells the outcome, and a line each; inert whatever a case or a model is called."""
-    lines = [f"- **{finding.standing}** {inert(finding.text, _PLAIN)}" for finding in found]
+    lines = [f"- **{finding.status}** {inert(finding.text, _PLAIN)}" for finding in found]
     return "\n".join([f"# {inert(title, _PLAIN)}: {counted(found)}\n", *lines, ""])
 
 
@@ -40,9 +37,9 @@ def commands(title: str, found: Iterable[Finding]) -> list[str]:
     """Workflow commands that put what failed, and what is undecided, onto the page of a run on GitHub."""
     kinds = {FindingStatus.FAILED: "error", FindingStatus.UNDECIDED: "warning"}
     return [
-        f"::{kinds[finding.standing]} title={_property(title)}::{_data(visible(finding.text))}"
+        f"::{kinds[finding.status]} title={_property(title)}::{_data(visible(finding.text))}"
         for finding in found
-        if finding.standing in kinds
+        if finding.status in kinds
     ]
 
 

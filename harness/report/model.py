@@ -14,7 +14,7 @@ from harness.analysis.metrics.summary import Summary, summarize
 from harness.analysis.trend import Trend
 from harness.core.plugins import task_capabilities
 from harness.core.types import Case, Manifest, Result, Run
-from harness.report.questions import NO_ANSWERS, Analyses, AnalysisResults, answers
+from harness.report.questions import NO_RESULTS, Analyses, AnalysisResults, analyze
 
 if TYPE_CHECKING:
     from harness.report.model_findings import Finding
@@ -84,13 +84,13 @@ class JoinedCase:
 
 @dataclass(frozen=True)
 class EvalReport:
-    """All cells of one eval. `trends`: what became of them from run to run. Both it and `answers`: where asked for."""
+    """All cells of one eval. `trends`: what became of them from run to run. Both it and `analysis`: where asked for."""
 
     name: str
     cells: tuple[CellReport, ...]
     runs: tuple[Run, ...]
     trends: tuple[Trend, ...] = ()
-    answers: AnalysisResults = NO_ANSWERS
+    analysis: AnalysisResults = NO_RESULTS
 
     @cached_property
     def cases(self) -> tuple[JoinedCase, ...]:
@@ -117,7 +117,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
 
 
-def build(runs: Sequence[Run], trends: Sequence[Trend] = (), asked: Analyses | None = None) -> Report:
+def build(runs: Sequence[Run], trends: Sequence[Trend] = (), analyses: Analyses | None = None) -> Report:
     """Group the runs by eval and compute every figure. Evals, cells and cases keep the order in which they come.
 
     `trends`: of these cells and perhaps of others, which are left out. `asked`: what the runs are to tell beside each
@@ -125,7 +125,7 @@ def build(runs: Sequence[Run], trends: Sequence[Trend] = (), asked: Analyses | N
     """
     names = dict.fromkeys(run.manifest.eval for run in runs)
     by_eval = ((name, [run for run in runs if run.manifest.eval == name]) for name in names)
-    return Report(tuple(_eval(name, of, trends, asked or Analyses()) for name, of in by_eval), tuple(runs))
+    return Report(tuple(_eval(name, of, trends, analyses or Analyses()) for name, of in by_eval), tuple(runs))
 
 
 def outcome(result: Result) -> Outcome:
@@ -139,11 +139,11 @@ def outcome(result: Result) -> Outcome:
     return "unclear" if result.reading.lenient is None else "wrong"
 
 
-def _eval(name: str, runs: list[Run], trends: Sequence[Trend], asked: Analyses) -> EvalReport:
+def _eval(name: str, runs: list[Run], trends: Sequence[Trend], analyses: Analyses) -> EvalReport:
     cells = tuple(_cell(run, label) for run, label in zip(runs, _labels(runs), strict=True))
     shown = {(name, run.manifest.cell, run.manifest.split) for run in runs}
     own_trends = tuple(t for t in trends if (t.eval, t.cell, t.split) in shown)
-    return EvalReport(name, cells, tuple(runs), own_trends, answers(asked, name, runs))
+    return EvalReport(name, cells, tuple(runs), own_trends, analyze(analyses, name, runs))
 
 
 def _cell(run: Run, name: str) -> CellReport:

@@ -31,7 +31,7 @@ def test_where_nothing_is_routed_there_is_nothing_to_say(project: Project) -> No
 def test_a_steady_week_passes(project: Project) -> None:
     log(project, weeks(14, 60))
     watched, reviewed = found(project)
-    assert (watched.standing, reviewed.standing) == (FindingStatus.PASSED, FindingStatus.NOTED)
+    assert (watched.status, reviewed.status) == (FindingStatus.PASSED, FindingStatus.NOTED)
     assert watched.text.startswith("triage in production: steady in 2026-W47, 60 calls: compliance, refusals")
     assert "no reply was reviewed yet" in reviewed.text
 
@@ -39,7 +39,7 @@ def test_a_steady_week_passes(project: Project) -> None:
 def test_an_alarm_fails_the_week(project: Project) -> None:
     log(project, weeks(14, 120, broken=[0.5]))
     first = found(project)[0]
-    assert first.standing is FindingStatus.FAILED
+    assert first.status is FindingStatus.FAILED
     assert first.text.startswith("triage in production: WORSE in 2026-W47, compliance 41.7% (33–51), before it 97.8%")
 
 
@@ -50,15 +50,15 @@ def test_a_week_in_which_calls_have_ceased_is_undecided_and_a_task_that_ended_lo
     log(project, [call(days_ago=4 + 7 * week, task="old") for week in range(5, 9)])
     log(project, [call(days_ago=3.0, task="other")])
     told = {one.text.split()[0]: one for one in found(project)}
-    assert told["triage"].standing is FindingStatus.UNDECIDED
+    assert told["triage"].status is FindingStatus.UNDECIDED
     assert "no calls in 2026-W47: is the router's log still written?" in told["triage"].text
-    assert told["old"].standing is FindingStatus.NOTED
+    assert told["old"].status is FindingStatus.NOTED
 
 
 def test_the_first_weeks_are_noted(project: Project) -> None:
     log(project, weeks(2, 30))
     first = found(project)[0]
-    assert (first.standing, "too early: 1 whole week before 2026-W47" in first.text) == (FindingStatus.NOTED, True)
+    assert (first.status, "too early: 1 whole week before 2026-W47" in first.text) == (FindingStatus.NOTED, True)
 
 
 def test_the_newest_review_is_in_it_until_it_is_stale(project: Project) -> None:
@@ -68,10 +68,10 @@ def test_the_newest_review_is_in_it_until_it_is_stale(project: Project) -> None:
         sheet, _ = sheets.draw(store, {"triage": ("billing", "general")}, SampleRequest(SINCE, UNTIL))
         sheets.add_labels(store, sheet.sheet, [SheetLabel(i.item, "anna", "general") for i in sheet.items])
     last = found(project)[-1]
-    assert last.standing is FindingStatus.FAILED
+    assert last.status is FindingStatus.FAILED
     assert f"triage local@fake in production: review {sheet.sheet}: REGRESSED, strict accuracy 0.0%" in last.text
     late = found(project, date(2026, 12, 23))[-1]
-    assert (late.standing, "that week ended on 2026-11-25:" in late.text) == (FindingStatus.NOTED, True)
+    assert (late.status, "that week ended on 2026-11-25:" in late.text) == (FindingStatus.NOTED, True)
 
 
 def test_a_review_that_is_lower_for_the_first_time_leaves_the_week_undecided(project: Project) -> None:
@@ -82,7 +82,7 @@ def test_a_review_that_is_lower_for_the_first_time_leaves_the_week_undecided(pro
         labels = [SheetLabel(i.item, "anna", "general" if k < 13 else "billing") for k, i in enumerate(sheet.items)]
         sheets.add_labels(store, sheet.sheet, labels)
     last = found(project)[-1]
-    assert last.standing is FindingStatus.UNDECIDED
+    assert last.status is FindingStatus.UNDECIDED
     assert "INCONCLUSIVE, strict accuracy 87.0%" in last.text
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.analysis.costs import spend
-from harness.analysis.costs.spend import run_usd, spent
+from harness.analysis.costs.spend import cost_of, run_cost
 from harness.backends import openai_responses
 from harness.core.errors import ConfigError
 from harness.core.types import CallError, Response, Result
@@ -158,18 +158,18 @@ def failed(result: Result, kind: str, attempts: int = 1) -> Result:
 
 class TestSpent:
     def test_every_call_by_its_tokens(self) -> None:
-        found = spent(results(), PRICE)
-        assert (found.asked, found.prompt_tokens, found.completion_tokens) == (10, 3000, 50)
+        found = cost_of(results(), PRICE)
+        assert (found.calls, found.prompt_tokens, found.completion_tokens) == (10, 3000, 50)
         assert found.usd == found.at_most_usd == pytest.approx(0.008)
         assert found.usd_per_1k == pytest.approx(0.8)
 
     def test_an_answer_from_the_store_costs_nothing_again(self) -> None:
-        found = spent(results(cached=True), PRICE)
-        assert (found.asked, found.from_store, found.usd, found.usd_per_1k) == (0, 10, 0.0, None)
+        found = cost_of(results(cached=True), PRICE)
+        assert (found.calls, found.from_store, found.usd, found.usd_per_1k) == (0, 10, 0.0, None)
 
     def test_attempts_before_the_one_that_answered_may_have_been_billed_alike(self) -> None:
-        found = spent(results(attempts=3), PRICE)
-        assert (found.attempts, found.untold) == (30, 20)
+        found = cost_of(results(attempts=3), PRICE)
+        assert (found.attempts, found.attempts_without_tokens) == (30, 20)
         assert found.usd == pytest.approx(0.008)
         assert found.at_most_usd == pytest.approx(0.024)
 
@@ -178,31 +178,31 @@ class TestSpent:
     )
     def test_of_a_call_that_failed_only_what_the_server_may_have_worked_for(self, kind: str, untold: int) -> None:
         first, *rest = results()
-        found = spent([failed(first, kind, attempts=3), *rest], PRICE)
-        assert found.untold == untold
+        found = cost_of([failed(first, kind, attempts=3), *rest], PRICE)
+        assert found.attempts_without_tokens == untold
         assert found.usd == pytest.approx(9 * 0.0008)
         assert found.at_most_usd == pytest.approx((9 + untold) * 0.0008)
 
     def test_a_server_that_counts_nothing_leaves_it_open(self) -> None:
         silent = [replace(r, response=replace(r.response, prompt_tokens=None)) for r in results()]
-        found = spent(silent, PRICE)
-        assert (found.untold, found.usd, found.at_most_usd) == (10, 0.0, None)
+        found = cost_of(silent, PRICE)
+        assert (found.attempts_without_tokens, found.usd, found.at_most_usd) == (10, 0.0, None)
 
     @pytest.mark.parametrize("absurd", [{"prompt_tokens": 10**400}, {"completion_tokens": 10**400}])
     def test_a_count_that_no_call_can_have_counts_as_none(self, absurd: dict[str, int]) -> None:
         first, *rest = results()
-        found = spent([replace(first, response=replace(first.response, **absurd)), *rest], PRICE)  # type: ignore[arg-type]
-        assert (found.untold, found.prompt_tokens, found.completion_tokens) == (1, 2700, 45)
+        found = cost_of([replace(first, response=replace(first.response, **absurd)), *rest], PRICE)  # type: ignore[arg-type]
+        assert (found.attempts_without_tokens, found.prompt_tokens, found.completion_tokens) == (1, 2700, 45)
         assert found.at_most_usd == pytest.approx(0.008)
 
     def test_without_a_price_there_are_tokens_only(self) -> None:
-        found = spent(results(), None)
+        found = cost_of(results(), None)
         assert (found.usd, found.at_most_usd, found.prompt_tokens) == (None, None, 3000)
 
     def test_a_run_is_priced_by_its_backend(self, project: Project) -> None:
         found = config(project, OPENAI)
-        assert run_usd(found, made("triage", "gpt", "big", 10)).usd == pytest.approx(0.008)
-        assert run_usd(found, made("triage", "gpt", "gone", 10)).usd is None
+        assert run_cost(found, made("triage", "gpt", "big", 10)).usd == pytest.approx(0.008)
+        assert run_cost(found, made("triage", "gpt", "gone", 10)).usd is None
 
 
 def test_a_month_has_30_days_and_batches_cost_half() -> None:

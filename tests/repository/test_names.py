@@ -80,8 +80,6 @@ CLASSES = frozenset(
 
 ALLOWED = frozenset(
     [
-        "harness/advice/advise.py:seen",
-        "harness/analysis/costs/projection.py:today",
         "harness/cli/datasets.py:suspects",
         "harness/contracts/json/coerce.py:_chosen",
         "harness/core/formatting.py:said",
@@ -90,11 +88,6 @@ ALLOWED = frozenset(
         "harness/interop/formats/inspect.py:_said",
         "harness/project/dataset_sources.py:_mapped",
         "harness/project/datasets.py:_asked",
-        "harness/report/comparison_formats.py:_side",
-        "harness/report/comparison_text.py:standing",
-        "harness/report/formats/json.py:_rates",
-        "harness/report/sections/advice.py:_standing",
-        "harness/report/terminal.py:_rates",
         "harness/runner/batch/openai_api.py:_asked",
         "harness/runner/batch/openai_api.py:_seen",
         "harness/runner/batch/openai_api.py:_told",

@@ -101,9 +101,9 @@ def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
         "sentences": sentences(report),
         "notices": notices(report),
         "verdicts": [
-            (c, comparison_text.title(c), comparison_text.standing(c.verdict)) for c in report.answers.comparisons
+            (c, comparison_text.title(c), comparison_text.tone(c.verdict)) for c in report.analysis.comparisons
         ],
-        "portability": portability_text(report.answers.portability) if report.answers.portability else "",
+        "portability": portability_text(report.analysis.portability) if report.analysis.portability else "",
         "sections": shown,
     }
 

@@ -60,7 +60,7 @@ def render(report: Report) -> str:
     content = {
         "format": FORMAT,
         "evals": [_eval(e) for e in report.evals],
-        "advice": _advice(next((e.answers.advice for e in report.evals if e.answers.advice), None)),
+        "advice": _advice(next((e.analysis.advice for e in report.evals if e.analysis.advice), None)),
         "cases": list(rows(report.runs)),
     }
     return dumps(content, indent=1) + "\n"
@@ -84,29 +84,29 @@ def _finite(value: Any) -> Any:
 
 
 def _eval(e: EvalReport) -> dict[str, Any]:
-    portability = e.answers.portability
-    costs = {row["cell"].name: _cost(row["spent"], row["price"]) for row in cost.rows(e)}
+    portability = e.analysis.portability
+    costs = {row["cell"].name: _cost(row["cost"], row["price"]) for row in cost.rows(e)}
     return {
         "eval": e.name,
         "task": e.task,
         "headline": [sentence.text for sentence in sentences(e)],
         "notices": [asdict(notice) for notice in notices(e)],
-        "comparisons": [comparison_formats.as_json(c) for c in e.answers.comparisons],
+        "comparisons": [comparison_formats.as_json(c) for c in e.analysis.comparisons],
         "portability": portability and portability_json(portability),
-        "ladders": [ladder_json(ladder) for ladder in e.answers.ladders],
+        "ladders": [ladder_json(ladder) for ladder in e.analysis.ladders],
         "cells": [_cell(cell) | {"cost": costs.get(cell.name)} for cell in e.cells],
     }
 
 
-def _cost(spent: RunCost, price: Price | None) -> dict[str, Any]:
+def _cost(run_cost: RunCost, price: Price | None) -> dict[str, Any]:
     return {
-        "usd": spent.usd,
-        "usd_per_1k": spent.usd_per_1k,
-        "at_most_usd": spent.at_most_usd,
-        "asked": spent.asked,
-        "from_store": spent.from_store,
-        "attempts": spent.attempts,
-        "untold": spent.untold,
+        "usd": run_cost.usd,
+        "usd_per_1k": run_cost.usd_per_1k,
+        "at_most_usd": run_cost.at_most_usd,
+        "asked": run_cost.calls,
+        "from_store": run_cost.from_store,
+        "attempts": run_cost.attempts,
+        "untold": run_cost.attempts_without_tokens,
         "price": price and asdict(price),
     }
 
@@ -118,7 +118,7 @@ def _advice(advice: Advice | None) -> dict[str, Any] | None:
     return {
         "evals": [_advised(one, bill) for one in advice.advised],
         "bill": {
-            "today": asdict(bill.today),
+            "today": asdict(bill.current),
             "batch": asdict(bill.batch),
             "advised": asdict(bill.advised),
             "all_moved": asdict(bill.all_moved),
@@ -131,7 +131,7 @@ def _advice(advice: Advice | None) -> dict[str, Any] | None:
 
 
 def _advised(one: EvalAdvice, bill: CostProjection) -> dict[str, Any]:
-    line = one.line
+    line = one.cost
     moves = line.eval in bill.moved
     return {
         "eval": line.eval,
@@ -140,7 +140,7 @@ def _advised(one: EvalAdvice, bill: CostProjection) -> dict[str, Any]:
         "now": line.current,
         "then": line.candidate or None,
         "daily_calls": line.daily_calls,
-        "today_usd": line.today_usd,
+        "today_usd": line.current_usd,
         "batch_usd": line.batch_usd,
         "then_usd": None if line.local else line.candidate_usd,
         "local": line.local,
@@ -163,11 +163,11 @@ def _cell(cell: CellReport) -> dict[str, Any]:
         "answered": summary.answered,
         "cached": summary.cached,
         "errors": dict(summary.errors),
-        **_rates(summary.accuracy),
+        **_accuracy(summary.accuracy),
         "outcomes": dict(cell.outcomes),
         "violations": dict(summary.violations),
-        "by_tag": {tag: _rates(accuracy) for tag, accuracy in summary.by_tag},
-        "by_label_source": {source: _rates(accuracy) for source, accuracy in summary.by_label_source},
+        "by_tag": {tag: _accuracy(accuracy) for tag, accuracy in summary.by_tag},
+        "by_label_source": {source: _accuracy(accuracy) for source, accuracy in summary.by_label_source},
         "latency_p50_s": summary.latency_p50_s,
         "latency_p95_s": summary.latency_p95_s,
         "prompt_tokens": summary.prompt_tokens,
@@ -176,7 +176,7 @@ def _cell(cell: CellReport) -> dict[str, Any]:
     }
 
 
-def _rates(accuracy: Accuracy) -> dict[str, Any]:
+def _accuracy(accuracy: Accuracy) -> dict[str, Any]:
     return {
         "strict": as_json(accuracy.strict),
         "compliance": as_json(accuracy.compliance),

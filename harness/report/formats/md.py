@@ -26,7 +26,7 @@ def render(report: Report) -> str:
 
     Of these verdicts, sentences, the matrix, violations with a real reply each, the cost, and what verdicts rest on.
     """
-    advice = next((e.answers.advice for e in report.evals if e.answers.advice), None)
+    advice = next((e.analysis.advice for e in report.evals if e.analysis.advice), None)
     told = [*(_advice(advice) if advice else ()), *(line for e in report.evals for line in _eval(e))]
     return "\n".join(told) + "\n"
 
@@ -36,7 +36,7 @@ def _advice(advice: Advice) -> Iterator[str]:
     bill = advice.bill
     yield "## Should it move?\n"
     for one in advice.advised:
-        yield f"- **{one.decision.value}** {inert(one.line.eval, OURS)}"
+        yield f"- **{one.decision.value}** {inert(one.cost.eval, OURS)}"
         yield from (f"    - {STANDS[reason.stands]}: {inert(reason.text, OURS)}" for reason in one.reasons)
     if bill.lines:
         yield f"\n| {' | '.join(cost_text.HEADINGS)} |"
@@ -56,11 +56,11 @@ def _eval(e: EvalReport) -> Iterator[str]:
     yield f"## {inert(e.name)}\n"
     for notice in notices(e):
         yield f"> {'**Errors.**' if notice.kind == 'error' else 'Note.'} {inert(notice.text, OURS)}\n"
-    for c in e.answers.comparisons:
+    for c in e.analysis.comparisons:
         title, reason = comparison_text.title(c), comparison_text.reason_text(c)
         yield f"- **{c.verdict.value}** {inert(title, OURS)}: {inert(reason, OURS)}"
-    if e.answers.portability is not None:
-        yield f"- {inert(portability_text(e.answers.portability), OURS)}"
+    if e.analysis.portability is not None:
+        yield f"- {inert(portability_text(e.analysis.portability), OURS)}"
     for sentence in sentences(e):
         yield f"- **{inert(sentence.cell)}**: {inert(sentence.rest, OURS)}"
     yield "\n| cell | strict accuracy | compliance | lenient accuracy | n | errors | p50 |"
@@ -77,11 +77,11 @@ def _eval(e: EvalReport) -> Iterator[str]:
         yield f"| {inert(cell.name)} | {inert(code)} | {share} | {_example(cell, code)} |"
     yield ""
     yield from _costs(e)
-    for ladder in e.answers.ladders:
+    for ladder in e.analysis.ladders:
         yield f"### Ladder {inert(ladder.name)}\n"
         yield from (f"- {inert(step_text(step), OURS)}" for step in ladder.steps)
         yield ""
-    for c in e.answers.comparisons:
+    for c in e.analysis.comparisons:
         yield comparison_formats.markdown(c)
 
 
@@ -93,11 +93,11 @@ def _costs(e: EvalReport) -> Iterator[str]:
     yield "| cell | this run | per 1,000 calls | calls | from the store | attempts | USD a million tokens, in and out |"
     yield "|:--|--:|--:|--:|--:|--:|:--|"
     for row in found["rows"]:
-        spent, price = row["spent"], row["price"]
-        most = f", at most {dollars(spent.at_most_usd)}" if spent.untold and price else ""
-        run = inert(f"{dollars(spent.usd)}{most}" if price else "own server", OURS)
-        per_1k = inert(dollars(spent.usd_per_1k), OURS) if price else NOTHING
-        counts = f"{number(spent.asked)} | {number(spent.from_store)} | {number(spent.attempts)}"
+        run_cost, price = row["cost"], row["price"]
+        most = f", at most {dollars(run_cost.at_most_usd)}" if run_cost.attempts_without_tokens and price else ""
+        run = inert(f"{dollars(run_cost.usd)}{most}" if price else "own server", OURS)
+        per_1k = inert(dollars(run_cost.usd_per_1k), OURS) if price else NOTHING
+        counts = f"{number(run_cost.calls)} | {number(run_cost.from_store)} | {number(run_cost.attempts)}"
         by = f"{price.prompt_usd:g} and {price.completion_usd:g} ({inert(price.source, OURS)})" if price else NOTHING
         yield f"| {inert(row['cell'].name)} | {run} | {per_1k} | {counts} | {by} |"
     yield ""

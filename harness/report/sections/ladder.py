@@ -20,7 +20,7 @@ PICTURES = "accuracy against speed"
 
 def context(report: EvalReport) -> dict[str, Any] | None:
     """A block per ladder: a row per step, and the picture."""
-    ladders = report.answers.ladders
+    ladders = report.analysis.ladders
     return {"ladders": [_ladder(report.name, ladder) for ladder in ladders]} if ladders else None
 
 
@@ -44,7 +44,7 @@ def _row(step: LadderStep, drawn: IntervalScale) -> dict[str, Any]:
         "step": step,
         "sentence": step_text(step),
         "scale": drawn,
-        "verdict": (c.verdict.value, comparison_text.standing(c.verdict)) if c else None,
+        "verdict": (c.verdict.value, comparison_text.tone(c.verdict)) if c else None,
         "paired": c.strict.paired if c else None,
         "flips": _flips(step),
         "speed": speed_text(step.faster) if step.faster else "",

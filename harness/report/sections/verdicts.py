@@ -23,20 +23,20 @@ _INPUT, _REPLY = 110, 160
 
 def context(report: EvalReport) -> dict[str, Any] | None:
     """A block per comparison: what is asked, the verdict, the drawn interval, figures, flips with both replies."""
-    found = report.answers.comparisons
+    found = report.analysis.comparisons
     return {"blocks": [_block(report, c) for c in found], "listed": _LISTED} if found else None
 
 
 def _block(report: EvalReport, c: Comparison) -> dict[str, Any]:
-    parts = [("capability", c.capability), ("format", c.form)]
+    parts = [("capability", c.capability_gap), ("format", c.format_gap)]
     slices = comparison_text.proven_slices(c)
-    others = [d.paired for _, d, _ in slices] + [c.lenient.paired, c.compliance.paired, c.form]
-    noise = report.answers.noise
+    others = [d.paired for _, d, _ in slices] + [c.lenient.paired, c.compliance.paired, c.format_gap]
+    noise = report.analysis.noise
     return {
         "c": c,
         "title": comparison_text.title(c),
         "question": comparison_text.question(c),
-        "standing": comparison_text.standing(c.verdict),
+        "tone": comparison_text.tone(c.verdict),
         "scale": scale([c.strict.paired], c.question.margin),
         "rows_scale": scale([c.strict.paired, *others], c.question.margin),
         "rates": [
