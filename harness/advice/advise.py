@@ -203,13 +203,13 @@ def _advise(config: Config, runs: _EvalRuns) -> EvalAdvice:
     cost, run = _cost(config, runs), runs.candidate_run
     c, limits = _compare(runs.current_run, run, runs.definition), runs.definition.gates
     constrained = _compare(runs.current_run, runs.constrained_run, runs.definition)
-    found = [reasons.quality(cost, c, runs.models)]
-    found += reasons.gate(limits, run, lambda: _evidence(config, runs), local=cost.local)
-    found += reasons.form(c, constrained, run)
-    found += reasons.blocks(cost, config.advice, run, limits.limits.get("max_p95_latency_s"))
-    found += [*reasons.capacity(cost, config.local), *reasons.price(cost), *reasons.index(cost)]
-    found = [*reasons.stale(cost, runs.models), *reasons.as_notes(found, runs.models)]
-    return EvalAdvice(cost, _decision(found), tuple(found), c)
+    all_reasons = [reasons.quality(cost, c, runs.models)]
+    all_reasons += reasons.gate(limits, run, lambda: _evidence(config, runs), local=cost.local)
+    all_reasons += reasons.form(c, constrained, run)
+    all_reasons += reasons.blocks(cost, config.advice, run, limits.limits.get("max_p95_latency_s"))
+    all_reasons += [*reasons.capacity(cost, config.local), *reasons.price(cost), *reasons.index(cost)]
+    all_reasons = [*reasons.stale(cost, runs.models), *reasons.as_notes(all_reasons, runs.models)]
+    return EvalAdvice(cost, _decision(all_reasons), tuple(all_reasons), c)
 
 
 def _evidence(config: Config, runs: _EvalRuns) -> Evidence:
@@ -232,8 +232,8 @@ def _compare(current: Run | None, candidate: Run | None, definition: Eval) -> Co
     return compare(outcomes_of(current), outcomes_of(candidate), question)
 
 
-def _decision(found: Iterable[Reason]) -> Decision:
-    stands = {reason.stands for reason in found}
+def _decision(all_reasons: Iterable[Reason]) -> Decision:
+    stands = {reason.stands for reason in all_reasons}
     if "against" in stands:
         return Decision.STAY
     return Decision.INCONCLUSIVE if "open" in stands else Decision.MOVE
@@ -323,5 +323,5 @@ def _with_reason(advice: EvalAdvice, reason: Reason | None) -> EvalAdvice:
     """Add a reason to an eval that would move so far."""
     if reason is None or advice.decision is not Decision.MOVE:
         return advice
-    found = (*advice.reasons, reason)
-    return replace(advice, reasons=found, decision=_decision(found))
+    all_reasons = (*advice.reasons, reason)
+    return replace(advice, reasons=all_reasons, decision=_decision(all_reasons))

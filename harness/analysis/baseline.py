@@ -92,7 +92,8 @@ def check(run: RunOutcomes) -> None:
     After failed calls, any later run would look like a gain.
     """
     if run.n_errors:
-        msg = f"run {run.run_id}: {plural(run.n_errors, 'call')} failed, so it cannot be a baseline. Run again with --resume"
+        failed = plural(run.n_errors, "call")
+        msg = f"run {run.run_id}: {failed} failed, so it cannot be a baseline. Run again with --resume"
         raise ConfigError(msg)
     if not run.cases:
         msg = f"run {run.run_id}: no case was judged, so it cannot be a baseline"

@@ -1,4 +1,4 @@
-"""What a report is asked beyond showing its runs: may the task move, does the prompt travel, what does a step cost."""
+"""Optional analyses in a report: verdicts, portability, ladders, costs, advice."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from harness.project.pricing import Price, is_local, price_of
 
 @dataclass(frozen=True, slots=True)
 class Analyses:
-    """What harness.toml and the evals tell, and comparisons that are made already.
+    """The analyses to make, from harness.toml and the evals, and finished comparisons to show.
 
-    `pair`: the backends of reference and candidate. `own`: backend -> the variant that it is tuned for; of a backend
-    that is not in it, a variant counts only if no other one was run. `margins` (default 0.03) and `decodings` (default
-    free): by eval, what its gates say and what production uses. `ladders`: name -> backends, the first being the one
-    that the others are judged against. `comparisons`: shown as they are, before all others. `noise`: two runs of the
-    same thing; else it is looked for among the runs. `prices`: backend -> what it charges, `None` of one's own server.
-    `advice`: what should move and what that does to the bill, from the newest runs of all evals.
+    `pair`: the backends of reference and candidate.
+    `own`: the variant that each backend is tuned for. For other backends, the only variant that was run.
+    `margins`: by eval, default 0.03. `decodings`: the one that production uses, by eval, default `free`.
+    `ladders`: backends by name; the others are compared with the first.
+    `comparisons`: finished ones, shown before all others.
+    `noise`: a comparison of two identical runs; by default looked for among the runs.
+    `prices`: by backend; `None` for a local server.
+    `advice`: on all evals.
     """
 
     pair: tuple[str, str] | None = None
@@ -43,7 +45,7 @@ class Analyses:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisResults:
-    """What the runs of one eval say to it. `prices` and `advice` are what was asked with."""
+    """The analyses of one eval. `prices` and `advice`: as in `Analyses`."""
 
     comparisons: tuple[Comparison, ...] = ()
     portability: Portability | None = None
@@ -57,9 +59,10 @@ NO_RESULTS = AnalysisResults()
 
 
 def analyses_of(config: Config, names: Iterable[str]) -> Analyses:
-    """What a project asks of the runs of these evals. Of one that is no longer there, or an import, no margin is known.
+    """Collect the analyses that a project configures for these evals.
 
-    Raises `ConfigError` for nothing: a report of saved runs does not fail for a file that was changed since.
+    A missing or broken eval file is no error, so that a report of saved runs never fails for it. Its margin is the
+    default.
     """
     definitions = [definition for name in dict.fromkeys(names) for definition in _definition(config, name)]
     priced = [(name, price_of(config, backend)) for name, backend in config.backends.items()]
@@ -78,7 +81,7 @@ def analyses_of(config: Config, names: Iterable[str]) -> Analyses:
 
 
 def analyze(analyses: Analyses, name: str, runs: Sequence[Run]) -> AnalysisResults:
-    """Everything that the runs of the eval called `name` say. Where two are of one cell, the last one counts."""
+    """Analyze the runs of the eval `name`. Of several runs of a cell, the last one counts."""
     margin = analyses.margins.get(name, DEFAULT_MARGIN)
     cells = _RunsByCell(analyses, name, runs)
     given = tuple(c for c in analyses.comparisons if c.head.eval == name)
@@ -104,14 +107,14 @@ def _definition(config: Config, name: str) -> list[evals.Eval]:
 
 @dataclass(frozen=True, slots=True)
 class _RunsByCell:
-    """The runs of one eval, config by backend and variant, as production decodes."""
+    """Looks up the runs of one eval by backend and variant, with the decoding that production uses."""
 
     analyses: Analyses
     name: str
     runs: Sequence[Run]
 
     def own(self, backend: str) -> Run | None:
-        """The run that production would use a backend for."""
+        """The run of the variant that a backend is tuned for."""
         variant = self.analyses.own.get(backend)
         if variant is None:
             variants = {run.manifest.variant for run in self.runs if run.manifest.backend == backend}
@@ -121,7 +124,7 @@ class _RunsByCell:
         return self.find(variant, backend)
 
     def own_runs(self) -> list[Run]:
-        """That of every backend."""
+        """The own run of every backend."""
         backends = dict.fromkeys(run.manifest.backend for run in self.runs)
         return [run for backend in backends if (run := self.own(backend)) is not None]
 
@@ -134,7 +137,7 @@ class _RunsByCell:
 
 
 def _moves(cells: _RunsByCell, margin: float) -> list[Comparison]:
-    """The candidate as production would use it, against the reference as production uses it."""
+    """Compare the candidate's own run with the reference's."""
     if cells.analyses.pair is None:
         return []
     reference, candidate = (cells.own(backend) for backend in cells.analyses.pair)
@@ -144,7 +147,7 @@ def _moves(cells: _RunsByCell, margin: float) -> list[Comparison]:
 
 
 def _portability(cells: _RunsByCell, margin: float) -> Portability | None:
-    """Both variants of the pair on both of its backends, or at least on the candidate."""
+    """Compare both variants of the pair on both backends, or only on the candidate."""
     if cells.analyses.pair is None:
         return None
     reference, candidate = cells.analyses.pair

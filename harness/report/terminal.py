@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 _TOP_VIOLATIONS = 4
 
 COLOURS = {"good": "green", "bad": "red", "open": "yellow"}
-"""Of a verdict, by where it stands."""
+"""Colours of verdicts by their tone."""
 
 
 def matrix(report: Report) -> RenderableType:
-    """Per eval a row per cell: the rates with their intervals, n, errors, median latency; violations, verdicts."""
+    """Render each eval: a table with a row per cell, violations, costs, verdicts and notices."""
     from rich.console import Group
     from rich.text import Text
 
@@ -41,40 +41,40 @@ def matrix(report: Report) -> RenderableType:
 
 
 def _answers(e: EvalReport) -> list[RenderableType]:
-    """The verdict on each comparison, then what follows for the prompts, and for each step of a ladder."""
+    """Verdicts, portability and ladders."""
     from rich.text import Text
 
-    found = e.analysis
+    analysis = e.analysis
     lines = [
         Text.assemble(
             (c.verdict.value, f"bold {COLOURS[comparison_text.tone(c.verdict)]}"),
             f"  {visible(comparison_text.title(c))}: {visible(comparison_text.reason_text(c))}",
         )
-        for c in found.comparisons
+        for c in analysis.comparisons
     ]
-    if found.portability is not None:
-        lines.append(Text(visible(portability_text(found.portability))))
-    for ladder in found.ladders:
+    if analysis.portability is not None:
+        lines.append(Text(visible(portability_text(analysis.portability))))
+    for ladder in analysis.ladders:
         lines.append(Text(f"ladder {visible(ladder.name)}", style="dim"))
         lines += [Text(f"  {visible(step_text(step))}") for step in ladder.steps]
     return [Text(""), *lines, Text("")] if lines else []
 
 
 def _costs(e: EvalReport) -> list[RenderableType]:
-    """What each run came to whose backend has a price."""
+    """The cost of each run whose backend has a price."""
     from rich.text import Text
 
-    told = []
+    lines: list[RenderableType] = []
     for cell in e.cells:
         price = e.analysis.prices.get(cell.manifest.backend)
         if price is not None:
-            told.append(
+            lines.append(
                 Text(
                     visible(f"  {cell.name}: {_cost(cost_of(cell.results, charged(price, cell.manifest)))}"),
                     style="dim",
                 )
             )
-    return list(told)
+    return lines
 
 
 def _cost(of: RunCost) -> str:

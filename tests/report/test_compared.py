@@ -222,7 +222,7 @@ class TestFormats:
         places = [text.index(what) for what in ("MOVE</strong>", "One prompt serves both", "production code accepts")]
         assert places == sorted(places)
         assert places[-1] < text.index('class="matrix"')
-        assert "claimed under" in text
+        assert "“Verdicts”, “Portability”" in text
 
     def test_every_link_leads_somewhere_and_ids_are_unique(self) -> None:
         lost = run("local@q4", "w" * 30 + "R" * 270)

@@ -51,7 +51,7 @@ class TestCost:
         page = asked(BIG, HOME, of=Analyses(prices=PRICES))
         assert "$0.032" in page
         assert "2.5 and 10<small>genai-prices 9.9: openai/gpt-4o</small>" in page
-        assert "a server of one’s own" in page
+        assert "local server" in page
 
     def test_a_project_says_the_prices_of_its_backends(self, project: Project) -> None:
         hosted = '[backends.{0}]\nprovider = "openai"\nmodel = "{0}"\nvariant = "gpt"\n'
@@ -98,8 +98,8 @@ class TestAdvice:
             "Should it move?",
             '<strong class="badge">MOVE</strong> <span class="cell">gpt-4o → home</span>',
             "it is good, −0.5 points",
-            "4,000 a day × 30 days × $0.00080 = $96.00",
-            "over 40 calls of gpt@gpt-4o, run triage-gpt-gpt-4o-free-0-None",
+            "4,000 calls a day × 30 days × $0.00080 = $96.00",
+            "mean of 40 calls of gpt@gpt-4o, run triage-gpt-gpt-4o-free-0-None",
             "from 3,542 calls a day on, a server for it alone would cost no more; one server carries 230,400",
             "$85.00 of $85.00, in proportion to what it costs today",
             "Not on the bill, because the eval has no [traffic]: other.",
@@ -201,7 +201,7 @@ class TestOtherFormats:
         text = in_markdown(made("triage", "gpt", "gpt-4o", 40, attempts=2), HOME, of=Analyses(prices=PRICES))
         price = "2.5 and 10 (genai-prices 9.9: openai/gpt-4o)"
         assert f"| gpt@gpt-4o | $0.032, at most $0.064 | $1.60 | 40 | 0 | 80 | {price} |" in text
-        assert "| local@home | own server | – | 40 | 0 | 40 | – |" in text
+        assert "| local@home | local server | – | 40 | 0 | 40 | – |" in text
 
     def test_and_nothing_of_the_kind_where_nothing_has_a_price(self) -> None:
         assert "a million tokens" not in in_markdown(HOME, of=Analyses(prices={"home": None}))
@@ -212,7 +212,7 @@ class TestOtherFormats:
         assert "| triage | 4,000 | 300+5 | $96.00 | $48.00 | server | 3,542 |" in text
         assert "| $85.00 | as advised: 1 eval on the candidate |" in text
         assert "- prices: genai-prices 9.9: openai/gpt-4o" in text
-        assert "because the eval has no traffic: other" in text
+        assert "no [traffic]: other" in text
 
     def test_names_do_nothing_to_markdown(self) -> None:
         bad = "x|y **b** <script>"

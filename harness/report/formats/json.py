@@ -1,4 +1,4 @@
-"""The whole report for other programs, in one numbered format.
+"""Render the report as JSON for other programs, in a versioned format.
 
     {"format": "harness-report/1",
      "evals": [{"eval", "task", "headline": [sentence, ...], "notices": [{"kind": "error"|"caution", "text"}, ...],
@@ -8,7 +8,7 @@
                            "strict", "compliance", "lenient",       each {"hits", "n", "value", "low", "high"}
                            "outcomes": {"right", "phrasing", "wrong", "unclear", "error"},
                            "violations": {code: count}, "by_tag": {tag: {"strict", "compliance", "lenient"}},
-                           "by_label_source": {who labelled: as by_tag},
+                           "by_label_source": {source: as by_tag},
                            "latency_p50_s", "latency_p95_s", "prompt_tokens", "completion_tokens",
                            "cost": null | {"usd", "usd_per_1k", "at_most_usd", "asked", "from_store", "attempts",
                                            "untold", "price"},
@@ -21,9 +21,9 @@
                        "left_out": [eval, ...]},                    a month, by `harness advise`
      "cases": [row, ...]}                                           one per case and cell, keys as in JSONL
 
-Shares are 0..1, times are seconds, money is USD, `value` is null where nothing was answered. `cost` is null where the
+Shares are 0..1, times are seconds, money is USD, `value` is null if nothing was answered. `cost` is null if the
 project does not know the backend; its `price` (`prompt_usd`, `completion_usd`, `cached_usd`, `source`) is null for a
-server of one's own. The last column of a confusion matrix counts replies without a usable label. History: 1 first
+local server. The last column of a confusion matrix counts replies without a usable label. History: 1 first
 version; later in it, `by_label_source`, `comparisons`, `portability` and `ladders`; then `cost` and `advice`;
 then the verdict and decision `STAY`, which was `KEEP`.
 """
@@ -51,7 +51,7 @@ from harness.report.sections import cost
 
 FORMAT = "harness-report/1"
 
-# JSON allows these raw in a string, but many a reader takes them for the end of a line.
+# JSON allows these characters in a string, but many programs treat them as line ends.
 _LINE_ENDS = str.maketrans({c: f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"})
 
 
@@ -67,10 +67,10 @@ def render(report: Report) -> str:
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
-    """JSON that any reader takes: no NaN, no raw line separator; other scripts stay readable."""
+    """Serialize portably: no NaN, no raw line separators, and no escapes for other scripts."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, default=dict)
-    except ValueError:  # a model's JSON reply may hold NaN, which Python reads and JSON does not know
+    except ValueError:  # a model's JSON reply may hold NaN, which Python accepts and JSON does not
         text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent, default=dict)
     return text.translate(_LINE_ENDS)
 
@@ -116,7 +116,7 @@ def _advice(advice: Advice | None) -> dict[str, Any] | None:
         return None
     bill = advice.bill
     return {
-        "evals": [_advised(one, bill) for one in advice.advised],
+        "evals": [_advised(each, bill) for each in advice.advised],
         "bill": {
             "today": asdict(bill.current),
             "batch": asdict(bill.batch),
@@ -130,13 +130,13 @@ def _advice(advice: Advice | None) -> dict[str, Any] | None:
     }
 
 
-def _advised(one: EvalAdvice, bill: CostProjection) -> dict[str, Any]:
-    line = one.cost
+def _advised(advice: EvalAdvice, bill: CostProjection) -> dict[str, Any]:
+    line = advice.cost
     moves = line.eval in bill.moved
     return {
         "eval": line.eval,
-        "decision": one.decision.value,
-        "reasons": [asdict(reason) for reason in one.reasons],
+        "decision": advice.decision.value,
+        "reasons": [asdict(reason) for reason in advice.reasons],
         "now": line.current,
         "then": line.candidate or None,
         "daily_calls": line.daily_calls,

@@ -1,4 +1,4 @@
-"""For a GitHub step summary or a pull request: short, and inert whatever a model replied."""
+"""Render a short report for a GitHub step summary or a pull request. Replies cannot inject markup."""
 
 from __future__ import annotations
 
@@ -22,22 +22,19 @@ _TOP_VIOLATIONS = 8
 
 
 def render(report: Report) -> str:
-    """What is advised, and the bill; then each eval.
-
-    Of these verdicts, sentences, the matrix, violations with a real reply each, the cost, and what verdicts rest on.
-    """
+    """Render advice and bill, then each eval: verdicts, headlines, rates, violations, cost, ladders, comparisons."""
     advice = next((e.analysis.advice for e in report.evals if e.analysis.advice), None)
-    told = [*(_advice(advice) if advice else ()), *(line for e in report.evals for line in _eval(e))]
-    return "\n".join(told) + "\n"
+    lines = [*(_advice(advice) if advice else ()), *(line for e in report.evals for line in _eval(e))]
+    return "\n".join(lines) + "\n"
 
 
 def _advice(advice: Advice) -> Iterator[str]:
-    """What should move, why, and what a month costs."""
+    """The advice with its reasons, and the monthly cost."""
     bill = advice.bill
     yield "## Should it move?\n"
-    for one in advice.advised:
-        yield f"- **{one.decision.value}** {inert(one.cost.eval, OURS)}"
-        yield from (f"    - {STANDS[reason.stands]}: {inert(reason.text, OURS)}" for reason in one.reasons)
+    for each in advice.advised:
+        yield f"- **{each.decision.value}** {inert(each.cost.eval, OURS)}"
+        yield from (f"    - {STANDS[reason.stands]}: {inert(reason.text, OURS)}" for reason in each.reasons)
     if bill.lines:
         yield f"\n| {' | '.join(cost_text.HEADINGS)} |"
         yield "|:--|" + "--:|" * (len(cost_text.HEADINGS) - 1)
@@ -48,7 +45,7 @@ def _advice(advice: Advice) -> Iterator[str]:
         yield ""
         yield from (f"- {inert(note, OURS)}" for note in cost_text.notes(bill))
     if advice.left_out:
-        yield f"- not on the bill, because the eval has no traffic: {inert(', '.join(advice.left_out), OURS)}"
+        yield f"- not on the bill, because they have no [traffic]: {inert(', '.join(advice.left_out), OURS)}"
     yield ""
 
 
@@ -70,7 +67,7 @@ def _eval(e: EvalReport) -> Iterator[str]:
     yield "\nEach rate with its 95% interval (Wilson).\n"
     shown = [(cell, code, count) for cell in e.cells for code, count in cell.summary.violations[:_TOP_VIOLATIONS]]
     if shown:
-        yield "| cell | violation | replies | for example |"
+        yield "| cell | violation | replies | example |"
         yield "|:--|:--|--:|:--|"
     for cell, code, count in shown:
         share = f"{count:,} of {cell.summary.answered:,}"
@@ -86,16 +83,17 @@ def _eval(e: EvalReport) -> Iterator[str]:
 
 
 def _costs(e: EvalReport) -> Iterator[str]:
-    """As the page's section; nothing where no backend has a price."""
-    found = cost.context(e)
-    if found is None:
+    """The cost table; empty if no backend has a price."""
+    section = cost.context(e)
+    if section is None:
         return
-    yield "| cell | this run | per 1,000 calls | calls | from the store | attempts | USD a million tokens, in and out |"
+    counts = "calls | from the store | attempts"
+    yield f"| cell | this run | per 1,000 calls | {counts} | USD per million tokens, prompt and reply |"
     yield "|:--|--:|--:|--:|--:|--:|:--|"
-    for row in found["rows"]:
+    for row in section["rows"]:
         run_cost, price = row["cost"], row["price"]
         most = f", at most {dollars(run_cost.at_most_usd)}" if run_cost.attempts_without_tokens and price else ""
-        run = inert(f"{dollars(run_cost.usd)}{most}" if price else "own server", OURS)
+        run = inert(f"{dollars(run_cost.usd)}{most}" if price else "local server", OURS)
         per_1k = inert(dollars(run_cost.usd_per_1k), OURS) if price else NOTHING
         counts = f"{number(run_cost.calls)} | {number(run_cost.from_store)} | {number(run_cost.attempts)}"
         by = f"{price.prompt_usd:g} and {price.completion_usd:g} ({inert(price.source, OURS)})" if price else NOTHING
@@ -111,6 +109,6 @@ def _row(cell: CellReport) -> str:
 
 
 def _example(cell: CellReport, code: str) -> str:
-    found = examples(cell, code, 1)
-    reply = one_line(said(found[0].response), _EXAMPLE) if found else ""
+    replies = examples(cell, code, 1)
+    reply = one_line(said(replies[0].response), _EXAMPLE) if replies else ""
     return f"<code>{inert(reply)}</code>" if reply else NOTHING

@@ -1,4 +1,4 @@
-"""What each run cost, and by which prices."""
+"""The cost of each run, and its prices."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ TITLE = "Cost"
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """A row per cell whose backend is known to the project; nothing where none of them has a price."""
-    found = rows(report)
-    if not any(row["price"] for row in found):
+    """A row per cell whose backend the project knows; `None` if no backend has a price."""
+    cost_rows = rows(report)
+    if not any(row["price"] for row in cost_rows):
         return None
-    return {"rows": found, "has_uncounted": any(row["cost"].attempts_without_tokens for row in found)}
+    return {"rows": cost_rows, "has_uncounted": any(row["cost"].attempts_without_tokens for row in cost_rows)}
 
 
 def rows(report: EvalReport) -> list[dict[str, Any]]:
-    """Each cell whose backend is known to the project, by what price it was charged, and what it came to."""
+    """The cells whose backend the project knows, with price and cost."""
     prices = report.analysis.prices
     known = [cell for cell in report.cells if cell.manifest.backend in prices]
     return [_row(cell, prices[cell.manifest.backend]) for cell in known]

@@ -1,4 +1,4 @@
-"""Does the prompt travel: both prompts on both backends, and whether one of them would serve both."""
+"""Portability: both prompts on both backends, and whether one prompt serves both."""
 
 from __future__ import annotations
 
