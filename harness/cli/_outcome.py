@@ -32,7 +32,7 @@ def print_outcome(project: Config, outcome: Outcome, outputs: Sequence[Path]) ->
     if not outcome.runs:
         return
     names = {run.manifest.eval for run in outcome.runs}
-    built = report.build(outcome.runs, asked=report.asked_by(project, names))
+    built = report.build(outcome.runs, analyses=report.analyses_of(project, names))
     for path in outputs:
         report.write(built, path)
     console().print(matrix(built))

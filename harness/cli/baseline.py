@@ -288,4 +288,4 @@ def _replies(project: Project, c: Comparison | str) -> Iterator[str]:
 def _rate(side: RunOutcomes, name: str) -> Rate:
     from harness.analysis.stats import clustered_rate
 
-    return clustered_rate([(getattr(case, name), case.asked) for case in side.cases.values() if case.asked])
+    return clustered_rate([(getattr(case, name), case.judged) for case in side.cases.values() if case.judged])

@@ -113,7 +113,7 @@ def _print_review(review: Review) -> None:
     from harness.cli._common import console
     from harness.core.formatting import visible
     from harness.monitor import wording
-    from harness.report.comparison_text import standing
+    from harness.report.comparison_text import tone
     from harness.report.terminal import COLOURS
 
     screen = console()
@@ -121,7 +121,7 @@ def _print_review(review: Review) -> None:
     head = f"review {review.sheet.sheet}: {len(review.sheet.items):,} replies, {reviewers}"
     screen.print(Text(visible(head), style="bold"))
     for c in review.cells:
-        badge = (c.verdict.value, f"bold {COLOURS[standing(c.verdict)]}") if c.verdict else ("not judged", "dim")
+        badge = (c.verdict.value, f"bold {COLOURS[tone(c.verdict)]}") if c.verdict else ("not judged", "dim")
         screen.print(Text.assemble((visible(f"{c.task} {c.cell}"), "bold"), "  ", badge))
         screen.print(Text(visible(f"  {wording.cell_text(c)}")))
         screen.print(Text(visible(f"  {wording.counts_text(c)}"), style="dim"))

@@ -125,7 +125,7 @@ def review(project: Project, name: str) -> Review:
 
 def weekly_verdict(change: Unpaired, margin: float, *, lower_before: bool) -> Verdict:
     """Return the verdict of a weekly review. `lower_before`: whether the review before was below the base too."""
-    verdict = ComparisonQuestion("change", margin).answer(change)
+    verdict = ComparisonQuestion("change", margin).decide(change)
     if verdict is Verdict.REGRESSED and not lower_before and change.p >= ALARM_P:
         return Verdict.INCONCLUSIVE
     return verdict
@@ -226,7 +226,7 @@ def _review_cell(config: Config, task: str, cell: str, counts: LabelCounts, hist
 
 
 def _is_lower(change: Unpaired | None, margin: float) -> bool:
-    return change is not None and ComparisonQuestion("change", margin).answer(change) is Verdict.REGRESSED
+    return change is not None and ComparisonQuestion("change", margin).decide(change) is Verdict.REGRESSED
 
 
 def _by_item(labels: Sequence[SheetLabel]) -> dict[int, list[SheetLabel]]:
@@ -298,7 +298,7 @@ def _earlier_counts(
 
 
 def _strict(outcomes: RunOutcomes) -> Rate:
-    return clustered_rate([(case.strict, case.asked) for case in outcomes.cases.values() if case.asked])
+    return clustered_rate([(case.strict, case.judged) for case in outcomes.cases.values() if case.judged])
 
 
 def _agreements(sheet: Sheet, labels: Sequence[SheetLabel]) -> Iterator[Agreement]:

@@ -1,4 +1,4 @@
-"""What a report is asked beyond showing its runs: may the task move, does the prompt travel, what does a step cost."""
+"""Optional analyses in a report: verdicts, portability, ladders, costs, advice."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from harness.project.pricing import Price, is_local, price_of
 
 @dataclass(frozen=True, slots=True)
 class Analyses:
-    """What harness.toml and the evals tell, and comparisons that are made already.
+    """The analyses to make, from harness.toml and the evals, and finished comparisons to show.
 
-    `pair`: the backends of reference and candidate. `own`: backend -> the variant that it is tuned for; of a backend
-    that is not in it, a variant counts only if no other one was run. `margins` (default 0.03) and `decodings` (default
-    free): by eval, what its gates say and what production uses. `ladders`: name -> backends, the first being the one
-    that the others are judged against. `comparisons`: shown as they are, before all others. `noise`: two runs of the
-    same thing; else it is looked for among the runs. `prices`: backend -> what it charges, `None` of one's own server.
-    `advice`: what should move and what that does to the bill, from the newest runs of all evals.
+    `pair`: the backends of reference and candidate.
+    `own`: the variant that each backend is tuned for. For other backends, the only variant that was run.
+    `margins`: by eval, default 0.03. `decodings`: the one that production uses, by eval, default `free`.
+    `ladders`: backends by name; the others are compared with the first.
+    `comparisons`: finished ones, shown before all others.
+    `noise`: a comparison of two identical runs; by default looked for among the runs.
+    `prices`: by backend; `None` for a local server.
+    `advice`: on all evals.
     """
 
     pair: tuple[str, str] | None = None
@@ -43,7 +45,7 @@ class Analyses:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisResults:
-    """What the runs of one eval say to it. `prices` and `advice` are what was asked with."""
+    """The analyses of one eval. `prices` and `advice`: as in `Analyses`."""
 
     comparisons: tuple[Comparison, ...] = ()
     portability: Portability | None = None
@@ -53,102 +55,109 @@ class AnalysisResults:
     advice: Advice | None = None
 
 
-NO_ANSWERS = AnalysisResults()
+NO_RESULTS = AnalysisResults()
 
 
-def asked_by(found: Config, names: Iterable[str]) -> Analyses:
-    """What a project asks of the runs of these evals. Of one that is no longer there, or an import, no margin is known.
+def analyses_of(config: Config, names: Iterable[str]) -> Analyses:
+    """Collect the analyses that a project configures for these evals.
 
-    Raises `ConfigError` for nothing: a report of saved runs does not fail for a file that was changed since.
+    A missing or broken eval file is no error, so that a report of saved runs never fails for it. Its margin is the
+    default.
     """
-    definitions = [definition for name in dict.fromkeys(names) for definition in _definition(found, name)]
-    priced = [(name, price_of(found, backend)) for name, backend in found.backends.items()]
+    definitions = [definition for name in dict.fromkeys(names) for definition in _definition(config, name)]
+    priced = [(name, price_of(config, backend)) for name, backend in config.backends.items()]
     return Analyses(
-        pair=(found.pair.reference, found.pair.candidate) if found.pair else None,
-        own={name: backend.variant for name, backend in found.backends.items()},
-        margins={one.name: one.gates.margin for one in definitions if one.gates.margin is not None},
-        decodings={one.name: one.decoding[0] for one in definitions},
-        ladders={name: ladder.steps for name, ladder in found.ladders.items()},
-        prices={name: price for name, price in priced if price is not None or is_local(found, found.backends[name])},
+        pair=(config.pair.reference, config.pair.candidate) if config.pair else None,
+        own={name: backend.variant for name, backend in config.backends.items()},
+        margins={
+            definition.name: definition.gates.margin
+            for definition in definitions
+            if definition.gates.margin is not None
+        },
+        decodings={definition.name: definition.decoding[0] for definition in definitions},
+        ladders={name: ladder.steps for name, ladder in config.ladders.items()},
+        prices={name: price for name, price in priced if price is not None or is_local(config, config.backends[name])},
     )
 
 
-def answers(asked: Analyses, name: str, runs: Sequence[Run]) -> AnalysisResults:
-    """Everything that the runs of the eval called `name` say. Where two are of one cell, the last one counts."""
-    margin = asked.margins.get(name, DEFAULT_MARGIN)
-    cells = _RunsByCell(asked, name, runs)
-    made = tuple(c for c in asked.comparisons if c.head.eval == name)
-    ladders = (climb(ladder, steps, cells.own_runs(), margin, asked.noise) for ladder, steps in asked.ladders.items())
+def analyze(analyses: Analyses, name: str, runs: Sequence[Run]) -> AnalysisResults:
+    """Analyze the runs of the eval `name`. Of several runs of a cell, the last one counts."""
+    margin = analyses.margins.get(name, DEFAULT_MARGIN)
+    cells = _RunsByCell(analyses, name, runs)
+    given = tuple(c for c in analyses.comparisons if c.head.eval == name)
+    ladders = (
+        climb(ladder, steps, cells.own_runs(), margin, analyses.noise) for ladder, steps in analyses.ladders.items()
+    )
     return AnalysisResults(
-        comparisons=(*made, *_moves(cells, margin)),
+        comparisons=(*given, *_moves(cells, margin)),
         portability=_portability(cells, margin),
         ladders=tuple(ladder for ladder in ladders if ladder is not None),
-        noise=asked.noise or floor(runs),
-        prices=asked.prices,
-        advice=asked.advice,
+        noise=analyses.noise or floor(runs),
+        prices=analyses.prices,
+        advice=analyses.advice,
     )
 
 
-def _definition(found: Config, name: str) -> list[evals.Eval]:
+def _definition(config: Config, name: str) -> list[evals.Eval]:
     try:
-        return evals.find(found.root, [name])
+        return evals.find(config.root, [name])
     except ConfigError:
         return []
 
 
 @dataclass(frozen=True, slots=True)
 class _RunsByCell:
-    """The runs of one eval, found by backend and variant, as production decodes."""
+    """Looks up the runs of one eval by backend and variant, with the decoding that production uses."""
 
-    asked: Analyses
+    analyses: Analyses
     name: str
     runs: Sequence[Run]
 
     def own(self, backend: str) -> Run | None:
-        """The run that production would use a backend for."""
-        variant = self.asked.own.get(backend)
+        """The run of the variant that a backend is tuned for."""
+        variant = self.analyses.own.get(backend)
         if variant is None:
-            there = {run.manifest.variant for run in self.runs if run.manifest.backend == backend}
-            if len(there) != 1:
+            variants = {run.manifest.variant for run in self.runs if run.manifest.backend == backend}
+            if len(variants) != 1:
                 return None
-            (variant,) = there
+            (variant,) = variants
         return self.find(variant, backend)
 
     def own_runs(self) -> list[Run]:
-        """That of every backend."""
+        """The own run of every backend."""
         backends = dict.fromkeys(run.manifest.backend for run in self.runs)
         return [run for backend in backends if (run := self.own(backend)) is not None]
 
     def find(self, variant: str, backend: str) -> Run | None:
         """The last run of a cell."""
-        decoding = self.asked.decodings.get(self.name, "free")
+        decoding = self.analyses.decodings.get(self.name, "free")
         wanted = (variant, backend, decoding)
         of_cell = (r for r in self.runs if (r.manifest.variant, r.manifest.backend, r.manifest.decoding) == wanted)
         return next(reversed(list(of_cell)), None)
 
 
 def _moves(cells: _RunsByCell, margin: float) -> list[Comparison]:
-    """The candidate as production would use it, against the reference as production uses it."""
-    if cells.asked.pair is None:
+    """Compare the candidate's own run with the reference's."""
+    if cells.analyses.pair is None:
         return []
-    reference, candidate = (cells.own(backend) for backend in cells.asked.pair)
+    reference, candidate = (cells.own(backend) for backend in cells.analyses.pair)
     if reference is None or candidate is None or reference is candidate:
         return []
     return [compare(outcomes_of(reference), outcomes_of(candidate), ComparisonQuestion("move", margin))]
 
 
 def _portability(cells: _RunsByCell, margin: float) -> Portability | None:
-    """Both variants of the pair on both of its backends, or at least on the candidate."""
-    if cells.asked.pair is None:
+    """Compare both variants of the pair on both backends, or only on the candidate."""
+    if cells.analyses.pair is None:
         return None
-    reference, candidate = cells.asked.pair
-    theirs, ours = (cells.asked.own.get(backend) for backend in cells.asked.pair)
+    reference, candidate = cells.analyses.pair
+    theirs, ours = (cells.analyses.own.get(backend) for backend in cells.analyses.pair)
     if theirs is None or ours is None or theirs == ours:
         return None
     on_candidate = _prompts(cells, candidate, theirs, ours)
     if on_candidate is None:
         return None
-    return portability(on_candidate, _prompts(cells, reference, theirs, ours), cells.asked.pair, margin)
+    return portability(on_candidate, _prompts(cells, reference, theirs, ours), cells.analyses.pair, margin)
 
 
 def _prompts(cells: _RunsByCell, backend: str, *variants: str) -> Prompts | None:

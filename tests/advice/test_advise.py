@@ -100,7 +100,7 @@ class TestQuality:
         one = advised(team, store)
         assert one.decision is INCONCLUSIVE
         assert "no whole run of gpt-4o. Run `harness run triage -b gpt-4o --variant gpt`" in told(one, "quality")
-        assert one.line.estimated
+        assert one.cost.estimated
 
     def test_a_sample_is_no_verdict(self, team: Project, store: Store) -> None:
         reference(store)
@@ -422,7 +422,9 @@ class TestWhatKeepsATask:
     def test_a_misspelt_name_in_keep_is_no_guard_and_is_refused(self, team: Project, store: Store) -> None:
         team.config(f'{CONFIG}\n[advice]\nkeep = ["toolcalling"]\n')
         line = CONFIG.count("\n") + 3
-        said = rf"harness\.toml:{line}: \[advice\] keep names 'toolcalling', which is no eval and no kind of task "
+        said = (
+            rf"harness\.toml:{line}: \[advice\] keep names 'toolcalling', which is neither an eval nor a kind of task "
+        )
         with pytest.raises(ConfigError, match=said + r"\(did you mean 'tool_calling'\?\)"):
             advised(team, store)
 
@@ -473,7 +475,7 @@ def test_between_two_apis_each_eval_must_save_by_itself(team: Project, store: St
     for name, tokens in (("triage", (300, 5)), ("wordy", (300, 3000))):
         store.add(made(name, "gpt", "gpt-4o", N))
         store.add(made(name, "gpt", "gpt-4o-mini", N, tokens=tokens))
-    decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
+    decided = {one.cost.eval: one for one in advise(team.with_store(store)).advised}
     assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "wordy": STAY}
     assert "moving does not pay: $96.00 a month now, $221.40 moved" in told(decided["wordy"], "savings")
 
@@ -488,7 +490,7 @@ def test_what_does_not_pay_for_its_server_stays_beside_what_does(team: Project, 
     store.add(made("cheap", "gpt", "gpt-4o-mini", N, tokens=(10, 1)))
     store.add(made("cheap", "local", "mistral-vllm", N, tokens=(10, 1)))
     advice = advise(team.with_store(store))
-    decided = {one.line.eval: one for one in advice.advised}
+    decided = {one.cost.eval: one for one in advice.advised}
     assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "cheap": STAY}
     why = "moving does not pay: $7.26 a month now, the servers would cost $80.00 more with it"
     assert told(decided["cheap"], "savings") == why
@@ -519,14 +521,14 @@ def test_what_would_pay_with_others_that_are_not_decided_yet_is_not_decided_eith
     assert advised(team, store).decision is STAY
     team.eval("\n[traffic]\ndaily_calls = 2000\n", name="other")
     store.add(made("other", "gpt", "gpt-4o", N))
-    decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
+    decided = {one.cost.eval: one for one in advise(team.with_store(store)).advised}
     assert {name: one.decision for name, one in decided.items()} == {"triage": INCONCLUSIVE, "other": INCONCLUSIVE}
     assert told(decided["triage"], "savings") == (
         "moving does not pay: all tasks that could move cost $48.00 a month now and would cost $85.00 moved; "
         "it would pay together with other, still undecided"
     )
     store.add(made("other", "local", "mistral-vllm", N, 60))  # it is decided: it stays
-    decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
+    decided = {one.cost.eval: one for one in advise(team.with_store(store)).advised}
     assert {name: one.decision for name, one in decided.items()} == {"triage": STAY, "other": STAY}
 
 
@@ -535,7 +537,7 @@ def test_neither_is_what_would_pay_with_others_whose_cost_is_not_known(team: Pro
     team.eval("\n[traffic]\ndaily_calls = 2000\n", name="other")  # never run
     reference(store)
     candidate(store)
-    decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
+    decided = {one.cost.eval: one for one in advise(team.with_store(store)).advised}
     assert decided["triage"].decision is INCONCLUSIVE
     assert told(decided["triage"], "savings").endswith("the savings of other are unknown: no price or no token counts")
 
@@ -580,7 +582,7 @@ def test_of_what_does_not_fit_together_that_moves_which_saves_more(team: Project
     for name, tokens in (("triage", (300, 5)), ("long", (900, 5))):
         store.add(made(name, "gpt", "gpt-4o", N, tokens=tokens))
         store.add(made(name, "local", "mistral-vllm", N, tokens=tokens))
-    decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
+    decided = {one.cost.eval: one for one in advise(team.with_store(store)).advised}
     assert {name: one.decision for name, one in decided.items()} == {"long": MOVE, "triage": STAY}
     assert "beside tasks that save more" in [r for r in decided["triage"].reasons if r.code == "capacity"][-1].text
 
@@ -630,7 +632,7 @@ class TestRoutes:
         above = text[: text.index("[tasks.agent]")]
         assert "# STAY\n# + gpt@gpt-4o -> local@mistral-vllm: MOVE" in above
         assert "# - a chain of tool calls stays" in above
-        assert "\n# search is not routed: its vectors come from one model" in text
+        assert "\n# search is not routed: its index needs the vectors of a single model" in text
         assert max(map(len, text.splitlines())) <= 104
 
     def test_the_order_does_not_depend_on_anything(self, whole: tuple[Project, Advice]) -> None:
@@ -662,9 +664,7 @@ class TestRoutes:
         for name, backend in (("one", "gpt-4o-mini"), ("two", "third")):
             team.eval(f'\n[traffic]\ndaily_calls = 500\nbackend = "{backend}"\n', name=name)
         text = routes(team.load(), advise(team.with_store(store)))
-        told_ = (
-            "third needs the tier api_fast, the one for an API other than the reference's, and that is gpt-4o-mini's"
-        )
+        told_ = "third needs tier api_fast (an API other than the reference's), which gpt-4o-mini has"
         assert f"# two is not routed: {told_}" in text.replace("\n#   ", " ")
         assert "[tasks.one]" in text
 
@@ -677,7 +677,7 @@ class TestRoutes:
         candidate(store)
         path = team.write("routing.toml", '[tiers]\nlocal = "ollama"\n[tasks.by_hand]\ntiers = ["local"]\n')
         found, advice = team.load(), advise(team.with_store(store))
-        why = "mistral-vllm needs the tier local, the one for a local backend, and that is ollama's"
+        why = "mistral-vllm needs tier local (a local backend), which ollama has"
         before = routing.load(path, found)
         assert f"# triage is not routed: {why}" in routes(found, advice, before).replace("\n#   ", " ")
         (one,) = noted(advice, routes_of(found, advice, before)).advised
@@ -694,7 +694,7 @@ class TestRoutes:
         candidate(opened)
         opened.close()
         out = harness("advise").out
-        assert "  · not routed: mistral-vllm needs the tier local" in out
+        assert "  · not routed: mistral-vllm needs tier local" in out
         assert "counted as moved, but not routed: triage; you still pay $96.00 a month" in out
         assert "removed from the routes: old" in out
 
@@ -710,7 +710,7 @@ class TestRoutes:
         path = team.write("routing.toml", '[tiers]\napi_fast = "gpt-4o-mini"\n[tasks.old]\ntiers = ["api_fast"]\n')
         found, advice = team.load(), advise(team.with_store(store))
         text = routes(found, advice, routing.load(path, found))
-        assert "\n# old is left out: there is no eval of this name any more" in text
+        assert "\n# old is left out: it has no eval any more" in text
         path.write_text(text, encoding="utf-8")
         assert set(routing.load(path, found).tasks) == {"triage"}
         assert "api_fast" not in routing.load(path, found).tiers
@@ -790,7 +790,7 @@ class TestLiteLLM:
         assert "s3cretpw" not in text
         assert "bob" not in text
         assert (found["model"], found["api_base"]) == (f"{model}/mistral-7b", "http://gpu:8000/v1")
-        assert "the user and the password of this address are left out" in text
+        assert "user and password of this address are left out" in text
         (given,) = yaml.safe_load(text.replace("# extra_headers", "extra_headers"))["model_list"][:1]
         assert given["litellm_params"]["extra_headers"] == {"Authorization": "os.environ/VARIABLE"}
 
@@ -807,7 +807,7 @@ class TestLiteLLM:
         reference(store)
         candidate(store)
         text = litellm(team.load(), advise(team.with_store(store)))
-        assert "# mistral-vllm runs inside the process that asks it" in text
+        assert "# mistral-vllm runs inside the calling process" in text
         assert [one["model_name"] for one in yaml.safe_load(text)["model_list"]] == ["triage"]
 
     def test_no_name_can_break_out_of_its_string(self, team: Project, store: Store) -> None:

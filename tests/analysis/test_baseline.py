@@ -32,13 +32,13 @@ NAME = st.text(min_size=1, max_size=20)
 @st.composite
 def outcomes(draw: st.DrawFn, case_id: str) -> CaseOutcome:
     """Any outcome that a run without errors can have."""
-    asked = draw(st.integers(1, 5))
-    strict, lenient, compliant = (draw(st.integers(0, asked)) for _ in range(3))
+    judged = draw(st.integers(1, 5))
+    strict, lenient, compliant = (draw(st.integers(0, judged)) for _ in range(3))
     texts = [draw(TEXT) for _ in range(4)]
-    told = dict(zip(("digest", "answer", "said", "expected"), texts, strict=True))
+    texts_by_name = dict(zip(("digest", "answer", "predicted", "expected"), texts, strict=True))
     return CaseOutcome(
-        case_id, asked=asked, strict=strict, lenient=lenient, compliant=compliant,
-        tags=tuple(draw(st.lists(NAME, max_size=3))), **told,
+        case_id, judged=judged, strict=strict, lenient=lenient, compliant=compliant,
+        tags=tuple(draw(st.lists(NAME, max_size=3))), **texts_by_name,
     )  # fmt: skip
 
 
@@ -114,8 +114,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("side", "message"),
         [
-            (made("RRE"), "1 calls failed, so it is no baseline: run again with --resume"),
-            (made(""), "no case was judged, so it is no baseline"),
+            (made("RRE"), "1 call failed, so it cannot be a baseline. Run again with --resume"),
+            (made(""), "no case was judged, so it cannot be a baseline"),
         ],
     )
     def test_a_run_that_is_none_to_go_by(self, tmp_path: Path, side: RunOutcomes, message: str) -> None:
@@ -142,7 +142,7 @@ class TestDamage:
             pytest.param(lambda text: f"<<<<<<< HEAD\n{text}", "json:1: not valid JSON", id="a conflict of git"),
             pytest.param(lambda _: "[]", "format None is not harness-baseline/1", id="a list"),
             pytest.param(lambda _: "null", "format None is not harness-baseline/1", id="nothing"),
-            pytest.param(lambda _: "[" * 100_000, "is no baseline", id="a bomb"),
+            pytest.param(lambda _: "[" * 100_000, "not a baseline file", id="a bomb"),
             pytest.param(
                 lambda t: t.replace("baseline/1", "baseline/9"), "format 'harness-baseline/9' is not", id="newer"
             ),
@@ -165,7 +165,7 @@ class TestDamage:
         [
             (edited(strict="yes"), "case 'c0': strict: Input should be a valid integer"),
             (edited(strict=True), "case 'c0': strict: Input should be a valid integer"),
-            (edited(strict=2), "case 'c0': asked 1 times, and more often than that right or compliant"),
+            (edited(strict=2), "case 'c0': asked 1, but strict, lenient or compliant is larger"),
             (edited(asked=-1), "case 'c0': asked: Input should be greater than or equal to 0"),
             (edited(corect=1), "case 'c0': corect: Extra inputs are not permitted"),
             (edited(tags="hard"), "case 'c0': tags"),
@@ -173,7 +173,7 @@ class TestDamage:
             (lambda data: data["cases"].insert(0, 7), "case None: Input should be"),
             (
                 lambda data: data["cases"].append(data["cases"][0]),
-                "case 'c0' is there more than once, as after a merge",
+                "case 'c0' appears more than once, as after a merge",
             ),
             (lambda data: data.update(fingerprint=[]), "fingerprint: "),
             (lambda data: data.update(labels=[1]), "labels.0: "),
@@ -255,7 +255,7 @@ class TestCommand:
         assert (checked.code, checked.out.split()[0]) == (4, "INCONCLUSIVE")
         ended = saved("baseline", "save")
         assert ended.code == 2
-        assert "30 calls failed, so it is no baseline" in ended.err
+        assert "30 calls failed, so it cannot be a baseline" in ended.err
 
     def test_a_dataset_newer_than_the_baseline_is_said_and_not_guessed_over(
         self, saved: Terminal, project: Project

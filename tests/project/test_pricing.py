@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.analysis.costs import spend
-from harness.analysis.costs.spend import run_usd, spent
+from harness.analysis.costs.spend import cost_of, run_cost
 from harness.backends import openai_responses
 from harness.core.errors import ConfigError
 from harness.core.types import CallError, Response, Result
@@ -160,18 +160,18 @@ def failed(result: Result, kind: str, attempts: int = 1) -> Result:
 
 class TestSpent:
     def test_each_call_is_charged_by_its_tokens(self) -> None:
-        spending = spent(results(), PRICE)
-        assert (spending.asked, spending.prompt_tokens, spending.completion_tokens) == (10, 3000, 50)
+        spending = cost_of(results(), PRICE)
+        assert (spending.calls, spending.prompt_tokens, spending.completion_tokens) == (10, 3000, 50)
         assert spending.usd == spending.at_most_usd == pytest.approx(0.008)
         assert spending.usd_per_1k == pytest.approx(0.8)
 
     def test_cached_reply_costs_nothing(self) -> None:
-        spending = spent(results(cached=True), PRICE)
-        assert (spending.asked, spending.from_store, spending.usd, spending.usd_per_1k) == (0, 10, 0.0, None)
+        spending = cost_of(results(cached=True), PRICE)
+        assert (spending.calls, spending.from_store, spending.usd, spending.usd_per_1k) == (0, 10, 0.0, None)
 
     def test_failed_attempts_count_towards_the_upper_bound(self) -> None:
-        spending = spent(results(attempts=3), PRICE)
-        assert (spending.attempts, spending.untold) == (30, 20)
+        spending = cost_of(results(attempts=3), PRICE)
+        assert (spending.attempts, spending.attempts_without_tokens) == (30, 20)
         assert spending.usd == pytest.approx(0.008)
         assert spending.at_most_usd == pytest.approx(0.024)
 
@@ -180,31 +180,31 @@ class TestSpent:
     )
     def test_failed_call_may_be_billed_by_error_kind(self, kind: str, untold: int) -> None:
         first, *rest = results()
-        spending = spent([failed(first, kind, attempts=3), *rest], PRICE)
-        assert spending.untold == untold
+        spending = cost_of([failed(first, kind, attempts=3), *rest], PRICE)
+        assert spending.attempts_without_tokens == untold
         assert spending.usd == pytest.approx(9 * 0.0008)
         assert spending.at_most_usd == pytest.approx((9 + untold) * 0.0008)
 
     def test_missing_token_counts_leave_no_upper_bound(self) -> None:
         silent = [replace(r, response=replace(r.response, prompt_tokens=None)) for r in results()]
-        spending = spent(silent, PRICE)
-        assert (spending.untold, spending.usd, spending.at_most_usd) == (10, 0.0, None)
+        spending = cost_of(silent, PRICE)
+        assert (spending.attempts_without_tokens, spending.usd, spending.at_most_usd) == (10, 0.0, None)
 
     @pytest.mark.parametrize("absurd", [{"prompt_tokens": 10**400}, {"completion_tokens": 10**400}])
     def test_impossible_token_count_is_ignored(self, absurd: dict[str, int]) -> None:
         first, *rest = results()
-        spending = spent([replace(first, response=replace(first.response, **absurd)), *rest], PRICE)  # type: ignore[arg-type]
-        assert (spending.untold, spending.prompt_tokens, spending.completion_tokens) == (1, 2700, 45)
+        spending = cost_of([replace(first, response=replace(first.response, **absurd)), *rest], PRICE)  # type: ignore[arg-type]
+        assert (spending.attempts_without_tokens, spending.prompt_tokens, spending.completion_tokens) == (1, 2700, 45)
         assert spending.at_most_usd == pytest.approx(0.008)
 
     def test_without_a_price_only_tokens_are_reported(self) -> None:
-        spending = spent(results(), None)
+        spending = cost_of(results(), None)
         assert (spending.usd, spending.at_most_usd, spending.prompt_tokens) == (None, None, 3000)
 
     def test_run_uses_the_price_of_its_backend(self, project: Project) -> None:
         loaded = config(project, OPENAI)
-        assert run_usd(loaded, made("triage", "gpt", "big", 10)).usd == pytest.approx(0.008)
-        assert run_usd(loaded, made("triage", "gpt", "gone", 10)).usd is None
+        assert run_cost(loaded, made("triage", "gpt", "big", 10)).usd == pytest.approx(0.008)
+        assert run_cost(loaded, made("triage", "gpt", "gone", 10)).usd is None
 
 
 def test_month_has_30_days_and_batches_cost_half() -> None:

@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def show(browser: Browser, folder: Path, name: str, *runs: Run, **screen: Any) -> None:
     path = folder / f"{name}.html"
     if not path.exists():
-        write(build(runs, asked=ASKED), path)
+        write(build(runs, analyses=ASKED), path)
     browser.cdp("Emulation.setDeviceMetricsOverride", **(screen or DESK))
     browser.cdp("Emulation.setEmulatedMedia", media="screen")
     browser.log()

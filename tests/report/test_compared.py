@@ -16,7 +16,7 @@ import pytest
 from harness.analysis.compare import ComparisonQuestion, Verdict, compare, outcomes_of
 from harness.analysis.stats import paired
 from harness.core.types import Run
-from harness.report import Analyses, EvalReport, Report, asked_by, build, write
+from harness.report import Analyses, EvalReport, Report, analyses_of, build, write
 from harness.report.formats.html import render
 from harness.report.intervals import scale
 from harness.report.sections import ladder, portability, verdicts
@@ -57,11 +57,11 @@ def matrix() -> tuple[Run, ...]:
 @cache
 def whole() -> Report:
     """The report of them."""
-    return build(matrix(), asked=ASKED)
+    return build(matrix(), analyses=ASKED)
 
 
 def report(*runs: Run, asked: Analyses = ASKED) -> EvalReport:
-    return build(runs, asked=asked).evals[0]
+    return build(runs, analyses=asked).evals[0]
 
 
 def written(folder: Path, ending: str, built: Report) -> str:
@@ -72,42 +72,42 @@ def written(folder: Path, ending: str, built: Report) -> str:
 
 class TestAsked:
     def test_nothing_is_compared_unless_it_is_asked(self) -> None:
-        found = report(*matrix()[:2], asked=Analyses()).answers
+        found = report(*matrix()[:2], asked=Analyses()).analysis
         assert (found.comparisons, found.portability, found.ladders) == ((), None, ())
 
     def test_the_pair_is_compared_as_production_uses_it(self) -> None:
-        (c,) = whole().evals[0].answers.comparisons
+        (c,) = whole().evals[0].analysis.comparisons
         assert (c.base.cell, c.head.cell, c.question) == ("gpt@gpt-4o", "local@q4", ComparisonQuestion("move", 0.03))
         assert c.verdict is Verdict.MOVE
 
     def test_the_margin_is_the_evals(self) -> None:
-        (c,) = report(*matrix(), asked=replace(ASKED, margins={"ticket_triage": 0.001})).answers.comparisons
+        (c,) = report(*matrix(), asked=replace(ASKED, margins={"ticket_triage": 0.001})).analysis.comparisons
         assert c.verdict is Verdict.INCONCLUSIVE
 
     def test_without_the_references_own_cell_there_is_no_verdict(self) -> None:
-        found = report(*matrix()[1:]).answers
+        found = report(*matrix()[1:]).analysis
         assert found.comparisons == ()
         assert found.portability is not None
         assert found.portability.cost is None
 
     def test_of_two_runs_of_a_cell_the_last_counts(self) -> None:
         runs = [*matrix(), run("local@q4", "w" * 300, run_id="newer")]
-        assert report(*runs).answers.comparisons[0].head.run_id == "newer"
+        assert report(*runs).analysis.comparisons[0].head.run_id == "newer"
 
     def test_production_decodes_as_the_eval_says_first(self) -> None:
         tight = [run(cell, "R" * 300, decoding="constrained", run_id=cell) for cell in ("gpt@gpt-4o", "local@q4")]
         asked = replace(ASKED, decodings={"ticket_triage": "constrained"})
-        (c,) = report(*matrix(), *tight, asked=asked).answers.comparisons
+        (c,) = report(*matrix(), *tight, asked=asked).analysis.comparisons
         assert (c.base.cell, c.head.cell) == ("gpt@gpt-4o+constrained", "local@q4+constrained")
 
     def test_a_backend_that_the_project_does_not_know_counts_if_it_was_run_with_one_variant(self) -> None:
         asked = Analyses(pair=("gpt-4o", "q4"))
-        assert report(run("gpt@gpt-4o", "RR"), run("local@q4", "RR"), asked=asked).answers.comparisons
-        assert not report(*matrix(), asked=asked).answers.comparisons
+        assert report(run("gpt@gpt-4o", "RR"), run("local@q4", "RR"), asked=asked).analysis.comparisons
+        assert not report(*matrix(), asked=asked).analysis.comparisons
 
     def test_one_prompt_alone_is_no_question_of_portability(self) -> None:
         asked = replace(ASKED, own={**OWN, "q4": "gpt"})
-        assert report(*matrix(), asked=asked).answers.portability is None
+        assert report(*matrix(), asked=asked).analysis.portability is None
 
     def test_a_project_asks_what_its_files_say(self, project: Project) -> None:
         other = CONFIG.replace("[backends.fake]", "[backends.big]").replace('"local"', '"gpt"')
@@ -115,7 +115,7 @@ class TestAsked:
             f'{CONFIG}{other}[pair]\nreference = "big"\ncandidate = "fake"\n[ladders.l]\nsteps = ["big", "fake"]\n'
         )
         project.eval('decoding = ["constrained", "free"]\n[gates]\nmargin = 0.07\n')
-        found = asked_by(project.load(), ["triage", "an import", "triage"])
+        found = analyses_of(project.load(), ["triage", "an import", "triage"])
         assert found == Analyses(
             pair=("big", "fake"),
             own={"fake": "local", "big": "gpt"},
@@ -134,7 +134,7 @@ class TestSections:
     def test_a_verdict_has_its_interval_gaps_flips_and_replies(self) -> None:
         runs = [run("gpt@gpt-4o", "R" * 300), run("local@q4", "w" * 30 + "p" * 10 + "R" * 260, 0.2)]
         block = context(verdicts.context(report(*runs)))["blocks"][0]
-        assert block["standing"] == "bad"
+        assert block["tone"] == "bad"
         assert [name for name, *_ in block["rates"]] == ["strict", "lenient", "compliance"]
         assert [(name, round(p.delta, 3)) for name, p, _ in block["parts"]] == [
             ("capability", -0.1),
@@ -222,11 +222,11 @@ class TestFormats:
         places = [text.index(what) for what in ("MOVE</strong>", "One prompt serves both", "production code accepts")]
         assert places == sorted(places)
         assert places[-1] < text.index('class="matrix"')
-        assert "claimed under" in text
+        assert "“Verdicts”, “Portability”" in text
 
     def test_every_link_leads_somewhere_and_ids_are_unique(self) -> None:
         lost = run("local@q4", "w" * 30 + "R" * 270)
-        tags = Tags(render(build([*matrix()[:3], lost, matrix()[4]], asked=ASKED))).found
+        tags = Tags(render(build([*matrix()[:3], lost, matrix()[4]], analyses=ASKED))).found
         ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
         links = {str(attrs["href"])[1:] for tag, attrs in tags if tag == "a"}
         assert len(ids) == len(set(ids))
@@ -250,7 +250,7 @@ class TestFormats:
                 own={f"{h}gpt-4o": f"{h}gpt", f"{h}q4": f"{h}local", f"{h}fp16": f"{h}local"},
                 ladders={h: (f"{h}fp16", f"{h}q4")},
             )
-            text = render(build(runs, asked=asked))
+            text = render(build(runs, analyses=asked))
             assert "<script>window" not in text
             assert {"Verdicts", "Portability", "Quantization ladder"} <= set(re.findall(r"<h3[^>]*>([^<]+)", text))
             return [tag for tag, _ in Tags(text).found if tag in {"script", "img", "a", "h1", "details"}]
@@ -271,7 +271,7 @@ class TestFormats:
 
     def test_json_of_nothing_measured_holds_no_nan(self, tmp_path: Path) -> None:
         runs = [run(cell, "E") for cell in ("gpt@gpt-4o", "local@gpt-4o", "gpt@q4", "local@q4", "local@fp16")]
-        (told,) = json.loads(written(tmp_path, ".json", build(runs, asked=ASKED)))["evals"]
+        (told,) = json.loads(written(tmp_path, ".json", build(runs, analyses=ASKED)))["evals"]
         assert told["comparisons"][0]["verdict"] == "INCOMPARABLE"
         assert told["portability"]["advice"] == "cannot tell"
         assert told["portability"]["transfer"]["delta"] is None

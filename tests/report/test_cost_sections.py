@@ -16,7 +16,7 @@ from harness.core.formatting import dollars
 from harness.core.types import Run
 from harness.project.config import LocalConfig
 from harness.project.pricing import Price
-from harness.report import Analyses, asked_by, build
+from harness.report import Analyses, analyses_of, build
 from harness.report.charts import CostBar, bill
 from harness.report.formats import html, md
 from harness.report.formats import json as as_json
@@ -32,38 +32,38 @@ BIG, HOME = made("triage", "gpt", "gpt-4o", 40), made("triage", "local", "home",
 
 
 def asked(*runs: Run, of: Analyses) -> str:
-    return html.render(build(runs, asked=of))
+    return html.render(build(runs, analyses=of))
 
 
 def on_a_terminal(*runs: Run) -> str:
     out = io.StringIO()
-    Console(file=out, width=120, color_system=None).print(matrix(build(runs, asked=Analyses(prices=PRICES))))
+    Console(file=out, width=120, color_system=None).print(matrix(build(runs, analyses=Analyses(prices=PRICES))))
     return out.getvalue()
 
 
 class TestCost:
     def test_a_row_per_cell_with_its_price_and_where_it_is_from(self) -> None:
-        found = cost.context(build([BIG, HOME], asked=Analyses(prices=PRICES)).evals[0])
+        found = cost.context(build([BIG, HOME], analyses=Analyses(prices=PRICES)).evals[0])
         assert found is not None
         big, home = found["rows"]
-        assert big["spent"].usd == pytest.approx(40 * 0.0008)
-        assert (home["price"], home["spent"].usd) == (None, None)
+        assert big["cost"].usd == pytest.approx(40 * 0.0008)
+        assert (home["price"], home["cost"].usd) == (None, None)
         page = asked(BIG, HOME, of=Analyses(prices=PRICES))
         assert "$0.032" in page
         assert "2.5 and 10<small>genai-prices 9.9: openai/gpt-4o</small>" in page
-        assert "a server of one’s own" in page
+        assert "local server" in page
 
     def test_a_project_says_the_prices_of_its_backends(self, project: Project) -> None:
         hosted = '[backends.{0}]\nprovider = "openai"\nmodel = "{0}"\nvariant = "gpt"\n'
         project.config(CONFIG + hosted.format("gpt-4o") + hosted.format("gpt-9"))
-        prices = asked_by(project.load(), ["triage"]).prices
+        prices = analyses_of(project.load(), ["triage"]).prices
         assert prices["fake"] is None  # a server of one's own
         assert prices["gpt-4o"] == Price(2.5, 10.0, 1.25, prices["gpt-4o"].source if prices["gpt-4o"] else "")
         assert "gpt-9" not in prices  # nobody knows
 
     def test_it_is_left_out_where_nothing_has_a_price(self) -> None:
         for prices in ({}, {"home": None}):
-            assert cost.context(build([HOME], asked=Analyses(prices=prices)).evals[0]) is None
+            assert cost.context(build([HOME], analyses=Analyses(prices=prices)).evals[0]) is None
 
     def test_attempts_that_nobody_counted_are_told(self) -> None:
         retried = made("triage", "gpt", "gpt-4o", 40, attempts=2)
@@ -98,8 +98,8 @@ class TestAdvice:
             "Should it move?",
             '<strong class="badge">MOVE</strong> <span class="cell">gpt-4o → home</span>',
             "it is good, −0.5 points",
-            "4,000 a day × 30 days × $0.00080 = $96.00",
-            "over 40 calls of gpt@gpt-4o, run triage-gpt-gpt-4o-free-0-None",
+            "4,000 calls a day × 30 days × $0.00080 = $96.00",
+            "mean of 40 calls of gpt@gpt-4o, run triage-gpt-gpt-4o-free-0-None",
             "from 3,542 calls a day on, a server for it alone would cost no more; one server carries 230,400",
             "$85.00 of $85.00, in proportion to what it costs today",
             "Not on the bill, because the eval has no [traffic]: other.",
@@ -117,7 +117,7 @@ class TestAdvice:
 
     def test_of_an_eval_that_is_not_advised_there_is_no_section(self) -> None:
         for of in (Analyses(), Analyses(advice=advised(name="another"))):
-            assert advice.context(build([BIG], asked=of).evals[0]) is None
+            assert advice.context(build([BIG], analyses=of).evals[0]) is None
 
     def test_names_are_inert(self) -> None:
         bad = made("<script>x", "gpt", "gpt-4o", 5)
@@ -136,11 +136,11 @@ class TestAdvice:
 
 
 def in_json(*runs: Run, of: Analyses) -> Any:
-    return json.loads(as_json.render(build(runs, asked=of)))
+    return json.loads(as_json.render(build(runs, analyses=of)))
 
 
 def in_markdown(*runs: Run, of: Analyses) -> str:
-    return unescape(md.render(build(runs, asked=of)))
+    return unescape(md.render(build(runs, analyses=of)))
 
 
 class TestOtherFormats:
@@ -201,7 +201,7 @@ class TestOtherFormats:
         text = in_markdown(made("triage", "gpt", "gpt-4o", 40, attempts=2), HOME, of=Analyses(prices=PRICES))
         price = "2.5 and 10 (genai-prices 9.9: openai/gpt-4o)"
         assert f"| gpt@gpt-4o | $0.032, at most $0.064 | $1.60 | 40 | 0 | 80 | {price} |" in text
-        assert "| local@home | own server | – | 40 | 0 | 40 | – |" in text
+        assert "| local@home | local server | – | 40 | 0 | 40 | – |" in text
 
     def test_and_nothing_of_the_kind_where_nothing_has_a_price(self) -> None:
         assert "a million tokens" not in in_markdown(HOME, of=Analyses(prices={"home": None}))
@@ -212,11 +212,11 @@ class TestOtherFormats:
         assert "| triage | 4,000 | 300+5 | $96.00 | $48.00 | server | 3,542 |" in text
         assert "| $85.00 | as advised: 1 eval on the candidate |" in text
         assert "- prices: genai-prices 9.9: openai/gpt-4o" in text
-        assert "because the eval has no traffic: other" in text
+        assert "no [traffic]: other" in text
 
     def test_names_do_nothing_to_markdown(self) -> None:
         bad = "x|y **b** <script>"
-        text = md.render(build([BIG], asked=Analyses(prices=PRICES, advice=advised(name=bad))))
+        text = md.render(build([BIG], analyses=Analyses(prices=PRICES, advice=advised(name=bad))))
         assert bad not in text
         assert "<script>" not in text
 

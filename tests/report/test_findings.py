@@ -18,7 +18,7 @@ FOUND = (
 
 
 def test_what_failed_comes_first_and_the_heading_counts() -> None:
-    assert [f.standing for f in ordered(FOUND)] == list(FindingStatus)
+    assert [f.status for f in ordered(FOUND)] == list(FindingStatus)
     assert counted(FOUND) == "1 failed, 1 undecided, 1 passed, 1 noted"
     assert markdown("Weekly evals 2026-11-24", ordered(FOUND)).splitlines()[:3] == [
         "# Weekly evals 2026-11-24: 1 failed, 1 undecided, 1 passed, 1 noted",

@@ -148,7 +148,7 @@ def test_csv_cells_that_a_spreadsheet_would_run_are_made_inert(tmp_path: Path, s
 def test_csv_cells_end_where_a_spreadsheets_cell_ends(tmp_path: Path) -> None:
     (row,) = read_csv(written([hostile_run(("x" * 10_000_000,))], tmp_path, ".csv"))
     assert len(row["reply"]) == 32_767
-    assert row["reply"].endswith("[cut: 10,000,000 characters in all]")
+    assert row["reply"].endswith("[cut: 10,000,000 characters in total]")
 
 
 def test_markdown_shows_replies_and_lets_them_do_nothing(tmp_path: Path) -> None:

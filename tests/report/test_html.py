@@ -65,8 +65,8 @@ def test_every_section_is_there_and_one_without_content_is_left_out() -> None:
 
 
 def test_a_run_with_errors_has_a_banner() -> None:
-    assert "Not a clean run." in page(fake_run(10, errors=1))
-    assert "Not a clean run." not in page(fake_run(10))
+    assert "<strong>Error.</strong>" in page(fake_run(10, errors=1))
+    assert "<strong>Error.</strong>" not in page(fake_run(10))
 
 
 def test_several_evals_have_an_overview_with_links_and_ids_are_unique() -> None:
@@ -118,7 +118,7 @@ def test_hidden_characters_are_spelled_out_and_the_page_is_utf_8() -> None:
 def test_a_reply_of_ten_megabytes_is_cut_and_its_length_is_told() -> None:
     text = page(hostile_run(("x" * 10_000_000,)))
     assert len(text) < 200_000
-    assert "10,000,000 characters in all" in text
+    assert "10,000,000 characters in total" in text
 
 
 def test_what_a_page_shows_of_each_reply_shrinks_with_their_number() -> None:

@@ -48,13 +48,13 @@ class TestTheFieldReportsTable:
     def test_each_row_lands_within_ten_percent(self, advice: Advice, task: Task) -> None:
         one = advice.of(task.name)
         assert one is not None
-        assert one.line.today_usd == pytest.approx(task.usd_a_month, rel=0.1)
+        assert one.cost.current_usd == pytest.approx(task.usd_a_month, rel=0.1)
 
     def test_so_does_the_sum(self, advice: Advice) -> None:
-        assert advice.bill.today_usd == pytest.approx(sum(task.usd_a_month for task in TASKS), rel=0.1)
+        assert advice.bill.current_usd == pytest.approx(sum(task.usd_a_month for task in TASKS), rel=0.1)
 
     def test_batches_cost_half(self, advice: Advice) -> None:
-        assert advice.bill.batch_usd == pytest.approx(advice.bill.today_usd / 2)
+        assert advice.bill.batch_usd == pytest.approx(advice.bill.current_usd / 2)
 
     def test_split_it_is_what_stays_and_one_server(self, advice: Advice) -> None:
         """Agents stay, and so do embeddings, which the candidate does not serve: $36 and $2; the server is 80 + 5."""
@@ -69,7 +69,7 @@ class TestTheFieldReportsTable:
         assert sum(map(bill.share_usd, bill.lines)) == pytest.approx(85)
         saved = [bill.saved_usd(line) for line in bill.moving]
         assert all(amount is not None and amount > 0 for amount in saved)
-        assert sum(amount or 0 for amount in saved) == pytest.approx(bill.today_usd - bill.hybrid_usd)
+        assert sum(amount or 0 for amount in saved) == pytest.approx(bill.current_usd - bill.hybrid_usd)
 
 
 USAGE = Usage("r", "gpt@api", "api", 100, True, 300, 5, 1.0, 400, 2.0, 0.5)
@@ -84,7 +84,7 @@ class TestALine:
         assert LINE.break_even == 3542
         there = replace(LINE, daily_calls=3542)
         below = replace(LINE, daily_calls=3541)
-        assert (there.today_usd or 0) >= 85 > (below.today_usd or 0)
+        assert (there.current_usd or 0) >= 85 > (below.current_usd or 0)
 
     @given(
         fixed=st.integers(0, 30_000),
@@ -111,18 +111,18 @@ class TestALine:
         """At a peak of 3, 0.123 calls a second are 3,542 a day, and 0.1229 are 3,539."""
         just = replace(LINE, candidate_usage=replace(USAGE, calls_per_s=0.123))
         slower = replace(LINE, candidate_usage=replace(USAGE, calls_per_s=0.1229))
-        assert (just.capacity, just.break_even, just.never_even) == (3542, 3542, False)
-        assert (slower.capacity, slower.break_even, slower.never_even) == (3539, None, True)
+        assert (just.capacity, just.break_even, just.never_breaks_even) == (3542, 3542, False)
+        assert (slower.capacity, slower.break_even, slower.never_breaks_even) == (3539, None, True)
 
     def test_where_the_speed_is_not_measured_nothing_is_beyond_it(self) -> None:
         silent = replace(LINE, candidate_usage=replace(USAGE, calls_per_s=None))
-        assert (silent.capacity, silent.break_even, silent.never_even) == (None, 3542, False)
+        assert (silent.capacity, silent.break_even, silent.never_breaks_even) == (None, 3542, False)
 
     def test_nothing_is_even_with_what_costs_nothing_and_of_what_nobody_prices_it_is_not_known(self) -> None:
         free = replace(LINE, current_price=Price(0.0, 0.0, None, ""))
-        assert (free.break_even, free.never_even) == (None, True)
+        assert (free.break_even, free.never_breaks_even) == (None, True)
         unpriced = replace(LINE, current_price=None)
-        assert (unpriced.break_even, unpriced.never_even) == (None, False)
+        assert (unpriced.break_even, unpriced.never_breaks_even) == (None, False)
 
     @pytest.mark.parametrize("usd", [5e-324, 1e-300, 1e300, math.inf])
     def test_an_absurd_price_is_no_error(self, usd: float) -> None:
@@ -135,7 +135,7 @@ class TestALine:
     def test_neither_is_an_absurd_volume(self) -> None:
         line = replace(LINE, daily_calls=10**400)
         bill = CostProjection((line,), frozenset({"e"}), LocalConfig())
-        assert bill.today_usd > bill.hybrid_usd > 0
+        assert bill.current_usd > bill.hybrid_usd > 0
         assert cheapest([line], LocalConfig()) == set()  # no server carries it
 
     def test_load_is_the_busiest_hour_over_what_was_measured(self) -> None:
@@ -144,15 +144,15 @@ class TestALine:
         assert replace(LINE, daily_calls=57_600).load == pytest.approx(1.0)
 
     def test_retries_are_paid_for(self) -> None:
-        retried = replace(LINE, current_usage=replace(USAGE, tries=1.25))
-        assert retried.today_usd == pytest.approx(1.25 * 48)
+        retried = replace(LINE, current_usage=replace(USAGE, attempts=1.25))
+        assert retried.current_usd == pytest.approx(1.25 * 48)
 
     def test_what_nobody_prices_or_measured_is_not_zero(self) -> None:
-        assert replace(LINE, current_price=None).today_usd is None
-        assert replace(LINE, current_usage=None).today_usd is None
+        assert replace(LINE, current_price=None).current_usd is None
+        assert replace(LINE, current_usage=None).current_usd is None
         bill = CostProjection((LINE, replace(LINE, eval="other", current_price=None)), frozenset(), LocalConfig())
         assert bill.unknown == ("other",)
-        assert bill.today_usd == pytest.approx(48)
+        assert bill.current_usd == pytest.approx(48)
 
     def test_a_candidate_with_a_price_has_no_server(self) -> None:
         mini = replace(LINE, local=False, candidate_price=Price(0.15, 0.6, None, ""))
@@ -167,15 +167,15 @@ MINI = replace(LINE, candidate="mini", local=False, candidate_price=Price(0.15, 
 
 def sums_of(*lines: EvalCost, moved: str = "") -> dict[str, CostTotal]:
     bill = CostProjection(lines, frozenset(moved.split()), LocalConfig())
-    return {"today": bill.today, "batch": bill.batch, "advised": bill.advised, "all": bill.all_moved}
+    return {"today": bill.current, "batch": bill.batch, "advised": bill.advised, "all": bill.all_moved}
 
 
 class TestSums:
     def test_with_everything_known_they_are_the_bills(self) -> None:
         bill = CostProjection((LINE, replace(LINE, eval="other")), frozenset({"e"}), LocalConfig())
-        found = (bill.today, bill.batch, bill.advised, bill.all_moved)
-        assert [each.usd for each in found] == [bill.today_usd, bill.batch_usd, bill.hybrid_usd, bill.then_usd]
-        assert all((each.over, each.of, each.missing, each.estimated) == (2, 2, (), False) for each in found)
+        found = (bill.current, bill.batch, bill.advised, bill.all_moved)
+        assert [each.usd for each in found] == [bill.current_usd, bill.batch_usd, bill.hybrid_usd, bill.all_moved_usd]
+        assert all((each.known, each.of, each.missing, each.estimated) == (2, 2, (), False) for each in found)
 
     def test_of_a_candidate_that_was_never_run_nothing_is_known_and_that_is_not_zero(self) -> None:
         found = sums_of(replace(MINI, candidate_usage=None))
@@ -186,7 +186,7 @@ class TestSums:
     def test_each_sum_names_what_is_missing_in_it(self, unknown: dict[str, None]) -> None:
         found = sums_of(MINI, replace(MINI, eval="other", **unknown))
         assert (found["today"].usd, found["today"].missing) == (pytest.approx(96), ())
-        assert (found["all"].usd, found["all"].missing, found["all"].over) == (MINI.candidate_usd, ("other",), 1)
+        assert (found["all"].usd, found["all"].missing, found["all"].known) == (MINI.candidate_usd, ("other",), 1)
 
     @pytest.mark.parametrize("unknown", [{"current_usage": None}, {"current_price": None}])
     def test_what_is_compared_is_over_the_same_evals(self, unknown: dict[str, None]) -> None:
@@ -217,9 +217,9 @@ class TestSums:
 
 
 def test_few_calls_or_a_sample_say_little() -> None:
-    assert not USAGE.few
-    assert replace(USAGE, whole=False).few
-    assert replace(USAGE, n=FEW - 1).few
+    assert not USAGE.is_rough
+    assert replace(USAGE, is_complete=False).is_rough
+    assert replace(USAGE, n=FEW - 1).is_rough
 
 
 def test_a_second_server_is_paid_for_where_one_is_not_enough() -> None:
@@ -302,7 +302,7 @@ class TestCheapest:
         loads = [30_000 + 7919 * i % 300_001 for i in range(60)]
         lines = [costing(f"e{i:02}", usd_for_its_load * load / PARTS, load) for i, load in enumerate(loads)]
         bill = CostProjection(tuple(lines), cheapest(lines, LocalConfig(servers=4)), LocalConfig(servers=4))
-        assert bill.today_usd - bill.hybrid_usd == pytest.approx(4 * usd_for_its_load - 4 * 80 - 5, abs=0.02)
+        assert bill.current_usd - bill.hybrid_usd == pytest.approx(4 * usd_for_its_load - 4 * 80 - 5, abs=0.02)
 
     def test_of_hundreds_of_servers_what_saves_most_comes_first(self) -> None:
         local = LocalConfig(servers=10 * MOST_SERVERS)
@@ -310,7 +310,7 @@ class TestCheapest:
         lines = [replace(line, eval=f"{line.eval}-{i}") for i, line in enumerate(lines)]
         bill = CostProjection(tuple(lines), cheapest(lines, local), local)
         assert bill.servers(bill.moving) == MOST_SERVERS
-        assert {round(line.today_usd or 0) for line in bill.moving} == {81}
+        assert {round(line.current_usd or 0) for line in bill.moving} == {81}
 
     def test_and_what_they_have_room_for_is_not_left_out(self) -> None:
         """The last has room beside the first hundred and one, which leave a tenth; the one before it has not."""
@@ -329,7 +329,7 @@ class TestUsage:
     def test_means_over_what_was_judged(self) -> None:
         found = usage(made("triage", "gpt", "api", 50, attempts=2))
         assert found is not None
-        assert (found.n, found.prompt_tokens, found.completion_tokens, found.tries) == (50, 300, 5, 2.0)
+        assert (found.n, found.prompt_tokens, found.completion_tokens, found.attempts) == (50, 300, 5, 2.0)
         assert found.latency_p95_s == 0.5
 
     def test_a_tasks_context_is_no_call_of_production(self) -> None:
@@ -344,7 +344,7 @@ class TestUsage:
         absurd = replace(run.results[0], response=replace(run.results[0].response, prompt_tokens=10**400))
         found = usage(replace(run, results=(absurd, *run.results[1:])))
         assert found is not None
-        assert (found.n, found.prompt_tokens, found.tries) == (9, 300, pytest.approx(1 + 1 / 9))
+        assert (found.n, found.prompt_tokens, found.attempts) == (9, 300, pytest.approx(1 + 1 / 9))
 
     def test_a_server_that_counts_nothing_tells_nothing(self) -> None:
         run = made("triage", "gpt", "api", 10)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from harness.analysis.costs.spend import run_usd
+from harness.analysis.costs.spend import run_cost
 from harness.core.types import Billing
 from harness.runner.batch import cell_batch
 
@@ -143,7 +143,7 @@ def test_batch_with_budget_or_without_openai_is_rejected(harness: Terminal, batc
 def test_a_batch_run_costs_half(harness: Terminal, batched: Project) -> None:
     batched.config((batched.root / "harness.toml").read_text() + "prompt_usd = 20.0\ncompletion_usd = 40.0\n")
     assert harness(*RUN).code == 0
-    spent = run_usd(batched.load(), newest(batched))
+    spent = run_cost(batched.load(), newest(batched))
     assert (spent.prompt_tokens, spent.completion_tokens) == (44, 12)
     assert spent.usd == pytest.approx((44 * 20 + 12 * 40) / 1e6 / 2)
 
