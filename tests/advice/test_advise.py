@@ -60,8 +60,8 @@ def traffic(project: Project, extra: str = "", daily_calls: int = 4000) -> None:
 
 def advised(team: Project, store: Store) -> EvalAdvice:
     """The advice on the only eval."""
-    (one,) = advise(team.load(), store).advised
-    return one
+    (eval_advice,) = advise(team.load(), store).advised
+    return eval_advice
 
 
 def reference(store: Store, **more: Any) -> None:
@@ -72,9 +72,9 @@ def candidate(store: Store, wrong: int = 0, **more: Any) -> None:
     store.add(made("triage", "local", "mistral-vllm", N, wrong, **more))
 
 
-def told(one: EvalAdvice, code: str) -> str:
+def text_of(eval_advice: EvalAdvice, code: str) -> str:
     """The reason of that code."""
-    return next(reason.text for reason in one.reasons if reason.code == code)
+    return next(reason.text for reason in eval_advice.reasons if reason.code == code)
 
 
 class TestQuality:
@@ -84,11 +84,11 @@ class TestQuality:
     ) -> None:
         reference(store)
         candidate(store, wrong)
-        one = advised(team, store)
-        assert one.decision is decision
-        assert one.comparison is not None
-        assert reason_text(one.comparison) in told(one, "quality")
-        assert one.comparison.head.run_id in told(one, "quality")
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is decision
+        assert eval_advice.comparison is not None
+        assert reason_text(eval_advice.comparison) in text_of(eval_advice, "quality")
+        assert eval_advice.comparison.head.run_id in text_of(eval_advice, "quality")
 
     def test_margin_is_that_of_the_eval(self, team: Project, store: Store) -> None:
         reference(store)
@@ -98,35 +98,37 @@ class TestQuality:
 
     def test_missing_run_is_open_and_names_the_command(self, team: Project, store: Store) -> None:
         candidate(store)
-        one = advised(team, store)
-        assert one.decision is INCONCLUSIVE
-        assert "no whole run of gpt-4o. Run `harness run triage -b gpt-4o --variant gpt`" in told(one, "quality")
-        assert one.cost.estimated
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is INCONCLUSIVE
+        assert "no whole run of gpt-4o. Run `harness run triage -b gpt-4o --variant gpt`" in text_of(
+            eval_advice, "quality"
+        )
+        assert eval_advice.cost.estimated
 
     def test_sample_gives_no_verdict(self, team: Project, store: Store) -> None:
         reference(store)
         candidate(store, limit=N)
-        one = advised(team, store)
-        assert one.decision is INCONCLUSIVE
-        assert "only a sample was run on mistral-vllm" in told(one, "sample")
-        assert "Run `harness run triage -b mistral-vllm --variant local`" in told(one, "sample")
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is INCONCLUSIVE
+        assert "only a sample was run on mistral-vllm" in text_of(eval_advice, "sample")
+        assert "Run `harness run triage -b mistral-vllm --variant local`" in text_of(eval_advice, "sample")
 
     def test_missing_runs_are_listed_for_the_prompts_in_use(self, team: Project, store: Store) -> None:
         """By both prompts each, twice as much would be asked and paid."""
         candidate(store, limit=N)
-        one = advised(team, store)
-        assert "no whole run of gpt-4o and mistral-vllm" in told(one, "quality")
+        eval_advice = advised(team, store)
+        assert "no whole run of gpt-4o and mistral-vllm" in text_of(eval_advice, "quality")
         both = "`harness run triage -b gpt-4o --variant gpt` and `harness run triage -b mistral-vllm --variant local`"
-        assert f"Run {both}" in told(one, "quality")
+        assert f"Run {both}" in text_of(eval_advice, "quality")
         team.config(CONFIG.replace('"local"', '"gpt"'))
         traffic(team, 'decoding = ["free", "constrained"]\n')
         one_line = "`harness run triage -b gpt-4o -b mistral-vllm --variant gpt --decoding free`"
-        assert one_line in told(advised(team, store), "quality")
+        assert one_line in text_of(advised(team, store), "quality")
 
     def test_number_of_compared_cases_appears_once(self, team: Project, store: Store) -> None:
         reference(store)
         candidate(store, wrong=8)
-        assert told(advised(team, store), "quality").count("300") == 1
+        assert text_of(advised(team, store), "quality").count("300") == 1
 
     @pytest.mark.parametrize(("wrong", "what"), [(N, "no answer is right on either side"), (30, "mistral-vllm 90.0%")])
     def test_current_model_without_right_answers_proves_nothing(
@@ -134,11 +136,11 @@ class TestQuality:
     ) -> None:
         store.add(made("triage", "gpt", "gpt-4o", N, N))
         candidate(store, wrong)
-        one = advised(team, store)
-        assert one.comparison is not None
-        assert one.comparison.verdict.value == "MOVE"
-        assert one.decision is INCONCLUSIVE
-        assert what in told(one, "quality")
+        eval_advice = advised(team, store)
+        assert eval_advice.comparison is not None
+        assert eval_advice.comparison.verdict.value == "MOVE"
+        assert eval_advice.decision is INCONCLUSIVE
+        assert what in text_of(eval_advice, "quality")
 
     def test_complete_run_precedes_a_newer_sample(self, team: Project, store: Store) -> None:
         reference(store)
@@ -151,9 +153,9 @@ class TestFormat:
     def test_loss_to_phrasing_names_the_cheapest_fix(self, team: Project, store: Store) -> None:
         reference(store)
         candidate(store, badly_put=45)
-        one = advised(team, store)
-        assert one.decision is STAY
-        fix = told(one, "format")
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is STAY
+        fix = text_of(eval_advice, "format")
         assert fix.startswith("−15.0")
         assert "The verdict STAY is for `router.chat`" in fix
         assert "for `router.ask`, which reads leniently, it is MOVE" in fix
@@ -165,7 +167,7 @@ class TestFormat:
     def test_insufficient_lenient_reading_is_not_the_fix(self, team: Project, store: Store) -> None:
         reference(store)
         candidate(store, 60, badly_put=45)
-        fix = told(advised(team, store), "format")
+        fix = text_of(advised(team, store), "format")
         assert "`router.ask`, which" not in fix
         assert "Cheapest fix: a prompt that ends where the answer begins" in fix
 
@@ -173,7 +175,7 @@ class TestFormat:
         reference(store)
         candidate(store, badly_put=45)
         candidate(store, decoding="constrained")
-        fix = told(advised(team, store), "format")
+        fix = text_of(advised(team, store), "format")
         assert "Cheapest fix: call it with `router.ask`" in fix
         assert ", or constrained decoding, which is within the margin" in fix
 
@@ -200,48 +202,48 @@ class TestGates:
         ],
     )
     def test_failed_gate_of_the_candidate_is_against_moving(
-        self, team: Project, store: Store, gates: str, candidates: dict[str, int], said: str
+        self, team: Project, store: Store, gates: str, candidates: dict[str, int], message: str
     ) -> None:
         for name, variant in (("gpt-4o", "gpt"), ("mistral-vllm", "local")):  # both alike
             store.add(made("triage", variant, name, N, labels=("a", "b"), **candidates))
         assert advised(team, store).decision is MOVE
         traffic(team, f"[gates]\n{gates}\n")
-        one = advised(team, store)
-        assert one.decision is (STAY if candidates else INCONCLUSIVE)
-        assert said in told(one, "gate")
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is (STAY if candidates else INCONCLUSIVE)
+        assert message in text_of(eval_advice, "gate")
 
     def test_passed_gate_is_no_reason(self, team: Project, store: Store) -> None:
         traffic(team, "[gates]\nmin_accuracy = 0.8\nmin_compliance = 0.9\nmax_cost_per_1k = 0.1\n")
         reference(store)
         candidate(store)
-        one = advised(team, store)
-        assert one.decision is MOVE
-        assert "gate" not in {reason.code for reason in one.reasons}
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is MOVE
+        assert "gate" not in {reason.code for reason in eval_advice.reasons}
 
     def test_cost_gate_applies_to_candidates_with_a_price(self, team: Project, store: Store) -> None:
         team.config(CONFIG.replace('candidate = "mistral-vllm"', 'candidate = "gpt-4o-mini"'))
         traffic(team, "[gates]\nmax_cost_per_1k = 0.01\n")
         reference(store)
         store.add(made("triage", "gpt", "gpt-4o-mini", N))
-        one = advised(team, store)
-        assert one.decision is STAY
-        assert "0.048 USD per 1,000 calls" in told(one, "gate")
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is STAY
+        assert "0.048 USD per 1,000 calls" in text_of(eval_advice, "gate")
 
     def test_failed_calls_leave_gates_undecided(self, team: Project, store: Store) -> None:
         traffic(team, "[gates]\nmin_accuracy = 0.8\nmin_compliance = 0.9\n")
         reference(store)
         candidate(store, failed=1)
-        one = advised(team, store)
-        assert one.decision is INCONCLUSIVE
-        assert told(one, "gate").startswith(
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is INCONCLUSIVE
+        assert text_of(eval_advice, "gate").startswith(
             "1 of 300 calls failed, so gates are undecided: min_accuracy, min_compliance"
         )
 
 
 def as_planned(team: Project, backend: str) -> dict[str, str]:
     """What a run that is made now tells of itself."""
-    found = team.load()
-    (cell,) = plan(found.root, [team.definition()], [found.backend(backend)], Selection(own_variant_only=True))
+    result = team.load()
+    (cell,) = plan(result.root, [team.definition()], [result.backend(backend)], Selection(own_variant_only=True))
     return cell.fingerprint()
 
 
@@ -273,7 +275,7 @@ class TestAnOldRun:
         ],
     )
     def test_outdated_run_decides_nothing_and_names_the_command(
-        self, team: Project, store: Store, what: str, said: str
+        self, team: Project, store: Store, what: str, message: str
     ) -> None:
         match what:
             case "model":
@@ -290,11 +292,11 @@ class TestAnOldRun:
                 team.cases([*ROWS, row("t-9", "One more", split="test")])
             case _:
                 team.eval("\n[traffic]\ndaily_calls = 4000\n", text=EVAL.replace('"general"', '"general", "other"'))
-        one = advised(team, store)
-        assert one.decision is INCONCLUSIVE
-        assert said in told(one, "stale")
-        assert "`harness run triage -b mistral-vllm --variant local`" in told(one, "stale")
-        assert {reason.stands for reason in one.reasons if reason.code in {"quality", "capacity"}} == {"note"}
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is INCONCLUSIVE
+        assert message in text_of(eval_advice, "stale")
+        assert "`harness run triage -b mistral-vllm --variant local`" in text_of(eval_advice, "stale")
+        assert {reason.stands for reason in eval_advice.reasons if reason.code in {"quality", "capacity"}} == {"note"}
 
     def test_quantization_of_harness_toml_makes_a_run_outdated(self, team: Project) -> None:
         opened = open_store("sqlite:///:memory:")
@@ -304,7 +306,7 @@ class TestAnOldRun:
         team.config(f'{CONFIG}quantization = "Q8_0"\n')
         assert advised(team, opened).decision is MOVE
         team.config(f'{CONFIG}quantization = "Q4_0"\n')
-        assert "is of quantization Q8_0, today's is Q4_0" in told(advised(team, opened), "stale")
+        assert "is of quantization Q8_0, today's is Q4_0" in text_of(advised(team, opened), "stale")
         opened.close()
 
     def test_outdated_loss_does_not_keep_a_task(self, team: Project, store: Store) -> None:
@@ -315,18 +317,18 @@ class TestAnOldRun:
 
     def test_outdated_run_of_the_current_model_counts(self, team: Project, store: Store) -> None:
         team.config(CONFIG.replace('model = "gpt-4o"\n', 'model = "gpt-4.1"\n'))
-        one = advised(team, store)
-        assert one.decision is INCONCLUSIVE
-        assert "the run of gpt@gpt-4o is of model gpt-4o, today's is gpt-4.1" in told(one, "stale")
-        assert "Run `harness run triage -b gpt-4o --variant gpt`" in told(one, "stale")
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is INCONCLUSIVE
+        assert "the run of gpt@gpt-4o is of model gpt-4o, today's is gpt-4.1" in text_of(eval_advice, "stale")
+        assert "Run `harness run triage -b gpt-4o --variant gpt`" in text_of(eval_advice, "stale")
 
     def test_current_run_precedes_a_newer_outdated_one(self, team: Project, store: Store) -> None:
         other = {**as_planned(team, "mistral-vllm"), "model": "tried-once"}
         candidate(store, 60, fingerprint=other, started=STARTED + timedelta(days=1))
-        one = advised(team, store)
-        assert one.decision is MOVE
-        assert one.comparison is not None
-        assert one.comparison.head.run_id == "triage-local-mistral-vllm-free-0-None"
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is MOVE
+        assert eval_advice.comparison is not None
+        assert eval_advice.comparison.head.run_id == "triage-local-mistral-vllm-free-0-None"
 
     def test_changed_contract_advises_rescore_instead_of_run(self, team: Project) -> None:
         """Where a label is added it stands in the prompt, too; here the rules of reading alone were others."""
@@ -334,21 +336,21 @@ class TestAnOldRun:
         for name, variant in (("gpt-4o", "gpt"), ("mistral-vllm", "local")):
             told_of_itself = {**as_planned(team, name), "contract_hash": "of an older version"}
             opened.add(made("triage", variant, name, N, fingerprint=told_of_itself, run_id=f"{variant}-1"))
-        assert "`harness rescore gpt-1 local-1`" in told(advised(team, opened), "stale")
+        assert "`harness rescore gpt-1 local-1`" in text_of(advised(team, opened), "stale")
         opened.close()
 
     def test_eval_on_the_candidate_stays_despite_an_old_run(self, team: Project, store: Store) -> None:
         team.config(CONFIG.replace('"mistral-7b"', '"other-7b"'))
         team.eval('\n[traffic]\ndaily_calls = 4000\nbackend = "mistral-vllm"\n')
-        one = advised(team, store)
-        assert (one.decision, told(one, "quality")) == (STAY, "it runs on mistral-vllm already")
+        eval_advice = advised(team, store)
+        assert (eval_advice.decision, text_of(eval_advice, "quality")) == (STAY, "it runs on mistral-vllm already")
 
     def test_unreadable_prompt_makes_a_run_outdated(self, team: Project, store: Store) -> None:
         team.prompt(local="{{ text ")
-        one = advised(team, store)
-        assert one.decision is INCONCLUSIVE
-        assert "unknown whether the run of local@mistral-vllm is current:" in told(one, "stale")
-        assert "local.j2:1" in told(one, "stale")
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is INCONCLUSIVE
+        assert "unknown whether the run of local@mistral-vllm is current:" in text_of(eval_advice, "stale")
+        assert "local.j2:1" in text_of(eval_advice, "stale")
 
 
 @pytest.mark.parametrize("provider", ["openai", "vllm", "ollama"])
@@ -360,20 +362,20 @@ def test_fresh_run_is_current(harness: Terminal, project: Project, provider: str
         project.eval('decoding = ["free"]\nrepeats = 2\n[sampling]\nmax_tokens = 9\nstop = ["x"]\n')
         assert harness("run", "--quiet").code == 0
         assert harness("run", "--quiet", "--limit", "2").code == 0
-    found = project.load()
-    store = open_store(found.store_url)
+    result = project.load()
+    store = open_store(result.store_url)
     made_now = store.manifests()
     store.close()
     assert {(m.variant, m.limit) for m in made_now} == {("gpt", None), ("local", None), ("gpt", 2), ("local", 2)}
-    assert [CurrentDefinition(project.definition()).changed(m, found.backend("fake")) for m in made_now] == [()] * 4
+    assert [CurrentDefinition(project.definition()).changed(m, result.backend("fake")) for m in made_now] == [()] * 4
 
 
-@pytest.mark.parametrize("name", [one.name for one in evals.find(ROOT)])
+@pytest.mark.parametrize("name", [eval_advice.name for eval_advice in evals.find(ROOT)])
 def test_fresh_runs_of_the_example_evals_are_current(name: str) -> None:
     """Every kind of task, labels, schemas, tools and passages in their prompts."""
-    found = config.load(ROOT)
+    result = config.load(ROOT)
     (definition,) = evals.find(ROOT, [name])
-    backends = [found.backend(backend) for backend in ("gpt-4o", "openai-embeddings", "smollm2")]
+    backends = [result.backend(backend) for backend in ("gpt-4o", "openai-embeddings", "smollm2")]
     for cell in plan(ROOT, [definition], backends, Selection(own_variant_only=True, limit=3)):
         tells = {**cell.fingerprint(), "model": cell.backend.model, "quantization": "as the file says"}
         m = made(name, cell.variant.name, cell.backend.name, 3, limit=3, fingerprint=tells).manifest
@@ -387,12 +389,12 @@ def test_outdated_embedding_run_decides_nothing(harness: Terminal, project: Proj
     project.config(CONFIG_OF_ONE.replace('"openai"', '"llamacpp"').replace('"fake-model"', f'"{NAME}"'))
     project.config((project.root / "harness.toml").read_text().replace('base_url = "http://127.0.0.1:9/v1"\n', ""))
     assert harness("run", "--quiet", "--variant", "local").code == 0
-    found = project.load()
-    store = open_store(found.store_url)
+    result = project.load()
+    store = open_store(result.store_url)
     (m,) = store.manifests()
     store.close()
     assert m.fingerprint["quantization"]
-    assert CurrentDefinition(project.definition()).changed(m, found.backend("fake")) == ()
+    assert CurrentDefinition(project.definition()).changed(m, result.backend("fake")) == ()
 
 
 class TestWhatKeepsATask:
@@ -406,61 +408,63 @@ class TestWhatKeepsATask:
 
     def test_few_calls_are_against_moving(self, team: Project, store: Store) -> None:
         traffic(team, daily_calls=99)
-        one = advised(team, store)
-        assert (one.decision, told(one, "volume")) == (STAY, "99 calls a day < min_daily_calls 100")
+        eval_advice = advised(team, store)
+        assert (eval_advice.decision, text_of(eval_advice, "volume")) == (STAY, "99 calls a day < min_daily_calls 100")
 
     def test_keep_matches_eval_names_and_task_kinds(self, team: Project, store: Store) -> None:
         for name in ("triage", "classification"):
             team.config(f'{CONFIG}\n[advice]\nkeep = ["{name}"]\n')
-            assert f"keep in harness.toml names '{name}'" in told(advised(team, store), "keep")
+            assert f"keep in harness.toml names '{name}'" in text_of(advised(team, store), "keep")
 
     def test_unknown_name_in_keep_is_an_error(self, team: Project, store: Store) -> None:
         team.config(f'{CONFIG}\n[advice]\nkeep = ["toolcalling"]\n')
         line = CONFIG.count("\n") + 3
-        said = (
+        message = (
             rf"harness\.toml:{line}: \[advice\] keep names 'toolcalling', which is neither an eval nor a kind of task "
         )
-        with pytest.raises(ConfigError, match=said + r"\(did you mean 'tool_calling'\?\)"):
+        with pytest.raises(ConfigError, match=message + r"\(did you mean 'tool_calling'\?\)"):
             advised(team, store)
 
     def test_long_prompts_are_against_moving(self, team: Project, store: Store) -> None:
         team.config(f"{CONFIG}\n[advice]\nmax_context_tokens = 299\n")
-        one = advised(team, store)
-        assert one.decision is STAY
-        assert "longest prompt 300 tokens > max_context_tokens 299 (100.0% of prompts are over it)" in told(
-            one, "context"
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is STAY
+        assert "longest prompt 300 tokens > max_context_tokens 299 (100.0% of prompts are over it)" in text_of(
+            eval_advice, "context"
         )
 
     def test_slow_replies_are_against_moving(self, team: Project, store: Store) -> None:
         traffic(team, "[gates]\nmax_p95_latency_s = 0.4\n")
-        one = advised(team, store)
-        assert one.decision is STAY
-        assert "too slow: p95 latency of mistral-vllm 500 ms > max_p95_latency_s 0.4" in told(one, "latency")
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is STAY
+        assert "too slow: p95 latency of mistral-vllm 500 ms > max_p95_latency_s 0.4" in text_of(eval_advice, "latency")
 
     def test_overloaded_server_is_against_moving(self, team: Project, store: Store) -> None:
         """8 calls a second measured, a third of that at the mean, is 230,400 a day."""
         traffic(team, daily_calls=230_400)
         assert advised(team, store).decision is MOVE
         traffic(team, daily_calls=230_401)
-        one = advised(team, store)
-        assert one.decision is STAY
-        assert told(one, "capacity").startswith("1 server cannot carry it: 8 calls a second at peak")
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is STAY
+        assert text_of(eval_advice, "capacity").startswith("1 server cannot carry it: 8 calls a second at peak")
         team.config(f"{CONFIG}\n[local]\nservers = 2\n")
         assert advised(team, store).decision is MOVE
 
     def test_server_that_costs_more_than_it_saves_is_against(self, team: Project, store: Store) -> None:
         traffic(team, daily_calls=3541)  # one below the break-even of 85 USD
-        one = advised(team, store)
-        assert one.decision is STAY
-        assert "all tasks that could move cost $84.98 a month now and would cost $85.00 moved" in told(one, "savings")
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is STAY
+        assert "all tasks that could move cost $84.98 a month now and would cost $85.00 moved" in text_of(
+            eval_advice, "savings"
+        )
         traffic(team, daily_calls=3542)
         assert advised(team, store).decision is MOVE
 
     def test_missing_price_is_an_open_reason(self, team: Project, store: Store) -> None:
         team.config(CONFIG.replace('model = "gpt-4o"\n', 'model = "gpt-9"\n'))
-        one = advised(team, store)
-        assert one.decision is INCONCLUSIVE
-        assert "no price for gpt-4o" in told(one, "price")
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is INCONCLUSIVE
+        assert "no price for gpt-4o" in text_of(eval_advice, "price")
 
 
 def test_each_eval_must_save_by_itself_between_two_apis(team: Project, store: Store) -> None:
@@ -470,9 +474,9 @@ def test_each_eval_must_save_by_itself_between_two_apis(team: Project, store: St
     for name, tokens in (("triage", (300, 5)), ("wordy", (300, 3000))):
         store.add(made(name, "gpt", "gpt-4o", N))
         store.add(made(name, "gpt", "gpt-4o-mini", N, tokens=tokens))
-    decided = {one.cost.eval: one for one in advise(team.load(), store).advised}
-    assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "wordy": STAY}
-    assert "moving does not pay: $96.00 a month now, $221.40 moved" in told(decided["wordy"], "savings")
+    decided = {eval_advice.cost.eval: eval_advice for eval_advice in advise(team.load(), store).advised}
+    assert {name: eval_advice.decision for name, eval_advice in decided.items()} == {"triage": MOVE, "wordy": STAY}
+    assert "moving does not pay: $96.00 a month now, $221.40 moved" in text_of(decided["wordy"], "savings")
 
 
 def test_eval_that_does_not_pay_for_its_server_stays(team: Project, store: Store) -> None:
@@ -485,10 +489,10 @@ def test_eval_that_does_not_pay_for_its_server_stays(team: Project, store: Store
     store.add(made("cheap", "gpt", "gpt-4o-mini", N, tokens=(10, 1)))
     store.add(made("cheap", "local", "mistral-vllm", N, tokens=(10, 1)))
     advice = advise(team.load(), store)
-    decided = {one.cost.eval: one for one in advice.advised}
-    assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "cheap": STAY}
+    decided = {eval_advice.cost.eval: eval_advice for eval_advice in advice.advised}
+    assert {name: eval_advice.decision for name, eval_advice in decided.items()} == {"triage": MOVE, "cheap": STAY}
     why = "moving does not pay: $7.26 a month now, the servers would cost $80.00 more with it"
-    assert told(decided["cheap"], "savings") == why
+    assert text_of(decided["cheap"], "savings") == why
     assert advice.bill.server_usd(advice.bill.moving) == 85
 
 
@@ -500,12 +504,12 @@ def test_no_savings_at_all_is_a_reason_of_every_eval(team: Project, store: Store
         store.add(made(name, "gpt", "gpt-4o-mini", N, tokens=(30, 1)))
         store.add(made(name, "local", "mistral-vllm", N, tokens=(30, 1)))
     why = "all tasks that could move cost $42.30 a month now and would cost $165.00 moved"
-    for one in advise(team.load(), store).advised:
-        assert why in told(one, "savings")
-        assert "no part of them would cost less" in told(one, "savings")
+    for eval_advice in advise(team.load(), store).advised:
+        assert why in text_of(eval_advice, "savings")
+        assert "no part of them would cost less" in text_of(eval_advice, "savings")
     team.config(CONFIG)
     why = "need 2 servers; no part that 1 server can carry is cheaper"
-    assert all(why in told(one, "savings") for one in advise(team.load(), store).advised)
+    assert all(why in text_of(eval_advice, "savings") for eval_advice in advise(team.load(), store).advised)
 
 
 def test_undecided_others_leave_savings_open(team: Project, store: Store) -> None:
@@ -516,15 +520,18 @@ def test_undecided_others_leave_savings_open(team: Project, store: Store) -> Non
     assert advised(team, store).decision is STAY
     team.eval("\n[traffic]\ndaily_calls = 2000\n", name="other")
     store.add(made("other", "gpt", "gpt-4o", N))
-    decided = {one.cost.eval: one for one in advise(team.load(), store).advised}
-    assert {name: one.decision for name, one in decided.items()} == {"triage": INCONCLUSIVE, "other": INCONCLUSIVE}
-    assert told(decided["triage"], "savings") == (
+    decided = {eval_advice.cost.eval: eval_advice for eval_advice in advise(team.load(), store).advised}
+    assert {name: eval_advice.decision for name, eval_advice in decided.items()} == {
+        "triage": INCONCLUSIVE,
+        "other": INCONCLUSIVE,
+    }
+    assert text_of(decided["triage"], "savings") == (
         "moving does not pay: all tasks that could move cost $48.00 a month now and would cost $85.00 moved; "
         "it would pay together with other, still undecided"
     )
     store.add(made("other", "local", "mistral-vllm", N, 60))  # it is decided: it stays
-    decided = {one.cost.eval: one for one in advise(team.load(), store).advised}
-    assert {name: one.decision for name, one in decided.items()} == {"triage": STAY, "other": STAY}
+    decided = {eval_advice.cost.eval: eval_advice for eval_advice in advise(team.load(), store).advised}
+    assert {name: eval_advice.decision for name, eval_advice in decided.items()} == {"triage": STAY, "other": STAY}
 
 
 def test_unknown_cost_of_others_leaves_savings_open(team: Project, store: Store) -> None:
@@ -532,9 +539,11 @@ def test_unknown_cost_of_others_leaves_savings_open(team: Project, store: Store)
     team.eval("\n[traffic]\ndaily_calls = 2000\n", name="other")  # never run
     reference(store)
     candidate(store)
-    decided = {one.cost.eval: one for one in advise(team.load(), store).advised}
+    decided = {eval_advice.cost.eval: eval_advice for eval_advice in advise(team.load(), store).advised}
     assert decided["triage"].decision is INCONCLUSIVE
-    assert told(decided["triage"], "savings").endswith("the savings of other are unknown: no price or no token counts")
+    assert text_of(decided["triage"], "savings").endswith(
+        "the savings of other are unknown: no price or no token counts"
+    )
 
 
 def test_named_evals_alone_leave_savings_open(team: Project, store: Store) -> None:
@@ -542,10 +551,10 @@ def test_named_evals_alone_leave_savings_open(team: Project, store: Store) -> No
         team.eval("\n[traffic]\ndaily_calls = 2000\n", name=name)
         store.add(made(name, "gpt", "gpt-4o", N))
         store.add(made(name, "local", "mistral-vllm", N))
-    (one,) = advise(team.load(), store, ["triage"]).advised
-    assert one.decision is INCONCLUSIVE
-    assert "`harness advise` without names" in told(one, "savings")
-    assert {one.decision for one in advise(team.load(), store).advised} == {MOVE}
+    (eval_advice,) = advise(team.load(), store, ["triage"]).advised
+    assert eval_advice.decision is INCONCLUSIVE
+    assert "`harness advise` without names" in text_of(eval_advice, "savings")
+    assert {eval_advice.decision for eval_advice in advise(team.load(), store).advised} == {MOVE}
 
 
 @pytest.mark.parametrize(
@@ -562,12 +571,12 @@ def test_named_evals_alone_leave_savings_open(team: Project, store: Store) -> No
     ],
 )
 def test_load_figures_are_rounded_for_readers(
-    team: Project, store: Store, daily_calls: int, latency_s: float, said: str
+    team: Project, store: Store, daily_calls: int, latency_s: float, message: str
 ) -> None:
     traffic(team, daily_calls=daily_calls)
     reference(store)
     candidate(store, latency_s=latency_s)
-    assert said in told(advised(team, store), "capacity")
+    assert message in text_of(advised(team, store), "capacity")
 
 
 def test_larger_savings_win_on_a_full_server(team: Project, store: Store) -> None:
@@ -577,8 +586,8 @@ def test_larger_savings_win_on_a_full_server(team: Project, store: Store) -> Non
     for name, tokens in (("triage", (300, 5)), ("long", (900, 5))):
         store.add(made(name, "gpt", "gpt-4o", N, tokens=tokens))
         store.add(made(name, "local", "mistral-vllm", N, tokens=tokens))
-    decided = {one.cost.eval: one for one in advise(team.load(), store).advised}
-    assert {name: one.decision for name, one in decided.items()} == {"long": MOVE, "triage": STAY}
+    decided = {eval_advice.cost.eval: eval_advice for eval_advice in advise(team.load(), store).advised}
+    assert {name: eval_advice.decision for name, eval_advice in decided.items()} == {"long": MOVE, "triage": STAY}
     assert "beside tasks that save more" in [r for r in decided["triage"].reasons if r.code == "capacity"][-1].text
 
 
@@ -615,11 +624,11 @@ class TestRoutes:
         project, advice = whole
         path = tmp_path / "routing.toml"
         path.write_text(routes(project.load(), advice), encoding="utf-8")
-        found = routing.load(path, project.load())
-        assert found.backends("ticket_triage") == ("mistral-vllm", "gpt-4o")
-        assert found.backends("moderation") == ("mistral-vllm", "gpt-4o-mini")
-        assert found.backends("agent") == ("gpt-4o",)
-        assert "search" not in found.tasks
+        result = routing.load(path, project.load())
+        assert result.backends("ticket_triage") == ("mistral-vllm", "gpt-4o")
+        assert result.backends("moderation") == ("mistral-vllm", "gpt-4o-mini")
+        assert result.backends("agent") == ("gpt-4o",)
+        assert "search" not in result.tasks
 
     def test_decision_and_reasons_precede_each_table(self, whole: tuple[Project, Advice]) -> None:
         project, advice = whole
@@ -645,11 +654,11 @@ class TestRoutes:
             encoding="utf-8",
         )
         path.write_text(routes(project.load(), advice, routing.load(path, project.load())), encoding="utf-8")
-        found = routing.load(path, project.load())
-        assert found.backends("summaries") == ("mistral-vllm", "gpt-4o")
-        assert (found.tasks["summaries"].deadline_s, found.tasks["summaries"].max_usd) == (7.5, 0.01)
-        assert found.backends("by_hand") == ("gpt-4o",)
-        assert found.probe.every_s == 9
+        result = routing.load(path, project.load())
+        assert result.backends("summaries") == ("mistral-vllm", "gpt-4o")
+        assert (result.tasks["summaries"].deadline_s, result.tasks["summaries"].max_usd) == (7.5, 0.01)
+        assert result.backends("by_hand") == ("gpt-4o",)
+        assert result.probe.every_s == 9
 
     def test_third_api_has_no_tier_and_is_left_out(self, team: Project, store: Store) -> None:
         more = '\n[backends.{0}]\nprovider = "openai"\nmodel = "gpt-4.1"\nvariant = "gpt"\n'
@@ -669,13 +678,13 @@ class TestRoutes:
         reference(store)
         candidate(store)
         path = team.write("routing.toml", '[tiers]\nlocal = "ollama"\n[tasks.by_hand]\ntiers = ["local"]\n')
-        found, advice = team.load(), advise(team.load(), store)
+        result, advice = team.load(), advise(team.load(), store)
         why = "mistral-vllm needs tier local (a local backend), which ollama has"
-        before = routing.load(path, found)
-        assert f"# triage is not routed: {why}" in routes(found, advice, before).replace("\n#   ", " ")
-        (one,) = noted(advice, routes_of(found, advice, before)).advised
-        assert one.decision is MOVE
-        assert told(one, "route") == f"not routed: {why}"
+        before = routing.load(path, result)
+        assert f"# triage is not routed: {why}" in routes(result, advice, before).replace("\n#   ", " ")
+        (eval_advice,) = noted(advice, routes_of(result, advice, before)).advised
+        assert eval_advice.decision is MOVE
+        assert text_of(eval_advice, "route") == f"not routed: {why}"
 
     def test_screen_lists_unrouted_and_left_out_tasks(self, team: Project, harness: Terminal) -> None:
         team.config(f'{CONFIG}\n[backends.ollama]\nprovider = "ollama"\nmodel = "llama3"\nvariant = "local"\n')
@@ -701,19 +710,19 @@ class TestRoutes:
 
     def test_task_without_an_eval_is_left_out_with_a_comment(self, team: Project, store: Store) -> None:
         path = team.write("routing.toml", '[tiers]\napi_fast = "gpt-4o-mini"\n[tasks.old]\ntiers = ["api_fast"]\n')
-        found, advice = team.load(), advise(team.load(), store)
-        text = routes(found, advice, routing.load(path, found))
+        result, advice = team.load(), advise(team.load(), store)
+        text = routes(result, advice, routing.load(path, result))
         assert "\n# old is left out: it has no eval any more" in text
         path.write_text(text, encoding="utf-8")
-        assert set(routing.load(path, found).tasks) == {"triage"}
-        assert "api_fast" not in routing.load(path, found).tiers
+        assert set(routing.load(path, result).tasks) == {"triage"}
+        assert "api_fast" not in routing.load(path, result).tiers
 
     def test_names_of_removed_tasks_cannot_end_a_comment(self, team: Project, store: Store) -> None:
         task = '[tasks."old\\n[probe]\\nevery_s = 9"]\ntiers = ["api_fast"]\n'
         path = team.write("routing.toml", f'[tiers]\napi_fast = "gpt-4o-mini"\n{task}')
-        found, advice = team.load(), advise(team.load(), store)
-        path.write_text(routes(found, advice, routing.load(path, found)), encoding="utf-8")
-        assert routing.load(path, found).probe.every_s == 5
+        result, advice = team.load(), advise(team.load(), store)
+        path.write_text(routes(result, advice, routing.load(path, result)), encoding="utf-8")
+        assert routing.load(path, result).probe.every_s == 5
 
 
 def test_page_separates_advice_from_the_quality_verdict(team: Project, harness: Terminal) -> None:
@@ -735,13 +744,13 @@ def test_page_separates_advice_from_the_quality_verdict(team: Project, harness: 
 class TestLiteLLM:
     def test_litellm_yaml_has_a_model_and_fallback_per_task(self, whole: tuple[Project, Advice]) -> None:
         project, advice = whole
-        found = yaml.safe_load(litellm(project.load(), advice))
-        models = {one["model_name"]: one["litellm_params"] for one in found["model_list"]}
+        result = yaml.safe_load(litellm(project.load(), advice))
+        models = {eval_advice["model_name"]: eval_advice["litellm_params"] for eval_advice in result["model_list"]}
         assert models["ticket_triage"]["model"] == "hosted_vllm/mistral-7b"
         assert models["ticket_triage"]["api_base"] == "http://vllm.internal:8000/v1"
         assert models["ticket_triage--gpt-4o"]["model"] == "openai/gpt-4o"
         assert models["ticket_triage--gpt-4o"]["api_key"] == "os.environ/OPENAI_API_KEY"
-        assert {"ticket_triage": ["ticket_triage--gpt-4o"]} in found["litellm_settings"]["fallbacks"]
+        assert {"ticket_triage": ["ticket_triage--gpt-4o"]} in result["litellm_settings"]["fallbacks"]
         assert models["agent"]["model"] == "openai/gpt-4o"
 
     def written(self, team: Project, store: Store, keys: str) -> tuple[str, dict[str, Any]]:
@@ -752,7 +761,9 @@ class TestLiteLLM:
         candidate(store)
         text = litellm(team.load(), advise(team.load(), store))
         models = yaml.safe_load(text)["model_list"]
-        return text, next(one["litellm_params"] for one in models if one["model_name"] == "triage")
+        return text, next(
+            eval_advice["litellm_params"] for eval_advice in models if eval_advice["model_name"] == "triage"
+        )
 
     @pytest.mark.parametrize(
         ("keys", "key"),
@@ -767,8 +778,8 @@ class TestLiteLLM:
     )
     def test_openai_key_is_sent_to_openai_only(self, team: Project, store: Store, keys: str, key: str | None) -> None:
         """LiteLLM sends OPENAI_API_KEY to any server of which its file names no key."""
-        _, found = self.written(team, store, keys)
-        assert found.get("api_key") == key
+        _, result = self.written(team, store, keys)
+        assert result.get("api_key") == key
 
     @pytest.mark.parametrize(
         ("provider", "model"), [("openai", "openai"), ("vllm", "openai"), ("ollama", "ollama_chat")]
@@ -777,12 +788,12 @@ class TestLiteLLM:
         self, team: Project, store: Store, provider: str, model: str
     ) -> None:
         """By `hosted_vllm` a header would be written over by the key."""
-        text, found = self.written(
+        text, result = self.written(
             team, store, f'provider = "{provider}"\nbase_url = "http://bob:s3cretpw@gpu:8000/v1"\n'
         )
         assert "s3cretpw" not in text
         assert "bob" not in text
-        assert (found["model"], found["api_base"]) == (f"{model}/mistral-7b", "http://gpu:8000/v1")
+        assert (result["model"], result["api_base"]) == (f"{model}/mistral-7b", "http://gpu:8000/v1")
         assert "user and password of this address are left out" in text
         (given,) = yaml.safe_load(text.replace("# extra_headers", "extra_headers"))["model_list"][:1]
         assert given["litellm_params"]["extra_headers"] == {"Authorization": "os.environ/VARIABLE"}
@@ -801,20 +812,20 @@ class TestLiteLLM:
         candidate(store)
         text = litellm(team.load(), advise(team.load(), store))
         assert "# mistral-vllm runs inside the calling process" in text
-        assert [one["model_name"] for one in yaml.safe_load(text)["model_list"]] == ["triage"]
+        assert [eval_advice["model_name"] for eval_advice in yaml.safe_load(text)["model_list"]] == ["triage"]
 
     def test_names_cannot_break_out_of_a_yaml_string(self, team: Project, store: Store) -> None:
         team.config(CONFIG.replace('model = "gpt-4o"\n', "model = 'a\": {b'\nprompt_usd = 1.0\ncompletion_usd = 1.0\n"))
         text = litellm(team.load(), advise(team.load(), store))
-        (one,) = yaml.safe_load(text)["model_list"]
-        assert one["litellm_params"]["model"] == 'openai/a": {b'
+        (eval_advice,) = yaml.safe_load(text)["model_list"]
+        assert eval_advice["litellm_params"]["model"] == 'openai/a": {b'
 
     def test_task_names_cannot_end_a_comment_or_a_string(self) -> None:
         name = 'a\nmodel_list: []\n"b": \x85{c\u2028\x00'
-        found = Config(
+        result = Config(
             root=Path(), backends={"api": BackendConfig(name="api", provider="openai", model=name, variant="gpt")}
         )
         route = Routing(tiers={"api_fast": "api"}, tasks={name: TaskRoute(tiers=("api_fast",))})
-        text = proxy.dump(found, route, {name: [name]})
-        (one,) = yaml.safe_load(text)["model_list"]
-        assert (one["model_name"], one["litellm_params"]["model"]) == (name, f"openai/{name}")
+        text = proxy.dump(result, route, {name: [name]})
+        (eval_advice,) = yaml.safe_load(text)["model_list"]
+        assert (eval_advice["model_name"], eval_advice["litellm_params"]["model"]) == (name, f"openai/{name}")

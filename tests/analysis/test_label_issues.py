@@ -20,11 +20,11 @@ from ..support.servers import Asked, FakeOpenAI, Reply
 TRUTH = {text: label for text, label, _ in TEXTS}
 
 
-def made(cell: str, said: dict[str, Any], digest: str = "", task: str = "classification") -> Run:
+def made(cell: str, answers_by_case: dict[str, Any], digest: str = "", task: str = "classification") -> Run:
     """A run of fake answers; every case expects `billing`. A list is what repeats of a case say, `!` a failed call."""
     variant, _, backend = cell.partition("@")
     results = []
-    for case_id, answers in said.items():
+    for case_id, answers in answers_by_case.items():
         case = Case(case_id, {"text": "?"}, "billing", digest=f"{case_id}{digest}")
         for repeat, answer in enumerate(answers if isinstance(answers, list) else [answers]):
             if answer == "!":
@@ -33,12 +33,18 @@ def made(cell: str, said: dict[str, Any], digest: str = "", task: str = "classif
             right = answer == "billing"
             reading = Reading(None, answer, compliant=False)
             results.append(Result(case, Response("…"), reading, Score(strict=False, lenient=right), "k", repeat))
-    told: dict[str, Any] = {"fingerprint": {}, "limit": None, "labels": (), "n_cases": len(said), "started_at": ""}
+    common: dict[str, Any] = {
+        "fingerprint": {},
+        "limit": None,
+        "labels": (),
+        "n_cases": len(answers_by_case),
+        "started_at": "",
+    }
     names = {"eval": "triage", "task": task, "prompt": "triage/v1", "dataset": "tickets", "split": "test"}
-    return Run(Manifest(run_id=cell, variant=variant, backend=backend, **names, **told), tuple(results))
+    return Run(Manifest(run_id=cell, variant=variant, backend=backend, **names, **common), tuple(results))
 
 
-def found(*runs: Run, own: tuple[str, ...] = ("gpt@big", "local@small")) -> list[tuple[str, Any, tuple[str, ...]]]:
+def issues(*runs: Run, own: tuple[str, ...] = ("gpt@big", "local@small")) -> list[tuple[str, Any, tuple[str, ...]]]:
     """Case, answer and reasons of each suspect."""
     return [(s.case.id, s.answer, tuple(map(group_text, s.groups))) for s in label_issues.find(runs, own)]
 
@@ -59,21 +65,21 @@ class TestBackends:
     )
     def test_case_is_listed_if_all_agree_against_its_label(self, big: Any, small: Any, listed: bool) -> None:
         expected = [("c", "technical", ("all backends",))] if listed else []
-        assert found(made("gpt@big", {"c": big}), made("local@small", {"c": small})) == expected
+        assert issues(made("gpt@big", {"c": big}), made("local@small", {"c": small})) == expected
 
     def test_one_dissenting_cell_drops_the_case(self) -> None:
         three = [made("gpt@big", {"c": "technical"}), made("local@small", {"c": "technical"})]
         own = ("gpt@big", "local@small", "local@tiny")
-        assert found(*three, made("local@tiny", {"c": "billing"}), own=own) == []
-        assert len(found(*three, made("local@tiny", {"c": "technical"}), own=own)) == 1
+        assert issues(*three, made("local@tiny", {"c": "billing"}), own=own) == []
+        assert len(issues(*three, made("local@tiny", {"c": "technical"}), own=own)) == 1
 
     def test_edited_cases_are_kept_apart(self) -> None:
         edited = made("local@small", {"c": "technical"}, digest="-new")
-        assert found(made("gpt@big", {"c": "technical"}), edited) == []
+        assert issues(made("gpt@big", {"c": "technical"}), edited) == []
 
     def test_embedding_runs_are_skipped(self) -> None:
         both = [made(cell, {"c": "576 dimensions"}, task="embedding") for cell in ("gpt@big", "local@small")]
-        assert found(*both) == []
+        assert issues(*both) == []
 
 
 class TestVariants:
@@ -82,7 +88,7 @@ class TestVariants:
             made("gpt@small", {"c": "technical", "d": "general"}),
             made("local@small", {"c": "technical", "d": None}),
         ]
-        assert found(*runs, own=("local@small",)) == [("c", "technical", ("all variants on small",))]
+        assert issues(*runs, own=("local@small",)) == [("c", "technical", ("all variants on small",))]
 
     def test_both_groups_make_one_issue_that_comes_first(self) -> None:
         runs = [
@@ -90,7 +96,7 @@ class TestVariants:
             made("local@small", {"a": "technical", "b": "general"}),
             made("gpt@small", {"a": "technical", "b": "general"}),
         ]
-        assert found(*runs) == [
+        assert issues(*runs) == [
             ("b", "general", ("all backends", "all variants on small")),
             ("a", "technical", ("all variants on small",)),
         ]
@@ -123,9 +129,9 @@ class TestCommand:
         ended = reviewed("datasets", "suspects", "triage")
         assert ended.code == 0, ended.err
         assert "triage: 2 cases with suspect labels" in ended.out
-        said = " ".join(ended.out.split())
-        assert "t-2 technical author billing all backends The billing page crashes" in said
-        assert "lenient accuracy: local@fake 71.4%" in said
+        answers_by_case = " ".join(ended.out.split())
+        assert "t-2 technical author billing all backends The billing page crashes" in answers_by_case
+        assert "lenient accuracy: local@fake 71.4%" in answers_by_case
 
     def test_hostile_text_is_inert_on_screen_and_in_csv(self, reviewed: Terminal, project: Project) -> None:
         ended = reviewed("datasets", "suspects", "-o", "review.csv", "-o", "review.jsonl")

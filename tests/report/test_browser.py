@@ -232,7 +232,7 @@ def test_print_has_wrong_cases_and_all_examples(browser: Browser, folder: Path) 
     browser.cdp("Emulation.setEmulatedMedia", media="print")
     browser.run("dispatchEvent(new Event('beforeprint'))")
     assert re.fullmatch(
-        r"Printed: (\d+) of the \1 cases that are not right in every cell, of 120 in all\.", status(browser)
+        r"Printed: (\d+) of \1 cases that are not right in every cell \(120 cases in total\)\.", status(browser)
     )
     assert browser.run("return getComputedStyle(document.querySelector('.controls')).display") == "none"
     closed = "return document.querySelector('details:not([open]) .reply').getBoundingClientRect().height"
@@ -252,7 +252,7 @@ def test_page_without_javascript_lacks_only_the_case_table(browser: Browser, fol
         browser.cdp("Emulation.setScriptExecutionDisabled", value=False)
     assert "The table of cases needs JavaScript" in text
     assert "production code accepts" in text
-    assert "what must be equal" in text
+    assert "equal for runs of the same experiment" in text
     assert "previous" not in text
 
 

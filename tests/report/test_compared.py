@@ -60,8 +60,8 @@ def whole() -> Report:
     return build(matrix(), analyses=ASKED)
 
 
-def report(*runs: Run, asked: Analyses = ASKED) -> EvalReport:
-    return build(runs, analyses=asked).evals[0]
+def report(*runs: Run, analyses: Analyses = ASKED) -> EvalReport:
+    return build(runs, analyses=analyses).evals[0]
 
 
 def written(folder: Path, ending: str, built: Report) -> str:
@@ -72,8 +72,8 @@ def written(folder: Path, ending: str, built: Report) -> str:
 
 class TestAsked:
     def test_nothing_is_compared_by_default(self) -> None:
-        found = report(*matrix()[:2], asked=Analyses()).analysis
-        assert (found.comparisons, found.portability, found.ladders) == ((), None, ())
+        analysis = report(*matrix()[:2], analyses=Analyses()).analysis
+        assert (analysis.comparisons, analysis.portability, analysis.ladders) == ((), None, ())
 
     def test_pair_is_compared_on_its_own_variants(self) -> None:
         (c,) = whole().evals[0].analysis.comparisons
@@ -81,14 +81,14 @@ class TestAsked:
         assert c.verdict is Verdict.MOVE
 
     def test_margin_is_that_of_the_eval(self) -> None:
-        (c,) = report(*matrix(), asked=replace(ASKED, margins={"ticket_triage": 0.001})).analysis.comparisons
+        (c,) = report(*matrix(), analyses=replace(ASKED, margins={"ticket_triage": 0.001})).analysis.comparisons
         assert c.verdict is Verdict.INCONCLUSIVE
 
     def test_no_verdict_without_the_references_own_cell(self) -> None:
-        found = report(*matrix()[1:]).analysis
-        assert found.comparisons == ()
-        assert found.portability is not None
-        assert found.portability.cost is None
+        analysis = report(*matrix()[1:]).analysis
+        assert analysis.comparisons == ()
+        assert analysis.portability is not None
+        assert analysis.portability.cost is None
 
     def test_last_run_of_a_cell_counts(self) -> None:
         runs = [*matrix(), run("local@q4", "w" * 300, run_id="newer")]
@@ -96,18 +96,18 @@ class TestAsked:
 
     def test_first_decoding_of_the_eval_is_production(self) -> None:
         tight = [run(cell, "R" * 300, decoding="constrained", run_id=cell) for cell in ("gpt@gpt-4o", "local@q4")]
-        asked = replace(ASKED, decodings={"ticket_triage": "constrained"})
-        (c,) = report(*matrix(), *tight, asked=asked).analysis.comparisons
+        analyses = replace(ASKED, decodings={"ticket_triage": "constrained"})
+        (c,) = report(*matrix(), *tight, analyses=analyses).analysis.comparisons
         assert (c.base.cell, c.head.cell) == ("gpt@gpt-4o+constrained", "local@q4+constrained")
 
     def test_unknown_backend_uses_its_only_variant(self) -> None:
-        asked = Analyses(pair=("gpt-4o", "q4"))
-        assert report(run("gpt@gpt-4o", "RR"), run("local@q4", "RR"), asked=asked).analysis.comparisons
-        assert not report(*matrix(), asked=asked).analysis.comparisons
+        analyses = Analyses(pair=("gpt-4o", "q4"))
+        assert report(run("gpt@gpt-4o", "RR"), run("local@q4", "RR"), analyses=analyses).analysis.comparisons
+        assert not report(*matrix(), analyses=analyses).analysis.comparisons
 
     def test_single_prompt_has_no_portability(self) -> None:
-        asked = replace(ASKED, own={**OWN, "q4": "gpt"})
-        assert report(*matrix(), asked=asked).analysis.portability is None
+        analyses = replace(ASKED, own={**OWN, "q4": "gpt"})
+        assert report(*matrix(), analyses=analyses).analysis.portability is None
 
     def test_analyses_come_from_the_project_files(self, project: Project) -> None:
         other = CONFIG.replace("[backends.fake]", "[backends.big]").replace('"local"', '"gpt"')
@@ -115,8 +115,8 @@ class TestAsked:
             f'{CONFIG}{other}[pair]\nreference = "big"\ncandidate = "fake"\n[ladders.l]\nsteps = ["big", "fake"]\n'
         )
         project.eval('decoding = ["constrained", "free"]\n[gates]\nmargin = 0.07\n')
-        found = analyses_of(project.load(), ["triage", "an import", "triage"])
-        assert found == Analyses(
+        analysis = analyses_of(project.load(), ["triage", "an import", "triage"])
+        assert analysis == Analyses(
             pair=("big", "fake"),
             own={"fake": "local", "big": "gpt"},
             margins={"triage": 0.07},
@@ -159,7 +159,7 @@ class TestSections:
     def test_runs_outside_the_report_show_no_replies(self) -> None:
         base, head = run("local@q4", "R" * 300), run("local@q4", "w" * 300, run_id="newer")
         made = compare(outcomes_of(base), outcomes_of(head), ComparisonQuestion("change"))
-        block = context(verdicts.context(report(head, asked=Analyses(comparisons=(made,)))))["blocks"][0]
+        block = context(verdicts.context(report(head, analyses=Analyses(comparisons=(made,)))))["blocks"][0]
         first = block["flips"][0]["rows"][0]
         assert (first["base"], first["head"]) == ("", "reply w")
 
@@ -199,10 +199,10 @@ class TestSections:
 
 class TestDrawing:
     def test_scale_holds_interval_and_margin_around_zero(self) -> None:
-        found = paired(10, 60, 300)
-        drawn = scale([found], 0.03)
+        analysis = paired(10, 60, 300)
+        drawn = scale([analysis], 0.03)
         assert drawn.at(0.0) == 50
-        assert 0 < drawn.at(found.low) < drawn.at(found.delta) < drawn.at(found.high) < drawn.margin_at < 50
+        assert 0 < drawn.at(analysis.low) < drawn.at(analysis.delta) < drawn.at(analysis.high) < drawn.margin_at < 50
         assert "0" in [label for _, label in drawn.ticks]
 
     @pytest.mark.parametrize("half", [0.0021, 0.013, 0.031, 0.08, 0.2, 0.7, 1.0, 2.24])
@@ -245,12 +245,12 @@ class TestFormats:
                 made = small_run(results, f"{names[0]}{variant}", f"{names[0]}{backend}", notes=(names[0],))
                 runs.append(replace(made, manifest=replace(made.manifest, fingerprint={"model": names[0] + backend})))
             h = names[0]
-            asked = Analyses(
+            analyses = Analyses(
                 pair=(f"{h}gpt-4o", f"{h}q4"),
                 own={f"{h}gpt-4o": f"{h}gpt", f"{h}q4": f"{h}local", f"{h}fp16": f"{h}local"},
                 ladders={h: (f"{h}fp16", f"{h}q4")},
             )
-            text = render(build(runs, analyses=asked))
+            text = render(build(runs, analyses=analyses))
             assert "<script>window" not in text
             assert {"Verdicts", "Portability", "Quantization ladder"} <= set(re.findall(r"<h3[^>]*>([^<]+)", text))
             return [tag for tag, _ in Tags(text).found if tag in {"script", "img", "a", "h1", "details"}]
@@ -259,26 +259,26 @@ class TestFormats:
         assert elements(*hostile) == elements(*(f"harmless {i}" for i in range(len(hostile))))
 
     def test_json_has_the_documented_keys(self, tmp_path: Path) -> None:
-        (told,) = json.loads(written(tmp_path, ".json", whole()))["evals"]
-        assert [c["verdict"] for c in told["comparisons"]] == ["MOVE"]
-        assert told["portability"]["advice"] == "one prompt"
-        assert told["portability"]["transfer"]["head"] == "local@q4"
-        assert [step["backend"] for step in told["ladders"][0]["steps"]] == ["fp16", "q4"]
+        (text_part,) = json.loads(written(tmp_path, ".json", whole()))["evals"]
+        assert [c["verdict"] for c in text_part["comparisons"]] == ["MOVE"]
+        assert text_part["portability"]["advice"] == "one prompt"
+        assert text_part["portability"]["transfer"]["head"] == "local@q4"
+        assert [step["backend"] for step in text_part["ladders"][0]["steps"]] == ["fp16", "q4"]
         documented = sys.modules["harness.report.portability_text"].__doc__ or ""
-        keys = {*told["portability"], *told["portability"]["transfer"], *told["ladders"][0]}
-        keys |= set(told["ladders"][0]["steps"][1])
+        keys = {*text_part["portability"], *text_part["portability"]["transfer"], *text_part["ladders"][0]}
+        keys |= set(text_part["ladders"][0]["steps"][1])
         assert {key for key in keys if f'"{key}"' not in documented} == set()
 
     def test_json_of_nothing_measured_holds_no_nan(self, tmp_path: Path) -> None:
         runs = [run(cell, "E") for cell in ("gpt@gpt-4o", "local@gpt-4o", "gpt@q4", "local@q4", "local@fp16")]
-        (told,) = json.loads(written(tmp_path, ".json", build(runs, analyses=ASKED)))["evals"]
-        assert told["comparisons"][0]["verdict"] == "INCOMPARABLE"
-        assert told["portability"]["advice"] == "cannot tell"
-        assert told["portability"]["transfer"]["delta"] is None
+        (text_part,) = json.loads(written(tmp_path, ".json", build(runs, analyses=ASKED)))["evals"]
+        assert text_part["comparisons"][0]["verdict"] == "INCOMPARABLE"
+        assert text_part["portability"]["advice"] == "cannot tell"
+        assert text_part["portability"]["transfer"]["delta"] is None
 
     def test_markdown_and_the_terminal_have_every_sentence(self, tmp_path: Path) -> None:
         text = written(tmp_path, ".md", whole())
-        told = " ".join(printed(whole()).split())
+        text_part = " ".join(printed(whole()).split())
         assert "- **MOVE** gpt" in text
         assert "### Ladder mistral" in text
         for part in (
@@ -286,12 +286,12 @@ class TestFormats:
             "fp16: the other steps",
             "2.5x faster",
         ):
-            assert part in told
+            assert part in text_part
             assert part in text
-        assert "MOVE gpt@gpt-4o -> local@q4: difference" in told
+        assert "MOVE gpt@gpt-4o -> local@q4: difference" in text_part
 
 
-def context(found: Mapping[str, Any] | None) -> Mapping[str, Any]:
+def context(analysis: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """What a section shows; it must show something."""
-    assert found is not None
-    return found
+    assert analysis is not None
+    return analysis

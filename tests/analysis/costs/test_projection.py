@@ -46,9 +46,9 @@ def advice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Advice]:
 class TestTheFieldReportsTable:
     @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
     def test_each_row_lands_within_ten_percent(self, advice: Advice, task: Task) -> None:
-        one = advice.of(task.name)
-        assert one is not None
-        assert one.cost.current_usd == pytest.approx(task.usd_a_month, rel=0.1)
+        eval_advice = advice.of(task.name)
+        assert eval_advice is not None
+        assert eval_advice.cost.current_usd == pytest.approx(task.usd_a_month, rel=0.1)
 
     def test_sum_lands_within_ten_percent(self, advice: Advice) -> None:
         assert advice.bill.current_usd == pytest.approx(sum(task.usd_a_month for task in TASKS), rel=0.1)
@@ -173,45 +173,45 @@ def sums_of(*lines: EvalCost, moved: str = "") -> dict[str, CostTotal]:
 class TestSums:
     def test_complete_sums_equal_the_bill(self) -> None:
         bill = CostProjection((LINE, replace(LINE, eval="other")), frozenset({"e"}), LocalConfig())
-        found = (bill.current, bill.batch, bill.advised, bill.all_moved)
-        assert [each.usd for each in found] == [bill.current_usd, bill.batch_usd, bill.hybrid_usd, bill.all_moved_usd]
-        assert all((each.known, each.of, each.missing, each.estimated) == (2, 2, (), False) for each in found)
+        result = (bill.current, bill.batch, bill.advised, bill.all_moved)
+        assert [each.usd for each in result] == [bill.current_usd, bill.batch_usd, bill.hybrid_usd, bill.all_moved_usd]
+        assert all((each.known, each.of, each.missing, each.estimated) == (2, 2, (), False) for each in result)
 
     def test_candidate_without_a_run_is_unknown_and_not_zero(self) -> None:
-        found = sums_of(replace(MINI, candidate_usage=None))
-        assert found["today"].usd == pytest.approx(48)
-        assert (found["all"].usd, found["all"].missing) == (None, ("e",))
+        result = sums_of(replace(MINI, candidate_usage=None))
+        assert result["today"].usd == pytest.approx(48)
+        assert (result["all"].usd, result["all"].missing) == (None, ("e",))
 
     @pytest.mark.parametrize("unknown", [{"candidate_usage": None}, {"candidate_price": None}])
     def test_each_sum_lists_its_missing_evals(self, unknown: dict[str, None]) -> None:
-        found = sums_of(MINI, replace(MINI, eval="other", **unknown))
-        assert (found["today"].usd, found["today"].missing) == (pytest.approx(96), ())
-        assert (found["all"].usd, found["all"].missing, found["all"].known) == (MINI.candidate_usd, ("other",), 1)
+        result = sums_of(MINI, replace(MINI, eval="other", **unknown))
+        assert (result["today"].usd, result["today"].missing) == (pytest.approx(96), ())
+        assert (result["all"].usd, result["all"].missing, result["all"].known) == (MINI.candidate_usd, ("other",), 1)
 
     @pytest.mark.parametrize("unknown", [{"current_usage": None}, {"current_price": None}])
     def test_sums_cover_the_same_evals(self, unknown: dict[str, None]) -> None:
         """Of `other` nobody knows today's cost, so what it would cost there is in no sum either."""
-        found = sums_of(MINI, replace(MINI, eval="other", **unknown))
-        assert [each.usd for each in found.values()] == [pytest.approx(48), pytest.approx(24), 48, MINI.candidate_usd]
-        assert {each.missing for each in found.values()} == {("other",)}
+        result = sums_of(MINI, replace(MINI, eval="other", **unknown))
+        assert [each.usd for each in result.values()] == [pytest.approx(48), pytest.approx(24), 48, MINI.candidate_usd]
+        assert {each.missing for each in result.values()} == {("other",)}
 
     def test_servers_are_those_of_the_known_evals(self) -> None:
         busy = replace(LINE, eval="busy", daily_calls=57_600, current_price=None)
         assert sums_of(LINE, busy)["all"].usd == 85
 
     def test_evals_without_load_need_at_least_one_server(self) -> None:
-        found = sums_of(LINE, replace(LINE, eval="other", candidate_usage=None))
-        assert (found["all"].usd, found["all"].missing) == (85, ("other",))
+        result = sums_of(LINE, replace(LINE, eval="other", candidate_usage=None))
+        assert (result["all"].usd, result["all"].missing) == (85, ("other",))
 
     def test_sums_without_runs_are_unknown(self) -> None:
-        found = sums_of(replace(LINE, current_usage=None, candidate_usage=None))
-        assert [each.usd for each in found.values()] == [None] * 4
+        result = sums_of(replace(LINE, current_usage=None, candidate_usage=None))
+        assert [each.usd for each in result.values()] == [None] * 4
         assert [each.usd for each in sums_of().values()] == [None] * 4
 
     def test_estimate_marks_only_sums_that_contain_it(self) -> None:
         """The candidate's own tokens are measured; what it does not serve stays where it is, by guessed tokens."""
-        found = sums_of(replace(MINI, estimated=True), moved="e")
-        assert [each.estimated for each in found.values()] == [True, True, False, False]
+        result = sums_of(replace(MINI, estimated=True), moved="e")
+        assert [each.estimated for each in result.values()] == [True, True, False, False]
         assert sums_of(replace(MINI, candidate="", estimated=True))["all"].estimated
         assert not sums_of(replace(MINI, estimated=True, current_price=None))["today"].estimated
 
@@ -283,10 +283,10 @@ class TestCheapest:
         parts = [frozenset(names) for n in range(len(lines) + 1) for names in combinations([x.eval for x in lines], n)]
         bills = [CostProjection(lines, part, local) for part in parts]
         lowest = min(bill.hybrid_usd for bill in bills if bill.servers(bill.moving) <= servers)
-        found = CostProjection(lines, cheapest(lines, local), local)
-        assert found.servers(found.moving) <= servers
-        assert found.hybrid_usd <= lowest + 0.01
-        assert all((found.saved_usd(line) or 0) > 0 for line in found.moving)
+        result = CostProjection(lines, cheapest(lines, local), local)
+        assert result.servers(result.moving) <= servers
+        assert result.hybrid_usd <= lowest + 0.01
+        assert all((result.saved_usd(line) or 0) > 0 for line in result.moving)
 
     def test_load_that_fits_exactly_ignores_float_noise(self) -> None:
         """Twenty times 0.05 are not 1, by floats, and six times a sixth are not by rounding."""
@@ -327,24 +327,24 @@ class TestCheapest:
 
 class TestUsage:
     def test_usage_is_the_mean_over_judged_calls(self) -> None:
-        found = usage(made("triage", "gpt", "api", 50, attempts=2))
-        assert found is not None
-        assert (found.n, found.prompt_tokens, found.completion_tokens, found.attempts) == (50, 300, 5, 2.0)
-        assert found.latency_p95_s == 0.5
+        result = usage(made("triage", "gpt", "api", 50, attempts=2))
+        assert result is not None
+        assert (result.n, result.prompt_tokens, result.completion_tokens, result.attempts) == (50, 300, 5, 2.0)
+        assert result.latency_p95_s == 0.5
 
     def test_context_cases_are_not_calls(self) -> None:
         run = made("search", "gpt", "api", 10)
         passages = [replace(r, case=replace(r.case, expected=None)) for r in run.results[:4]]
-        found = usage(replace(run, results=(*passages, *run.results[4:])))
-        assert found is not None
-        assert found.n == 6
+        result = usage(replace(run, results=(*passages, *run.results[4:])))
+        assert result is not None
+        assert result.n == 6
 
     def test_invalid_token_counts_are_ignored(self) -> None:
         run = made("triage", "gpt", "api", 10)
         absurd = replace(run.results[0], response=replace(run.results[0].response, prompt_tokens=10**400))
-        found = usage(replace(run, results=(absurd, *run.results[1:])))
-        assert found is not None
-        assert (found.n, found.prompt_tokens, found.attempts) == (9, 300, pytest.approx(1 + 1 / 9))
+        result = usage(replace(run, results=(absurd, *run.results[1:])))
+        assert result is not None
+        assert (result.n, result.prompt_tokens, result.attempts) == (9, 300, pytest.approx(1 + 1 / 9))
 
     def test_run_without_token_counts_has_no_usage(self) -> None:
         run = made("triage", "gpt", "api", 10)
