@@ -192,7 +192,7 @@ class TestGates:
     """Good beside today's model is not good enough by the eval's own gates."""
 
     @pytest.mark.parametrize(
-        ("gates", "candidates", "said"),
+        ("gates", "candidates", "message"),
         [
             ("min_accuracy = 0.8", {"wrong": 75}, "strict accuracy 75.0% (225 of 300)"),
             ("min_lenient_accuracy = 0.8", {"wrong": 75}, "lenient accuracy 75.0% (225 of 300)"),
@@ -263,7 +263,7 @@ class TestAnOldRun:
         candidate(store, fingerprint=as_planned(team, "mistral-vllm"), **more)
 
     @pytest.mark.parametrize(
-        ("what", "said"),
+        ("what", "message"),
         [
             ("model", "is of model mistral-7b, today's is other-7b (run triage-local-mistral-vllm-free-0-None)"),
             ("text", "the run of local@mistral-vllm is of an earlier text of its prompt"),
@@ -558,7 +558,7 @@ def test_named_evals_alone_leave_savings_open(team: Project, store: Store) -> No
 
 
 @pytest.mark.parametrize(
-    ("daily_calls", "latency_s", "said"),
+    ("daily_calls", "latency_s", "message"),
     [
         (
             4000,
