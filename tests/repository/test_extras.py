@@ -156,7 +156,7 @@ class TestReports:
     def test_a_page_without_charts_says_which_are_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         without(monkeypatch, "matplotlib")
         text = render(build([fake_run(30), fake_run(30, "local")]))
-        line = f"Pictures left out: latency and tokens. Charts need matplotlib. {INSTALL.format('plots')}"
+        line = f"Charts left out: latency and tokens. Charts need matplotlib. {INSTALL.format('plots')}"
         assert text.count(line.replace('"', "&#34;")) == 1
         assert 'class="chart"' not in text
 

@@ -241,7 +241,7 @@ def test_from_the_third_week_on_the_page_has_the_trend_of_the_weeks(
         harness("run", "--variant", "local")  # of no week, so not in its trend
         page = (served.root / f"reports/weekly/{day}.html").read_text()
         assert ("From run to run" in page) is (day == THIRD)
-    assert "its 3 runs, newest first" in page
+    assert "3 runs, newest first" in page
     assert page.index(f"the week of {SECOND}") < page.index("From run to run")  # the verdict is on the first screen
     assert "<b>INCONCLUSIVE</b> against " in page
 

@@ -45,7 +45,7 @@ def _advice(advice: Advice) -> Iterator[str]:
         yield ""
         yield from (f"- {inert(note, SAFE)}" for note in cost_text.notes(bill))
     if advice.left_out:
-        yield f"- not on the bill, because they have no [traffic]: {inert(', '.join(advice.left_out), SAFE)}"
+        yield f"- not on the bill (no [traffic]): {inert(', '.join(advice.left_out), SAFE)}"
     yield ""
 
 
