@@ -32,7 +32,7 @@ class HarnessError(Exception):
 
 
 class ConfigError(HarnessError):
-    """A file that the user wrote is wrong. The message starts with `path:line:` where the line is known."""
+    """A file that the user wrote is wrong. The message starts with `path:line:` if the line is known."""
 
 
 class PromptError(ConfigError):
@@ -46,7 +46,7 @@ class DatasetError(ConfigError):
 class BackendError(HarnessError):
     """A backend cannot serve the run: wrong key, unknown model, unreadable file.
 
-    `backend`: its name in harness.toml, `None` where the error belongs to no backend (a model file, a command).
+    `backend`: its name in harness.toml, `None` if the error belongs to no backend (a model file, a command).
     `kind`: the kind under which the router reports it, as in `types.CallError`.
     """
 

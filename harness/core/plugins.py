@@ -32,7 +32,7 @@ class ProviderCapabilities:
     `needs_key`: a missing key is an error. `batch_api`: accepts batches for `run --batch`. `request_files`: its
     requests can be exported to files. `loads_model_file`: runs a GGUF file inside this process. `replays`: returns
     saved replies, so that it serves whatever they were made with. `litellm_prefix`: name of the provider in LiteLLM,
-    empty where LiteLLM cannot call it.
+    empty if LiteLLM cannot call it.
     """
 
     hosted_url: str | None = None
@@ -94,7 +94,7 @@ class PluginRegistry:
     def _module(self, name: str) -> ModuleType:
         module = importlib.import_module(f"{self._package}.{name}")
         inner = self._constant.lower()
-        if any(found.name == inner for found in pkgutil.iter_modules(getattr(module, "__path__", ()))):
+        if any(entry.name == inner for entry in pkgutil.iter_modules(getattr(module, "__path__", ()))):
             return importlib.import_module(f"{module.__name__}.{inner}")
         return module
 

@@ -75,11 +75,11 @@ def _explain(model: type[BaseModel], item: Any, path: Path, section: tuple[str, 
     if item["type"] == "value_error":  # the harness's own validators write complete messages
         return f"{where}{item['msg'].removeprefix('Value error, ')}"
     value = item["input"]
-    given = f", not {str(value).lower() if isinstance(value, bool) else f'{value!r:.60}'}"
+    actual = f", not {str(value).lower() if isinstance(value, bool) else f'{value!r:.60}'}"
     if value == "" or not isinstance(value, str | int | float):
-        given = ""
-    what = f"item {int(loc[-1]) + 1} of {loc[-2]}" if isinstance(item["loc"][-1], int) else f"{loc[-1]}{table}"
-    return f"{where}{what} {_PLAIN.get(item['type'], item['msg'].removeprefix('Input '))}{_lengths(item)}{given}"
+        actual = ""
+    place = f"item {int(loc[-1]) + 1} of {loc[-2]}" if isinstance(item["loc"][-1], int) else f"{loc[-1]}{table}"
+    return f"{where}{place} {_PLAIN.get(item['type'], item['msg'].removeprefix('Input '))}{_lengths(item)}{actual}"
 
 
 _PLAIN = {

@@ -138,8 +138,8 @@ class Response:
 class Reading:
     """What a contract makes of one reply.
 
-    `strict` is the value production code gets, `None` where the raw reply breaks the contract; `lenient` the value a
-    careful reader has no doubt about, `None` where there is doubt. `violations` are codes of `contracts.codes`.
+    `strict` is the value production code gets, `None` if the raw reply breaks the contract; `lenient` the value a
+    careful reader has no doubt about, `None` if there is doubt. `violations` are codes of `contracts.codes`.
     """
 
     strict: JSON
@@ -163,7 +163,7 @@ class Score:
     """Right or wrong, twice: as production code sees the reply and as a careful reader does.
 
     `fields` has the same in parts, where the answer has parts: name -> counts of the strict and of the lenient reading.
-    `measures` are degrees of right, of the lenient reading: name -> value of this case, `None` where it does not apply.
+    `measures` are degrees of right, of the lenient reading: name -> value of this case, `None` if it does not apply.
     """
 
     strict: bool
@@ -174,7 +174,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One case of a run: asked, answered, read, scored. `reading` and `score` are `None` where the call failed."""
+    """One case of a run: asked, answered, read, scored. `reading` and `score` are `None` if the call failed."""
 
     case: Case
     response: Response

@@ -93,7 +93,7 @@ def need_baselines(root: Path, cells: Sequence[Cell]) -> None:
     """
     if not any(baseline.load(root, cell.definition.name, cell.name) for cell in cells):
         names = ", ".join(dict.fromkeys(f"{cell.definition.name} {cell.name}" for cell in cells))
-        msg = f"there is no baseline of {names}: `harness baseline save` makes one of each whole run"
+        msg = f"there is no baseline of {names}: `harness baseline save` makes a baseline of each whole run"
         raise ConfigError(msg)
 
 
@@ -127,10 +127,10 @@ def renew(root: Path, own: RunOutcomes, kept: Mapping[str, str] | None = None) -
     baseline.check(own)
     try:
         before = to_baseline(root, own, None)
-        what = "new" if before is None else _renewed(before)
+        change = "new" if before is None else _renewed(before)
     except ConfigError:
-        what = "replaces a file that could not be read"
-    return f"{baseline.save(root, own, kept).name}: {what}"
+        change = "replaces a file that could not be read"
+    return f"{baseline.save(root, own, kept).name}: {change}"
 
 
 def _renewed(c: Comparison) -> str:

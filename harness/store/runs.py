@@ -46,7 +46,7 @@ class SavedResults(Sequence[Result]):
         self._store = store
         self._run_id = run_id
         self._n = n
-        self._kept: list[Result] | None = None
+        self._loaded: list[Result] | None = None
 
     def __len__(self) -> int:
         return self._n
@@ -54,9 +54,9 @@ class SavedResults(Sequence[Result]):
     def __iter__(self) -> Iterator[Result]:
         if self._n > CHUNK:
             return self._store.each(self._run_id)
-        if self._kept is None:
-            self._kept = self._store.results(self._run_id)
-        return iter(self._kept)
+        if self._loaded is None:
+            self._loaded = self._store.results(self._run_id)
+        return iter(self._loaded)
 
     @overload
     def __getitem__(self, place: int) -> Result: ...
@@ -246,8 +246,8 @@ class Store:
         matches = self._by_prefix(reference)
         exact = [manifest for manifest in matches if manifest.run_id == reference]
         if len(exact or matches) != 1:
-            what = f"several runs start with {reference!r}" if matches else f"no run {reference!r}"
-            msg = f"{what} in {self.url}: `harness history` lists them"
+            problem = f"several runs start with {reference!r}" if matches else f"no run {reference!r}"
+            msg = f"{problem} in {self.url}: `harness history` lists them"
             raise StoreError(msg)
         return self.with_results((exact or matches)[0])
 

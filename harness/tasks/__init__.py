@@ -32,9 +32,9 @@ class Task(ABC):
     contract: Contract
     """Reads its replies."""
     sampling: Sampling
-    """Sampling parameters where the eval does not set them."""
+    """Sampling parameters if the eval does not set them."""
     labels: tuple[str, ...] = ()
-    """The possible answers; empty where they are not a list."""
+    """The possible answers; empty if they are not a list."""
     context: tuple[Case, ...] = ()
     """Cases that are sent but never scored: what the others are scored against."""
 
@@ -60,7 +60,7 @@ class Task(ABC):
 
     @property
     def constraint(self) -> Constraint | None:
-        """The constraint for servers that decode under constraints; `None` where none can be expressed."""
+        """The constraint for servers that decode under constraints; `None` if none can be expressed."""
         return None
 
     def tools(self, _case: Case) -> tuple[Mapping[str, JSON], ...]:
@@ -73,22 +73,22 @@ class Task(ABC):
 
     @abstractmethod
     def check(self, case: Case) -> str | None:
-        """What is wrong with the expected answer of a case; `None` where it is valid."""
+        """What is wrong with the expected answer of a case; `None` if it is valid."""
 
     @abstractmethod
     def score(self, reading: Reading, case: Case) -> Score | None:
-        """Right or wrong; `None` where the score needs all replies of a run."""
+        """Right or wrong; `None` if the score needs all replies of a run."""
 
     def require(self, where: str) -> None:  # noqa: B027  most kinds of task need no extra
         """Raise `MissingExtra`, its message starting with `where`, if scores need a package that is not installed."""
 
     def judge(self, results: Sequence[Result]) -> Sequence[Result]:
-        """Score all results of a run together. Called where `judges_together`."""
+        """Score all results of a run together. Called if `judges_together`."""
         return results
 
 
 def read_and_score(task: Task, case: Case, response: Response) -> tuple[Reading | None, Score | None]:
-    """Read and score one response; both are `None` where the call failed, because a failure is no wrong answer.
+    """Read and score one response; both are `None` if the call failed, because a failure is no wrong answer.
 
     A case of the task's context is read but never scored: it expects nothing.
     """

@@ -25,7 +25,7 @@ class ClassificationOptions(StrictModel):
 
     @field_validator("labels", "synonyms")
     @classmethod
-    def _can_work(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check_contract(cls, value: Any, info: ValidationInfo) -> Any:
         """Report errors of the contract at the key that causes them."""
         options = {**info.data, str(info.field_name): value}
         if "labels" in options:

@@ -41,7 +41,7 @@ class EmbeddingOptions(StrictModel):
 
 @dataclass(frozen=True)
 class EmbeddingTask(Task):
-    """Right where a relevant passage is among the first `k`, by the `similarity` that production uses."""
+    """Right if a relevant passage is among the first `k`, by the `similarity` that production uses."""
 
     capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(
         embeds=True, scores_together=True, is_retrieval=True, reviewable=False, sections=frozenset({"retrieval"})
@@ -144,7 +144,7 @@ def read_passages(path: Path) -> tuple[Case, ...]:
 
 
 def _problem(row: Any) -> str:
-    """What is wrong with a passage; empty where it is valid."""
+    """What is wrong with a passage; empty if it is valid."""
     if not isinstance(row, dict):
         return f"a passage is a JSON object, not {type(row).__name__}"
     if unknown := [key for key in row if key not in KEYS]:

@@ -37,7 +37,7 @@ class ModerationOptions(StrictModel):
 
     @field_validator("categories", "benign", "case_sensitive", "synonyms")
     @classmethod
-    def _can_work(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check_contract(cls, value: Any, info: ValidationInfo) -> Any:
         """Report errors of the contract at the key that causes them."""
         options = {**info.data, str(info.field_name): value}
         if "categories" in options:
@@ -47,7 +47,7 @@ class ModerationOptions(StrictModel):
 
     @field_validator("case_sensitive", "synonyms", "threshold")
     @classmethod
-    def _has_a_use(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check_effect(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse keys that have no effect with this kind of reply."""
         use: ReplyKind = "scores" if info.field_name == "threshold" else "label"
         if info.data.get("reply", use) != use:
@@ -95,7 +95,7 @@ class ModerationTask(Task):
         return f"expected {unknown[0]!r:.60} is not among the categories{hint(str(unknown[0]), allowed)}"
 
     def wanted(self, case: Case) -> tuple[str, ...]:
-        """The expected categories of a case, the main category first; none where it is benign."""
+        """The expected categories of a case, the main category first; none if it is benign."""
         if isinstance(case.expected, list):
             return tuple(case.expected)
         return () if case.expected == self.benign else (case.expected,)

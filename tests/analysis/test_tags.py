@@ -54,7 +54,7 @@ def test_tags_come_from_the_environment_and_from_the_file_too(
 def test_a_tag_that_could_not_be_written_after_a_cell_is_refused(harness: Terminal, served: Project, tag: str) -> None:
     ended = harness("run", "--tag", tag)
     assert ended.code == 2
-    assert "a tag is letters, digits" in ended.err
+    assert "use at most 64 letters, digits" in ended.err
 
 
 def test_a_manifest_from_before_there_were_tags_has_none() -> None:
