@@ -98,7 +98,7 @@ def run(week: WeeklyPlan, options: RunOptions, events: RunEvents) -> Outcome:
 
 
 def judge(week: WeeklyPlan, outcome: Outcome) -> WeeklyResult:
-    """All findings of a week, failures first."""
+    """Judge a week; returns its findings, failures first."""
     by_name = {(each.manifest.eval, each.manifest.cell): each for each in outcome.runs}
     reasons = dict(outcome.skipped)
     findings = [Finding(FindingStatus.UNDECIDED, str(failure)) for failure in outcome.failures]

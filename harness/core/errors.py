@@ -1,7 +1,7 @@
 """Every exception that stops a run, in one tree.
 
     HarnessError                    exit 2
-    ├── ConfigError                 a file the user wrote: TOML, prompt, dataset, eval
+    ├── ConfigError                 a file that the user wrote: TOML, prompt, dataset, eval
     │   ├── PromptError
     │   └── DatasetError
     ├── BackendError                a backend that cannot serve any call: wrong key, unknown model
@@ -27,7 +27,7 @@ class HarnessError(Exception):
 
     @property
     def message(self) -> str:
-        """The text without the parts that stand in fields of the error, such as the backend's name."""
+        """The text without the parts that are also fields of the error, such as the backend's name."""
         return str(self)
 
 

@@ -163,7 +163,7 @@ def _parts(key: str) -> tuple[str, ...]:
 
 def table_text(path: Sequence[str], values: Mapping[str, Any]) -> str:
     """Return one TOML table as text: its header, which is the dotted `path`, and its keys."""
-    import tomlkit  # 150 ms, and most commands write no TOML
+    import tomlkit  # the import takes 150 ms, and most commands write no TOML
 
     nested: Mapping[str, Any] = values
     for name in reversed(path):

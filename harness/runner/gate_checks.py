@@ -119,10 +119,10 @@ def to_baseline(root: Path, own: RunOutcomes, margin: float | None) -> Compariso
     return None if saved is None else compare(saved, own, ComparisonQuestion("change", margin or DEFAULT_MARGIN))
 
 
-def renew(root: Path, own: RunOutcomes, kept: Mapping[str, str] | None = None) -> str:
+def renew(root: Path, own: RunOutcomes, replies: Mapping[str, str] | None = None) -> str:
     """Save a run as the baseline of its cell; returns the file's name and the changes.
 
-    `kept`: replies to save, by case id. Raises `ConfigError` if the run cannot be a baseline.
+    `replies`: texts to save, by case id. Raises `ConfigError` if the run cannot be a baseline.
     """
     baseline.check(own)
     try:
@@ -130,7 +130,7 @@ def renew(root: Path, own: RunOutcomes, kept: Mapping[str, str] | None = None) -
         change = "new" if before is None else _renewed(before)
     except ConfigError:
         change = "replaces a file that could not be read"
-    return f"{baseline.save(root, own, kept).name}: {change}"
+    return f"{baseline.save(root, own, replies).name}: {change}"
 
 
 def _renewed(c: Comparison) -> str:

@@ -6,7 +6,7 @@ JSON Lines of two kinds. A source describes a backend and its model; a reply bel
     {"source":"9f86…","key":"<hash of the request>","case":"t-1","answered_at":"…","response":{…}}
 
 A reply depends only on its source's line, which comes before it, so recordings can be concatenated. Duplicate lines
-are harmless. Of several replies to a request, the last counts. Failed calls, prompts, addresses and API keys are not
+are harmless. The last of several replies to a request counts. Failed calls, prompts, addresses and API keys are not
 recorded.
 """
 

@@ -1,4 +1,4 @@
-"""Runs in the database: saving, loading and finding them.
+"""Save, load and find runs in the database.
 
 A result is durable when `save` returns. Several processes may write to one store. Each distinct case is saved once.
 """
@@ -117,7 +117,7 @@ class Store:
             )
 
     def add(self, run: Run) -> None:
-        """Save a run that no backend answered just now, such as an import. `--resume` never continues it."""
+        """Save a run whose replies already exist, such as an import. `--resume` never continues it."""
         unfinished = replace(run.manifest, finished_at=None)  # until its results are saved
         self.begin(unfinished, plan_key="", model_key=run.manifest.fingerprint.get("backend_hash", ""))
         self.save(run.manifest.run_id, run.results)
@@ -225,7 +225,7 @@ class Store:
             last = (rows[-1]["case_id"], rows[-1]["repeat"])
 
     def answered(self, run_id: str, case_ids: Sequence[str]) -> list[Result]:
-        """The successful results of a run for these cases, in no order."""
+        """The successful results of a run for these cases, unordered."""
         columns = {serialize.column(case_id) for case_id in case_ids}
         query = (
             sa.select(RESULTS, CASES.c.row)
@@ -274,7 +274,7 @@ class Store:
 
     @contextmanager
     def connection(self, *, writing: bool = False) -> Iterator[sa.Connection]:
-        """A database connection for the store's other modules. One thread at a time gets it."""
+        """A database connection for the store's other modules. Only one thread at a time can use a connection."""
         with self._writing() if writing else self._reading() as connection:
             yield connection
 

@@ -37,7 +37,7 @@ class ExtractionTask(Task):
 
     @classmethod
     def build(cls, options: ExtractionOptions, root: Path) -> Self:
-        """The task; raises `ConfigError` for a schema that cannot be read or used."""
+        """Create the task; raises `ConfigError` for a schema that cannot be read or used."""
         path = root / options.schema_file
         contract = json_contract(path)
         if contract.schema.get("type") != "object":
@@ -60,7 +60,7 @@ class ExtractionTask(Task):
         return f"expected breaks the schema: {problem}" if problem else None
 
     def score(self, reading: Reading, case: Case) -> Score:
-        """The whole record, and each of its fields."""
+        """Score the whole record and each of its fields."""
         names = dict.fromkeys((*self.contract.schema.get("properties", ()), *case.expected))
         wanted = {name: case.expected.get(name) for name in names}
         pairs = {

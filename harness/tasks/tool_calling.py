@@ -69,7 +69,7 @@ class ToolCallingTask(Task):
         return json.dumps([tool["function"] for tool in self.contract.tools], ensure_ascii=False, default=dict)
 
     def check(self, case: Case) -> str | None:
-        """Every expected call must be executable."""
+        """Check that every expected call is executable."""
         expected = case.expected
         calls = expected.get("calls") if isinstance(expected, Mapping) and len(expected) == 1 else None
         if not isinstance(calls, list):

@@ -270,7 +270,7 @@ class TestAnOldRun:
             ("sampling", "the run of gpt@gpt-4o is outdated: sampling has changed (max_tokens 32, now 7)"),
             ("repeats", "is outdated: repeats = 1, now 3"),
             ("cases", "is outdated: the cases of its dataset have changed"),
-            ("label", "is read by other rules than today's: labels, or settings of the contract; of other messages"),
+            ("label", "is outdated: labels or contract settings have changed; the rendered messages"),
         ],
     )
     def test_it_decides_nothing_and_how_to_make_today_s_is_said(
