@@ -124,7 +124,7 @@ def build_report(*names: str, root: Path | str | None = None) -> Report:
         root: A folder of the project; by default the working directory.
 
     Raises:
-        StoreError: There is no finished run, or none of that name.
+        StoreError: There is no finished run, or no run of that name.
 
     >>> report = build_report("triage", root=folder)
     >>> [cell.name for cell in report.evals[0].cells]
@@ -167,14 +167,14 @@ def compare(
     """
     with Project.open(root, read_only=True) as project:
         first, second = map(outcomes_of, find_pair(project.store, base, head, eval_name))
-        asked = question_of(project.config, first, second, question, margin)
-    return compare_outcomes(first, second, asked, shared=shared)
+        query = question_of(project.config, first, second, question, margin)
+    return compare_outcomes(first, second, query, shared=shared)
 
 
 def trends(
     store: Store, eval_name: str | None = None, *, cell: str = "", tag: str = "", newest: int = trend.NEWEST
 ) -> tuple[trend.Trend, ...]:
-    """The trends of all evals or of one eval, of all cells or of one cell, over all runs or those with a tag."""
+    """The trends of all evals or of one eval, of all cells or of one cell, over all runs or the runs with a tag."""
     points = RunQuery(
         eval=eval_name,
         cell=cell or None,

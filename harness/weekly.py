@@ -87,19 +87,19 @@ def plan(project: Project, day: date, options: RunOptions) -> WeeklyPlan:
 
 def run(week: WeeklyPlan, options: RunOptions, events: RunEvents) -> Outcome:
     """Run the cells of a week. With `resume`, cells with a complete, current run in that week are not run again."""
-    done = {cell.key: made for cell in week.cells if options.resume and (made := _done(week, cell))}
+    done = {cell.key: made for cell in week.cells if options.resume and (made := _complete_run(week, cell))}
     todo = [cell for cell in week.cells if cell.key not in done]
     outcome = Outcome()
     if todo or not done:
         outcome = execution.execute(week.project, todo, replace(options, tag=tags(week.day)), events)
-    by_name = {(one.manifest.eval, one.manifest.cell): one for one in (*done.values(), *outcome.runs)}
+    by_name = {(each.manifest.eval, each.manifest.cell): each for each in (*done.values(), *outcome.runs)}
     in_order = (by_name.get((cell.definition.name, cell.name)) for cell in week.cells)
-    return replace(outcome, runs=tuple(one for one in in_order if one is not None))
+    return replace(outcome, runs=tuple(each for each in in_order if each is not None))
 
 
 def judge(week: WeeklyPlan, outcome: Outcome) -> WeeklyResult:
-    """All findings of a week, failures first."""
-    by_name = {(one.manifest.eval, one.manifest.cell): one for one in outcome.runs}
+    """Judge a week; returns its findings, failures first."""
+    by_name = {(each.manifest.eval, each.manifest.cell): each for each in outcome.runs}
     reasons = dict(outcome.skipped)
     findings = [Finding(FindingStatus.UNDECIDED, str(failure)) for failure in outcome.failures]
     comparisons: dict[tuple[str, str], Comparison] = {}
@@ -122,7 +122,7 @@ def judge(week: WeeklyPlan, outcome: Outcome) -> WeeklyResult:
 
 def trends(store: Store, week: WeeklyResult) -> list[Trend]:
     """The weekly trend of every cell of a week, with its comparison with the previous week."""
-    names = dict.fromkeys(one.manifest.eval for one in week.runs)
+    names = dict.fromkeys(each.manifest.eval for each in week.runs)
     every = (trend for name in names for trend in api.trends(store, name, tag=TAG))
     return [replace(trend, latest=week.comparisons.get((trend.eval, trend.cell))) for trend in every]
 
@@ -154,7 +154,7 @@ def _before(week: WeeklyPlan, cell: Cell) -> Manifest | None:
     return max(earlier, key=lambda m: (week_of(m), m.started_at), default=None)
 
 
-def _done(week: WeeklyPlan, cell: Cell) -> Run | None:
+def _complete_run(week: WeeklyPlan, cell: Cell) -> Run | None:
     """The complete, current run of a cell in this week: no failed call, unchanged files."""
     planned = cell.fingerprint().items()
     for m in _of_cell(week.project.store, cell):

@@ -1,10 +1,10 @@
-"""Models behind one protocol: `Backend.complete`, a request in, a response out.
+"""Backends: models behind one protocol. `Backend.complete` takes a request and returns a response.
 
 May import store, project and core.
 Never here: retries, scoring, prompts.
 
 A provider is a file of `providers/`, found by its name; its constant `PROVIDER` is the class of its backends (see
-`Provider`). A failed call is a `Response` with an `error`; a fault that every further call would meet (wrong key,
+`Provider`). A failed call is a `Response` with an `error`; an error that every further call would get (wrong key,
 unknown model) raises `BackendError`.
 """
 
@@ -33,12 +33,12 @@ class Backend(Protocol):
     concurrency: int
     """Upper limit of concurrent requests, unless the user sets one; the engine measures how many are useful."""
     exclusive: bool
-    """Whether it computes on this machine's cores, so that two such backends must not run at the same time."""
+    """Whether it computes on this machine's cores. Two such backends must not run at the same time."""
     warm_up: bool
-    """Whether the first request loads a model, so that a dummy request must come before anything is timed."""
+    """Whether the first request loads a model. If so, a dummy request precedes the first timed request."""
 
     async def identify(self) -> ModelInfo:
-        """Describe the model that is served; raises `BackendError` where it is not available."""
+        """Describe the model that is served; raises `BackendError` if it is not available."""
         ...
 
     async def complete(self, request: Request) -> Response:
@@ -54,14 +54,14 @@ class Provider(Protocol):
     """The class of a provider's backends, as `PROVIDER` of its module."""
 
     capabilities: ProviderCapabilities
-    """What all its backends can do."""
+    """Capabilities of all its backends."""
     options_class: type[BaseModel]
     """Its own keys of `[backends.NAME]` in harness.toml."""
 
     def connect(self, config: BackendConfig, progress: Progress | None = None, /) -> Backend:
         """Create a backend without sending anything. `progress` is notified while a model file is fetched.
 
-        Raises `BackendUnavailable` where a key is missing.
+        Raises `BackendUnavailable` if a key is missing.
         """
         ...
 
@@ -75,7 +75,7 @@ class ReportsHeaders(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OpenAIEndpoint:
-    """Where a backend speaks the OpenAI protocol. `url`: `None` where the SDK knows the address.
+    """Address and key of a server of the OpenAI protocol. `url`: `None` if the SDK knows the address.
 
     `proxies`: whether the proxies of the environment apply.
     """
@@ -91,11 +91,11 @@ class ServesOpenAI(Protocol):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Keys and passwords that are sent and must stand in no message."""
+        """Keys and passwords of requests, which no message may contain."""
         ...
 
     async def openai_endpoint(self) -> OpenAIEndpoint:
-        """Its address and key; loads the model if need be."""
+        """Return the server's address and key; load the model if necessary."""
         ...
 
 
@@ -115,7 +115,7 @@ def connect(backend: BackendConfig, progress: Progress | None = None) -> Backend
     provider = _provider(backend, None)
     connected: object = provider.connect(backend, progress)
     if not isinstance(connected, Backend):
-        msg = f"{backend.provider}: PROVIDER.connect() returned {type(connected).__name__}, which is no Backend"
+        msg = f"{backend.provider}: PROVIDER.connect() returned {type(connected).__name__}, which is not a Backend"
         raise TypeError(msg)
     return connected
 

@@ -18,14 +18,14 @@ ANSWER = "answer"
 """Key of the object around a choice, for servers that allow objects only."""
 
 WRAPPING_TOKENS = 16
-"""Room for `{"answer": ""}`, on several lines, around the choice."""
+"""Extra tokens for `{"answer": ""}`, on several lines, around the choice."""
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _JSON_STARTS = ("{", "[", '"', "-", "true", "false", "null", *"0123456789")
 
 
 def response_format(constraint: Constraint, *, closed: bool) -> dict[str, Any]:
-    """OpenAI's parameter of that name. `closed`: forbid further keys in objects whose schema does not say."""
+    """OpenAI's parameter `response_format`. `closed`: forbid extra keys in objects, unless their schema allows them."""
     schema: JSON = constraint.schema
     if constraint.choices:
         answer = {"type": "string", "enum": list(constraint.choices)}
@@ -56,7 +56,7 @@ def grammar(constraint: Constraint) -> dict[str, Any]:
 def for_wrapped(sampling: Sampling, constraint: Constraint | None) -> Sampling:
     """Sampling for a choice inside JSON: more tokens, and no stop strings.
 
-    Stop strings are made for a bare reply; a line break would cut the JSON.
+    Stop strings are chosen for a bare reply. A line break as stop string would cut the JSON.
     """
     if constraint is None or not constraint.choices:
         return sampling
@@ -77,7 +77,7 @@ def unwrapped(constraint: Constraint, text: str) -> str:
 
 
 def obeys(constraint: Constraint, text: str, *, bare: bool) -> bool:
-    """Whether an unwrapped reply obeys the constraint, or begins so and was cut off.
+    """Whether an unwrapped reply obeys the constraint. A truncated reply may also be the start of an allowed reply.
 
     Servers silently ignore a parameter that they do not know.
     """

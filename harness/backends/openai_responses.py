@@ -1,4 +1,4 @@
-"""Responses from the JSON of the OpenAI protocol, any part of which may be missing or of the wrong type."""
+"""Parse JSON replies of the OpenAI protocol. Any part may be missing or have the wrong type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BROKEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, Value
 
 
 def chat_response(completion: JSON, latency_s: float, secrets: Sequence[str] = ()) -> Response:
-    """Parse a chat completion; the error `bad_reply` where it is invalid. Errors do not hold `secrets`."""
+    """Parse a chat completion; the error `bad_reply` if it is invalid. Errors do not contain `secrets`."""
     if not isinstance(completion, dict):
         return failed("bad_reply", f"not a chat completion: {safe_line(completion, secrets, 80)}", retry=True)
     try:
@@ -57,7 +57,7 @@ def _timing(completion: Mapping[str, JSON], name: str) -> float | None:
 
 
 def vector_response(reply: JSON, latency_s: float, secrets: Sequence[str] = ()) -> Response:
-    """Parse an embedding reply; the error `bad_reply` where it is invalid. Errors do not hold `secrets`."""
+    """Parse an embedding reply; the error `bad_reply` if it is invalid. Errors do not contain `secrets`."""
     if not isinstance(reply, dict):
         return failed("bad_reply", f"not an embedding: {safe_line(reply, secrets, 80)}", retry=True)
     try:
@@ -72,7 +72,7 @@ def vector_response(reply: JSON, latency_s: float, secrets: Sequence[str] = ()) 
 
 
 def refusal_of(status: int, body: JSON) -> tuple[str, str]:
-    """Message and code of an error reply; the message reads as the SDK's.
+    """Message and code of an error reply; the message has the SDK's wording.
 
     Servers use four forms: `{"error": {"message", "code"}}`, `{"error": text}`, `{"message"}`, `{"detail"}`.
     """

@@ -18,7 +18,7 @@ _CONSTRAINT = re.compile(
 
 
 def cannot(request: Request, model: str, status: int, message: str) -> str:
-    """Why every further request of this kind would fail too; empty where only this call has failed."""
+    """The reason if every further request of this kind would fail too; empty if only this call failed."""
     if _TOO_LONG.search(message):
         return ""
     refused = status in (400, 422, 501)

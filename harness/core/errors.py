@@ -1,7 +1,7 @@
 """Every exception that stops a run, in one tree.
 
     HarnessError                    exit 2
-    ├── ConfigError                 a file the user wrote: TOML, prompt, dataset, eval
+    ├── ConfigError                 a file that the user wrote: TOML, prompt, dataset, eval
     │   ├── PromptError
     │   └── DatasetError
     ├── BackendError                a backend that cannot serve any call: wrong key, unknown model
@@ -27,12 +27,12 @@ class HarnessError(Exception):
 
     @property
     def message(self) -> str:
-        """The text without the parts that stand in fields of the error, such as the backend's name."""
+        """The text without the parts that are also fields of the error, such as the backend's name."""
         return str(self)
 
 
 class ConfigError(HarnessError):
-    """A file that the user wrote is wrong. The message starts with `path:line:` where the line is known."""
+    """A file that the user wrote is wrong. The message starts with `path:line:` if the line is known."""
 
 
 class PromptError(ConfigError):
@@ -46,7 +46,7 @@ class DatasetError(ConfigError):
 class BackendError(HarnessError):
     """A backend cannot serve the run: wrong key, unknown model, unreadable file.
 
-    `backend`: its name in harness.toml, `None` where the error belongs to no backend (a model file, a command).
+    `backend`: its name in harness.toml, `None` if the error belongs to no backend (a model file, a command).
     `kind`: the kind under which the router reports it, as in `types.CallError`.
     """
 

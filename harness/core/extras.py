@@ -67,7 +67,7 @@ def check(
 
 
 def _is_importable(module: str) -> bool:
-    """Return whether a module has a loader. A project's own folder `datasets` is found too, and has none."""
+    """Return whether a module has a loader. A project's own folder `datasets` has no loader."""
     try:
         spec = find_spec(module)
     except ValueError:  # None in sys.modules

@@ -17,7 +17,7 @@ NOTHING = "–"
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters except tab, newline and carriage return
     "\u2028\u2029\u200b\ufeff"  # line separators that editors and scripts read as newlines, zero-width spaces
-    "\u202a-\u202e\u2066-\u2069"  # bidi controls: they make text read differently from what it is
+    "\u202a-\u202e\u2066-\u2069"  # bidi controls: they change the visible order of a text
     "\ud800-\udfff"  # lone surrogates: not encodable
     "\U000e0000-\U000e007f]"  # tag characters: a known way to smuggle hidden instructions
 )

@@ -1,4 +1,4 @@
-"""Plug-ins: modules of a package that are found by file name, and what each of them can do.
+"""Plug-ins: modules of a package, found by their file names, and their capabilities.
 
 A provider, a task kind and a contract are one file each. The file names its class in one constant:
 
@@ -8,8 +8,8 @@ A provider, a task kind and a contract are one file each. The file names its cla
 
 A folder of that name works too; its module `provider`, `task` or `contract` has the constant.
 
-The capabilities are here because rooms below the plug-ins ask for them (prices, reports, statistics). The registries
-import a plug-in at the first question, so no import runs upward and `harness --help` loads none of them.
+The capabilities are here because rooms below the plug-ins use them (prices, reports, statistics). The registries
+import a plug-in on first use, so no import runs upward and `harness --help` loads no plug-in.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ProviderCapabilities:
-    """What backends of a provider can do, known before one is connected.
+    """Capabilities of a provider's backends, known without a connection.
 
     `hosted_url`: the paid service that is called unless `base_url` names a server. `hosted_url_variable`: environment
     variable that replaces this address. `default_url`: the server that is called unless `base_url` names another.
     `key_variable`: environment variable with the API key; a hosted service's key goes to no other server.
     `needs_key`: a missing key is an error. `batch_api`: accepts batches for `run --batch`. `request_files`: its
     requests can be exported to files. `loads_model_file`: runs a GGUF file inside this process. `replays`: returns
-    saved replies, so that it serves whatever they were made with. `litellm_prefix`: name of the provider in LiteLLM,
-    empty where LiteLLM cannot call it.
+    saved replies, so that it serves requests of any kind. `litellm_prefix`: name of the provider in LiteLLM,
+    empty if LiteLLM cannot call it.
     """
 
     hosted_url: str | None = None
@@ -49,14 +49,14 @@ class ProviderCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class TaskCapabilities:
-    """What tasks of a kind are like, known without an eval.
+    """Capabilities of all tasks of a kind, known without an eval.
 
     `embeds`: requests ask for vectors instead of replies. `scores_together`: scores need all replies of a run, by
     `judge`. `single_label`: the answer is one label out of a list. `has_fields`: the answer is a record whose fields
     are counted one by one. `is_retrieval`: a case expects graded passages. `calls_tools`: replies call functions.
-    `free_text`: a right answer has many wordings, which an LLM judge can read. `reviewable`: a person's right or wrong
-    for a production reply measures the same as the eval's score. `sections`: sections of the report that only such
-    tasks have.
+    `free_text`: a right answer has many wordings, which needs an LLM judge. `reviewable`: a person's label of a
+    production reply, right or wrong, measures the same as the eval's score. `sections`: report sections for such tasks
+    only.
     """
 
     embeds: bool = False
@@ -74,7 +74,7 @@ class PluginRegistry:
     """The plug-ins of one package, by name."""
 
     def __init__(self, package: str, constant: str, *, mixed: bool = False) -> None:
-        """`constant`: the name under which a module gives its class. `mixed`: other modules stand beside plug-ins."""
+        """`constant`: the name under which a module gives its class. `mixed`: the package also has other modules."""
         self._package = package
         self._constant = constant
         self._mixed = mixed
@@ -94,7 +94,7 @@ class PluginRegistry:
     def _module(self, name: str) -> ModuleType:
         module = importlib.import_module(f"{self._package}.{name}")
         inner = self._constant.lower()
-        if any(found.name == inner for found in pkgutil.iter_modules(getattr(module, "__path__", ()))):
+        if any(entry.name == inner for entry in pkgutil.iter_modules(getattr(module, "__path__", ()))):
             return importlib.import_module(f"{module.__name__}.{inner}")
         return module
 
@@ -106,7 +106,7 @@ CONTRACTS = PluginRegistry("harness.contracts", "CONTRACT", mixed=True)
 
 @cache
 def provider_capabilities(name: str) -> ProviderCapabilities:
-    """The capabilities of provider `name`; none of an unknown name, because saved runs may have any."""
+    """The capabilities of provider `name`; defaults for an unknown name, as in an old run."""
     if name not in PROVIDERS.names():
         return ProviderCapabilities()
     capabilities: ProviderCapabilities = PROVIDERS.load(name).capabilities
@@ -115,7 +115,7 @@ def provider_capabilities(name: str) -> ProviderCapabilities:
 
 @cache
 def task_capabilities(kind: str) -> TaskCapabilities:
-    """The capabilities of task kind `kind`; none of an unknown kind, because imported runs may have any."""
+    """The capabilities of task kind `kind`; defaults for an unknown kind, as in an imported run."""
     if kind not in TASKS.names():
         return TaskCapabilities()
     capabilities: TaskCapabilities = TASKS.load(kind).capabilities

@@ -75,11 +75,11 @@ def _explain(model: type[BaseModel], item: Any, path: Path, section: tuple[str, 
     if item["type"] == "value_error":  # the harness's own validators write complete messages
         return f"{where}{item['msg'].removeprefix('Value error, ')}"
     value = item["input"]
-    given = f", not {str(value).lower() if isinstance(value, bool) else f'{value!r:.60}'}"
+    actual = f", not {str(value).lower() if isinstance(value, bool) else f'{value!r:.60}'}"
     if value == "" or not isinstance(value, str | int | float):
-        given = ""
-    what = f"item {int(loc[-1]) + 1} of {loc[-2]}" if isinstance(item["loc"][-1], int) else f"{loc[-1]}{table}"
-    return f"{where}{what} {_PLAIN.get(item['type'], item['msg'].removeprefix('Input '))}{_lengths(item)}{given}"
+        actual = ""
+    place = f"item {int(loc[-1]) + 1} of {loc[-2]}" if isinstance(item["loc"][-1], int) else f"{loc[-1]}{table}"
+    return f"{where}{place} {_PLAIN.get(item['type'], item['msg'].removeprefix('Input '))}{_lengths(item)}{actual}"
 
 
 _PLAIN = {
@@ -163,7 +163,7 @@ def _parts(key: str) -> tuple[str, ...]:
 
 def table_text(path: Sequence[str], values: Mapping[str, Any]) -> str:
     """Return one TOML table as text: its header, which is the dotted `path`, and its keys."""
-    import tomlkit  # 150 ms, and most commands write no TOML
+    import tomlkit  # the import takes 150 ms, and most commands write no TOML
 
     nested: Mapping[str, Any] = values
     for name in reversed(path):

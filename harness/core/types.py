@@ -1,8 +1,8 @@
-"""The nouns, frozen. Data flows one way through them.
+"""Data types of an eval, all frozen.
 
     Case + variant -> Request -> Response -> Reading -> Result; a Manifest and its Results are a Run.
 
-Nothing here imports anything of the harness. What a word means is in docs/words.md.
+This module imports nothing of the harness. docs/words.md explains the terms.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SORTED = json.JSONEncoder(ensure_ascii=True, sort_keys=True, default=dict)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row of a golden dataset. `digest` hashes what was asked and expected, not where it stood in the file."""
+    """One row of a golden dataset. `digest`: hash of the contents, independent of the place in the file."""
 
     id: str
     inputs: Mapping[str, JSON]
@@ -48,7 +48,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Every parameter that changes what a model says. Sent explicitly, so that no server's default decides."""
+    """Every parameter that changes a reply. Always sent, so that no server's default applies."""
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -59,7 +59,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """What a server is told to let through while it decodes: one of `choices`, or JSON of a `schema`."""
+    """A constraint on decoding: the reply is one of `choices`, or JSON of a `schema`."""
 
     choices: tuple[str, ...] = ()
     schema: Mapping[str, JSON] | None = None
@@ -67,10 +67,10 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a backend is asked: the rendered messages and how to sample.
+    """A request to a backend: rendered messages and sampling parameters.
 
-    `repeat` keeps answers to the same apart. `tools`: functions that the model may call, in the shape of the OpenAI
-    protocol. `embed`: asks for the vector of the only message's text instead of a reply.
+    `repeat` distinguishes repeats of the same request. `tools`: functions that the model may call, in the format of the
+    OpenAI protocol. `embed`: requests the vector of the only message's text instead of a reply.
     """
 
     messages: tuple[Message, ...]
@@ -82,7 +82,7 @@ class Request:
 
     @property
     def key(self) -> str:
-        """Hash of all that decides the answer, but for who is asked."""
+        """Hash of everything in the request. The backend is not part of it."""
         turns = [[message.role, message.content] for message in self.messages]
         parts: list[Any] = [turns, [getattr(self.sampling, name) for name in Sampling.__slots__], self.repeat]
         if self.tools or self.constraint or self.embed:
@@ -93,7 +93,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class CallError:
-    """Why one call failed. It is counted and shown, and is never a wrong answer.
+    """The error of one failed call. A failed call is counted apart and is never a wrong answer.
 
     `kind`: timeout, connection, rate_limit, server, bad_request, bad_reply, too_large, not_recorded.
     """
@@ -107,11 +107,12 @@ class CallError:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back. `latency_s` is the wall time of the call that answered, without waiting or loading the model.
+    """A backend's reply, or its `error`.
 
-    `tool_calls` have the shape of the OpenAI protocol, their arguments as the JSON text that the server sent, whatever
-    the provider. `vector` is what an embedding request gets. `prompt_s` and `generation_s` are the server's own times
-    of reading the prompt and of writing the reply, where its protocol tells them.
+    `latency_s`: wall time of the successful attempt, without waits and without the time to load the model.
+    `tool_calls`: calls in the format of the OpenAI protocol, with their arguments as JSON text, for every provider.
+    `vector`: the result of an embedding request. `prompt_s`, `generation_s`: the server's own times for reading the
+    prompt and writing the reply, if it reports them.
     """
 
     text: str = ""
@@ -130,16 +131,16 @@ class Response:
 
     @property
     def truncated(self) -> bool:
-        """The model was cut off at `max_tokens`."""
+        """True if the reply was cut off at `max_tokens`."""
         return self.finish_reason == "length"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a contract makes of one reply.
+    """One reply, read under a contract.
 
-    `strict` is the value production code gets, `None` where the raw reply breaks the contract; `lenient` the value a
-    careful reader has no doubt about, `None` where there is doubt. `violations` are codes of `contracts.codes`.
+    `strict`: the value that production code gets, `None` if the raw reply breaks the contract. `lenient`: the value
+    that a careful person would read, `None` in case of doubt. `violations`: codes of `contracts.codes`.
     """
 
     strict: JSON
@@ -150,7 +151,7 @@ class Reading:
 
 
 class FieldCounts(NamedTuple):
-    """One field of one record: found right, found wrong, not found; and given although there is none to give."""
+    """Counts for a field of a record: right, wrong, missed, and invented (a value although none is expected)."""
 
     right: int = 0
     wrong: int = 0
@@ -160,10 +161,10 @@ class FieldCounts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Right or wrong, twice: as production code sees the reply and as a careful reader does.
+    """Whether a reply is right, by the strict and by the lenient reading.
 
-    `fields` has the same in parts, where the answer has parts: name -> counts of the strict and of the lenient reading.
-    `measures` are degrees of right, of the lenient reading: name -> value of this case, `None` where it does not apply.
+    `fields`: for answers with several fields, name -> counts of the strict and of the lenient reading.
+    `measures`: graded scores of the lenient reading, name -> value for this case, `None` if a score does not apply.
     """
 
     strict: bool
@@ -174,7 +175,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One case of a run: asked, answered, read, scored. `reading` and `score` are `None` where the call failed."""
+    """The result of one case of a run. `reading` and `score` are `None` if the call failed."""
 
     case: Case
     response: Response
@@ -189,7 +190,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a backend says it is serving, as far as its protocol tells; empty: it does not. `size` in bytes."""
+    """The model that a backend serves. Fields that the server does not report are empty. `size`: in bytes."""
 
     model: str
     digest: str = ""
@@ -202,7 +203,7 @@ class ModelInfo:
 
 
 def cell_name(variant: str, backend: str, decoding: Decoding) -> str:
-    """What a cell is called on every screen."""
+    """Name of a cell: `variant@backend`, with `+constrained` if decoding is constrained."""
     return f"{variant}@{backend}" + ("" if decoding == "free" else f"+{decoding}")
 
 
@@ -214,7 +215,7 @@ class RunOrigin(StrEnum):
     IMPORTED = "imported"
     """Another tool made the run; `harness import` read its file."""
     RESCORED = "rescored"
-    """The replies of an asked run, scored again under a newer contract."""
+    """The replies of an earlier run, scored again under a newer contract."""
     REPLAYED = "replayed"
     """The replies come from a saved run or a recording: `--backend replay:...`."""
     JUDGED = "judged"
@@ -274,16 +275,17 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One cell over one dataset. `results`: by case id and repeat; very many are read when they are looked at."""
+    """One cell over one dataset. `results`: by case id and repeat; a large number is read from the store on access."""
 
     manifest: Manifest
     results: Sequence[Result] = field(default=())
 
 
 class Tally(NamedTuple):
-    """The outcomes of a run, counted. `cases`: how many have been (asked, strict, lenient, compliant) so often each.
+    """Counts of a run's outcomes.
 
-    What failed is in `failed` only, as calls.
+    `cases`: (replies, strictly right, leniently right, compliant) of a case -> number of such cases.
+    `failed`: number of failed calls, which `cases` does not include.
     """
 
     cases: Mapping[tuple[int, int, int, int], int]

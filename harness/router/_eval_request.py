@@ -30,8 +30,8 @@ class Answer:
         reading: Both values and the contract violations.
         response: The reply as the backend sent it.
         backend: The backend that answered.
-        variant: The prompt variant it was sent.
-        usd: Cost of all attempts; `None` if the cost of one is unknown.
+        variant: The prompt variant of the request.
+        usd: Cost of all attempts; `None` if the cost of an attempt is unknown.
         latency_s: Seconds that the caller waited, all attempts included.
         fallback: Why the first backend did not answer; "" if it did.
         attempts: Number of requests sent.
@@ -117,7 +117,7 @@ class EvalRequest:
         return sum(len(message.content) for message in self._request(target.config.variant).messages)
 
     async def send(self, target: Target, call: FallbackCall[ReadReply]) -> ReadReply:
-        """Return the reply of `target`; with `escalate`, only a reply with an answer in it."""
+        """Return the reply of `target`; with `escalate`, only a reply with a readable answer."""
         request = self._request(target.config.variant)
         reply = await self._read_reply(target, call, request)
         if not self._escalate or _has_answer(reply):

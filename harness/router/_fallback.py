@@ -35,7 +35,7 @@ MIN_WAIT_S = 0.1
 
 
 class FallbackRequest(Protocol[T]):
-    """What a caller wants, independent of the target that serves it."""
+    """A caller's request, independent of the target that serves the request."""
 
     def chars(self, target: Target, /) -> int:
         """Return the prompt size for `target`, in characters."""
@@ -77,7 +77,7 @@ class FallbackCall(Generic[T]):
 
     @property
     def usd(self) -> float | None:
-        """Cost of all attempts; `None` if one may have been billed and its cost is unknown."""
+        """Cost of all attempts; `None` if an attempt may have been billed and its cost is unknown."""
         return None if self._usd_unknown else self._known_usd
 
     @property
@@ -149,7 +149,7 @@ class FallbackCall(Generic[T]):
                 self._record_failure(target, generation, slow)
 
     async def _cancel_all(self, running: Mapping[asyncio.Task[T], Target]) -> None:
-        """Cancel the running attempts. One that finished meanwhile releases its connection."""
+        """Cancel the running attempts. An attempt that finished meanwhile releases its connection."""
         for task in running:
             task.cancel()
         for reply in await asyncio.gather(*running, return_exceptions=True):

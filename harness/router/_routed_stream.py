@@ -33,7 +33,7 @@ class RoutedStream:
         *,
         hide_usage: bool = False,
     ) -> None:
-        """Args: `first` was already read from `stream`; `hide_usage` drops the chunk that holds only token counts."""
+        """Args: `first` is the first chunk of `stream`; `hide_usage` drops the chunk that holds only token counts."""
         self.stream = stream
         self.chars = 0
         self.text: list[str] = []

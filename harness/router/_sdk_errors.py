@@ -25,8 +25,8 @@ SDK_ERRORS = (
     LookupError,
     RecursionError,
 )
-"""What an SDK call raises because of the server or the network. The SDK does not validate replies, hence the built-in
-exceptions. Not `TypeError`: the caller's own mistake."""
+"""Exceptions that the server or the network causes in an SDK call. The SDK does not validate replies, hence the
+built-in exceptions. Not `TypeError`: the caller's own mistake."""
 
 
 class TargetFailed(Exception):
@@ -57,7 +57,7 @@ def call_error(error: BaseException, secrets: Sequence[str]) -> CallError:
 
 
 def reply_error(reply: object, secrets: Sequence[str]) -> CallError | None:
-    """Return what is wrong with a reply of status 200; `None` if it is valid."""
+    """Return the error of a reply of status 200; `None` if it is valid."""
     choices: object = reply.choices if isinstance(reply, ChatCompletion) else None
     if not isinstance(choices, list) or not choices:
         text = safe_line(getattr(reply, "error", None) or reply, secrets, 120)
@@ -69,7 +69,7 @@ def reply_error(reply: object, secrets: Sequence[str]) -> CallError | None:
 
 
 def chunk_error(chunk: object) -> CallError | None:
-    """Return what is wrong with a chunk of a stream; `None` if it is valid."""
+    """Return the error of a chunk of a stream; `None` if it is valid."""
     choices: object = chunk.choices if isinstance(chunk, ChatCompletionChunk) else 0
     if isinstance(choices, list | None) and all(map(_is_valid_choice, choices or ())):
         return None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("harness.router")
 
 CHARS_PER_TOKEN = 3
-"""Estimates prompt tokens before a call. English has about four, so the estimate is high on purpose."""
+"""Characters per token, to estimate a prompt before a call. English has about four: the estimate is high on purpose."""
 
 Connect = Callable[[BackendConfig], Backend]
 

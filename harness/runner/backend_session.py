@@ -33,7 +33,7 @@ Connect = Callable[[BackendConfig, Progress | None], Backend]
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """Options of a run, and what they stand for."""
+    """Options of a run, with the objects that the options select."""
 
     options: RunOptions = field(default_factory=RunOptions)
     connect: Connect = backends.connect
@@ -162,11 +162,11 @@ class BackendSession:
         }
 
     def _resumed(self, manifest: Manifest) -> int:
-        """Number of answered results of an interrupted run. Its failed requests are sent again."""
+        """Count the answered results of an interrupted run. Failed requests are sent again."""
         return self.writer.store.count(manifest.run_id, answered=True) if self.setup.options.resume else 0
 
     def _judge(self, manifest: Manifest, cell: Cell, results: Sequence[Result]) -> Sequence[Result]:
-        """Score what depends on all replies together, such as retrieval."""
+        """Compute scores that need all replies together, such as retrieval scores."""
         if not cell.task.judges_together:
             return results
         judged = cell.task.judge(results)
@@ -182,7 +182,7 @@ class BackendSession:
         request = Request((Message("user", "Say OK."),), Sampling(max_tokens=1), embed=embed)
         response, _ = await self._client.ask(request)
         if response.error is not None:
-            msg = f"no answer to the warm-up request: {response.error.message}"
+            msg = f"no reply to the warm-up request: {response.error.message}"
             raise BackendUnavailable(msg, backend=self.config.name)
         self._cold_start_s = perf_counter() - started
         self._warm.add(embed)
@@ -202,7 +202,7 @@ class BackendSession:
 
 
 def _concurrency(options: RunOptions, config: BackendConfig, backend: Backend) -> int:
-    """Concurrent requests. More than an embedded engine has slots would wait inside it, and count as latency."""
+    """Number of concurrent requests, at most the slots of an embedded engine: its queue would count as latency."""
     wanted = options.jobs or config.concurrency or backend.concurrency
     return min(wanted, backend.concurrency) if backend.exclusive else wanted
 

@@ -20,10 +20,10 @@ class TerminationSignal(KeyboardInterrupt):
 
 
 def run_blocking(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` in an event loop on a thread of its own and return its result.
+    """Run `work` in an event loop on a new thread and return its result.
 
-    The calling thread only waits, so signal handlers stay as they are. `KeyboardInterrupt` cancels `work`; it is raised
-    again after `work` has cleaned up. Further ones are ignored until then.
+    The calling thread only waits, so signal handlers stay as they are. `KeyboardInterrupt` cancels `work` and is
+    raised again after `work` has cleaned up. Further interrupts are ignored until then.
     """
     thread = _LoopThread(work)
     thread.start()
@@ -60,7 +60,7 @@ class _LoopThread(Thread, Generic[T]):
     def run(self) -> None:
         try:
             self.result = self._context.run(asyncio.run, self._main())
-        except BaseException as error:  # noqa: BLE001  raised again in the thread that waits
+        except BaseException as error:  # noqa: BLE001  raised again in the waiting thread
             self.error = error
         finally:
             self._ready.set()

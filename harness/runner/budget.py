@@ -1,10 +1,10 @@
-"""A cost limit that holds however long the replies are.
+"""A cost limit that holds for replies of any length.
 
     hold = await budget.reserve(config, request)        reserves the maximum cost of the call; waits, or raises
     try:
         response = await backend.complete(request)
     finally:
-        budget.settle(hold, response)                   replaces it by the actual cost, if the server reports it
+        budget.settle(hold, response)                   replaces the reservation by the reported cost
 
 Settled and reserved costs together never exceed the limit. A call that does not fit waits for pending calls, which
 mostly cost less than their reservation. The budget is exhausted when no call is pending.
@@ -98,7 +98,7 @@ class Budget:
             return Reservation(most, price)
 
     async def _next_settled(self) -> None:
-        """Wait until an attempt settles. Returns at once if none is pending: it may have settled just before."""
+        """Wait until an attempt settles. Returns at once if no attempt is pending: the last may have just settled."""
         waiter = asyncio.get_running_loop().create_future()
         with self._lock:
             if not self._open:
@@ -140,5 +140,5 @@ def _spent(hold: Reservation, response: Response) -> float:
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():  # it may have been cancelled
+    if not waiter.done():  # the caller may have been cancelled
         waiter.set_result(None)

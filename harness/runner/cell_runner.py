@@ -31,7 +31,7 @@ GATHER_S = 0.05
 """Seconds that a result waits for others, because a commit per result would cost more than the call. The wait ends
 early when more results wait than the workers may leave unsaved."""
 IN_MEMORY = 50_000
-"""Limit on the results kept in memory; a larger run is read from the store on access."""
+"""Limit on the results in memory; a larger run is read from the store on access."""
 
 
 class PlannedRequest(NamedTuple):
@@ -72,13 +72,13 @@ class CellRunner:
     n_cached_first: int = 0
     """Cached results among the first chunk, after `load_first`."""
     _requests: Iterator[tuple[Case, Request]] = field(init=False)
-    _kept: list[Result] | None = field(init=False)
+    _in_memory: list[Result] | None = field(init=False)
     _todo: list[PlannedRequest] = field(default_factory=list)
     _exhausted: bool = False
 
     def __post_init__(self) -> None:
         self._requests = iter(self.cell.requests)
-        self._kept = [] if len(self.cell.requests) <= IN_MEMORY else None
+        self._in_memory = [] if len(self.cell.requests) <= IN_MEMORY else None
 
     async def load_first(self) -> None:
         """Look up the first chunk in the cache; for a small run that is all of it."""
@@ -103,8 +103,8 @@ class CellRunner:
 
     def results(self) -> Sequence[Result]:
         """All results, by case id and repeat; read from the store if they are too many for memory."""
-        if self._kept is not None:
-            return tuple(sorted(self._kept, key=_place))
+        if self._in_memory is not None:
+            return tuple(sorted(self._in_memory, key=_place))
         run_id = self.manifest.run_id
         saved = SavedResults(self.writer.store, run_id, self.writer.store.count(run_id))
         return tuple(saved) if self.cell.task.judges_together else saved
@@ -144,7 +144,7 @@ class CellRunner:
         return cached, todo
 
     def _cached(self, requests: list[PlannedRequest]) -> tuple[list[Result], list[PlannedRequest]]:
-        """Split requests by whether an earlier run has a reply. Only deterministic requests (temperature 0) have one.
+        """Split requests by whether an earlier run has a reply. Only requests at temperature 0 are looked up.
 
         Without a digest a server may change its model under the same name, so its replies are valid for a day.
         """
@@ -156,8 +156,8 @@ class CellRunner:
         return cached, [each for each in requests if each.key not in earlier]
 
     def _keep(self, results: Sequence[Result]) -> None:
-        if self._kept is not None:
-            self._kept.extend(results)
+        if self._in_memory is not None:
+            self._in_memory.extend(results)
 
 
 class WorkerPool:
@@ -249,7 +249,7 @@ class WorkerPool:
 
 
 def first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error inside of a task group's exception group."""
+    """The first error inside a task group's exception group."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

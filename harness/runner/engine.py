@@ -21,7 +21,7 @@ from harness.runner.saving import ResultWriter
 from harness.store.runs import Store
 
 _exclusive: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-"""One lock per event loop for embedded engines: two at once would distort each other's latency."""
+"""One lock per event loop for embedded engines: two engines at once would distort each other's latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,15 @@ class Outcome:
 def run(cells: Sequence[Cell], store: Store, events: RunEvents, setup: RunSetup) -> Outcome:
     """Run all cells and wait; works inside a running event loop, too. `events` is called from another thread.
 
-    Raises `Interrupted` on Ctrl-C, else as `arun`.
+    Raises `Interrupted` on Ctrl-C, and the errors of `arun`.
     """
     engine = _Engine(store, events, setup)
     try:
         return run_blocking(engine.run(cells))
     except KeyboardInterrupt as interrupt:
         is_sigterm = isinstance(interrupt, TerminationSignal)
-        what, error = ("terminated", Terminated) if is_sigterm else ("interrupted", Interrupted)
-        msg = f"{what}: {engine.writer.saved} answers of this session are saved; the same command with --resume goes on"
+        cause, error = ("terminated", Terminated) if is_sigterm else ("interrupted", Interrupted)
+        msg = f"{cause}: {engine.writer.saved} replies of this session are saved: to continue, add --resume"
         raise error(msg) from None
 
 
@@ -94,7 +94,7 @@ class _Engine:
         )
 
     async def _backend(self, group: _Group) -> _BackendOutcome:
-        """Run the cells of one backend. Its errors end only this part; those of the store end the run."""
+        """Run the cells of one backend. A backend error ends only its cells; a store error ends the run."""
         config = group[0][1].backend
         part = _BackendOutcome(config.name)
         machine = _exclusive.setdefault(asyncio.get_running_loop(), asyncio.Lock())
@@ -121,7 +121,7 @@ class _Engine:
             part.runs[position] = await session.run(cell)
 
     async def _concurrently(self, session: BackendSession, group: _Group, part: _BackendOutcome) -> None:
-        """A batch may take a day: no cell waits for another, and no failure ends the others."""
+        """Run all cells at the same time: a batch may take a day. A failure does not end the other cells."""
         ended = await asyncio.gather(*(session.run(cell) for _, cell in group), return_exceptions=True)
         for (position, _), result in zip(group, ended, strict=True):
             if isinstance(result, Run):

@@ -16,7 +16,7 @@ from harness.store.run_query import RunQuery
 from harness.store.runs import Store
 
 NO_LIMIT = frozenset({"max_tokens", "max_completion_tokens"})
-"""The parameters without which a reply may be of any length."""
+"""The parameters that limit the length of a reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Estimate:
     """Estimate of one cell. `counted_by`: the tokenizer; `measured_in`: the run that gives the mean reply length.
 
     `completion_tokens` and `usd` are `None` without a saved run of the cell; `usd` and `most_usd` also without a known
-    price. The `most_…` fields are upper bounds: no tokenizer exceeds them, every reply reaches `max_tokens`; `None`
+    price. The `most_…` fields are upper bounds for any tokenizer, with every reply as long as `max_tokens`; `None`
     if the backend sends no limit. The cache can make a run cheaper, retries can make it more expensive.
     """
 

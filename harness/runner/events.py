@@ -10,13 +10,13 @@ from harness.runner.plan import Cell
 
 
 class RunEvents:
-    """Receives the events of a run. These methods do nothing: override those you need, and return quickly.
+    """Receives the events of a run. Override the methods that you need, and return quickly: by default they do nothing.
 
-    The event loop calls them. That loop has a thread of its own in `harness.run`.
+    The event loop calls them. In `harness.run` the loop runs on a separate thread.
     """
 
     def skipped(self, backend: str, reason: str) -> None:
-        """A backend is unavailable and takes no part."""
+        """A backend is unavailable: its cells are skipped."""
 
     def noted(self, cell: str, text: str) -> None:
         """A note about a cell, such as a server that ignores a parameter."""

@@ -27,7 +27,7 @@ from harness.store.runs import Store
 
 
 def cells(project: Project, names: Sequence[str], options: RunOptions) -> list[Cell]:
-    """Plan the cells of the evals called `names`, by default of all. Calls no model.
+    """Plan the cells of the evals in `names`, by default of all evals. Calls no model.
 
     Raises `ConfigError` for an eval, a prompt, a dataset or a backend that cannot be run.
     """
@@ -36,7 +36,7 @@ def cells(project: Project, names: Sequence[str], options: RunOptions) -> list[C
     for definition in evals.find(project.root, names):
         _check_backends(project.config, definition)
         chosen = [backend(project, name) for name in _backend_names(project.config, definition, options)]
-        if not names:  # a recording need not hold replies to every eval
+        if not names:  # a recording may lack replies to some evals
             chosen = [config for config in chosen if replay.has_replies_for(config, definition.name)]
         planned += plan(project.root, [definition], chosen, options)
     return planned
@@ -52,7 +52,7 @@ def _check_backends(config: Config, definition: Eval) -> None:
         config.backend(name)  # a misspelt name would leave the eval out silently
     if definition.gates.margin is not None and config.pair is None:
         where = at(definition.path, ("gates", "margin"))
-        msg = f"{where}margin asks how far the candidate is below the reference: name both in [pair] of harness.toml"
+        msg = f"{where}margin compares the candidate with the reference: name both in [pair] of harness.toml"
         raise ConfigError(msg)
 
 
@@ -84,7 +84,7 @@ def execute(project: Project, planned: Sequence[Cell], options: RunOptions, even
 
 
 async def aexecute(project: Project, planned: Sequence[Cell], options: RunOptions, events: RunEvents) -> Outcome:
-    """Run planned cells in the caller's event loop. Raises as `execute`, but `CancelledError` on cancellation."""
+    """Run planned cells in the caller's event loop. Raises as `execute`, and `CancelledError` on cancellation."""
     with _setup(project, planned, options) as setup:
         return await engine.arun(planned, project.store, events, setup)
 
@@ -104,7 +104,7 @@ def collect(
 @contextmanager
 def _setup(project: Project, planned: Sequence[Cell], options: RunOptions) -> Iterator[RunSetup]:
     if not planned:
-        msg = "nothing to run: the evals leave these backends out; name an eval and a --backend to run it all the same"
+        msg = "nothing to run: the evals exclude these backends; to run anyway, name an eval and a --backend"
         raise ConfigError(msg)
     options = options.over(project.config.run)
     options = replace(options, tag=_checked(options.tag))
@@ -120,19 +120,17 @@ def _setup(project: Project, planned: Sequence[Cell], options: RunOptions) -> It
 
 def _check_batch(planned: Sequence[Cell], limit_usd: float | None) -> None:
     if not any(batch.supports_batches(cell.backend) for cell in planned):
-        msg = (
-            "no backend of this run is asked by batch: that is for provider openai; others take `harness batch export`"
-        )
+        msg = "no backend of this run supports --batch: use provider openai, or `harness batch export` for others"
         raise ConfigError(msg)
     if limit_usd is not None:
-        msg = "a batch is paid as a whole, so no budget can stop it: leave out --batch or --budget (see --estimate)"
+        msg = "a batch is paid for as a whole, so no budget can stop it: leave out --batch or --budget (see --estimate)"
         raise ConfigError(msg)
 
 
 def _checked(tags: Sequence[str]) -> tuple[str, ...]:
-    """Each tag once; raises `ConfigError` for one that cannot follow a cell's name."""
+    """Each tag once; raises `ConfigError` for an invalid tag."""
     for tag in tags:
         if not TAG.fullmatch(tag):
-            msg = f"tag {tag!r}: a tag is letters, digits, dots, hyphens and underscores, 64 at most"
+            msg = f"tag {tag!r}: use at most 64 letters, digits, dots, hyphens and underscores"
             raise ConfigError(msg)
     return tuple(dict.fromkeys(tags))

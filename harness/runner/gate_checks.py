@@ -93,7 +93,7 @@ def need_baselines(root: Path, cells: Sequence[Cell]) -> None:
     """
     if not any(baseline.load(root, cell.definition.name, cell.name) for cell in cells):
         names = ", ".join(dict.fromkeys(f"{cell.definition.name} {cell.name}" for cell in cells))
-        msg = f"there is no baseline of {names}: `harness baseline save` makes one of each whole run"
+        msg = f"there is no baseline of {names}: `harness baseline save` makes a baseline of each whole run"
         raise ConfigError(msg)
 
 
@@ -119,18 +119,18 @@ def to_baseline(root: Path, own: RunOutcomes, margin: float | None) -> Compariso
     return None if saved is None else compare(saved, own, ComparisonQuestion("change", margin or DEFAULT_MARGIN))
 
 
-def renew(root: Path, own: RunOutcomes, kept: Mapping[str, str] | None = None) -> str:
+def renew(root: Path, own: RunOutcomes, replies: Mapping[str, str] | None = None) -> str:
     """Save a run as the baseline of its cell; returns the file's name and the changes.
 
-    `kept`: replies to save, by case id. Raises `ConfigError` if the run cannot be a baseline.
+    `replies`: texts to save, by case id. Raises `ConfigError` if the run cannot be a baseline.
     """
     baseline.check(own)
     try:
         before = to_baseline(root, own, None)
-        what = "new" if before is None else _renewed(before)
+        change = "new" if before is None else _renewed(before)
     except ConfigError:
-        what = "replaces a file that could not be read"
-    return f"{baseline.save(root, own, kept).name}: {what}"
+        change = "replaces a file that could not be read"
+    return f"{baseline.save(root, own, replies).name}: {change}"
 
 
 def _renewed(c: Comparison) -> str:

@@ -1,4 +1,4 @@
-"""From eval files to cells. Every error in the files is reported here, before any request is sent."""
+"""Plan the cells of eval files. Every error in the files is reported here, before any request is sent."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ KEPT_CHARS = 16_000_000
 class CellKey(NamedTuple):
     """Identity of a cell within a plan.
 
-    The dataset's name tells a judge's labelled sample from the run it judges. `copy`: see `Cell.copy`.
+    The dataset's name distinguishes a judge's labelled sample from the run that it judges. `copy`: see `Cell.copy`.
     """
 
     eval_file: Path
@@ -70,7 +70,7 @@ class Cell:
     decoding: Decoding = "free"
     origin: RunOrigin = RunOrigin.ASKED
     copy: int = 0
-    """Place among equal cells, with `--repeat-cell`."""
+    """Number among equal cells, with `--repeat-cell`."""
 
     @property
     def key(self) -> CellKey:
@@ -132,7 +132,7 @@ def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConf
         cases = dataset.select(None if split == "all" else split, limit)
         if task.context:
             cases = (*task.context, *cases)
-        # Checks the whole split, so that an error outside of a sample does not surface in the full run.
+        # Checks the whole split, so that an error outside a sample does not first appear in the full run.
         _check_expected(task, dataset, dataset.select(None if split == "all" else split))
         if limit is None and options.split is None:  # gates hold for the whole split
             _check_gates(definition, cases)
@@ -157,7 +157,7 @@ def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConf
 def _backends_for(
     definition: Eval, task: Task, backends: Sequence[BackendConfig], options: RunOptions
 ) -> Iterator[BackendConfig]:
-    """Backends that the eval allows and that serve its kind of request; raises `ConfigError` for a named exception."""
+    """Backends that the eval allows and that can serve it; raises `ConfigError` if the options name another backend."""
     service: Service = "embeddings" if task.embeds else "chat"
     for backend in backends:
         named = backend.name in definition.backends
@@ -168,7 +168,7 @@ def _backends_for(
         elif named or options.every_backend:
             msg = (
                 f"{definition.path}: {definition.task} needs {service}, which backend {backend.name} does not serve: "
-                f'if it does, say so in harness.toml: [backends.{backend.name}] serves = ["{service}"]'
+                f'if it does, add to harness.toml: [backends.{backend.name}] serves = ["{service}"]'
             )
             raise ConfigError(msg)
 
@@ -225,13 +225,13 @@ class RequestPlan:
                 yield case, self._request(case, messages, repeat)
 
     def _digest(self) -> str:
-        digest, kept = hashlib.sha256(b"["), 0
+        digest, kept_chars = hashlib.sha256(b"["), 0
         for place, case in enumerate(_by_id(self.cases)):
             messages = self._messages(case)
             turns = [[message.role, message.content] for message in messages]
             digest.update((b", " if place else b"") + _TURNS.encode([case.id, turns, *self.task.tools(case)]).encode())
-            kept += sum(len(message.content) for message in messages)
-            if kept <= KEPT_CHARS:
+            kept_chars += sum(len(message.content) for message in messages)
+            if kept_chars <= KEPT_CHARS:
                 self._rendered[case.id] = messages
         digest.update(b"]")
         return f"sha256:{digest.hexdigest()}"
@@ -249,8 +249,8 @@ class RequestPlan:
     def _messages(self, case: Case) -> tuple[Message, ...]:
         variables = self.task.variables(case)
         if hidden := [name for name in case.inputs if variables[name] != case.inputs[name]]:
-            what = f"input {hidden[0]!r} has the name of a variable that the task gives: rename it"
-            msg = f"{self.path}: case {case.id}: {what}"
+            problem = f"input {hidden[0]!r} has the name of a variable that the task sets: rename it"
+            msg = f"{self.path}: case {case.id}: {problem}"
             raise DatasetError(msg)
         try:
             return self.variant.render(variables)
@@ -262,7 +262,7 @@ class RequestPlan:
         if self.task.constraint is None:
             msg = (
                 f"{at(self.definition.path, ('decoding',))}a reply of task {self.definition.task} cannot be "
-                'constrained: leave it at decoding = ["free"]'
+                'constrained: set decoding = ["free"]'
             )
             raise ConfigError(msg)
         return self.task.constraint
@@ -277,7 +277,7 @@ def _by_id(cases: Sequence[Case]) -> Sequence[Case]:
 
 def _check_expected(task: Task, dataset: Dataset, cases: Sequence[Case]) -> None:
     judged = (case for case in cases if case.expected is not None)
-    problems = [f"{dataset.path}: case {case.id}: {what}" for case in judged if (what := task.check(case))]
+    problems = [f"{dataset.path}: case {case.id}: {problem}" for case in judged if (problem := task.check(case))]
     if problems:
         more = f" (and {len(problems) - SHOWN} more)" if len(problems) > SHOWN else ""
         raise DatasetError("\n".join(problems[:SHOWN]) + more)

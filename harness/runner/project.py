@@ -33,10 +33,10 @@ class Project:
         `read_only`: create no store folder except the default `.harness`. Raises `ConfigError` for an invalid
         harness.toml, `StoreError` if the store cannot be opened.
         """
-        found = config.load(Path(root) if root is not None else None)
-        backends.check(found)
-        pricing.check(found)
-        return cls(found, open_store(found.store_url, home=found.root / ".harness" if read_only else None))
+        loaded = config.load(Path(root) if root is not None else None)
+        backends.check(loaded)
+        pricing.check(loaded)
+        return cls(loaded, open_store(loaded.store_url, home=loaded.root / ".harness" if read_only else None))
 
     @property
     def root(self) -> Path:

@@ -29,8 +29,9 @@ class ResultWriter:
     async def lease(self, run_id: str) -> AsyncIterator[None]:
         """Hold the lease of a run; raises `StoreError` if another process holds it."""
         if not await asyncio.to_thread(leases.acquire, self.store, run_id, self._owner):
-            who = await asyncio.to_thread(leases.holder, self.store, run_id) or "another process"
-            msg = f"run {run_id} is already being resumed by {who}: wait until that process ends, or leave out --resume"
+            holder = await asyncio.to_thread(leases.holder, self.store, run_id) or "another process"
+            advice = "wait until that process ends, or leave out --resume"
+            msg = f"run {run_id} is already being resumed by {holder}: {advice}"
             raise StoreError(msg)
         renewing = asyncio.create_task(self._renew(run_id))
         try:
@@ -62,7 +63,7 @@ class ResultWriter:
             self.saved += sum(not result.cached and result.response.error is None for result in results)
 
     def record(self, manifest: Manifest, own_variant: str, results: Sequence[Result]) -> None:
-        """Add results to the recording, if there is one, also those of earlier sessions."""
+        """Add results to the recording, if there is a recording. Results of earlier sessions are added, too."""
         if self._recorder is not None:
             self._recorder.add(manifest, results, own_variant)
 
@@ -72,5 +73,5 @@ class ResultWriter:
         try:
             await asyncio.shield(saving)
         except asyncio.CancelledError:
-            await saving  # raises its error, which matters more than the cancellation
+            await saving  # raises the error of the save, which matters more than the cancellation
             raise

@@ -1,7 +1,7 @@
 """Compare a saved run with the current prompt, dataset, contract and model of its eval.
 
-Calls no model. Of a model only the name and the quantization in harness.toml are compared: a changed file or server
-shows only in a run.
+Calls no model. Of a model only the name and the quantization in harness.toml are compared: only a run detects a
+changed file or server.
 """
 
 from __future__ import annotations
@@ -114,9 +114,9 @@ class CurrentDefinition:
 
 
 def sentence(cell: str, changed: Sequence[Change]) -> str:
-    """All differences in one sentence: `the run of local@mistral is of model a, today's is b`."""
+    """All differences in one sentence: `the run of local@mistral is outdated: model a, now b`."""
     parts = [_WORDING.get(change.what, _other)(change) for change in changed]
-    return f"the run of {cell} is {'; '.join(parts)}"
+    return f"the run of {cell} is outdated: {'; '.join(parts)}"
 
 
 def _values(change: Change) -> dict[str, tuple[str, str]]:
@@ -125,44 +125,44 @@ def _values(change: Change) -> dict[str, tuple[str, str]]:
 
 def _model(change: Change) -> str:
     values = _values(change)
-    return "; ".join(f"of {name} {then}, today's is {now}" for name, (then, now) in values.items())
+    return "; ".join(f"{name} {then}, now {now}" for name, (then, now) in values.items())
 
 
 def _prompt(change: Change) -> str:
     if "prompt" in (values := _values(change)):
-        return "of prompt {}, today's is {}".format(*values["prompt"])
-    return "of an earlier text of its prompt"
+        return "prompt {}, now {}".format(*values["prompt"])
+    return "the text of its prompt has changed"
 
 
 def _dataset(change: Change) -> str:
     if "dataset" in (values := _values(change)):
-        return "over dataset {}, today's is {}".format(*values["dataset"])
-    return "over other cases than today's dataset has"
+        return "dataset {}, now {}".format(*values["dataset"])
+    return "the cases of its dataset have changed"
 
 
 def _contract(change: Change) -> str:
     if "contract" in (values := _values(change)):
-        return "read by contract {}, today's is {}".format(*values["contract"])
-    return "read by other rules than today's: labels, or settings of the contract"
+        return "contract {}, now {}".format(*values["contract"])
+    return "labels or contract settings have changed"
 
 
 def _sampling(change: Change) -> str:
     then, now = (json.loads(value) for value in _values(change)["sampling"])
     differing = [name for name in sorted(then.keys() | now.keys()) if then.get(name) != now.get(name)]
-    values = ", ".join(f"{name} {json.dumps(then.get(name))}, today {json.dumps(now.get(name))}" for name in differing)
-    return f"sampled otherwise ({values})"
+    values = ", ".join(f"{name} {json.dumps(then.get(name))}, now {json.dumps(now.get(name))}" for name in differing)
+    return f"sampling has changed ({values})"
 
 
 def _repeats(change: Change) -> str:
-    return "with repeats = {}, today's is {}".format(*_values(change)["repeats"])
+    return "repeats = {}, now {}".format(*_values(change)["repeats"])
 
 
-def _messages(_one: Change) -> str:
-    return "of other messages than today's prompt makes of the cases"
+def _messages(_change: Change) -> str:
+    return "the rendered messages have changed"
 
 
 def _other(change: Change) -> str:
-    return f"not as today: {change_text(change)}"
+    return f"changed: {change_text(change)}"
 
 
 _WORDING = {

@@ -1,6 +1,6 @@
 """Count prompt tokens before a request is sent: by OpenAI's encodings, by the server's tokenizer, or roughly by bytes.
 
-OpenAI's encodings come with the package `quicktok-v1` (the extra `tokens`): `tiktoken` fetches them from the net.
+OpenAI's encodings come with the package `quicktok-v1` (the extra `tokens`), which needs no download at run time.
 The servers of vLLM and llama.cpp count tokens themselves. Otherwise the count is estimated from bytes.
 """
 
@@ -23,11 +23,11 @@ BYTES_PER_TOKEN = 3.5
 PER_MESSAGE = 4
 """Tokens around a turn of OpenAI's chats: its start, its role, its end (OpenAI cookbook, "How to count tokens")."""
 PER_REPLY = 3
-"""Tokens with which a reply of OpenAI's chats is begun."""
+"""Tokens that begin a reply in OpenAI's chat format."""
 TIMEOUT_S = 10.0
 AT_ONCE = 8
 _OLD = ("gpt-4-", "gpt-3.5", "gpt-35", "text-embedding-")
-"""How the names of OpenAI's models begin that came before o200k_base, as in `tiktoken.model`; also `gpt-4` itself."""
+"""Name prefixes of OpenAI's models from before o200k_base, as in `tiktoken.model`; also `gpt-4` itself."""
 
 Counter = Callable[[Request], Awaitable[int | None]]
 
@@ -65,7 +65,7 @@ def encoding_of(model: str) -> str:
 def _of_encoding(model: str, requests: Sequence[Request]) -> TokenCounts | None:
     if not is_installed("tokens"):
         return None
-    with needed("tokens", "A count of tokens by OpenAI's encodings needs quicktok-v1"):
+    with needed("tokens", "Counting tokens by OpenAI's encodings needs quicktok-v1"):
         import quicktok
     encoding = quicktok.get_encoding(encoding_of(model))
 

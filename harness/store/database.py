@@ -1,4 +1,4 @@
-"""Opening the store's database, and its errors as one-line messages.
+"""Open the store's database, and turn its errors into one-line messages.
 
 SQLite in WAL mode, unless `[store] url` names a PostgreSQL database.
 """
@@ -59,7 +59,7 @@ def connect(url: str, *, home: Path | None = None) -> tuple[sa.Engine, str]:
 
 
 def _driver(url: sa.URL) -> AbstractContextManager[None]:
-    """The import of the driver that a url needs; only that of PostgreSQL is an extra."""
+    """Import the driver that a URL needs. Only the PostgreSQL driver is an extra."""
     if url.get_backend_name() != "postgresql" or url.get_driver_name() != "psycopg":
         return nullcontext()
     return needed("postgres", f"store url {url.render_as_string(hide_password=True)!r} needs psycopg", StoreError)
@@ -86,7 +86,7 @@ def _format(connection: sa.Connection) -> int | None:
 
 
 def _is_read_only(url: sa.URL) -> bool:
-    """Whether we cannot write an SQLite file, or its folder, where SQLite creates its log."""
+    """Whether an SQLite file or its folder is not writable. SQLite creates its log in the folder."""
     path = Path(url.database or "")
     return path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
 

@@ -1,4 +1,4 @@
-"""Leases on runs: two processes that resume the same run would send every request twice.
+"""Leases on runs, so that two processes cannot resume the same run and send every request twice.
 
 A process takes a lease for some seconds, renews it during the run, and releases it. The lease of a killed process ends
 when it expires. A process on the same machine need not wait: it sees that the holder no longer exists. Times come from

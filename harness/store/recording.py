@@ -6,7 +6,7 @@ JSON Lines of two kinds. A source describes a backend and its model; a reply bel
     {"source":"9f86…","key":"<hash of the request>","case":"t-1","answered_at":"…","response":{…}}
 
 A reply depends only on its source's line, which comes before it, so recordings can be concatenated. Duplicate lines
-are harmless. Of several replies to a request, the last counts. Failed calls, prompts, addresses and API keys are not
+are harmless. The last of several replies to a request counts. Failed calls, prompts, addresses and API keys are not
 recorded.
 """
 
@@ -75,8 +75,8 @@ class Recording:
             self.places[name][bytes.fromhex(data["key"])] = place
             return
         if data["recording"] > FORMAT:
-            what = f"format {data['recording']}, this version reads up to {FORMAT}: upgrade prompt-portability-harness"
-            raise ValueError(what)
+            msg = f"format {data['recording']}, this version reads up to {FORMAT}: upgrade prompt-portability-harness"
+            raise ValueError(msg)
         self.sources.pop(name, None)  # the newest source is last
         self.sources[name] = _source_of(data)
         self.places.setdefault(name, {})
@@ -102,8 +102,8 @@ class Recording:
             raise StoreError(msg)
         newest = self.newest(backend or "".join(names))
         if newest is None:
-            what = f"no replies of {backend!r} (there are: {', '.join(names)})" if names else "no replies yet"
-            msg = f"{self.path} has {what}: `harness run --record {self.path}` writes them"
+            problem = f"no replies of {backend!r} (there are: {', '.join(names)})" if names else "no replies yet"
+            msg = f"{self.path} has {problem}: `harness run --record {self.path}` writes them"
             raise StoreError(msg)
         same = {
             name: source
@@ -231,12 +231,12 @@ def _is_object(line: bytes) -> bool:
 
 
 @contextmanager
-def _explained(path: Path, what: str = "written") -> Iterator[None]:
+def _explained(path: Path, action: str = "written") -> Iterator[None]:
     """Turn errors of the disk into one-line messages."""
     try:
         yield
     except OSError as error:
-        msg = f"{path}: cannot be {what}: {error.strerror or error}"
+        msg = f"{path}: cannot be {action}: {error.strerror or error}"
         raise StoreError(msg) from None
 
 

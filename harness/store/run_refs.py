@@ -1,9 +1,9 @@
-"""Run references: which saved run a user means.
+"""Run references: names of saved runs on the command line.
 
 20261124-231500-3f2a        a run id, or a prefix of one
 ticket_triage/local@q4      the newest finished run of that cell; `local@q4` or `q4` if only one cell matches
 ticket_triage/local@q4~1    the finished run before it
-latest, previous            the newest finished run, and the one before it of the same eval and cell
+latest, previous            the newest finished run; the run before it of the same eval and cell
 latest#weekly               #TAG: only runs with this tag, such as `local@q4#weekly` or `local@q4#weekly~1`
 """
 

@@ -1,4 +1,4 @@
-"""Runs in the database: saving, loading and finding them.
+"""Save, load and find runs in the database.
 
 A result is durable when `save` returns. Several processes may write to one store. Each distinct case is saved once.
 """
@@ -46,7 +46,7 @@ class SavedResults(Sequence[Result]):
         self._store = store
         self._run_id = run_id
         self._n = n
-        self._kept: list[Result] | None = None
+        self._loaded: list[Result] | None = None
 
     def __len__(self) -> int:
         return self._n
@@ -54,9 +54,9 @@ class SavedResults(Sequence[Result]):
     def __iter__(self) -> Iterator[Result]:
         if self._n > CHUNK:
             return self._store.each(self._run_id)
-        if self._kept is None:
-            self._kept = self._store.results(self._run_id)
-        return iter(self._kept)
+        if self._loaded is None:
+            self._loaded = self._store.results(self._run_id)
+        return iter(self._loaded)
 
     @overload
     def __getitem__(self, place: int) -> Result: ...
@@ -117,7 +117,7 @@ class Store:
             )
 
     def add(self, run: Run) -> None:
-        """Save a run that no backend answered just now, such as an import. `--resume` never continues it."""
+        """Save a run whose replies already exist, such as an import. `--resume` never continues it."""
         unfinished = replace(run.manifest, finished_at=None)  # until its results are saved
         self.begin(unfinished, plan_key="", model_key=run.manifest.fingerprint.get("backend_hash", ""))
         self.save(run.manifest.run_id, run.results)
@@ -225,7 +225,7 @@ class Store:
             last = (rows[-1]["case_id"], rows[-1]["repeat"])
 
     def answered(self, run_id: str, case_ids: Sequence[str]) -> list[Result]:
-        """The successful results of a run for these cases, in no order."""
+        """The successful results of a run for these cases, unordered."""
         columns = {serialize.column(case_id) for case_id in case_ids}
         query = (
             sa.select(RESULTS, CASES.c.row)
@@ -246,8 +246,8 @@ class Store:
         matches = self._by_prefix(reference)
         exact = [manifest for manifest in matches if manifest.run_id == reference]
         if len(exact or matches) != 1:
-            what = f"several runs start with {reference!r}" if matches else f"no run {reference!r}"
-            msg = f"{what} in {self.url}: `harness history` lists them"
+            problem = f"several runs start with {reference!r}" if matches else f"no run {reference!r}"
+            msg = f"{problem} in {self.url}: `harness history` lists them"
             raise StoreError(msg)
         return self.with_results((exact or matches)[0])
 
@@ -274,7 +274,7 @@ class Store:
 
     @contextmanager
     def connection(self, *, writing: bool = False) -> Iterator[sa.Connection]:
-        """A database connection for the store's other modules. One thread at a time gets it."""
+        """A database connection for the store's other modules. Only one thread at a time can use a connection."""
         with self._writing() if writing else self._reading() as connection:
             yield connection
 

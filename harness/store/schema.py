@@ -9,7 +9,7 @@ Format history:
    `review_items` and `review_labels` had no version; their first write created them.
 2: `runs` has `lease` and `lease_until`, so that two processes cannot resume the same run. PostgreSQL, too, sorts
    `results.case_id` by bytes.
-3: A run's manifest has `origin` and `billing`, which notes and name prefixes stood for. `runs` has columns for the
+3: A run's manifest has `origin` and `billing`, in place of notes and name prefixes. `runs` has columns for the
    filters of `RunQuery`, `run_tags` lists the tags of each run, and a new store has all tables from the start.
 """
 

@@ -29,8 +29,8 @@ class RoutedCall:
     """A routed call.
 
     `called_at`: ISO UTC with milliseconds. `task`: the eval's name. `variant`: "" if the caller sent its own messages.
-    `backend`: which one replied, "" if all failed; `error` is then the kind of the last failure. `fingerprint`: hash of
-    model, digest, quantization, engine and prompt. `fallback`: why the first tier did not reply, "" if it did.
+    `backend`: source of the reply, "" if all failed; `error` is then the kind of the last failure. `fingerprint`: hash
+    of model, digest, quantization, engine and prompt. `fallback`: why the first tier did not reply, "" if it did.
     `compliant`: `None` without a contract. `value`: the lenient reading. `inputs` and `reply`: only with
     `[log] texts = true`. `call_id`: set by the store.
     """

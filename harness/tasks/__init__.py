@@ -1,7 +1,7 @@
 """Task kinds: how a task builds requests, reads replies and scores them. One file per kind.
 
 May import backends, analysis and everything below them.
-Never here: model calls, files of a report.
+Never here: model calls, report files.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ class Task(ABC):
     """A task with the settings of its eval. Each kind is a subclass, named by `TASK` in its module."""
 
     capabilities: ClassVar[TaskCapabilities] = TaskCapabilities()
-    """What all tasks of this kind are like."""
+    """Capabilities of all tasks of this kind."""
     options_class: ClassVar[type[BaseModel]]
-    """Its own keys of an eval."""
+    """Keys of an eval that only this kind has."""
 
     contract: Contract
-    """Reads its replies."""
+    """The contract that reads the replies."""
     sampling: Sampling
-    """Sampling parameters where the eval does not set them."""
+    """Sampling parameters if the eval does not set them."""
     labels: tuple[str, ...] = ()
-    """The possible answers; empty where they are not a list."""
+    """The possible answers; empty if they are not a fixed list."""
     context: tuple[Case, ...] = ()
-    """Cases that are sent but never scored: what the others are scored against."""
+    """Cases that are sent but never scored, such as the passages of a search."""
 
     @classmethod
     @abstractmethod
     def build(cls, options: Any, root: Path) -> Task:
-        """Create the task from its options, an `options_class`; paths count from `root`. Raises `ConfigError`."""
+        """Create the task from its options, an `options_class`; paths are relative to `root`. Raises `ConfigError`."""
 
     @property
     def embeds(self) -> bool:
@@ -60,7 +60,7 @@ class Task(ABC):
 
     @property
     def constraint(self) -> Constraint | None:
-        """The constraint for servers that decode under constraints; `None` where none can be expressed."""
+        """The constraint for servers that decode under constraints; `None` if there is none."""
         return None
 
     def tools(self, _case: Case) -> tuple[Mapping[str, JSON], ...]:
@@ -73,24 +73,24 @@ class Task(ABC):
 
     @abstractmethod
     def check(self, case: Case) -> str | None:
-        """What is wrong with the expected answer of a case; `None` where it is valid."""
+        """The problem with the expected answer of a case; `None` if it is valid."""
 
     @abstractmethod
     def score(self, reading: Reading, case: Case) -> Score | None:
-        """Right or wrong; `None` where the score needs all replies of a run."""
+        """Right or wrong; `None` if the score needs all replies of a run."""
 
     def require(self, where: str) -> None:  # noqa: B027  most kinds of task need no extra
         """Raise `MissingExtra`, its message starting with `where`, if scores need a package that is not installed."""
 
     def judge(self, results: Sequence[Result]) -> Sequence[Result]:
-        """Score all results of a run together. Called where `judges_together`."""
+        """Score all results of a run together. Called if `judges_together`."""
         return results
 
 
 def read_and_score(task: Task, case: Case, response: Response) -> tuple[Reading | None, Score | None]:
-    """Read and score one response; both are `None` where the call failed, because a failure is no wrong answer.
+    """Read and score one response; both are `None` if the call failed, because a failed call is not a wrong answer.
 
-    A case of the task's context is read but never scored: it expects nothing.
+    A case of the task's context has no expected answer, so that it is read but never scored.
     """
     if response.error is not None:
         return None, None

@@ -25,7 +25,7 @@ class ClassificationOptions(StrictModel):
 
     @field_validator("labels", "synonyms")
     @classmethod
-    def _can_work(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check_contract(cls, value: Any, info: ValidationInfo) -> Any:
         """Report errors of the contract at the key that causes them."""
         options = {**info.data, str(info.field_name): value}
         if "labels" in options:
@@ -53,7 +53,7 @@ class ClassificationTask(Task):
 
     @property
     def constraint(self) -> Constraint:
-        """One of the labels."""
+        """Constraint: one of the labels."""
         return Constraint(choices=self.labels)
 
     def variables(self, case: Case) -> dict[str, Any]:
@@ -61,13 +61,13 @@ class ClassificationTask(Task):
         return {**case.inputs, "labels": list(self.labels)}
 
     def check(self, case: Case) -> str | None:
-        """The expected label must be one of the list."""
+        """Check that the expected label is in the list."""
         if case.expected in self.labels:
             return None
         return f"expected {case.expected!r:.60} is not among the labels{hint(str(case.expected), self.labels)}"
 
     def score(self, reading: Reading, case: Case) -> Score:
-        """The label read equals the expected label."""
+        """Right if the label of the reply equals the expected label."""
         return Score(strict=reading.strict == case.expected, lenient=reading.lenient == case.expected)
 
 

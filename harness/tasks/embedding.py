@@ -41,7 +41,7 @@ class EmbeddingOptions(StrictModel):
 
 @dataclass(frozen=True)
 class EmbeddingTask(Task):
-    """Right where a relevant passage is among the first `k`, by the `similarity` that production uses."""
+    """Right if a relevant passage is among the first `k`, by the `similarity` that production uses."""
 
     capabilities: ClassVar[TaskCapabilities] = TaskCapabilities(
         embeds=True, scores_together=True, is_retrieval=True, reviewable=False, sections=frozenset({"retrieval"})
@@ -66,17 +66,17 @@ class EmbeddingTask(Task):
         return {"k": self.k, "similarity": self.similarity}
 
     def variables(self, case: Case) -> dict[str, Any]:
-        """The case's inputs, `title` (empty for a query), and `role`: some models need to know which a text is."""
+        """The case's inputs, `title` (empty for a query), and `role`: `query` or `passage`."""
         return {"title": "", **case.inputs, "role": "passage" if case.expected is None else "query"}
 
     def check(self, case: Case) -> str | None:
-        """The expected answer grades existing passages, at least one of them above 0."""
+        """Check that the expected answer grades existing passages, with at least one grade above 0."""
         known = {passage.id for passage in self.context}
         grades = case.expected
         if case.id in known:
             return "a passage has the same id: rename one of them"
         if not isinstance(grades, dict) or not all(type(grade) is int and grade >= 0 for grade in grades.values()):
-            return 'expected must be grades of passages, whole numbers from 0, as {"p017": 2, "p018": 0}'
+            return 'expected must be grades of passages, whole numbers from 0, such as {"p017": 2, "p018": 0}'
         if unknown := sorted(grades.keys() - known):
             return f"expected has {unknown[0]!r}, which is not the id of a passage"
         return (
@@ -84,7 +84,7 @@ class EmbeddingTask(Task):
         )
 
     def score(self, _reading: Reading, _case: Case) -> None:
-        """Nothing yet: `judge` scores all results together."""
+        """Return `None`: `judge` scores all results together."""
 
     def judge(self, results: Sequence[Result]) -> list[Result]:
         """Compare all vectors with each other, then search the passages for each query.
@@ -144,7 +144,7 @@ def read_passages(path: Path) -> tuple[Case, ...]:
 
 
 def _problem(row: Any) -> str:
-    """What is wrong with a passage; empty where it is valid."""
+    """The problem with a passage; empty if it is valid."""
     if not isinstance(row, dict):
         return f"a passage is a JSON object, not {type(row).__name__}"
     if unknown := [key for key in row if key not in KEYS]:

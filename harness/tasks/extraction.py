@@ -37,7 +37,7 @@ class ExtractionTask(Task):
 
     @classmethod
     def build(cls, options: ExtractionOptions, root: Path) -> Self:
-        """The task; raises `ConfigError` for a schema that cannot be read or used."""
+        """Create the task; raises `ConfigError` for a schema that cannot be read or used."""
         path = root / options.schema_file
         contract = json_contract(path)
         if contract.schema.get("type") != "object":
@@ -60,7 +60,7 @@ class ExtractionTask(Task):
         return f"expected breaks the schema: {problem}" if problem else None
 
     def score(self, reading: Reading, case: Case) -> Score:
-        """The whole record, and each of its fields."""
+        """Score the whole record and each of its fields."""
         names = dict.fromkeys((*self.contract.schema.get("properties", ()), *case.expected))
         wanted = {name: case.expected.get(name) for name in names}
         pairs = {
@@ -80,19 +80,19 @@ def _exact(record: JSON, counts: list[FieldCounts]) -> bool:
 
 def _field(expected: JSON, record: JSON, name: str) -> FieldCounts:
     """Compare one field; an absent field and `null` both mean that there is no value."""
-    given = record.get(name) if isinstance(record, Mapping) else None
+    actual = record.get(name) if isinstance(record, Mapping) else None
     if isinstance(expected, list):
-        return _items(expected, given if isinstance(given, list) else [])
+        return _items(expected, actual if isinstance(actual, list) else [])
     if expected is None:
-        return FieldCounts(invented=int(given is not None))
-    if given is None:
+        return FieldCounts(invented=int(actual is not None))
+    if actual is None:
         return FieldCounts(missed=1)
-    return FieldCounts(right=1) if equal(expected, given) else FieldCounts(wrong=1)
+    return FieldCounts(right=1) if equal(expected, actual) else FieldCounts(wrong=1)
 
 
-def _items(expected: list[JSON], given: list[JSON]) -> FieldCounts:
+def _items(expected: list[JSON], actual: list[JSON]) -> FieldCounts:
     """Compare lists regardless of order; each expected item matches once."""
-    left = list(given)
+    left = list(actual)
     right = 0
     for item in expected:
         match = next((place for place, value in enumerate(left) if equal(item, value)), None)

@@ -37,7 +37,7 @@ class ModerationOptions(StrictModel):
 
     @field_validator("categories", "benign", "case_sensitive", "synonyms")
     @classmethod
-    def _can_work(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check_contract(cls, value: Any, info: ValidationInfo) -> Any:
         """Report errors of the contract at the key that causes them."""
         options = {**info.data, str(info.field_name): value}
         if "categories" in options:
@@ -47,11 +47,11 @@ class ModerationOptions(StrictModel):
 
     @field_validator("case_sensitive", "synonyms", "threshold")
     @classmethod
-    def _has_a_use(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse keys that have no effect with this kind of reply."""
+    def _check_effect(cls, value: Any, info: ValidationInfo) -> Any:
+        """Reject keys that have no effect with this kind of reply."""
         use: ReplyKind = "scores" if info.field_name == "threshold" else "label"
         if info.data.get("reply", use) != use:
-            msg = f'has no use where reply is {info.data["reply"]!r}: it belongs to reply = "{use}"'
+            msg = f'has no effect if reply is {info.data["reply"]!r}: use it with reply = "{use}"'
             raise ValueError(msg)
         return value
 
@@ -68,7 +68,7 @@ class ModerationTask(Task):
 
     @classmethod
     def build(cls, options: ModerationOptions, _root: Path) -> ModerationTask:
-        """The task for the kind of reply that the options name."""
+        """Create the task for the kind of reply in the options."""
         if options.reply == "scores":
             contract = JsonContract(schema(options.categories))
             return ScoreModerationTask(options.categories, options.benign, contract, options.threshold)
@@ -95,7 +95,7 @@ class ModerationTask(Task):
         return f"expected {unknown[0]!r:.60} is not among the categories{hint(str(unknown[0]), allowed)}"
 
     def wanted(self, case: Case) -> tuple[str, ...]:
-        """The expected categories of a case, the main category first; none where it is benign."""
+        """The expected categories of a case, the main category first; none if it is benign."""
         if isinstance(case.expected, list):
             return tuple(case.expected)
         return () if case.expected == self.benign else (case.expected,)
@@ -127,7 +127,7 @@ class LabelModerationTask(ModerationTask):
         return Constraint(choices=self.labels)
 
     def score(self, reading: Reading, case: Case) -> Score:
-        """The label read is an expected label."""
+        """Right if the label of the reply is an expected label."""
         wanted = self.wanted(case)
         right = wanted or (self.benign,)
         strict, lenient = self._counts(wanted, reading.strict), self._counts(wanted, reading.lenient)
@@ -138,7 +138,7 @@ class LabelModerationTask(ModerationTask):
         )
 
     def _counts(self, wanted: tuple[str, ...], label: JSON) -> dict[str, FieldCounts]:
-        """A label names one category, so a case with several counts for the named category, else for the first."""
+        """A label names one category: a case with several counts for the named category, else for the first."""
         counted = (label,) if label in wanted else wanted[:1]
         return self.counts(counted, () if label in (None, self.benign) else (label,))
 
@@ -162,7 +162,7 @@ class ScoreModerationTask(ModerationTask):
         return {"threshold": self.threshold}
 
     def score(self, reading: Reading, case: Case) -> Score:
-        """The flagged categories equal the expected categories."""
+        """Right if the flagged categories equal the expected categories."""
         wanted = self.wanted(case)
         strict, lenient = self._flagged(reading.strict), self._flagged(reading.lenient)
         pairs = (self.counts(wanted, strict or ()), self.counts(wanted, lenient or ()))

@@ -21,7 +21,7 @@ from harness.tasks import Task
 _KEYS = frozenset({"summary", "facts", "must_not"})
 Count = int | None
 _NO_SUMMARY = 1.5
-"""Factor on the word limit beyond which a text is never right: a copy of the source has every fact."""
+"""A text longer than this factor times the word limit is never right: a copy of the source has every fact."""
 
 
 class ContractOptions(StrictModel):
@@ -43,13 +43,13 @@ class ContractOptions(StrictModel):
     markdown: bool = False
 
     @model_validator(mode="after")
-    def _can_be_kept(self) -> Self:
+    def _check_limits(self) -> Self:
         """Report errors of the contract at its table."""
         self.build()
         return self
 
     def build(self) -> TextContract:
-        """Create the contract; raises `ValueError` where no text can satisfy it."""
+        """Create the contract; raises `ValueError` if no text can satisfy it."""
         units = ("words", "sentences", "characters", "paragraphs", "bullets")
         spans = {unit: LengthLimits(getattr(self, f"min_{unit}"), getattr(self, f"max_{unit}")) for unit in units}
         return TextContract(
@@ -81,7 +81,7 @@ class SummarizationTask(Task):
         return cls(options.contract.build())
 
     def variables(self, case: Case) -> dict[str, Any]:
-        """The case's inputs and `limits`: the contract's numbers by their keys, `None` where not set."""
+        """The case's inputs and `limits`: the contract's numbers by their keys, `None` if not set."""
         limits = {
             f"{end}_{unit}": getattr(self.contract, unit)[end == "max"]
             for unit in ("words", "sentences", "characters", "paragraphs", "bullets")
@@ -90,7 +90,7 @@ class SummarizationTask(Task):
         return {**case.inputs, "limits": limits}
 
     def check(self, case: Case) -> str | None:
-        """The reference summary must satisfy the contract, hold every fact, and no forbidden statement."""
+        """Check that the reference summary satisfies the contract, with every fact and no forbidden statement."""
         expected = case.expected
         problem = _shape(expected)
         if problem:
@@ -101,15 +101,15 @@ class SummarizationTask(Task):
         findings = find(case, expected["summary"])
         if findings.missed:
             return f"the reference summary lacks the fact {findings.missed[0]!r}"
-        return f"the reference summary states what it must not: {findings.stated[0]!r}" if findings.stated else None
+        return f"the reference summary has a forbidden statement: {findings.stated[0]!r}" if findings.stated else None
 
     def require(self, where: str) -> None:
         """Raise `MissingExtra` if a package that compares texts is not installed."""
-        what = f"{where}: Summarization evals need rouge-score and sacrebleu"
-        check("summaries", what, modules=("rouge_score", "sacrebleu"))
+        purpose = f"{where}: Summarization evals need rouge-score and sacrebleu"
+        check("summaries", purpose, modules=("rouge_score", "sacrebleu"))
 
     def score(self, reading: Reading, case: Case) -> Score:
-        """Right where all facts are there, nothing forbidden or invented is, and the text is no copy."""
+        """Right if the text has all facts, no forbidden or invented statement, and is not a copy."""
         right = reading.lenient is not None and self._is_short(reading.lenient) and find(case, reading.lenient).right
         return Score(reading.compliant and right, right, measures=measures(case, reading.lenient))
 
@@ -119,7 +119,7 @@ class SummarizationTask(Task):
 
 
 def _shape(expected: JSON) -> str | None:
-    """What is wrong with the form of an expected answer; `None` where it is valid."""
+    """The problem with the form of an expected answer; `None` if it is valid."""
     if not isinstance(expected, Mapping) or not isinstance(expected.get("summary"), str):
         return "must be an object with a `summary`, a string"
     unknown = expected.keys() - _KEYS

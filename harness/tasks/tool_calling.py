@@ -50,7 +50,7 @@ class ToolCallingTask(Task):
     def constraint(self) -> Constraint | None:
         """A list of calls that satisfy their schemas; `None` for native calls.
 
-        Also `None` where a tool's schema has a `$ref`, which would point to the wrong root inside the list.
+        Also `None` if a tool's schema has a `$ref`, which would point to the wrong root inside the list.
         """
         if self.contract.calls == "native" or '"$ref"' in self._tools_json():
             return None
@@ -69,13 +69,15 @@ class ToolCallingTask(Task):
         return json.dumps([tool["function"] for tool in self.contract.tools], ensure_ascii=False, default=dict)
 
     def check(self, case: Case) -> str | None:
-        """Every expected call must be executable."""
+        """Check that every expected call is executable."""
         expected = case.expected
         calls = expected.get("calls") if isinstance(expected, Mapping) and len(expected) == 1 else None
         if not isinstance(calls, list):
             return 'expected must be {"calls": [{"name": …, "arguments": {…}}]}, with an empty list for no call'
         problems = (
-            f"expected call {i}: {what}" for i, call in enumerate(calls, 1) if (what := self._problem(call)) is not None
+            f"expected call {i}: {problem}"
+            for i, call in enumerate(calls, 1)
+            if (problem := self._problem(call)) is not None
         )
         return next(problems, None)
 
@@ -94,7 +96,7 @@ class ToolCallingTask(Task):
             return f"{name}: {error}"
 
     def score(self, reading: Reading, case: Case) -> Score:
-        """Right where all calls match; measures grade the tools and their arguments."""
+        """Right if all calls match; measures grade the tools and their arguments."""
         expected = case.expected["calls"]
         return Score(
             strict=same(expected, reading.strict),
@@ -104,7 +106,7 @@ class ToolCallingTask(Task):
 
 
 def _values(expected: JSON) -> list[JSON]:
-    """The accepted values of an argument, `None` for an absent argument; empty where a matcher leaves them open.
+    """The accepted values of an argument, `None` for an absent argument; empty if a matcher leaves them open.
 
     Raises `ValueError` for an invalid matcher.
     """

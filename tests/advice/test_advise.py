@@ -266,13 +266,13 @@ class TestAnOldRun:
     @pytest.mark.parametrize(
         ("what", "message"),
         [
-            ("model", "is of model mistral-7b, today's is other-7b (run triage-local-mistral-vllm-free-0-None)"),
-            ("text", "the run of local@mistral-vllm is of an earlier text of its prompt"),
-            ("version", "the run of local@mistral-vllm is of prompt triage/v1/local, today's is triage/v2/local"),
-            ("sampling", "the run of gpt@gpt-4o is sampled otherwise (max_tokens 32, today 7)"),
-            ("repeats", "is with repeats = 1, today's is 3"),
-            ("cases", "is over other cases than today's dataset has"),
-            ("label", "is read by other rules than today's: labels, or settings of the contract; of other messages"),
+            ("model", "is outdated: model mistral-7b, now other-7b (run triage-local-mistral-vllm-free-0-None)"),
+            ("text", "the run of local@mistral-vllm is outdated: the text of its prompt has changed"),
+            ("version", "the run of local@mistral-vllm is outdated: prompt triage/v1/local, now triage/v2/local"),
+            ("sampling", "the run of gpt@gpt-4o is outdated: sampling has changed (max_tokens 32, now 7)"),
+            ("repeats", "is outdated: repeats = 1, now 3"),
+            ("cases", "is outdated: the cases of its dataset have changed"),
+            ("label", "is outdated: labels or contract settings have changed; the rendered messages"),
         ],
     )
     def test_outdated_run_decides_nothing_and_names_the_command(
@@ -307,7 +307,7 @@ class TestAnOldRun:
         team.config(f'{CONFIG}quantization = "Q8_0"\n')
         assert advised(team, opened).decision is MOVE
         team.config(f'{CONFIG}quantization = "Q4_0"\n')
-        assert "is of quantization Q8_0, today's is Q4_0" in text_of(advised(team, opened), "stale")
+        assert "is outdated: quantization Q8_0, now Q4_0" in text_of(advised(team, opened), "stale")
         opened.close()
 
     def test_outdated_loss_does_not_keep_a_task(self, team: Project, store: Store) -> None:
@@ -320,7 +320,7 @@ class TestAnOldRun:
         team.config(CONFIG.replace('model = "gpt-4o"\n', 'model = "gpt-4.1"\n'))
         eval_advice = advised(team, store)
         assert eval_advice.decision is INCONCLUSIVE
-        assert "the run of gpt@gpt-4o is of model gpt-4o, today's is gpt-4.1" in text_of(eval_advice, "stale")
+        assert "the run of gpt@gpt-4o is outdated: model gpt-4o, now gpt-4.1" in text_of(eval_advice, "stale")
         assert "Run `harness run triage -b gpt-4o --variant gpt`" in text_of(eval_advice, "stale")
 
     def test_current_run_precedes_a_newer_outdated_one(self, team: Project, store: Store) -> None:

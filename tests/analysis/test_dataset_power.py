@@ -137,8 +137,7 @@ class TestTags:
 def test_margin_needs_a_pair(project: Project) -> None:
     said = complaint(project, "[gates]\nmargin = 0.1\n", 240)
     assert said == (
-        "evals/triage.toml:6: margin asks how far the candidate is below the reference: "
-        "name both in [pair] of harness.toml"
+        "evals/triage.toml:6: margin compares the candidate with the reference: name both in [pair] of harness.toml"
     )
 
 

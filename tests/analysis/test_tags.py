@@ -54,7 +54,7 @@ def test_tags_also_come_from_environment_and_file(
 def test_tag_with_reserved_characters_is_an_error(harness: Terminal, served: Project, tag: str) -> None:
     ended = harness("run", "--tag", tag)
     assert ended.code == 2
-    assert "a tag is letters, digits" in ended.err
+    assert "use at most 64 letters, digits" in ended.err
 
 
 def test_old_manifest_has_no_tags() -> None:

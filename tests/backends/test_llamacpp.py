@@ -111,7 +111,9 @@ class TestWithTheModel:
             cut.write_bytes(whole.read(4_000_000))
         config = configured("llamacpp", model=str(cut))
         assert identify(config).quantization == "Q4_1"
-        with pytest.raises(BackendError, match=r"llama.cpp cannot load .*cut.gguf .*is the file whole") as caught:
+        with pytest.raises(
+            BackendError, match=r"llama.cpp cannot load .*cut.gguf .*check that the file is complete"
+        ) as caught:
             ask(config)
         assert "\n" not in str(caught.value)
         assert capfd.readouterr() == ("", "")

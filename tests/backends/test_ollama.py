@@ -168,14 +168,14 @@ def test_nobody_listening_says_how_to_start_it(unused_port: int) -> None:
 )
 def test_a_server_that_is_no_ollama_is_told(server: FakeOllama, reply: Reply) -> None:
     server.page("/api/tags", reply)
-    with pytest.raises(BackendUnavailable, match=r"is no Ollama server .*check base_url") as caught:
+    with pytest.raises(BackendUnavailable, match=r"is not an Ollama server .*check base_url") as caught:
         identify(configured("ollama", server.root))
     assert "\n" not in str(caught.value)
 
 
 def test_a_server_in_trouble_is_not_there(server: FakeOllama) -> None:
     server.page("/api/tags", Reply(status=500, json={"error": "llama runner\nexited"}))
-    with pytest.raises(BackendUnavailable, match="answers 500: llama runner exited"):
+    with pytest.raises(BackendUnavailable, match="replied 500: llama runner exited"):
         identify(configured("ollama", server.root))
 
 

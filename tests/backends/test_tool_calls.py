@@ -141,5 +141,5 @@ def test_trouble_with_one_call_is_data(server: Fake, provider: str, status: int,
 @pytest.mark.skipif(not MODEL_FILE.is_file(), reason="the model is not in the cache")
 def test_template_without_tools_is_an_error() -> None:
     # llama.cpp drops them silently: every "no call" would then look like the model's own decision
-    with pytest.raises(BackendError, match=r"has no place for tools.*set calls = \"text\""):
+    with pytest.raises(BackendError, match=r"does not support tools.*set calls = \"text\""):
         ask(embedded(n_ctx=512), OFFERED)

@@ -90,10 +90,7 @@ def test_ctrl_c_ends_with_130_and_one_line_and_resume_goes_on(
     assert process.returncode == 130
     kept = stored(project)
     (line,) = [line for line in err.splitlines() if line.startswith("error")]
-    assert (
-        line
-        == f"error: interrupted: {len(kept)} answers of this session are saved; the same command with --resume goes on"
-    )
+    assert line == f"error: interrupted: {len(kept)} replies of this session are saved: to continue, add --resume"
     assert "Traceback" not in err
     assert 0 < len(kept) < N
     resume(project, harness)

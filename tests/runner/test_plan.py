@@ -169,7 +169,7 @@ class TestMistakes:
     def test_input_named_as_a_task_variable_is_rejected(self, project: Project) -> None:
         project.cases([{"id": "t-1", "inputs": {"text": "x", "labels": "mine"}, "expected": "billing"}])
         assert complaint(project) == (
-            "datasets/tickets/cases.jsonl: case t-1: input 'labels' has the name of a variable that the task gives: "
+            "datasets/tickets/cases.jsonl: case t-1: input 'labels' has the name of a variable that the task sets: "
             "rename it"
         )
 

@@ -187,7 +187,7 @@ def test_sigterm_exits_143_and_resume_continues(harness: Terminal, project: Proj
     assert (process.returncode, "Traceback" in err) == (143, False)
     kept = stored(project)
     (line,) = [line for line in err.splitlines() if line.startswith("error")]
-    assert f"{len(kept)} answers of this session are saved; the same command with --resume goes on" in line
+    assert f"{len(kept)} replies of this session are saved: to continue, add --resume" in line
     assert 0 < len(kept) < N
     test_kill.resume(project, harness)
     assert sorted(stored(project)) == [f"c-{i:03}" for i in range(N)]

@@ -167,9 +167,9 @@ def test_what_a_case_expects_is_the_benign_label_or_categories(
     [
         ('benign = "spam"\n', "cannot be distinguished"),
         ('benign = ""\n', "benign"),
-        ("threshold = 0.4\n", "has no use where reply is 'label'"),
+        ("threshold = 0.4\n", "has no effect if reply is 'label'"),
         (SCORES + "threshold = 0\n", "threshold"),
-        (SCORES + "case_sensitive = false\n", "has no use where reply is 'scores'"),
+        (SCORES + "case_sensitive = false\n", "has no effect if reply is 'scores'"),
         ('benign = "SPAM"\ncase_sensitive = false\n', "cannot be distinguished"),
         ('[synonyms]\nads = "advertising"\n', "not one of the labels"),
         ('reply = "number"\n', "reply"),

@@ -83,7 +83,7 @@ def test_the_prompt_may_name_the_limits(incidents: Project) -> None:
     [
         ({"summary": 25 * "login "}, "breaks the contract: too_long"),
         ({"summary": "Logins failed until config push 8831."}, "lacks the fact 'revert*'"),
-        ({"must_not": ["config push 8831"]}, "states what it must not: 'config push 8831'"),
+        ({"must_not": ["config push 8831"]}, "has a forbidden statement: 'config push 8831'"),
         ({"summary": 1}, "must be an object with a `summary`"),
         ({"fact": []}, "unknown key 'fact'"),
         ({"facts": [[]]}, "`facts` that is not a list of phrasings"),

@@ -200,7 +200,7 @@ def test_a_week_that_was_interrupted_is_gone_on_with(
     assert len(manifests(served)) == 4
 
     def interrupt(*_: object) -> None:
-        msg = "interrupted: 3 answers of this session are saved; the same command with --resume goes on"
+        msg = "interrupted: 3 replies of this session are saved: to continue, add --resume"
         raise Interrupted(msg)
 
     monkeypatch.setattr("harness.runner.engine.run", interrupt)

@@ -1,5 +1,5 @@
 """HTTP for servers of the OpenAI protocol: connections, two transports, and error responses.
 
 May import core only.
-Never here: what a reply means, retries.
+Never here: parsing of replies, retries.
 """

@@ -1,6 +1,6 @@
 """Lean HTTP/1.1 transport for servers given by `base_url`.
 
-Proxies and certificates of the environment and redirects are handled as by the OpenAI SDK.
+Redirects, and the environment's proxies and certificates, are handled like in the OpenAI SDK.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class HTTPClient:
                 method, body = "GET", b""
             origin, url = target(url), _redirect_target(url, location)
             redirected = target(url)
-            # The key goes to no other server; an upgrade of the same host to TLS is allowed.
+            # The key is never sent to another server; an upgrade of the same host to TLS is allowed.
             upgraded = redirected.host == origin.host and (origin.scheme, redirected.scheme) == ("http", "https")
             with_key = with_key and (redirected == origin or (upgraded and (origin.port, redirected.port) == (80, 443)))
         msg = f"more than {MOST_REDIRECTS} redirects"

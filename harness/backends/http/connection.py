@@ -2,7 +2,7 @@
 
 General clients keep an unexpected reply in a pooled connection and return it for the next request, so that each case
 gets the reply of the case before. This connection closes on any unexpected data. It is faster too
-(docs/performance.md). httptools (llhttp, as in Node.js) parses.
+(docs/performance.md). The parser is httptools (llhttp, as in Node.js).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HEAD_BYTES = 65_536
 """Limit of the bytes beside the body: status line, headers, chunk framing."""
 EVENTS = "text/event-stream"
 MAX_STREAM_BYTES = 64_000_000
-"""Limit of a decompressed stream. A token takes about 300 bytes, so no model writes as much."""
+"""Limit of a decompressed stream. A token takes about 300 bytes, so no model writes that much."""
 MAX_LINE_BYTES = 4_000_000
 """Limit of a line of a stream: parsers of event streams buffer whole lines."""
 AHEAD_BYTES = 262_144
@@ -43,7 +43,7 @@ class HTTPConnection(asyncio.Protocol):
     async def request(self, data: bytes, *, head_only: bool = False, events: bool = False) -> HTTPResponse:
         """Send a whole request and wait for its reply.
 
-        `head_only`: what follows the head is not HTTP (CONNECT). `events`: return an event stream at its head;
+        `head_only`: the data after the head is not HTTP (CONNECT). `events`: return an event stream at its head;
         `read_chunk` then reads its body. Raises `TransportError` and `TooLargeError`.
         """
         if self.transport is None or self.transport.is_closing():
@@ -55,7 +55,7 @@ class HTTPConnection(asyncio.Protocol):
         try:
             return await self._waiter
         except asyncio.CancelledError:
-            self.abort()  # the reply would become that of the next request
+            self.abort()  # otherwise the next request would get this reply
             raise
         finally:
             self._waiter = None

@@ -1,4 +1,4 @@
-"""Failed calls as responses, addresses without passwords, messages without keys."""
+"""Responses for failed calls; addresses and messages without passwords and keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONG_TEXT = re.compile(r"too large to process|input length exceeds", re.IGNORECA
 
 
 def bad_url(url: str) -> str:
-    """What is wrong with a server's address; empty if valid. Repeats no part of it: it may hold a password."""
+    """The problem with a server's address; empty if valid. Does not repeat the address, which may hold a password."""
     try:
         parts = urlsplit(url)
         is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -36,7 +36,7 @@ def shown_url(url: str) -> str:
 
 
 def basic(parts: SplitResult) -> str:
-    """The Authorization header for user and password of an address; empty where it has neither."""
+    """The Authorization header for user and password of an address; empty if it has neither."""
     if parts.username is None and parts.password is None:
         return ""
     pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
@@ -51,7 +51,7 @@ def passwords(url: str) -> tuple[str, ...]:
 
 
 async def get_json(url: str, headers: Mapping[str, str] | None = None, timeout_s: float = 10.0) -> Any:
-    """Fetch an optional JSON endpoint; `None` where it does not exist, is no JSON, or times out."""
+    """Fetch an optional JSON endpoint; `None` if it does not exist, is no JSON, or times out."""
     import httpx  # takes 0.1 s to import, and servers of the OpenAI protocol do not need it
 
     try:
@@ -86,7 +86,7 @@ def one_line(text: object, at_most: int = 300) -> str:
 def without_secrets(secrets: Sequence[str], text: str) -> str:
     """The text with `***` for each secret, because servers repeat keys that they reject.
 
-    Secrets of up to 4 characters are kept: to remove them would damage common words.
+    Secrets of up to 4 characters are kept, because removing them would damage common words.
     """
     for secret in secrets:
         if len(secret) > 4:

@@ -1,8 +1,8 @@
 """Transport to api.openai.com by the `openai` SDK, with its authentication and environment variables.
 
-The router returns the SDK's client for every server. It uses our connection pool, because the SDK's own keeps
-unexpected data and returns it for the next request. A run does not use the SDK's response models: they cost more time
-than the call and hold no more than its JSON.
+The router returns the SDK's client for every server. It uses our connection pool, because the SDK's own pool keeps
+unexpected data and returns it for the next request. A run does not use the SDK's response models: they take
+more time than the call and contain only its JSON.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _StreamBody(_httpx.AsyncByteStream):  # type: ignore[misc]
                     return
                 yield chunk
         except TimeoutError:
-            msg = f"nothing has come for {self._silent_s:g} s"
+            msg = f"no data for {self._silent_s:g} s"
             raise _httpx.ReadTimeout(msg) from None
         except TransportError as error:
             raise _httpx.ReadError(str(error)) from None
@@ -105,10 +105,10 @@ class _PoolTransport:
 
 
 class _Client(openai.DefaultAsyncHttpxClient):
-    """Passes `stream` on to the transport, which httpx does not."""
+    """An httpx client that passes `stream` on to the transport."""
 
     async def send(self, request: Any, *, stream: bool = False, **more: Any) -> Any:
-        """As httpx's."""
+        """Send a request, as in httpx, and pass on `stream`."""
         request.extensions = {**request.extensions, _STREAMS: stream}
         return await super().send(request, stream=stream, **more)
 
@@ -128,7 +128,7 @@ class OpenAISDKTransport:
     """The SDK's client as a `Transport`."""
 
     def __init__(self, base_url: str | None, key: str, timeout_s: float) -> None:
-        """Arguments as of `client`."""
+        """Args: as in `client`."""
         self._client = client(base_url, key, timeout_s)
         self.url = shown_url(str(self._client.base_url))
         self.host = self._client.base_url.host
@@ -153,7 +153,7 @@ class OpenAISDKTransport:
         return HTTPResponse(200, {}, text.encode())
 
     async def _create(self, path: str, body: Mapping[str, JSON]) -> HTTPResponse:
-        """`body` is the whole request: it replaces what the SDK makes of its arguments."""
+        """Send `body` as the whole request, instead of the SDK's own arguments."""
         model = str(body["model"])
         raw: Any
         if path == "embeddings":
@@ -173,7 +173,7 @@ async def _with_our_errors(reply: Awaitable[HTTPResponse]) -> HTTPResponse:
     except openai.APITimeoutError:
         raise TimeoutError from None
     except openai.APIConnectionError as error:
-        if isinstance(error.__cause__, TooLargeError):  # up to version 2 the SDK wraps whatever is raised below it
+        if isinstance(error.__cause__, TooLargeError):  # up to version 2 the SDK wraps every exception from below
             raise TooLargeError from None
         raise TransportError(one_line(error.__cause__ or error)) from None
     except openai.OpenAIError as error:

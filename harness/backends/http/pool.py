@@ -1,6 +1,6 @@
 """A pool of keep-alive connections, one per concurrent call, with the environment's proxies.
 
-Both transports use it, so that the faults of connections are handled in one place.
+Both transports use this pool, so that connection errors are handled in one place.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class ConnectionPool:
         return reply
 
     async def open(self, origin: Origin, data: bytes) -> HTTPResponse | StreamedResponse:
-        """As `request`, but an event stream is returned at its head."""
+        """Like `request`, but return an event stream when its head has arrived."""
         connection = self._reused(origin) or await self._connected(origin)
         reply = await connection.request(data, events=True)
         if connection.streams:
@@ -89,7 +89,7 @@ class ConnectionPool:
         return reply
 
     async def close(self) -> None:
-        """Close all connections and wait for it, because a loop that ends earlier warns."""
+        """Close all connections and wait for the end, because a loop that ends earlier warns."""
         self._closed = True
         for connection in self._open:
             connection.abort()
@@ -99,7 +99,7 @@ class ConnectionPool:
         self._idle.clear()
 
     def forwarded(self, origin: Origin) -> str | None:
-        """The headers for a plain http proxy, which gets the whole URL; `None` where no such proxy applies."""
+        """The headers for a plain http proxy, which gets the whole URL; `None` if no such proxy applies."""
         proxy = self._proxy(origin) if origin.scheme == "http" else None
         return None if proxy is None else _for_proxy(proxy)
 
@@ -124,7 +124,7 @@ class ConnectionPool:
         return None
 
     async def _connected(self, origin: Origin) -> HTTPConnection:
-        """A new connection, by the environment's proxy where one applies."""
+        """A new connection, by the environment's proxy if one applies."""
         proxy = self._proxy(origin)
         secure = origin.scheme == "https"
         try:
@@ -185,7 +185,7 @@ class ConnectionPool:
 
 
 def target(url: str) -> Origin:
-    """The server of a URL; raises `TransportError` for an invalid URL, which a redirect may hold."""
+    """The server of a URL; raises `TransportError` for an invalid URL, as in a bad redirect."""
     try:
         return _origin(urlsplit(url))
     except (ValueError, KeyError):

@@ -42,9 +42,9 @@ class TooLargeError(Exception):
 
 
 class Transport(Protocol):
-    """A way to one server. Sends each call once; callers set timeouts and retry.
+    """A client of one server. Sends each call once; callers set timeouts and retry.
 
-    Calls raise `TransportError` and `TooLargeError`, and `TimeoutError` where the transport has its own limit.
+    Calls raise `TransportError` and `TooLargeError`, and `TimeoutError` if the transport has its own limit.
     """
 
     url: str
@@ -52,14 +52,14 @@ class Transport(Protocol):
     host: str
     """The server's host name."""
     secrets: tuple[str, ...]
-    """Keys and passwords that are sent and must stand in no message."""
+    """Keys and passwords of requests, which no message may contain."""
 
     async def get(self, path: str) -> HTTPResponse:
         """Fetch `path`, relative to the address, or to the server's root if it starts with `/`."""
         ...
 
     async def post(self, path: str, body: Mapping[str, JSON]) -> HTTPResponse:
-        """Send `body` to `path`, `chat/completions` or `embeddings`; raises `ValueError` where it is not valid JSON."""
+        """Send `body` to `path`, `chat/completions` or `embeddings`; raises `ValueError` if it is not valid JSON."""
         ...
 
     async def close(self) -> None:
@@ -102,7 +102,7 @@ class Decompressor:
         return plain
 
     def end(self) -> None:
-        """Mark the end of the body; raises `TransportError` where data is missing."""
+        """Mark the end of the body; raises `TransportError` if data is missing."""
         if self._compressed and (self._decompressor is None or not self._decompressor.eof):
             msg = "a reply that cannot be decompressed: it ends too early"
             raise TransportError(msg)

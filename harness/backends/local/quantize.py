@@ -1,6 +1,6 @@
 """Quantization of GGUF files by llama.cpp (`cyllama`, the extra `quantize`) in a child process.
 
-A child process, because llama.cpp writes its log to the terminal, and because native code may crash its process.
+llama.cpp runs in a child process because it writes to the terminal, and because native code may crash.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FAILED = "failed to quantize: "
 def split(model: str) -> tuple[str, str]:
     """Split `smollm2-135m-instruct:Q8_0` into the model and the quantization, which is empty if not given.
 
-    The text after the last colon counts only if llama.cpp knows a quantization of that name in any case, because a path
+    The text after the last colon counts only if it names a quantization of llama.cpp, in upper or lower case. Paths
     may contain colons.
     """
     base, _, to = model.rpartition(":")
@@ -56,8 +56,8 @@ def file_name(stem: str, to: str, origin: str) -> str:
 def make(source: Path, target: Path, to: str, report: ReportTensors) -> str:
     """Write `source` quantized to `to` into `target`, atomically; the header keeps the original type.
 
-    Returns a description: bits per weight, and the number of tensors of another type. Raises `BackendUnavailable` where
-    the extra is missing or the target cannot be written, `BackendError` where llama.cpp fails.
+    Returns a description: bits per weight, and the number of tensors of another type. Raises `BackendUnavailable` if
+    the extra is missing or the target cannot be written, `BackendError` if llama.cpp fails.
     """
     extras.check("quantize", f"Quantizing {source.name} to {target.name} needs cyllama", BackendUnavailable)
     try:
@@ -93,7 +93,7 @@ def _convert(source: Path, target: Path, to: str, report: ReportTensors) -> str:
                 elif _FAILED in line:
                     why = line.split(_FAILED, 1)[1].strip()
                 elif match := _BITS.search(line):
-                    bits = f"{match[1]} bits a weight"
+                    bits = f"{match[1]} bits per weight"
                 elif match := _LARGER.search(line):
                     larger = f", because {match[1]} of {match[2]} tensors do not fit {to} and took another type"
                 else:
@@ -108,10 +108,10 @@ def _convert(source: Path, target: Path, to: str, report: ReportTensors) -> str:
 
 def _complaint(source: Path, to: str, code: int, why: str) -> str:
     if code < 0:
-        why = f"llama.cpp was ended by signal {-code}: is there memory and disk space enough?"
+        why = f"llama.cpp was killed by signal {-code}: check free memory and disk space"
     elif "iostream" in why:
         why = "llama.cpp cannot write the file: is the disk full?"
-    return f"{source.name} cannot be made {to}: {why or 'llama.cpp does not say why'}"
+    return f"{source.name} cannot be quantized to {to}: {why or 'llama.cpp gave no reason'}"
 
 
 def _main(source: str, target: str, number: str) -> None:
@@ -121,7 +121,7 @@ def _main(source: str, target: str, number: str) -> None:
 
     parameters = llama_cpp.LlamaModelQuantizeParams()
     parameters.ftype = int(number)
-    parameters.allow_requantize = True  # the loss shows in the name, as `F16 from Q4_1`
+    parameters.allow_requantize = True  # the name shows the loss, as `F16 from Q4_1`
     parameters.nthread = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     llama_cpp.model_quantize(source, target, parameters)
 

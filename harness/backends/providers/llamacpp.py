@@ -1,7 +1,7 @@
-"""llama.cpp in this process, by `xllamacpp`: no server to install or start.
+"""Run llama.cpp in this process, by `xllamacpp`: no server to install or start.
 
-The engine listens on a loopback port of its choice. It is called by the OpenAI protocol, so that an embedded model and
-a served one share all code.
+The engine listens on a free loopback port. Calls use the OpenAI protocol, so that embedded and served models share
+all code.
 """
 
 from __future__ import annotations
@@ -43,9 +43,8 @@ T = TypeVar("T")
 class LlamaCppOptions(StrictModel):
     """Keys of `[backends.NAME]` for provider llamacpp.
 
-    `reproducible`: a prompt gets the same reply whatever came before it. By default llama.cpp rounds differently with
-    the rest of the batch and the prefix cache, which can change a word of a long reply. The default is kept because
-    every other llama.cpp server replies so.
+    `reproducible`: the same prompt always gets the same reply. By default llama.cpp's rounding depends on the batch
+    and on the prefix cache, which can change a word of a long reply. The default matches other llama.cpp servers.
 
     `pooling`: how token vectors become one vector. Default: as the model's file says, else (a chat model) their mean.
     """
@@ -67,7 +66,7 @@ class LlamaCppServer(OpenAIBackend):
         return grammar(constraint)
 
     async def can_call(self) -> bool:
-        """Whether the model's chat template supports tools. Where it does not, llama.cpp drops them silently."""
+        """Whether the model's chat template supports tools. Otherwise llama.cpp drops them silently."""
         if self._can_call is None:
             properties = await self._server_page("/props")
             able = None
@@ -78,10 +77,10 @@ class LlamaCppServer(OpenAIBackend):
 
 
 class LlamaCppBackend:
-    """A GGUF file and the engine that runs it, loaded by the first request. Run one at a time per process.
+    """A GGUF file and the engine that runs it, loaded by the first request. Run one such backend at a time per process.
 
-    Replies and vectors come from separate engines: one set up for vectors (pooling, a text in one batch) would not
-    reply like other llama.cpp servers.
+    Replies and vectors come from separate engines: an engine for vectors (pooling, a text in one batch)
+    would not reply like other llama.cpp servers.
     """
 
     capabilities: ClassVar[ProviderCapabilities] = ProviderCapabilities(needs_key=False, loads_model_file=True)
@@ -100,7 +99,7 @@ class LlamaCppBackend:
         self._engines: dict[bool, asyncio.Task[LlamaCppServer]] = {}
 
     async def identify(self) -> ModelInfo:
-        """Fetch the file if need be; report its sha256 and the facts of its header. Loads no model."""
+        """Fetch the file if necessary; report its sha256 and the facts of its header. Loads no model."""
         path = await self._path()
         return ModelInfo(
             model=self.config.model,
@@ -116,7 +115,7 @@ class LlamaCppBackend:
         engine = await self._engine(embed=request.embed)
         if request.tools and not await engine.can_call():
             msg = (
-                f"the chat template of {self.config.model} has no place for tools, and "
+                f"the chat template of {self.config.model} does not support tools, and "
                 'llama.cpp would drop them: set calls = "text" in the eval, or use a model made for tools'
             )
             raise BackendError(msg, backend=self.config.name)
@@ -126,13 +125,13 @@ class LlamaCppBackend:
     def connect(cls, config: BackendConfig, progress: models.Progress | None = None) -> Self:
         """Create a backend; the model is loaded by the first request.
 
-        Raises `BackendUnavailable` where the extra is not installed: before a file of many megabytes is fetched.
+        Raises `BackendUnavailable` if the extra is not installed, before a large file is fetched.
         """
         check(*NEEDS, partial(BackendUnavailable, backend=config.name))
         return cls(config, progress)
 
     async def openai_endpoint(self) -> OpenAIEndpoint:
-        """The loopback server of the engine for chats; loads the model if need be."""
+        """The loopback server of the engine for chats; loads the model if necessary."""
         return OpenAIEndpoint((await self._engine(embed=False)).url, LOOPBACK_KEY, proxies=False)
 
     async def _engine(self, *, embed: bool) -> LlamaCppServer:
@@ -189,7 +188,7 @@ class LlamaCppBackend:
         try:
             return xllamacpp.Server(parameters)
         except (RuntimeError, ValueError) as error:
-            why = f"{path} ({one_line(error)}): is the file whole, is there memory enough?"
+            why = f"{path} ({one_line(error)}): check that the file is complete and memory is sufficient"
             msg = f"llama.cpp cannot load {why}"
             raise BackendError(msg, backend=self.config.name) from None
 

@@ -80,12 +80,12 @@ class OllamaBackend:
 
     @classmethod
     def connect(cls, config: BackendConfig, _progress: Progress | None = None) -> Self:
-        """Create a backend; raises `BackendUnavailable` where its key is missing."""
+        """Create a backend; raises `BackendUnavailable` if its key is missing."""
         return cls(config)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Keys and passwords that are sent and must stand in no message."""
+        """Keys and passwords of requests, which no message may contain."""
         return (self._key, *passwords(self.address))
 
     async def openai_endpoint(self) -> OpenAIEndpoint:
@@ -102,14 +102,14 @@ class OllamaBackend:
                 shown = await self._client.show(self.config.model)
         except ollama.ResponseError as error:
             self._raise_if_permanent(error, BackendUnavailable)
-            msg = f"{self._url} answers {error.status_code}: {self._redact(error.error)}"
+            msg = f"{self._url} replied {error.status_code}: {self._redact(error.error)}"
             raise BackendUnavailable(msg, backend=self.config.name) from None
         except _unreachable() as error:
             reason = self._redact(error) or type(error).__name__
             msg = f"no Ollama at {self._url} ({reason}): start it with `ollama serve`"
             raise BackendUnavailable(msg, backend=self.config.name) from None
         except OTHER_SHAPE as error:
-            msg = f"{self._url} is no Ollama server ({self._redact(error)}): check base_url"
+            msg = f"{self._url} is not an Ollama server ({self._redact(error)}): check base_url"
             raise BackendUnavailable(msg, backend=self.config.name) from None
         names = {self.config.model, f"{self.config.model}:latest"}
         digest, size = next(((m.digest, m.size) for m in tags.models if m.model in names), (None, None))
@@ -126,7 +126,7 @@ class OllamaBackend:
         )
 
     async def complete(self, request: Request) -> Response:
-        """Request a chat reply, or the vector of a text; the server's time to load the model is not latency."""
+        """Request a chat reply, or the vector of a text; latency excludes the time to load the model."""
         import httpx
         import ollama
 
@@ -144,8 +144,8 @@ class OllamaBackend:
         except _unreachable() as error:
             return failed("connection", self._redact(error) or type(error).__name__, retry=True)
         except OTHER_SHAPE as error:
-            what = "an embedding" if request.embed else "a chat reply"
-            return failed("bad_reply", f"not {what}: {self._redact(error)}", retry=True)
+            reply_kind = "an embedding" if request.embed else "a chat reply"
+            return failed("bad_reply", f"not {reply_kind}: {self._redact(error)}", retry=True)
         return checked_size(self._unwrapped(request, response))
 
     async def _chat(self, request: Request) -> ollama.ChatResponse:
@@ -181,7 +181,7 @@ class OllamaBackend:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client._client.aclose()  # noqa: SLF001  the SDK has no close of its own
+        await self._client._client.aclose()  # noqa: SLF001  the SDK cannot close its client
 
     def _sampling(self, sampling: Sampling) -> dict[str, Any]:
         parameters = {
@@ -195,7 +195,7 @@ class OllamaBackend:
         return {**self.options.options, **{k: v for k, v in parameters.items() if v is not None}}
 
     def _unwrapped(self, request: Request, response: Response) -> Response:
-        """Remove the quotes around a choice; raises `BackendError` where the server ignored the constraint."""
+        """Remove the quotes around a choice; raises `BackendError` if the server ignored the constraint."""
         if request.constraint is None:
             return response
         text = unwrapped(request.constraint, response.text)
@@ -224,7 +224,7 @@ class OllamaBackend:
     def _not_pulled(self) -> str:
         return (
             f"{self._url} has no model {self.config.model!r}: "
-            f"`ollama pull {self.config.model}`, or list what is there with `ollama list`"
+            f"`ollama pull {self.config.model}`, or list the models with `ollama list`"
         )
 
     def _redact(self, text: object) -> str:
@@ -232,16 +232,16 @@ class OllamaBackend:
 
 
 def _unreachable() -> tuple[type[Exception], ...]:
-    """Raised by the SDK where no server answers; its own `ConnectionError` and a timeout are `OSError`s."""
+    """The exceptions of the SDK if no server answers. Its `ConnectionError` and timeouts are `OSError`s."""
     import httpx
 
     return (OSError, httpx.HTTPError)
 
 
 def _key(config: BackendConfig) -> str:
-    """The API key, from the environment only; empty where none is set, because local servers need none."""
+    """The API key, from the environment only; empty if none is set, because local servers need none."""
     if config.api_key_env is None:
-        return os.environ.get(config.key_variable or "", "").strip()  # the SDK sends it in any case
+        return os.environ.get(config.key_variable or "", "").strip()  # the SDK always sends this variable
     if key := os.environ.get(config.api_key_env, "").strip():
         return key
     msg = f"no key: set {config.api_key_env} in the environment"

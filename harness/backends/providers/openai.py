@@ -34,7 +34,7 @@ from harness.project.config import BackendConfig
 LISTING_TIMEOUT_S = 30.0
 """Timeout of the list of models, which needs no computation."""
 SIDE_TIMEOUT_S = 10.0
-"""Timeout of an optional page of a server."""
+"""Timeout of an optional JSON endpoint of a server."""
 
 Parameter = Literal["temperature", "top_p", "seed", "stop", "max_tokens", "max_completion_tokens"]
 
@@ -48,7 +48,7 @@ class OpenAIOptions(StrictModel):
 
 
 class OpenAIBackend:
-    """One model behind the OpenAI protocol. Retrying is the engine's."""
+    """One model behind the OpenAI protocol. Does not retry."""
 
     capabilities: ClassVar[ProviderCapabilities] = ProviderCapabilities(
         hosted_url="https://api.openai.com/v1",
@@ -64,8 +64,8 @@ class OpenAIBackend:
     bare_choices = False
     """Whether a choice under constrained decoding comes bare; otherwise it comes as JSON."""
     on_headers: Callable[[Mapping[str, str]], None] | None = None
-    """Called with the headers of every reply of `complete`, errors included; names are in lower case. They tell how
-    many requests and tokens the server still allows (`x-ratelimit-*`)."""
+    """Called with the headers of every reply of `complete`, errors included; names are in lower case. They
+    contain the remaining requests and tokens (`x-ratelimit-*`)."""
 
     def __init__(self, config: BackendConfig, *, transport: Transport | None = None) -> None:
         """`transport` replaces the one made from `config`."""
@@ -83,14 +83,14 @@ class OpenAIBackend:
     def connect(
         cls, config: BackendConfig, _progress: Progress | None = None, *, transport: Transport | None = None
     ) -> Self:
-        """Create a backend; raises `BackendUnavailable` where its key is missing."""
+        """Create a backend; raises `BackendUnavailable` if its key is missing."""
         if config.base_url is None and cls.capabilities.default_url is not None:
             config = config.model_copy(update={"base_url": cls.capabilities.default_url})
         return cls(config, transport=transport)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Keys and passwords that are sent and must stand in no message."""
+        """Keys and passwords of requests, which no message may contain."""
         return self._transport.secrets
 
     async def openai_endpoint(self) -> OpenAIEndpoint:
@@ -116,19 +116,19 @@ class OpenAIBackend:
         )
 
     def _elsewhere(self) -> str:
-        """The address of `OPENAI_BASE_URL` for the engine's name, where it replaces the hosted service."""
+        """The address of `OPENAI_BASE_URL` for the engine's name, if it replaces the hosted service."""
         moved = self.config.is_hosted and self._transport.host != urlsplit(self.capabilities.hosted_url or "").hostname
         return f" at {self.url}" if moved else ""
 
     async def _served(self) -> dict[str, dict[str, Any]]:
-        """The models that the server lists, by id; empty where it has no list."""
+        """The models that the server lists, by id; empty if it has no list."""
         limit_s = min(self.config.timeout_s, LISTING_TIMEOUT_S)
         try:
             async with asyncio.timeout(limit_s):
                 reply = await self._transport.get("models")
         except TimeoutError:
             raise BackendUnavailable(
-                self._unreachable(f"nothing within {limit_s:g} s"), backend=self.config.name
+                self._unreachable(f"no reply within {limit_s:g} s"), backend=self.config.name
             ) from None
         except TransportError as error:
             raise BackendUnavailable(self._unreachable(str(error)), backend=self.config.name) from None
@@ -142,7 +142,7 @@ class OpenAIBackend:
             return {}  # not a list of models
 
     async def _server_page(self, path: str) -> JSON:
-        """The JSON of an optional page below the server's root; `None` where there is none in time."""
+        """The JSON of an optional endpoint below the server's root; `None` if there is none, or on a timeout."""
         try:
             async with asyncio.timeout(SIDE_TIMEOUT_S):
                 reply = await self._transport.get(path)
@@ -175,9 +175,9 @@ class OpenAIBackend:
         try:
             body = _json(reply)
         except ValueError:
-            what = "an embedding" if request.embed else "a chat completion"
+            reply_kind = "an embedding" if request.embed else "a chat completion"
             begins = safe_line(reply.body[:4000].decode(errors="replace"), secrets, 80)
-            return failed("bad_reply", f"not {what}: {begins}", retry=True)
+            return failed("bad_reply", f"not {reply_kind}: {begins}", retry=True)
         return self.response_of(request, body, wall_s)
 
     def body_of(self, request: Request) -> tuple[str, dict[str, Any]]:
@@ -185,7 +185,7 @@ class OpenAIBackend:
         return self._embedding(request) if request.embed else self._completion(request)
 
     def response_of(self, request: Request, body: JSON, wall_s: float) -> Response:
-        """Parse the JSON of a successful reply; raises `BackendError` where the server ignored a constraint."""
+        """Parse the JSON of a successful reply; raises `BackendError` if the server ignored a constraint."""
         if request.embed:
             return checked_size(vector_response(body, wall_s, self._transport.secrets))
         return checked_size(self._unwrapped(request, chat_response(body, wall_s, self._transport.secrets)))
@@ -222,7 +222,7 @@ class OpenAIBackend:
         return constraints.response_format(constraint, closed=self.config.base_url is None)
 
     def _unwrapped(self, request: Request, response: Response) -> Response:
-        """Remove the JSON around a choice; raises `BackendError` where the server ignored the constraint."""
+        """Remove the JSON around a choice; raises `BackendError` if the server ignored the constraint."""
         if request.constraint is None or response.error is not None:
             return response
         text = response.text if self.bare_choices else constraints.unwrapped(request.constraint, response.text)
@@ -291,7 +291,7 @@ def _refusal(reply: HTTPResponse) -> tuple[str, str]:
 
 
 def key_of(config: BackendConfig) -> str:
-    """The API key, from the environment only; `none` where the server needs none."""
+    """The API key, from the environment only; `none` if the server needs none."""
     variable = config.key_variable
     if variable is None:
         return "none"
@@ -300,7 +300,7 @@ def key_of(config: BackendConfig) -> str:
         msg = f"no key: set {variable} in the environment"
         raise BackendUnavailable(msg, backend=config.name)
     if not (key.isascii() and key.isprintable()):
-        msg = f"{variable} holds characters that no key has: set it again"
+        msg = f"{variable} contains characters that no API key has: set it again"
         raise BackendError(msg, backend=config.name)
     return key
 

@@ -1,7 +1,7 @@
-"""Replies from a saved run or a recording: `--backend replay:RUN`, `--backend replay:FILE`. Offline, exact, free.
+"""Replies from a saved run or a recording: `--backend replay:RUN`, `--backend replay:FILE`.
 
-A reply is looked up by its request, so that a changed prompt gets no reply: a reply to one prompt must never pass for
-a reply to another.
+Works offline. A reply is looked up by the hash of its request, so that a changed prompt gets no reply, and never the
+reply to another prompt.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PREFIX = f"{PROVIDER_NAME}:"
 class ReplayOptions(StrictModel):
     """Keys of a replay backend, set by the command line: a store with the run, or a recording.
 
-    `backend`: the recorded backend. `digest`: hash of the file, so that cached replies of an older file do not count.
+    `backend`: the recorded backend. `digest`: hash of the file, so that cached replies of an older file are not used.
     `evals`: the evals that the file has replies for.
     """
 
@@ -55,7 +55,7 @@ class ReplayBackend:
 
     @classmethod
     def connect(cls, config: BackendConfig, _progress: Progress | None = None) -> Self:
-        """Open the run or the file that `config.model` names; raises `StoreError` where there is none."""
+        """Open the run or the file that `config.model` names; raises `StoreError` if there is none."""
         options = ReplayOptions.model_validate(config.options)
         if options.file is not None:
             replies = Recording(Path(options.file)).replies(options.backend)
@@ -73,7 +73,7 @@ class ReplayBackend:
         return replace(self._info, note=f"replayed from {self._where}")
 
     async def complete(self, request: Request) -> Response:
-        """The saved reply to exactly this request; the error `not_recorded` where there is none."""
+        """The saved reply to exactly this request; the error `not_recorded` if there is none."""
         if (response := self._find(request.key)) is not None:
             return response
         return failed("not_recorded", f"{self._where} holds no reply to this prompt: its requests were different")

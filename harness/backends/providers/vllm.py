@@ -21,7 +21,7 @@ SINCE = (0, 11)
 class VLLMOptions(openai.OpenAIOptions):
     """Keys of `[backends.NAME]` for provider vllm, beside those of openai.
 
-    `structured`: the parameter for constrained decoding, where the server reports no usable version.
+    `structured`: the parameter for constrained decoding, if the server reports no usable version.
     """
 
     structured: Literal["structured_outputs", "guided"] | None = None

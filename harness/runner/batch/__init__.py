@@ -1,4 +1,4 @@
-"""Batches: files of requests that a server processes in its own time, at half the price or on your own machine.
+"""Batches: files of requests that a server processes later, often at half the price.
 
     harness run --batch             OpenAI's Batch API: send, wait, collect; a later process can collect too
     harness batch export, import    files for `vllm run-batch` and similar engines
@@ -9,7 +9,7 @@ Only the transport differs: requests, reading, scoring and saving are those of `
     cell_batch      the batches of one cell: send, wait, retry, save
     jobs            unfinished batches, claimed by one cell each
     openai_api      OpenAI's Batch API
-    status          how a batch stands
+    status          the state of a batch, and the errors of a Batch API
     pending         `harness batch list` and `harness batch cancel`
     files           `harness batch export` and `harness batch import`
     jsonl           the lines of request and result files
@@ -61,12 +61,12 @@ __all__ = [
 
 
 def supports_batches(config: BackendConfig) -> bool:
-    """Return whether `run --batch` sends a backend's requests by batch. The server may still lack a Batch API."""
+    """Return whether `run --batch` sends a backend's requests in batches. The server may still lack a Batch API."""
     return config.capabilities.batch_api
 
 
 def connect(store: Store) -> Callable[[BackendConfig, Progress | None], Backend]:
-    """Return the connect function of `run --batch`: by batch if the backend supports it, else directly."""
+    """Return the connect function of `run --batch`: in batches if the backend supports batches, else directly."""
 
     def connect_backend(config: BackendConfig, progress: Progress | None) -> Backend:
         backend = backends.connect(config, progress)

@@ -42,7 +42,7 @@ class BatchBackend:
         return await self.backend.complete(request)
 
     async def answer(self, answers: CellRunner, todo: list[PlannedRequest]) -> None:
-        """Send `todo` and all later requests of the cell; every reply is saved when this returns."""
+        """Send `todo` and all later requests of the cell; every reply is saved when this method returns."""
         with TemporaryDirectory(prefix="harness-batch-") as folder:
             await CellBatch(self.backend, self.api, self.jobs, answers, Path(folder)).run(todo)
 

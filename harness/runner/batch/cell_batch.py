@@ -1,7 +1,7 @@
 """The batches of one cell: send requests as files, wait, save the results.
 
-Unfinished batches are in the store. Whoever runs the cell next, after Ctrl-C, a crash or a power cut, collects their
-results before it sends anything.
+Unfinished batches are in the store. After Ctrl-C, a crash or a power cut, the next run of the cell collects their
+results before it sends requests.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MAX_BYTES = 200_000_000
 """OpenAI's limits for one file: https://platform.openai.com/docs/guides/batch"""
 FIRST_WAIT_S = 2.0
 LONGEST_WAIT_S = 60.0
-"""Wait between two status requests, or two tries of a call. Each wait is 1.5 times as long as the one before."""
+"""Wait between two status requests, or two tries of a call. Each wait is 1.5 times the previous wait."""
 GIVE_UP_AFTER_S = 3600.0
 """How long a server may be unavailable before the run ends. The batch continues on the server."""
 
@@ -71,7 +71,7 @@ class CellBatch:
     cancelled: bool = False
     """A batch was cancelled during the wait: send no further batch."""
     broken: BackendError | None = None
-    """Why the cell must end: the server ignored a decoding constraint."""
+    """The error that ends the cell: the server ignored a decoding constraint."""
     _files: int = 0
     _not_encodable: dict[CustomId, Response] = field(default_factory=dict)
 
@@ -141,11 +141,11 @@ class CellBatch:
             text = f"batch {job.batch_id}: ignored {len(foreign):,} results of requests that were not in the batch"
             self.runner.events.noted(self.runner.cell.name, text)
         missing = [custom_id for custom_id in ids if custom_id in self.pending and custom_id not in results]
-        if last or lost:  # another batch would probably fail too, and whether to pay for it is the user's decision
-            reason = lost or f"the batch {status.status} without a reply to this request"
+        if last or lost:  # another batch would probably fail too: the user decides whether to pay for it
+            reason = lost or f"the batch is {status.status} and has no reply to this request"
             reason = CANCELLED_MESSAGE if was_cancelled else reason
             await self._save_errors(missing, failed("server", reason, retry=True), attempt)
-        if not lost:  # a single 404 must not discard results that were just paid: the next run tries again
+        if not lost:  # a single 404 must not discard results that were just paid for: the next run tries again
             await asyncio.to_thread(self.jobs.forget, job)
         self._raise_if_broken()
 
@@ -168,7 +168,7 @@ class CellBatch:
         self._raise_if_broken()
 
     def _raise_if_broken(self) -> None:
-        """End the cell as a direct run does, but only after all results are saved: the whole batch is paid."""
+        """End the cell as a direct run does, but only after all results are saved: the whole batch is paid for."""
         if self.broken is not None:
             raise self.broken
 
@@ -217,7 +217,7 @@ class CellBatch:
             wait_s = await _wait(wait_s)
 
     async def _download(self, status: BatchStatus) -> tuple[BatchResults, str]:
-        """Download the result files of a batch; return their results, and why a file is missing ("" if none is)."""
+        """Download the result files; return their results, and the reason for a missing file ("" if none is)."""
         paths, lost = [], ""
         for file_id in status.files:
             path = self._new_path()
@@ -250,7 +250,7 @@ class CellBatch:
             self.runner.events.noted(self.runner.cell.name, f"batch results: {problem}")
 
     def _response(self, planned: PlannedRequest, result: Mapping[str, JSON]) -> Response:
-        """Return the response of a result. A broken constraint becomes an error of its case: the others are paid."""
+        """Return the response of a result. A broken constraint is an error of its case only: the batch is paid for."""
         try:
             return response_of(self.backend, planned.request, result)
         except BackendError as error:
@@ -301,5 +301,5 @@ def _more(problems: Sequence[str]) -> list[str]:
 
 async def _wait(wait_s: float) -> float:
     """Wait about `wait_s` seconds; return the length of the next wait."""
-    await asyncio.sleep(uniform(0.8, 1.2) * wait_s)  # noqa: S311  it spreads calls and hides nothing
+    await asyncio.sleep(uniform(0.8, 1.2) * wait_s)  # noqa: S311  spreads calls, no secret
     return min(1.5 * wait_s, LONGEST_WAIT_S)

@@ -1,4 +1,4 @@
-"""Files of requests and results: `harness batch export` and `harness batch import`, with an engine in between."""
+"""Export requests to files and import result files: `harness batch export` and `harness batch import`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def offline_backend(config: BackendConfig) -> OpenAIBackend:
 
 
 def _secrets(config: BackendConfig) -> tuple[str, ...]:
-    """Return the secrets that the engine may have been sent: results of rejected requests may repeat them."""
+    """Return the secrets that the engine may have received: results of rejected requests may repeat them."""
     try:
         key = key_of(config)
     except BackendError:  # an import works without an API key
@@ -113,7 +113,7 @@ class FileBackend:
 
 
 def unused_results(results: BatchResults, cells: Sequence[Cell]) -> list[str]:
-    """Return a message for each unused result: where it is, and why it was not used."""
+    """Return a message for each unused result: its place, and why it was not used."""
     unused = results.unused()
     titles = {cell_part(cell): f"{cell.definition.name} {cell.name}" for cell in cells}
     cases = _cases(cells) if any(custom_id.cell in titles for custom_id in unused) else {}
@@ -123,7 +123,7 @@ def unused_results(results: BatchResults, cells: Sequence[Cell]) -> list[str]:
 def _why_unused(custom_id: CustomId, titles: Mapping[str, str], cases: Mapping[tuple[str, str], str]) -> str:
     title, case = titles.get(custom_id.cell), cases.get((custom_id.cell, custom_id.case))
     if title is None:
-        return "not used: its cell is not in this import: give the evals, backends and options of the export"
+        return "not used: its cell is not in this import: pass the evals, backends and options of the export"
     if case is None:
         return f"not used: {title} no longer has this case"
     return f"not used: the prompt or the model of case {case} of {title} has changed since the export"

@@ -20,7 +20,7 @@ class JobRegistry:
         self._lock = Lock()
 
     def claim(self, cell: str) -> list[BatchJob]:
-        """Return the unfinished jobs of a cell on this server that nothing in this process waits for."""
+        """Return the unfinished jobs of a cell on this server, except jobs that this process already waits for."""
         jobs = [job for job in batches.read(self._store) if (job.cell, job.server) == (cell, self._server)]
         with self._lock:
             unclaimed = [job for job in jobs if job.token not in self._claimed]
@@ -34,5 +34,5 @@ class JobRegistry:
         batches.write(self._store, job)
 
     def forget(self, job: BatchJob) -> None:
-        """Delete a job whose results are saved, or that has none."""
+        """Delete a job after its results are saved, or if it has no results."""
         batches.forget(self._store, job.token)

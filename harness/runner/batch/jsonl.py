@@ -70,7 +70,7 @@ def request_line(backend: OpenAIBackend, custom_id: CustomId, request: Request) 
 
 
 def parse_result(line: bytes) -> dict[str, JSON] | str:
-    """Return a line of a result file as a dict, or what is wrong with the line."""
+    """Parse a line of a result file: return a dict, or the problem as text."""
     try:
         result = json.loads(line)
     except (ValueError, RecursionError):

@@ -23,7 +23,7 @@ from harness.runner.batch.status import BatchStatus, BusyError, NoFileError
 
 WINDOW: Literal["24h"] = "24h"
 """The only window that OpenAI offers."""
-TOKEN = "harness"  # noqa: S105  the name of a chunk of metadata
+TOKEN = "harness"  # noqa: S105  a key of the metadata, no password
 PAGE_SIZE = 100
 MAX_PAGES = 10
 """A batch whose id never arrived is searched for among the newest 1,000 batches."""

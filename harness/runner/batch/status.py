@@ -27,7 +27,7 @@ class BatchStatus:
         failed: Requests failed so far.
         files: Ids of the existing result and error files.
         reason: Why the batch failed.
-        action: What `harness batch cancel` did about it.
+        action: The effect of `harness batch cancel`.
 
     """
 

@@ -1,4 +1,4 @@
-"""How many requests are in flight to one backend, and when the next one may start.
+"""Pacing: the number of requests in flight to one backend, and when the next request may start.
 
 pace      Pace: one queue per backend, with the three parts below
 slots     AdaptiveLimit: finds the best number of requests in flight

@@ -72,7 +72,7 @@ def gain(low: LatencyFit, high: LatencyFit) -> tuple[float, float]:
     """Return the log of throughput gain over required gain, and its standard error; positive favours `high`.
 
     Throughput is in flight / latency (Little's law). The required gain is a share of the growth in concurrency, so
-    that a batching server, which slows down a little with each request, is filled like one with independent slots.
+    that a batching server, which slows down a little with each request, is filled like a server with independent slots.
     """
     tokens = (low.tokens + high.tokens) / 2
     before, after = low.at(tokens), high.at(tokens)

@@ -1,4 +1,4 @@
-"""Rate limits: those of harness.toml, and those that a server sends in its headers."""
+"""Rate limits from harness.toml and from the headers of a server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TokenBucket:
 
 
 class ServerAllowance:
-    """The rest of a server's own limit: `x-ratelimit-remaining-*`, until `x-ratelimit-reset-*`."""
+    """Remaining allowance of a server's own limit: `x-ratelimit-remaining-*`, until `x-ratelimit-reset-*`."""
 
     __slots__ = ("_left", "_remaining", "_reset", "_until")
 

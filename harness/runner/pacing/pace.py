@@ -1,4 +1,4 @@
-"""`Pace`: one queue per backend. A call that need not wait passes in a few microseconds."""
+"""`Pace`: one queue per backend. Without a wait, a call passes in a few microseconds."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Pace:
 
     @property
     def waiting_s(self) -> float | None:
-        """Seconds until the next request may start; `None` if none waits, or if it waits for a free slot."""
+        """Seconds until the next request may start; `None` if no request waits, or if it waits for a free slot."""
         if not self._waiting or self.in_flight >= self.concurrency.current:
             return None
         return self._delay_s(self._waiting[0][0], self._clock()) or None
@@ -135,7 +135,7 @@ class Pace:
             await ticket
         except asyncio.CancelledError:
             if ticket.done() and not ticket.cancelled():
-                self._end(turn)  # it was started at the same moment
+                self._end(turn)  # the turn started at the moment of the cancellation
             else:
                 ticket.cancel()
                 self._wake()  # the next turn may need a shorter timer, or none
@@ -210,7 +210,7 @@ class Turn:
         self.recorded = False
 
     async def __aenter__(self) -> Self:
-        await self._pace._begin(self)  # noqa: SLF001  two halves of one thing
+        await self._pace._begin(self)  # noqa: SLF001  Turn is a part of Pace
         return self
 
     async def __aexit__(

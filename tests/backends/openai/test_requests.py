@@ -71,6 +71,6 @@ def test_a_missing_key_names_the_variable_to_set(config: dict[str, str], variabl
 @pytest.mark.parametrize("key", ["sk-\u00e9t\u00e9", "sk-one\nsk-two"])
 def test_a_key_that_no_header_can_hold_is_told_and_not_shown(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
-    with pytest.raises(BackendError, match="OPENAI_API_KEY holds characters that no key has") as caught:
+    with pytest.raises(BackendError, match="OPENAI_API_KEY contains characters that no API key has") as caught:
         backends.connect(configured("openai"))
     assert key not in str(caught.value)

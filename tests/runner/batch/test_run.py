@@ -136,7 +136,7 @@ def test_batch_with_budget_or_without_openai_is_rejected(harness: Terminal, batc
     assert "leave out --batch or --budget" in harness(*RUN, "--budget", "1").err
     text = (batched.root / "harness.toml").read_text()
     batched.config(text.replace('"openai"', '"vllm"'))
-    assert "no backend of this run is asked by batch" in harness(*RUN).err
+    assert "no backend of this run supports --batch" in harness(*RUN).err
     assert not api.batches
 
 

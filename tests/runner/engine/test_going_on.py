@@ -192,9 +192,7 @@ def test_ctrl_c_saves_results_and_keeps_signal_handlers(project: Project, store:
         return answer(request)
 
     backend = Slow(script)
-    with pytest.raises(
-        Interrupted, match=r"interrupted: \d+ answers of this session are saved; .* --resume goes on"
-    ) as caught:
+    with pytest.raises(Interrupted, match=r"interrupted: \d+ replies of this session are saved: .* --resume") as caught:
         execute(project, store, backend=lambda _: backend)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert backend.closed

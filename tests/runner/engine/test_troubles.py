@@ -234,5 +234,5 @@ def test_failed_warm_up_makes_the_backend_unavailable(project: Project, store: S
     served(project, server, retries=1)
     server.answer = lambda _: error(503, "loading model")
     ((name, reason),) = execute(project, store).skipped
-    assert (name, "no answer to the warm-up request" in reason, "loading model" in reason) == ("fake", True, True)
+    assert (name, "no reply to the warm-up request" in reason, "loading model" in reason) == ("fake", True, True)
     assert len(server.chats) == 2
