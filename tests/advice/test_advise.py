@@ -95,7 +95,7 @@ class TestQuality:
         traffic(team, "[gates]\nmargin = 0.08\n")
         assert advised(team, store).decision is MOVE
 
-    def test_without_a_run_it_is_not_known_and_how_to_make_one_is_said(self, team: Project, store: Store) -> None:
+    def test_missing_run_is_unknown_and_names_the_command(self, team: Project, store: Store) -> None:
         candidate(store)
         one = advised(team, store)
         assert one.decision is INCONCLUSIVE
@@ -110,9 +110,7 @@ class TestQuality:
         assert "only a sample was run on mistral-vllm" in told(one, "sample")
         assert "Run `harness run triage -b mistral-vllm --variant local`" in told(one, "sample")
 
-    def test_what_is_missing_is_told_whole_and_for_production_s_own_prompt_alone(
-        self, team: Project, store: Store
-    ) -> None:
+    def test_missing_runs_are_listed_for_own_variants_only(self, team: Project, store: Store) -> None:
         """By both prompts each, twice as much would be asked and paid."""
         candidate(store, limit=N)
         one = advised(team, store)
@@ -219,7 +217,7 @@ class TestGates:
         assert one.decision is MOVE
         assert "gate" not in {reason.code for reason in one.reasons}
 
-    def test_what_a_call_may_cost_is_asked_of_a_candidate_with_a_price(self, team: Project, store: Store) -> None:
+    def test_max_cost_gate_applies_to_a_priced_candidate(self, team: Project, store: Store) -> None:
         team.config(CONFIG.replace('candidate = "mistral-vllm"', 'candidate = "gpt-4o-mini"'))
         traffic(team, "[gates]\nmax_cost_per_1k = 0.01\n")
         reference(store)
@@ -329,7 +327,7 @@ class TestAnOldRun:
         assert one.comparison is not None
         assert one.comparison.head.run_id == "triage-local-mistral-vllm-free-0-None"
 
-    def test_replies_that_only_have_to_be_read_again_are_not_asked_for_again(self, team: Project) -> None:
+    def test_changed_contract_asks_for_rescore_not_a_run(self, team: Project) -> None:
         """Where a label is added it stands in the prompt, too; here the rules of reading alone were others."""
         opened = open_store("sqlite:///:memory:")
         for name, variant in (("gpt-4o", "gpt"), ("mistral-vllm", "local")):
@@ -338,17 +336,13 @@ class TestAnOldRun:
         assert "`harness rescore gpt-1 local-1`" in told(advised(team, opened), "stale")
         opened.close()
 
-    def test_what_is_on_the_candidate_already_stays_there_however_old_its_run(
-        self, team: Project, store: Store
-    ) -> None:
+    def test_task_already_on_candidate_stays_despite_old_run(self, team: Project, store: Store) -> None:
         team.config(CONFIG.replace('"mistral-7b"', '"other-7b"'))
         team.eval('\n[traffic]\ndaily_calls = 4000\nbackend = "mistral-vllm"\n')
         one = advised(team, store)
         assert (one.decision, told(one, "quality")) == (STAY, "it runs on mistral-vllm already")
 
-    def test_where_today_s_prompt_cannot_be_read_that_is_not_taken_for_the_same(
-        self, team: Project, store: Store
-    ) -> None:
+    def test_unreadable_current_prompt_counts_as_changed(self, team: Project, store: Store) -> None:
         team.prompt(local="{{ text ")
         one = advised(team, store)
         assert one.decision is INCONCLUSIVE
@@ -374,7 +368,7 @@ def test_a_run_that_was_just_made_is_as_today(harness: Terminal, project: Projec
 
 
 @pytest.mark.parametrize("name", [one.name for one in evals.find(ROOT)])
-def test_no_eval_of_this_repository_takes_a_fresh_run_for_an_old_one(name: str) -> None:
+def test_fresh_runs_of_repository_evals_are_not_outdated(name: str) -> None:
     """Every kind of task, labels, schemas, tools and passages in their prompts."""
     found = config.load(ROOT)
     (definition,) = evals.find(ROOT, [name])
@@ -511,7 +505,7 @@ def test_where_nothing_pays_that_is_told_of_all_of_it(team: Project, store: Stor
     assert all(why in told(one, "savings") for one in advise(team.with_store(store)).advised)
 
 
-def test_what_would_pay_with_others_that_are_not_decided_yet_is_not_decided_either(team: Project, store: Store) -> None:
+def test_move_that_needs_undecided_evals_is_undecided(team: Project, store: Store) -> None:
     """Each is 48 USD a month and the server 85: one alone does not pay, both do."""
     traffic(team, daily_calls=2000)
     reference(store)
@@ -530,7 +524,7 @@ def test_what_would_pay_with_others_that_are_not_decided_yet_is_not_decided_eith
     assert {name: one.decision for name, one in decided.items()} == {"triage": STAY, "other": STAY}
 
 
-def test_neither_is_what_would_pay_with_others_whose_cost_is_not_known(team: Project, store: Store) -> None:
+def test_move_that_needs_evals_of_unknown_cost_is_undecided(team: Project, store: Store) -> None:
     traffic(team, daily_calls=2000)
     team.eval("\n[traffic]\ndaily_calls = 2000\n", name="other")  # never run
     reference(store)
@@ -540,7 +534,7 @@ def test_neither_is_what_would_pay_with_others_whose_cost_is_not_known(team: Pro
     assert told(decided["triage"], "savings").endswith("the savings of other are unknown: no price or no token counts")
 
 
-def test_of_some_evals_it_is_not_said_that_the_server_does_not_pay_for_all(team: Project, store: Store) -> None:
+def test_partial_advice_makes_no_claim_about_all_evals(team: Project, store: Store) -> None:
     for name in ("triage", "other"):
         team.eval("\n[traffic]\ndaily_calls = 2000\n", name=name)
         store.add(made(name, "gpt", "gpt-4o", N))
@@ -573,7 +567,7 @@ def test_figures_of_the_load_are_written_as_people_write_them(
     assert said in told(advised(team, store), "capacity")
 
 
-def test_of_what_does_not_fit_together_that_moves_which_saves_more(team: Project, store: Store) -> None:
+def test_limited_capacity_goes_to_the_largest_savings(team: Project, store: Store) -> None:
     """Each takes 0.6 of the server; the second has longer prompts, which cost more today."""
     traffic(team, daily_calls=138_240)
     team.eval("\n[traffic]\ndaily_calls = 138240\n", name="long")
@@ -668,7 +662,7 @@ class TestRoutes:
         assert f"# two is not routed: {told_}" in text.replace("\n#   ", " ")
         assert "[tasks.one]" in text
 
-    def test_a_second_local_backend_has_no_tier_and_the_true_reason_is_given(self, team: Project, store: Store) -> None:
+    def test_second_local_backend_has_no_tier_with_true_reason(self, team: Project, store: Store) -> None:
         """Another task's route, set by hand, has the only local tier."""
         other = '\n[backends.ollama]\nprovider = "ollama"\nmodel = "llama3"\nvariant = "local"\n'
         team.config(CONFIG + other)
@@ -723,7 +717,7 @@ class TestRoutes:
         assert routing.load(path, found).probe.every_s == 5
 
 
-def test_the_page_says_where_two_verdicts_of_one_name_answer_two_questions(team: Project, harness: Terminal) -> None:
+def test_page_explains_equal_verdicts_of_two_questions(team: Project, harness: Terminal) -> None:
     """Good enough to move by its quality, and kept for its few calls."""
     opened = open_store(team.load().store_url)
     for name, calls in (("triage", 4000), ("rare", 20)):
@@ -740,7 +734,7 @@ def test_the_page_says_where_two_verdicts_of_one_name_answer_two_questions(team:
 
 
 class TestLiteLLM:
-    def test_it_is_yaml_with_a_model_of_each_tasks_name_and_its_fallback(self, whole: tuple[Project, Advice]) -> None:
+    def test_litellm_yaml_has_a_model_per_task_with_fallback(self, whole: tuple[Project, Advice]) -> None:
         project, advice = whole
         found = yaml.safe_load(litellm(project.load(), advice))
         models = {one["model_name"]: one["litellm_params"] for one in found["model_list"]}

@@ -66,7 +66,7 @@ class TestFile:
         assert ids == sorted(f"c{i}" for i in range(20))
         assert path.relative_to(tmp_path) == Path("evals/baselines/triage.local@q8.json")
 
-    def test_the_same_run_makes_the_same_file_and_one_other_answer_changes_one_line(self, tmp_path: Path) -> None:
+    def test_equal_runs_give_equal_files_and_one_answer_one_line(self, tmp_path: Path) -> None:
         first = baseline.save(tmp_path, made("RRRR")).read_text()
         assert (
             baseline.save(tmp_path, replace(made("RRRR"), cases=dict(reversed(made("RRRR").cases.items())))).read_text()
@@ -89,7 +89,7 @@ class TestFile:
         path = baseline.save(tmp_path, replace(made("R"), eval="../x", cell="a/b@c:d+constrained"))
         assert path == tmp_path / "evals/baselines/.._x.a_b@c_d+constrained.json"
 
-    def test_two_cells_whose_file_names_are_one_are_not_taken_for_each_other(self, tmp_path: Path) -> None:
+    def test_baseline_of_a_cell_with_equal_file_name_is_rejected(self, tmp_path: Path) -> None:
         baseline.save(tmp_path, replace(made("R"), cell="local@a b"))
         with pytest.raises(ConfigError, match="is the baseline of triage local@a b, not of triage local@a_b"):
             baseline.load(tmp_path, "triage", "local@a_b")
@@ -234,9 +234,7 @@ class TestCommand:
         assert "strict         100.0% (99–100)" in shown
         assert "prompt         triage/v1/local" in shown
 
-    def test_an_unchanged_run_passes_and_twelve_lost_cases_fail_by_name(
-        self, saved: Terminal, project: Project
-    ) -> None:
+    def test_unchanged_run_passes_and_12_lost_cases_are_named(self, saved: Terminal, project: Project) -> None:
         answered(project)
         assert saved("baseline", "check").code == 0
         answered(project, lost=12)
@@ -257,9 +255,7 @@ class TestCommand:
         assert ended.code == 2
         assert "30 calls failed, so it is no baseline" in ended.err
 
-    def test_a_dataset_newer_than_the_baseline_is_said_and_not_guessed_over(
-        self, saved: Terminal, project: Project
-    ) -> None:
+    def test_dataset_newer_than_the_baseline_is_reported(self, saved: Terminal, project: Project) -> None:
         cases(project, 290)
         answered(project)
         checked = saved("baseline", "check")

@@ -76,9 +76,7 @@ class TestRefusal:
             ),
         ],
     )
-    def test_a_gate_that_the_set_cannot_show_names_line_number_and_what_can_be(
-        self, paired: Project, gate: str, message: str
-    ) -> None:
+    def test_infeasible_gate_names_line_and_feasible_value(self, paired: Project, gate: str, message: str) -> None:
         said = complaint(paired, f"[gates]\n{gate}\n", 240)
         assert said == f'evals/triage.toml:6: {message}. Add cases, change the limit, or set judge = "point"'
 
@@ -156,7 +154,7 @@ def refused(n: int, **gates: Any) -> list[dataset_power.UndecidableGate]:
     st.integers(5, 3000),
     st.sampled_from([("margin", dataset_power.TWO_MODELS), ("max_regression", dataset_power.ONE_MODEL)]),
 )
-def test_the_smallest_margin_is_accepted_and_a_smaller_one_refused(n: int, gate: tuple[str, float]) -> None:
+def test_smallest_margin_passes_and_a_smaller_one_fails(n: int, gate: tuple[str, float]) -> None:
     name, discordance = gate
     smallest = dataset_power.reach(n, discordance).margin
     assert refused(n, **{name: smallest}) == []
@@ -166,7 +164,7 @@ def test_the_smallest_margin_is_accepted_and_a_smaller_one_refused(n: int, gate:
 
 @settings(max_examples=60)
 @given(st.floats(0.01, 0.999))
-def test_the_number_of_cases_that_proves_a_rate_is_the_smallest_that_does(limit: float) -> None:
+def test_required_number_of_cases_is_minimal(limit: float) -> None:
     n = dataset_power.required_n_rate(limit)
     assert n is not None
     assert dataset_power.provable(n) >= limit - 1e-9

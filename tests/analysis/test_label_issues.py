@@ -15,7 +15,7 @@ from harness.report.label_text import group_text
 
 from ..support.cli import Terminal
 from ..support.project import CONFIG, TEXTS, Project, row
-from ..support.servers import Asked, FakeOpenAI, Reply
+from ..support.servers import FakeOpenAI, ReceivedRequest, Reply
 
 TRUTH = {text: label for text, label, _ in TEXTS}
 
@@ -67,7 +67,7 @@ class TestBackends:
         assert found(*three, made("local@tiny", {"c": "billing"}), own=own) == []
         assert len(found(*three, made("local@tiny", {"c": "technical"}), own=own)) == 1
 
-    def test_answers_to_a_case_that_was_edited_in_between_are_not_compared(self) -> None:
+    def test_answers_to_an_edited_case_are_not_compared(self) -> None:
         edited = made("local@small", {"c": "technical"}, digest="-new")
         assert found(made("gpt@big", {"c": "technical"}), edited) == []
 
@@ -77,7 +77,7 @@ class TestBackends:
 
 
 class TestVariants:
-    def test_one_backend_that_says_the_same_to_every_variant_is_a_reason_too(self) -> None:
+    def test_equal_wrong_answers_to_all_variants_are_suspect(self) -> None:
         runs = [
             made("gpt@small", {"c": "technical", "d": "general"}),
             made("local@small", {"c": "technical", "d": None}),
@@ -109,7 +109,7 @@ def reviewed(harness: Terminal, project: Project, server: FakeOpenAI) -> Termina
     rows.append(row("=t-7", TRAP, "general", split="test", label_source="gpt-4o"))
     project.cases(rows)
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         text = next((text for text in TRUTH if text in asked.prompt), "")
         return Reply("billing" if "billing page" in text or not text else TRUTH[text])
 
@@ -127,9 +127,7 @@ class TestCommand:
         assert "t-2 technical author billing all backends The billing page crashes" in said
         assert "lenient accuracy: local@fake 71.4%" in said
 
-    def test_nothing_hostile_reaches_the_terminal_or_runs_in_a_spreadsheet(
-        self, reviewed: Terminal, project: Project
-    ) -> None:
+    def test_hostile_text_is_escaped_on_terminal_and_in_csv(self, reviewed: Terminal, project: Project) -> None:
         ended = reviewed("datasets", "suspects", "-o", "review.csv", "-o", "review.jsonl")
         assert "\x1b" not in ended.out + ended.err
         hostile = next(csv.DictReader((project.root / "review.csv").open(newline="")))

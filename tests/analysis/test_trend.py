@@ -112,7 +112,7 @@ def test_a_run_without_answers_is_a_gap() -> None:
     assert line[0] > line[2]
 
 
-def test_noise_within_the_intervals_looks_small_and_a_fall_looks_large() -> None:
+def test_sparkline_shows_noise_small_and_a_drop_large() -> None:
     steady = sparkline([rate(80, 100), rate(82, 100), rate(79, 100), rate(81, 100)])
     assert max(map(BLOCKS.index, steady)) - min(map(BLOCKS.index, steady)) <= 2
     fallen = sparkline([rate(940, 1000), rate(870, 1000)], ASCII)
@@ -120,7 +120,7 @@ def test_noise_within_the_intervals_looks_small_and_a_fall_looks_large() -> None
 
 
 @given(st.lists(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), max_size=30))
-def test_a_sparkline_has_a_character_per_run_and_keeps_their_order(counts: list[tuple[int, int]]) -> None:
+def test_sparkline_has_a_character_per_run_in_order(counts: list[tuple[int, int]]) -> None:
     rates = [rate(hits, n) for hits, n in counts]
     line = sparkline(rates)
     assert len(line) == len(rates)

@@ -1,4 +1,4 @@
-"""The JSON contract: which schemas it refuses, and how it reads the replies of cases/json.json."""
+"""The JSON contract: invalid schemas, and readings of the replies of cases/json.json."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VENDOR = {"type": "object", "properties": {"vendor": {"type": "string"}}, "requi
 
 
 @pytest.mark.parametrize(("schema", "row"), CASES)
-def test_reads_like_a_careful_person(schema: dict[str, Any], row: dict[str, Any]) -> None:
+def test_replies_are_read_as_in_the_case_table(schema: dict[str, Any], row: dict[str, Any]) -> None:
     reading = JsonContract(schema).read(Response(text=row["reply"]))
     assert json.dumps(reading.lenient) == json.dumps(row["lenient"])
     assert list(reading.violations) == row["codes"]
@@ -54,7 +54,7 @@ def test_the_table_uses_known_codes_in_their_order() -> None:
         ({"enum": {1, 2}}, "made of JSON values only"),
     ],
 )
-def test_refuses_a_schema_that_means_nothing(schema: dict[str, Any], message: str) -> None:
+def test_invalid_schema_is_rejected(schema: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         JsonContract(schema)
 
@@ -66,7 +66,7 @@ def test_the_schema_names_its_draft() -> None:
     assert not contract.read(Response(text="[1, 2, 3]")).compliant
 
 
-def test_a_schema_may_be_any_mapping_and_is_not_touched_by_later_changes() -> None:
+def test_schema_is_copied_from_any_mapping() -> None:
     schema: dict[str, Any] = {"type": "object", "required": ["a"]}
     contract = JsonContract(MappingProxyType(schema))
     schema["required"].append("b")
@@ -89,7 +89,7 @@ def test_a_refusal_of_the_protocol_is_a_refusal() -> None:
     assert (reading.lenient, reading.violations) == (None, ("refusal",))
 
 
-def test_a_reply_cut_off_at_max_tokens() -> None:
+def test_reply_truncated_at_max_tokens() -> None:
     contract = JsonContract(VENDOR)
     reading = contract.read(Response(text='{"vendor": "Acme"}\n\nThe vendor', finish_reason="length"))
     assert (reading.lenient, reading.violations) == ({"vendor": "Acme"}, ("trailing_text", "truncated"))
@@ -101,7 +101,7 @@ def test_the_reasoning_is_kept() -> None:
     assert reading.reasoning == "Acme?"
 
 
-def test_a_lenient_value_of_the_wrong_type_leaves_the_parsed_one_alone() -> None:
+def test_repaired_type_does_not_change_the_parsed_value() -> None:
     contract = JsonContract({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
     first, second = (contract.read(Response(text='{"n": "7"}')) for _ in range(2))
     assert first == second
@@ -114,7 +114,7 @@ def test_equal_contracts_are_equal_and_hashable() -> None:
     assert JsonContract(VENDOR).id == "json/2"
 
 
-def test_reads_as_well_as_promised(public_data: Callable[[str], Path]) -> None:
+def test_reading_reaches_the_documented_accuracy(public_data: Callable[[str], Path]) -> None:
     """`zeroeval_crux_json.jsonl`: a line has `id`, `reply` and `authors_parsed_answer`."""
     sys.path.insert(0, str(ROOT / "bench"))
     import reading_json

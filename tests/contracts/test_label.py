@@ -1,4 +1,4 @@
-"""The label contract: what it refuses, and how it reads the replies of cases/label.json."""
+"""The label contract: invalid labels, and readings of the replies of cases/label.json."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read(
 
 
 @pytest.mark.parametrize(("labels", "row"), CASES)
-def test_reads_like_a_careful_person(labels: list[str], row: dict[str, Any]) -> None:
+def test_replies_are_read_as_in_the_case_table(labels: list[str], row: dict[str, Any]) -> None:
     reading = LabelContract(tuple(labels)).read(Response(text=row["reply"]))
     assert reading.lenient == row["lenient"]
     assert set(reading.violations) == set(row["codes"])
@@ -60,12 +60,12 @@ def test_the_table_uses_known_codes_in_their_order() -> None:
         ({"labels": ("a",), "synonyms": {"": "a"}}, "is blank"),
     ],
 )
-def test_refuses_what_cannot_be_read(arguments: dict[str, Any], message: str) -> None:
+def test_unreadable_labels_are_rejected(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LabelContract(**arguments)
 
 
-def test_labels_that_differ_only_in_case_are_told_apart_by_case() -> None:
+def test_labels_differing_in_case_are_case_sensitive() -> None:
     contract = LabelContract(("us", "US"))
     assert read("**US**", contract)[1] == "US"
     assert read("us.", contract)[1] == "us"
@@ -92,7 +92,7 @@ def test_a_refusal_of_the_protocol_is_a_refusal() -> None:
     assert read("", refusal="I cannot help with that.") == (None, None, ("refusal",))
 
 
-def test_a_cut_off_reply() -> None:
+def test_truncated_reply() -> None:
     cards = LabelContract(("card", "card arrival"))
     assert read("Category: card", cards, finish_reason="length") == (None, None, ("truncated",))
     assert read("Category: card", cards, finish_reason="stop")[1] == "card"
@@ -105,7 +105,7 @@ def test_the_reasoning_is_kept() -> None:
     assert reading.reasoning == "An invoice?"
 
 
-def test_many_labels() -> None:
+def test_many_labels_are_read() -> None:
     contract = LabelContract(tuple(f"intent_{i}" for i in range(150)))
     assert read("Intent: intent_149.", contract)[1] == "intent_149"
     assert read("intent 14", contract)[1] == "intent_14"
@@ -121,7 +121,7 @@ def test_equal_contracts_are_equal_and_hashable() -> None:
     assert TICKETS.id == "label/1"
 
 
-def test_reads_as_well_as_promised(public_data: Callable[[str], Path]) -> None:
+def test_reading_reaches_the_documented_accuracy(public_data: Callable[[str], Path]) -> None:
     """`labelled.jsonl`: a line has `id`, `allowed`, `reply`, and a person's `lenient`, `strict_exact`, `strict_ci`."""
     sys.path.insert(0, str(ROOT / "bench"))
     import reading_quality
@@ -134,7 +134,7 @@ def test_reads_as_well_as_promised(public_data: Callable[[str], Path]) -> None:
     assert all(row.strict_ci == row.human["strict_ci"] for row in rows)
 
 
-def test_the_page_explains_every_code() -> None:
+def test_docs_explain_every_code() -> None:
     page = (ROOT / "docs/reading.md").read_text(encoding="utf-8")
     for code, meaning in VIOLATIONS.items():
         assert f"| `{code}` | {meaning} |" in page

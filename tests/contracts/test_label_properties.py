@@ -1,4 +1,4 @@
-"""What holds of every reply and every set of labels."""
+"""Properties of the label contract for every reply and every set of labels."""
 
 from __future__ import annotations
 
@@ -84,14 +84,14 @@ PIECES = st.sampled_from(
 
 @st.composite
 def replies(draw: st.DrawFn) -> tuple[LabelContract, str]:
-    """A contract, and a reply made of its labels, of the marks that rules look for, and of anything."""
+    """Draw a contract, and a reply of its labels, of marks that rules use, and of random text."""
     labels = draw(LABELS)
     parts = draw(st.lists(st.one_of(st.sampled_from(labels), PIECES, st.text(max_size=6)), max_size=10))
     return LabelContract(labels, case_sensitive=draw(st.booleans())), "".join(parts)
 
 
 @given(replies())
-def test_any_reply_is_read_and_read_alike(case: tuple[LabelContract, str]) -> None:
+def test_any_reply_is_read_deterministically(case: tuple[LabelContract, str]) -> None:
     contract, text = case
     reading = contract.read(Response(text=text))
     assert reading == contract.read(Response(text=text))
@@ -114,7 +114,7 @@ def test_strict_is_the_stripped_reply_and_implies_lenient(case: tuple[LabelContr
 
 @given(LABELS, st.data())
 def test_a_preamble_never_changes_the_answer(labels: tuple[str, ...], data: st.DataObject) -> None:
-    assume(not {"the", "category", "is"} & {label.casefold() for label in labels})  # then the preamble names one, too
+    assume(not {"the", "category", "is"} & {label.casefold() for label in labels})  # the preamble also names a label
     contract = LabelContract(labels)
     label = data.draw(st.sampled_from(labels))
     bare = contract.read(Response(text=label))

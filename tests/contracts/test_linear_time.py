@@ -11,7 +11,7 @@ from ..support import linear
 
 @pytest.fixture
 def spend(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Spends CPU time on a clock that nothing else moves."""
+    """Return a function that spends CPU time on a fake clock."""
     clock = [0.0]
     monkeypatch.setattr(linear, "thread_time", lambda: clock[0])
 

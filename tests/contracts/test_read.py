@@ -65,7 +65,7 @@ def test_a_reply_that_looks_like_json_is_still_a_line_of_text(harness: Terminal)
         ("", ("nowhere.jsonl",), "nowhere.jsonl: cannot be read"),
     ],
 )
-def test_what_cannot_be_read_is_named_with_its_line(
+def test_unreadable_line_is_named_by_its_number(
     harness: Terminal, monkeypatch: pytest.MonkeyPatch, text: str, arguments: tuple[str, ...], said: str
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(text))

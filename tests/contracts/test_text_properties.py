@@ -1,4 +1,4 @@
-"""What holds of every reply that was to be a text."""
+"""Properties of the text contract for every reply."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ TEXTS = st.lists(SENTENCES, min_size=1, max_size=4).map(" ".join)
     st.one_of(st.lists(PIECES, max_size=14).map("".join), st.text(max_size=60)),
     st.booleans(),
 )
-def test_any_reply_is_read_and_read_alike(contract: TextContract, text: str, cut: bool) -> None:
+def test_any_reply_is_read_deterministically(contract: TextContract, text: str, cut: bool) -> None:
     response = Response(text=text, finish_reason="length" if cut else "stop")
     reading = contract.read(response)
     assert reading == contract.read(response)
@@ -97,7 +97,7 @@ def test_any_reply_is_read_and_read_alike(contract: TextContract, text: str, cut
     ],
 )
 @given(text=TEXTS)
-def test_what_stands_around_never_changes_the_text(
+def test_wrapping_never_changes_the_text(
     contract: TextContract, before: str, after: str, codes: set[str], text: str
 ) -> None:
     alone, dressed = (contract.read(Response(text=reply)) for reply in (text, before + text + after))
@@ -107,7 +107,7 @@ def test_what_stands_around_never_changes_the_text(
 
 
 @given(TEXTS)
-def test_a_plain_text_is_strict_where_nothing_limits_it(text: str) -> None:
+def test_plain_text_without_limits_is_strict(text: str) -> None:
     assert TextContract().read(Response(text=text)).strict == text
 
 

@@ -1,4 +1,4 @@
-"""What holds of every reply that may call tools."""
+"""Properties of the tool contract for every reply."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def native(calls: list[dict[str, Any]]) -> Response:
 
 
 @given(CONTRACTS, REPLIES, st.booleans())
-def test_any_reply_is_read_and_read_alike(contract: ToolContract, text: str, cut: bool) -> None:
+def test_any_reply_is_read_deterministically(contract: ToolContract, text: str, cut: bool) -> None:
     response = Response(text, "length" if cut else "stop")
     reading = contract.read(response)
     assert reading == contract.read(response)
@@ -145,9 +145,7 @@ def test_a_call_that_satisfies_its_schema_is_strict(calls: list[dict[str, Any]])
     ids=["JSON", "fenced", "Hermes", "Mistral", "function tags", "Python"],
 )
 @given(calls=CALLS)
-def test_whatever_the_notation_no_other_calls_are_read(
-    write: Callable[[Any], str], calls: list[dict[str, Any]]
-) -> None:
+def test_any_notation_gives_the_same_calls(write: Callable[[Any], str], calls: list[dict[str, Any]]) -> None:
     reading = NATIVE.read(Response(write(calls)))
     assert reading.strict is None
     assert reading.lenient in (None, calls)
@@ -175,7 +173,7 @@ def test_a_word_of_the_letters_of_json_is_not_a_code_fence(word: str, gap: str) 
 
 
 @given(CALLS, st.data())
-def test_calls_cut_off_never_give_one_that_was_not_made(calls: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_truncated_calls_never_give_a_new_call(calls: list[dict[str, Any]], data: st.DataObject) -> None:
     text = "\n".join(map(json.dumps, calls))
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
     reading = NATIVE.read(Response(cut, "length"))

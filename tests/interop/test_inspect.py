@@ -61,7 +61,7 @@ def test_the_scorer_is_asked_for_where_there_are_several(tmp_path: Path) -> None
         imported(path, ColumnSelection(correct="matches"))
 
 
-def test_a_member_packed_with_zstandard_is_read_as_inspect_writes_it(tmp_path: Path) -> None:
+def test_zstandard_member_of_an_inspect_log_is_read(tmp_path: Path) -> None:
     sample = json.dumps(inspect_sample("a", "yes", "C")).encode()
     path = tmp_path / "x.eval"
     packed = pa.Codec("zstd").compress(sample, asbytes=True)

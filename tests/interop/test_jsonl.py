@@ -39,7 +39,7 @@ def test_values_are_compared_as_text(tmp_path: Path) -> None:
     assert imported(path, replace(COLUMNS, where=(("seed", "7"), ("old", "false")))).run.manifest.n_cases == 30
 
 
-def test_the_same_items_have_the_same_cases_whatever_model_answered(tmp_path: Path) -> None:
+def test_equal_items_of_two_models_are_equal_cases(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "x.jsonl", [*tickets("a"), *tickets("b", {"t-0": "no idea"})])
     runs = [imported(path, replace(COLUMNS, where=(("model", m),)), name=m).run for m in "ab"]
     first, second = ([result.case.digest for result in run.results] for run in runs)
@@ -75,7 +75,7 @@ def test_dotted_names_reach_into_objects_the_longest_key_first(name: str, value:
     assert list(dig(row, name)) == ([] if value is None else [value])
 
 
-def test_where_the_file_says_what_is_right_it_needs_neither_reply_nor_expected(tmp_path: Path) -> None:
+def test_correct_column_makes_reply_and_expected_optional(tmp_path: Path) -> None:
     rows = [{"item": f"i{i}", "correct": {"m.1": i % 2, "m.2": 1}} for i in range(10)]
     path = jsonl(tmp_path / "x.jsonl", rows)
     found = imported(path, ColumnSelection(id="item", correct="correct.m.1"))

@@ -32,7 +32,7 @@ def test_a_task_with_one_filter_is_strict_and_lenient_in_one(tmp_path: Path) -> 
     assert "'exact_match'" in found.read_as
 
 
-def test_strict_match_and_flexible_extract_are_the_two_readings_of_one_reply(tmp_path: Path) -> None:
+def test_strict_match_and_flexible_extract_are_two_readings(tmp_path: Path) -> None:
     lines = [
         *pair(0, "So it is 42. #### 42", "42", "42"),
         *pair(1, "It is 42", "[invalid]", "42"),

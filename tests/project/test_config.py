@@ -35,7 +35,7 @@ def complaint(project: Project, text: str | bytes) -> str:
         (f'{BACKEND}name = "b"', "harness.toml:5: unknown key 'name' in [backends.a]: remove it"),
     ],
 )
-def test_an_unknown_key_is_named_with_its_line_and_the_nearest_key(project: Project, text: str, message: str) -> None:
+def test_unknown_key_names_line_and_nearest_key(project: Project, text: str, message: str) -> None:
     assert complaint(project, text) == message
 
 
@@ -61,7 +61,7 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_key(project: Proj
         ('[pair]\nreference = "a"', "harness.toml:1: missing key 'candidate' in [pair]"),
     ],
 )
-def test_a_wrong_value_is_named_with_its_line_in_the_words_of_toml(project: Project, text: str, message: str) -> None:
+def test_wrong_value_names_line_in_toml_terms(project: Project, text: str, message: str) -> None:
     assert complaint(project, text) == message
 
 

@@ -62,7 +62,7 @@ class TestCsv:
         self.csv(project, text)
         assert complaint(project).split("tickets/")[-1] == message
 
-    def test_without_an_id_column_a_row_keeps_its_id_wherever_it_stands(self, project: Project) -> None:
+    def test_id_without_column_is_independent_of_row_position(self, project: Project) -> None:
         columns = COLUMNS.replace('id = "nr"\n', "")
         self.csv(project, "ticket,label\nx,a\ny,b\nx,a\n", columns)
         before = load(project)
@@ -160,7 +160,7 @@ class TestHub:
             "hub: has several splits (train, test): say in the card's `splits` which of them to use"
         )
 
-    def test_an_unknown_split_comes_with_the_nearest(self, project: Project) -> None:
+    def test_unknown_split_names_the_nearest_split(self, project: Project) -> None:
         self.use(project, 'splits = ["tets"]\n')
         assert complaint(project).endswith("hub: no split 'tets' (did you mean 'test'?): mend the card's `splits`")
 

@@ -102,7 +102,7 @@ class TestRows:
         project.cases([row(expected="", tags="x", colour=1)])
         assert len(complaint(project).splitlines()) == 3
 
-    def test_of_many_wrong_rows_the_first_are_named_and_the_rest_counted(self, project: Project) -> None:
+    def test_many_wrong_rows_name_the_first_and_count_the_rest(self, project: Project) -> None:
         project.cases([row(f"t-{i}", f"text {i}", "") for i in range(20)])
         said = complaint(project).splitlines()
         assert len(said) == datasets.SHOWN
@@ -112,7 +112,7 @@ class TestRows:
         project.cases([row("a", "one"), row("b", "two"), row("a", "three")])
         assert complaint(project).endswith("cases.jsonl:3: id 'a' is already taken at cases.jsonl:1")
 
-    def test_the_same_inputs_with_two_labels_are_named_with_both_lines(self, project: Project) -> None:
+    def test_contradictory_labels_name_both_lines(self, project: Project) -> None:
         project.cases([row("a", "same"), row("b", "other"), row("c", "same", "general")])
         assert complaint(project) == (
             "cases.jsonl:3 (case c): expected 'general', but cases.jsonl:1 (case a) has the same inputs with 'billing'"
@@ -203,7 +203,7 @@ class TestSelection:
         with pytest.raises(DatasetError, match=rf"a limit of {limit} leaves no case"):
             load(project).select(None, limit)
 
-    def test_an_unknown_split_comes_with_the_nearest(self, project: Project) -> None:
+    def test_unknown_split_names_the_nearest_split(self, project: Project) -> None:
         with pytest.raises(DatasetError, match=r"cases\.jsonl: no cases in split 'tset' \(did you mean 'test'\?\)"):
             load(project).select("tset")
 

@@ -22,7 +22,7 @@ def complaint(project: Project, text: str) -> str:
     return str(caught.value).replace(f"{project.root}/", "")
 
 
-def test_an_eval_is_named_after_its_file_and_has_sensible_defaults(project: Project) -> None:
+def test_eval_is_named_after_its_file_and_has_defaults(project: Project) -> None:
     read = project.definition()
     assert (read.name, read.task, read.prompt, read.dataset, read.split) == (
         *("triage", "classification", "triage", "tickets", "test"),
@@ -110,7 +110,7 @@ class TestFind:
         assert len(evals.find(project.root, ["triage", "triage", "evals/triage.toml"])) == 1
 
     @pytest.mark.parametrize("name", ["triag", "evals/triag.toml"])
-    def test_an_unknown_name_comes_with_the_nearest(self, project: Project, name: str) -> None:
+    def test_unknown_name_gets_the_nearest_name(self, project: Project, name: str) -> None:
         with pytest.raises(ConfigError, match=rf"no eval '{name}' in .*evals \(did you mean 'triage'\?\)"):
             evals.find(project.root, [name])
 

@@ -167,7 +167,7 @@ class TestSpent:
         found = spent(results(cached=True), PRICE)
         assert (found.asked, found.from_store, found.usd, found.usd_per_1k) == (0, 10, 0.0, None)
 
-    def test_attempts_before_the_one_that_answered_may_have_been_billed_alike(self) -> None:
+    def test_earlier_attempts_count_as_possibly_billed(self) -> None:
         found = spent(results(attempts=3), PRICE)
         assert (found.attempts, found.untold) == (30, 20)
         assert found.usd == pytest.approx(0.008)
@@ -176,7 +176,7 @@ class TestSpent:
     @pytest.mark.parametrize(
         ("kind", "untold"), [("timeout", 3), ("bad_reply", 3), ("rate_limit", 0), ("connection", 0), ("server", 0)]
     )
-    def test_of_a_call_that_failed_only_what_the_server_may_have_worked_for(self, kind: str, untold: int) -> None:
+    def test_failed_call_costs_only_possible_server_work(self, kind: str, untold: int) -> None:
         first, *rest = results()
         found = spent([failed(first, kind, attempts=3), *rest], PRICE)
         assert found.untold == untold

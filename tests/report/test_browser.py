@@ -140,7 +140,7 @@ def test_a_filter_can_be_narrowed_to_one_cell_and_one_violation(browser: Browser
     assert status(browser) == f"{count} of 120 cases match"
 
 
-def test_search_looks_at_ids_inputs_and_replies_and_says_when_nothing_matches(browser: Browser, folder: Path) -> None:
+def test_search_covers_ids_inputs_and_replies(browser: Browser, folder: Path) -> None:
     show(browser, folder, "ordinary", *ordinary())
     find(browser, "T-0007")
     assert rows_shown(browser) == ["t-0007"]
@@ -150,7 +150,7 @@ def test_search_looks_at_ids_inputs_and_replies_and_says_when_nothing_matches(br
     assert status(browser) == "No case matches."
 
 
-def test_the_table_is_reached_and_opened_by_keyboard_and_announced(browser: Browser, folder: Path) -> None:
+def test_table_is_usable_by_keyboard_and_screen_reader(browser: Browser, folder: Path) -> None:
     show(browser, folder, "ordinary", *ordinary())
     assert browser.run("return document.querySelector('[data-status]').getAttribute('aria-live')") == "polite"
     browser.run("document.querySelector('[data-search]').focus()")
@@ -227,7 +227,7 @@ return poor;
 """
 
 
-def test_on_paper_are_the_cases_that_are_not_right_and_every_example(browser: Browser, folder: Path) -> None:
+def test_print_shows_wrong_cases_and_all_examples(browser: Browser, folder: Path) -> None:
     show(browser, folder, "ordinary", *ordinary())
     browser.cdp("Emulation.setEmulatedMedia", media="print")
     browser.run("dispatchEvent(new Event('beforeprint'))")

@@ -96,9 +96,7 @@ def test_then_each_row_is_a_block() -> None:
         ("", 4, [""]),
     ],
 )
-def test_a_name_folds_at_a_space_else_between_its_parts_and_inside_a_word_only_where_nothing_else_is_left(
-    name: str, width: int, lines: list[str]
-) -> None:
+def test_long_name_wraps_at_spaces_then_parts_then_letters(name: str, width: int, lines: list[str]) -> None:
     assert folded(name, width) == lines
 
 

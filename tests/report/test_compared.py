@@ -100,7 +100,7 @@ class TestAsked:
         (c,) = report(*matrix(), *tight, asked=asked).answers.comparisons
         assert (c.base.cell, c.head.cell) == ("gpt@gpt-4o+constrained", "local@q4+constrained")
 
-    def test_a_backend_that_the_project_does_not_know_counts_if_it_was_run_with_one_variant(self) -> None:
+    def test_unknown_backend_with_one_variant_is_compared(self) -> None:
         asked = Analyses(pair=("gpt-4o", "q4"))
         assert report(run("gpt@gpt-4o", "RR"), run("local@q4", "RR"), asked=asked).answers.comparisons
         assert not report(*matrix(), asked=asked).answers.comparisons
@@ -149,14 +149,14 @@ class TestSections:
         assert (first["case"], first["base"], first["head"]) == ("t-0000", "reply R", "reply w")
         assert dict(block["facts"])["median latency"] == "500 ms → 200 ms, 0.40 times"
 
-    def test_failed_calls_are_told_with_what_they_could_have_made_of_it(self) -> None:
+    def test_failed_calls_show_their_possible_effect(self) -> None:
         runs = [run("gpt@gpt-4o", "R" * 300), run("local@q4", "R" * 299 + "E")]
         block = context(verdicts.context(report(*runs)))["blocks"][0]
         assert dict(block["facts"])["errors"].startswith(
             "1 call failed. With their answers the difference would be between −0.3 and +0.0 points"
         )
 
-    def test_a_comparison_with_a_run_that_the_report_does_not_have_shows_no_replies_of_it(self) -> None:
+    def test_comparison_omits_replies_of_a_run_outside_the_report(self) -> None:
         base, head = run("local@q4", "R" * 300), run("local@q4", "w" * 300, run_id="newer")
         made = compare(outcomes_of(base), outcomes_of(head), ComparisonQuestion("change"))
         block = context(verdicts.context(report(head, asked=Analyses(comparisons=(made,)))))["blocks"][0]
@@ -174,7 +174,7 @@ class TestSections:
         block = context(verdicts.context(report(again, *matrix())))["blocks"][0]
         assert dict(block["facts"])["noise"].startswith("5 of 300 answers change between two identical runs")
 
-    def test_portability_has_a_row_for_each_backend_and_the_interaction(self) -> None:
+    def test_portability_has_a_row_per_backend_and_interaction(self) -> None:
         shown = context(portability.context(whole().evals[0]))
         assert [(row["role"], round(row["paired"].delta, 2)) for row in shown["rows"]] == [
             ("candidate", 0.29),
@@ -190,7 +190,7 @@ class TestSections:
         assert shown["missing"] == ("q2",)
         assert re.findall(r">(fp16|q4)</text>", shown["chart"]) == ["fp16", "q4"]
 
-    def test_a_step_of_which_every_call_failed_is_in_the_table_and_not_in_the_picture(self) -> None:
+    def test_fully_failed_step_is_in_table_but_not_in_chart(self) -> None:
         runs = [run("local@fp16", "RR"), run("local@q4", "EE")]
         (shown,) = context(ladder.context(report(*runs)))["ladders"]
         assert len(shown["rows"]) == 2
@@ -198,7 +198,7 @@ class TestSections:
 
 
 class TestDrawing:
-    def test_the_interval_and_the_margin_are_on_the_scale_and_0_is_in_its_middle(self) -> None:
+    def test_scale_shows_interval_and_margin_centred_on_0(self) -> None:
         found = paired(10, 60, 300)
         drawn = scale([found], 0.03)
         assert drawn.at(0.0) == 50
@@ -217,7 +217,7 @@ class TestDrawing:
 
 
 class TestFormats:
-    def test_the_page_begins_with_the_verdict_and_what_follows_for_the_prompts(self) -> None:
+    def test_page_starts_with_verdict_and_prompt_advice(self) -> None:
         text = render(whole())
         places = [text.index(what) for what in ("MOVE</strong>", "One prompt serves both", "production code accepts")]
         assert places == sorted(places)

@@ -106,7 +106,7 @@ class TestAdvice:
         ):
             assert told in page, told
 
-    def test_over_several_evals_the_bill_comes_first_with_what_decided_each(self) -> None:
+    def test_total_cost_precedes_the_decision_of_each_eval(self) -> None:
         page = asked(BIG, HOME, made("other", "gpt", "gpt-4o", 5), of=Analyses(prices=PRICES, advice=advised()))
         assert page.index("The bill</h1>") < page.index("2 evals</h1>")
         assert "$96.00 a month today; $85.00 as advised" in page

@@ -48,7 +48,7 @@ def read_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def test_there_is_one_row_per_case_and_cell_with_the_promised_columns_first() -> None:
+def test_rows_are_case_and_cell_with_fixed_first_columns() -> None:
     made = list(rows([fake_run(4), fake_run(4, "local")]))
     assert [(r["case_id"], r["variant"]) for r in made] == [
         (f"t-{i:04}", v) for v in ("gpt", "local") for i in range(4)
@@ -65,7 +65,7 @@ def test_a_failed_call_has_an_error_and_nothing_else() -> None:
     assert row["violations"] == []
 
 
-def test_a_strict_false_and_an_empty_reply_are_not_taken_for_nothing() -> None:
+def test_false_and_empty_reply_differ_from_missing_values() -> None:
     result = fake_result(fake_case(0, expected=False), "", (False, False))
     row = next(rows([small_run([result], task="moderation", labels=())]))
     assert (row["reply"], row["strict"], row["strict_correct"]) == ("", False, True)
@@ -83,7 +83,7 @@ def test_other_scripts_stay_readable_in_json(tmp_path: Path) -> None:
     assert "日本語 für Größe" in written([hostile_run(("日本語 für Größe",))], tmp_path, ".jsonl")
 
 
-def test_the_json_report_has_a_format_number_and_every_rate_with_its_interval(tmp_path: Path) -> None:
+def test_json_report_has_format_and_interval_of_each_rate(tmp_path: Path) -> None:
     content = json.loads(written([fake_run(30, errors=2), fake_run(30, "local")], tmp_path, ".json"))
     assert content["format"] == "harness-report/1"
     cell = content["evals"][0]["cells"][0]
@@ -104,7 +104,7 @@ def test_the_documented_keys_of_the_json_report_are_those_it_has(tmp_path: Path)
     assert {key for key in keys if f'"{key}"' not in (documented.__doc__ or "")} == set()
 
 
-def test_not_a_number_in_a_value_becomes_null_because_json_has_none(tmp_path: Path) -> None:
+def test_nan_in_a_value_becomes_null_in_json(tmp_path: Path) -> None:
     value: dict[str, Any] = {"total": float("nan"), "items": [1.5, float("inf")]}
     run = small_run([fake_result(fake_case(), '{"total": NaN}', (value, value))], task="extraction", labels=())
     assert json.loads(written([run], tmp_path, ".jsonl"))["strict"] == {"total": None, "items": [1.5, None]}
@@ -162,7 +162,7 @@ def test_markdown_shows_replies_and_lets_them_do_nothing(tmp_path: Path) -> None
         assert "http:" not in text
 
 
-def test_markdown_makes_every_character_that_could_be_structure_an_entity() -> None:
+def test_markdown_escapes_structural_characters() -> None:
     assert md.inert("a|b `c`\n<d> *e*") == "a&#124;b &#96;c&#96; &#60;d&#62; &#42;e&#42;"
 
 

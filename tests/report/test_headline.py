@@ -22,7 +22,7 @@ def replies(right: int = 0, phrasing: int = 0, wrong: int = 0, unclear: int = 0,
     return answered + [fake_error(fake_case(len(reads) + i)) for i in range(errors)]
 
 
-def test_the_ordinary_case_tells_what_phrasing_costs_and_what_the_model_costs() -> None:
+def test_headline_separates_phrasing_and_model_losses() -> None:
     assert said(small_run(replies(right=12, phrasing=70, wrong=100, unclear=58))) == [
         "gpt@smollm2: production code accepts 46.7% of the replies as they are (40–53) and gets the right label in "
         "5.0% (3–9). Read leniently, 34.2% (28–40) are right: 29.2 points are lost to phrasing alone; the rest is a "
@@ -30,7 +30,7 @@ def test_the_ordinary_case_tells_what_phrasing_costs_and_what_the_model_costs() 
     ]
 
 
-def test_only_phrasing_stands_between_the_model_and_a_perfect_score() -> None:
+def test_headline_of_losses_from_phrasing_alone() -> None:
     assert said(small_run(replies(right=10, phrasing=30))) == [
         "gpt@smollm2: production code accepts 25.0% of the replies as they are (14–40) and gets the right label in "
         "25.0% (14–40). Read leniently, 100.0% (91–100) are right: 75.0 points are lost to phrasing alone and nothing "
@@ -63,11 +63,11 @@ def test_nothing_is_right_however_it_is_read() -> None:
     ]
 
 
-def test_only_clear_and_wrong_answers_show_that_it_is_not_the_phrasing() -> None:
+def test_clear_wrong_answers_are_not_phrasing_losses() -> None:
     assert said(small_run(replies(wrong=40)))[0].endswith("a wrong label in all of them. Phrasing is not the cause.")
 
 
-def test_a_reply_that_was_cut_off_before_its_answer_is_no_proof_that_there_is_none() -> None:
+def test_truncated_reply_is_not_proof_of_no_answer() -> None:
     run = small_run(replies(unclear=40))
     cut = tuple(
         replace(r, response=replace(r.response, finish_reason="length")) if i < 30 else r
@@ -87,7 +87,7 @@ def test_zero_answered_means_that_nothing_is_known() -> None:
     assert said(small_run([])) == ["gpt@smollm2: no case was run."]
 
 
-def test_the_foreign_prompt_on_the_local_model_is_told_first_and_the_remote_model_last() -> None:
+def test_headlines_start_local_and_end_with_remote_model() -> None:
     runs = [fake_run(6, "gpt", "gpt-4o"), fake_run(6, "local", "smollm2"), fake_run(6, "gpt", "smollm2")]
     assert [text.partition(":")[0] for text in said(*runs)] == ["gpt@smollm2", "local@smollm2", "gpt@gpt-4o"]
 

@@ -33,7 +33,7 @@ def page(*runs: Run) -> str:
     return render(build(runs))
 
 
-def test_the_first_screen_has_the_sentence_and_the_matrix_before_anything_else() -> None:
+def test_headline_and_matrix_are_at_the_top() -> None:
     text = page(fake_run(60), fake_run(60, "local"))
     assert text.index("production code accepts") < text.index('class="matrix"') < text.index("How replies break")
 
@@ -55,7 +55,7 @@ def test_new_section_is_one_file_with_an_inline_template(tmp_path: Path, monkeyp
     assert re.findall(r"<h3[^>]*>([^<]+)", text)[-1] == "Parity"
 
 
-def test_every_section_is_there_and_one_without_content_is_left_out() -> None:
+def test_empty_sections_are_omitted() -> None:
     titles = re.findall(r"<h3[^>]*>([^<]+)", page(fake_run(30)))
     assert titles[0] == "Variant × backend"
     assert titles[-1] == "About these runs"
@@ -69,7 +69,7 @@ def test_a_run_with_errors_has_a_banner() -> None:
     assert "Not a clean run." not in page(fake_run(10))
 
 
-def test_several_evals_have_an_overview_with_links_and_ids_are_unique() -> None:
+def test_overview_links_to_each_eval_with_unique_ids() -> None:
     text = page(fake_run(12), fake_run(12, "local"), fake_run(12, eval="spam"), fake_run(12, "local", eval="spam"))
     ids = [attrs["id"] for _, attrs in Tags(text).found if "id" in attrs]
     assert len(ids) == len(set(ids))
@@ -104,7 +104,7 @@ def test_hostile_names_are_escaped_as_well() -> None:
     assert page(run).count("</script>") == 2
 
 
-def test_embedded_json_holds_nothing_that_html_or_a_script_would_read() -> None:
+def test_embedded_json_is_safe_in_html_and_scripts() -> None:
     assert not set("<>&\u2028\u2029") & set(embedded(list(HOSTILE)))
 
 
@@ -121,7 +121,7 @@ def test_a_reply_of_ten_megabytes_is_cut_and_its_length_is_told() -> None:
     assert "10,000,000 characters in all" in text
 
 
-def test_what_a_page_shows_of_each_reply_shrinks_with_their_number() -> None:
+def test_reply_excerpts_shorten_with_more_replies() -> None:
     def longest(n: int) -> int:
         results = [fake_result(fake_case(i), "x" * 9_000, (None, None)) for i in range(n)]
         found = context(build([small_run(results)]).evals[0])
@@ -131,7 +131,7 @@ def test_what_a_page_shows_of_each_reply_shrinks_with_their_number() -> None:
     assert longest(2) > longest(4_000) >= 400
 
 
-def test_more_labels_than_a_matrix_can_hold_are_listed_by_their_most_frequent_confusions() -> None:
+def test_many_labels_show_a_list_of_top_confusions() -> None:
     labels = tuple(f"intent_{i}" for i in range(30))
     results = [fake_result(fake_case(i, labels[i % 30]), "x", (labels[1], labels[1])) for i in range(60)]
     text = page(small_run(results, labels=labels))

@@ -20,7 +20,7 @@ def test_every_format_is_found_by_its_file() -> None:
 
 
 @pytest.mark.parametrize("name", ["report.pdf", "report", "report.html.bak", ".html"])
-def test_an_unknown_ending_is_refused_before_anything_runs_and_names_the_valid_ones(name: str) -> None:
+def test_unknown_file_ending_is_rejected_with_valid_endings(name: str) -> None:
     with pytest.raises(ConfigError, match=r"use one of \.csv, \.html, \.json, \.jsonl, \.md"):
         check_path(Path(name))
 

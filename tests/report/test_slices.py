@@ -37,7 +37,7 @@ def test_several_sources_come_after_the_tags() -> None:
     ]
 
 
-def test_the_page_says_what_to_do_about_them_only_where_there_are_several() -> None:
+def test_advice_appears_only_with_several_label_sources() -> None:
     assert "harness datasets suspects" in render(build([labelled("human", "gpt-4o")]))
     assert "harness datasets suspects" not in render(build([labelled("human", tags=("hard",))]))
 

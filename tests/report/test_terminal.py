@@ -26,7 +26,7 @@ def printed(report: Report, width: int = 80) -> str:
     return out.getvalue()
 
 
-def test_a_row_per_cell_has_the_three_rates_with_intervals_and_fits_80_columns() -> None:
+def test_cell_row_has_three_rates_within_80_columns() -> None:
     text = shown(fake_run(240, skill=1, form=1), fake_run(240, "local", "mistral-7b-instruct-q4", errors=9))
     assert "100.0% (98–100)  100.0% (98–100)  100.0% (98–100)  240       0" in text
     assert "231       9" in text

@@ -23,7 +23,7 @@ from harness.report.rate_text import interval, rate_text
         (0, 0, "–"),
     ],
 )
-def test_a_share_has_one_decimal_and_only_all_is_100_and_only_none_is_0(hits: int, n: int, shown: str) -> None:
+def test_share_rounds_to_0_or_100_only_if_exact(hits: int, n: int, shown: str) -> None:
     assert percent(hits, n) == shown
 
 

@@ -47,7 +47,7 @@ def test_trends_of_other_cells_splits_and_evals_are_left_out() -> None:
     assert build([RUN], others).evals[0].trends == ()
 
 
-def test_what_changed_is_marked_with_a_letter_in_the_chart_and_below_it() -> None:
+def test_change_has_one_letter_in_chart_and_legend() -> None:
     told = shown(made({}, {"quantization": "Q4_K_M"}, {}, {"contract_hash": "sha256:2"}, {"harness": "9"}))
     assert told is not None
     (trend,) = told["trends"]

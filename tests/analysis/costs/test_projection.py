@@ -118,7 +118,7 @@ class TestALine:
         silent = replace(LINE, candidate_usage=replace(USAGE, calls_per_s=None))
         assert (silent.capacity, silent.break_even, silent.never_even) == (None, 3542, False)
 
-    def test_nothing_is_even_with_what_costs_nothing_and_of_what_nobody_prices_it_is_not_known(self) -> None:
+    def test_break_even_of_free_or_unpriced_backends(self) -> None:
         free = replace(LINE, current_price=Price(0.0, 0.0, None, ""))
         assert (free.break_even, free.never_even) == (None, True)
         unpriced = replace(LINE, current_price=None)
@@ -177,7 +177,7 @@ class TestSums:
         assert [each.usd for each in found] == [bill.today_usd, bill.batch_usd, bill.hybrid_usd, bill.then_usd]
         assert all((each.over, each.of, each.missing, each.estimated) == (2, 2, (), False) for each in found)
 
-    def test_of_a_candidate_that_was_never_run_nothing_is_known_and_that_is_not_zero(self) -> None:
+    def test_cost_of_an_unrun_candidate_is_unknown_not_zero(self) -> None:
         found = sums_of(replace(MINI, candidate_usage=None))
         assert found["today"].usd == pytest.approx(48)
         assert (found["all"].usd, found["all"].missing) == (None, ("e",))
@@ -264,7 +264,7 @@ class TestCheapest:
             (3, [], set()),
         ],
     )
-    def test_of_all_that_could_move_that_part_does_with_which_the_bill_is_lowest(
+    def test_cheapest_subset_of_possible_moves_is_chosen(
         self, servers: int, specs: list[tuple[str, float, float]], moves: set[str]
     ) -> None:
         assert moved(servers, *specs) == moves

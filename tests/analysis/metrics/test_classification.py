@@ -22,7 +22,7 @@ TABLE = [
 RESULTS = [answered(gold, strict, lenient) for gold, strict, lenient in TABLE]
 
 
-def test_the_confusion_matrix_has_a_column_for_what_production_cannot_use() -> None:
+def test_confusion_matrix_has_a_column_for_unusable_replies() -> None:
     #                                              a  b  c  unusable
     assert classify(RESULTS, LABELS).confusion == ((3, 1, 0, 2), (0, 2, 0, 1), (1, 0, 0, 0))
     assert classify(RESULTS, LABELS, lenient=True).confusion == ((5, 1, 0, 0), (0, 2, 0, 1), (1, 0, 0, 0))

@@ -65,7 +65,7 @@ def test_dot_products_prefer_long_vectors_and_cosines_do_not() -> None:
     assert search(asked, index, "dot")[0].places == {"near": 2}
 
 
-def test_equally_similar_passages_are_ordered_by_id_whatever_order_they_come_in() -> None:
+def test_equally_similar_passages_are_ordered_by_id() -> None:
     index = [passage(name, around(20)) for name in "cab"]
     (one,) = search([query({"a": 1, "b": 1, "c": 1}, around(0))], index)
     assert (one.top, one.places) == ("a", {"a": 1, "b": 2, "c": 3})
@@ -148,7 +148,7 @@ def test_huge_and_tiny_numbers_are_compared_like_any_others() -> None:
     assert one.places == {"a": 1}
 
 
-def test_many_queries_are_searched_in_pieces_with_the_same_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunked_search_equals_one_search(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     index = [passage(f"p{i:03}", tuple(rng.standard_normal(8))) for i in range(60)]
     asked = [query({f"p{i:03}": 1}, tuple(rng.standard_normal(8)), f"q{i}") for i in range(50)]
@@ -174,7 +174,7 @@ def test_a_run_in_numbers() -> None:
     assert (miss.query.id, miss.top.id, miss.wanted.id, miss.place) == ("missed!", "a", "b", 2)
 
 
-def test_better_grades_with_higher_similarity_are_a_positive_correlation() -> None:
+def test_similarity_rising_with_grade_correlates_positively() -> None:
     index = [passage(f"p{i}", around(10 * i)) for i in range(5)]
     nearest_best = query({f"p{i}": 4 - i for i in range(5)}, around(0), mrr=1.0)
     nearest_worst = query({f"p{i}": i for i in range(5)}, around(0), mrr=1.0)
@@ -194,7 +194,7 @@ def test_pairs_are_compared_by_cosine() -> None:
     assert pair_order(a, b, [0, 2, 4, 5]).value == pytest.approx(-1)
 
 
-def test_even_counting_words_agrees_with_people_on_pairs_of_sentences(public_data: Callable[[str], Path]) -> None:
+def test_word_counts_correlate_with_human_similarity(public_data: Callable[[str], Path]) -> None:
     """`stsb_en.jsonl`: a line has the sentences `s1` and `s2`, and `gold`, how alike people find them, from 0 to 5."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 

@@ -53,7 +53,7 @@ RESULTS = [
 ]
 
 
-def test_precision_asks_what_was_flagged_and_recall_what_there_was() -> None:
+def test_precision_is_over_flagged_and_recall_over_harmful() -> None:
     found = moderate(RESULTS)
     assert found is not None
     assert found.categories["hate"] == Flagging(precision=rate(3, 4), recall=rate(3, 5))
@@ -68,7 +68,7 @@ def test_harmful_or_not_does_not_ask_for_the_right_category() -> None:
     assert found.missed == rate(2, 8)
 
 
-def test_false_alarms_are_counted_over_benign_comments_and_over_those_that_look_harmful() -> None:
+def test_false_alarms_have_rates_for_benign_and_look_alikes() -> None:
     found = moderate(RESULTS)
     assert found is not None
     assert found.false_alarms == rate(2, 9)
@@ -91,7 +91,7 @@ def test_a_harmful_comment_with_the_tag_is_no_look_alike() -> None:
     assert (found.look_alikes.n, found.flagged_wrongly) == (0, ())
 
 
-def test_a_comment_in_two_categories_can_be_found_and_missed_at_once() -> None:
+def test_comment_can_be_hit_in_one_category_and_missed_in_other() -> None:
     found = moderate([judged(("hate", "spam"), "hate")])
     assert found is not None
     assert (found.categories["hate"].recall.hits, found.categories["spam"].recall.hits) == (1, 0)
@@ -113,7 +113,7 @@ def test_a_comment_that_was_asked_four_times_is_one_comment() -> None:
     assert len(found.flagged_wrongly) == 1
 
 
-def test_what_was_never_flagged_has_no_precision_and_an_f1_of_zero() -> None:
+def test_unflagged_category_has_no_precision_and_f1_of_zero() -> None:
     found = moderate([judged("hate"), judged("ok")])
     assert found is not None
     assert found.categories["hate"].precision == Rate(0, 0, 0.0, 1.0)
@@ -125,7 +125,7 @@ def test_failed_calls_are_in_no_figure() -> None:
     assert moderate([failed()]) is None
 
 
-def test_average_precision_is_scikit_learns_and_needs_both_kinds_of_comment() -> None:
+def test_average_precision_equals_scikit_learn_with_both_kinds() -> None:
     ranked = [("hate", 0.9, 0.1), ("ok", 0.8, 0.0), ("hate", 0.3, 0.7), ("ok", 0.1, 0.2)]
     found = average_precision([judged(is_, scores={"hate": hate, "spam": spam}) for is_, hate, spam in ranked])
     assert found is not None
@@ -134,7 +134,7 @@ def test_average_precision_is_scikit_learns_and_needs_both_kinds_of_comment() ->
     assert (found.scored, found.n) == (4, 4)
 
 
-def test_scores_of_repeats_are_averaged_and_replies_without_any_are_told() -> None:
+def test_repeat_scores_are_averaged_and_missing_scores_counted() -> None:
     often = [judged("hate", id="often", scores={"hate": score, "spam": 0}) for score in (0.9, 0.1)]
     found = average_precision([*often, judged("ok", scores={"hate": 0.4, "spam": 0}), judged("hate")])
     assert found is not None

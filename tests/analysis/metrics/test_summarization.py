@@ -108,7 +108,7 @@ def test_what_is_taken_back_is_not_stated(text: str, *, stated: bool) -> None:
         ("api-eu-2 and x86 are no numbers.", ()),
     ],
 )
-def test_a_number_is_made_up_where_nothing_in_the_sources_gives_it(text: str, made_up: tuple[str, ...]) -> None:
+def test_number_absent_from_all_sources_is_invented(text: str, made_up: tuple[str, ...]) -> None:
     assert tuple(number.removeprefix("0") for number in invented_numbers(text, THREAD)) == made_up
 
 
@@ -127,7 +127,7 @@ def test_a_number_is_made_up_where_nothing_in_the_sources_gives_it(text: str, ma
         ("A 35-minute outage of 14% at 09:12.", ()),
     ],
 )
-def test_a_name_is_made_up_where_the_sources_have_it_in_no_spelling(text: str, made_up: tuple[str, ...]) -> None:
+def test_name_absent_in_any_spelling_is_invented(text: str, made_up: tuple[str, ...]) -> None:
     assert invented_names(text, THREAD) == made_up
 
 
@@ -136,7 +136,7 @@ def test_where_all_nouns_have_capitals_only_identifiers_tell() -> None:
     assert invented_names("Wegen einer Störung fiel die Anmeldung auf api-eu-2 aus.", source) == ("api-eu-2",)
 
 
-def test_a_summary_is_right_with_all_facts_and_nothing_made_up_or_forbidden() -> None:
+def test_summary_is_right_with_all_facts_and_no_inventions() -> None:
     assert find(CASE, REFERENCE).right
     wrong = find(CASE, "A DDoS attack hit logins for 99 minutes, says Tom.")
     assert not wrong.right

@@ -29,7 +29,7 @@ UNCLEAR = answered("a", None, None, "hedged", "multiple_labels")
         ([RIGHT, answered("a", "a"), BADLY_PHRASED, WRONG, UNCLEAR], 2, 3, 3),
     ],
 )
-def test_strict_lenient_and_compliance_are_three_rates_over_the_same_cases(
+def test_strict_lenient_and_compliance_share_their_cases(
     results: list[object], strict: int, lenient: int, compliant: int
 ) -> None:
     found = accuracy(results)  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ def test_repeats_are_averaged_within_their_case_first() -> None:
     assert (found.n, found.value) == (2, 0.625)
 
 
-def test_a_case_whose_repeats_differ_is_unstable_even_if_all_are_wrong() -> None:
+def test_differing_wrong_repeats_make_a_case_unstable() -> None:
     results = [answered("a", said, id=case) for case, said in (("x", "b"), ("x", "c"), ("y", "b"), ("y", "b"))]
     assert summarize(results).unstable == rate(1, 2)
     assert summarize([RIGHT, WRONG]).unstable is None
@@ -64,7 +64,7 @@ def test_what_is_only_context_is_read_and_not_judged() -> None:
     assert (found.n, found.answered, found.judged, found.accuracy.strict) == (2, 2, 1, rate(1, 1))
 
 
-def test_violations_are_counted_most_frequent_first_and_then_by_name() -> None:
+def test_violations_are_sorted_by_count_then_name() -> None:
     found = summarize([UNCLEAR, BADLY_PHRASED, BADLY_PHRASED, RIGHT])
     assert found.violations == (("preamble", 2), ("hedged", 1), ("multiple_labels", 1))
 

@@ -64,12 +64,12 @@ def test_no_call_is_matched_by_no_call_only() -> None:
     assert (same([], []), same([], [call("a")]), same([], None)) == (True, False, False)
 
 
-def test_calls_of_which_several_will_do_do_not_take_one_anothers_place() -> None:
+def test_alternative_calls_are_matched_without_conflict() -> None:
     expected = [call("a", x={"any_of": [1, 2]}), call("a", x=1)]
     assert matched(expected, [call("a", x=1), call("a", x=2)]) == 2
 
 
-def test_the_right_tools_count_each_as_often_as_it_should_be_called() -> None:
+def test_tool_selection_counts_expected_calls_per_tool() -> None:
     expected = [call("a"), call("a"), call("b")]
     assert same_tools(expected, [call("b"), call("a", x=1), call("a")])
     assert not same_tools(expected, [call("b"), call("a")])

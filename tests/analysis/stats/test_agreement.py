@@ -56,7 +56,7 @@ def test_where_there_was_no_choice_there_is_no_kappa(a: list[str], b: list[str])
 
 
 @pytest.mark.parametrize(("a", "b"), [("x", "y"), ("xxx", "xyx"), ("xyz" * 100, "x" * 300)])
-def test_one_who_always_says_the_same_agrees_by_chance_only_which_is_no_certainty(a: str, b: str) -> None:
+def test_constant_rater_agrees_only_by_chance(a: str, b: str) -> None:
     """However many there are: kappa is 0 whatever the other says."""
     found = kappa(list(a), list(b))
     assert (found.value, found.low, found.high) == (0, -1, 1)

@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert paired_bootstrap(statistic, 50) != paired_bootstrap(statistic, 50, seed=1)
 
 
-def test_runs_that_never_differ_leave_the_difference_unknown_not_certain() -> None:
+def test_identical_runs_have_an_unbounded_interval() -> None:
     gold, base, _ = (side.tolist() for side in made_up(9))
     found = paired_bootstrap(macro_f1_difference(gold, base, base, 3), 9)
     assert (found.value, found.low, found.high) == (0, -math.inf, math.inf)
@@ -81,7 +81,7 @@ def test_fewer_than_two_cases_cannot_be_resampled(n: int) -> None:
     assert math.isnan(found.value) == (n == 0)
 
 
-def test_drawn_in_pieces_where_there_are_many_cases_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunked_draws_equal_one_draw(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).normal(size=50)
     at_once = paired_bootstrap(mean_of(values), 50)
     monkeypatch.setattr("harness.analysis.stats.bootstrap._CELLS", 350)  # seven resamples at a time

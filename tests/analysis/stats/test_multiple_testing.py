@@ -25,7 +25,7 @@ def test_the_smallest_p_pays_for_all_the_next_for_one_less(p_values: list[float]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_it_lies_between_no_correction_and_bonferronis_and_keeps_the_order(p_values: list[float]) -> None:
+def test_holm_is_between_raw_and_bonferroni_in_order(p_values: list[float]) -> None:
     adjusted = holm(p_values)
     assert all(p <= a <= min(1, len(p_values) * p) for p, a in zip(p_values, adjusted, strict=True))
     ranked = [a for _, a in sorted(zip(p_values, adjusted, strict=True))]

@@ -57,7 +57,7 @@ def test_the_tests_are_mcnemars(gains: int, losses: int, exact: float, midp: flo
 
 @given(st.integers(0, 60), st.integers(0, 60))
 @settings(max_examples=50)
-def test_the_exact_test_agrees_with_scipy_and_the_midp_lies_half_an_outcome_below(gains: int, losses: int) -> None:
+def test_exact_test_equals_scipy_and_midp_is_smaller(gains: int, losses: int) -> None:
     from scipy.stats import binomtest
 
     assume(gains + losses > 0)
@@ -79,9 +79,7 @@ def test_both_ends_are_where_the_score_test_stops_rejecting(of: tuple[int, int, 
 
 
 @given(counts, st.floats(-0.999, 0.999), st.floats(-0.999, 0.999))
-def test_the_score_falls_as_the_difference_grows_so_the_ends_are_the_only_ones(
-    of: tuple[int, int, int], first: float, second: float
-) -> None:
+def test_score_decreases_so_interval_bounds_are_unique(of: tuple[int, int, int], first: float, second: float) -> None:
     gains, losses, n = of
     assume(gains + losses > 0)
     less, more = sorted((first, second))

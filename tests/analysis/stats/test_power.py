@@ -39,7 +39,7 @@ def test_a_hundredth_at_ten_percent_discordance_needs_thousands() -> None:
 
 @given(n=st.integers(50, 5000), discordance=shares)
 @settings(max_examples=50)
-def test_smallest_and_required_are_one_formula_read_in_two_directions(n: int, discordance: float) -> None:
+def test_smallest_margin_and_required_cases_are_inverse(n: int, discordance: float) -> None:
     margin, drop = smallest_margin(n, discordance), smallest_drop(n, discordance)
     assert abs(required_n_margin(margin, discordance) - n) <= 1
     assert drop is not None
@@ -54,7 +54,7 @@ def test_more_cases_show_more_and_more_noise_shows_less(n: int, discordance: flo
     assert smallest_margin(n, discordance, power=0.9) > smallest_margin(n, discordance)
 
 
-def test_without_any_discordance_the_margin_is_the_intervals_own_end() -> None:
+def test_margin_without_discordance_is_the_interval_bound() -> None:
     assert smallest_margin(300, 0.0) == pytest.approx(-tango(0, 0, 300)[0])
 
 
@@ -63,7 +63,7 @@ def test_a_set_too_small_for_anything_says_so() -> None:
     assert smallest_margin(1, 1.0, power=0.99) == 1
 
 
-def test_a_drop_larger_than_the_discordance_is_taken_as_nothing_but_losses() -> None:
+def test_drop_above_discordance_counts_as_losses_only() -> None:
     drop = smallest_drop(100, 0.02)
     assert drop is not None
     assert drop > 0.02

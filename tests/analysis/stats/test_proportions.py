@@ -101,7 +101,7 @@ def test_asking_again_what_never_changes_teaches_nothing(
     assert (found.low, found.high) == (pytest.approx(once.low), pytest.approx(once.high))
 
 
-def test_answers_that_vary_within_a_case_narrow_the_interval_at_most_as_new_cases_would() -> None:
+def test_repeats_narrow_intervals_at_most_as_new_cases_do() -> None:
     random = np.random.default_rng(0)
     right = random.binomial(4, 0.5, 200).tolist()  # nothing is due to the case
     found = clustered_rate([(hits, 4) for hits in right])

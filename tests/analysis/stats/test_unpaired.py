@@ -47,7 +47,7 @@ def test_a_sample_in_proportion_is_a_plain_rate() -> None:
     assert effective_n(strata) == pytest.approx(100)
 
 
-def test_a_small_stratum_that_was_drawn_more_often_counts_for_what_it_is() -> None:
+def test_oversampled_stratum_has_its_true_weight() -> None:
     """Half of the sample is of a label that is one reply in a hundred."""
     strata = [Stratum(50, 50, 9_900), Stratum(0, 50, 100)]
     found = stratified_rate(strata)
@@ -71,7 +71,7 @@ def strata(draw: st.DrawFn) -> list[Stratum]:
 
 
 @given(strata())
-def test_the_interval_holds_the_estimate_and_is_never_narrower_than_that_of_all_drawn(parts: list[Stratum]) -> None:
+def test_stratified_interval_has_estimate_and_is_not_narrower(parts: list[Stratum]) -> None:
     found = stratified_rate(parts)
     if not found.n:
         assert (found.low, found.high) == (0.0, 1.0)
@@ -84,7 +84,7 @@ def test_the_interval_holds_the_estimate_and_is_never_narrower_than_that_of_all_
 
 
 @given(st.integers(0, 40), st.integers(1, 40), st.integers(0, 40), st.integers(1, 40))
-def test_swapped_sides_are_the_same_difference_with_the_other_sign(a: int, n: int, b: int, m: int) -> None:
+def test_swapped_sides_negate_the_difference(a: int, n: int, b: int, m: int) -> None:
     one, other = rate(min(a, n), n), rate(min(b, m), m)
     found, back = unpaired(one, other), unpaired(other, one)
     assert (found.delta, found.low, found.high, found.p) == pytest.approx((-back.delta, -back.high, -back.low, back.p))

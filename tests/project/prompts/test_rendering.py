@@ -39,7 +39,7 @@ class TestRendering:
         assert [m.role for m in variant.render({"rules": "be brief"})] == ["system", "user"]
         assert [m.role for m in variant.render({"rules": ""})] == ["user"]
 
-    def test_white_space_around_a_message_is_not_sent_but_that_inside_is(self, compiled: Any) -> None:
+    def test_message_is_stripped_but_keeps_inner_white_space(self, compiled: Any) -> None:
         variant = compiled("{% user %}\n\n  a\n\n  b  \n{% enduser %}")
         assert variant.render({}) == (Message("user", "a\n\n  b"),)
 
@@ -50,7 +50,7 @@ class TestRendering:
         variant = compiled(b"\xef\xbb\xbf{% user %}a\r\nb{% enduser %}\r\n")
         assert variant.render({}) == (Message("user", "a\nb"),)
 
-    def test_nothing_random_is_at_hand_so_that_a_case_always_gives_the_same_prompt(self, compiled: Any) -> None:
+    def test_templates_have_no_random_functions(self, compiled: Any) -> None:
         for text in ("{{ [1, 2] | random }}", "{{ lipsum() }}"):
             with pytest.raises(PromptError):
                 compiled(text).render({})

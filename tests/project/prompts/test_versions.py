@@ -36,9 +36,7 @@ class TestPairs:
         project.prompt(mistral=LOCAL)
         assert list(library.load("triage").variants) == ["gpt", "local", "mistral"]
 
-    def test_an_unknown_variant_comes_with_the_nearest_and_what_to_add(
-        self, library: PromptLibrary, complaint: Complaint
-    ) -> None:
+    def test_unknown_variant_names_nearest_and_missing_file(self, library: PromptLibrary, complaint: Complaint) -> None:
         prompt = library.load("triage")
         said = complaint(prompt.variant, "lokal")
         assert said == "triage/v1 has no variant 'lokal' (did you mean 'local'?): add triage/v1/lokal.j2"
