@@ -57,7 +57,7 @@ def rescore(
 
 
 def _rescored(root: Path, old: Run) -> Run:
-    """Score with the current eval of that name; an imported run without an eval, with the rules of its import."""
+    """Score with the current version of the run's eval, or with the import's rules if a run has no eval."""
     from harness import interop
     from harness.project import evals
     from harness.runner.rescore import rescore as rescore_with

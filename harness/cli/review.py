@@ -39,7 +39,7 @@ def import_(
     """Import labels and compare the week's accuracy with the baseline of each cell.
 
     The baseline is the saved one of the cell, else its newest complete run, else its reviews of the last half year.
-    REGRESSED means: this week is far below the baseline, or it is the second week in a row below it.
+    REGRESSED means: this week is far below the baseline, or this week and the week before are below the baseline.
 
     With two reviewers, Cohen's kappa shows how much they agree. Importing a reviewer's labels again replaces them.
 
@@ -64,7 +64,7 @@ def import_(
         checked: list[list[SheetLabel]] = [
             label_files.labels(each, sheet, name) for each, name in zip(read_files, names, strict=True)
         ]
-        for labels in checked:  # all or nothing
+        for labels in checked:  # import all files or none
             sheets.add_labels(project.store, sheet.sheet, labels)
         _judge(project, sheet.sheet, strict=strict)
 

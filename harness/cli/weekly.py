@@ -126,7 +126,7 @@ def _report_to_github(week: date, all_findings: Sequence[Finding], summary: str)
 
 
 def _exit_code(all_findings: Sequence[Finding]) -> int:
-    """A proven failure outweighs an undecided finding."""
+    """Return the exit code. A proven failure takes precedence over an undecided finding."""
     from harness.report.model_findings import FindingStatus
 
     standings = {finding.status for finding in all_findings}

@@ -28,7 +28,7 @@ def summarize(
         built = build(runs, analyses=analyses_of(project.config, {run.manifest.eval for run in runs}))
     terminalreporter.section("evals")
     terminalreporter.write(_as_text(built))
-    for line in sorted({str(v) for one in reports for key, v in one.user_properties if key == UPDATE_PROPERTY}):
+    for line in sorted({str(v) for report in reports for key, v in report.user_properties if key == UPDATE_PROPERTY}):
         terminalreporter.write_line(f"baseline {line}")
     for name in config.getoption("--eval-report"):
         path = config.invocation_params.dir / name

@@ -149,7 +149,7 @@ class TestSummaries:
         ended = harness("run", "sums")
         where = served.root / "evals/sums.toml"
         assert (ended.code, ended.err) == (2, f"error: {where}: {what}. {INSTALL.format('summaries')}\n")
-        assert server.asked == []
+        assert server.received == []
 
 
 class TestReports:

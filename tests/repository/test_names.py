@@ -44,7 +44,7 @@ CLASSES = frozenset(
         "Told",
         "Said",
         "Found",
-        "Asked",
+        "ReceivedRequest",
         "Asks",
         "Asker",
         "Patience",

@@ -39,10 +39,10 @@ class Script:
     takes_s: float = 0.0
     now: set[str] = field(default_factory=set)
     most_at_once: int = 0
-    asked: list[str] = field(default_factory=list)
+    attempted: list[str] = field(default_factory=list)
 
     async def send(self, target: Any, _call: FallbackCall[str]) -> str:
-        self.asked.append(target.name)
+        self.attempted.append(target.name)
         self.now.add(target.name)
         self.most_at_once = max(self.most_at_once, len(self.now))
         try:
@@ -121,13 +121,13 @@ def test_a_call_is_answered_once_or_names_each_cause(steps: Sequence[list[str]],
             assert (call.fallback_reason(outcome[0]) == "") is (outcome[0].name == "a")
         assert asyncio.all_tasks() == before
         assert request.now == set()
-        assert call.attempts == len(request.asked)
+        assert call.attempts == len(request.attempted)
         assert call.wall_s < 1
 
     run(main())
     assert hedge is not None or request.most_at_once <= 1
     assert (
-        max((request.asked.count(name) for name in "ab"), default=0) <= 1
+        max((request.attempted.count(name) for name in "ab"), default=0) <= 1
         or "rate_limit" in steps[0] + steps[1]
         or hedge
     )
@@ -174,7 +174,7 @@ def test_max_usd_covers_all_attempts_of_a_call() -> None:
         assert [error.kind for _, error in call.causes] == ["server", "budget"]
 
     run(main())
-    assert request.asked == ["a", "c"]
+    assert request.attempted == ["a", "c"]
 
 
 def test_patience_decides_whether_a_429_is_waited_for() -> None:
@@ -203,7 +203,7 @@ def test_repeated_429s_lead_to_the_next_target(
         return call.wall_s
 
     assert run(main()) <= 0.15 + 2 * takes_s, "the patience, the last refusal and the answer"
-    assert 2 <= request.asked.count("a") <= 3
+    assert 2 <= request.attempted.count("a") <= 3
 
 
 def test_last_target_with_429_is_retried_until_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ def test_last_target_with_429_is_retried_until_the_deadline(monkeypatch: pytest.
             await FallbackCall("t", route(deadline_s=0.3), [target("a")], request).run()
 
     run(main())
-    assert 4 <= request.asked.count("a") <= 6
+    assert 4 <= request.attempted.count("a") <= 6
 
 
 @pytest.mark.parametrize("kind", ["contract", "bad_request", "rate_limit"])

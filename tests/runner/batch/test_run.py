@@ -1,4 +1,4 @@
-"""`harness run --batch`: what is sent, and that the run ends like any other, at half the price."""
+"""`harness run --batch`: its requests, its end like any other run, and half the price."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.analysis.costs.spend import run_cost
 from harness.core.types import Billing
 from harness.runner.batch import cell_batch
 
-from ...support.batch_runs import RUN, by_case, newest, text_of, under_way
+from ...support.batch_runs import RUN, by_case, list_batches, newest, text_of
 from ...support.batches import FakeBatches, good
 from ...support.cli import Terminal
 from ...support.project import Project, row
@@ -30,7 +30,7 @@ def test_a_batch_run_ends_like_any_other_run(harness: Terminal, batched: Project
         "t-3": "billing",
         "t-4": "billing",
     }
-    assert under_way(harness).out == "no pending batch jobs\n"
+    assert list_batches(harness).out == "no pending batch jobs\n"
     assert not api.chats
 
 
@@ -91,7 +91,7 @@ def test_the_next_run_takes_batch_replies_from_the_cache(harness: Terminal, batc
 def test_all_cells_send_their_batches_before_waiting(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     assert harness("run", "--batch", "-b", "fake").code == 0
     assert len(api.batches) == 2
-    paths = [request.path for request in api.asked if request.path.startswith("/v1/batches")]
+    paths = [request.path for request in api.received if request.path.startswith("/v1/batches")]
     second = [i for i, path in enumerate(paths) if path == "/v1/batches"][1]
     polls = [i for i, path in enumerate(paths) if path != "/v1/batches"]
     assert second < polls[2], "the second batch is sent before the first is polled again"

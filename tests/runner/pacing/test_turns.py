@@ -1,4 +1,4 @@
-"""The queue: first come, first served; cancelled turns leave no gap; an overloaded server gets fewer requests."""
+"""The queue: turns start in order, cancelled turns leave no gap, an overloaded server gets fewer requests."""
 
 from __future__ import annotations
 
