@@ -51,7 +51,7 @@ def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
     assert SourceFile(path).first["item"] == "t-0"
 
 
-def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
+def test_progress_is_reported_in_bytes(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "x.jsonl", [{"item": str(i), "x": "y" * 100_000} for i in range(30)])
     told: list[tuple[int, int]] = []
     assert sum(1 for _ in SourceFile(path, lambda done, total: told.append((done, total))).lines()) == 30

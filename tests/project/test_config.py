@@ -89,7 +89,7 @@ def test_a_key_that_is_quoted_inside_a_text_does_not_mislead(project: Project) -
     assert complaint(project, text).startswith("harness.toml:7: retries")
 
 
-def test_at_most_three_mistakes_are_told_at_once(project: Project) -> None:
+def test_at_most_three_errors_are_reported_at_once(project: Project) -> None:
     assert complaint(project, "a = 1\nb = 1\nc = 1\nd = 1").count("unknown key") == 3
 
 
@@ -102,7 +102,7 @@ def test_at_most_three_mistakes_are_told_at_once(project: Project) -> None:
         (b'# r\xc3\xa9sum\xc3\xa9\nx = "\xff"', "harness.toml:2: not UTF-8 text (byte 0xff): save the file as UTF-8"),
     ],
 )
-def test_what_is_not_toml_is_named_by_its_line(project: Project, text: bytes, message: str) -> None:
+def test_invalid_toml_names_the_line(project: Project, text: bytes, message: str) -> None:
     assert complaint(project, text) == message
 
 

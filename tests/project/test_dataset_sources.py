@@ -94,7 +94,7 @@ class TestParquet:
         self.use(project, {"nr": [1, 2], "ticket": ["x", "y"], "label": [1, 0]}, "technical", "billing")
         assert [(case.id, case.expected) for case in load(project).cases] == [("1", "billing"), ("2", "technical")]
 
-    def test_a_file_that_changed_is_read_anew(self, project: Project) -> None:
+    def test_changed_file_is_read_again(self, project: Project) -> None:
         for text in ("before", "after"):
             self.use(project, {"nr": [1], "ticket": [text], "label": ["a"]})
             assert load(project).cases[0].inputs["text"] == text
@@ -126,7 +126,7 @@ class TestParquet:
         assert complaint(project) == "cases.parquet row 2 (case 2): expected is empty"
 
     @pytest.mark.parametrize("raw", [b"", b"PAR1 but not really PAR1"])
-    def test_what_is_no_parquet_is_one_line(
+    def test_invalid_parquet_file_is_a_one_line_error(
         self, project: Project, raw: bytes, capfd: pytest.CaptureFixture[str]
     ) -> None:
         project.card(f'source = "cases.parquet"\n{COLUMNS}')

@@ -98,7 +98,7 @@ class TestRows:
         project.cases([row(expected="x" * 1_000_000, tags="y" * 1_000_000, split=[0] * 1_000_000)])
         assert len(complaint(project)) < 500
 
-    def test_all_flaws_of_a_row_are_told(self, project: Project) -> None:
+    def test_all_errors_of_a_row_are_reported(self, project: Project) -> None:
         project.cases([row(expected="", tags="x", colour=1)])
         assert len(complaint(project).splitlines()) == 3
 
@@ -153,7 +153,7 @@ class TestCard:
             ),
         ],
     )
-    def test_a_mistake_in_the_card_is_one_line(self, project: Project, card: str, message: str) -> None:
+    def test_card_error_is_one_line(self, project: Project, card: str, message: str) -> None:
         project.card(text=card)
         project.write("datasets/tickets/a.csv", "x\n")
         assert complaint(project) == message

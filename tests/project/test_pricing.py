@@ -76,7 +76,7 @@ class TestPriceOf:
             config(project, OPENAI, '[prices."gpt-4.o"]\nprompt_usd = 1.0\n')
 
     @pytest.mark.parametrize("usd", ["inf", "1e300", "1000000001.0"])
-    def test_what_is_no_price_is_refused_with_its_line(self, project: Project, usd: str) -> None:
+    def test_invalid_price_names_the_line(self, project: Project, usd: str) -> None:
         with pytest.raises(ConfigError, match=r"harness\.toml:\d+: \[prices\.gpt-4o\] completion_usd = .* is no price"):
             price(project, OPENAI, f'[prices."gpt-4o"]\nprompt_usd = 1.0\ncompletion_usd = {usd}\n')
         with pytest.raises(ConfigError, match=r"harness\.toml:\d+: \[backends\.big\] prompt_usd = .* is no price"):

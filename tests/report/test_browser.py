@@ -171,7 +171,7 @@ def test_table_is_usable_by_keyboard_and_screen_reader(browser: Browser, folder:
 
 
 @pytest.mark.parametrize("name", ["ordinary", "hostile", "several", "compared"])
-def test_nothing_overflows_sideways_on_a_phone(browser: Browser, folder: Path, name: str) -> None:
+def test_page_fits_the_width_of_a_phone(browser: Browser, folder: Path, name: str) -> None:
     runs = {"ordinary": ordinary, "hostile": hostile, "several": several, "compared": matrix}[name]()
     show(browser, folder, name, *runs, **PHONE)
     browser.run("document.querySelectorAll('.cases .id').forEach((b, i) => { if (i < 5) b.click() })")
@@ -256,7 +256,7 @@ def test_without_javascript_all_but_the_case_table_is_there(browser: Browser, fo
     assert "previous" not in text
 
 
-def test_of_five_thousand_cases_fifty_rows_are_in_the_page(browser: Browser, folder: Path) -> None:
+def test_page_of_5000_cases_has_fifty_rows(browser: Browser, folder: Path) -> None:
     runs = [fake_run(5_000, v, b, skill=0.6, form=0.4) for v in ("gpt", "local") for b in ("a", "b")]
     show(browser, folder, "large", *runs)
     assert status(browser) == "5,000 cases, 1–50 shown"

@@ -90,7 +90,7 @@ class TestAsked:
         assert found.portability is not None
         assert found.portability.cost is None
 
-    def test_of_two_runs_of_a_cell_the_last_counts(self) -> None:
+    def test_last_of_two_runs_of_a_cell_counts(self) -> None:
         runs = [*matrix(), run("local@q4", "w" * 300, run_id="newer")]
         assert report(*runs).answers.comparisons[0].head.run_id == "newer"
 

@@ -179,7 +179,7 @@ class TestOtherFormats:
         assert found["bill"]["advised"]["usd"] == found["bill"]["server_usd"] == 85
         assert (found["bill"]["servers"], found["bill"]["moved"], found["left_out"]) == (1, ["triage"], ["other"])
 
-    def test_what_is_not_known_is_null_and_not_zero(self) -> None:
+    def test_unknown_value_is_null_and_not_zero(self) -> None:
         line = replace(LINE, current_usage=None, candidate_usage=None)
         one = EvalAdvice(line, Decision.INCONCLUSIVE, ())
         nothing = Advice((one,), CostProjection((line,), frozenset(), LocalConfig()))
@@ -197,7 +197,7 @@ class TestOtherFormats:
         part = found[key][0] if key == "evals" else found[key]
         assert {name for name in (*found, *part) if f'"{name}"' not in (as_json.__doc__ or "")} == set()
 
-    def test_markdown_tells_what_each_cell_cost(self) -> None:
+    def test_markdown_has_the_cost_of_each_cell(self) -> None:
         text = in_markdown(made("triage", "gpt", "gpt-4o", 40, attempts=2), HOME, of=Analyses(prices=PRICES))
         price = "2.5 and 10 (genai-prices 9.9: openai/gpt-4o)"
         assert f"| gpt@gpt-4o | $0.032, at most $0.064 | $1.60 | 40 | 0 | 80 | {price} |" in text

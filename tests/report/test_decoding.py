@@ -27,7 +27,7 @@ def test_one_alone_or_two_of_different_cells_are_none() -> None:
     assert context(build([FREE, other]).evals[0]) is None
 
 
-def test_of_several_runs_of_a_cell_the_last_counts() -> None:
+def test_last_of_several_runs_of_a_cell_counts() -> None:
     newer = fake_run(30, "local", "q4", form=0.9, run_id="newer")
     shown = context(build([FREE, CONSTRAINED, newer]).evals[0])
     assert shown

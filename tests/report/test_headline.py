@@ -76,7 +76,7 @@ def test_truncated_reply_is_not_proof_of_no_answer() -> None:
     assert said(replace(run, results=cut))[0].endswith("Of those without a clear label, 30 were cut off at max_tokens.")
 
 
-def test_failed_calls_are_told_and_not_counted() -> None:
+def test_failed_calls_are_reported_and_not_counted() -> None:
     told = said(small_run(replies(right=40, errors=2)))[0]
     assert "every one of the 40 replies" in told
     assert told.endswith("2 calls failed (timeout 2) and are not counted.")

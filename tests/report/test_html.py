@@ -115,7 +115,7 @@ def test_hidden_characters_are_spelled_out_and_the_page_is_utf_8() -> None:
     text.encode("utf-8")
 
 
-def test_a_reply_of_ten_megabytes_is_cut_and_its_length_is_told() -> None:
+def test_reply_of_ten_megabytes_is_cut_with_its_length() -> None:
     text = page(hostile_run(("x" * 10_000_000,)))
     assert len(text) < 200_000
     assert "10,000,000 characters in all" in text
