@@ -15,7 +15,7 @@ from harness.report.label_text import group_text
 
 from ..support.cli import Terminal
 from ..support.project import CONFIG, TEXTS, Project, row
-from ..support.servers import Asked, FakeOpenAI, Reply
+from ..support.servers import FakeOpenAI, ReceivedRequest, Reply
 
 TRUTH = {text: label for text, label, _ in TEXTS}
 
@@ -115,7 +115,7 @@ def reviewed(harness: Terminal, project: Project, server: FakeOpenAI) -> Termina
     rows.append(row("=t-7", TRAP, "general", split="test", label_source="gpt-4o"))
     project.cases(rows)
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         text = next((text for text in TRUTH if text in asked.prompt), "")
         return Reply("billing" if "billing page" in text or not text else TRUTH[text])
 

@@ -85,7 +85,7 @@ def test_hosted_service_gets_closed_objects(monkeypatch: pytest.MonkeyPatch) -> 
         sent = server.chats[0].body["response_format"]["json_schema"]["schema"]
     assert sent["additionalProperties"] is False
     assert sent["properties"]["items"]["items"]["additionalProperties"] is False
-    assert sent["properties"]["type"] == SCHEMA["properties"]["type"]  # the user's prompt already asks for JSON
+    assert sent["properties"]["type"] == SCHEMA["properties"]["type"]  # an explicit additionalProperties is kept
     assert set(sent["properties"]) == set(SCHEMA["properties"])
     assert "required" not in sent  # the harness does not change the schema: the service reports the missing key
 

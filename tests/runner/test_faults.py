@@ -85,7 +85,7 @@ def meets(trouble: Serve, *, times: int | None = None) -> Serve:
 
 
 def sends(make: Callable[[str], bytes], *, stays: bool = False) -> Serve:
-    """Send some bytes and close the connection."""
+    """Send the bytes of `make`; keep the connection open only with `stays`."""
 
     def serve(question: str, connection: socket.socket) -> bool:
         connection.sendall(make(question))

@@ -247,7 +247,7 @@ def test_page_shows_the_trend_from_the_third_week(
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2026-13-01", "24.11.2026"])
-def test_a_day_that_is_none_is_refused(harness: Terminal, served: Project, day: str) -> None:
+def test_invalid_date_is_rejected(harness: Terminal, served: Project, day: str) -> None:
     ended = harness("weekly", "--date", day)
     assert ended.code == 2
 
