@@ -22,10 +22,10 @@ from harness.core.types import OWN_ORIGINS, Manifest, Run
 from harness.monitor import weekly_findings as production
 from harness.project.run_options import RunOptions
 from harness.report import comparison_text
+from harness.report.analyses import Analyses, analyses_of
 from harness.report.findings import ordered
 from harness.report.gate_text import gate_text
 from harness.report.model_findings import Finding, FindingStatus
-from harness.report.questions import Analyses, analyses_of
 from harness.runner import execution, gate_checks
 from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents

@@ -11,9 +11,9 @@ A section of the page is one file in sections/ and one template of the same name
 
 from __future__ import annotations
 
+from harness.report.analyses import Analyses, analyses_of
 from harness.report.case_rows import COLUMNS, rows
 from harness.report.model import CellReport, EvalReport, JoinedCase, Report, build
-from harness.report.questions import Analyses, analyses_of
 from harness.report.write import check_path, endings, write
 
 __all__ = [

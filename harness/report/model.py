@@ -14,7 +14,7 @@ from harness.analysis.metrics.summary import Summary, summarize
 from harness.analysis.trend import Trend
 from harness.core.plugins import task_capabilities
 from harness.core.types import Case, Manifest, Result, Run
-from harness.report.questions import NO_RESULTS, Analyses, AnalysisResults, analyze
+from harness.report.analyses import NO_RESULTS, Analyses, AnalysisResults, analyze
 
 if TYPE_CHECKING:
     from harness.report.model_findings import Finding

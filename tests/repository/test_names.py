@@ -81,10 +81,9 @@ CLASSES = frozenset(
 ALLOWED = frozenset(
     [
         "harness/cli/datasets.py:suspects",
-        "harness/contracts/json/coerce.py:_chosen",
     ]
 )
-"""Names that still have to go. The list only gets shorter: a name that is gone must leave it, too."""
+"""`harness datasets suspects` is a command, and the function of a command has its name."""
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

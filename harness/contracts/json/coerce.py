@@ -284,7 +284,7 @@ def _retyped(error: ValidationError) -> _Mended | None:
     return None
 
 
-def _chosen(error: ValidationError) -> _Mended | None:
+def _allowed_value(error: ValidationError) -> _Mended | None:
     """Return the allowed value that differs from `value` only in spelling."""
     _, allowed, written = _parts(error)
     if not isinstance(written, str):
@@ -299,6 +299,6 @@ _MENDS: dict[str, Callable[[ValidationError], _Mended | None]] = {
     "required": _missing,
     "additionalProperties": _extra,
     "type": _retyped,
-    "enum": _chosen,
-    "const": _chosen,
+    "enum": _allowed_value,
+    "const": _allowed_value,
 }
