@@ -75,7 +75,7 @@ def run(
         names: Evals by name or path; by default all evals of the project.
         ladder: A ladder of harness.toml, instead of `backend`.
         root: A folder of the project; by default the working directory.
-        listener: Receives events while the run goes on, from another thread.
+        listener: Receives the events of the run, in another thread.
         options: See `RunOptions`; precedence: argument, environment, `[run]` of harness.toml, default.
 
     Raises:
@@ -174,7 +174,7 @@ def compare(
 def trends(
     store: Store, eval_name: str | None = None, *, cell: str = "", tag: str = "", newest: int = trend.NEWEST
 ) -> tuple[trend.Trend, ...]:
-    """The trends of all evals or of one eval, of all cells or of one cell, over all runs or the runs with a tag."""
+    """Trends over all runs, or over the runs with a tag. `eval_name` and `cell` select an eval and a cell."""
     points = RunQuery(
         eval=eval_name,
         cell=cell or None,

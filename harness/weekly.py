@@ -128,7 +128,7 @@ def trends(store: Store, week: WeeklyResult) -> list[Trend]:
 
 
 def analyses(week: WeeklyPlan, made: WeeklyResult) -> Analyses:
-    """The analyses on the page of a week: those of the project, and the previous week first."""
+    """The analyses on the page of a week: the comparison with the previous week, then the project's analyses."""
     names = [cell.definition.name for cell in week.cells]
     return replace(analyses_of(week.project.config, names), comparisons=tuple(made.comparisons.values()))
 

@@ -1,4 +1,4 @@
-"""Types, errors, formatting: what every other room uses.
+"""Types, errors and formatting for all other rooms.
 
 May import nothing of the harness.
 Never here: I/O beyond files.

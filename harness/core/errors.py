@@ -71,8 +71,8 @@ class BackendUnavailable(BackendError):
 class AllBackendsFailed(HarnessError):
     """A routed call that no backend answered.
 
-    `causes`: `(backend, kind, message)` of each backend of the task. The kinds are those of `types.CallError` and of
-    docs/routing.md.
+    `causes`: `(backend, kind, message)` of each backend of the task. docs/routing.md and
+    `types.CallError` list the kinds.
     """
 
     def __init__(self, task: str, causes: tuple[tuple[str, str, str], ...]) -> None:

@@ -28,7 +28,7 @@ class ProviderCapabilities:
 
     `hosted_url`: the paid service that is called unless `base_url` names a server. `hosted_url_variable`: environment
     variable that replaces this address. `default_url`: the server that is called unless `base_url` names another.
-    `key_variable`: environment variable with the API key; a hosted service's key goes to no other server.
+    `key_variable`: environment variable with the API key; a hosted service's key is never sent to another server.
     `needs_key`: a missing key is an error. `batch_api`: accepts batches for `run --batch`. `request_files`: its
     requests can be exported to files. `loads_model_file`: runs a GGUF file inside this process. `replays`: returns
     saved replies, so that it serves requests of any kind. `litellm_prefix`: name of the provider in LiteLLM,

@@ -3,7 +3,7 @@
     closed --(N consecutive failures)--> open --(a probe succeeds)--> half open --(a call succeeds)--> closed
                                           ^----------(a call fails)--------'
 
-A caller's request is never the probe: the router sends requests of its own in the background.
+A caller's request is never the probe: the router sends separate probe requests in the background.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Target:
     """One backend of the routing, shared by all tasks that use it."""
 
     def __init__(self, config: Config, name: str, routing: Routing, embeds: frozenset[bool], connect: Connect) -> None:
-        """Args: `embeds` tells whether its tasks need vectors, replies, or both. Raises what `connect` raises."""
+        """Args: `embeds` holds whether the tasks need vectors, replies, or both. Raises the errors of `connect`."""
         self.config = config.backend(name)
         self.name = name
         self.backend = connect(self.config)
@@ -98,7 +98,7 @@ class Target:
             await asyncio.sleep(self._probe.every_s)
 
     async def probe(self) -> CallError | None:
-        """Identify the backend and load its model if necessary; return what failed."""
+        """Identify the backend and load its model if necessary; return the error if a step failed."""
         limit_s = min(self.config.timeout_s, max(self._probe.start_s, self._probe.every_s))
         try:
             async with asyncio.timeout(limit_s):

@@ -180,7 +180,7 @@ class BackendSession:
             return
         started = perf_counter()
         request = Request((Message("user", "Say OK."),), Sampling(max_tokens=1), embed=embed)
-        response, _ = await self._client.ask(request)
+        response, _ = await self._client.send(request)
         if response.error is not None:
             msg = f"no reply to the warm-up request: {response.error.message}"
             raise BackendUnavailable(msg, backend=self.config.name)

@@ -215,7 +215,7 @@ class WorkerPool:
         runner, client = self._runner, self._runner.client
         while (planned := await self._next()) is not None:
             try:
-                response, attempts = await client.ask(planned.request)
+                response, attempts = await client.send(planned.request)
             except BudgetExhausted as error:
                 self.stopped = error  # pending calls finish: they are paid for
                 continue

@@ -31,7 +31,7 @@ BY_BASELINE = frozenset({BASELINE}) | gates.comparing_with("baseline")
 
 
 def wanted(config: Config, cell: Cell) -> list[str]:
-    """The gates of a cell: those of its eval, `margin` only for the candidate, and the implied `baseline`."""
+    """The gates of a cell: the gates of its eval, `margin` only for the candidate, and the implied `baseline`."""
     names = gates.names(cell.definition.gates)
     if config.pair is None or cell.backend.name != config.pair.candidate:
         by_reference = gates.comparing_with("reference")

@@ -32,7 +32,7 @@ class RetryingClient:
     pace: Pace = field(default_factory=Pace)
     budget: Budget | None = None
 
-    async def ask(self, request: Request) -> tuple[Response, int]:
+    async def send(self, request: Request) -> tuple[Response, int]:
         """Return the reply, or the error after all attempts, and the number of attempts.
 
         Raises `BudgetExhausted` if the next attempt may cost more than is left, and `BackendError` if the server asks

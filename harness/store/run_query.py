@@ -17,7 +17,7 @@ from harness.store.schema import RUN_TAGS, RUNS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunQuery:
-    """Which runs, and in which order. A run must match every field that is set. The newest run comes first.
+    """Which runs, and in which order. A run must match every field that is set. The newest run is first.
 
     `finished`: only finished runs. `whole`: only runs over all cases; `case_limit`: only samples of that size.
     `tags`: a run has all of them. `since` and `before` compare with `started_at`, ISO UTC; `before` is exclusive.

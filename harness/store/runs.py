@@ -256,7 +256,7 @@ class Store:
         return bool(self._by_prefix(reference))
 
     def _by_prefix(self, reference: str) -> list[Manifest]:
-        """At most two runs. In order, so that an exact match comes before longer ids."""
+        """At most two runs. Sorted, so that an exact match precedes longer ids."""
         pattern = reference.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         like = RUNS.c.run_id.like(pattern, escape="\\")
         query = sa.select(RUNS.c.manifest).where(like).order_by(RUNS.c.run_id).limit(2)

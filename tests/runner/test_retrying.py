@@ -44,7 +44,7 @@ def asker(clock: Clock, backend: Never | None = None) -> RetryingClient:
 
 def test_timed_out_call_is_retried_while_others_succeed() -> None:
     backend = Never()
-    _, attempts = asyncio.run(asker(Clock(), backend).ask(QUESTION))
+    _, attempts = asyncio.run(asker(Clock(), backend).send(QUESTION))
     assert (attempts, backend.calls) == (3, 3)
 
 
@@ -52,7 +52,7 @@ def test_silent_server_gets_no_retries_after_three_timeouts() -> None:
     clock, backend = Clock(), Never()
     it = asker(clock, backend)
     clock.now = 361.0
-    _, attempts = asyncio.run(it.ask(QUESTION))
+    _, attempts = asyncio.run(it.send(QUESTION))
     assert attempts == 1
 
 

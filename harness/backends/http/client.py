@@ -29,7 +29,7 @@ class HTTPClient:
         self._base = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=parts.path.rstrip("/") + "/")
         self._authorization = basic(parts) or f"Bearer {key}"
         self.secrets = (key, *passwords(base_url))
-        # uses the system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR
+        # uses the system's certificates, or the files of SSL_CERT_FILE and SSL_CERT_DIR
         self._connections = ConnectionPool(ssl.create_default_context, proxies=proxies)
         self._heads: dict[tuple[str, str], tuple[Origin, bytes]] = {}
 

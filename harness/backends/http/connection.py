@@ -1,7 +1,7 @@
 """One HTTP/1.1 client connection: sends a request, returns its reply, whole or as a stream.
 
-General clients keep an unexpected reply in a pooled connection and return it for the next request, so that each case
-gets the reply of the case before. This connection closes on any unexpected data. It is faster too
+General clients keep an unexpected reply in a pooled connection and return it for the next request. Each case would then
+get the reply of the case before. This connection closes on any unexpected data. It is faster too
 (docs/performance.md). The parser is httptools (llhttp, as in Node.js).
 """
 

@@ -1,6 +1,6 @@
 """The transport protocol: an HTTP response, its errors, and decompression.
 
-`openai_sdk` is the transport to api.openai.com, `client` the one to servers given by `base_url`. Backends parse the
+`openai_sdk` is the transport to api.openai.com, `client` the transport to servers with a `base_url`. Backends parse the
 bytes of a response, so that a reply means the same by either transport.
 """
 

@@ -28,7 +28,7 @@ from harness.core.extras import needed
 from harness.core.toml import hint
 
 Progress = Callable[[str, int, int], None]
-"""Called with `(what, bytes done, total bytes)` while a file is fetched."""
+"""Called with `(activity, bytes done, total bytes)` while a file is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,8 @@ def quantized_path(source: Path, to: str, folder: Path | None = None) -> Path:
     return (folder or cache_dir() / "models") / quantize.file_name(stem, to, origin)
 
 
-def make(source: Path, target: Path, to: str, what: str, progress: Progress | None) -> str:
-    """Quantize `source` to `target`; `progress` is called with `what` and the processed bytes of the source.
+def make(source: Path, target: Path, to: str, title: str, progress: Progress | None) -> str:
+    """Quantize `source` to `target`; `progress` is called with `title` and the processed bytes of the source.
 
     Returns a description of the result. Raises as `quantize.make` does.
     """
@@ -146,7 +146,7 @@ def make(source: Path, target: Path, to: str, what: str, progress: Progress | No
 
     def report(done: int, total: int) -> None:
         if progress:
-            progress(f"making {what}", size * done // max(total, 1), size)
+            progress(f"making {title}", size * done // max(total, 1), size)
 
     return quantize.make(source, target, to, report)
 

@@ -239,7 +239,7 @@ def _unreachable() -> tuple[type[Exception], ...]:
 
 
 def _key(config: BackendConfig) -> str:
-    """The API key, from the environment only; empty if none is set, because local servers need none."""
+    """The API key, from the environment only; empty if not set, because local servers need no key."""
     if config.api_key_env is None:
         return os.environ.get(config.key_variable or "", "").strip()  # the SDK always sends this variable
     if key := os.environ.get(config.api_key_env, "").strip():

@@ -1,6 +1,6 @@
 """OpenAI's chat completions and embeddings: api.openai.com by the SDK, other servers by the lean client.
 
-The SDK takes many times the CPU time of the lean client (docs/performance.md), which matters where a local server
+The SDK takes many times the CPU time of the lean client (docs/performance.md), which matters if a local server
 replies in milliseconds. Requests, replies and errors are the same with both, and are handled here.
 """
 
@@ -62,13 +62,13 @@ class OpenAIBackend:
     concurrency = 64
     exclusive = False
     bare_choices = False
-    """Whether a choice under constrained decoding comes bare; otherwise it comes as JSON."""
+    """Whether constrained decoding returns a bare choice; otherwise the choice is inside JSON."""
     on_headers: Callable[[Mapping[str, str]], None] | None = None
     """Called with the headers of every reply of `complete`, errors included; names are in lower case. They
     contain the remaining requests and tokens (`x-ratelimit-*`)."""
 
     def __init__(self, config: BackendConfig, *, transport: Transport | None = None) -> None:
-        """`transport` replaces the one made from `config`."""
+        """`transport` replaces the default transport of `config`."""
         self.config = config
         self.options = self.options_class.model_validate(config.options)
         # A local server may have to load the model first; a hosted service bills for a dummy request.

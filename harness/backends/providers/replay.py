@@ -1,7 +1,7 @@
 """Replies from a saved run or a recording: `--backend replay:RUN`, `--backend replay:FILE`.
 
-Works offline. A reply is looked up by the hash of its request, so that a changed prompt gets no reply, and never the
-reply to another prompt.
+Works offline. A reply is looked up by the hash of its request: a changed prompt never gets the reply to another
+prompt.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ SINCE = (0, 11)
 
 
 class VLLMOptions(openai.OpenAIOptions):
-    """Keys of `[backends.NAME]` for provider vllm, beside those of openai.
+    """Keys of `[backends.NAME]` for provider vllm, in addition to the keys of openai.
 
     `structured`: the parameter for constrained decoding, if the server reports no usable version.
     """
@@ -38,7 +38,7 @@ class VLLMBackend(openai.OpenAIBackend):
     bare_choices = True
 
     def __init__(self, config: BackendConfig, *, transport: Transport | None = None) -> None:
-        """`config.base_url` is set; `transport` replaces the one made from it."""
+        """`config.base_url` is set; `transport` replaces the default transport."""
         super().__init__(config, transport=transport)
         self._structured = self.options_class.model_validate(config.options).structured or "structured_outputs"
 

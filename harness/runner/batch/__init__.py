@@ -3,7 +3,7 @@
     harness run --batch             OpenAI's Batch API: send, wait, collect; a later process can collect too
     harness batch export, import    files for `vllm run-batch` and similar engines
 
-Only the transport differs: requests, reading, scoring and saving are those of `harness run`.
+Only the transport differs: requests, reading, scoring and saving are the same as in `harness run`.
 
     backend         BatchBackend, the backend of `harness run --batch`
     cell_batch      the batches of one cell: send, wait, retry, save

@@ -82,7 +82,7 @@ class FileBackend:
         self.source = source
 
     async def identify(self) -> ModelInfo:
-        """Return the model that harness.toml names; no server is asked."""
+        """Return the model that harness.toml names; no request is sent."""
         config, quantization = self.config, self.config.quantization or ""
         note = f"asked by batch: answers from {self.source}"
         return ModelInfo(model=config.model, quantization=quantization, engine=config.provider, note=note)

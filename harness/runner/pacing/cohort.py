@@ -54,7 +54,7 @@ def fit(sample: LatencySample) -> LatencyFit:
     """Fit the latency of a sample, with a regression on reply length if latency depends on length.
 
     Long replies must not look like a slow server. Dividing by tokens would be wrong if prompt or network dominate; the
-    regression removes only what tokens explain.
+    regression removes only the effect of tokens.
     """
     n = len(sample.latencies)
     mean, tokens = sum(sample.latencies) / n, sum(sample.tokens) / n
@@ -71,8 +71,8 @@ def fit(sample: LatencySample) -> LatencyFit:
 def gain(low: LatencyFit, high: LatencyFit) -> tuple[float, float]:
     """Return the log of throughput gain over required gain, and its standard error; positive favours `high`.
 
-    Throughput is in flight / latency (Little's law). The required gain is a share of the growth in concurrency, so
-    that a batching server, which slows down a little with each request, is filled like a server with independent slots.
+    Throughput is in flight / latency (Little's law). The required gain is a share of the growth in concurrency. So a
+    batching server, which slows down a little with each request, is filled like a server with independent slots.
     """
     tokens = (low.tokens + high.tokens) / 2
     before, after = low.at(tokens), high.at(tokens)

@@ -34,7 +34,7 @@ class TokenBucket:
         return missing / self._rate if missing > _ROUNDING else 0.0
 
     def take(self, cost: float) -> None:
-        """Take `cost`; a negative `cost` returns what was not used."""
+        """Take `cost`; a negative `cost` returns an unused part."""
         self._held -= cost
 
 
@@ -51,7 +51,7 @@ class ServerAllowance:
         self._until = 0.0
 
     def observe(self, headers: Mapping[str, str], now: float, in_flight: float) -> None:
-        """Read a reply's headers. `in_flight` is subtracted: the server may not have counted those requests yet."""
+        """Read a reply's headers. `in_flight` is subtracted: the server may not have counted them yet."""
         remaining = headers.get(self._remaining)
         if remaining is None:
             return

@@ -2,8 +2,8 @@
 
 A retry adds load just when a server is overloaded. So retries have a budget, a share of the calls so far (Google's SRE
 book, "Handling Overload"; Finagle's `RetryBudget`). A server with occasional failures gets every retry, a server that
-fails every call gets few. Waits are uniform between 0 and a growing limit ("full jitter", Brooker 2015), which spreads
-clients better than a little noise on equal waits.
+fails every call gets few. Waits are uniform between 0 and a growing limit ("full jitter", Brooker 2015). Full jitter
+spreads clients better than a little noise on equal waits.
 """
 
 from __future__ import annotations

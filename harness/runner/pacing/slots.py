@@ -1,9 +1,10 @@
 """`AdaptiveLimit`: finds the best number of requests in flight by measuring. Pure: no clock, no event loop.
 
 Search: start low and double each round trip while throughput grows (TCP's slow start). Then compare with a higher and a
-lower level, in smaller steps each time, and stay where a higher level adds no throughput. This finds a server's number
-of slots. Then rest, longer after each search that finds nothing better. A level that is too high only adds waiting
-inside the server, a level that is too low costs throughput. So doubling continues while the samples are inconclusive.
+lower level, in smaller steps each time. Stay at the level above which throughput does not grow. This finds a server's
+number of slots. Then rest, longer after each search that finds nothing better. A level that is too high only adds
+waiting inside the server, a level that is too low costs throughput. So doubling continues while the samples are
+inconclusive.
 
 Refusals (429, 503, time-out): each removes one slot, at most half of the slots in one round trip. The decrease equals
 the refused share, as in DCTCP, and ends at the number that the server accepted. Each `REGAIN` answers restore one slot,
