@@ -188,7 +188,7 @@ def trends(
 
 def report_of(project: Project, names: Sequence[str]) -> Report:
     """The report of `build_report`, from an open project."""
-    from harness.report import asked_by, build
+    from harness.report import analyses_of, build
 
     wanted: Sequence[str | None] = names or [None]
     runs = [run for name in wanted for run in newest_runs(project.store, name, project.config.backends)]
@@ -197,7 +197,7 @@ def report_of(project: Project, names: Sequence[str]) -> Report:
         raise StoreError(msg)
     shown = dict.fromkeys(run.manifest.eval for run in runs)
     return build(
-        runs, [each for name in shown for each in trends(project.store, name)], asked_by(project.config, shown)
+        runs, [each for name in shown for each in trends(project.store, name)], analyses_of(project.config, shown)
     )
 
 

@@ -22,10 +22,10 @@ from harness.core.types import OWN_ORIGINS, Manifest, Run
 from harness.monitor import weekly_findings as production
 from harness.project.run_options import RunOptions
 from harness.report import comparison_text
+from harness.report.analyses import Analyses, analyses_of
 from harness.report.findings import ordered
 from harness.report.gate_text import gate_text
 from harness.report.model_findings import Finding, FindingStatus
-from harness.report.questions import Analyses, asked_by
 from harness.runner import execution, gate_checks
 from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents
@@ -130,7 +130,7 @@ def trends(store: Store, week: WeeklyResult) -> list[Trend]:
 def analyses(week: WeeklyPlan, made: WeeklyResult) -> Analyses:
     """The analyses on the page of a week: the comparison with the previous week, then the project's analyses."""
     names = [cell.definition.name for cell in week.cells]
-    return replace(asked_by(week.project.config, names), comparisons=tuple(made.comparisons.values()))
+    return replace(analyses_of(week.project.config, names), comparisons=tuple(made.comparisons.values()))
 
 
 def _of_cell(store: Store, cell: Cell) -> list[Manifest]:

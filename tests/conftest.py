@@ -1,4 +1,4 @@
-"""What every test gets: an environment without the caller's keys and servers, and a small project to spoil."""
+"""Fixtures for all tests: an environment without the caller's keys and servers, and a small project."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# A shell that starts the suite in the background has SIGINT ignored, here and in every process that a test starts.
+# A shell ignores SIGINT in a background process and its children. Tests need the default handler.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Python compiles each module once, and every process that a test starts loads the compiled one.
+# Processes that tests start load the compiled modules.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# Collecting the suite makes millions of objects that stay. Scanning them time and again costs a sixth of the run.
+# Collecting the suite makes millions of permanent objects. Repeated scans would take a sixth of the run.
 gc.set_threshold(20_000, 20, 20)
 
 hypothesis.settings.register_profile(
     "harness",
-    deadline=None,  # a slow machine is no failure
+    deadline=None,  # a slow machine must not fail a test
     derandomize=bool(os.environ.get("CI")),
     print_blob=True,
 )
 hypothesis.settings.load_profile("harness")
 
-# Before anything imports the Hugging Face libraries: they read these once. No test may reach for the hub.
+# Set before the Hugging Face libraries are imported, because they read these once. No test may use the hub.
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="harness-tests-hf-")
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
@@ -46,7 +46,7 @@ from .support.snapshot import Snapshot  # noqa: E402
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Workers of `-n auto`: three for two cores, because tests wait for sockets and processes a third of their time."""
+    """Return the workers of `-n auto`: three per two cores, because tests wait a third of their time."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cores + (cores + 1) // 2
 
@@ -63,9 +63,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def public_data(request: pytest.FixtureRequest) -> Callable[[str], Path]:
-    """Finds a file of a public data set by its name, in the folder that `--public-data` names or below it.
+    """Return a function that finds a file of a public data set by name, in or below the folder `--public-data`.
 
-    Skips the test without that option.
+    Without the option, the test is skipped.
     """
     folder: Path | None = request.config.getoption("--public-data")
     if folder is None:
@@ -87,12 +87,12 @@ LOOPBACK = "localhost,127.0.0.1,::1"
 
 @pytest.fixture
 def snapshot(request: pytest.FixtureRequest) -> Snapshot:
-    """Compares a text with `snapshots/<name>.txt` beside the test file."""
+    """Return a function that compares a text with `snapshots/<name>.txt` beside the test file."""
     return Snapshot(request.path.parent / "snapshots", request.config.getoption("--update-snapshots"))
 
 
 def pytest_collection_finish() -> None:
-    """Keep what collection made out of every later garbage collection."""
+    """Exclude the collected objects from later garbage collections."""
     gc.collect()
     gc.freeze()
 
@@ -104,39 +104,39 @@ def _no_environment_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, LOOPBACK)
-    monkeypatch.delenv("COLUMNS", raising=False)  # as wide as it is without a terminal
+    monkeypatch.delenv("COLUMNS", raising=False)  # the width without a terminal
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL server, started once in a session. Tests take a database of their own from `fresh`."""
+    """A PostgreSQL server, started once per session. Each test creates a database with `fresh`."""
     with running() as server:
         yield server
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A project that works: three labels, one backend, a prompt pair, six cases (four of them in the split `test`)."""
+    """A valid project: three labels, one backend, a prompt pair, six cases (four of them in the split `test`)."""
     return Project(tmp_path)
 
 
 @pytest.fixture
 def server() -> Iterator[FakeOpenAI]:
-    """A fake model server on loopback that answers `billing`, until a test decides otherwise."""
+    """A fake model server on loopback that answers `billing` by default."""
     with closing(FakeOpenAI()) as fake:
         yield fake
 
 
 @pytest.fixture
 def served(project: Project, server: FakeOpenAI) -> Project:
-    """The small project, its backend `fake` being the fake server."""
+    """The small project; its backend `fake` is the fake server."""
     project.config(CONFIG.replace("http://127.0.0.1:9/v1", server.base_url) + "retries = 0\n")
     return project
 
 
 @pytest.fixture
 def harness(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
-    """The command line, typed in the small project's folder."""
+    """The command line in the small project's folder."""
     monkeypatch.chdir(project.root)
     monkeypatch.setenv("NO_COLOR", "1")
     return Terminal(monkeypatch, capsys)

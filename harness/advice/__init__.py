@@ -1,4 +1,4 @@
-"""Decide which tasks to move, and write the routing that follows from it.
+"""Decide which tasks to move, and write their routing.
 
 May import runner, router and everything below them.
 Never here: model calls, terminal output.

@@ -1,8 +1,8 @@
-"""What should move, what should stay, and why: quality, format, volume, speed and money, read from saved runs.
+"""Decide which evals to move, from saved runs: by quality, format, volume, speed and cost.
 
-A task moves where it is shown to be good enough and nothing else speaks against it. What speaks against it is never
-outweighed: a tool-calling chain stays whatever its verdict, and so does what the server cannot carry. Whether a server
-pays is asked last: of all that could move, that part does with which the whole bill is lowest.
+An eval moves if its quality is proven and no reason is against it. A reason against moving is never outweighed: a
+chain of tool calls stays whatever its verdict, and so does an eval that the servers cannot carry. Cost comes last:
+of the evals that could move, those move whose move makes the total bill lowest.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from harness.core.errors import ConfigError, HarnessError
 from harness.core.plugins import task_capabilities
 from harness.core.toml import at, hint
 from harness.core.types import Decoding, Manifest, Run, RunOrigin
-from harness.project import config, evals
-from harness.project.config import BackendConfig, Config, PairConfig, Service
+from harness.project import evals
+from harness.project.config import FILE_NAME, BackendConfig, Config, PairConfig, Service
 from harness.project.evals import Eval, TrafficConfig
 from harness.project.pricing import is_local, price_of
 from harness.runner.project import Project
@@ -45,90 +45,100 @@ from harness.tasks import kinds
 
 @dataclass(frozen=True, slots=True)
 class _EvalRuns:
-    """One eval with the backends it is on and may go to, and a run of each as production would use it.
+    """One eval, its current and candidate backend, and the saved runs that the advice is based on.
 
-    `seen`: both, where there are two to be compared.
+    `constrained_run`: the candidate with constrained decoding. `similar_run`: if the current backend has no run, a run
+    of its prompt on another backend. `models`: current and candidate, if they differ.
     """
 
     definition: Eval
     traffic: TrafficConfig
-    now: BackendConfig
-    then: BackendConfig | None
-    run_now: Run | None
-    run_then: Run | None
-    constrained: Run | None
-    like_now: Run | None
-    seen: tuple[RunFreshness, ...]
+    current: BackendConfig
+    candidate: BackendConfig | None
+    current_run: Run | None
+    candidate_run: Run | None
+    constrained_run: Run | None
+    similar_run: Run | None
+    models: tuple[RunFreshness, ...]
 
 
 def advise(project: Project, wanted: Sequence[str] = ()) -> Advice:
-    """The advice on every eval with traffic, or on those that are named. Raises `ConfigError` without a `[pair]`."""
-    found = project.config
-    if found.pair is None:
-        msg = f"{found.path or found.root}: this needs [pair]: what production runs on, and what it should move to"
+    """Advise on every eval that has traffic.
+
+    Args:
+        project: The project with its saved runs.
+        wanted: Names of evals; by default all.
+
+    Raises:
+        ConfigError: The project has no `[pair]`, or names an unknown backend or eval.
+    """
+    config, store = project.config, project.store
+    if config.pair is None:
+        what = "advice needs [pair]. Set its reference (the current backend) and its candidate"
+        msg = f"{config.path or config.root}: {what}"
         raise ConfigError(msg)
-    _check_keep(found)
-    definitions = evals.find(found.root, wanted)
-    pair = found.pair
+    _check_keep(config)
+    definitions = evals.find(config.root, wanted)
+    pair = config.pair
     advised = [
-        _advised(found, _sides(project, pair, definition, definition.traffic))
+        _advise(config, _runs_of(config, pair, store, definition, definition.traffic))
         for definition in definitions
         if definition.traffic is not None
     ]
     left_out = tuple(definition.name for definition in definitions if definition.traffic is None)
-    return _paid(found, advised, left_out, some=_has_others(found, definitions))
+    return _choose_by_cost(config, advised, left_out, has_others=_has_others(config, definitions))
 
 
-def _has_others(found: Config, definitions: Sequence[Eval]) -> bool:
-    """Whether production asks more than these evals, as far as that can be told."""
-    for path in (found.root / evals.FOLDER).glob("*.toml"):
+def _has_others(config: Config, definitions: Sequence[Eval]) -> bool:
+    """Whether other evals have traffic. An eval that cannot be read counts as one."""
+    for path in (config.root / evals.FOLDER).glob("*.toml"):
         if path.stem in {definition.name for definition in definitions}:
             continue
         try:
             other = evals.load(path)
-        except ConfigError:  # of what cannot be read it is not known
+        except ConfigError:
             return True
         if other.traffic is not None:
             return True
     return False
 
 
-def _check_keep(found: Config) -> None:
-    """A misspelt name would be no guard at all."""
-    known = evals.names(found.root) | set(kinds())
-    for name in found.advice.keep:
+def _check_keep(config: Config) -> None:
+    """Reject unknown names in `[advice] keep`: a misspelt name would protect nothing."""
+    known = evals.names(config.root) | set(kinds())
+    for name in config.advice.keep:
         if name not in known:
-            where = at(found.path or found.root / config.FILE_NAME, ("advice", "keep"))
-            msg = f"{where}[advice] keep names {name!r}, which is no eval and no kind of task{hint(name, known)}"
+            where = at(config.path or config.root / FILE_NAME, ("advice", "keep"))
+            msg = f"{where}[advice] keep names {name!r}, which is neither an eval nor a kind of task{hint(name, known)}"
             raise ConfigError(msg)
 
 
-def _sides(project: Project, pair: PairConfig, definition: Eval, traffic: TrafficConfig) -> _EvalRuns:
-    """Whatever the newest runs of an eval say; a whole run before a sample."""
-    found = project.config
-    if traffic.backend is not None and traffic.backend not in found.backends:
+def _runs_of(config: Config, pair: PairConfig, store: Store, definition: Eval, traffic: TrafficConfig) -> _EvalRuns:
+    """Find the newest runs of an eval, complete runs before samples."""
+    if traffic.backend is not None and traffic.backend not in config.backends:
         where = at(definition.path, ("traffic", "backend"))
-        msg = f"{where}[traffic] backend = {traffic.backend!r} is not a backend{hint(traffic.backend, found.backends)}"
+        msg = f"{where}[traffic] backend = {traffic.backend!r} is not a backend{hint(traffic.backend, config.backends)}"
         raise ConfigError(msg)
-    now = _now(found, traffic.backend, pair.reference, _service(definition))
-    candidate = found.backend(pair.candidate)
-    then = candidate if _service(definition) in candidate.serves else None
-    runs = _SavedRuns(project.store, definition, CurrentDefinition(definition))
+    current = _current_backend(config, traffic.backend, pair.reference, _service(definition))
+    named = config.backend(pair.candidate)
+    candidate = named if _service(definition) in named.serves else None
+    saved = _SavedRuns(store, definition, CurrentDefinition(definition))
     decoding = definition.decoding[0]
-    run_now = runs.newest(now, decoding)
-    run_then = runs.newest(then, decoding) if then else None
-    told = decoding if len(definition.decoding) > 1 else ""
-    both = [(now, run_now), (then, run_then)] if then is not None and then.name != now.name else []
+    current_run = saved.newest(current, decoding)
+    candidate_run = saved.newest(candidate, decoding) if candidate else None
+    shown_decoding = decoding if len(definition.decoding) > 1 else ""
+    is_move = candidate is not None and candidate.name != current.name
+    models = [(current, current_run), (candidate, candidate_run)] if is_move else []
     return _EvalRuns(
         definition=definition,
         traffic=traffic,
-        now=now,
-        then=then,
-        run_now=run_now,
-        run_then=run_then,
-        constrained=runs.newest(then, "constrained") if then and decoding == "free" else None,
-        like_now=run_now or runs.of_any(now.variant, decoding),
-        seen=tuple(runs.seen(backend, run, told) for backend, run in both),
+        current=current,
+        candidate=candidate,
+        current_run=current_run,
+        candidate_run=candidate_run,
+        constrained_run=saved.newest(candidate, "constrained") if candidate and decoding == "free" else None,
+        similar_run=current_run or saved.newest_on_any(current.variant, decoding),
+        models=tuple(saved.freshness(backend, run, shown_decoding) for backend, run in models if backend is not None),
     )
 
 
@@ -136,42 +146,42 @@ def _service(definition: Eval) -> Service:
     return "embeddings" if task_capabilities(definition.task).embeds else "chat"
 
 
-def _now(found: Config, named: str | None, reference: str, service: Service) -> BackendConfig:
-    """What production asks today: what the eval says, else the reference, else the first API that can do it."""
-    usual = found.backend(named or reference)
-    if named or service in usual.serves:
-        return usual
-    others = [b for b in found.backends.values() if service in b.serves and not is_local(found, b)]
-    return others[0] if others else usual
+def _current_backend(config: Config, named: str | None, reference: str, service: Service) -> BackendConfig:
+    """The backend that production uses: the eval's own, else the reference, else the first API with the service."""
+    backend = config.backend(named or reference)
+    if named or service in backend.serves:
+        return backend
+    others = [b for b in config.backends.values() if service in b.serves and not is_local(config, b)]
+    return others[0] if others else backend
 
 
 @dataclass(frozen=True, slots=True)
 class _SavedRuns:
-    """The saved runs of one eval, by what they are of."""
+    """Looks up the saved runs of one eval."""
 
     store: Store
     definition: Eval
-    today: CurrentDefinition
+    current: CurrentDefinition
 
     def newest(self, backend: BackendConfig, decoding: Decoding) -> Run | None:
-        """The newest run of a cell: what is as today before what is not, and of those a whole one before a sample."""
+        """Return the newest run of a cell: current before outdated, complete before sample."""
         saved = self.store.manifests(self._finished(backend.variant, decoding, backends=(backend.name,)))
-        current = (m for m in saved if not self.seen(backend, Run(m)).is_old)
+        current = (m for m in saved if not self.freshness(backend, Run(m)).is_old)
         return self._run(next(current, saved[0] if saved else None))
 
-    def of_any(self, variant: str, decoding: Decoding) -> Run | None:
-        """The newest whole run of a prompt on any backend, else its newest sample."""
+    def newest_on_any(self, variant: str, decoding: Decoding) -> Run | None:
+        """Return the newest complete run of a prompt on any backend, else its newest sample."""
         return self._run(self.store.newest(self._finished(variant, decoding)))
 
-    def seen(self, backend: BackendConfig, run: Run | None, decoding: str = "") -> RunFreshness:
-        """A run with what of it is not as today."""
-        one = RunFreshness(backend.name, backend.variant, run, decoding=decoding)
+    def freshness(self, backend: BackendConfig, run: Run | None, decoding: str = "") -> RunFreshness:
+        """Compare a run with the current definition of its eval."""
+        freshness = RunFreshness(backend.name, backend.variant, run, decoding=decoding)
         if run is None:
-            return one
+            return freshness
         try:
-            return replace(one, changed=self.today.changed(run.manifest, backend))
+            return replace(freshness, changed=self.current.changed(run.manifest, backend))
         except HarnessError as error:
-            return replace(one, unread=str(error))
+            return replace(freshness, unread=str(error))
 
     def _finished(self, variant: str, decoding: Decoding, backends: tuple[str, ...] | None = None) -> RunQuery:
         return RunQuery(
@@ -189,67 +199,64 @@ class _SavedRuns:
         return Run(m, SavedResults(self.store, m.run_id, self.store.count(m.run_id))) if m else None
 
 
-def _advised(found: Config, each: _EvalRuns) -> EvalAdvice:
-    """One eval, as far as it can be told without the others."""
-    line = _line(found, each)
-    c, limits = _compared(each), each.definition.gates
-    told: list[Reason] = [reasons.quality(line, c, each.seen)]
-    told += reasons.gate(limits, each.run_then, lambda: _evidence(found, each), local=line.local)
-    told += reasons.form(c, _compared(replace(each, run_then=each.constrained)), each.run_then)
-    told += reasons.blocks(line, found.advice, each.run_then, limits.limits.get("max_p95_latency_s"))
-    told += [*reasons.capacity(line, found.local), *reasons.price(line), *reasons.index(line)]
-    told = [*reasons.stale(line, each.seen), *reasons.as_notes(told, each.seen)]
-    return EvalAdvice(line, _decision(told), tuple(told), c)
+def _advise(config: Config, runs: _EvalRuns) -> EvalAdvice:
+    """Advise on one eval, without regard to the others."""
+    cost, run = _cost(config, runs), runs.candidate_run
+    c, limits = _compare(runs.current_run, run, runs.definition), runs.definition.gates
+    constrained = _compare(runs.current_run, runs.constrained_run, runs.definition)
+    all_reasons = [reasons.quality(cost, c, runs.models)]
+    all_reasons += reasons.gate(limits, run, lambda: _evidence(config, runs), local=cost.local)
+    all_reasons += reasons.form(c, constrained, run)
+    all_reasons += reasons.blocks(cost, config.advice, run, limits.limits.get("max_p95_latency_s"))
+    all_reasons += [*reasons.capacity(cost, config.local), *reasons.price(cost), *reasons.index(cost)]
+    all_reasons = [*reasons.stale(cost, runs.models), *reasons.as_notes(all_reasons, runs.models)]
+    return EvalAdvice(cost, _decision(all_reasons), tuple(all_reasons), c)
 
 
-def _evidence(found: Config, each: _EvalRuns) -> Evidence:
-    """What the gates of the candidate's run are judged by."""
-    if each.run_then is None or each.then is None:  # of what was not run there is none
+def _evidence(config: Config, runs: _EvalRuns) -> Evidence:
+    if runs.candidate_run is None or runs.candidate is None:
         return Evidence("", summarize(()))
-    m = each.run_then.manifest
+    m = runs.candidate_run.manifest
     return Evidence(
         cell=m.cell,
-        summary=summarize(each.run_then.results),
-        results=each.run_then.results,
+        summary=summarize(runs.candidate_run.results),
+        results=runs.candidate_run.results,
         labels=m.labels,
-        price=price_of(found, each.then),
+        price=price_of(config, runs.candidate),
     )
 
 
-def _compared(each: _EvalRuns) -> Comparison | None:
-    """The candidate against today's model, as the eval's margin asks."""
-    if each.run_now is None or each.run_then is None or each.run_now.manifest.backend == each.run_then.manifest.backend:
+def _compare(current: Run | None, candidate: Run | None, definition: Eval) -> Comparison | None:
+    if current is None or candidate is None or current.manifest.backend == candidate.manifest.backend:
         return None
-    margin = each.definition.gates.margin or DEFAULT_MARGIN
-    return compare(outcomes_of(each.run_now), outcomes_of(each.run_then), ComparisonQuestion("move", margin))
+    question = ComparisonQuestion("move", definition.gates.margin or DEFAULT_MARGIN)
+    return compare(outcomes_of(current), outcomes_of(candidate), question)
 
 
-def _decision(told: Iterable[Reason]) -> Decision:
-    stands = {reason.stands for reason in told}
+def _decision(all_reasons: Iterable[Reason]) -> Decision:
+    stands = {reason.stands for reason in all_reasons}
     if "against" in stands:
         return Decision.STAY
     return Decision.INCONCLUSIVE if "open" in stands else Decision.MOVE
 
 
-def _line(found: Config, each: _EvalRuns) -> EvalCost:
-    measured = _usage(each.run_now)
-    then = _usage(each.run_then)
-    instead = measured or _usage(each.like_now) or then
-    local = each.then is not None and is_local(found, each.then)
+def _cost(config: Config, runs: _EvalRuns) -> EvalCost:
+    measured, candidate_usage = _usage(runs.current_run), _usage(runs.candidate_run)
+    current_usage = measured or _usage(runs.similar_run) or candidate_usage
     return EvalCost(
-        eval=each.definition.name,
-        task=each.definition.task,
-        daily_calls=each.traffic.daily_calls,
-        current=each.now.name,
-        candidate=each.then.name if each.then else "",
-        current_usage=instead,
-        candidate_usage=then,
-        current_price=price_of(found, each.now),
-        candidate_price=price_of(found, each.then) if each.then else None,
-        local=local,
-        peak=found.advice.peak,
-        fixed_usd=found.local.server_usd_per_month + found.local.overhead_usd_per_month,
-        estimated=measured is None and instead is not None,
+        eval=runs.definition.name,
+        task=runs.definition.task,
+        daily_calls=runs.traffic.daily_calls,
+        current=runs.current.name,
+        candidate=runs.candidate.name if runs.candidate else "",
+        current_usage=current_usage,
+        candidate_usage=candidate_usage,
+        current_price=price_of(config, runs.current),
+        candidate_price=price_of(config, runs.candidate) if runs.candidate else None,
+        local=runs.candidate is not None and is_local(config, runs.candidate),
+        peak=config.advice.peak,
+        fixed_usd=config.local.server_usd_per_month + config.local.overhead_usd_per_month,
+        estimated=measured is None and current_usage is not None,
     )
 
 
@@ -257,69 +264,65 @@ def _usage(run: Run | None) -> Usage | None:
     return usage(run) if run else None
 
 
-def _paid(found: Config, advised: Sequence[EvalAdvice], left_out: tuple[str, ...], *, some: bool) -> Advice:
-    """The advice when the server is asked, too: what it can carry, and what of it makes the bill lowest.
+def _choose_by_cost(
+    config: Config, advised: Sequence[EvalAdvice], left_out: tuple[str, ...], *, has_others: bool
+) -> Advice:
+    """Of the evals that could move, move those that make the total bill lowest. `has_others`: as `_has_others`."""
+    possible = _bill(config, advised)
+    moving = cheapest(possible.moving, config.local)
+    undecided = [each.cost for each in advised if each.decision is Decision.INCONCLUSIVE and each.cost.local]
+    # The lowest bill if every undecided eval could move, too.
+    at_most = cheapest([*possible.moving, *undecided], config.local)
+    decided = []
+    for each in advised:
+        reason = _stay_reason(each.cost, possible, moving)
+        if reason is not None:
+            reason = _open_if_undecided(reason, each.cost, undecided, at_most, has_others=has_others)
+        decided.append(_with_reason(each, reason))
+    bill = _bill(config, decided)
+    # An API has no fixed cost, so each of its evals saves by itself or does not.
+    decided = [_with_reason(each, reasons.savings(bill, each.cost)) for each in decided]
+    return Advice(tuple(decided), _bill(config, decided), left_out)
 
-    `some`: there are other evals that production asks.
-    """
-    could = _bill(found, advised)
-    moves = cheapest(could.moving, found.local)
-    waiting = [one.line for one in advised if one.decision is Decision.INCONCLUSIVE and one.line.local]
-    together = cheapest([*could.moving, *waiting], found.local)
-    told = [
-        _with(
-            one,
-            _until_decided(_left(one.line, could, moves), one.line, waiting, together, some=some),
-            Decision.MOVE,
-        )
-        for one in advised
-    ]
-    bill = _bill(found, told)  # of an API, each saves by itself or does not
-    told = [_with(one, reasons.savings(bill, one.line), Decision.MOVE) for one in told]
-    return Advice(tuple(told), _bill(found, told), left_out)
 
-
-def _left(line: EvalCost, could: CostProjection, moves: frozenset[str]) -> Reason | None:
-    """Why a line stays that could move: `moves` are those with which the bill is lowest."""
-    if not line.local or line.eval in moves:
+def _stay_reason(cost: EvalCost, possible: CostProjection, moving: frozenset[str]) -> Reason | None:
+    """Why an eval stays that could move; `None` if it moves. `moving`: the evals that make the bill lowest."""
+    if not cost.local or cost.eval in moving:
         return None
-    if not moves:
-        return reasons.no_savings(could)
-    beside = [one for one in could.moving if one.eval in moves]
-    if could.servers([*beside, line]) > could.local.servers:
-        return reasons.full(line, could.local)
-    more = could.server_usd([*beside, line]) - could.server_usd(beside)
-    return reasons.no_gain(line, more)
+    if not moving:
+        return reasons.no_savings(possible)
+    others = [other for other in possible.moving if other.eval in moving]
+    if possible.servers([*others, cost]) > possible.local.servers:
+        return reasons.full(cost, possible.local)
+    return reasons.no_gain(cost, possible.server_usd([*others, cost]) - possible.server_usd(others))
 
 
-def _until_decided(
-    reason: Reason | None, line: EvalCost, waiting: Sequence[EvalCost], together: frozenset[str], *, some: bool
-) -> Reason | None:
-    """The same, open where it would not hold if what is not decided yet moved, too.
+def _open_if_undecided(
+    reason: Reason, cost: EvalCost, undecided: Sequence[EvalCost], at_most: frozenset[str], *, has_others: bool
+) -> Reason:
+    """Turn a reason into an open question if it would not hold once the undecided evals move.
 
-    `together`: with which the bill would be lowest then.
+    `at_most`: the evals that make the bill lowest if all undecided ones could move.
     """
-    if reason is None:
-        return None
-    others = [one.eval for one in waiting if one.eval in together]
-    if line.eval in together and others:
+    others = [other.eval for other in undecided if other.eval in at_most]
+    if cost.eval in at_most and others:
         return reasons.not_yet(reason, others, known=True)
-    unknown = [one.eval for one in waiting if one.today_usd is None]
     if reason.code is not AdviceCode.SAVINGS:
         return reason
+    unknown = [other.eval for other in undecided if other.current_usd is None]
     if unknown:
         return reasons.not_yet(reason, unknown, known=False)
-    return reasons.of_some(reason) if some else reason
+    return reasons.of_some(reason) if has_others else reason
 
 
-def _bill(found: Config, advised: Sequence[EvalAdvice]) -> CostProjection:
-    moved = frozenset(one.line.eval for one in advised if one.decision is Decision.MOVE)
-    return CostProjection(tuple(one.line for one in advised), moved, found.local)
+def _bill(config: Config, advised: Sequence[EvalAdvice]) -> CostProjection:
+    moved = frozenset(each.cost.eval for each in advised if each.decision is Decision.MOVE)
+    return CostProjection(tuple(each.cost for each in advised), moved, config.local)
 
 
-def _with(one: EvalAdvice, reason: Reason | None, only: Decision) -> EvalAdvice:
-    """The advice with one more reason, where it comes to `only` so far."""
-    if reason is None or one.decision is not only:
-        return one
-    told = (*one.reasons, reason)
-    return replace(one, reasons=told, decision=_decision(told))
+def _with_reason(advice: EvalAdvice, reason: Reason | None) -> EvalAdvice:
+    """Add a reason to an eval that would move so far."""
+    if reason is None or advice.decision is not Decision.MOVE:
+        return advice
+    all_reasons = (*advice.reasons, reason)
+    return replace(advice, reasons=all_reasons, decision=_decision(all_reasons))

@@ -1,6 +1,6 @@
-"""The routes as a configuration of the LiteLLM proxy: a model named after the task, and its fallbacks.
+"""Render routes as a configuration of the LiteLLM proxy: a model per task, and its fallbacks.
 
-PyYAML writes the values, entry by entry; it writes no comments, so they are put between its entries.
+PyYAML cannot write comments, so it writes one entry at a time and the comments go between the entries.
 """
 
 from __future__ import annotations
@@ -18,22 +18,25 @@ from harness.project.config import BackendConfig, Config
 from harness.project.routing import Routing, TaskRoute
 
 PASSWORD_PREFIXES = {"hosted_vllm": "openai"}
-"""By `hosted_vllm` LiteLLM sends a key in the place of an address's password; by `openai`, the same protocol, not."""
+"""For `hosted_vllm`, LiteLLM sends the key instead of the address's password; for `openai`, the same protocol, not."""
 NO_KEY = "none"
-"""Written where a server wants no key: without one LiteLLM would send OpenAI's (`OPENAI_API_KEY`) to any server."""
+"""The key for servers that need none. Without it, LiteLLM would send `OPENAI_API_KEY` to them."""
 NO_PASSWORD = (
-    '# the user and the password of this address are left out: set a variable to "Basic " and the base64 of',
-    "# user:password, write its name below, and take the # away",
+    '# user and password of this address are left out: set a variable to "Basic " and the base64 of',
+    "# user:password, write the name of the variable below, and remove the #",
     '# extra_headers: {"Authorization": "os.environ/VARIABLE"}',
 )
 HEAD = "# LiteLLM proxy: litellm --config FILE. Ask for a task by its name as the model."
 
 
 def dump(config: Config, routing: Routing, comments: Mapping[str, Sequence[str]]) -> str:
-    """The file's text, always in the same order. A backend that runs inside the process that asks it is left out.
+    """Render the file, tasks in alphabetical order. Backends that run inside the calling process are left out.
 
-    LiteLLM's time-out is of one attempt, ours of the whole chain: it gets the whole. Keys are named, and passwords of
-    addresses left out. Raises `ConfigError` for an address that is none.
+    A route's deadline covers the whole chain. LiteLLM's timeout covers one attempt, and is set to the deadline. Keys
+    appear by the name of their variable, passwords never.
+
+    Raises:
+        ConfigError: An address is not valid.
     """
     entries: list[str] = []
     fallbacks: dict[str, list[str]] = {}
@@ -41,11 +44,11 @@ def dump(config: Config, routing: Routing, comments: Mapping[str, Sequence[str]]
         entries += [f"  {comment(text)}\n" for text in comments.get(task, ())]
         names = [name for name in routing.backends(task) if config.backend(name).capabilities.litellm_prefix]
         left_out = [name for name in routing.backends(task) if name not in names]
-        inside = "runs inside the process that asks it: serve it by vLLM or Ollama"
+        inside = "runs inside the calling process. Serve it with vLLM or Ollama"
         entries += [f"  {comment(f'{name} {inside}')}\n" for name in left_out]
         for place, name in enumerate(names):
-            called = task if place == 0 else f"{task}--{name}"
-            entries.append(_model(config, called, config.backend(name), routing.tasks[task]))
+            model_name = task if place == 0 else f"{task}--{name}"
+            entries.append(_model(config, model_name, config.backend(name), routing.tasks[task]))
         if len(names) > 1:
             fallbacks[task] = [f"{task}--{name}" for name in names[1:]]
     has_models = any(entry.startswith("  - ") for entry in entries)
@@ -77,11 +80,11 @@ def _model(config: Config, name: str, backend: BackendConfig, route: TaskRoute) 
 
 
 def _yaml(value: Any) -> str:
-    """Return `value` in block style. Each string is on one line, so that the text can be indented."""
+    """Return `value` in block style, each string on one line, so that the text can be indented."""
     import yaml  # 90 ms, and only this format needs it
 
     class Dumper(yaml.SafeDumper):
-        """Quotes what is not a plain line: PyYAML would fold a string with line breaks over several lines."""
+        """Quotes strings with line breaks, which PyYAML would fold over several lines."""
 
         def represent_line(self, text: str) -> yaml.ScalarNode:
             style = None if text.isprintable() else '"'
@@ -93,10 +96,10 @@ def _yaml(value: Any) -> str:
 
 
 def _key(backend: BackendConfig) -> str:
-    """The key as LiteLLM reads it: the name of its variable. OpenAI's own is never sent to another server."""
+    """The key's variable, as LiteLLM refers to it. OpenAI's key is never sent to another server."""
     if backend.api_key_env:
         return f"os.environ/{backend.api_key_env}"
     if backend.key_variable is None:
         return NO_KEY
-    # LiteLLM reads an optional key (OLLAMA_API_KEY) by itself where it is set, as our own backend does
+    # LiteLLM reads an optional key (OLLAMA_API_KEY) by itself if it is set, as our own backend does.
     return f"os.environ/{backend.key_variable}" if backend.capabilities.needs_key else ""

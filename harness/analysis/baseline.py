@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,6 +25,7 @@ from pydantic import Field, ValidationError, model_validator
 from harness.analysis.compare import CaseOutcome, RunOutcomes
 from harness.core import files
 from harness.core.errors import ConfigError
+from harness.core.formatting import plural
 from harness.core.toml import Name, Names, StrictModel
 
 FOLDER = Path("evals", "baselines")
@@ -35,6 +36,9 @@ REPLY_LIMIT = 2000
 _HEAD = ("eval", "cell", "backend", "run_id", "started_at")
 _NOT_IN_A_NAME = re.compile(r"[^\w@.+-]", re.ASCII)
 _MEND = "save the baseline anew, or restore it from git"
+
+_FILE_KEYS = {"judged": "asked", "predicted": "said"}
+"""Fields of `CaseOutcome` that have another name in the file, which must not change."""
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -58,7 +62,7 @@ class _BaselineCase(StrictModel):
     @model_validator(mode="after")
     def _adds_up(self) -> _BaselineCase:
         if max(self.strict, self.lenient, self.compliant) > self.asked:
-            msg = f"asked {self.asked} times, and more often than that right or compliant"
+            msg = f"asked {self.asked}, but strict, lenient or compliant is larger"
             raise ValueError(msg)
         return self
 
@@ -82,33 +86,34 @@ def path_of(root: Path, eval_name: str, cell: str) -> Path:
     return root / FOLDER / f"{_NOT_IN_A_NAME.sub('_', f'{eval_name}.{cell}')}.json"
 
 
-def check(side: RunOutcomes) -> None:
+def check(run: RunOutcomes) -> None:
     """Raise `ConfigError` if the run cannot be a baseline.
 
     After failed calls, any later run would look like a gain.
     """
-    if side.n_errors:
-        msg = f"run {side.run_id}: {side.n_errors} calls failed, so it is no baseline: run again with --resume"
+    if run.n_errors:
+        failed = plural(run.n_errors, "call")
+        msg = f"run {run.run_id}: {failed} failed, so it cannot be a baseline. Run again with --resume"
         raise ConfigError(msg)
-    if not side.cases:
-        msg = f"run {side.run_id}: no case was judged, so it is no baseline"
+    if not run.cases:
+        msg = f"run {run.run_id}: no case was judged, so it cannot be a baseline"
         raise ConfigError(msg)
 
 
-def save(root: Path, side: RunOutcomes, replies: Mapping[str, str] | None = None) -> Path:
+def save(root: Path, run: RunOutcomes, replies: Mapping[str, str] | None = None) -> Path:
     """Write the baseline of a cell atomically.
 
     Args:
         root: The project's folder.
-        side: The run.
+        run: The run.
         replies: Replies by case id, to be stored in the file.
 
     Raises:
         ConfigError: The run cannot be a baseline, or the file cannot be written.
     """
-    check(side)
-    path = path_of(root, side.eval, side.cell)
-    files.write(_dumps(side, replies or {}), path)
+    check(run)
+    path = path_of(root, run.eval, run.cell)
+    files.write(_dumps(run, replies or {}), path)
     return path
 
 
@@ -117,17 +122,17 @@ def load(root: Path, eval_name: str, cell: str) -> RunOutcomes | None:
     path = path_of(root, eval_name, cell)
     if not path.is_file():
         return None
-    side = read(path)
-    if (side.eval, side.cell) != (eval_name, cell):
-        msg = f"{path}: is the baseline of {side.eval} {side.cell}, not of {eval_name} {cell}: {_MEND}"
+    run = read(path)
+    if (run.eval, run.cell) != (eval_name, cell):
+        msg = f"{path}: is the baseline of {run.eval} {run.cell}, not of {eval_name} {cell}: {_MEND}"
         raise ConfigError(msg)
-    return side
+    return run
 
 
 def find(root: Path, eval_name: str | None = None) -> list[RunOutcomes]:
     """Read all baselines of a project, or of one eval, by file name."""
-    found = [read(path) for path in sorted((root / FOLDER).glob("*.json"))]
-    return [side for side in found if eval_name is None or side.eval == eval_name]
+    baselines = [read(path) for path in sorted((root / FOLDER).glob("*.json"))]
+    return [run for run in baselines if eval_name is None or run.eval == eval_name]
 
 
 def read(path: Path) -> RunOutcomes:
@@ -137,14 +142,14 @@ def read(path: Path) -> RunOutcomes:
         name="baseline",
         fingerprint=data.fingerprint,
         labels=data.labels,
-        cases={row.id: CaseOutcome(**row.model_dump(exclude={"reply"})) for row in data.cases},
+        cases={row.id: _outcome(row) for row in data.cases},
         **{name: getattr(data, name) for name in _HEAD},
     )
 
 
-def replies(root: Path, side: RunOutcomes) -> dict[str, str]:
+def replies(root: Path, run: RunOutcomes) -> dict[str, str]:
     """Return the replies that a baseline holds, by case id; raises `ConfigError`."""
-    return {row.id: row.reply for row in _parse(path_of(root, side.eval, side.cell)).cases if row.reply}
+    return {row.id: row.reply for row in _parse(path_of(root, run.eval, run.cell)).cases if row.reply}
 
 
 def _parse(path: Path) -> _BaselineFile:
@@ -158,7 +163,7 @@ def _parse(path: Path) -> _BaselineFile:
     except UnicodeDecodeError:
         msg = f"{path}: not UTF-8 text: {_MEND}"
     except RecursionError:
-        msg = f"{path}: is no baseline: {_MEND}"
+        msg = f"{path}: not a baseline file: {_MEND}"
     except ValidationError as error:
         msg = f"{path}: {_explained(error, content)}: {_MEND}"
     else:
@@ -166,33 +171,39 @@ def _parse(path: Path) -> _BaselineFile:
         if len(set(ids)) == len(ids):
             return data
         twice = next(i for i in ids if ids.count(i) > 1)
-        msg = f"{path}: case {twice!r} is there more than once, as after a merge: {_MEND}"
+        msg = f"{path}: case {twice!r} appears more than once, as after a merge: {_MEND}"
     raise ConfigError(msg)
 
 
 def _explained(error: ValidationError, content: Any) -> str:
     first = error.errors()[0]
-    place, said = first["loc"], first["msg"].removeprefix("Value error, ")
+    place, problem = first["loc"], first["msg"].removeprefix("Value error, ")
     if place == ("format",) or not isinstance(content, dict) or "format" not in content:
-        found = content.get("format") if isinstance(content, dict) else None
-        return f"format {found!r:.40} is not {FORMAT}"
+        version = content.get("format") if isinstance(content, dict) else None
+        return f"format {version!r:.40} is not {FORMAT}"
     if place[0] == "cases" and len(place) > 1:
         row = content["cases"][int(place[1])]
         case = row.get("id") if isinstance(row, dict) else None
-        return f"case {case!r:.60}: {' '.join(map(str, place[2:]))}: {said}".replace(": : ", ": ")
-    return f"{'.'.join(map(str, place))}: {said}"
+        return f"case {case!r:.60}: {' '.join(map(str, place[2:]))}: {problem}".replace(": : ", ": ")
+    return f"{'.'.join(map(str, place))}: {problem}"
 
 
-def _dumps(side: RunOutcomes, kept: Mapping[str, str]) -> str:
-    head: dict[str, Any] = {"format": FORMAT, **{name: getattr(side, name) for name in _HEAD}}
-    head["labels"] = list(side.labels)
+def _dumps(run: RunOutcomes, saved_replies: Mapping[str, str]) -> str:
+    head: dict[str, Any] = {"format": FORMAT, **{name: getattr(run, name) for name in _HEAD}}
+    head["labels"] = list(run.labels)
     lines = [f" {json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
-    parts = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in sorted(side.fingerprint.items())]
-    rows = [_row(case, kept.get(case_id, "")) for case_id, case in sorted(side.cases.items())]
+    parts = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in sorted(run.fingerprint.items())]
+    rows = [_row(case, saved_replies.get(case_id, "")) for case_id, case in sorted(run.cases.items())]
     fingerprint = [' "fingerprint": {', ",\n".join(parts), " },"]
     cases = [' "cases": [', ",\n".join(f"  {row}" for row in rows), " ]"]
     return "\n".join(["{", *lines, *fingerprint, *cases, "}", ""])
 
 
 def _row(case: CaseOutcome, reply: str) -> str:
-    return json.dumps({k: v for k, v in (asdict(case) | {"reply": reply[:REPLY_LIMIT]}).items() if v})
+    content = {_FILE_KEYS.get(name, name): value for name, value in asdict(case).items()}
+    return json.dumps({k: v for k, v in (content | {"reply": reply[:REPLY_LIMIT]}).items() if v})
+
+
+def _outcome(row: _BaselineCase) -> CaseOutcome:
+    content = row.model_dump(exclude={"reply"})
+    return CaseOutcome(**{field.name: content[_FILE_KEYS.get(field.name, field.name)] for field in fields(CaseOutcome)})

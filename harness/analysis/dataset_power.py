@@ -1,7 +1,7 @@
-"""What a golden set of so many cases can show, and which gates of an eval ask for more than that. Pure.
+"""Statistical power of a golden dataset, and the gates that it is too small to decide. Pure.
 
-Each case counts once, however often it is asked: five answers to one case may be one answer five times. How the
-numbers come about is in docs/statistics.md.
+A case counts once, however many repeats it has, because repeats are not independent. docs/statistics.md explains the
+formulas.
 """
 
 from __future__ import annotations
@@ -18,31 +18,30 @@ from harness.core.types import Case
 from harness.project.evals import GateConfig, TagGates
 
 DISCORDANCES = (0.02, 0.05, 0.10, 0.20, 0.40)
-"""Shares of cases on which two runs may differ, from the same model asked again to two unlike models."""
+"""Shares of cases on which two runs differ, from two runs of one model to two unlike models."""
 
 TWO_MODELS = 0.10
-"""The discordance that is assumed of a reference and a candidate before they have been compared."""
+"""Assumed discordance of reference and candidate before they have been compared."""
 
 ONE_MODEL = 0.02
-"""The discordance that is assumed of a model and the same model later."""
+"""Assumed discordance of two runs of the same model."""
 
 MARGINS = (0.05, 0.03, 0.02, 0.01)
-"""Margins that people ask for."""
+"""Margins in the tables of `harness datasets power`."""
 
 SMALL = 30
-"""A slice of fewer cases shows nothing: the interval of an accuracy is some thirty points wide."""
+"""Slices of fewer cases are reported: the interval of their accuracy is about 30 points wide."""
 
 RATES = ("min_accuracy", "min_lenient_accuracy", "min_compliance", "min_macro_f1")
-"""Gates that a rate must reach by the lower end of its interval."""
+"""Gates on the lower bound of a rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectableEffect:
-    """What `n` cases show with a chance of 80% where two runs differ on a share `discordance` of them.
+    """The effects that `n` cases detect with 80% power if two runs differ on a share `discordance` of the cases.
 
-    `margin`: the smallest within which a candidate that is as good is shown to be. `drop`: the smallest true loss that
-    is shown to be one, `None` where not even a loss of everything would be. Both are shares, rounded up to tenths of a
-    point.
+    `margin`: the smallest margin that an equally good candidate is proven to be within. `drop`: the smallest true loss
+    that is proven; `None` if none is. Both are shares, rounded up to tenths of a point.
     """
 
     n: int
@@ -80,53 +79,53 @@ class UndecidableGate:
 
 
 def reach(n: int, discordance: float) -> DetectableEffect:
-    """What `n` cases can show; raises `ValueError` for none."""
+    """Compute the detectable effects; raises `ValueError` for `n` = 0."""
     drop = smallest_drop(n, discordance)
     return DetectableEffect(n, discordance, _up(smallest_margin(n, discordance)), None if drop is None else _up(drop))
 
 
 def provable(n: int) -> float:
-    """The highest rate that `n` cases can prove, all of them being right: the lower end of that interval."""
+    """The highest rate that `n` cases can prove: the lower bound if all of them are right."""
     return rate(n, n).low
 
 
 def required_n_rate(limit: float) -> int | None:
-    """How many cases prove a rate of `limit` if all of them are right; `None` for 1, which no number proves."""
+    """Cases needed to prove a rate of `limit` if all are right; `None` for 1, which no number proves."""
     z2 = NormalDist().inv_cdf(0.975) ** 2
     return None if limit >= 1 else math.ceil(limit * z2 / (1 - limit) - 1e-9)
 
 
 def small_slices(cases: Iterable[Case]) -> list[tuple[str, str, int]]:
-    """Labels and tags with fewer than `SMALL` cases, smallest first: (`label` or `tag`, its name, cases)."""
-    found = list(cases)
-    labels = Counter(case.expected for case in found if isinstance(case.expected, str))
-    if len(labels) > len(found) / 2:  # texts, not labels: nearly every case has its own
+    """List labels and tags with fewer than `SMALL` cases, smallest first: (`label` or `tag`, name, cases)."""
+    listed = list(cases)
+    labels = Counter(case.expected for case in listed if isinstance(case.expected, str))
+    if len(labels) > len(listed) / 2:  # free texts rather than labels: nearly every case has its own
         labels.clear()
-    tags = Counter(tag for case in found for tag in case.tags)
+    tags = Counter(tag for case in listed for tag in case.tags)
     sizes = [("label", name, n) for name, n in labels.items()] + [("tag", name, n) for name, n in tags.items()]
     return sorted((size for size in sizes if size[2] < SMALL), key=lambda size: (size[2], size))
 
 
 def refusals(gates: GateConfig, cases: Iterable[Case]) -> list[UndecidableGate]:
-    """The gates that `cases`, a whole split, cannot show. Under `judge = "point"` only tags that no case has."""
+    """List the gates that a complete split cannot decide. Under `judge = "point"`, only tags without cases."""
     n_cases, known = 0, Counter[str]()
     for case in cases:
         n_cases += 1
         known.update(set(case.tags))
     by_tag = {tag: known[tag] for tag in gates.tag}
-    found = [
+    undecidable = [
         UndecidableGate(("gates", "tag", tag), GateProblem.NO_TAGGED_CASES, tag=tag, tags=tuple(known))
         for tag, n in by_tag.items()
         if n == 0
     ]
     if gates.judge == "point" or not n_cases:
-        return found
-    found += _too_close(gates, n_cases)
-    found += _too_high(gates, n_cases)
+        return undecidable
+    undecidable += _too_close(gates, n_cases)
+    undecidable += _too_high(gates, n_cases)
     for tag, n in by_tag.items():
         if n:
-            found += _too_high(gates.tag[tag], n, tag)
-    return found
+            undecidable += _too_high(gates.tag[tag], n, tag)
+    return undecidable
 
 
 def _too_close(gates: GateConfig, n: int) -> Iterator[UndecidableGate]:
@@ -162,10 +161,10 @@ def _too_high(gates: TagGates, n: int, tag: str = "") -> Iterator[UndecidableGat
 
 
 def _up(share: float) -> float:
-    """Rounded to tenths of a point that are not below."""
+    """Round up to tenths of a point."""
     return min(1.0, math.ceil(round(1000 * share, 6)) / 1000)
 
 
 def down(share: float) -> float:
-    """Rounded to tenths of a point that are not above: what can be shown, told so that it can be taken at its word."""
+    """Round down to tenths of a point, so that the shown limit can be proven."""
     return math.floor(round(1000 * share, 6)) / 1000

@@ -40,7 +40,7 @@ class _WrongAnswer:
 
 
 def find(runs: Sequence[Run], own: Collection[str]) -> list[LabelIssue]:
-    """List suspects among the cases of one eval.
+    """List cases of one eval whose label may be wrong.
 
     Args:
         runs: One run of each cell. Embeddings are skipped, because their readings hold no answer.

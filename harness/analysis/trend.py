@@ -1,9 +1,9 @@
-"""What became of a cell from run to run: its rates, and what changed between one run and the next. Pure.
+"""Trends: the rates of a cell from run to run, and the changes between consecutive runs. Pure.
 
     trends(manifests, tallies)              a `Trend` per eval, cell and split; its points oldest first
 
-Only runs of the whole split form a trend: a sample would jump about, and a replayed run is no news. A run that was read
-again by another contract, or made elsewhere, is in it and says so.
+Only complete runs form a trend. Samples vary too much, and a replayed run repeats old replies. Rescored and imported
+runs are included and marked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.analysis.stats import Rate
 from harness.core.types import OWN_ORIGINS, Manifest, Tally
 
 NEWEST = 52
-"""The most points of a trend, unless more are asked for: a year of weeks."""
+"""Default for the most points of a trend: a year of weekly runs."""
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-~=+*#"
@@ -25,7 +25,7 @@ ASCII = "_.-~=+*#"
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One run of a trend. `changed`: what of its fingerprint is not as it was at the point before."""
+    """One run of a trend. `changed`: the changes of its fingerprint since the previous point."""
 
     manifest: Manifest
     strict: Rate
@@ -37,7 +37,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The whole runs of one cell over one split, oldest first; at least one. `latest`: the newest against another."""
+    """Complete runs of a cell over a split, oldest first; at least one. `latest`: a comparison of the newest."""
 
     eval: str
     cell: str
@@ -47,36 +47,39 @@ class Trend:
 
     @property
     def last_change(self) -> Point | None:
-        """The newest point at which anything had changed."""
+        """The newest point with a changed fingerprint."""
         return next((point for point in reversed(self.points) if point.changed), None)
 
 
 def is_point(manifest: Manifest) -> bool:
-    """Whether a run can be part of a trend: finished, over a whole split, not replayed, not a judge's."""
+    """Whether a run belongs to a trend: finished, over a complete split, neither replayed nor a judge's."""
     return manifest.finished_at is not None and manifest.limit is None and manifest.origin in OWN_ORIGINS
 
 
 def trends(
     manifests: Iterable[Manifest], tallies: Callable[[Sequence[Manifest]], Mapping[str, Tally]], newest: int = NEWEST
 ) -> tuple[Trend, ...]:
-    """A trend of each eval, cell and split, by name. `manifests` come newest first.
+    """Build the trend of each eval, cell and split, sorted by name.
 
-    `tallies`: the outcomes of runs by run id, asked for once a trend and for its points only.
+    Args:
+        manifests: Newest first.
+        tallies: Loads the outcomes of runs by run id; called once per trend, for its points only.
+        newest: The most points of a trend.
     """
     by_cell: dict[tuple[str, str, str], list[Manifest]] = {}
     for manifest in filter(is_point, manifests):
         by_cell.setdefault((manifest.eval, manifest.cell, manifest.split), []).append(manifest)
-    found = []
+    built = []
     for key, runs in sorted(by_cell.items()):
         shown = runs[:newest][::-1]
-        found.append(Trend(*key, tuple(_points(shown, tallies(shown)))))
-    return tuple(found)
+        built.append(Trend(*key, tuple(_points(shown, tallies(shown)))))
+    return tuple(built)
 
 
 def sparkline(rates: Sequence[Rate], blocks: str = BLOCKS) -> str:
-    """A character per rate, low to high. From the lowest end of an interval to the highest, so that noise looks small.
+    """Draw a character per rate; a space if nothing was answered.
 
-    Nothing answered is a space.
+    The scale spans all intervals, so that noise looks small.
     """
     known = [r for r in rates if r.n]
     if not known:

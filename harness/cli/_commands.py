@@ -6,7 +6,7 @@ A file `harness/cli/<name>.py` is the command `harness <name>`. It has one of:
 - `app`, a `typer.Typer` with several subcommands.
 
 `HEADING` and `ORDER` place the command in `harness --help`. Both are optional. A trailing underscore avoids a Python
-keyword (`import_.py` is `harness import`), and files that start with an underscore are no commands.
+keyword (`import_.py` is `harness import`), and files that start with an underscore are not commands.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def screen(figures: dict[str, Any]) -> list[str | Table]:
         "Two runs: the discordance counts, the share of cases that exactly one of them gets right.",
         _reach_table(figures),
         "Smallest margin: a candidate that equals the reference passes with 80% probability.",
-        "Smallest drop: a true loss of this size is detected with 80% probability; smaller ones may not be.",
+        "Smallest drop: a true loss of this size is detected with 80% probability; smaller losses may be missed.",
         "",
         f"Smallest margin with more cases, at a discordance of {dataset_power.TWO_MODELS:.0%}: "
         + "; ".join(f"{plural(r['n'], 'case')} {_share(r['margin'])}" for r in figures["more"])

@@ -36,7 +36,7 @@ def print_estimates(estimates: Sequence[Estimate]) -> None:
 
 
 def _sums(estimates: Sequence[Estimate]) -> str:
-    """Both sums, each over the cells with a known cost. Local servers, paid by the month, are not included."""
+    """Both sums, each over the cells with a known cost. Local servers have a monthly cost and are excluded."""
     from harness.core.formatting import plural
 
     calls = plural(sum(e.calls for e in estimates), "call")
@@ -60,7 +60,7 @@ def _sum(amounts: Sequence[float | None]) -> str:
 
 
 def _notes(estimates: Sequence[Estimate]) -> Iterable[str]:
-    """Cells that are not in the sums, and the sources of the token counts."""
+    """Notes: cells that are not in the sums, and the sources of the token counts."""
     from harness.core.formatting import plural
 
     for e in estimates:

@@ -20,18 +20,18 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as in every shell."""
 
 CLOSED_PIPE = 141
-"""Exit code if the reader of our output is gone, as after `| head -1`: that of a process that SIGPIPE ended.
+"""Exit code if the reader of the output is gone, as after `| head -1`: the code of a process that SIGPIPE ended.
 
-`cat`, `grep` and `git` end with the same code. 0 would claim that no gate failed, though the command may not have come
-that far. 1, the code of Typer and rich, would claim that a gate failed. SIGPIPE itself stays ignored: with its default
-action, a server that closes a connection would end this process, too.
+`cat`, `grep` and `git` end with the same code. Code 0 would mean that no gate failed, but the command may not have
+judged the gates. Code 1, which Typer and rich use, would mean that a gate failed. SIGPIPE itself stays ignored: its
+default action would end this process when a server closes a connection.
 """
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-"""The disk is full or read-only: whatever the path."""
+"""Errors of the disk, not of a path: the disk is full or read-only."""
 
 _PATH = {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
-"""The path cannot be used. ENOENT is not here: code that opens a user's file reports it itself."""
+"""Errors of a path that cannot be used. ENOENT is absent: code that opens a user's file reports a missing file."""
 
 
 @contextmanager

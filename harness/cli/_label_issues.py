@@ -1,7 +1,7 @@
 """`harness datasets suspects`: the screen, and the CSV and JSONL files.
 
-`COLUMNS` are the columns of the CSV and the keys of a JSONL line: `expected` is the label, `said` the answer that the
-models agree on, `said_by` their cells, `inputs` the complete inputs of the case.
+`COLUMNS` are the columns of the CSV and the keys of a JSONL line: `expected` is the label, `said` is the models'
+common answer, `said_by` lists their cells, `inputs` are the complete inputs of the case.
 """
 
 from __future__ import annotations

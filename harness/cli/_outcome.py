@@ -32,7 +32,7 @@ def print_outcome(project: Config, outcome: Outcome, outputs: Sequence[Path]) ->
     if not outcome.runs:
         return
     names = {run.manifest.eval for run in outcome.runs}
-    built = report.build(outcome.runs, asked=report.asked_by(project, names))
+    built = report.build(outcome.runs, analyses=report.analyses_of(project, names))
     for path in outputs:
         report.write(built, path)
     console().print(matrix(built))
@@ -62,7 +62,7 @@ def print_gates_and_exit(outcome: Outcome, results: Sequence[GateResult]) -> NoR
 
 
 def noise_lines(runs: Sequence[Run]) -> list[str]:
-    """For each cell with several runs, the number of answers that changed by chance."""
+    """Number of answers that changed by chance, for each cell with several runs."""
     from harness.analysis.compare.noise import floor
     from harness.core.formatting import plural
 
@@ -78,7 +78,7 @@ def noise_lines(runs: Sequence[Run]) -> list[str]:
 
 
 def failure_lines(runs: Sequence[Run]) -> list[str]:
-    """For each run with failed calls, their number and the most frequent reason."""
+    """Number of failed calls and the most frequent reason, for each run with failed calls."""
     lines = []
     for run in runs:
         errors = Counter(f"{e.kind}: {e.message}" for r in run.results if (e := r.response.error) is not None)

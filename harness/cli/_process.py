@@ -26,7 +26,7 @@ INTERRUPTED, TERMINATED = 130, 143
 @contextmanager
 def settings() -> Iterator[None]:
     """Apply the settings for as long as a command runs."""
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # OpenMP reads it when the engine is loaded
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # OpenMP reads the variable when the engine is loaded
     switch_interval = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
     try:

@@ -207,7 +207,7 @@ class BarProgress(LineProgress):
         self._bars.advance(self._tasks[cell.key], len(results))
 
     def finished(self, cell: Cell, run: Run) -> None:
-        """Print nothing: the bar shows it."""
+        """Print nothing: the bar already shows the end of the run."""
 
 
 class _StatusColumn(ProgressColumn):

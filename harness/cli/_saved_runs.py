@@ -1,4 +1,4 @@
-"""How commands find saved runs by name."""
+"""Find saved runs by name."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def advise(
         bill = advice.bill
         moves = bill.server_usd(bill.moving) + bill.moved_api_usd
         typer.echo(
-            f"cost per month: {amount(bill.today)} today, {amount(bill.advised)} as advised "
+            f"cost per month: {amount(bill.current)} today, {amount(bill.advised)} as advised "
             f"({dollars(bill.stays_usd)} for evals that stay, {dollars(moves)} for evals that move)"
         )
         if bill.unknown:
@@ -113,9 +113,9 @@ def _unrouted_lines(routes: Routes, advice: Advice) -> Iterator[str]:
     from harness.core.formatting import dollars, visible
 
     for advised in advice.advised:
-        if advised.decision is Decision.MOVE and advised.line.eval in routes.unrouted:
-            today = f"you still pay {dollars(advised.line.today_usd)} a month until you route it by hand"
-            yield f"counted as moved, but not routed: {visible(advised.line.eval)}; {today}"
+        if advised.decision is Decision.MOVE and advised.cost.eval in routes.unrouted:
+            today = f"you still pay {dollars(advised.cost.current_usd)} a month until you route it by hand"
+            yield f"counted as moved, but not routed: {visible(advised.cost.eval)}; {today}"
     for name in routes.gone:
         yield f"removed from the routes: {visible(name)} (no such eval)"
 
@@ -128,7 +128,7 @@ def _print_advice(advice: Advice) -> None:
     colours = {Decision.MOVE: "green", Decision.STAY: "red", Decision.INCONCLUSIVE: "yellow"}
     for advised in advice.advised:
         typer.secho(f"{advised.decision.value:12} ", fg=colours[advised.decision], bold=True, nl=False)
-        typer.secho(visible(advised.line.eval), bold=True)
+        typer.secho(visible(advised.cost.eval), bold=True)
         for reason in advised.reasons:
             typer.echo(f"  {SIGNS[reason.stands]} {visible(' '.join(reason.text.split()))}")
     if advice.left_out:
@@ -141,9 +141,9 @@ def _write_report(project: Project, advice: Advice, path: Path) -> None:
 
     from harness import report as report_module
 
-    names = [advised.line.eval for advised in advice.advised]
+    names = [advised.cost.eval for advised in advice.advised]
     runs = [
         run for name in names for run in project.store.latest(name) if run.manifest.backend in project.config.backends
     ]
-    analyses = replace(report_module.asked_by(project.config, names), advice=advice)
-    report_module.write(report_module.build(runs, asked=analyses), path)
+    analyses = replace(report_module.analyses_of(project.config, names), advice=advice)
+    report_module.write(report_module.build(runs, analyses=analyses), path)

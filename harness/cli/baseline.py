@@ -38,7 +38,7 @@ def save(
     replies: Annotated[  # noqa: FBT002  Typer's way to say a flag
         bool,
         typer.Option(
-            "--replies", help="Also save the replies, at most 2,000 characters per case. Mind: they go to git."
+            "--replies", help="Also save the replies, at most 2,000 characters per case. Git then stores the replies."
         ),
     ] = False,
 ) -> None:
@@ -62,7 +62,7 @@ def save(
         runs = _runs(project, evals, cell)
         sides = [outcomes_of(run) for run in runs]
         for each in sides:
-            baseline.check(each)  # all or nothing
+            baseline.check(each)  # save all baselines or none
         for run, each in zip(runs, sides, strict=True):
             typer.echo(visible(gate_checks.renew(project.root, each, _reply_texts(run) if replies else None)))
 
@@ -144,7 +144,7 @@ NO_BASELINE = "has no baseline: save one with `harness baseline save`"
 def _compared(
     project: Project, names: Sequence[str] | None, cell: str | None
 ) -> Iterator[tuple[str, Comparison | str]]:
-    """Each cell with a run or a baseline: its name, and the comparison or what is missing."""
+    """Each cell with a run or a baseline: its name, and the comparison or a message about the missing part."""
     from harness.analysis import baseline
     from harness.analysis.compare import outcomes_of
     from harness.project import evals as evals_module
@@ -252,7 +252,7 @@ def show(
 
 
 HEAD = ("prompt", "dataset", "contract", "model", "quantization", "engine", "engine_version", "harness")
-"""The parts of a fingerprint that are no hashes."""
+"""The parts of a fingerprint that are not hashes."""
 
 
 def _since(c: Comparison | str) -> list[tuple[str, str]]:
@@ -288,4 +288,4 @@ def _replies(project: Project, c: Comparison | str) -> Iterator[str]:
 def _rate(side: RunOutcomes, name: str) -> Rate:
     from harness.analysis.stats import clustered_rate
 
-    return clustered_rate([(getattr(case, name), case.asked) for case in side.cases.values() if case.asked])
+    return clustered_rate([(getattr(case, name), case.judged) for case in side.cases.values() if case.judged])

@@ -20,7 +20,7 @@ ORDER = 6
 app = typer.Typer(no_args_is_help=True, help="Export requests to files, import results, and manage batch jobs.")
 
 SHOWN = 20
-"""Unusable results that are listed one by one. Of the rest only the number is printed."""
+"""Maximum number of unusable results to list. Only the number of the others is printed."""
 
 Backend = Annotated[list[str] | None, typer.Option("--backend", "-b", help="A backend from harness.toml.")]
 Variant = Annotated[list[str] | None, typer.Option("--variant", help="A prompt variant; repeatable.")]
@@ -216,7 +216,7 @@ def _options(
 
 
 def _all_backends(project: Config, options: RunOptions) -> RunOptions:
-    """Consider all backends that support files, also those that run only on request."""
+    """Consider all backends that support files, including backends that run only on request."""
     from harness.runner.batch import supports_files
 
     every = tuple(name for name, backend in project.backends.items() if supports_files(backend))

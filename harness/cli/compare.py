@@ -114,7 +114,7 @@ def _screen(c: Comparison, floor: Comparison | None) -> RenderableType:
     from harness.report.terminal import COLOURS
     from harness.report.terminal_table import TerminalTable
 
-    colour = COLOURS[comparison_text.standing(c.verdict)]
+    colour = COLOURS[comparison_text.tone(c.verdict)]
     rates = TerminalTable("", "base", "head", "difference", "p", names=[""])
     for name, d in comparison_text.measured(c):
         rates.add(
@@ -196,7 +196,7 @@ def _write(c: Comparison, floor: Comparison | None, runs: Sequence[Run], path: P
 
     if path.suffix.lower() == ".html":
         both = list({run.manifest.run_id: run for run in runs}.values())
-        report.write(report.build(both, asked=report.Analyses(comparisons=(c,), noise=floor)), path)
+        report.write(report.build(both, analyses=report.Analyses(comparisons=(c,), noise=floor)), path)
     elif path.suffix.lower() == ".json":
         write(dumps(comparison_formats.as_json(c), indent=1) + "\n", path)
     else:

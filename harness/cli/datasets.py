@@ -191,10 +191,12 @@ def suspects(
         list[str] | None,
         typer.Option("--backend", "-b", help="Use runs of this backend; repeatable. Default: as `harness run`."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most this many cases per eval. Files have all.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, help="Show at most this many cases per eval. Files have all cases.")
+    ] = 20,
     output: Annotated[
         list[Path] | None,
-        typer.Option("--output", "-o", help="Write all of them to this file: .csv .jsonl; repeatable."),
+        typer.Option("--output", "-o", help="Write all cases to this file: .csv .jsonl; repeatable."),
     ] = None,
 ) -> None:
     """List cases whose label may be wrong, because models agree on another answer. Sends no requests.

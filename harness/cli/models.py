@@ -39,7 +39,7 @@ def quantize(
     name: Annotated[str, typer.Argument(help="A name from `models list`, a path, or hf:owner/repo/file.gguf.")],
     to: Annotated[str, typer.Option(help="Quantization types, separated by commas: F16, Q8_0, Q4_K_M, …")],
     output_dir: Annotated[
-        Path | None, typer.Option(help="Folder for the files. Default: the model cache, found as NAME:Q8_0.")
+        Path | None, typer.Option(help="Folder for the files. Default: the model cache; then use a file as NAME:Q8_0.")
     ] = None,
 ) -> None:
     """Quantize a model to other types, for a ladder. Needs the extra `quantize`.

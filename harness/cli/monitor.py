@@ -182,8 +182,8 @@ def _power_screen(powers: list[ReviewPower], baseline_cases: int, margin: float)
     for r in powers:
         until = "more than 52" if r.weeks is None else str(r.weeks)
         mean = f"{r.mean_weeks:.1f}" if r.mean_weeks < 1000 else "–"
-        seen = [f"{r.by_week[week - 1]:.1%}" for week in (1, 2, 4)]
-        table.add(f"{r.per_week:,}", *seen, until, mean, f"{r.ok:.1%}")
+        detected = [f"{r.by_week[week - 1]:.1%}" for week in (1, 2, 4)]
+        table.add(f"{r.per_week:,}", *detected, until, mean, f"{r.ok:.1%}")
     note = (
         "Detected means REGRESSED: one week far below the baseline, or two weeks in a row below it. The baseline is "
         "fixed as measured; each week is a new sample."

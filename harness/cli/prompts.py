@@ -150,7 +150,7 @@ def lock(names: Annotated[list[str] | None, typer.Argument(help="Names of prompt
     library = _library()
     added = library.lock(names or ())
     for released in added:
-        if original := library.unedited(released):
+        if original := library.unchanged_from(released):
             print_note(f"{released} has the same text as {original}: the copy was not edited")
     typer.echo("\n".join(f"released {released}" for released in added) or "nothing new to release")
 

@@ -44,7 +44,7 @@ def report(
             raise StoreError(msg)
         names = dict.fromkeys(run.manifest.eval for run in runs)
         trends = [trend for name in names for trend in api.trends(project.store, name)]
-        built = report_module.build(runs, trends, report_module.asked_by(project.config, names))
+        built = report_module.build(runs, trends, report_module.analyses_of(project.config, names))
         console().print(matrix(built))
         for path in outputs:
             report_module.write(built, path)

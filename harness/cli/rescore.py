@@ -57,13 +57,13 @@ def rescore(
 
 
 def _rescored(root: Path, old: Run) -> Run:
-    """Score with the current eval of that name; an imported run without an eval, with the rules of its import."""
+    """Score with the current version of the run's eval, or with the import's rules if a run has no eval."""
     from harness import interop
     from harness.project import evals
     from harness.runner.rescore import rescore as rescore_with
 
     if interop.is_imported(old.manifest) and not (root / evals.FOLDER / f"{old.manifest.eval}.toml").is_file():
-        return interop.read_again(old)
+        return interop.rescore_imported(old)
     (definition,) = evals.find(root, [old.manifest.eval])
     return rescore_with(old, definition)
 

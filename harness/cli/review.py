@@ -39,7 +39,7 @@ def import_(
     """Import labels and compare the week's accuracy with the baseline of each cell.
 
     The baseline is the saved one of the cell, else its newest complete run, else its reviews of the last half year.
-    REGRESSED means: this week is far below the baseline, or it is the second week in a row below it.
+    REGRESSED means: this week is far below the baseline, or this week and the week before are below the baseline.
 
     With two reviewers, Cohen's kappa shows how much they agree. Importing a reviewer's labels again replaces them.
 
@@ -64,7 +64,7 @@ def import_(
         checked: list[list[SheetLabel]] = [
             label_files.labels(each, sheet, name) for each, name in zip(read_files, names, strict=True)
         ]
-        for labels in checked:  # all or nothing
+        for labels in checked:  # import all files or none
             sheets.add_labels(project.store, sheet.sheet, labels)
         _judge(project, sheet.sheet, strict=strict)
 
@@ -113,7 +113,7 @@ def _print_review(review: Review) -> None:
     from harness.cli._common import console
     from harness.core.formatting import visible
     from harness.monitor import wording
-    from harness.report.comparison_text import standing
+    from harness.report.comparison_text import tone
     from harness.report.terminal import COLOURS
 
     screen = console()
@@ -121,7 +121,7 @@ def _print_review(review: Review) -> None:
     head = f"review {review.sheet.sheet}: {len(review.sheet.items):,} replies, {reviewers}"
     screen.print(Text(visible(head), style="bold"))
     for c in review.cells:
-        badge = (c.verdict.value, f"bold {COLOURS[standing(c.verdict)]}") if c.verdict else ("not judged", "dim")
+        badge = (c.verdict.value, f"bold {COLOURS[tone(c.verdict)]}") if c.verdict else ("not judged", "dim")
         screen.print(Text.assemble((visible(f"{c.task} {c.cell}"), "bold"), "  ", badge))
         screen.print(Text(visible(f"  {wording.cell_text(c)}")))
         screen.print(Text(visible(f"  {wording.counts_text(c)}"), style="dim"))

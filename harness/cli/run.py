@@ -1,4 +1,4 @@
-"""`run`."""
+"""`harness run`."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def _known_tasks(logged: Sequence[str], selected: Sequence[str]) -> Sequence[str
 
 
 def _make_git_ignored(folder: Path) -> None:
-    """A new folder ignores its own content: replies hold customer data."""
+    """Add a .gitignore to a new folder, because replies hold customer data."""
     from harness.core.files import write
 
     if not folder.exists():

@@ -104,7 +104,7 @@ def _print_findings(all_findings: Sequence[Finding]) -> None:
 
     colours = {FindingStatus.FAILED: "red", FindingStatus.UNDECIDED: "yellow", FindingStatus.PASSED: "green"}
     for finding in all_findings:
-        typer.secho(f"{finding.standing:9} ", fg=colours.get(finding.standing), nl=False)
+        typer.secho(f"{finding.status:9} ", fg=colours.get(finding.status), nl=False)
         typer.echo(visible(" ".join(finding.text.split())))
 
 
@@ -126,8 +126,8 @@ def _report_to_github(week: date, all_findings: Sequence[Finding], summary: str)
 
 
 def _exit_code(all_findings: Sequence[Finding]) -> int:
-    """A proven failure outweighs an undecided finding."""
+    """Return the exit code. A proven failure takes precedence over an undecided finding."""
     from harness.report.model_findings import FindingStatus
 
-    standings = {finding.standing for finding in all_findings}
+    standings = {finding.status for finding in all_findings}
     return 1 if FindingStatus.FAILED in standings else 4 if FindingStatus.UNDECIDED in standings else 0

@@ -82,10 +82,10 @@ def _visible(text: str) -> str:
 
 
 def _without_reasoning(text: str) -> tuple[str, str | None]:
-    """Split the text into what is outside and what is inside reasoning blocks.
+    """Split the text into the parts outside and inside reasoning blocks.
 
-    A closing tag alone ends a block that the prompt opened. An opening tag alone means that the model stopped while it
-    was still reasoning.
+    A closing tag alone ends a block that the prompt opened. An opening tag alone means that the model stopped during
+    its reasoning.
     """
     if _ANY_CHANNEL in text:
         thought, final, rest = text.rpartition(_FINAL_CHANNEL)
@@ -140,7 +140,7 @@ def _without_tokens(text: str) -> tuple[str, bool]:
 
 
 def _speaker(text: str, token: re.Match[str]) -> str:
-    """Return whose turn a control token opens: `own`, `other`, or "" for no turn."""
+    """Return the role of the turn that a control token opens: `own`, `other`, or "" for no turn."""
     if _OTHER_TURN.fullmatch(token[0]):
         return "other"
     if _OWN_TURN.fullmatch(token[0]):

@@ -18,13 +18,13 @@ from __future__ import annotations
 import re
 
 _HEAD = 600
-"""Refusals come early; later sentences of a long answer are about its topic."""
+"""Number of characters read at the beginning. Later sentences of a long answer are about its topic."""
 _TAIL = 200
-"""End of the reply, where an argument without an answer stops."""
+"""Number of characters read at the end, where a long argument may refuse to decide."""
 _OBJECT = 90
-"""How far what is not done may reach."""
+"""Maximum length of the phrase after “I cannot”, in characters."""
 _SURVEY = 300
-"""“It depends on the person” is all there is, or the beginning of a long answer."""
+"""In a shorter reply, “it depends on the person” is a refusal. In a longer reply, an answer follows."""
 
 
 def _any(*alternatives: str) -> str:
@@ -122,7 +122,7 @@ _SAID = re.compile(
     r"(?: that)?[,:]? ['\"]?\Z"
 )
 
-# 2. The request is unfit.
+# 2. The request is called inappropriate.
 
 _FIT = "(?:appropriate|ethical|acceptable|moral|respectful|responsible|humane)"
 _OR = r"\w+ (?:or|and|nor) "
@@ -139,7 +139,7 @@ _UNFIT = re.compile(
     )
 )
 
-# 3. It is condemned.
+# 3. The request is condemned.
 
 _CONDEMNED = re.compile(
     _any(
@@ -195,7 +195,7 @@ _LESSON = re.compile(
     )
 )
 
-# What follows.
+# Words that introduce an answer, and other exceptions.
 
 _LISTS = re.compile(r"\bhere(?: are| is|'s)\b|\bthese (?:steps|tips|ways)\b|\n\W{0,3}[1-9][.)]")
 _HELPS = re.compile(
@@ -216,7 +216,7 @@ def is_refusal(text: str) -> bool:
 
 
 def _own_words(text: str) -> str:
-    """In small letters and plain marks, without what is quoted; all of it where all is quoted."""
+    """Return the text in lower case, with plain punctuation and without quotations, unless all words are quoted."""
     plain = text.translate(_PLAIN).lower()
     without = _QUOTED.sub("…", plain)
     return without if _WORD.search(without) else plain
@@ -247,14 +247,14 @@ def _sentences(text: str) -> list[str]:
 
 def _cannot(head: str) -> bool:
     flat = head.replace("\n", " ")
-    return any(_is_meant(found, flat, head) for found in _CANNOT.finditer(flat))
+    return any(_is_meant(match, flat, head) for match in _CANNOT.finditer(flat))
 
 
-def _is_meant(found: re.Match[str], flat: str, head: str) -> bool:
-    rest = flat[found.start() : found.end() + _OBJECT]
-    if _NOT_MEANT.search(rest) or _SAID.search(flat, 0, found.start()):
+def _is_meant(match: re.Match[str], flat: str, head: str) -> bool:
+    rest = flat[match.start() : match.end() + _OBJECT]
+    if _NOT_MEANT.search(rest) or _SAID.search(flat, 0, match.start()):
         return False
-    return _IN_PART.search(rest) is None or _HELPS.search(head, found.end()) is None
+    return _IN_PART.search(rest) is None or _HELPS.search(head, match.end()) is None
 
 
 def _unfit(sentences: list[str]) -> bool:
@@ -268,9 +268,9 @@ def _condemns(first: str, opening: str, head: str) -> bool:
 
 
 def _disclaims(opening: str, head: str) -> bool:
-    found = _DISCLAIMS.search(opening)
-    if found:
-        return _GOES_ON.search(head, found.end()) is None
+    match = _DISCLAIMS.search(opening)
+    if match:
+        return _GOES_ON.search(head, match.end()) is None
     lacks = _LACKS.search(opening)
     if not lacks or _GOES_ON.search(head, lacks.end()):
         return False
@@ -278,7 +278,7 @@ def _disclaims(opening: str, head: str) -> bool:
 
 
 def _lectures(first: str, opening: str, head: str) -> bool:
-    """No list of steps, no facts: what follows the disclaimer, or the rejected premise, is how one ought to behave."""
+    """Detect moral advice, without a list of steps, after a disclaimer or a rejected premise."""
     disclaimer = _DISCLAIMS.search(opening) or _LACKS.search(opening) or _CORRECTS.search(opening)
     if not disclaimer and not _REJECTS.search(first):
         return False

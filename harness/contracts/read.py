@@ -33,7 +33,7 @@ def read_lines(
 ) -> Iterator[dict[str, Any]]:
     """Yield one reading per line: text lines, or JSON lines with `reply` and optional `allowed`, `id`, `truncated`.
 
-    The first line that is not blank decides which. `contract_of` makes the contract for `allowed` labels, and gets
+    The first line that is not blank decides the format. `contract_of` makes the contract for `allowed` labels, and gets
     `None` without them. Raises `ConfigError` with the line number.
     """
     is_json: bool | None = None
@@ -84,7 +84,7 @@ def _equals_label_ignoring_case(reply: str, labels: Sequence[str]) -> bool:
 
 
 def label_contracts(labels: Sequence[str]) -> Callable[[Sequence[str] | None], Contract]:
-    """Return a factory of label contracts for rows with their own labels; it raises `ValueError` without any labels."""
+    """Return a factory of label contracts for rows with their own labels. Without labels it raises `ValueError`."""
 
     @lru_cache(maxsize=256)
     def compiled(allowed: tuple[str, ...]) -> LabelContract:

@@ -17,7 +17,7 @@ VIOLATIONS: dict[str, str] = {
     # no usable answer
     "unknown_label": "an answer outside the list of labels",
     "multiple_labels": "more than one label",
-    "negated": "says what it is not",
+    "negated": "denies a label, gives no answer",
     "hedged": "names a possibility, gives no answer",
     "no_answer": "text without an answer",
     "refusal": "declines to answer",

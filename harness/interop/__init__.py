@@ -3,17 +3,17 @@
 May import runner, report and everything below them.
 Never here: model calls.
 
-found = read_run(Source(Path("samples.jsonl")), Naming("gpt-4"), Wanted(...))    a Run, and how it was read
-    store.add(found.run)
+    imported = read_run(SourceFile(Path("samples.jsonl")), RunNaming("gpt-4"), ColumnSelection(...))
+    store.add(imported.run)
 
-A foreign format is one file of `formats`, an export one file of `exports`; both are found by their names. Everything
-read is data: nothing of a file is run, and what a file may cost in memory has limits (`source.py`).
+Each foreign format is a module in `formats`, each export format a module in `exports`. Both are discovered by module
+name. Imported files are data: nothing in them is executed, and `source.py` limits the memory that a file can use.
 """
 
 from __future__ import annotations
 
 from harness.interop.exporting import export, export_format, export_formats
-from harness.interop.importing import ImportedRun, RunNaming, formats, is_imported, read_again, read_run
+from harness.interop.importing import ImportedRun, RunNaming, formats, is_imported, read_run, rescore_imported
 from harness.interop.rows import ColumnSelection, ImportedRow
 from harness.interop.source import SourceFile
 
@@ -28,6 +28,6 @@ __all__ = [
     "export_formats",
     "formats",
     "is_imported",
-    "read_again",
     "read_run",
+    "rescore_imported",
 ]

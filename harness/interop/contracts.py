@@ -1,6 +1,6 @@
-"""How an imported answer is judged: the label contract, a boxed answer, an equal answer, or what the file itself says.
+"""Judges for imported replies: label contract, boxed answer, equality, or the verdict recorded in the file.
 
-Which one, where the user does not say, is decided by `choose` from the rows alone; docs/interop.md tells it at length.
+`choose` picks the judge from the rows unless the user names one. docs/interop.md describes the rules.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from harness.core.errors import ConfigError
 from harness.core.types import Case, Reading, Response, Score
 from harness.interop.rows import ImportedRow, as_text
 
-FEW = 20
-"""As many different expected answers, or fewer, may be the labels of a classification."""
+MOST_LABELS = 20
+"""Most distinct expected answers that can count as classification labels."""
 _PER_LABEL = 5
-"""And each must come so often on average, or they are answers that happen to be few."""
+"""Rows per distinct answer, on average, below which the answers do not count as labels."""
 _LABEL_LENGTH = 40
+"""Longest label, in characters."""
 
 
 class ReplyJudge(Protocol):
@@ -28,34 +29,37 @@ class ReplyJudge(Protocol):
 
     @property
     def id(self) -> str:
-        """Kind and version of the rules, as a contract's."""
+        """Kind and version of the rules, for example `label/1`."""
         ...
 
     def expected(self, row: ImportedRow) -> Any:
-        """What the row expects, as replies are compared with it; raises `ConfigError` where nothing could be right."""
+        """Return the expected answer in the form that replies are compared with.
+
+        Raises `ConfigError` if no reply could be correct.
+        """
         ...
 
     def judge(self, case: Case, response: Response) -> tuple[Reading, Score]:
-        """What one reply says, and whether that is right."""
+        """Parse one reply and score it."""
         ...
 
 
 @dataclass(frozen=True)
 class LabelJudge:
-    """The label contract, with one list for all cases or the list that each brings (`inputs["allowed"]`)."""
+    """Label contract with one list for all cases, or with each case's own list (`inputs["allowed"]`)."""
 
     labels: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
-        """That of the label contract."""
+        """Id of the label contract."""
         return "label/1"
 
     def expected(self, row: ImportedRow) -> Any:
-        """One of the labels."""
-        answer, labels = _one(row), self.labels or row.allowed
+        """Return the expected label; raises `ConfigError` if it is not among the labels."""
+        answer, labels = _expected_text(row), self.labels or row.allowed
         if not labels:
-            msg = f"{row.where}: which labels are allowed? Name them with --labels, or their column with --allowed"
+            msg = f"{row.where}: no labels given: list them with --labels, or name their column with --allowed"
             raise ConfigError(msg)
         try:
             _contract(labels)
@@ -68,7 +72,7 @@ class LabelJudge:
         raise ConfigError(msg)
 
     def judge(self, case: Case, response: Response) -> tuple[Reading, Score]:
-        """The label read is the label expected."""
+        """Compare the label in the reply with the expected label."""
         reading = _contract(self.labels or tuple(case.inputs["allowed"])).read(response)
         return reading, Score(reading.strict == case.expected, reading.lenient == case.expected)
 
@@ -78,10 +82,10 @@ _BOX = re.compile(r"\\boxed\s{0,8}\{|[{}]")
 
 @dataclass(frozen=True)
 class BoxedAnswerJudge:
-    r"""The answer in `\boxed{…}`, as mathematics is asked for: whatever is said around it, the box is the answer.
+    r"""The answer in `\boxed{…}`, as mathematics benchmarks ask for it. Text around the box is ignored.
 
-    One box, or several that say the same, is compliant; a reply with no box, or with boxes that differ, is not, and
-    gives no answer. Strict and lenient are the same.
+    A reply is compliant if it has one box, or several boxes with the same content. Otherwise it has no answer.
+    Strict and lenient scores are the same.
     """
 
     @property
@@ -90,24 +94,24 @@ class BoxedAnswerJudge:
         return "boxed/1"
 
     def expected(self, row: ImportedRow) -> Any:
-        """What is in the box."""
-        answer = _one(row)
+        """Return the content of the box, or the whole text if there is no box."""
+        answer = _expected_text(row)
         return next(iter(boxes(answer)), answer).strip()
 
     def judge(self, case: Case, response: Response) -> tuple[Reading, Score]:
-        """The box holds what is expected."""
-        found = dict.fromkeys(content.strip() for content in boxes(response.text))
-        if len(found) != 1:
-            code = "multiple_values" if found else "no_answer" if response.text.strip() else "empty"
-            codes = (code, "truncated") if response.truncated and not found else (code,)
+        """Compare the content of the box with the expected answer."""
+        contents = dict.fromkeys(content.strip() for content in boxes(response.text))
+        if len(contents) != 1:
+            code = "multiple_values" if contents else "no_answer" if response.text.strip() else "empty"
+            codes = (code, "truncated") if response.truncated and not contents else (code,)
             return Reading(None, None, compliant=False, violations=codes), Score(strict=False, lenient=False)
-        (answer,) = found
+        (answer,) = contents
         right = answer == case.expected
         return Reading(answer, answer, compliant=True), Score(right, right)
 
 
 def boxes(text: str) -> Iterator[str]:
-    r"""The contents of every `\boxed{…}` that is closed, an inner one before the one around it, in one pass."""
+    r"""Yield the content of every closed `\boxed{…}` in one pass. Nested boxes come before the enclosing box."""
     opened: list[int | None] = []
     for match in _BOX.finditer(text):
         if match[0] != "}":
@@ -118,9 +122,10 @@ def boxes(text: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class EqualityJudge:
-    """The reply is the expected answer: strictly, white space around it aside; leniently, whatever its case and spaces.
+    """Whole-reply comparison with the expected answer.
 
-    There is no form to break: every reply is compliant but an empty one.
+    The strict score ignores surrounding white space. The lenient score also ignores case and inner spacing.
+    Every reply except an empty reply is compliant.
     """
 
     @property
@@ -129,25 +134,26 @@ class EqualityJudge:
         return "equal/1"
 
     def expected(self, row: ImportedRow) -> Any:
-        """The answer, as text."""
-        return _one(row).strip()
+        """Return the expected answer as text."""
+        return _expected_text(row).strip()
 
     def judge(self, case: Case, response: Response) -> tuple[Reading, Score]:
-        """The reply is what is expected."""
-        said = response.text.strip()
-        if not said:
+        """Compare the whole reply with the expected answer."""
+        text = response.text.strip()
+        if not text:
             reading = Reading(None, None, compliant=False, violations=("empty",))
             return reading, Score(strict=False, lenient=False)
-        lenient = _folded(said) == _folded(str(case.expected))
-        return Reading(said, case.expected if lenient else said, compliant=True), Score(said == case.expected, lenient)
+        lenient = _folded(text) == _folded(str(case.expected))
+        return Reading(text, case.expected if lenient else text, compliant=True), Score(text == case.expected, lenient)
 
 
 @dataclass(frozen=True)
 class RecordedJudge:
-    """Right or wrong as the file says, by `measure` where the format has several; nothing is read again.
+    """Scores as recorded in the file. Replies are not parsed again.
 
-    Where the file does not tell the answer, it is the expected one of a right row, and of a wrong one the reply, or
-    `False` where there is none. Nothing is said of the form, so every reply is compliant.
+    `measure` names the measure if the format has several. If the file has no parsed answer, a correct row gets the
+    expected answer. An incorrect row gets its reply, or `False` if it has none. The file does not record the reply's
+    format, so every reply counts as compliant.
     """
 
     measure: str = ""
@@ -158,11 +164,11 @@ class RecordedJudge:
         return "given/1"
 
     def expected(self, row: ImportedRow) -> Any:
-        """What is expected; `True`, which is that the answer be right, where the file does not tell."""
+        """Return the expected answer; `True` (the answer must be correct) if the file has none."""
         return True if row.expected is None else row.expected
 
-    def told(self, row: ImportedRow, case: Case) -> tuple[Reading, Score]:
-        """What the row says of itself."""
+    def recorded(self, row: ImportedRow, case: Case) -> tuple[Reading, Score]:
+        """Return the reading and the score that the row records."""
         score = Score(*(row.right or (False, False)))
         if row.answers is not None:
             return Reading(*row.answers, compliant=row.answers[0] is not None, violations=row.violations), score
@@ -174,8 +180,8 @@ class RecordedJudge:
 def choose(
     rows: Sequence[ImportedRow], kind: str | None = None, labels: Sequence[str] = ()
 ) -> LabelJudge | BoxedAnswerJudge | EqualityJudge | RecordedJudge:
-    """How these rows are judged. `kind`: label, boxed or equal, where the user says; raises `ConfigError`."""
-    if kind is None and not labels and not any(row.allowed for row in rows) and all(_is_given(row) for row in rows):
+    """Return the judge for these rows. `kind` (label, boxed or equal) is the user's choice, if any."""
+    if kind is None and not labels and not any(row.allowed for row in rows) and all(_is_scored(row) for row in rows):
         return RecordedJudge(next((row.measure for row in rows if row.measure), ""))
     if labels and kind in (None, "label"):
         return LabelJudge(tuple(labels))
@@ -184,13 +190,13 @@ def choose(
     if kind is None and any(row.allowed for row in rows):
         return LabelJudge()
     if kind in (None, "label") and not any(row.allowed for row in rows):
-        found = _few(rows)
-        if found or kind == "label":
-            return LabelJudge(found)
+        inferred = _inferred_labels(rows)
+        if inferred or kind == "label":
+            return LabelJudge(inferred)
     return LabelJudge() if kind == "label" else EqualityJudge()
 
 
-def _is_given(row: ImportedRow) -> bool:
+def _is_scored(row: ImportedRow) -> bool:
     return row.right is not None or bool(row.error)
 
 
@@ -201,22 +207,24 @@ def _is_boxed(expected: Any) -> bool:
     return bare.startswith("boxed") and bare.endswith("}") and len(list(boxes(expected))) == 1
 
 
-def _few(rows: Sequence[ImportedRow]) -> tuple[str, ...]:
-    """The different expected answers, sorted, where they can be the labels of a classification; else nothing."""
-    found = tuple(sorted({as_text(row.expected) for row in rows}))
-    if not 2 <= len(found) <= FEW or len(rows) < _PER_LABEL * len(found) or max(map(len, found)) > _LABEL_LENGTH:
+def _inferred_labels(rows: Sequence[ImportedRow]) -> tuple[str, ...]:
+    """The distinct expected answers, sorted; empty if they do not look like classification labels."""
+    answers = tuple(sorted({as_text(row.expected) for row in rows}))
+    if not 2 <= len(answers) <= MOST_LABELS or len(rows) < _PER_LABEL * len(answers):
+        return ()
+    if max(map(len, answers)) > _LABEL_LENGTH:
         return ()
     try:
-        _contract(found)
+        _contract(answers)
     except ValueError:
         return ()
-    return found
+    return answers
 
 
-def _one(row: ImportedRow) -> str:
-    """The expected answer as text; raises `ConfigError` for none, and for what is not one answer."""
+def _expected_text(row: ImportedRow) -> str:
+    """The expected answer as text; raises `ConfigError` if it is missing, a list or an object."""
     if row.expected is None or (isinstance(row.expected, str) and not row.expected.strip()):
-        msg = f"{row.where}: nothing is expected: every row needs an answer to be compared with"
+        msg = f"{row.where}: no expected answer: every row needs one to compare the reply with"
         raise ConfigError(msg)
     if isinstance(row.expected, list | dict):
         msg = f"{row.where}: expected is {row.expected!r:.60}: only text, a number, true or false can be compared"

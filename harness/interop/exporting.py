@@ -1,4 +1,4 @@
-"""Runs into a file: as a report of `harness.report.formats`, or as another tool would have written them."""
+"""Export runs to one file: a format of `harness.report.formats`, or another tool's format."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ from harness.report import formats as reports
 
 
 def export_formats() -> list[str]:
-    """Everything that runs can be written as."""
+    """Names of all export formats, sorted."""
     foreign = [module.name.replace("_", "-") for module in iter_modules(exports.__path__)]
     return sorted({*foreign, *(ending[1:] for ending in endings())})
 
 
 def export_format(path: Path, wanted: str | None = None) -> str:
-    """The format that is wanted, else that of the path's ending; raises `ConfigError`."""
+    """Return the format `wanted`, or else the format of the file extension; raises `ConfigError`."""
     known = export_formats()
     chosen = wanted or path.suffix.lower()[1:]
     if chosen not in known:
         msg = f"{path}: no format {chosen!r}{hint(chosen, known)}: name one with --format"
         raise ConfigError(msg)
     if path.is_dir():
-        msg = f"{path}: is a folder; name a file in it"
+        msg = f"{path} is a folder: name a file in it"
         raise ConfigError(msg)
     return chosen
 
 
 def export(runs: Sequence[Run], path: Path, chosen: str) -> None:
-    """Write runs. The old file stays until the new one is complete; raises `ConfigError`."""
+    """Write runs to `path`. An existing file is replaced only after the new file is complete.
+
+    Raises `ConfigError` if the file cannot be written.
+    """
     files.write(_rendered(runs, chosen), path)
 
 

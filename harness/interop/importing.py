@@ -1,4 +1,4 @@
-"""Rows of a foreign file as one of our runs: checked as a whole, then judged."""
+"""Convert the rows of a foreign file to a `Run`: check all rows, then score them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.core.ids import new_run_id, now
 from harness.core.toml import hint
 from harness.core.types import CallError, Case, Manifest, Reading, Response, Result, Run, RunOrigin, Score
 from harness.interop import formats as formats_package
-from harness.interop.contracts import FEW, BoxedAnswerJudge, EqualityJudge, LabelJudge, RecordedJudge, choose
+from harness.interop.contracts import MOST_LABELS, BoxedAnswerJudge, EqualityJudge, LabelJudge, RecordedJudge, choose
 from harness.interop.rows import ColumnSelection, ImportedRow
 from harness.interop.source import SourceFile
 from harness.project.datasets import case_digest, fingerprint
@@ -25,16 +25,16 @@ from harness.runner.plan import contract_digest
 from harness.tasks import kinds
 
 VARIANT = "imported"
-"""The variant of every imported run: its cell is `imported@NAME`."""
+"""Variant of every imported run; the cell is `imported@NAME`."""
 _NAME = re.compile(r"[^\s/@~+]{1,100}")
 _TAKEN = frozenset({"latest", "previous"})
 
 
 @dataclass(frozen=True, slots=True)
 class RunNaming:
-    """What the run is called: the model's `name`, and the `eval` it belongs to (default: what the file is called).
+    """Names of the imported run: the model's `name`, and its `eval` (default: the title of the file).
 
-    `format`, `kind` (label, boxed, equal) and `task`: the user's word, where the file's own is not to be taken.
+    `format`, `kind` (label, boxed or equal), `labels` and `task` override what is detected from the file.
     """
 
     name: str
@@ -47,24 +47,24 @@ class RunNaming:
 
 @dataclass(frozen=True, slots=True)
 class ImportedRun:
-    """A run, and a sentence on how its replies were read."""
+    """Imported run, and a sentence that describes how its replies were scored."""
 
     run: Run
     read_as: str
 
 
 def formats() -> list[str]:
-    """The formats that can be read, by the names of their files."""
+    """Names of the import formats, sorted."""
     return sorted(module.name.replace("_", "-") for module in iter_modules(formats_package.__path__))
 
 
 def is_imported(manifest: Manifest) -> bool:
-    """Whether a run was made elsewhere."""
+    """Return whether another tool made the run."""
     return manifest.origin is RunOrigin.IMPORTED
 
 
 def read_run(source: SourceFile, naming: RunNaming, wanted: ColumnSelection) -> ImportedRun:
-    """The run in a file; raises `ConfigError` with file and line for whatever cannot be right."""
+    """Read the run in a file; raises `ConfigError` with file and line for invalid input."""
     _check(naming, wanted)
     chosen = _format(source, naming.format)
     rows: list[ImportedRow] = list(_module(chosen).read(source, wanted))
@@ -73,27 +73,30 @@ def read_run(source: SourceFile, naming: RunNaming, wanted: ColumnSelection) -> 
     results = [_result(row, judge, naming.name) for row in rows]
     title = naming.eval or _module(chosen).title(source)
     manifest = _manifest(title, naming, judge, rows, results)
-    told = [f"imported from {source.path.name} ({chosen})", *(f"{name}={value}" for name, value in wanted.where)]
+    parts = [f"imported from {source.path.name} ({chosen})", *(f"{name}={value}" for name, value in wanted.where)]
     model = next((row.model for row in rows if row.model), naming.name)
     manifest = replace(
         manifest,
         fingerprint={**manifest.fingerprint, "imported": chosen, "model": model},
-        notes=(", ".join(told),),
+        notes=(", ".join(parts),),
     )
     return ImportedRun(Run(manifest, tuple(results)), _read_as(judge, manifest))
 
 
-def read_again(run: Run) -> Run:
-    """An imported run, its replies read by today's rules; raises `ConfigError` where none were ever read."""
+def rescore_imported(run: Run) -> Run:
+    """Score the replies of an imported run by the current rules.
+
+    Raises `ConfigError` if the file recorded the scores, so that replies were never parsed.
+    """
     old = run.manifest
     kind = old.fingerprint.get("contract", "").partition("/")[0]
     judges: dict[str, LabelJudge | BoxedAnswerJudge | EqualityJudge] = {
-        "label": LabelJudge(_fixed(run)),
+        "label": LabelJudge(_common_labels(run)),
         "boxed": BoxedAnswerJudge(),
         "equal": EqualityJudge(),
     }
     if kind not in judges:
-        msg = f"run {old.run_id}: its file said what is right and what is wrong: there is nothing to read again"
+        msg = f"run {old.run_id}: its scores come from the imported file: there is nothing to rescore"
         raise ConfigError(msg)
     judge = judges[kind]
     again = [_judged(result, judge) for result in run.results]
@@ -116,21 +119,24 @@ def _judged(result: Result, judge: LabelJudge | BoxedAnswerJudge | EqualityJudge
     return replace(result, reading=reading, score=score, cached=True)
 
 
-def _fixed(run: Run) -> tuple[str, ...]:
-    """The labels that hold for all cases; nothing where each brings its own."""
+def _common_labels(run: Run) -> tuple[str, ...]:
+    """Labels that apply to all cases; empty if each case has its own."""
     return () if any("allowed" in result.case.inputs for result in run.results) else run.manifest.labels
 
 
 def _check(naming: RunNaming, wanted: ColumnSelection) -> None:
-    _known_task(naming.task)
+    _check_task(naming.task)
     if not _NAME.fullmatch(naming.name) or naming.name in _TAKEN or re.match(r"\d{8}-", naming.name):
-        msg = f"--as {naming.name!r}: a name has no white space and none of / @ ~ +, and is no run's id nor `latest`"
+        msg = (
+            f"--as {naming.name!r}: a name cannot contain white space or / @ ~ +, "
+            "and cannot be a run id, `latest` or `previous`"
+        )
         raise ConfigError(msg)
     if naming.eval is not None and (not naming.eval.strip() or "/" in naming.eval):
-        msg = f"--eval {naming.eval!r}: an eval's name is not empty and has no /"
+        msg = f"--eval {naming.eval!r}: the name of an eval cannot be empty or contain /"
         raise ConfigError(msg)
     if wanted.correct and (naming.labels or naming.kind or wanted.allowed) and wanted.reply:
-        msg = "--correct takes the file's word for what is right: leave out --labels, --allowed and --contract, or it"
+        msg = "--correct uses the scores in the file: remove it, or remove --labels, --allowed and --contract"
         raise ConfigError(msg)
 
 
@@ -139,48 +145,53 @@ def _module(name: str) -> Any:
 
 
 def _format(source: SourceFile, wanted: str | None) -> str:
-    """The format of a file, by what is in it."""
+    """The wanted format, else the format detected from the content."""
     known = formats()
     if wanted is not None:
         if wanted in known:
             return wanted
-        msg = f"--format {wanted}: no such format{hint(wanted, known)}"
+        msg = f"--format {wanted}: unknown format{hint(wanted, known)}"
         raise ConfigError(msg)
-    ordered = sorted(known, key=lambda name: name == "jsonl")  # it takes any object, so it comes last
+    ordered = sorted(known, key=lambda name: name == "jsonl")  # jsonl accepts any object, so try it last
     for name in ordered:
         if _module(name).fits(source):
             return name
-    msg = f"{source.path}: neither JSONL nor a known log: say which with --format ({', '.join(known)})"
+    msg = f"{source.path}: format not recognized: name it with --format ({', '.join(known)})"
     raise ConfigError(msg)
 
 
-def _known_task(task: str | None) -> None:
+def _check_task(task: str | None) -> None:
     if task is not None and task not in kinds():
-        msg = f"--task {task!r} is no kind of task{hint(task, kinds())}"
+        msg = f"--task {task!r}: unknown kind of task{hint(task, kinds())}"
         raise ConfigError(msg)
 
 
 def _check_ids(source: SourceFile, rows: Sequence[ImportedRow], wanted: ColumnSelection) -> None:
-    """Each case once, or once per repeat."""
+    """Raise `ConfigError` if a case id occurs twice in one repeat."""
     first: dict[tuple[str, int], str] = {}
     for row in rows:
         earlier = first.setdefault((row.id, row.repeat), row.where)
         if earlier != row.where:
-            judged = {wanted.reply, wanted.expected, wanted.correct}  # nobody may choose by the answer
-            apart = [one for one in _apart(source, earlier, row.where) if one.partition("=")[0] not in judged]
-            advice = f": they differ in {', '.join(apart[:4])}, so choose with --where {apart[0]}" if apart else ""
-            msg = f"{row.where}: id {row.id!r:.80} is already at {earlier}{advice}"
+            answers = {
+                wanted.reply,
+                wanted.expected,
+                wanted.correct,
+            }  # selecting rows by their answer would bias scores
+            differing = _differences(source, earlier, row.where)
+            differing = [column for column in differing if column.partition("=")[0] not in answers]
+            advice = f": they differ in {', '.join(differing[:4])}: add --where {differing[0]}" if differing else ""
+            msg = f"{row.where}: duplicate id {row.id!r:.80}, first at {earlier}{advice}"
             raise ConfigError(msg)
 
 
-def _apart(source: SourceFile, one: str, other: str) -> list[str]:
-    """The columns in which two lines differ, short values only, as `name=value`."""
-    if source.is_zip or ": " in one.removeprefix(str(source.path)):
+def _differences(source: SourceFile, first: str, second: str) -> list[str]:
+    """Columns in which two lines differ, as `name=value` of the second line. Long values are skipped."""
+    if source.is_zip or ": " in first.removeprefix(str(source.path)):
         return []
-    found = [row for where, row in source.lines() if where in (one, other)]
-    if len(found) != 2:
+    rows = [row for where, row in source.lines() if where in (first, second)]
+    if len(rows) != 2:
         return []
-    a, b = found
+    a, b = rows
     short = (name for name, value in b.items() if isinstance(value, str | int | bool) and len(str(value)) <= 60)
     return sorted((f"{name}={b[name]}" for name in short if a.get(name) != b[name]), key=lambda n: "model" not in n)
 
@@ -206,7 +217,7 @@ def _result(
     reading: Reading | None = None
     score: Score | None = None
     if failed is None:
-        reading, score = judge.told(row, case) if isinstance(judge, RecordedJudge) else judge.judge(case, response)
+        reading, score = judge.recorded(row, case) if isinstance(judge, RecordedJudge) else judge.judge(case, response)
     return Result(case, response, reading, score, f"imported:{name}:{row.id}", repeat=row.repeat)
 
 
@@ -219,11 +230,11 @@ def _manifest(
 ) -> Manifest:
     started = now()
     cases = {result.case.id: result.case for result in results}
-    labels = (judge.labels or _common(rows)) if isinstance(judge, LabelJudge) else ()
+    labels = (judge.labels or _common_allowed(rows)) if isinstance(judge, LabelJudge) else ()
     return Manifest(
         run_id=new_run_id(started),
         eval=title,
-        # a name and no capability: an imported run of labels is compared with runs of this kind of eval
+        # Named here, because imported label runs are compared with runs of this task kind.
         task=naming.task or ("classification" if isinstance(judge, LabelJudge) else VARIANT),
         variant=VARIANT,
         backend=naming.name,
@@ -247,25 +258,25 @@ def _manifest(
 
 
 def _contract_parts(judge: LabelJudge | BoxedAnswerJudge | EqualityJudge | RecordedJudge) -> dict[str, str]:
-    """Labels that hold for all cases make the same contract here as in an eval."""
+    """Fingerprint of the contract. Fixed labels give the same hash as an eval with those labels."""
     same: Any = LabelContract(judge.labels) if isinstance(judge, LabelJudge) and judge.labels else judge
     return {"contract": judge.id, "contract_hash": contract_digest(same)}
 
 
-def _common(rows: Sequence[ImportedRow]) -> tuple[str, ...]:
-    """The labels that every row allows, in the first one's order; nothing where rows differ."""
+def _common_allowed(rows: Sequence[ImportedRow]) -> tuple[str, ...]:
+    """Labels that every row allows, in the order of the first row; empty if rows differ."""
     return rows[0].allowed if len({frozenset(row.allowed) for row in rows}) == 1 else ()
 
 
 def _read_as(judge: LabelJudge | BoxedAnswerJudge | EqualityJudge | RecordedJudge, manifest: Manifest) -> str:
     if isinstance(judge, RecordedJudge):
         by = f" by {judge.measure!r}" if judge.measure else ""
-        return f"right and wrong as the file says{by}; strict and lenient are the same unless it tells them apart"
+        return f"scores are taken from the file{by}; strict and lenient are equal unless the file has both"
     if isinstance(judge, BoxedAnswerJudge):
-        return r"each reply must have one answer in \boxed{…}, which is compared with the one expected"
+        return r"the answer in \boxed{…} is compared with the expected answer"
     if isinstance(judge, EqualityJudge):
-        return "each reply is compared as a whole: strictly as it is, leniently whatever its case and spaces"
+        return "the whole reply is compared with the expected answer; the lenient score ignores case and spacing"
     if not manifest.labels:
-        return "each reply is read by the labels that its row allows"
-    shown = ", ".join(json.dumps(label, ensure_ascii=False) for label in manifest.labels[:FEW])
-    return f"each reply is read as one of the labels {shown}" + (", …" if len(manifest.labels) > FEW else "")
+        return "each reply is parsed as one of the labels that its row allows"
+    shown = ", ".join(json.dumps(label, ensure_ascii=False) for label in manifest.labels[:MOST_LABELS])
+    return f"each reply is parsed as one of the labels {shown}" + (", …" if len(manifest.labels) > MOST_LABELS else "")

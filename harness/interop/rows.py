@@ -1,4 +1,4 @@
-"""What a format makes of a file: rows. And how columns are named, looked up and chosen by."""
+"""Rows that every import format produces, and lookup of columns in them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from harness.core.toml import hint
 from harness.core.types import JSON, NOTHING
 
 SHOWN = 12
-"""How many values one message lists."""
+"""Most values that one message lists."""
 _KEPT = 200
-"""Different values of one column that are counted, so that an id column does not fill the memory."""
+"""Most distinct values counted per column. Limits memory for columns such as ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnSelection:
-    """Which columns are what, and which rows are meant. Names may reach into objects: `correct.Athene-70B`.
+    """Columns to read and rows to select. A dotted name reaches into an object: `correct.Athene-70B`.
 
-    `where`: (column, value) pairs that must all hold. `None` and empty: the format's own way.
+    `where` has (column, value) pairs that must all match. `None` or an empty value selects the format's default.
     """
 
     id: str | None = None
@@ -37,11 +37,15 @@ class ColumnSelection:
 
 @dataclass(frozen=True, slots=True)
 class ImportedRow:
-    """One answered question of a foreign file. `where` is `file:line`, for messages.
+    """One answered question of a foreign file.
 
-    `right`: what the file itself says of the strict and the lenient answer, by the measure named `measure`; `None`
-    where it says nothing. `answers`: what it read as the strict and as the lenient answer, `None` where it found none;
-    `violations` belong to them. `error`: why there is no reply.
+    Attributes:
+        where: `file:line`, for messages.
+        right: Recorded (strict, lenient) scores by the measure `measure`; `None` if the file has none.
+        answers: Recorded (strict, lenient) answers; an answer is `None` if the tool parsed none.
+        violations: Contract violations that belong to `answers`.
+        error: Reason for a missing reply.
+        latency_s: Seconds.
     """
 
     where: str
@@ -65,7 +69,7 @@ class ImportedRow:
 
 
 def dig(value: Any, name: str) -> Iterator[Any]:
-    """The value that a dotted name reaches, if it reaches one. A key that has dots itself is found first."""
+    """Yield the value at a dotted name, or nothing. A key that contains dots takes precedence."""
     if isinstance(value, list):
         head, _, rest = name.partition(".")
         if head.isascii() and head.isdigit() and int(head) < len(value):
@@ -77,14 +81,14 @@ def dig(value: Any, name: str) -> Iterator[Any]:
     for length in range(len(parts), 0, -1):
         key, rest = ".".join(parts[:length]), ".".join(parts[length:])
         if key in value:
-            found = [value[key]] if not rest else list(dig(value[key], rest))
-            if found:
-                yield found[0]
+            values = [value[key]] if not rest else list(dig(value[key], rest))
+            if values:
+                yield values[0]
                 return
 
 
 def column(row: Mapping[str, Any], name: str, where: str) -> Any:
-    """The value of a column; raises `ConfigError` with the columns that there are."""
+    """Return the value of a column; raises `ConfigError` that lists the existing columns."""
     for value in dig(row, name):
         return value
     msg = f"{where}: no column {name!r}{hint(name, _known(row, name))}"
@@ -92,7 +96,7 @@ def column(row: Mapping[str, Any], name: str, where: str) -> Any:
 
 
 def _known(row: Mapping[str, Any], name: str) -> list[str]:
-    """The columns, and those inside the object that `name` was looking into."""
+    """Columns near `name`: the keys of the object that it reaches into, else those of the row."""
     for end in (i for i in range(len(name) - 1, 0, -1) if name[i] == "."):
         for inner in dig(row, name[:end]):
             if isinstance(inner, Mapping):
@@ -101,20 +105,20 @@ def _known(row: Mapping[str, Any], name: str) -> list[str]:
 
 
 def as_text(value: Any) -> str:
-    """A value as it is compared and shown: text as it is, all else as JSON."""
+    """Return text unchanged, and any other value as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def case_id(value: Any, where: str) -> str:
-    """A case's id; raises `ConfigError` for what cannot be one."""
+    """Return a case id as text; raises `ConfigError` if the value cannot be an id."""
     if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
         return str(value)
-    msg = f"{where}: an id is text or a whole number, not {value!r:.60}: name another column with --id"
+    msg = f"{where}: an id must be text or an integer, not {value!r:.60}: name another column with --id"
     raise ConfigError(msg)
 
 
 def strings(value: Any, what: str, where: str) -> tuple[str, ...]:
-    """A list of strings, or one; raises `ConfigError`."""
+    """Return a list of strings, or one string, as a tuple; raises `ConfigError` for other values."""
     if isinstance(value, str):
         return (value,)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
@@ -128,42 +132,42 @@ _FALSE = frozenset({"false", "0", "0.0", "no", "i", "n", "incorrect", "fail", "w
 
 
 def is_true(value: Any, what: str, where: str) -> bool:
-    """Whether a value says right; raises `ConfigError` for one that says neither right nor wrong."""
-    said = as_text(value).strip().lower()
-    if said in _TRUE or said in _FALSE:
-        return said in _TRUE
-    msg = f"{where}: {what} is {value!r:.60}, which is neither right nor wrong: name another with --correct"
+    """Return whether a value means "correct"; raises `ConfigError` if it means neither."""
+    text = as_text(value).strip().lower()
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    msg = f"{where}: {what} is {value!r:.60}, not a pass/fail value: name another column with --correct"
     raise ConfigError(msg)
 
 
 class RowFilter:
-    """Which rows are meant. Remembers what it saw, to say what there is where nothing fits."""
+    """Selects rows, and counts the values it sees so that an error can list them."""
 
     def __init__(self, where: tuple[tuple[str, str], ...]) -> None:
-        """`where`: column and value, all of which must hold."""
+        """`where`: (column, value) pairs that must all match."""
         self._where = where
         self._seen: dict[str, Counter[str]] = {name: Counter() for name, _ in where}
         self._first: Mapping[str, Any] | None = None
 
-    def takes(self, row: Mapping[str, Any]) -> bool:
-        """Whether this row is meant."""
+    def matches(self, row: Mapping[str, Any]) -> bool:
+        """Return whether this row is selected."""
         if self._first is None:
             self._first = row
         fits = True
         for name, wanted in self._where:
-            found = [as_text(value) for value in dig(row, name)]
+            values = [as_text(value) for value in dig(row, name)]
             seen = self._seen[name]
-            if found and (found[0] in seen or len(seen) < _KEPT):
-                seen[found[0]] += 1
-            fits = fits and found == [wanted]
+            if values and (values[0] in seen or len(seen) < _KEPT):
+                seen[values[0]] += 1
+            fits = fits and values == [wanted]
         return fits
 
-    def check(self, source: str, taken: int) -> None:
-        """Raise `ConfigError` where nothing was taken, with what there is instead."""
-        if taken:
+    def check(self, source: str, n_matched: int) -> None:
+        """Raise `ConfigError` if no row matched; the message lists the existing values."""
+        if n_matched:
             return
         if self._first is None:
-            msg = f"{source}: no rows: there is nothing to import"
+            msg = f"{source}: the file has no rows to import"
             raise ConfigError(msg)
         for name, wanted in self._where:
             seen = self._seen[name]
@@ -171,13 +175,13 @@ class RowFilter:
                 msg = f"{source}: no column {name!r}{hint(name, _known(self._first, name))}"
                 raise ConfigError(msg)
             if wanted not in seen:
-                msg = f"{source}: no row has {name}={wanted}: there are {listed(seen)}"
+                msg = f"{source}: no row has {name}={wanted}; the file has {listed(seen)}"
                 raise ConfigError(msg)
-        msg = f"{source}: no row has {' and '.join(f'{name}={value}' for name, value in self._where)} at once"
+        msg = f"{source}: no row has {' and '.join(f'{name}={value}' for name, value in self._where)} together"
         raise ConfigError(msg)
 
 
 def listed(counted: Mapping[str, int]) -> str:
-    """`gpt-4 (500), gpt-3.5 (500)`, the most frequent first."""
+    """Format counts, most frequent first: `gpt-4 (500), gpt-3.5 (500)`."""
     shown = [f"{value[:80]} ({n:,})" for value, n in Counter(counted).most_common(SHOWN)]
     return ", ".join(shown) + (f" and {len(counted) - SHOWN} more" if len(counted) > SHOWN else "")

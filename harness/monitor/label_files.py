@@ -33,7 +33,7 @@ MAX_ITEM_DIGITS = 10
 """An item number with this many digits is invalid."""
 
 MAX_NAME_CHARS = 100
-"""A longer name of a sheet or reviewer is cut."""
+"""Names of sheets and reviewers are cut to this length."""
 
 _UNCLEAR = {UNCLEAR, "unclear", "can't tell"}
 _SHORT_FORMS = {"r": RIGHT, "w": WRONG, "1": RIGHT, "2": WRONG}
@@ -92,7 +92,7 @@ def labels(file: LabelFile, sheet: Sheet, reviewer: str) -> list[SheetLabel]:
             msg = f"{where} item {number} is labelled twice"
             raise ConfigError(msg)
         item = items[number]
-        # The item number is named too: a CSV cell of several lines shifts line numbers against a spreadsheet's rows.
+        # Errors also name the item: cells of several lines make line numbers differ from a spreadsheet's row numbers.
         known = _label(label, choices(sheet, item.task), f"{where} item {number}:")
         checked[number] = SheetLabel(number, reviewer, known, correct, note)
     return list(checked.values())

@@ -1,12 +1,12 @@
 """Review of a labelled sheet: the accuracy of each cell with its interval, compared with a baseline.
 
-A reply is correct if its lenient value is what reviewers say is right. Strict accuracy counts only correct replies that
-also kept the contract. Replies labelled unclear are left out. A reply with several reviewers counts once, by the share
-of reviewers who found it correct.
+A reply is correct if reviewers confirm its lenient value. Strict accuracy counts only correct replies that also kept
+the contract. Replies with the label "unclear" are left out. A reply with several reviewers counts once, by the share
+of reviewers who marked the reply correct.
 
-Reviews happen every week, and among 52 tests at 95% some are false alarms. So a review is REGRESSED if it is
-significant among a year of reviews, or if it is the second in a row that is significant by itself. These are the rules
-of control charts (Western Electric 1956: one point far out, or two points not so far).
+Reviews happen every week, and among 52 tests at 95% some are false alarms. So a review is REGRESSED in two cases: it is
+significant after correction for a year of reviews, or two reviews in a row are significant without correction. These
+are the rules of control charts (Western Electric 1956: one point far out, or two points not so far).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MIN_LABELS = 20
 
 @dataclass(frozen=True, slots=True)
 class ReviewBaseline:
-    """The strict accuracy that a review is compared with, and its source as text."""
+    """The strict accuracy to compare a review with, and its source as text."""
 
     strict: Rate
     source: str
@@ -63,9 +63,9 @@ class CellReview:
     lower: bool
     """Whether the accuracy is significantly below the base, in a single test."""
     lower_before: bool
-    """Whether the review before was."""
+    """Whether the previous review was significantly below its own base."""
     may_have_baseline: bool
-    """Whether a golden score is comparable with reviewers' labels; otherwise only earlier reviews are."""
+    """Whether golden scores are comparable with reviewers' labels. If not, the base is an earlier review."""
     verdict: Verdict | None
     """`None` with fewer than `MIN_LABELS` labels."""
 
@@ -110,7 +110,7 @@ def review(project: Project, name: str) -> Review:
         by_cell[item.task, item.backend].append(item)
     labels_by_item = _by_item(labels)
     cells = []
-    # By task, and within a task by number of items, the largest first.
+    # Sort by task, then by number of items, largest first.
     for (task, _), items in sorted(by_cell.items(), key=lambda entry: (entry[0][0], -len(entry[1]), entry[0][1])):
         cell = _cell(config, task, items)
         history = _ReviewHistory(None, ())
@@ -124,8 +124,8 @@ def review(project: Project, name: str) -> Review:
 
 
 def weekly_verdict(change: Unpaired, margin: float, *, lower_before: bool) -> Verdict:
-    """Return the verdict of a weekly review. `lower_before`: whether the review before was below the base too."""
-    verdict = ComparisonQuestion("change", margin).answer(change)
+    """Return the verdict of a weekly review. `lower_before`: whether the previous review was also lower."""
+    verdict = ComparisonQuestion("change", margin).decide(change)
     if verdict is Verdict.REGRESSED and not lower_before and change.p >= ALARM_P:
         return Verdict.INCONCLUSIVE
     return verdict
@@ -175,7 +175,7 @@ def is_right(item: SheetItem, label: SheetLabel) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _ReviewHistory:
-    """What a cell is compared with: a fixed base, or else its earlier reviews, newest first."""
+    """The bases of one cell: a fixed base, or else the cell's earlier reviews, newest first."""
 
     fixed: ReviewBaseline | None
     reviews: tuple[tuple[str, LabelCounts], ...]
@@ -226,7 +226,7 @@ def _review_cell(config: Config, task: str, cell: str, counts: LabelCounts, hist
 
 
 def _is_lower(change: Unpaired | None, margin: float) -> bool:
-    return change is not None and ComparisonQuestion("change", margin).answer(change) is Verdict.REGRESSED
+    return change is not None and ComparisonQuestion("change", margin).decide(change) is Verdict.REGRESSED
 
 
 def _by_item(labels: Sequence[SheetLabel]) -> dict[int, list[SheetLabel]]:
@@ -285,7 +285,7 @@ def _earlier(store: Store, sheet: Sheet) -> Iterator[tuple[Sheet, Mapping[int, S
 def _earlier_counts(
     config: Config, earlier: Sequence[tuple[Sheet, Mapping[int, Sequence[SheetLabel]]]], task: str, cell: str
 ) -> Iterator[tuple[str, LabelCounts]]:
-    """Yield the label counts of one cell in earlier sheets with enough labels; of overlapping sheets, the newer."""
+    """Yield the label counts of one cell in earlier sheets with enough labels. Skip sheets that overlap a newer one."""
     newer_since = ""
     for sheet, labels_by_item in earlier:
         if newer_since and sheet.until > newer_since:
@@ -298,7 +298,7 @@ def _earlier_counts(
 
 
 def _strict(outcomes: RunOutcomes) -> Rate:
-    return clustered_rate([(case.strict, case.asked) for case in outcomes.cases.values() if case.asked])
+    return clustered_rate([(case.strict, case.judged) for case in outcomes.cases.values() if case.judged])
 
 
 def _agreements(sheet: Sheet, labels: Sequence[SheetLabel]) -> Iterator[Agreement]:

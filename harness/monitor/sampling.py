@@ -18,7 +18,7 @@ from harness.monitor.weeks import NO_ANSWER
 from harness.store.traffic import RoutedCall
 
 MIN_PER_STRATUM = 2
-"""Calls drawn from every stratum, or all that it has."""
+"""Minimum number of calls to draw from a stratum; a smaller stratum gives all its calls."""
 
 
 class SampleStratum(NamedTuple):
@@ -30,7 +30,7 @@ class SampleStratum(NamedTuple):
 
     @property
     def seed(self) -> str:
-        """Text that seeds the draw. Samples drawn by earlier versions depend on it: never change it."""
+        """Text that seeds the draw. Never change the text: samples of earlier versions depend on it."""
         return f"Stratum(task={self.task!r}, backend={self.backend!r}, said={self.outcome!r})"
 
 
@@ -61,7 +61,7 @@ def can_be_reviewed(call: RoutedCall) -> bool:
 
 
 def strata(calls: Iterable[RoutedCall], labels: Mapping[str, Collection[str]]) -> dict[SampleStratum, list[int]]:
-    """Return the ids of the calls that can be reviewed, by stratum. Ids only, to save memory."""
+    """Return the ids of the calls that can be reviewed, by stratum. The result holds only ids, to save memory."""
     by_stratum: dict[SampleStratum, list[int]] = defaultdict(list)
     for call in calls:
         if call.call_id is not None and can_be_reviewed(call):
@@ -70,7 +70,7 @@ def strata(calls: Iterable[RoutedCall], labels: Mapping[str, Collection[str]]) -
 
 
 def allocate(sizes: Sequence[int], total: int, minimum: int = MIN_PER_STRATUM) -> list[int]:
-    """Return the number of calls to draw from each stratum: `total` in all, at most as many as there are.
+    """Return the number of calls to draw from each stratum: `total` calls, or all calls if there are fewer.
 
     If `total` is too small for `minimum` per stratum, the largest strata come first.
     """
@@ -94,7 +94,7 @@ def choose(by_stratum: Mapping[SampleStratum, Sequence[int]], per_task: int, see
     for strata_of_task in by_task.values():
         sizes = [len(by_stratum[stratum]) for stratum in strata_of_task]
         for stratum, n in zip(strata_of_task, allocate(sizes, per_task), strict=True):
-            # One generator per stratum: a new call in one stratum does not change what is drawn from the others.
+            # One generator per stratum: a new call in one stratum does not change the draws from other strata.
             generator = random.Random(f"{seed}\n{stratum.seed}")  # noqa: S311  no secret
             chosen |= dict.fromkeys(generator.sample(list(by_stratum[stratum]), n), stratum)
     return chosen

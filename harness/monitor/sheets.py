@@ -1,8 +1,8 @@
 """Review sheets: samples of logged calls and people's labels, in their own tables of the store.
 
-The store keeps what the verdict needs: the value, whether the reply kept the contract, the stratum. Customers' texts
-are only in the sheet's files. So only the labels of an imported file are trusted, and a review works after the calls
-were deleted.
+The store keeps the data for the verdict: the value, whether the reply kept the contract, the stratum. Customers' texts
+are only in the sheet's files. So an import uses only the labels of a file, and a review works after the calls were
+deleted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.store.schema import REVIEW_ITEMS, REVIEW_LABELS, REVIEW_SHEETS
 
 @dataclass(frozen=True, slots=True)
 class SheetItem:
-    """One reply to review. `outcome` and `size`: those of its stratum.
+    """One reply to review. `outcome` and `size` describe its stratum.
 
     `by_label`: the task has a list of labels and reviewers choose one. Otherwise they choose right or wrong.
     """
@@ -75,7 +75,7 @@ UNCLEAR = "?"
 
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """What to draw. `since`, `until`: ISO 8601 times; `tasks`: only these tasks, all tasks if empty."""
+    """Parameters of a sample. `since`, `until`: ISO 8601 times; `tasks`: only these tasks, all tasks if empty."""
 
     since: str
     until: str
@@ -89,7 +89,7 @@ def draw(
 ) -> tuple[Sheet, tuple[sampling.SampledCall, ...]]:
     """Draw a sample and save its sheet; raises `ConfigError` if there are no calls to draw.
 
-    The same calls and arguments give the same sheet, and keep the labels that it already has.
+    The same calls and arguments give the same sheet. Existing labels of the sheet are kept.
     """
     since, until, seed = request.since, request.until, request.seed
     tasks = [task for task in traffic.tasks(store) if not request.tasks or task in request.tasks]

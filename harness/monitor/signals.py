@@ -26,7 +26,7 @@ YEARLY_ALPHA = 0.05
 
 LOOKS_PER_YEAR = 52
 ALARM_P = YEARLY_ALPHA / LOOKS_PER_YEAR
-"""An adjusted p below this is an alarm."""
+"""An adjusted p below this value is an alarm."""
 
 REFERENCE_WEEKS = 26
 """Number of weeks that the newest week is compared with."""
@@ -44,7 +44,7 @@ SHARES: Mapping[str, Direction] = {
 
 
 class SignalStatus(StrEnum):
-    """Status of a signal. WORSE: significantly worse. CHANGED: significantly different; people judge whether worse."""
+    """Status of a signal. WORSE: significantly worse. CHANGED: significantly different, but perhaps not worse."""
 
     WORSE = "WORSE"
     CHANGED = "CHANGED"
@@ -60,10 +60,10 @@ class Signal:
         task: The task.
         name: A key of `SHARES`, `labels` or `reply length`.
         before: The earlier weeks: a rate, or the geometric mean of the reply length in characters.
-        newest: The newest week, likewise.
-        p: p of the signal's own test.
+        newest: The same figure for the newest week.
+        p: p-value of this signal's test, not corrected.
         adjusted: p after Holm's correction over the whole look.
-        status: What the test shows.
+        status: Result of the test.
         label: For `labels`, the label with the smallest p; `before` and `newest` are its share.
 
     """

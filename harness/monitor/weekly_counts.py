@@ -2,7 +2,7 @@
 
 The cache is the table `call_weeks`, whose rows may be deleted at any time. A week with new calls is counted again.
 A week whose calls were deleted (`[log] keep_days`) keeps its counts. If a task's list of labels has changed since, the
-label counts come from the calls that are left.
+label counts come from the remaining calls.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _count_week(store: Store, week: date, labels: Mapping[str, Collection[str]])
     new: dict[str, WeekTally] = {}
     for task in outdated:
         counts = weeks.count(traffic.read(store, task=task, since=since, until=until), labels).get(task)
-        if counts or task in cached:  # otherwise its last calls were deleted in between
+        if counts or task in cached:  # else the task's last calls were deleted between the two queries
             new[task] = _merged(cached.get(task), (counts or {}).get(week, WeekTally()))
     if new:
         with suppress(StoreError), store.connection(writing=True) as connection:  # the store may be read-only
@@ -57,7 +57,7 @@ def _count_week(store: Store, week: date, labels: Mapping[str, Collection[str]])
 
 
 def _merged(cached: WeekTally | None, counted_now: WeekTally) -> WeekTally:
-    """Return the cached counts if calls were deleted since, with the label counts of the calls that are left."""
+    """Return the cached counts if calls were deleted since, with the label counts of the remaining calls."""
     if cached is not None and cached.calls > counted_now.calls:
         return replace(cached, labels=counted_now.labels)
     return counted_now

@@ -17,7 +17,7 @@ from harness.runner.project import Project
 from harness.store import traffic
 
 STALE_DAYS = 14
-"""A review of an older week is reported, but does not count for this week."""
+"""Maximum age of a review that counts for this week. An older review is only reported."""
 
 _STATUS_OF_SIGNAL = {SignalStatus.WORSE: FindingStatus.FAILED, SignalStatus.CHANGED: FindingStatus.UNDECIDED}
 _STATUS_OF_VERDICT = {

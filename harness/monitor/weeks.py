@@ -12,7 +12,7 @@ from harness.core.errors import ConfigError
 from harness.store.traffic import RoutedCall
 
 NO_ANSWER = "no clear answer"
-"""Counts as a label: a reply without a readable value."""
+"""The label of replies without a readable value."""
 
 
 @dataclass(slots=True)

@@ -82,9 +82,9 @@ def agreement_text(a: Agreement) -> str:
 def _margin_text(c: CellReview) -> str:
     margin = f"allowed loss {100 * c.margin:g} points"
     if c.verdict is Verdict.REGRESSED and c.lower_before:
-        return f"{margin}; the review before was lower too"
+        return f"{margin}; the previous review was lower too"
     if c.verdict is Verdict.INCONCLUSIVE and c.lower:
-        return f"{margin}; lower, which happens by chance once or twice a year: REGRESSED if the next review is too"
+        return f"{margin}; lower, as happens by chance once or twice a year: REGRESSED if the next review is lower too"
     if c.verdict is Verdict.INCONCLUSIVE:
         return f"{margin}; too few labels for a verdict"
     return margin

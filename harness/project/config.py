@@ -1,4 +1,4 @@
-"""`harness.toml`."""
+"""Configuration of a project: `harness.toml`."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from harness.project import run_options
 from harness.project.run_options import RunOptions
 
 FILE_NAME = "harness.toml"
-_SET_BY_US = {"root", "path"}
-"""Fields of `Config` that are no keys of the file."""
+_INTERNAL_FIELDS = {"root", "path"}
+"""Fields of `Config` that are not keys of the file."""
 
 Service = Literal["chat", "embeddings"]
-"""What a model can be asked for."""
+"""Kinds of request that a backend serves."""
 
 
 class StoreConfig(StrictModel):
-    """Where runs are kept."""
+    """`[store]`: URL of the run database."""
 
     url: str = "sqlite:///.harness/runs.db"
 
 
 class PairConfig(StrictModel):
-    """What production runs on today, and what it should move to."""
+    """`[pair]`: the backend that production uses today, and the candidate to replace it."""
 
     reference: Name
     candidate: Name
 
 
 class LogConfig(StrictModel):
-    """`[log]`: what is kept of routed calls, for how many days, and how many may wait to be written.
+    """`[log]`: storage of routed calls.
 
-    `redact` is a function `package.module:function`, str -> str, applied to the texts before they are kept.
+    `keep_days` limits the age of calls, and `queue` the number of calls that wait to be written.
+    `redact` names a function `package.module:function`, str -> str. It is applied to texts before they are stored.
     """
 
     texts: bool = False
@@ -49,21 +50,21 @@ class LogConfig(StrictModel):
 
 
 class LadderConfig(StrictModel):
-    """Backends that serve one model in several quantizations, the one that the others are judged against first."""
+    """`[ladders.x]`: backends that serve one model in several quantizations. The first is the reference."""
 
     steps: Annotated[tuple[str, ...], Field(strict=False, min_length=2)]
 
     @field_validator("steps")
     @classmethod
     def _each_once(cls, steps: tuple[str, ...]) -> tuple[str, ...]:
-        if twice := [step for step in dict.fromkeys(steps) if steps.count(step) > 1]:
-            msg = f"steps has {twice[0]!r} more than once"
+        if repeated := [step for step in dict.fromkeys(steps) if steps.count(step) > 1]:
+            msg = f"steps has {repeated[0]!r} more than once"
             raise ValueError(msg)
         return steps
 
 
 class PriceConfig(StrictModel):
-    """`[prices."gpt-4o"]`: USD per million tokens of a model, in the place of what the price list says."""
+    """`[prices."gpt-4o"]`: USD per million tokens of a model. Overrides the price list."""
 
     prompt_usd: float = Field(ge=0)
     completion_usd: float = Field(default=0.0, ge=0)
@@ -71,7 +72,7 @@ class PriceConfig(StrictModel):
 
 
 class LocalConfig(StrictModel):
-    """`[local]`: what a server of one's own costs a month, whatever it is asked, and how many there are."""
+    """`[local]`: fixed monthly cost of a self-hosted server, and the number of servers."""
 
     server_usd_per_month: float = Field(default=80.0, ge=0, allow_inf_nan=False)
     overhead_usd_per_month: float = Field(default=5.0, ge=0, allow_inf_nan=False)
@@ -79,21 +80,22 @@ class LocalConfig(StrictModel):
 
 
 class AdviceConfig(StrictModel):
-    """`[advice]`: what keeps a task where it is, whatever its quality.
+    """`[advice]`: limits beyond which a task stays on its backend, regardless of quality.
 
-    `keep`: names of evals, or kinds of task. `peak`: how many times the mean of a day the busiest hour asks.
+    `keep` lists names of evals or task kinds. `peak` is the ratio of the busiest hour's calls to the hourly mean.
     """
 
-    keep: Names = ("tool_calling",)  # the default of a user's key, so a name and no capability
+    keep: Names = ("tool_calling",)  # a name, not a capability, because it is the default of a user's key
     max_context_tokens: int = Field(default=32_000, ge=1)
     min_daily_calls: int = Field(default=100, ge=0)
     peak: float = Field(default=3.0, ge=1, allow_inf_nan=False)
 
 
 class BackendConfig(BaseModel):
-    """A model behind a protocol. Keys of the provider's own (`n_ctx`, `keep_alive`, …) are checked by its module.
+    """`[backends.x]`: a model behind a protocol.
 
-    `prompt_usd`, `completion_usd`: the price of a million tokens.
+    The module of the provider checks the provider's own keys (`n_ctx`, `keep_alive`, …).
+    `prompt_usd` and `completion_usd` are USD per million tokens.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
@@ -114,35 +116,35 @@ class BackendConfig(BaseModel):
     completion_usd: float | None = Field(default=None, ge=0)
     serves: Annotated[tuple[Service, ...], Field(strict=False, min_length=1)] = ("chat",)
     default: bool = True
-    """Whether it is asked where no backend is named."""
+    """Whether the backend is used if a command names no backend."""
     folder: Path | None = None
-    """Where harness.toml is: a relative path to a model counts from there. Not the user's to set."""
+    """Folder of harness.toml. Relative model paths start there. Set by `load`, not by the user."""
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keys that are not common to all providers."""
+        """Keys that belong to the provider."""
         return dict(self.model_extra or {})
 
     @property
     def capabilities(self) -> ProviderCapabilities:
-        """What its provider can do."""
+        """Capabilities of the provider."""
         return provider_capabilities(self.provider)
 
     @property
     def is_hosted(self) -> bool:
-        """Whether calls go to the paid service of the provider."""
+        """Whether requests go to the provider's paid service."""
         return self.base_url is None and self.capabilities.hosted_url is not None
 
     @property
     def service_url(self) -> str | None:
-        """Address of the paid service that is called; `None` where `base_url` or the provider names a server."""
+        """URL of the paid service; `None` if requests go to another server."""
         if not self.is_hosted:
             return None
         return os.environ.get(self.capabilities.hosted_url_variable) or self.capabilities.hosted_url
 
     @property
     def key_variable(self) -> str | None:
-        """Environment variable with the API key; the key of a hosted service is never sent to another server."""
+        """Environment variable of the API key. A hosted service's key is never sent to another server."""
         if self.api_key_env is not None:
             return self.api_key_env
         is_elsewhere = self.capabilities.hosted_url is not None and not self.is_hosted
@@ -150,7 +152,7 @@ class BackendConfig(BaseModel):
 
 
 class Config(StrictModel):
-    """One project: its store, its backends, and the pair that it compares."""
+    """Validated content of `harness.toml`."""
 
     root: Path
     path: Path | None = None
@@ -166,19 +168,19 @@ class Config(StrictModel):
 
     @property
     def usual(self) -> tuple[str, ...]:
-        """The names of the backends that are asked where none is named."""
+        """Names of the backends that are used if a command names none."""
         return tuple(name for name, backend in self.backends.items() if backend.default)
 
     def ladder(self, name: str) -> LadderConfig:
-        """The ladder called `name`; raises `ConfigError` with the nearest name there is."""
+        """Return the ladder `name`; raises `ConfigError` that suggests the closest name."""
         if name in self.ladders:
             return self.ladders[name]
-        near = hint(name, self.ladders) or ': [ladders.NAME] with steps = ["a backend", "another"] makes one'
+        near = hint(name, self.ladders) or ': add [ladders.NAME] with steps = ["backend-1", "backend-2"]'
         msg = f"no ladder {name!r} in {self.path or self.root / FILE_NAME}{near}"
         raise ConfigError(msg)
 
     def backend(self, name: str) -> BackendConfig:
-        """The backend called `name`; raises `ConfigError` with the nearest name there is."""
+        """Return the backend `name`; raises `ConfigError` that suggests the closest name."""
         if name in self.backends:
             return self.backends[name]
         where = self.path or self.root / FILE_NAME
@@ -187,7 +189,7 @@ class Config(StrictModel):
 
     @property
     def store_url(self) -> str:
-        """The store's URL: `HARNESS_STORE_URL` or the file's; a relative SQLite path counts from the project's root."""
+        """URL of the store: `HARNESS_STORE_URL`, else `[store] url`. Relative SQLite paths start at `root`."""
         prefix = "sqlite:///"
         url = os.environ.get("HARNESS_STORE_URL") or self.store.url
         if url.startswith(prefix) and not Path(url.removeprefix(prefix)).is_absolute() and ":memory:" not in url:
@@ -196,18 +198,21 @@ class Config(StrictModel):
 
 
 def load(start: Path | None = None) -> Config:
-    """The `harness.toml` of `start` (default: here) or the nearest folder above it; raises `ConfigError`."""
+    """Load the `harness.toml` in `start` (default: working directory) or the nearest parent folder.
+
+    Raises `ConfigError` if there is none, or if it is invalid.
+    """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / FILE_NAME).is_file():
             return _read(folder / FILE_NAME)
-    msg = f"no {FILE_NAME} in {here} or above it: run `harness init`, or change to your project's folder"
+    msg = f"no {FILE_NAME} in {here} or above it: run `harness init`, or change to the folder of your project"
     raise ConfigError(msg)
 
 
 def _read(path: Path) -> Config:
     data = read_toml(path)
-    _refuse(data, _SET_BY_US, path)
+    _refuse(data, _INTERNAL_FIELDS, path)
     if isinstance(backends := data.get("backends"), dict):
         data["backends"] = {name: _named(name, table, path) for name, table in backends.items()}
     if isinstance(run := data.get("run"), dict):
@@ -221,7 +226,7 @@ def _read(path: Path) -> Config:
     for model in config.prices:
         if model not in models:
             table = ("prices", model)
-            msg = f"{at(path, table)}[{table_name(table)}] is the model of no backend{hint(model, models)}"
+            msg = f"{at(path, table)}[{table_name(table)}] is not the model of any backend{hint(model, models)}"
             raise ConfigError(msg)
     for ladder, steps in config.ladders.items():
         for step in steps.steps:
@@ -259,7 +264,6 @@ _RUN_TABLE = _run_table()
 
 
 def _named(name: str, table: Any, path: Path) -> Any:
-    """A backend's table with its name in it."""
     if not isinstance(table, dict):
         return table
     _refuse(table, {"name", "folder"}, path, ("backends", name))
@@ -267,7 +271,7 @@ def _named(name: str, table: Any, path: Path) -> Any:
 
 
 def _refuse(table: Mapping[str, Any], keys: set[str], path: Path, section: tuple[str, ...] = ()) -> None:
-    """Raise for keys that are fields of a model but not the user's to set."""
+    """Raise for keys that are model fields but cannot be set by the user."""
     for key in table:
         if key in keys:
             inside = f" in [{table_name(section)}]" if section else ""

@@ -1,7 +1,7 @@
-"""Where golden cases come from: JSONL, CSV and Parquet files, and the Hugging Face hub.
+"""Sources of golden cases: JSONL, CSV and Parquet files, and the Hugging Face hub.
 
-JSONL and CSV are read line by line, because a wrong row must be named by its line. Parquet and the hub come through
-the Hugging Face `datasets` library. The card's `[columns]` say what a source's columns are to us.
+JSONL and CSV are read line by line, so that an error can name the line. Parquet files and hub datasets are read by the
+Hugging Face `datasets` library. `[columns]` in the card maps the columns of a source to the fields of a case.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.core.toml import Names, StrictModel, hint
 
 
 class ColumnMapping(StrictModel):
-    """`[columns]`: which column of the source holds what. `inputs` maps a template variable to a column."""
+    """`[columns]`: columns of the source. `inputs` maps a template variable to a column."""
 
     id: str | None = None
     inputs: Mapping[str, str]
@@ -36,7 +36,7 @@ class ColumnMapping(StrictModel):
 
 
 class Card(StrictModel):
-    """`card.toml`: where the cases and their labels come from."""
+    """`card.toml`: origin of the cases and their labels."""
 
     name: str
     description: str
@@ -55,7 +55,7 @@ class Card(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class _SourceRow:
-    """One row as its source has it. `where` is `file:line`, or the row's number where there are no lines."""
+    """Unmapped row. `where` is `file:line`, or the row number if the source has no lines."""
 
     where: str
     values: Any
@@ -63,25 +63,25 @@ class _SourceRow:
 
 
 def rows(card: Card, source: str) -> Iterator[tuple[str, Any]]:
-    """(where, row in our columns) for every row."""
+    """Yield (location, row with the fields of a case) for each row; raises `DatasetError`."""
     if source.startswith("hub:") or source.endswith(".parquet"):
-        found = _library_rows(card, source)
+        source_rows = _library_rows(card, source)
     elif source.endswith(".csv"):
-        found = _csv_rows(Path(source))
+        source_rows = _csv_rows(Path(source))
     elif source.endswith(".jsonl"):
-        found = _jsonl_rows(Path(source))
+        source_rows = _jsonl_rows(Path(source))
     else:
-        msg = f"{source}: not a kind of dataset: .jsonl, .csv, .parquet or hub:org/name"
+        msg = f"{source}: unsupported source: use .jsonl, .csv, .parquet or hub:org/name"
         raise DatasetError(msg)
     if card.columns is None:
         if not source.endswith(".jsonl"):
-            msg = f"{source}: the card needs [columns] that say which column is expected and which are inputs"
+            msg = f"{source}: add [columns] to card.toml with the keys inputs and expected"
             raise DatasetError(msg)
-        yield from ((row.where, row.values) for row in found)
+        yield from ((row.where, row.values) for row in source_rows)
         return
     seen: Counter[str] = Counter()
-    for row in found:
-        yield row.where, _mapped(row, card.columns, seen) if isinstance(row.values, dict) else row.values
+    for row in source_rows:
+        yield row.where, _case_fields(row, card.columns, seen) if isinstance(row.values, dict) else row.values
 
 
 def _jsonl_rows(path: Path) -> Iterator[_SourceRow]:
@@ -107,21 +107,21 @@ def _json(line: bytes, where: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        msg = f"key {twice!r} stands twice in one object"
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        repeated = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        msg = f"duplicate key {repeated!r} in one object"
         raise ValueError(msg)
-    return made
+    return value
 
 
 def _constant(name: str) -> Any:
-    msg = f"{name} is no JSON value"
+    msg = f"{name} is not a JSON value"
     raise ValueError(msg)
 
 
 def _csv_rows(path: Path) -> Iterator[_SourceRow]:
-    """Every cell is text: no reader that guesses types may make a number of the label `1.0` or nothing of `NA`."""
+    """Read every cell as text. Type guessing would turn the label `1.0` into a number and `NA` into null."""
     raw = _read(path)
     try:
         text = raw.decode("utf-8-sig")
@@ -140,11 +140,11 @@ def _csv_rows(path: Path) -> Iterator[_SourceRow]:
                 continue
             if header is None:
                 header = cells
-                if twice := [name for name, count in Counter(header).items() if count > 1]:
-                    msg = f"{where}: column {twice[0]!r} stands twice"
+                if repeated := [name for name, count in Counter(header).items() if count > 1]:
+                    msg = f"{where}: duplicate column {repeated[0]!r}"
                     raise DatasetError(msg)
             elif len(cells) != len(header):
-                msg = f"{where}: {len(cells)} cells for {len(header)} columns: a text with commas needs quotation marks"
+                msg = f"{where}: {len(cells)} cells for {len(header)} columns: put text with commas in quotation marks"
                 raise DatasetError(msg)
             else:
                 yield _SourceRow(where, dict(zip(header, cells, strict=True)))
@@ -165,7 +165,7 @@ def _unreadable(path: Path, error: OSError) -> DatasetError:
 
 
 def _library_rows(card: Card, source: str) -> Iterator[_SourceRow]:
-    """The rows of a Parquet file or of a hub dataset's splits, classes as their names."""
+    """Rows of a Parquet file or of hub splits, with class numbers replaced by names."""
     for split, table in _tables(card, source).items():
         classes = {name: kind for name, kind in table.features.items() if hasattr(kind, "int2str")}
         place = f"{source} split {split}" if split else source
@@ -175,61 +175,63 @@ def _library_rows(card: Card, source: str) -> Iterator[_SourceRow]:
 
 
 def _named(kind: Any, value: int | None) -> str | None:
-    """A class's name. The hub marks a row without a label with -1."""
+    """Name of a class. On the hub, -1 marks a row without a label."""
     return None if value is None or value < 0 else str(kind.int2str(value))
 
 
 def _tables(card: Card, source: str) -> dict[str | None, Any]:
-    """Split -> table, by the Hugging Face library."""
+    """Load the tables with the Hugging Face library: split -> table."""
     with needed("datasets", f"{source}: Parquet files and hub datasets need the package datasets"):
-        # Slow to import; and by name, because type checkers take a project's folder `datasets` for it.
+        # Imported by name, because type checkers confuse the library with a project's folder `datasets`.
         datasets: Any = importlib.import_module("datasets")
-        if getattr(datasets, "__file__", None) is None:  # Python, too, if the package is not installed
+        if (
+            getattr(datasets, "__file__", None) is None
+        ):  # the folder `datasets` is imported if the package is not installed
             raise ModuleNotFoundError(name="datasets")
-    was = datasets.logging.get_verbosity()
-    datasets.logging.set_verbosity(logging.CRITICAL)  # it would log what we are about to raise
+    verbosity = datasets.logging.get_verbosity()
+    datasets.logging.set_verbosity(logging.CRITICAL)  # the same errors are raised below
     datasets.disable_progress_bars()
     try:
         if not source.startswith("hub:"):
-            return {None: _wanted(datasets.load_dataset("parquet", data_files=source, split="train"), card, source)}
-        found = datasets.load_dataset(source.removeprefix("hub:"), card.config, revision=card.revision)
+            return {None: _selected(datasets.load_dataset("parquet", data_files=source, split="train"), card, source)}
+        splits = datasets.load_dataset(source.removeprefix("hub:"), card.config, revision=card.revision)
     except DatasetError:
         raise
-    except Exception as error:  # noqa: BLE001  the library raises whatever its readers raise
-        if "corresponds to no data" in str(error):  # its words for zero rows
+    except Exception as error:  # noqa: BLE001  the library passes on any exception of its readers
+        if "corresponds to no data" in str(error):  # the library's message for zero rows
             return {}
         cause = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
         msg = f"{source}: cannot be loaded: {cause[0]}"
         raise DatasetError(msg) from None
     finally:
-        datasets.logging.set_verbosity(was)
+        datasets.logging.set_verbosity(verbosity)
     by_column = card.columns is not None and card.columns.split is not None
-    wanted = list(found) if by_column or (len(found) == 1 and not card.splits) else list(card.splits)
+    wanted = list(splits) if by_column or (len(splits) == 1 and not card.splits) else list(card.splits)
     if not wanted:
-        msg = f"{source}: has several splits ({', '.join(found)}): say in the card's `splits` which of them to use"
+        msg = f"{source}: several splits ({', '.join(splits)}): name the splits to use in `splits` of card.toml"
         raise DatasetError(msg)
     for split in wanted:
-        if split not in found:
-            msg = f"{source}: no split {split!r}{hint(split, found)}: mend the card's `splits`"
+        if split not in splits:
+            msg = f"{source}: no split {split!r}{hint(split, splits)}: correct `splits` in card.toml"
             raise DatasetError(msg)
-    return {split if card.splits else None: _wanted(found[split], card, source) for split in wanted}
+    return {split if card.splits else None: _selected(splits[split], card, source) for split in wanted}
 
 
-def _wanted(table: Any, card: Card, source: str) -> Any:
-    """Only the columns that the card names: what else there is (images, sound) need not be decoded."""
+def _selected(table: Any, card: Card, source: str) -> Any:
+    """Select the columns that the card names, so that no others (images, audio) are decoded."""
     columns = card.columns
     if columns is None:
         return table
     names = [columns.id, *columns.inputs.values(), columns.expected, columns.tags, columns.split]
     for name in filter(None, names):
         if name not in table.column_names:
-            msg = f"{source}: no column {name!r}{hint(name, table.column_names)}: mend the card's [columns]"
+            msg = f"{source}: no column {name!r}{hint(name, table.column_names)}: correct [columns] in card.toml"
             raise DatasetError(msg)
     return table.select_columns(list(dict.fromkeys(filter(None, names))))
 
 
-def _mapped(row: _SourceRow, columns: ColumnMapping, seen: Counter[str]) -> dict[str, Any]:
-    """A source's row in our columns. Without an id column the inputs make the id, so that it stays with its row."""
+def _case_fields(row: _SourceRow, columns: ColumnMapping, seen: Counter[str]) -> dict[str, Any]:
+    """Map a row to the fields of a case. Without an id column, the id is a hash of the inputs."""
 
     def column(name: str) -> Any:
         if name not in row.values:
@@ -239,8 +241,8 @@ def _mapped(row: _SourceRow, columns: ColumnMapping, seen: Counter[str]) -> dict
 
     mapped: dict[str, Any] = {"inputs": {variable: column(name) for variable, name in columns.inputs.items()}}
     if columns.id:
-        given = column(columns.id)
-        mapped["id"] = str(given) if isinstance(given, int) else given
+        value = column(columns.id)
+        mapped["id"] = str(value) if isinstance(value, int) else value
     else:
         content = hashlib.sha256(json.dumps(mapped["inputs"], sort_keys=True, default=str).encode()).hexdigest()[:10]
         seen[content] += 1

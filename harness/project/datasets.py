@@ -1,4 +1,4 @@
-"""Golden datasets: `datasets/<name>/card.toml` and the cases, read and checked row by row."""
+"""Golden datasets: `datasets/<name>/card.toml` and its cases, validated row by row."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ FOLDER = "datasets"
 CARD = "card.toml"
 COLUMNS = ("id", "inputs", "expected", "tags", "split", "label_source")
 SHOWN = 8
-"""How many bad rows one message names."""
+"""Most invalid rows that one message lists."""
 IN_MEMORY = 50_000
-"""Cases beyond which they are made when they are looked at, and not kept: there may be a million of them."""
+"""Most cases that are kept in memory. Larger datasets are read from disk on access."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A golden dataset, read and checked. `digest` does not depend on the order of rows, nor on tags and splits."""
+    """Validated golden dataset. `digest` is independent of row order, tags and splits."""
 
     name: str
     card: Card
@@ -37,29 +37,29 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """`sha256:…` over all cases."""
+        """Hash of all cases, as `sha256:…`."""
         return fingerprint(self.cases)
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that cases are in, by name; nothing where the dataset is not split."""
+        """Names of the splits that have cases, sorted; empty if the dataset has no splits."""
         return tuple(sorted(split for split in self._places if split))
 
     @cached_property
     def _places(self) -> Mapping[str, Sequence[int]]:
-        """Where the cases of each split are."""
+        """Indices of the cases of each split."""
         places: dict[str, array[int]] = {}
         for place, case in enumerate(self.cases):
             places.setdefault(case.split, array("L")).append(place)
         return places
 
     def select(self, split: str | None = None, limit: int | None = None) -> Sequence[Case]:
-        """The cases of a split, or the first `limit` of them; raises `DatasetError` where there are none.
+        """Return the cases of a split, or its first `limit` cases; raises `DatasetError` if there are none.
 
-        A dataset that is not split has one: all of it, whatever it is called.
+        If the dataset has no splits, `split` is ignored.
         """
         if limit is not None and limit < 1:
-            msg = f"{self.path}: a limit of {limit} leaves no case: 1 is the least"
+            msg = f"{self.path}: limit is {limit}, which selects no case: use at least 1"
             raise DatasetError(msg)
         if split is not None and not self.splits:
             split = None
@@ -71,42 +71,42 @@ class Dataset:
 
 
 def fingerprint(cases: Iterable[Case]) -> str:
-    """`sha256:…` of a set of cases, in whatever order."""
+    """Return the hash of a set of cases, as `sha256:…`. It does not depend on the order."""
     digest = hashlib.sha256()
-    for one in sorted(bytes.fromhex(case.digest) for case in cases):  # half as long, and in the same order
-        digest.update(one.hex().encode())
+    for case_hash in sorted(bytes.fromhex(case.digest) for case in cases):  # bytes: half the memory, same order
+        digest.update(case_hash.hex().encode())
     return f"sha256:{digest.hexdigest()}"
 
 
 def case_digest(case_id: str, inputs: Mapping[str, Any], expected: Any) -> str:
-    """Hash of what is asked and what is expected."""
+    """Return the content hash of a case: its id, inputs and expected answer."""
     row = json.dumps([case_id, inputs, expected], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(row.encode()).hexdigest()
 
 
 def names(root: Path) -> list[str]:
-    """The datasets of a project."""
+    """Return the names of a project's datasets, sorted."""
     return sorted(path.parent.name for path in (root / FOLDER).glob(f"*/{CARD}"))
 
 
 def load(root: Path, name: str) -> Dataset:
-    """`datasets/<name>`, validated; raises `DatasetError` that names file, line and field."""
+    """Load and validate `datasets/<name>`; raises `DatasetError` with file, line and field."""
     folder = root / FOLDER / name
     if not (folder / CARD).is_file():
         msg = f"no dataset {name!r}: {folder / CARD} does not exist{hint(name, names(root))}"
         raise DatasetError(msg)
     card = parse(Card, read_toml(folder / CARD), folder / CARD)
     if card.name != name:
-        msg = f"{at(folder / CARD, ('name',))}name is {card.name!r}, but the folder is {name!r}: make them the same"
+        msg = f"{at(folder / CARD, ('name',))}name is {card.name!r}, but the folder is {name!r}: use the same name"
         raise DatasetError(msg)
     source = card.source if card.source.startswith("hub:") else str(folder / card.source)
     problems: list[str] = []
-    found = _CaseReader()
+    reader = _CaseReader()
     for where, row in rows(card, source):
         if (case := _case(where, row, card, problems)) is not None:
-            found.add(where, case)
-    problems += found.contradictions()
-    cases = found.cases if len(found.cases) > IN_MEMORY else tuple(found.cases)
+            reader.add(where, case)
+    problems += reader.contradictions()
+    cases = reader.cases if len(reader.cases) > IN_MEMORY else tuple(reader.cases)
     if problems:
         more = f" (and {len(problems) - SHOWN} more)" if len(problems) > SHOWN else ""
         raise DatasetError("\n".join(problems[:SHOWN]) + more)
@@ -117,27 +117,26 @@ def load(root: Path, name: str) -> Dataset:
 
 
 def _case(where: str, row: Any, card: Card, problems: list[str]) -> Case | None:
-    """One checked case; what is wrong with it goes to `problems`."""
+    """Validate one row. Errors are appended to `problems`."""
     if not isinstance(row, dict):
-        problems.append(f"{where}: a row is a JSON object, not {type(row).__name__}")
+        problems.append(f"{where}: a row must be a JSON object, not {type(row).__name__}")
         return None
     case_id, inputs, expected = (row.get(name) for name in ("id", "inputs", "expected"))
-    found = [f"unknown column {name!r}{hint(name, COLUMNS)}" for name in row if name not in COLUMNS]
-    found += [*_asked(row, card), *_noted(row, card)]
-    if found or not isinstance(case_id, str) or not isinstance(inputs, dict):
+    errors = [f"unknown column {name!r}{hint(name, COLUMNS)}" for name in row if name not in COLUMNS]
+    errors += [*_content_errors(row, card), *_metadata_errors(row, card)]
+    if errors or not isinstance(case_id, str) or not isinstance(inputs, dict):
         name = f" (case {case_id})" if isinstance(case_id, str) else ""
-        problems.extend(f"{where}{name}: {problem}" for problem in found)
+        problems.extend(f"{where}{name}: {error}" for error in errors)
         return None
     tags, split, source = row.get("tags", ()), row.get("split", ""), row.get("label_source", card.label_source)
     return Case(case_id, inputs, expected, tuple(tags), split, source, case_digest(case_id, inputs, expected))
 
 
-def _asked(row: Mapping[str, Any], card: Card) -> Iterator[str]:
-    """What is wrong with what a row asks and expects."""
+def _content_errors(row: Mapping[str, Any], card: Card) -> Iterator[str]:
     yield from (f"column {name!r} is missing" for name in ("id", "inputs", "expected") if name not in row)
     case_id, inputs, expected = (row.get(name) for name in ("id", "inputs", "expected"))
     if "id" in row and not (isinstance(case_id, str) and case_id.strip()):
-        yield f"id must be a string that is not empty, not {case_id!r:.60}"
+        yield f"id must be a non-empty string, not {case_id!r:.60}"
     if isinstance(inputs, dict) and inputs:
         yield from (f"input {name!r} {what}" for name, value in inputs.items() if (what := _flaw(value)))
     elif "inputs" in row:
@@ -145,14 +144,13 @@ def _asked(row: Mapping[str, Any], card: Card) -> Iterator[str]:
     if "expected" in row and (what := _flaw(expected)):
         yield f"expected {what}"
     elif "expected" in row and card.labels:
-        for one in expected if isinstance(expected, list) else [expected]:
-            if one not in card.labels:
-                near = hint(one if isinstance(one, str) else "", card.labels)
-                yield f"expected {one!r:.60} is not among the card's labels{near}"
+        for label in expected if isinstance(expected, list) else [expected]:
+            if label not in card.labels:
+                near = hint(label if isinstance(label, str) else "", card.labels)
+                yield f"expected {label!r:.60} is not among the card's labels{near}"
 
 
-def _noted(row: Mapping[str, Any], card: Card) -> Iterator[str]:
-    """What is wrong with what a row says about itself."""
+def _metadata_errors(row: Mapping[str, Any], card: Card) -> Iterator[str]:
     tags, split, source = row.get("tags", ()), row.get("split", ""), row.get("label_source", "")
     if not (isinstance(tags, list | tuple) and all(isinstance(tag, str) for tag in tags)):
         yield f"tags must be a list of strings, not {tags!r:.60}"
@@ -166,62 +164,61 @@ def _noted(row: Mapping[str, Any], card: Card) -> Iterator[str]:
 
 
 def _flaw(value: Any) -> str | None:
-    """Why a value cannot be sent to a model, or expected of it."""
+    """Reason why a value cannot be an input or an expected answer; `None` if it can."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return "is empty"
     try:
         (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)).encode()
     except UnicodeEncodeError as error:
-        return f"has half a character, {error.object[error.start]!a}: it is not Unicode text"
+        return f"has an unpaired surrogate {error.object[error.start]!a}: it is not Unicode text"
     except (TypeError, ValueError):
-        return f"is {value!r:.60}: only text, numbers, lists and objects can be written into a prompt"
+        return f"is {value!r:.60}: only text, numbers, lists and objects are allowed"
     return None
 
 
 class _CaseReader:
-    """The cases read so far, and what only shows between them. Of each, two hashes are kept and not the text."""
+    """Collects cases and finds errors between rows. Keeps two hashes per case in memory, and the text on disk."""
 
     def __init__(self) -> None:
         self._rows = Spool()
         self._ids, self._inputs = array("q"), array("q")
-        self.cases = LazyMap(self._rows, lambda row: _made(row)[1])
+        self.cases = LazyMap(self._rows, lambda row: _decoded(row)[1])
 
     def add(self, where: str, case: Case) -> None:
-        """One case more, which stands `where`."""
+        """Add a case that is at `where`."""
         fields = [where, *(getattr(case, name) for name in Case.__slots__)]
         self._rows.append(_ROW.encode(fields).encode())
         self._ids.append(hash(case.id))
         self._inputs.append(hash(_inputs(case)))
 
     def contradictions(self) -> list[str]:
-        """Ids that are given twice, and the same inputs with different labels, in the order of the rows."""
-        found: list[tuple[int, str]] = []
+        """Messages for duplicate ids and for equal inputs with different labels, in row order."""
+        messages: list[tuple[int, str]] = []
         for places in _alike(self._ids):
             first: dict[str, str] = {}
             for place, (where, case) in self._at(places):
                 if (earlier := first.setdefault(case.id, where)) != where:
-                    found.append((place, f"{where}: id {case.id!r} is already taken at {earlier}"))
+                    messages.append((place, f"{where}: duplicate id {case.id!r}, first at {earlier}"))
         for places in _alike(self._inputs):
-            asked: dict[str, tuple[str, Case]] = {}
+            known: dict[str, tuple[str, Case]] = {}
             for place, (where, case) in self._at(places):
-                other_where, other = asked.setdefault(_inputs(case), (where, case))
+                other_where, other = known.setdefault(_inputs(case), (where, case))
                 if other.expected != case.expected:
-                    said = (
+                    message = (
                         f"{where} (case {case.id}): expected {case.expected!r}, but {other_where} (case {other.id}) "
                         f"has the same inputs with {other.expected!r}"
                     )
-                    found.append((place, said))
-        return [said for _, said in sorted(found, key=lambda each: each[0])]
+                    messages.append((place, message))
+        return [message for _, message in sorted(messages, key=lambda item: item[0])]
 
     def _at(self, places: Iterable[int]) -> Iterator[tuple[int, tuple[str, Case]]]:
-        return ((place, _made(self._rows.read(place, place + 1)[0])) for place in places)
+        return ((place, _decoded(self._rows.read(place, place + 1)[0])) for place in places)
 
 
 _ROW = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 
-def _made(row: bytes) -> tuple[str, Case]:
-    """Where a case stands, and the case."""
+def _decoded(row: bytes) -> tuple[str, Case]:
     where, case_id, inputs, expected, tags, *rest = json.loads(row)
     return where, Case(case_id, inputs, expected, tuple(tags), *rest)
 
@@ -231,7 +228,7 @@ def _inputs(case: Case) -> str:
 
 
 def _alike(hashes: array[int]) -> Iterator[list[int]]:
-    """The places, in order, of each hash that stands at more than one."""
+    """Yield the ascending indices of each hash that occurs more than once."""
     if len(hashes) <= IN_MEMORY and len(set(hashes)) == len(hashes):
         return
     import numpy as np
@@ -239,12 +236,12 @@ def _alike(hashes: array[int]) -> Iterator[list[int]]:
     values = np.frombuffer(hashes, dtype=np.int64)
     order = np.argsort(values, kind="stable")
     first: int | None = None
-    for place in np.flatnonzero(np.diff(values[order]) == 0):  # and the one after it are alike
+    for place in np.flatnonzero(np.diff(values[order]) == 0):  # each equals the next
         if first is None:
             first, last = int(place), int(place)
         elif place != last + 1:
-            yield [int(one) for one in order[first : last + 2]]
+            yield [int(index) for index in order[first : last + 2]]
             first = int(place)
         last = int(place)
     if first is not None:
-        yield [int(one) for one in order[first : last + 2]]
+        yield [int(index) for index in order[first : last + 2]]

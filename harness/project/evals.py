@@ -1,4 +1,4 @@
-"""`evals/<name>.toml`: a task kind, a prompt, a golden dataset, a contract, gates."""
+"""Eval files, `evals/<name>.toml`: task kind, prompt, golden dataset, contract and gates."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ FOLDER = "evals"
 
 
 class TagGates(StrictModel):
-    """`[gates.tag.x]`: limits for the cases of one tag."""
+    """`[gates.tag.x]`: gates for the cases with one tag."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     @property
     def limits(self) -> dict[str, Any]:
-        """The gates that are set, with their limits. `harness.analysis.gates.check` validates them."""
+        """Limit of each gate that is set. `harness.analysis.gates.check` validates them."""
         return dict(self.model_extra or {})
 
 
 class GateConfig(TagGates):
-    """`[gates]`: limits for each cell. Every file of `harness/analysis/gates` adds a key.
+    """`[gates]`: limits for each cell. Every module of `harness/analysis/gates` adds a key.
 
-    `margin` (against the reference) and `max_regression` (against the baseline) are also margins of comparisons.
-    `judge`: whether a 95% bound or the observed value decides.
+    `margin` (to the reference) and `max_regression` (to the baseline) also set the margins of comparisons.
+    `judge` selects what must meet a limit: a bound of the 95% interval, or the observed value (`point`).
     """
 
     margin: float | None = Field(default=None, gt=0, lt=1)
@@ -40,13 +40,13 @@ class GateConfig(TagGates):
 
     @property
     def limits(self) -> dict[str, Any]:
-        """The gates that are set, with their limits."""
+        """Limit of each gate that is set."""
         margins = {"margin": self.margin, "max_regression": self.max_regression}
         return {**{k: v for k, v in margins.items() if v is not None}, **(self.model_extra or {})}
 
 
 class SamplingConfig(StrictModel):
-    """`[sampling]`: what is not said here has the task kind's default."""
+    """`[sampling]`: sampling parameters. Missing keys use the defaults of the task kind."""
 
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)
@@ -56,17 +56,19 @@ class SamplingConfig(StrictModel):
 
 
 class TrafficConfig(StrictModel):
-    """`[traffic]`: how often production asks this, and which backend, where it is not the reference of `[pair]`."""
+    """`[traffic]`: daily production calls, and the backend they use (default: the reference of `[pair]`)."""
 
     daily_calls: int = Field(ge=0)
     backend: Name | None = None
 
 
 class Eval(StrictModel):
-    """One eval file. Keys of the task kind's own (`labels`, …) are in `options` and are checked by its module.
+    """Validated eval file. The module of the task kind checks its own keys (`labels`, …), which are in `options`.
 
-    `decoding`: a cell each; the first is the one that production uses, and gates judge. `repeats`: how often each case
-    is asked. `demo_limit`: how many cases `--demo` takes.
+    Attributes:
+        decoding: Decoding modes, one cell each. Gates apply to the first, which production uses.
+        repeats: Requests per case.
+        demo_limit: Number of cases for `--demo`.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
@@ -87,27 +89,27 @@ class Eval(StrictModel):
 
     @property
     def root(self) -> Path:
-        """The project's folder, from which paths in an eval count."""
+        """Folder of the project. Paths in an eval are relative to it."""
         return self.path.parent.parent
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keys that belong to the task kind."""
+        """Keys that belong to the task kind."""
         return dict(self.model_extra or {})
 
 
 def load(path: Path) -> Eval:
-    """Read one eval file; raises `ConfigError`."""
+    """Load one eval file; raises `ConfigError`."""
     data = read_toml(path)
     for key in ("name", "path"):
         if key in data:
-            msg = f"{at(path, (key,))}{key!r} is not a key of an eval: its name is its file's"
+            msg = f"{at(path, (key,))}unknown key {key!r}: remove it, because an eval is named after its file"
             raise ConfigError(msg)
     return parse(Eval, {**data, "name": path.stem, "path": path}, path)
 
 
 def find(root: Path, wanted: Sequence[str] = ()) -> list[Eval]:
-    """The evals that `wanted` names, as a name or a path; without any, all of `root/evals`. Raises `ConfigError`."""
+    """Load the evals in `wanted` (names or paths), or all evals of the project; raises `ConfigError`."""
     folder = root / FOLDER
     if not wanted:
         paths = sorted(folder.glob("*.toml"))
@@ -119,7 +121,7 @@ def find(root: Path, wanted: Sequence[str] = ()) -> list[Eval]:
 
 
 def names(root: Path) -> set[str]:
-    """The names of all evals of `root`, whatever is in their files."""
+    """Return the names of all evals of `root`, including invalid ones."""
     return {path.stem for path in (root / FOLDER).glob("*.toml")}
 
 

@@ -1,4 +1,4 @@
-"""Prices per million tokens: the backend's own, `[prices]` of harness.toml, else the package genai-prices."""
+"""Prices per million tokens: from the backend, else `[prices]` of harness.toml, else the package genai-prices."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ LIBRARY = "genai-prices"
 MILLION = 1_000_000
 
 MOST_USD = 1_000_000_000
-"""No million tokens costs more."""
+"""Highest accepted price of a million tokens."""
 
 BATCH = 0.5
-"""What a call costs that may take a day, against one that may not: the batch endpoints of OpenAI and Anthropic."""
+"""Price of a batch call relative to a standard call, as charged by OpenAI and Anthropic."""
 
 _OPENAI = "openai"
-"""OpenAI's id in the price list; no provider of ours."""
+"""Id of OpenAI in the price list, not a provider name of the harness."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """USD per million tokens. `cached_usd`: of prompt tokens that the provider has read before, where it says so.
+    """USD per million tokens.
 
-    `source` says where the price is from.
+    `cached_usd` is the price of prompt tokens in the provider's cache; `None` if unknown. `source` names the origin.
     """
 
     prompt_usd: float
@@ -45,39 +45,38 @@ class Price:
 
 
 def price_of(config: Config, backend: BackendConfig) -> Price | None:
-    """What `backend` charges; `None`: it is local, or nobody says. Raises `ConfigError` for what is no price."""
+    """Return the price of `backend`; `None` if it is local or unknown. Raises `ConfigError` if the price is invalid."""
     if backend.prompt_usd is not None or backend.completion_usd is not None:
-        _whole(
-            backend, backend.model_dump(include={"prompt_usd", "completion_usd"}), config, ("backends", backend.name)
-        )
-        told = Price(backend.prompt_usd or 0.0, backend.completion_usd or 0.0, None, f"[backends.{backend.name}]")
-        return _checked(told, config, ("backends", backend.name))
+        keys = backend.model_dump(include={"prompt_usd", "completion_usd"})
+        _check_complete(backend, keys, config, ("backends", backend.name))
+        price = Price(backend.prompt_usd or 0.0, backend.completion_usd or 0.0, None, f"[backends.{backend.name}]")
+        return _checked(price, config, ("backends", backend.name))
     if own := config.prices.get(backend.model):
-        _whole(backend, own.model_dump(exclude_unset=True), config, ("prices", backend.model))
-        told = Price(own.prompt_usd, own.completion_usd, own.cached_usd, f'[prices."{backend.model}"]')
-        return _checked(told, config, ("prices", backend.model))
+        _check_complete(backend, own.model_dump(exclude_unset=True), config, ("prices", backend.model))
+        price = Price(own.prompt_usd, own.completion_usd, own.cached_usd, f'[prices."{backend.model}"]')
+        return _checked(price, config, ("prices", backend.model))
     provider = _provider(backend)
-    return None if provider is None else _listed(provider, backend.model)
+    return None if provider is None else _list_price(provider, backend.model)
 
 
 def check(config: Config) -> None:
-    """Raise `ConfigError` for a price in harness.toml that is none, before anything is asked."""
+    """Raise `ConfigError` for an invalid price in harness.toml, before any request is sent."""
     for backend in config.backends.values():
         if backend.prompt_usd is not None or backend.completion_usd is not None or backend.model in config.prices:
             price_of(config, backend)
 
 
-def _whole(backend: BackendConfig, told: Mapping[str, Any], config: Config, table: tuple[str, str]) -> None:
-    """Raise where one half of a price is missing: by nothing, a chat would be counted as free in or out."""
-    asked = (
+def _check_complete(backend: BackendConfig, keys: Mapping[str, Any], config: Config, table: tuple[str, str]) -> None:
+    """Raise if half of a price is missing: that half would count as free."""
+    required = (
         {"prompt_usd": "prompts", "completion_usd": "replies"} if "chat" in backend.serves else {"prompt_usd": "texts"}
     )
-    for key, what in asked.items():
-        if told.get(key) is None:
+    for key, what in required.items():
+        if keys.get(key) is None:
             where = at(config.path, table) if config.path else f"{config.root}: "
             msg = (
-                f"{where}[{table_name(table)}] has no {key}, by which {what} of {backend.name} would cost nothing: "
-                "write the USD of a million tokens, 0 where it is so"
+                f"{where}[{table_name(table)}] has no {key}, so {what} of {backend.name} would be free: "
+                "add the USD per million tokens, or 0 if they are free"
             )
             raise ConfigError(msg)
 
@@ -87,25 +86,25 @@ def _checked(price: Price, config: Config, table: tuple[str, str]) -> Price:
         value = getattr(price, key)
         if value is not None and not value <= MOST_USD:
             where = at(config.path, (*table, key)) if config.path else f"{config.root}: "
-            msg = f"{where}[{table_name(table)}] {key} = {value} is no price: write the USD of a million tokens"
+            msg = f"{where}[{table_name(table)}] {key} = {value} is not a price: write the USD per million tokens"
             raise ConfigError(msg)
     return price
 
 
 def is_local(config: Config, backend: BackendConfig) -> bool:
-    """Whether a backend is of one's own: no known paid service, and without a price."""
+    """Return whether a backend is self-hosted: not a known paid service, and without a price."""
     priced = backend.prompt_usd is not None or backend.completion_usd is not None or backend.model in config.prices
     return not priced and _provider(backend) is None
 
 
-def is_openais(backend: BackendConfig) -> bool:
-    """Whether a backend is OpenAI's own service: the tokenizers of its models are known."""
+def is_openai(backend: BackendConfig) -> bool:
+    """Return whether a backend is OpenAI's own service, whose tokenizers are known."""
     provider = _provider(backend)
     return provider is not None and provider.id == _OPENAI
 
 
 def usd(price: Price, prompt_tokens: float, completion_tokens: float) -> float:
-    """What so many tokens cost; infinity, of more than can be counted."""
+    """Return the cost in USD; infinity if the token counts overflow a float."""
     try:
         return (prompt_tokens * price.prompt_usd + completion_tokens * price.completion_usd) / MILLION
     except OverflowError:
@@ -113,7 +112,7 @@ def usd(price: Price, prompt_tokens: float, completion_tokens: float) -> float:
 
 
 def _provider(backend: BackendConfig) -> Provider | None:
-    """Whose service a backend is, as the library knows it by the address."""
+    """Provider that the library knows by the backend's URL, if any."""
     from genai_prices.data_snapshot import get_snapshot
 
     url = backend.base_url or backend.service_url
@@ -125,29 +124,29 @@ def _provider(backend: BackendConfig) -> Provider | None:
         return None
 
 
-def _listed(provider: Provider, model: str) -> Price | None:
-    """The price of the library, of today; of a model whose price goes up with the prompt's length, the lowest."""
+def _list_price(provider: Provider, model: str) -> Price | None:
+    """Today's price in the library. If it rises with the prompt length, the lowest price."""
     from genai_prices.data_snapshot import get_snapshot
 
     try:
-        _, found = get_snapshot().find_provider_model(model, provider, None, None)
+        _, listed_model = get_snapshot().find_provider_model(model, provider, None, None)
     except LookupError:
         return None
-    listed = found.get_prices(datetime.now(UTC))
+    prices = listed_model.get_prices(datetime.now(UTC))
     prompt, completion, cached = (
-        _number(getattr(listed, name, None)) for name in ("input_mtok", "output_mtok", "cache_read_mtok")
+        _number(getattr(prices, name, None)) for name in ("input_mtok", "output_mtok", "cache_read_mtok")
     )
     if prompt is None:
         return None
-    return Price(prompt, completion or 0.0, cached, f"{_library()}: {provider.id}/{found.id}")
+    return Price(prompt, completion or 0.0, cached, f"{_price_source()}: {provider.id}/{listed_model.id}")
 
 
 @cache
-def _library() -> str:
-    """The package and its version, which says how old its prices are."""
+def _price_source() -> str:
+    """Package and version, which shows the age of its prices."""
     return f"{LIBRARY} {version(LIBRARY)}"
 
 
 def _number(price: Any) -> float | None:
-    """A price of the library: a decimal, or one that depends on the prompt's length."""
+    """Convert a price of the library: a decimal, or tiers by prompt length with a base price."""
     return None if price is None else float(getattr(price, "base", price))

@@ -3,8 +3,8 @@
     {% system %}Classify the text. Answer with one word: {{ labels | join(", ") }}.{% endsystem %}
     {% user %}{{ text }}{% enduser %}
 
-A file without role blocks is one user message. Templates run sandboxed, undefined variables are errors, and what comes
-from a case is only ever a value: roles are decided when a template is compiled, before any case is seen.
+A file without role blocks is one user message. Templates run in a sandbox, and undefined variables are errors.
+Roles are fixed when a template is compiled, so the text of a case can never open a role block.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ from harness.core.types import Message, Role
 
 LOCK_NAME = "lock.toml"
 PAIR = ("gpt", "local")
-"""The two variants that every version has; more may be added."""
+"""Variants that every version must have. More can be added."""
 
 _COLLECTOR = "_harness_messages"
 
 
 class RoleBlocks(Extension):
-    """`{% system %}`, `{% user %}` and `{% assistant %}` blocks, each one message."""
+    """Jinja blocks `{% system %}`, `{% user %}` and `{% assistant %}`, each of which is one message."""
 
     tags = {"system", "user", "assistant"}  # noqa: RUF012  Jinja's own protocol
 
     def parse(self, parser: Parser) -> nodes.Node:
-        """Turn a block into a call that collects its text under its role."""
+        """Compile a block to a call that appends a message with its role."""
         token = next(parser.stream)
         role = token.value
         body = parser.parse_statements((f"name:end{role}",), drop_needle=True)
         for inner in body:
             for call in (inner, *inner.find_all(nodes.CallBlock)):
                 if isinstance(call, nodes.CallBlock) and _is_role_block(call):
-                    parser.fail(f"a role block inside {{% {role} %}}: close it first", call.lineno)
+                    parser.fail(f"role block inside {{% {role} %}}: close the outer block first", call.lineno)
         call = self.call_method("_collect", [nodes.ContextReference(), nodes.Const(role)], lineno=token.lineno)
         return nodes.CallBlock(call, [], [], body, lineno=token.lineno)
 
@@ -57,8 +57,8 @@ class RoleBlocks(Extension):
         messages = context[_COLLECTOR]
         before = len(messages)
         text = caller().strip()
-        if len(messages) != before:  # by way of a macro, which the parser does not see
-            msg = f"a role block inside {{% {role} %}}: close it first"
+        if len(messages) != before:  # opened by a macro, which the parser cannot see
+            msg = f"role block inside {{% {role} %}}: close the outer block first"
             raise TemplateRuntimeError(msg)
         messages.append(Message(role, text))
         return ""
@@ -72,19 +72,19 @@ def _is_role_block(block: nodes.CallBlock) -> bool:
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined, extensions=[RoleBlocks], trim_blocks=True, lstrip_blocks=True, autoescape=False
 )
-# The same case must always give the same prompt.
+# Removed, because the same case must always give the same prompt.
 del _ENVIRONMENT.globals["lipsum"], _ENVIRONMENT.filters["random"]
 
 
 _RENDER_ERRORS = (
     TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError, MemoryError
 )  # fmt: skip
-"""What a template can do to itself with whatever values."""
+"""Errors that a template can raise while rendering."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """The text for one family of models, compiled."""
+    """Compiled template for one family of models."""
 
     name: str
     path: Path
@@ -95,18 +95,21 @@ class Variant:
 
     @property
     def digest(self) -> str:
-        """`sha256:…` of the source. Line endings, which git may change, do not count: reading makes all of them one."""
+        """Hash of the source, as `sha256:…`. Line endings are normalized, because git may change them."""
         return f"sha256:{hashlib.sha256(self.source.encode()).hexdigest()}"
 
     def render(self, variables: Mapping[str, Any]) -> tuple[Message, ...]:
-        """The messages for these values; raises `PromptError` for what is undefined, empty or outside a role block."""
+        """Render the messages.
+
+        Raises `PromptError` for undefined variables, empty messages and text outside role blocks.
+        """
         messages: list[Message] = []
         try:
             rest = self.template.render({**variables, _COLLECTOR: messages}).strip()
         except UndefinedError as error:
-            given = sorted(variables)
+            known = sorted(variables)
             missing = re.search(r"'([^']+)' is undefined", str(error))
-            near = hint(missing.group(1), given) if missing else ""
+            near = hint(missing.group(1), known) if missing else ""
             msg = f"{self._where(error)}{error.message}{near}"
             raise PromptError(msg) from None
         except _RENDER_ERRORS as error:
@@ -115,16 +118,16 @@ class Variant:
         if not self.has_roles:
             messages.append(Message("user", rest))
         elif rest:
-            msg = f"{self.path}: text outside the role blocks: {rest[:60]!r}: put it into one of them"
+            msg = f"{self.path}: text outside the role blocks: {rest[:60]!r}: move it into one"
             raise PromptError(msg)
         if not messages or any(not message.content for message in messages):
             empty = next((m.role for m in messages if not m.content), "user")
-            msg = f"{self.path}: renders an empty {empty} message"
+            msg = f"{self.path}: the {empty} message is empty"
             raise PromptError(msg)
         return tuple(messages)
 
     def _where(self, error: BaseException) -> str:
-        """`path:line: `, the line being that of the innermost frame inside the template."""
+        """`path:line: ` of the innermost frame inside the template."""
         line, trace = 0, error.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == str(self.path):
@@ -135,7 +138,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Prompt:
-    """One version: a pair (or more) of variants that take the same variables."""
+    """One version of a prompt: two or more variants that take the same variables."""
 
     name: str
     version: str
@@ -143,16 +146,16 @@ class Prompt:
 
     @property
     def id(self) -> str:
-        """`name/version`."""
+        """Id of the version, as `name/version`."""
         return f"{self.name}/{self.version}"
 
     @property
     def variables(self) -> frozenset[str]:
-        """What every variant must be given."""
+        """Variables that every variant requires."""
         return next(iter(self.variants.values())).variables
 
     def variant(self, name: str) -> Variant:
-        """The variant called `name`; raises `PromptError` with the nearest name."""
+        """Return the variant `name`; raises `PromptError` that suggests the closest name."""
         if name not in self.variants:
             folder = next(iter(self.variants.values())).path.parent
             msg = f"{folder} has no variant {name!r}{hint(name, self.variants)}: add {folder / name}.j2"
@@ -161,7 +164,7 @@ class Prompt:
 
 
 def compile_variant(path: Path) -> Variant:
-    """Read and compile one `.j2` file; raises `PromptError` with its line."""
+    """Read and compile one `.j2` file; raises `PromptError` with the line number."""
     try:
         source = path.read_text(encoding="utf-8-sig")
         tree = _ENVIRONMENT.parse(source, filename=str(path))
@@ -187,30 +190,30 @@ def compile_variant(path: Path) -> Variant:
 
 
 class PromptLibrary:
-    """The prompts of one project: the folder `prompts/` and its lock file."""
+    """Prompts of one project: the folder `prompts/` and its lock file."""
 
     def __init__(self, folder: Path) -> None:
         """`folder` is the project's `prompts/`."""
         self.folder = folder
 
     def names(self) -> list[str]:
-        """All prompts, by name."""
+        """Return the names of all prompts, sorted."""
         if not self.folder.is_dir():
             return []
         return sorted(p.name for p in self.folder.iterdir() if p.is_dir() and self.versions(p.name))
 
     def versions(self, name: str) -> list[str]:
-        """The versions of a prompt, oldest first: v1, v2, … v10."""
+        """Return the versions of a prompt, oldest first: v1, v2, … v10."""
         folder = self.folder / name
         if not folder.is_dir():
             return []
-        found = (p.name for p in folder.iterdir() if p.is_dir() and re.fullmatch(r"v\d+", p.name))
-        return sorted(found, key=lambda version: int(version[1:]))
+        names = (p.name for p in folder.iterdir() if p.is_dir() and re.fullmatch(r"v\d+", p.name))
+        return sorted(names, key=lambda version: int(version[1:]))
 
     def load(self, reference: str, *, version: str | None = None) -> Prompt:
-        """`name` (its newest version) or `name/v2`, checked against the lock; raises `PromptError`.
+        """Load a prompt and check it against the lock file; raises `PromptError`.
 
-        `version` overrides the one in `reference`.
+        `reference` is `name` (the newest version) or `name/v2`. `version` overrides the version in `reference`.
         """
         name, _, pinned = reference.partition("/")
         versions = self.versions(name)
@@ -228,32 +231,29 @@ class PromptLibrary:
     def _compile(self, name: str, version: str) -> Prompt:
         folder = self.folder / name / version
         variants = {path.stem: compile_variant(path) for path in sorted(folder.glob("*.j2"))}
-        for needed in PAIR:
-            if needed not in variants:
-                msg = f"{folder}: {needed}.j2 is missing: a version is a pair of variants, {' and '.join(PAIR)}"
+        for required in PAIR:
+            if required not in variants:
+                msg = f"{folder}: {required}.j2 is missing: a version needs the variants {' and '.join(PAIR)}"
                 raise PromptError(msg)
         first, *others = variants.values()
         for other in others:
-            if odd := first.variables ^ other.variables:
+            if differing := first.variables ^ other.variables:
                 msg = (
-                    f"{folder}: {first.path.name} and {other.path.name} take different variables: "
-                    f"{', '.join(sorted(odd))} stands in only one of them"
+                    f"{folder}: {first.path.name} and {other.path.name} must use the same variables: "
+                    f"only one of them has {', '.join(sorted(differing))}"
                 )
                 raise PromptError(msg)
         return Prompt(name, version, variants)
 
     def locked(self) -> dict[str, dict[str, str]]:
-        """`name/version` -> variant -> digest, as released."""
+        """Return the released hashes: `name/version` -> variant -> digest. Raises `PromptError`."""
         path = self.folder / LOCK_NAME
         if not path.exists():
             return {}
         try:
             return _released(tomllib.loads(path.read_text(encoding="utf-8")))
         except (ValueError, OSError) as error:
-            msg = (
-                f"{path}: cannot be read ({error}): restore it from git, or delete it and write it anew with "
-                "`harness prompts lock`"
-            )
+            msg = f"{path}: cannot be read ({error}): restore it from git, or delete it and run `harness prompts lock`"
             raise PromptError(msg) from None
 
     def _check_lock(self, prompt: Prompt) -> None:
@@ -261,20 +261,21 @@ class PromptLibrary:
         if released is None:
             return
         now = {name: variant.digest for name, variant in prompt.variants.items()}
-        odd = sorted(name for name in released.keys() | now.keys() if released.get(name) != now.get(name))
-        if odd:
-            fates = {
-                name: "was added" if name not in released else "changed" if name in now else "is gone" for name in odd
+        differing = sorted(name for name in released.keys() | now.keys() if released.get(name) != now.get(name))
+        if differing:
+            changes = {
+                name: "was added" if name not in released else "changed" if name in now else "was deleted"
+                for name in differing
             }
-            files = " and ".join(f"{name}.j2 {fate}" for name, fate in fates.items())
+            files = " and ".join(f"{name}.j2 {change}" for name, change in changes.items())
             msg = (
                 f"{self.folder / prompt.name / prompt.version}: {files} after {prompt.id} was released: "
-                f"undo that and edit a new version (`harness prompts new {prompt.name}`)"
+                f"restore the version, and edit a new one (`harness prompts new {prompt.name}`)"
             )
             raise PromptError(msg)
 
     def lock(self, names: Iterable[str] = ()) -> list[str]:
-        """Release all versions (of `names`) that are not yet in the lock file; returns what was added."""
+        """Add all versions (of `names`) to the lock file; return the ids that were added."""
         released = self.locked()
         added: list[str] = []
         for name in list(names) or self.names():
@@ -295,23 +296,21 @@ class PromptLibrary:
         head = "# Hashes of released prompts, written by `harness prompts lock`. A released version never changes.\n"
         write("\n".join([head, *tables]), self.folder / LOCK_NAME)
 
-    def unedited(self, prompt_id: str) -> str | None:
-        """The version before this one, as `name/v1`, where its text is the same; else `None`."""
+    def unchanged_from(self, prompt_id: str) -> str | None:
+        """Return the id of the previous version if its text is the same, else `None`."""
         name, _, version = prompt_id.partition("/")
         versions = self.versions(name)
-        place = versions.index(version)
-        if not place:
+        index = versions.index(version)
+        if not index:
             return None
-        before, this = (self.load(name, version=which) for which in (versions[place - 1], version))
-        same = {key: v.digest for key, v in before.variants.items()} == {
-            key: v.digest for key, v in this.variants.items()
-        }
-        return before.id if same else None
+        previous, current = (self.load(name, version=number) for number in (versions[index - 1], version))
+        old, new = ({key: v.digest for key, v in prompt.variants.items()} for prompt in (previous, current))
+        return previous.id if old == new else None
 
     def new(self, name: str) -> Path:
-        """Copy the newest version to the next number, to be edited; a prompt that does not exist gets a v1."""
+        """Create the next version as a copy of the newest one, or v1 of a new prompt; return its folder."""
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-            msg = f"{name!r} is no prompt name: lower-case letters, digits and _"
+            msg = f"{name!r} is not a valid prompt name: use lower-case letters, digits and _"
             raise PromptError(msg)
         versions = self.versions(name)
         target = self.folder / name / f"v{int(versions[-1][1:]) + 1 if versions else 1}"
@@ -326,15 +325,15 @@ class PromptLibrary:
 
 
 def _released(data: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """What a lock file holds; raises `ValueError` for what `_write_lock` never writes."""
-    found: dict[str, dict[str, str]] = {}
+    """Validate the content of a lock file; raises `ValueError`."""
+    released: dict[str, dict[str, str]] = {}
     for name, versions in data.items():
         for version, hashes in versions.items() if isinstance(versions, dict) else [("", None)]:
             if not (re.fullmatch(r"v\d+", version) and isinstance(hashes, dict)):
                 msg = f"{name!r} is not a table of versions and their hashes"
                 raise ValueError(msg)
-            found[f"{name}/{version}"] = {variant: str(digest) for variant, digest in hashes.items()}
-    return found
+            released[f"{name}/{version}"] = {variant: str(digest) for variant, digest in hashes.items()}
+    return released
 
 
 _STARTER = {

@@ -1,4 +1,4 @@
-"""`routing.toml`: which backend each task goes to, and what answers where that one does not. Read and written."""
+"""Read and write `routing.toml`: the backend of each task, and its fallbacks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.project.config import Config
 FILE_NAME = "routing.toml"
 
 Tier = Literal["local", "api_fast", "api_frontier"]
-"""Where a task can go, from the cheapest to the best."""
+"""Tiers of backends, from the cheapest to the best."""
 
 TIERS: tuple[Tier, ...] = get_args(Tier)
 
@@ -23,9 +23,9 @@ HEAD = "# routing.toml: which backend each task goes to, and what answers where 
 
 
 class TaskRoute(StrictModel):
-    """`[tasks.x]`, x being the name of an eval. Deadline and budget are over the whole chain of `tiers`.
+    """`[tasks.x]`: the route of the eval `x`. Deadline and budget apply to the whole chain of `tiers`.
 
-    `patience_s`: how long a backend that says 429 is waited for before the next tier is asked.
+    `patience_s` limits the wait after a 429 response, before the next tier is tried.
     """
 
     tiers: Annotated[tuple[Tier, ...], Field(strict=False, min_length=1)]
@@ -38,27 +38,27 @@ class TaskRoute(StrictModel):
     @field_validator("tiers")
     @classmethod
     def _each_once(cls, tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
-        if twice := [tier for tier in dict.fromkeys(tiers) if tiers.count(tier) > 1]:
-            msg = f"tiers has {twice[0]!r} more than once"
+        if repeated := [tier for tier in dict.fromkeys(tiers) if tiers.count(tier) > 1]:
+            msg = f"tiers has {repeated[0]!r} more than once"
             raise ValueError(msg)
         return tiers
 
 
 class ProbeConfig(StrictModel):
-    """`[probe]`: how often a backend that is down is tried, and how long the start waits for models to be loaded."""
+    """`[probe]`: seconds between probes of a failed backend, and the limit for loading models at start."""
 
     every_s: float = Field(default=5.0, gt=0)
     start_s: float = Field(default=30.0, ge=0)
 
 
 class BreakerConfig(StrictModel):
-    """`[breaker]`: after how many failures in a row a backend is left alone until a probe succeeds."""
+    """`[breaker]`: consecutive failures after which a backend is skipped until a probe succeeds."""
 
     failures: int = Field(default=3, ge=1)
 
 
 class Routing(StrictModel):
-    """The whole file. `tiers` names a backend of harness.toml for each tier that a task uses."""
+    """Validated `routing.toml`. `tiers` maps each tier to a backend of harness.toml."""
 
     tiers: Mapping[Tier, str]
     tasks: Mapping[str, TaskRoute] = Field(default_factory=dict)
@@ -66,18 +66,18 @@ class Routing(StrictModel):
     breaker: BreakerConfig = BreakerConfig()
 
     def backends(self, task: str) -> tuple[str, ...]:
-        """The names of the backends of a task, in the order in which they are asked."""
+        """Return the backends of a task, in the order in which they are tried."""
         return tuple(self.tiers[tier] for tier in self.tasks[task].tiers)
 
 
 def load(path: Path, config: Config) -> Routing:
-    """Read a `routing.toml`; raises `ConfigError` with its line, also for a backend that `config` does not have."""
+    """Load a `routing.toml`; raises `ConfigError` with the line, also for backends that `config` lacks."""
     data = read_toml(path)
     tables = [("tiers", data.get("tiers"))]
     if isinstance(tasks := data.get("tasks"), dict):
         tables += [(f"tasks.{name}", table) for name, table in tasks.items()]
     _check_tiers(path, tables)
-    if isinstance(tasks, dict):  # each by itself, so that a misspelt key is told with the nearest one of its table
+    if isinstance(tasks, dict):  # parsed separately, so that a misspelt key is compared with the keys of its own table
         data["tasks"] = {
             name: parse(TaskRoute, table, path, ("tasks", name)) if isinstance(table, dict) else table
             for name, table in tasks.items()
@@ -92,20 +92,20 @@ def load(path: Path, config: Config) -> Routing:
         for tier in route.tiers:
             if tier not in routing.tiers:
                 where = at(path, ("tasks", name, "tiers"))
-                msg = f"{where}[tasks.{name}] uses tier {tier!r}, and [tiers] names no backend for it"
+                msg = f"{where}[tasks.{name}] uses tier {tier!r}: add a backend for it to [tiers]"
                 raise ConfigError(msg)
         if len(set(routing.backends(name))) < len(route.tiers):
             where = at(path, ("tasks", name, "tiers"))
-            msg = f"{where}[tasks.{name}] has one backend under two tiers: name it once"
+            msg = f"{where}[tasks.{name}] has two tiers with the same backend: remove one of them"
             raise ConfigError(msg)
     return routing
 
 
 def _check_tiers(path: Path, tables: Sequence[tuple[str, Any]]) -> None:
-    """Raise for a tier that there is not, in plain words: pydantic speaks of literals."""
+    """Raise for an unknown tier. pydantic's own message would mention literals."""
     for name, table in tables:
-        named = table if name == "tiers" else table.get("tiers") if isinstance(table, dict) else None
-        for tier in named if isinstance(named, list | dict) else ():
+        tiers = table if name == "tiers" else table.get("tiers") if isinstance(table, dict) else None
+        for tier in tiers if isinstance(tiers, list | dict) else ():
             if tier not in TIERS:
                 key = ("tiers", str(tier)) if name == "tiers" else (*name.split(".", 1), "tiers")
                 msg = f"{at(path, key)}unknown tier {tier!r} in [{name}]{hint(str(tier), TIERS)}"
@@ -113,9 +113,9 @@ def _check_tiers(path: Path, tables: Sequence[tuple[str, Any]]) -> None:
 
 
 def dump(routing: Routing, comments: Mapping[str, Sequence[str]] | None = None) -> str:
-    """The file's text: always in the same order, for review in git. `comments[task]` stand above that task's table.
+    """Return the text of the file, in a fixed order for review in git. `comments[task]` precede the task's table.
 
-    Tables are written one by one, because tomlkit has no place for a comment above the header of a nested table.
+    Tables are written one by one, because tomlkit cannot place a comment above a nested table.
     """
     tiers: dict[str, str] = {tier: routing.tiers[tier] for tier in TIERS if tier in routing.tiers}
     blocks = [f"{HEAD}\n{table_text(('tiers',), tiers)}"]
@@ -128,7 +128,7 @@ def dump(routing: Routing, comments: Mapping[str, Sequence[str]] | None = None) 
 
 
 def _keys(settings: StrictModel, always: set[str]) -> dict[str, Any]:
-    """The keys of a table, but for those that are left at their default and need not be seen."""
+    """Keys of a table: those in `always`, and those that differ from their default."""
     shown = {}
     for key, field in type(settings).model_fields.items():
         value = getattr(settings, key)

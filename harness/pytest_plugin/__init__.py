@@ -85,7 +85,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the matrix of all runs of the session, and write the reports that `--eval-report` names."""
-    reports = [one for group in terminalreporter.stats.values() for one in group if isinstance(one, pytest.TestReport)]
+    reports = [
+        item for items in terminalreporter.stats.values() for item in items if isinstance(item, pytest.TestReport)
+    ]
     properties = [each for report in reports for each in report.user_properties]
     if not properties:
         return

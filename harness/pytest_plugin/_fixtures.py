@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def runner(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
     """Return the function behind the fixture `run_eval`."""
 
-    def run_one(name: str, *, backend: str | None = None, variant: str | None = None) -> CellReport:
+    def run_cell(name: str, *, backend: str | None = None, variant: str | None = None) -> CellReport:
         from harness.report import build
 
         folder = request.path
@@ -31,7 +31,7 @@ def runner(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
         request.node.user_properties.append((RUN_PROPERTY, run.manifest.run_id))
         return build([run]).evals[0].cells[0]
 
-    return run_one
+    return run_cell
 
 
 def comparer(request: pytest.FixtureRequest) -> Callable[[CellReport], Comparison]:

@@ -3,7 +3,7 @@
 May import analysis, backends (types only) and everything below them.
 Never here: model calls, statistics.
 
-report = build(runs)                    every figure, computed once (data.py)
+report = build(runs)                    every figure, computed once (model.py)
     write(report, Path("report.html"))      the ending picks the format, one file each in formats/
 
 A section of the page is one file in sections/ and one template of the same name in templates/.
@@ -11,9 +11,9 @@ A section of the page is one file in sections/ and one template of the same name
 
 from __future__ import annotations
 
+from harness.report.analyses import Analyses, analyses_of
 from harness.report.case_rows import COLUMNS, rows
 from harness.report.model import CellReport, EvalReport, JoinedCase, Report, build
-from harness.report.questions import Analyses, asked_by
 from harness.report.write import check_path, endings, write
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "EvalReport",
     "JoinedCase",
     "Report",
-    "asked_by",
+    "analyses_of",
     "build",
     "check_path",
     "endings",

@@ -99,7 +99,9 @@ def gate(result: GateResult, run_id: str, *, failed: bool) -> str:
 
 def form(c: Comparison, fix: str, lenient_verdict: str) -> str:
     """What is lost to phrasing. `lenient_verdict`: the verdict by `router.ask`, if it is another."""
-    lost = f"{comparison_text.delta_text(c.form)} points of the difference are phrasing, which needs no other model"
+    lost = (
+        f"{comparison_text.delta_text(c.format_gap)} points of the difference are phrasing, which needs no other model"
+    )
     other = ""
     if lenient_verdict:
         other = (

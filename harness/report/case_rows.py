@@ -1,4 +1,4 @@
-"""One row per case and cell: what JSONL, CSV and the cases of the JSON file consist of."""
+"""One row per case and cell, for JSONL, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ COLUMNS = (
 
 
 def rows(runs: Iterable[Run]) -> Iterator[dict[str, Any]]:
-    """Every result of every run, in order. The keys are `COLUMNS`, in that order.
+    """Yield a row per result of every run, with the keys `COLUMNS`.
 
-    Where the call failed, `error` is `kind: message` and all that a reply would have given is `None`.
+    For a failed call, `error` is `kind: message`, and the columns of the reply are `None`.
     """
     for run in runs:
         for result in run.results:

@@ -14,7 +14,7 @@ from harness.core.errors import MissingExtra
 from harness.core.extras import needed
 from harness.core.formatting import dollars, visible
 
-# Drawn in these, replaced by the page's own: matplotlib knows no CSS variable.
+# Placeholders, replaced by CSS variables after drawing, because matplotlib does not know these.
 _INK, _RULE, _HOLLOW = "#010101", "#020202", "#070707"
 _SERIES = ("#030303", "#040404", "#050505", "#060606")
 _CSS = {_INK: "var(--muted)", _RULE: "var(--rule)", _HOLLOW: "var(--paper)"} | {
@@ -39,9 +39,9 @@ _RC: dict[Any, Any] = {
 NEEDS = "Charts need matplotlib"
 P = ParamSpec("P")
 _LABEL = 20
-"""Characters of a label that stands in a drawing."""
+"""Longest label in a drawing, in characters."""
 _WIDE = 30
-"""From this ratio of largest to smallest on, the axis is logarithmic."""
+"""The axis is logarithmic from this ratio of largest to smallest value."""
 
 
 def unavailable() -> str:
@@ -55,7 +55,7 @@ def unavailable() -> str:
 
 
 def _empty_if_unavailable(draw: Callable[P, str]) -> Callable[P, str]:
-    """A chart as its function draws it; an empty string without matplotlib, so that the report is still written."""
+    """Return an empty string without matplotlib, so that the report is still written."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> str:
@@ -66,7 +66,7 @@ def _empty_if_unavailable(draw: Callable[P, str]) -> Callable[P, str]:
 
 @_empty_if_unavailable
 def distributions(owner: str, name: str, series: Sequence[tuple[str, Sequence[float]]]) -> str:
-    """For each series the share of calls that stay at or below x. The SVG is safe to put into a page as it is.
+    """Draw the share of calls at or below x for each series. The SVG is escaped.
 
     `owner` and `name` make the ids inside it unique on the page.
     """
@@ -79,7 +79,7 @@ def distributions(owner: str, name: str, series: Sequence[tuple[str, Sequence[fl
 
 @lru_cache(maxsize=16)
 def _distributions(name: str, series: tuple[tuple[float, ...], ...]) -> str:
-    """The drawing of sorted values. Pages of one command often share their runs, so that drawings are kept."""
+    """Draw sorted values. Cached, because reports of one command often share their runs."""
     with needed("plots", NEEDS):
         import matplotlib as mpl
         from matplotlib.figure import Figure
@@ -115,7 +115,7 @@ def _distributions(name: str, series: tuple[tuple[float, ...], ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TimelinePoint:
-    """One place of a timeline: a share in 0..1 (`None` where there is none) and its interval. `hollow`: drawn so."""
+    """One point of a timeline: a share in 0..1, or `None`, and its interval. `hollow`: drawn as a ring."""
 
     day: str
     value: float | None
@@ -126,9 +126,9 @@ class TimelinePoint:
 
 @_empty_if_unavailable
 def timeline(owner: str, name: str, dots: Sequence[TimelinePoint], marks: Sequence[tuple[int, str]] = ()) -> str:
-    """Shares in their order, each with its interval, and a dotted line before each place at which something changed.
+    """Draw shares with their intervals in order, and a dotted line before each change. The SVG is escaped.
 
-    `marks`: a place and the letter that stands above its line. The SVG is safe to put into a page as it is.
+    `marks`: position and letter of each change.
     """
     with needed("plots", NEEDS):
         import matplotlib as mpl
@@ -168,7 +168,7 @@ def timeline(owner: str, name: str, dots: Sequence[TimelinePoint], marks: Sequen
 
 @dataclass(frozen=True, slots=True)
 class SpeedPoint:
-    """One model in a picture of accuracy against speed: seconds (median and quartiles), a share and its interval."""
+    """One model in the chart of accuracy against speed: latency in seconds, and a share with its interval."""
 
     label: str
     seconds: float
@@ -180,9 +180,9 @@ class SpeedPoint:
 
 @_empty_if_unavailable
 def tradeoff(owner: str, places: Sequence[SpeedPoint]) -> str:
-    """Strict accuracy over seconds per call. The SVG is safe to put into a page as it is.
+    """Draw strict accuracy over seconds per call. The SVG is escaped.
 
-    A label that a font may not have, or that is long, is left to the table: its place is numbered.
+    Long labels, and labels that a font may not have, are replaced by `step N`.
     """
     with needed("plots", NEEDS):
         import matplotlib as mpl
@@ -220,7 +220,7 @@ def tradeoff(owner: str, places: Sequence[SpeedPoint]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CostBar:
-    """One bar of a bill: a name, its parts in USD by what they are for, and what of it is the server."""
+    """One bar of a bill: USD by eval, and the server's part."""
 
     label: str
     parts: Sequence[tuple[str, float]]
@@ -228,16 +228,13 @@ class CostBar:
 
     @property
     def usd(self) -> float:
-        """All of it."""
+        """The total."""
         return sum(value for _, value in self.parts) + self.server_usd
 
 
 @_empty_if_unavailable
 def bill(owner: str, stacks: Sequence[CostBar]) -> str:
-    """What a month costs, a bar for each way to run it; what is for `owner` is filled. The SVG is safe in a page.
-
-    The server is hatched: it costs the same whatever it is asked.
-    """
+    """Draw monthly costs, a bar per alternative. The eval `owner` is filled, and servers are hatched. Escaped SVG."""
     with needed("plots", NEEDS):
         import matplotlib as mpl
         from matplotlib.figure import Figure
@@ -275,7 +272,7 @@ def bill(owner: str, stacks: Sequence[CostBar]) -> str:
 
 
 def _days(dots: Sequence[TimelinePoint]) -> tuple[list[int], list[str]]:
-    """At most six places with their days, the first and the last among them; no day twice."""
+    """Choose at most six tick positions with different days, among them the first and the last."""
     last = len(dots) - 1
     steps = min(5, last)
     chosen = [round(i * last / steps) for i in range(steps + 1)] if steps else [0]
@@ -286,12 +283,12 @@ def _days(dots: Sequence[TimelinePoint]) -> tuple[list[int], list[str]]:
 
 
 def _prefix(owner: str, name: str) -> str:
-    """What the ids of a chart begin with."""
+    """A prefix that makes the ids of a chart unique on the page."""
     return "c" + hashlib.sha256(f"{owner}\n{name}".encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def _for_page(svg: str, prefix: str, described: str) -> str:
-    """Only the drawing: no prologue, no style sheet that would reach the page, ids that no other chart has."""
+    """Strip prologue and style sheet, make ids unique, and use the page's colours."""
     from markupsafe import escape
 
     svg = svg[svg.index("<svg") :]

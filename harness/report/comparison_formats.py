@@ -1,4 +1,4 @@
-"""A comparison as Markdown and as JSON. Every format shows the same figures; none is made here.
+"""Render a comparison as Markdown and as JSON. Computes no figure.
 
     {"format": "harness-comparison/1",
      "verdict": "MOVE"|"STAY"|"OK"|"IMPROVED"|"REGRESSED"|"INCONCLUSIVE"|"INCOMPARABLE",
@@ -15,9 +15,8 @@
      "ratios": {"latency", "prompt_tokens", "completion_tokens": head over base | null}}
 
 Shares are 0..1, differences are head minus base with their 95% interval (Tango; of macro-F1, a bootstrap), p is of
-McNemar's mid-p test, of slices adjusted by Holm. `format_gap` above 0: the head loses less to phrasing. What is not a
-number in a comparison of no cases is null. History: 1 first version; later in it, the verdict
-`STAY`, which was `KEEP`.
+McNemar's mid-p test, of slices adjusted by Holm. `format_gap` above 0: the head loses less to phrasing. Figures are
+null if no case was compared. History: 1 first version; later in it, the verdict `STAY`, which was `KEEP`.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ FORMAT = "harness-comparison/1"
 
 
 def markdown(c: Comparison) -> str:
-    """For a step summary or a pull request; inert whatever a case or a model is called."""
+    """Render for a step summary or a pull request. Names cannot inject markup."""
     rows = [
         f"| {name} | {rate_text(d.base)} | {rate_text(d.head)} | {delta_text(d.paired)} | {p_text(d.paired.p)} |"
         for name, d in measured(c)
@@ -66,7 +65,7 @@ def markdown(c: Comparison) -> str:
 
 
 def as_json(c: Comparison) -> dict[str, Any]:
-    """The documented format, as values that JSON takes."""
+    """Convert to the format documented above."""
     return {
         "format": FORMAT,
         "verdict": c.verdict.value,
@@ -75,12 +74,12 @@ def as_json(c: Comparison) -> dict[str, Any]:
         "margin": c.question.margin,
         "n": c.n,
         "needed": c.needed,
-        "base": _side(c.base),
-        "head": _side(c.head),
+        "base": _run(c.base),
+        "head": _run(c.head),
         **{name: _difference(difference) for name, difference in measured(c)},
         "macro_f1": _macro_f1(c),
-        "capability_gap": _paired(c.capability),
-        "format_gap": _paired(c.form),
+        "capability_gap": _paired(c.capability_gap),
+        "format_gap": _paired(c.format_gap),
         "flips": counts(c.flips),
         "flipped": {kind: [flip.case_id for flip in c.flips if flip.kind == kind] for kind in KINDS},
         "answers_changed": c.answers_changed,
@@ -104,10 +103,10 @@ def as_json(c: Comparison) -> dict[str, Any]:
     }
 
 
-def _side(side: RunOutcomes) -> dict[str, Any]:
+def _run(run: RunOutcomes) -> dict[str, Any]:
     names = ("name", "run_id", "eval", "cell", "started_at")
-    told = {name: getattr(side, name) for name in names}
-    return {**told, "fingerprint": dict(side.fingerprint), "notes": list(side.notes)}
+    fields = {name: getattr(run, name) for name in names}
+    return {**fields, "fingerprint": dict(run.fingerprint), "notes": list(run.notes)}
 
 
 def _difference(d: Difference) -> dict[str, Any]:

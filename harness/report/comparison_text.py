@@ -29,7 +29,7 @@ _EXAMPLE_CASES = 3
 _DIGEST_CHARACTERS = 12
 
 
-def standing(verdict: Verdict) -> Literal["good", "bad", "open"]:
+def tone(verdict: Verdict) -> Literal["good", "bad", "open"]:
     """Sort a verdict into good, bad or open, which decides its colour."""
     if verdict in UNDECIDED:
         return "open"
@@ -184,7 +184,7 @@ def p_equals(p: float) -> str:
 
 def gap_text(c: Comparison) -> str:
     """The two parts of the difference: `capability −1.0 (…), format −3.0 (…)`."""
-    return f"capability {delta_text(c.capability)}, format {delta_text(c.form)}"
+    return f"capability {delta_text(c.capability_gap)}, format {delta_text(c.format_gap)}"
 
 
 def flips_text(c: Comparison) -> str:

@@ -23,7 +23,7 @@ def row(line: EvalCost) -> tuple[str, ...]:
         line.eval,
         number(line.daily_calls),
         tokens,
-        _estimated(line.today_usd, estimated=line.estimated),
+        _estimated(line.current_usd, estimated=line.estimated),
         _estimated(line.batch_usd, estimated=line.estimated),
         _then(line),
         even(line),
@@ -32,7 +32,7 @@ def row(line: EvalCost) -> tuple[str, ...]:
 
 def even(line: EvalCost) -> str:
     """The calls a day from which a server pays; `none` if it never does."""
-    return "none" if line.never_even else number(line.break_even)
+    return "none" if line.never_breaks_even else number(line.break_even)
 
 
 def amount(of: CostTotal) -> str:
@@ -48,7 +48,7 @@ def sums(bill: CostProjection) -> tuple[tuple[str, str], ...]:
     return tuple(
         (amount(of), f"{name}{_over(of)}")
         for name, of in (
-            ("today", bill.today),
+            ("today", bill.current),
             ("in batches (answers may take a day)", bill.batch),
             (f"as advised: {plural(len(bill.moved), 'eval')} on the candidate", bill.advised),
             (f"everything on the candidate, whatever its quality{servers}", bill.all_moved),
@@ -98,7 +98,9 @@ def _server(bill: CostProjection) -> list[str]:
     local = bill.local
     each = f"{dollars(local.server_usd_per_month)} plus {dollars(local.overhead_usd_per_month)} overhead"
     lines = [f"server: {each} a month, shared by all evals that move; break-even: for that eval alone on a server"]
-    over = [f"{line.eval} {line.capacity:,}" for line in bill.lines if line.never_even and line.capacity is not None]
+    over = [
+        f"{line.eval} {line.capacity:,}" for line in bill.lines if line.never_breaks_even and line.capacity is not None
+    ]
     if over:
         lines.append(f"no break-even: even a full server costs more than its calls do now: {', '.join(over)}")
     return lines
@@ -111,7 +113,7 @@ def _guessed(bill: CostProjection) -> list[str]:
     if instead:
         lines.append(f"~ the current model was not measured; tokens are from the nearest run: {', '.join(instead)}")
     sides = ((line.eval, usage) for line in bill.lines for usage in (line.current_usage, line.candidate_usage) if usage)
-    few = dict.fromkeys(f"{name} {plural(of.n, 'call')} of {of.cell}" for name, of in sides if of.few)
+    few = dict.fromkeys(f"{name} {plural(of.n, 'call')} of {of.cell}" for name, of in sides if of.is_rough)
     if few:
         lines.append(f"token averages from few calls; treat as rough: {', '.join(few)}")
     return lines
@@ -126,7 +128,7 @@ def _runs(bill: CostProjection) -> list[str]:
 
 def _over(of: CostTotal) -> str:
     """`, of 3 of 4 evals`; empty if a sum covers all or none."""
-    return f", of {of.over:,} of {plural(of.of, 'eval')}" if of.missing and of.over else ""
+    return f", of {of.known:,} of {plural(of.of, 'eval')}" if of.missing and of.known else ""
 
 
 def _then(line: EvalCost) -> str:

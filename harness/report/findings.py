@@ -1,4 +1,4 @@
-"""What an unattended run found: one line each, as Markdown for a step summary, and as annotations of GitHub Actions."""
+"""Findings of an unattended run as Markdown for a step summary, and as annotations of GitHub Actions."""
 
 from __future__ import annotations
 
@@ -10,39 +10,36 @@ from harness.core.markdown import SAFE, inert
 from harness.report.model_findings import Finding, FindingStatus
 
 _PLAIN = SAFE + "-"
-"""A hyphen within a line, as in a date, is no list, rule or heading."""
+"""Hyphens stay as they are: within a line they are no markup."""
 SUMMARY_BYTES = 1_000_000
-"""What GitHub takes as a step summary is 1 MiB; more is refused as a whole."""
+"""GitHub rejects a step summary of more than 1 MiB."""
 
 
-def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """What failed first; among equals as they came."""
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Sort by status, failed first; stable."""
     order = list(FindingStatus)
-    return tuple(sorted(found, key=lambda finding: order.index(finding.standing)))
+    return tuple(sorted(findings, key=lambda finding: order.index(finding.status)))
 
 
-def counted(found: Iterable[Finding]) -> str:
+def counted(findings: Iterable[Finding]) -> str:
     """`1 failed, 3 passed`."""
-    counts = Counter(finding.standing for finding in found)
-    return (
-        ", ".join(f"{counts[standing]} {standing}" for standing in FindingStatus if counts[standing])
-        or "nothing judged"
-    )
+    counts = Counter(finding.status for finding in findings)
+    return ", ".join(f"{counts[status]} {status}" for status in FindingStatus if counts[status]) or "nothing judged"
 
 
-def markdown(title: str, found: Sequence[Finding]) -> str:
-    """A heading that tells the outcome, and a line each; inert whatever a case or a model is called."""
-    lines = [f"- **{finding.standing}** {inert(finding.text, _PLAIN)}" for finding in found]
-    return "\n".join([f"# {inert(title, _PLAIN)}: {counted(found)}\n", *lines, ""])
+def markdown(title: str, findings: Sequence[Finding]) -> str:
+    """Render a heading with the counts and a line per finding. Names cannot inject markup."""
+    lines = [f"- **{finding.status}** {inert(finding.text, _PLAIN)}" for finding in findings]
+    return "\n".join([f"# {inert(title, _PLAIN)}: {counted(findings)}\n", *lines, ""])
 
 
-def commands(title: str, found: Iterable[Finding]) -> list[str]:
-    """Workflow commands that put what failed, and what is undecided, onto the page of a run on GitHub."""
+def commands(title: str, findings: Iterable[Finding]) -> list[str]:
+    """Render workflow commands that annotate a GitHub run with failed and undecided findings."""
     kinds = {FindingStatus.FAILED: "error", FindingStatus.UNDECIDED: "warning"}
     return [
-        f"::{kinds[finding.standing]} title={_property(title)}::{_data(visible(finding.text))}"
-        for finding in found
-        if finding.standing in kinds
+        f"::{kinds[finding.status]} title={_property(title)}::{_data(visible(finding.text))}"
+        for finding in findings
+        if finding.status in kinds
     ]
 
 

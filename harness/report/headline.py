@@ -1,6 +1,6 @@
-"""One headline per cell: what production code gets, and whether the rest is wrong or only badly phrased.
+"""One headline per cell: accuracy in production, and whether other replies are wrong or only phrased wrongly.
 
-A headline never compares two cells, because no test was made.
+A headline never compares two cells, because that takes a statistical test.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class CellSentence:
 
 def sentences(report: EvalReport) -> tuple[CellSentence, ...]:
     """The headlines, first those of another model's prompt on the local model."""
-    cells = sorted(report.cells, key=_telling)
+    cells = sorted(report.cells, key=_order)
     return tuple(CellSentence(cell.name, _describe(cell, report.answer_word)) for cell in cells)
 
 
-def _telling(cell: CellReport) -> tuple[bool, bool]:
-    manifest, told = cell.manifest, cell.manifest.fingerprint
-    # A hosted service comes last: the news is what a prompt does on the model it should move to. The engine is the
-    # provider's name; a local server of the same provider usually reports how its weights are stored.
-    hosted = provider_capabilities(told.get("engine", "")).hosted_url is not None
-    remote = hosted and not told.get("quantization")
+def _order(cell: CellReport) -> tuple[bool, bool]:
+    manifest, fingerprint = cell.manifest, cell.manifest.fingerprint
+    # Hosted services come last: readers want to know how a prompt works on the candidate. The engine is the provider's
+    # name; a local server of the same provider usually reports a quantization.
+    hosted = provider_capabilities(fingerprint.get("engine", "")).hosted_url is not None
+    remote = hosted and not fingerprint.get("quantization")
     return remote, manifest.variant == "local"
 
 
@@ -48,58 +48,52 @@ def _describe(cell: CellReport, answer: str) -> str:
     if summary.answered == 0:
         failed = f"all {summary.n:,} calls failed" if summary.n > 1 else "the only call failed"
         return f"{failed} ({listed(summary.errors)})."
-    told = f"{_as_is(cell, answer)} {_read_leniently(cell, answer)}"
+    text = f"{_strict(cell, answer)} {_lenient(cell, answer)}{_cut_off(cell, answer)}"
     if not summary.n_errors:
-        return told
+        return text
     counted = "is" if summary.n_errors == 1 else "are"
-    return f"{told} {plural(summary.n_errors, 'call')} failed ({listed(summary.errors)}) and {counted} not counted."
+    return f"{text} {plural(summary.n_errors, 'call')} failed ({listed(summary.errors)}) and {counted} not counted."
 
 
-def _as_is(cell: CellReport, answer: str) -> str:
-    """What production code gets."""
-    accuracy = cell.summary.accuracy
-    compliance, strict = accuracy.compliance, accuracy.strict
+def _strict(cell: CellReport, answer: str) -> str:
+    compliance, strict = cell.summary.accuracy.compliance, cell.summary.accuracy.strict
     if compliance.hits == 0:
-        replies = plural(compliance.n, "reply", "replies")
-        return f"production code accepts none of the {replies} as it is ({interval(compliance)}%)."
-    accepted = (
-        f"every one of the {compliance.n:,} replies as it is ({interval(compliance)}%)"
-        if compliance.hits == compliance.n
-        else f"{percent(compliance.hits, compliance.n)} of the replies as they are ({interval(compliance)})"
-    )
+        return (
+            f"production code accepts none of the {plural(compliance.n, 'reply', 'replies')} ({interval(compliance)}%)."
+        )
+    accepted = f"{percent(compliance.hits, compliance.n)} of the replies ({interval(compliance)})"
+    if compliance.hits == compliance.n:
+        accepted = f"all {compliance.n:,} replies" if compliance.n > 1 else "the only reply"
+        accepted += f" ({interval(compliance)}%)"
     return f"production code accepts {accepted} and gets the right {answer} in {rate_text(strict)}."
 
 
-def _read_leniently(cell: CellReport, answer: str) -> str:
-    """What the model meant, and so where the rest was lost."""
+def _lenient(cell: CellReport, answer: str) -> str:
+    """Separate replies that are only phrased wrongly from wrong ones."""
     lenient, outcomes, n = cell.summary.accuracy.lenient, cell.outcomes, cell.summary.judged
     phrasing, wrong, unclear = (outcomes[kind] for kind in ("phrasing", "wrong", "unclear"))
     missed = _missed(wrong, unclear, n, answer)
     if wrong + unclear == n:
-        verdict = " Phrasing is not the cause." if not unclear else ""
-        told = f"Read leniently, none is right ({interval(lenient)}%): {missed}.{verdict}"
-    elif phrasing == 0:
-        lost = "Nothing is lost to phrasing"
-        told = f"{lost}: {'every reply is right' if not missed else 'the rest is ' + missed}."
-    else:
-        points = f"{percent(phrasing, n)[:-1]} points are lost to phrasing alone"
-        rest = f"; the rest is {missed}" if missed else " and nothing to the model"
-        told = f"Read leniently, {rate_text(lenient)} are right: {points}{rest}."
-    return told + _cut_off(cell, answer)
+        cause = " Phrasing is not the cause." if not unclear else ""
+        return f"Read leniently, no reply is right ({interval(lenient)}%): {missed}.{cause}"
+    if phrasing == 0:
+        return f"No reply is lost to phrasing: {missed or 'every reply is right'}."
+    lost = f"{percent(phrasing, n)[:-1]} points are lost to phrasing"
+    return f"Read leniently, {rate_text(lenient)} are right: {lost}; {missed or f'no reply has a wrong {answer}'}."
 
 
 def _cut_off(cell: CellReport, answer: str) -> str:
-    """A reply that was cut off before it came to an answer is no proof that the model has none."""
+    # A truncated reply does not prove that the model has no answer.
     cut = sum(outcome(result) == "unclear" and result.response.truncated for result in cell.results)
     if not cut:
         return ""
-    were = "was" if cut == 1 else "were"
-    where = f"Of those without a clear {answer}, {cut:,} {were} cut off at max_tokens"
-    return f" {where}."
+    return f" Of those without a clear {answer}, {cut:,} {'was' if cut == 1 else 'were'} cut off at max_tokens."
 
 
 def _missed(wrong: int, unclear: int, n: int, answer: str) -> str:
+    """`41.7% have a wrong label and 24.2% no clear label`; empty for none."""
     parts = [(wrong, f"a wrong {answer}"), (unclear, f"no clear {answer}")]
-    if wrong + unclear == n and 0 in {wrong, unclear}:
-        return f"a wrong {answer} in all of them" if wrong else f"no clear {answer} in any of them"
-    return " and ".join(f"{what} in {percent(count, n)}" for count, what in parts if count)
+    if n in {wrong, unclear}:
+        return f"all have {parts[0][1] if wrong else parts[1][1]}"
+    shares = [f"{percent(count, n)} {{}}{what}" for count, what in parts if count]
+    return " and ".join(share.format("" if i else "have ") for i, share in enumerate(shares))

@@ -1,4 +1,4 @@
-"""What a report is about, computed once from saved runs. No markup here; no figures are made anywhere else."""
+"""The figures of a report, computed once from saved runs. No markup here, and no figures elsewhere."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from harness.analysis.metrics.summary import Summary, summarize
 from harness.analysis.trend import Trend
 from harness.core.plugins import task_capabilities
 from harness.core.types import Case, Manifest, Result, Run
-from harness.report.questions import NO_ANSWERS, Analyses, AnalysisResults, answers
+from harness.report.analyses import NO_RESULTS, Analyses, AnalysisResults, analyze
 
 if TYPE_CHECKING:
     from harness.report.model_findings import Finding
 
 Outcome = Literal["right", "phrasing", "wrong", "unclear", "error"]
-"""What became of one call: right as it is · right, but phrased so that production code cannot use it · a clear answer,
-and a wrong one · no clear answer · the call failed. Exactly one holds, so that counts add up to the calls."""
+"""The outcome of one call: right · right, but phrased so that production code cannot use it · a clear, wrong answer ·
+no clear answer · a failed call. Exactly one applies, so that the counts add up to the calls."""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(frozen=True)
 class CellReport:
-    """One run. `name` is `variant@backend`, with what tells it apart where two runs are of the same cell.
+    """One run. `name`: `variant@backend`, with version or run id if several runs are of the same cell.
 
-    `unfinished`: it was interrupted, some of its cases were never asked. `scorable`: its labels can be counted one
-    against the other. What only the pages show is computed where it is looked at, once.
+    `unfinished`: it was interrupted before all cases were done. `scorable`: it has labels, and every expected label is
+    one of them. Figures for single sections are computed when they are first used.
     """
 
     name: str
@@ -64,13 +64,13 @@ class CellReport:
 
     @property
     def judged(self) -> tuple[Result, ...]:
-        """The results that have something to be right about: all but those of a task's context."""
+        """All results but those of a task's context."""
         return tuple(r for r in self.results if r.case.expected is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedCase:
-    """One case (and repeat) over all cells of an eval; `None` where a cell has not asked it."""
+    """One case (and repeat) over all cells of an eval; `None` for cells without a result."""
 
     case: Case
     repeat: int
@@ -78,23 +78,23 @@ class JoinedCase:
 
     @property
     def flipped(self) -> bool:
-        """The cells that answered disagree on whether production code gets the right answer."""
+        """Whether the answering cells disagree about strict correctness."""
         return len({r.score.strict for r in self.results if r is not None and r.score is not None}) > 1
 
 
 @dataclass(frozen=True)
 class EvalReport:
-    """All cells of one eval. `trends`: what became of them from run to run. Both it and `answers`: where asked for."""
+    """All cells of one eval. `trends` and `analysis`: empty unless `build` was given them."""
 
     name: str
     cells: tuple[CellReport, ...]
     runs: tuple[Run, ...]
     trends: tuple[Trend, ...] = ()
-    answers: AnalysisResults = NO_ANSWERS
+    analysis: AnalysisResults = NO_RESULTS
 
     @cached_property
     def cases(self) -> tuple[JoinedCase, ...]:
-        """Every case beside its replies, made where it is looked at: most screens do not."""
+        """Every case with its results; computed on demand, because most screens do not need it."""
         return _join(self.runs)
 
     @property
@@ -104,32 +104,34 @@ class EvalReport:
 
     @property
     def answer_word(self) -> str:
-        """What a reply should give: a label where the task has labels."""
+        """`label` if the task has labels, else `answer`."""
         return "label" if self.cells[0].manifest.labels else "answer"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that any format shows. `findings`: what an unattended run found; the page begins with them."""
+    """The content of every format. `findings`: of an unattended run, shown at the top of the page."""
 
     evals: tuple[EvalReport, ...]
     runs: tuple[Run, ...]
     findings: tuple[Finding, ...] = ()
 
 
-def build(runs: Sequence[Run], trends: Sequence[Trend] = (), asked: Analyses | None = None) -> Report:
-    """Group the runs by eval and compute every figure. Evals, cells and cases keep the order in which they come.
+def build(runs: Sequence[Run], trends: Sequence[Trend] = (), analyses: Analyses | None = None) -> Report:
+    """Group the runs by eval and compute every figure. Evals, cells and cases keep their order.
 
-    `trends`: of these cells and perhaps of others, which are left out. `asked`: what the runs are to tell beside each
-    other; nothing by default.
+    Args:
+        runs: Saved runs of any evals.
+        trends: Trends of other cells are left out.
+        analyses: Comparisons and other optional analyses; none by default.
     """
     names = dict.fromkeys(run.manifest.eval for run in runs)
     by_eval = ((name, [run for run in runs if run.manifest.eval == name]) for name in names)
-    return Report(tuple(_eval(name, of, trends, asked or Analyses()) for name, of in by_eval), tuple(runs))
+    return Report(tuple(_eval(name, of, trends, analyses or Analyses()) for name, of in by_eval), tuple(runs))
 
 
 def outcome(result: Result) -> Outcome:
-    """What became of one call."""
+    """Classify the outcome of one call."""
     if result.reading is None or result.score is None:
         return "error"
     if result.score.strict:
@@ -139,36 +141,36 @@ def outcome(result: Result) -> Outcome:
     return "unclear" if result.reading.lenient is None else "wrong"
 
 
-def _eval(name: str, runs: list[Run], trends: Sequence[Trend], asked: Analyses) -> EvalReport:
+def _eval(name: str, runs: list[Run], trends: Sequence[Trend], analyses: Analyses) -> EvalReport:
     cells = tuple(_cell(run, label) for run, label in zip(runs, _labels(runs), strict=True))
     shown = {(name, run.manifest.cell, run.manifest.split) for run in runs}
     own_trends = tuple(t for t in trends if (t.eval, t.cell, t.split) in shown)
-    return EvalReport(name, cells, tuple(runs), own_trends, answers(asked, name, runs))
+    return EvalReport(name, cells, tuple(runs), own_trends, analyze(analyses, name, runs))
 
 
 def _cell(run: Run, name: str) -> CellReport:
     manifest = run.manifest
     counted: Counter[Outcome] = Counter()
-    asked, before, strange = 0, "", False
+    n_cases, previous_id, has_unknown_label = 0, "", False
     for result in run.results:
         if result.case.expected is not None:
             counted[outcome(result)] += 1
-            strange = strange or result.case.expected not in manifest.labels
-            asked, before = asked + (result.case.id != before), result.case.id
+            has_unknown_label = has_unknown_label or result.case.expected not in manifest.labels
+            n_cases, previous_id = n_cases + (result.case.id != previous_id), result.case.id
     return CellReport(
         name=name,
         manifest=manifest,
         summary=summarize(run.results),
         outcomes={kind: counted[kind] for kind in OUTCOMES},
         results=run.results,
-        unfinished=manifest.finished_at is None or asked < manifest.n_cases,
+        unfinished=manifest.finished_at is None or n_cases < manifest.n_cases,
         # A label that the manifest does not know cannot be scored; the rates still can.
-        scorable=task_capabilities(manifest.task).single_label and not strange,
+        scorable=task_capabilities(manifest.task).single_label and not has_unknown_label,
     )
 
 
 def _labels(runs: list[Run]) -> list[str]:
-    """The cell; with the prompt's version where two runs share the cell; with the run's id where that is not enough."""
+    """The cells, with the prompt version or else the run id if several runs are of the same cell."""
     labels = [run.manifest.cell for run in runs]
     versions = [run.manifest.prompt.rpartition("/")[2] for run in runs]
     for more in (versions, [run.manifest.run_id for run in runs]):
@@ -178,7 +180,7 @@ def _labels(runs: list[Run]) -> list[str]:
 
 
 def _join(runs: Sequence[Run]) -> tuple[JoinedCase, ...]:
-    """What was judged. Cases are the same where id and content are: an edited one is never silently compared."""
+    """Join results by case id, content and repeat, so that an edited case is never compared with its old version."""
     judged = [[r for r in run.results if r.case.expected is not None] for run in runs]
     by_run = [{(r.case.id, r.case.digest, r.repeat): r for r in results} for results in judged]
     keys = dict.fromkeys(key for results in by_run for key in results)

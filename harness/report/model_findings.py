@@ -19,5 +19,5 @@ class FindingStatus(StrEnum):
 class Finding:
     """One line that starts with the eval and the cell."""
 
-    standing: FindingStatus
+    status: FindingStatus
     text: str

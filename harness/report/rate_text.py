@@ -14,5 +14,5 @@ def interval(r: Rate) -> str:
 
 
 def rate_text(r: Rate) -> str:
-    """`87.1% (82–91)`, or a dash where nothing was answered."""
+    """`87.1% (82–91)`, or a dash if nothing was answered."""
     return f"{percent(r.hits, r.n)} ({interval(r)})" if r.n else NOTHING

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.analysis.costs.spend import RunCost, charged, spent
+from harness.analysis.costs.spend import RunCost, charged, cost_of
 from harness.core.formatting import NOTHING, dollars, number, plural, seconds, visible
 from harness.report import comparison_text
 from harness.report.model import CellReport, EvalReport, Report
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 _TOP_VIOLATIONS = 4
 
 COLOURS = {"good": "green", "bad": "red", "open": "yellow"}
-"""Of a verdict, by where it stands."""
+"""Colours of verdicts by their tone."""
 
 
 def matrix(report: Report) -> RenderableType:
-    """Per eval a row per cell: the rates with their intervals, n, errors, median latency; violations, verdicts."""
+    """Render each eval: a table with a row per cell, violations, costs, verdicts and notices."""
     from rich.console import Group
     from rich.text import Text
 
     parts: list[RenderableType] = []
     for e in report.evals:
-        parts += [Text(visible(e.name), style="bold"), _rates(e), _violations(e), *_costs(e)]
+        parts += [Text(visible(e.name), style="bold"), _rate_table(e), _violations(e), *_costs(e)]
         parts += _answers(e)
         parts += [Text(f"{'!' if notice.kind == 'error' else '·'} {visible(notice.text)}") for notice in notices(e)]
         parts.append(Text(""))
@@ -41,50 +41,55 @@ def matrix(report: Report) -> RenderableType:
 
 
 def _answers(e: EvalReport) -> list[RenderableType]:
-    """The verdict on each comparison, then what follows for the prompts, and for each step of a ladder."""
+    """Verdicts, portability and ladders."""
     from rich.text import Text
 
-    found = e.answers
+    analysis = e.analysis
     lines = [
         Text.assemble(
-            (c.verdict.value, f"bold {COLOURS[comparison_text.standing(c.verdict)]}"),
+            (c.verdict.value, f"bold {COLOURS[comparison_text.tone(c.verdict)]}"),
             f"  {visible(comparison_text.title(c))}: {visible(comparison_text.reason_text(c))}",
         )
-        for c in found.comparisons
+        for c in analysis.comparisons
     ]
-    if found.portability is not None:
-        lines.append(Text(visible(portability_text(found.portability))))
-    for ladder in found.ladders:
+    if analysis.portability is not None:
+        lines.append(Text(visible(portability_text(analysis.portability))))
+    for ladder in analysis.ladders:
         lines.append(Text(f"ladder {visible(ladder.name)}", style="dim"))
         lines += [Text(f"  {visible(step_text(step))}") for step in ladder.steps]
     return [Text(""), *lines, Text("")] if lines else []
 
 
 def _costs(e: EvalReport) -> list[RenderableType]:
-    """What each run came to whose backend has a price."""
+    """The cost of each run whose backend has a price."""
     from rich.text import Text
 
-    told = []
+    lines: list[RenderableType] = []
     for cell in e.cells:
-        price = e.answers.prices.get(cell.manifest.backend)
+        price = e.analysis.prices.get(cell.manifest.backend)
         if price is not None:
-            told.append(
+            lines.append(
                 Text(
-                    visible(f"  {cell.name}: {_cost(spent(cell.results, charged(price, cell.manifest)))}"), style="dim"
+                    visible(f"  {cell.name}: {_cost(cost_of(cell.results, charged(price, cell.manifest)))}"),
+                    style="dim",
                 )
             )
-    return list(told)
+    return lines
 
 
 def _cost(of: RunCost) -> str:
-    if not of.asked:
+    if not of.calls:
         return "cost nothing: every answer is from the store"
     per_1k = f" ({dollars(of.usd_per_1k)} per 1,000)" if of.usd_per_1k is not None else ""
-    more = f", at most {dollars(of.at_most_usd)}: {plural(of.untold, 'attempt')} without a count" if of.untold else ""
-    return f"cost {dollars(of.usd)} for {plural(of.asked, 'call')}{per_1k}{more}"
+    more = (
+        f", at most {dollars(of.at_most_usd)}: {plural(of.attempts_without_tokens, 'attempt')} without a count"
+        if of.attempts_without_tokens
+        else ""
+    )
+    return f"cost {dollars(of.usd)} for {plural(of.calls, 'call')}{per_1k}{more}"
 
 
-def _rates(e: EvalReport) -> TerminalTable:
+def _rate_table(e: EvalReport) -> TerminalTable:
     from rich.text import Text
 
     from harness.report.terminal_table import TerminalTable

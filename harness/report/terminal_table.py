@@ -1,11 +1,11 @@
-"""A table for a terminal of any width, in which no figure is ever cut.
+"""A table for a terminal of any width that never cuts a figure.
 
-What gives way, in this order, where the terminal is too narrow for all of it:
+On a narrow terminal, it gives way in this order:
 
 1. headings take two lines;
-2. names fold, at most into three lines: at a space, else after `_`, `/` or a hyphen, or before `@`;
-3. the first column, the name of the row, comes on a line of its own;
-4. each row is a block: its name, and below it every heading with its figure.
+2. names fold into at most three lines: at a space, else after `_`, `/` or a hyphen, or before `@`;
+3. the first column, the name of the row, gets a line of its own;
+4. each row becomes a block: its name, and below it every heading with its figure.
 
 Names come from files and replies: nothing is read as markup.
 """
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 _GAP = 2
 _INDENT = 2
 _MOST_LINES = 3
-"""Of a folded name; one less below a line of its own. What needs more is easier to read in a block."""
+"""Most lines of a folded name; one less if the first column has its own line. Otherwise a block is easier to read."""
 
 _BETWEEN = " · "
 _WORDS = re.compile(r"(?<= )(?=[^\d ])")
-"""Where a text is folded first. Not before a number: `connection 3` is one thing."""
+"""Preferred places to fold a text. Not before a number: `connection 3` belongs together."""
 
 _PARTS = re.compile(r"(?<=[_/])(?=.)|(?=@)|(?<=\w-)(?=\w)")
-"""Where a word is that is too long for its line."""
+"""Places to fold a word that is too long for its line."""
 
 
 class TerminalTable:
@@ -43,7 +43,7 @@ class TerminalTable:
     def __init__(
         self, *headings: str, names: Sequence[str], left: Sequence[str] = (), show_header: bool = True
     ) -> None:
-        """`names`: the headings of what may fold; all else is figures. These are on the right, unless in `left`."""
+        """`names`: headings of columns that may fold. Other columns are figures, right-aligned unless in `left`."""
         self._headings = headings
         self._folds = [heading in names for heading in headings]
         self._left = [heading in {*names, *left} for heading in headings]
@@ -51,16 +51,16 @@ class TerminalTable:
         self._rows: list[list[Text]] = []
 
     def add(self, *cells: str | Text) -> None:
-        """One row. A text keeps its style."""
-        made = [cell if isinstance(cell, Text) else Text(cell) for cell in cells]
-        self._rows.append([Text(" ".join(visible(cell.plain).splitlines()), style=cell.style) for cell in made])
+        """Add a row. A `Text` keeps its style."""
+        texts = [cell if isinstance(cell, Text) else Text(cell) for cell in cells]
+        self._rows.append([Text(" ".join(visible(cell.plain).splitlines()), style=cell.style) for cell in texts])
 
     def __len__(self) -> int:
-        """How many rows."""
+        """Number of rows."""
         return len(self._rows)
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
-        """The lines, none longer than there is room."""
+        """Yield lines that fit the width."""
         room = options.max_width
         columns = range(len(self._headings))
         if widths := self._widths(columns, room, _MOST_LINES):
@@ -72,7 +72,7 @@ class TerminalTable:
                 yield from self._block(row, room)
 
     def _widths(self, columns: Sequence[int], room: int, lines: int) -> dict[int, int] | None:
-        """What each column gets, or `None` where it does not fit."""
+        """Width of each column; `None` if the table does not fit."""
         room -= _GAP * (len(columns) - 1)
         heads = {i: self._headings[i] if self._show_header else "" for i in columns}
         bodies = {i: max((cell_len(row[i].plain) for row in self._rows), default=0) for i in columns}
@@ -89,13 +89,13 @@ class TerminalTable:
             if not shrinkable:
                 return None
             widths[max(shrinkable, key=widths.__getitem__)] -= 1
-        for i in columns:  # words rarely fill a line: the rest would be a gap
+        for i in columns:  # folded words rarely fill a line, so drop the remaining gap
             texts = [heads[i], *(row[i].plain for row in self._rows)]
             widths[i] = max(cell_len(line) for text in texts for line in folded(text, widths[i]))
         return widths
 
     def _table(self, columns: Sequence[int], widths: dict[int, int], own_line: int = 0) -> Iterator[Text]:
-        """The rows under their headings; `own_line`: the room that the first column has to itself."""
+        """Yield headings and rows. `own_line`: the width of a first column on its own line; 0 for none."""
         if self._show_header:
             heads = [Text(heading, style="dim") for heading in self._headings]
             if own_line:
@@ -119,21 +119,21 @@ class TerminalTable:
             yield line
 
     def _block(self, row: Sequence[Text], room: int) -> Iterator[Text]:
-        """The name of a row, and below it what it has."""
+        """Yield the name of a row, and its headings and figures below."""
         yield from (_line(part, row[0].style) for part in folded(row[0].plain, room))
         line = ""
         for heading, cell in zip(self._headings[1:], row[1:], strict=True):
-            told = f"{heading if self._show_header else ''} {cell.plain.strip()}".strip() if cell.plain.strip() else ""
-            if line and told and cell_len(line + _BETWEEN + told) > room - _INDENT:
+            part = f"{heading if self._show_header else ''} {cell.plain.strip()}".strip() if cell.plain.strip() else ""
+            if line and part and cell_len(line + _BETWEEN + part) > room - _INDENT:
                 yield from _indented(f"{line}{_BETWEEN.rstrip()}", room)
-                line = told
+                line = part
             else:
-                line = _BETWEEN.join(filter(None, (line, told)))
+                line = _BETWEEN.join(filter(None, (line, part)))
         yield from _indented(line, room)
 
 
 def folded(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width` columns; broken inside a word only where the word is longer than that."""
+    """Fold a text into lines of at most `width` columns. Words break only if they are longer."""
     lines = [""]
     for word in _WORDS.split(text):
         for piece in [word] if cell_len(word.rstrip()) <= width else _PARTS.split(word):
@@ -147,7 +147,7 @@ def folded(text: str, width: int) -> list[str]:
 
 
 def narrowest(texts: Sequence[str], lines: int) -> int:
-    """The least width at which each of the texts takes at most so many lines and none breaks inside a word."""
+    """The least width at which each text takes at most `lines` lines without a broken word."""
     words = (word for text in texts for word in _WORDS.split(text))
     width = max((cell_len(piece.rstrip()) for word in words for piece in _PARTS.split(word)), default=0)
     while any(len(folded(text, width)) > lines for text in texts):

@@ -1,4 +1,4 @@
-"""A report into a file: whole or not at all."""
+"""Write a report to a file, atomically."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from harness.report.model import Report
 
 
 def endings() -> tuple[str, ...]:
-    """Every ending a report can be written with; each is a module of `formats`."""
+    """List the file endings of reports, one per module of `formats`."""
     return tuple(sorted(f".{module.name}" for module in iter_modules(formats.__path__)))
 
 
 def check_path(path: Path) -> None:
-    """Raise `ConfigError` where `write` could not know the format. Call it before a long run, not after."""
+    """Raise `ConfigError` if `write` does not know the format. Call it before a long run."""
     check_ending(path, endings())
 
 
 def check_ending(path: Path, allowed: Sequence[str]) -> None:
-    """Raise `ConfigError` for a file that could not be written as one of `allowed`."""
+    """Raise `ConfigError` if the ending is not in `allowed`, or the path is a folder."""
     if path.suffix.lower() not in allowed:
-        msg = f"{path}: a report cannot end in {path.suffix or 'nothing'!r}; use one of {', '.join(allowed)}"
+        msg = f"{path}: unknown report format {path.suffix!r}. Use one of {', '.join(allowed)}"
         raise ConfigError(msg)
     if path.is_dir():
-        msg = f"{path}: is a folder; name a file in it"
+        msg = f"{path}: is a folder. Name a file in it"
         raise ConfigError(msg)
 
 
 def write(report: Report, path: Path) -> None:
-    """Write the report in the format of the path's ending. The old file stays until the new one is complete.
+    """Write the report in the format of the path's ending. An old file stays until the new one is complete.
 
-    Raises `ConfigError` for an unknown ending and for whatever the disk has against it.
+    Raises:
+        ConfigError: The ending is unknown, or the file cannot be written.
     """
     check_path(path)
     render = import_module(f"{formats.__name__}.{path.suffix.lower()[1:]}").render

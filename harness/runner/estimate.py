@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.types import Request
-from harness.project.pricing import is_local, is_openais, price_of, usd
+from harness.project.pricing import is_local, is_openai, price_of, usd
 from harness.runner.blocking import run_blocking
 from harness.runner.budget import most_prompt_tokens
 from harness.runner.plan import Cell
@@ -57,7 +57,7 @@ async def _cell(project: Project, cell: Cell) -> Estimate:
     requests = [request for _, request in cell.requests]
     counted = await count(cell.backend, requests, local=local)
     prompt = sum(counted.tokens)
-    exact = is_openais(cell.backend) and counted.by == encoding_of(cell.backend.model)
+    exact = is_openai(cell.backend) and counted.by == encoding_of(cell.backend.model)
     most_prompt = sum(_most(request, n, exact=exact) for request, n in zip(requests, counted.tokens, strict=True))
     most = None if _boundless(cell) else sum(0 if r.embed else r.sampling.max_tokens for r in requests)
     run_id, mean = ("", 0.0) if cell.task.embeds else _measured(project.store, cell)

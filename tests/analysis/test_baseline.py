@@ -32,13 +32,13 @@ NAME = st.text(min_size=1, max_size=20)
 @st.composite
 def outcomes(draw: st.DrawFn, case_id: str) -> CaseOutcome:
     """Any outcome that a run without errors can have."""
-    asked = draw(st.integers(1, 5))
-    strict, lenient, compliant = (draw(st.integers(0, asked)) for _ in range(3))
+    judged = draw(st.integers(1, 5))
+    strict, lenient, compliant = (draw(st.integers(0, judged)) for _ in range(3))
     texts = [draw(TEXT) for _ in range(4)]
-    told = dict(zip(("digest", "answer", "said", "expected"), texts, strict=True))
+    texts_by_name = dict(zip(("digest", "answer", "predicted", "expected"), texts, strict=True))
     return CaseOutcome(
-        case_id, asked=asked, strict=strict, lenient=lenient, compliant=compliant,
-        tags=tuple(draw(st.lists(NAME, max_size=3))), **told,
+        case_id, judged=judged, strict=strict, lenient=lenient, compliant=compliant,
+        tags=tuple(draw(st.lists(NAME, max_size=3))), **texts_by_name,
     )  # fmt: skip
 
 
@@ -56,17 +56,17 @@ def sides(draw: st.DrawFn) -> RunOutcomes:
 class TestFile:
     @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(side=sides())
-    def test_what_is_read_is_what_was_saved(self, side: RunOutcomes, tmp_path: Path) -> None:
+    def test_saved_baseline_is_read_unchanged(self, side: RunOutcomes, tmp_path: Path) -> None:
         assert baseline.read(baseline.save(tmp_path, side)) == side
         assert baseline.load(tmp_path, side.eval, side.cell) == side
 
-    def test_one_line_for_each_case_in_the_order_of_ids(self, tmp_path: Path) -> None:
+    def test_cases_are_lines_sorted_by_id(self, tmp_path: Path) -> None:
         path = baseline.save(tmp_path, made("Rw" * 10))
         ids = [line.split('"')[3] for line in path.read_text().splitlines() if line.startswith('  {"id"')]
         assert ids == sorted(f"c{i}" for i in range(20))
         assert path.relative_to(tmp_path) == Path("evals/baselines/triage.local@q8.json")
 
-    def test_the_same_run_makes_the_same_file_and_one_other_answer_changes_one_line(self, tmp_path: Path) -> None:
+    def test_one_changed_answer_changes_one_line(self, tmp_path: Path) -> None:
         first = baseline.save(tmp_path, made("RRRR")).read_text()
         assert (
             baseline.save(tmp_path, replace(made("RRRR"), cases=dict(reversed(made("RRRR").cases.items())))).read_text()
@@ -76,7 +76,7 @@ class TestFile:
         differing = [b for a, b in zip(first.splitlines(), second.splitlines(), strict=True) if a != b]
         assert [json.loads(line.rstrip(","))["id"] for line in differing] == ["c2"]
 
-    def test_it_holds_no_reply_unless_asked(self, tmp_path: Path) -> None:
+    def test_replies_are_saved_only_on_request(self, tmp_path: Path) -> None:
         side = made("Rw")
         assert "reply" not in baseline.save(tmp_path, side).read_text()
         assert baseline.replies(tmp_path, side) == {}
@@ -85,26 +85,26 @@ class TestFile:
         assert len(path.read_text().splitlines()) == len(baseline.save(tmp_path, side).read_text().splitlines())
         assert baseline.read(path).cases == side.cases
 
-    def test_names_that_are_no_file_names_stay_inside_the_folder(self, tmp_path: Path) -> None:
+    def test_hostile_names_stay_inside_the_folder(self, tmp_path: Path) -> None:
         path = baseline.save(tmp_path, replace(made("R"), eval="../x", cell="a/b@c:d+constrained"))
         assert path == tmp_path / "evals/baselines/.._x.a_b@c_d+constrained.json"
 
-    def test_two_cells_whose_file_names_are_one_are_not_taken_for_each_other(self, tmp_path: Path) -> None:
+    def test_cells_with_the_same_file_name_are_not_confused(self, tmp_path: Path) -> None:
         baseline.save(tmp_path, replace(made("R"), cell="local@a b"))
         with pytest.raises(ConfigError, match="is the baseline of triage local@a b, not of triage local@a_b"):
             baseline.load(tmp_path, "triage", "local@a_b")
 
-    def test_where_there_is_none_there_is_none(self, tmp_path: Path) -> None:
+    def test_missing_file_is_none(self, tmp_path: Path) -> None:
         assert baseline.load(tmp_path, "triage", "local@q8") is None
         assert baseline.find(tmp_path) == []
 
-    def test_those_of_one_eval_are_found(self, tmp_path: Path) -> None:
+    def test_find_lists_the_baselines_of_an_eval(self, tmp_path: Path) -> None:
         for side in (made("R", "b@x"), made("R", "a@x"), replace(made("R"), eval="other")):
             baseline.save(tmp_path, side)
         assert [side.cell for side in baseline.find(tmp_path, "triage")] == ["a@x", "b@x"]
         assert len(baseline.find(tmp_path)) == 3
 
-    def test_compared_with_the_run_it_is_of_nothing_has_changed(self, tmp_path: Path) -> None:
+    def test_baseline_equals_its_own_run(self, tmp_path: Path) -> None:
         side = made("R" * 200 + "w" * 20)
         found = compare(baseline.read(baseline.save(tmp_path, side)), side, ComparisonQuestion("change", 0.03))
         assert (found.verdict, found.flips, found.changed) == (Verdict.OK, (), ())
@@ -114,16 +114,16 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("side", "message"),
         [
-            (made("RRE"), "1 calls failed, so it is no baseline: run again with --resume"),
-            (made(""), "no case was judged, so it is no baseline"),
+            (made("RRE"), "1 call failed, so it cannot be a baseline. Run again with --resume"),
+            (made(""), "no case was judged, so it cannot be a baseline"),
         ],
     )
-    def test_a_run_that_is_none_to_go_by(self, tmp_path: Path, side: RunOutcomes, message: str) -> None:
+    def test_unusable_run_cannot_be_a_baseline(self, tmp_path: Path, side: RunOutcomes, message: str) -> None:
         with pytest.raises(ConfigError, match=message):
             baseline.save(tmp_path, side)
         assert not (tmp_path / "evals").exists()
 
-    def test_a_folder_that_takes_nothing(self, tmp_path: Path) -> None:
+    def test_read_only_folder_is_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "evals").write_text("a file")
         with pytest.raises(ConfigError, match=r"triage\.local@q8\.json: cannot be written: "):
             baseline.save(tmp_path, made("R"))
@@ -142,14 +142,14 @@ class TestDamage:
             pytest.param(lambda text: f"<<<<<<< HEAD\n{text}", "json:1: not valid JSON", id="a conflict of git"),
             pytest.param(lambda _: "[]", "format None is not harness-baseline/1", id="a list"),
             pytest.param(lambda _: "null", "format None is not harness-baseline/1", id="nothing"),
-            pytest.param(lambda _: "[" * 100_000, "is no baseline", id="a bomb"),
+            pytest.param(lambda _: "[" * 100_000, "not a baseline file", id="a bomb"),
             pytest.param(
                 lambda t: t.replace("baseline/1", "baseline/9"), "format 'harness-baseline/9' is not", id="newer"
             ),
             pytest.param(lambda t: t.replace('"cases"', '"casses"'), "cases: Field required", id="a key misspelt"),
         ],
     )
-    def test_a_file_that_is_no_baseline_says_so_and_what_to_do(
+    def test_invalid_file_error_says_what_to_do(
         self, tmp_path: Path, spoil: Callable[[str], str], message: str
     ) -> None:
         path = baseline.save(tmp_path, made("RRw"))
@@ -165,7 +165,7 @@ class TestDamage:
         [
             (edited(strict="yes"), "case 'c0': strict: Input should be a valid integer"),
             (edited(strict=True), "case 'c0': strict: Input should be a valid integer"),
-            (edited(strict=2), "case 'c0': asked 1 times, and more often than that right or compliant"),
+            (edited(strict=2), "case 'c0': asked 1, but strict, lenient or compliant is larger"),
             (edited(asked=-1), "case 'c0': asked: Input should be greater than or equal to 0"),
             (edited(corect=1), "case 'c0': corect: Extra inputs are not permitted"),
             (edited(tags="hard"), "case 'c0': tags"),
@@ -173,13 +173,13 @@ class TestDamage:
             (lambda data: data["cases"].insert(0, 7), "case None: Input should be"),
             (
                 lambda data: data["cases"].append(data["cases"][0]),
-                "case 'c0' is there more than once, as after a merge",
+                "case 'c0' appears more than once, as after a merge",
             ),
             (lambda data: data.update(fingerprint=[]), "fingerprint: "),
             (lambda data: data.update(labels=[1]), "labels.0: "),
         ],
     )
-    def test_an_edit_by_hand_that_cannot_be_is_named(
+    def test_impossible_edit_names_case_and_field(
         self, tmp_path: Path, edit: Callable[[dict[str, Any]], None], message: str
     ) -> None:
         path = baseline.save(tmp_path, made("RRw"))
@@ -192,7 +192,7 @@ class TestDamage:
 
     @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(at=st.integers(0, 700), byte=st.binary(min_size=1, max_size=3))
-    def test_whatever_happens_to_it_it_is_read_or_refused(self, tmp_path: Path, at: int, byte: bytes) -> None:
+    def test_damaged_file_is_read_or_rejected(self, tmp_path: Path, at: int, byte: bytes) -> None:
         path = baseline.save(tmp_path, made("Rw"))
         content = path.read_bytes()
         path.write_bytes(content[:at] + byte + content[at + len(byte) :])
@@ -234,9 +234,7 @@ class TestCommand:
         assert "strict         100.0% (99–100)" in shown
         assert "prompt         triage/v1/local" in shown
 
-    def test_an_unchanged_run_passes_and_twelve_lost_cases_fail_by_name(
-        self, saved: Terminal, project: Project
-    ) -> None:
+    def test_unchanged_run_passes_and_lost_cases_fail_by_name(self, saved: Terminal, project: Project) -> None:
         answered(project)
         assert saved("baseline", "check").code == 0
         answered(project, lost=12)
@@ -249,17 +247,15 @@ class TestCommand:
         assert "lost cases c-000, c-001, c-002, c-003, c-004, c-005, c-006, c-007 and 4 more" in shown
         assert "said" not in shown
 
-    def test_failed_calls_are_no_baseline_and_decide_nothing(self, saved: Terminal, project: Project) -> None:
+    def test_failed_calls_make_no_baseline_and_no_verdict(self, saved: Terminal, project: Project) -> None:
         answered(project, failing=10)
         checked = saved("baseline", "check")
         assert (checked.code, checked.out.split()[0]) == (4, "INCONCLUSIVE")
         ended = saved("baseline", "save")
         assert ended.code == 2
-        assert "30 calls failed, so it is no baseline" in ended.err
+        assert "30 calls failed, so it cannot be a baseline" in ended.err
 
-    def test_a_dataset_newer_than_the_baseline_is_said_and_not_guessed_over(
-        self, saved: Terminal, project: Project
-    ) -> None:
+    def test_newer_dataset_makes_the_baseline_incomparable(self, saved: Terminal, project: Project) -> None:
         cases(project, 290)
         answered(project)
         checked = saved("baseline", "check")
@@ -268,12 +264,12 @@ class TestCommand:
         assert "changed: dataset" in checked.out
         assert "the runs cover different cases" in saved("baseline", "save").out
 
-    def test_a_prompt_newer_than_the_baseline_is_named(self, saved: Terminal, project: Project) -> None:
+    def test_newer_prompt_is_named_as_a_change(self, saved: Terminal, project: Project) -> None:
         project.prompt(local=LOCAL.replace("one word", "a single word"))
         answered(project)
         assert "changed: prompt (prompt_hash: " in saved("baseline", "check").out
 
-    def test_replies_are_kept_and_shown_where_that_was_asked_for(self, saved: Terminal, project: Project) -> None:
+    def test_requested_replies_are_saved_and_shown(self, saved: Terminal, project: Project) -> None:
         path = project.root / "evals/baselines/triage.local@fake.json"
         assert '"reply"' not in path.read_text()
         assert saved("baseline", "save", "--replies").code == 0
@@ -281,7 +277,7 @@ class TestCommand:
         answered(project, lost=12)
         assert "c-000: was 'billing', now 'general'" in saved("baseline", "show", "triage").out
 
-    def test_what_is_missing_is_named(self, harness: Terminal, served: Project) -> None:
+    def test_missing_baseline_is_named(self, harness: Terminal, served: Project) -> None:
         assert "no complete run in" in harness("baseline", "save").err
         assert "triage has no baseline" in harness("baseline", "show", "triage").err
         assert "no baselines in" in harness("baseline", "list").out
@@ -296,7 +292,7 @@ class TestCommand:
         assert "(available: local@fake)" in harness("baseline", "save", "--cell", "gpt@fake").err
         assert harness("run", "--against", "baseline").code == 2
 
-    def test_a_run_is_held_against_it_and_against_the_run_before(
+    def test_run_is_compared_with_baseline_and_previous_run(
         self, harness: Terminal, served: Project, server: FakeOpenAI
     ) -> None:
         cases(served, 130)
@@ -313,13 +309,13 @@ class TestCommand:
         assert "failed    triage local@fake: against baseline: REGRESSED" in worse.out
         assert harness(*one, "local@fake~1").code == 1  # still held against the baseline, too
 
-    def test_a_baseline_without_a_run_is_not_passed_over(self, harness: Terminal, project: Project) -> None:
+    def test_baseline_without_a_run_is_reported(self, harness: Terminal, project: Project) -> None:
         baseline.save(project.root, made("RRR", "local@fake"))
         ended = harness("baseline", "check")
         assert ended.code == 4
         assert "has a baseline, but no complete run" in ended.err
 
-    def test_a_damaged_file_is_replaced_by_saving(self, saved: Terminal, project: Project) -> None:
+    def test_saving_replaces_a_damaged_file(self, saved: Terminal, project: Project) -> None:
         path = project.root / "evals/baselines/triage.local@fake.json"
         path.write_text("{")
         assert saved("baseline", "check").code == 2

@@ -76,9 +76,7 @@ class TestRefusal:
             ),
         ],
     )
-    def test_a_gate_that_the_set_cannot_show_names_line_number_and_what_can_be(
-        self, paired: Project, gate: str, message: str
-    ) -> None:
+    def test_undecidable_gate_names_line_and_reachable_limit(self, paired: Project, gate: str, message: str) -> None:
         said = complaint(paired, f"[gates]\n{gate}\n", 240)
         assert said == f'evals/triage.toml:6: {message}. Add cases, change the limit, or set judge = "point"'
 
@@ -86,30 +84,28 @@ class TestRefusal:
         "gate",
         ["margin = 0.062", "max_regression = 0.035", "min_accuracy = 0.984", "min_compliance = 0.98", "max_flips = 0"],
     )
-    def test_what_is_named_as_possible_is_accepted(self, paired: Project, gate: str) -> None:
+    def test_suggested_limit_is_accepted(self, paired: Project, gate: str) -> None:
         assert complaint(paired, f"[gates]\n{gate}\n", 240) == ""
 
-    def test_of_several_each_is_named(self, paired: Project) -> None:
+    def test_every_undecidable_gate_is_named(self, paired: Project) -> None:
         said = complaint(paired, "[gates]\nmargin = 0.01\nmin_accuracy = 0.999\n", 50).splitlines()
         assert [line.split(" ")[0:2] for line in said] == [
             ["evals/triage.toml:6:", "margin"],
             ["evals/triage.toml:7:", "min_accuracy"],
         ]
 
-    def test_a_handful_of_cases_shows_next_to_nothing(self, paired: Project) -> None:
+    def test_few_cases_detect_only_large_effects(self, paired: Project) -> None:
         said = complaint(paired, "[gates]\nmargin = 0.5\n", 2)
         assert "the set has 2 cases, and the smallest margin it can show is 0.781" in said
 
-    def test_point_is_the_way_out(self, paired: Project) -> None:
+    def test_judge_point_skips_the_check(self, paired: Project) -> None:
         assert complaint(paired, '[gates]\nmargin = 0.01\nmin_accuracy = 1\njudge = "point"\n', 20) == ""
 
     @pytest.mark.parametrize("options", [{"limit": 10}, {"split": "all"}, {"split": "test"}])
-    def test_nothing_is_refused_where_somebody_asked_for_other_cases(
-        self, paired: Project, options: dict[str, Any]
-    ) -> None:
+    def test_other_cases_on_request_skip_the_check(self, paired: Project, options: dict[str, Any]) -> None:
         assert complaint(paired, "[gates]\nmin_accuracy = 0.999\n", 20, **options) == ""
 
-    def test_only_the_cases_of_the_evals_own_split_count(self, paired: Project) -> None:
+    def test_only_cases_of_the_split_count(self, paired: Project) -> None:
         cases(paired, 30)
         rows = [row(f"c-{i}", f"ticket {i}", split="test" if i < 30 else "dev") for i in range(100)]
         paired.cases(rows)
@@ -119,7 +115,7 @@ class TestRefusal:
 
 
 class TestTags:
-    def test_a_tag_is_held_against_its_own_cases(self, project: Project) -> None:
+    def test_tag_gate_uses_the_cases_of_the_tag(self, project: Project) -> None:
         rows = [row(f"c-{i}", f"ticket {i}", split="test", tags=["hard"] if i < 18 else []) for i in range(240)]
         project.cases(rows)
         project.eval("[gates]\nmin_accuracy = 0.95\n[gates.tag.hard]\nmin_compliance = 0.95\nmin_accuracy = 0.8\n")
@@ -131,14 +127,14 @@ class TestTags:
         )
 
     @pytest.mark.parametrize("judge", ["interval", "point"])
-    def test_a_tag_that_no_case_has_is_refused_with_the_nearest(self, project: Project, judge: str) -> None:
+    def test_unknown_tag_names_the_nearest(self, project: Project, judge: str) -> None:
         project.cases([row(f"c-{i}", f"ticket {i}", split="test", tags=["hard"]) for i in range(20)])
         project.eval(f'[gates]\njudge = "{judge}"\n[gates.tag.hrd]\nmin_accuracy = 0.5\n')
         with pytest.raises(ConfigError, match=r"triage\.toml:7: no case has tag 'hrd' \(did you mean 'hard'\?\)"):
             project.plan()
 
 
-def test_a_margin_needs_a_pair(project: Project) -> None:
+def test_margin_needs_a_pair(project: Project) -> None:
     said = complaint(project, "[gates]\nmargin = 0.1\n", 240)
     assert said == (
         "evals/triage.toml:6: margin compares the candidate with the reference: name both in [pair] of harness.toml"
@@ -155,7 +151,7 @@ def refused(n: int, **gates: Any) -> list[dataset_power.UndecidableGate]:
     st.integers(5, 3000),
     st.sampled_from([("margin", dataset_power.TWO_MODELS), ("max_regression", dataset_power.ONE_MODEL)]),
 )
-def test_the_smallest_margin_is_accepted_and_a_smaller_one_refused(n: int, gate: tuple[str, float]) -> None:
+def test_smallest_reachable_margin_is_the_limit(n: int, gate: tuple[str, float]) -> None:
     name, discordance = gate
     smallest = dataset_power.reach(n, discordance).margin
     assert refused(n, **{name: smallest}) == []
@@ -165,7 +161,7 @@ def test_the_smallest_margin_is_accepted_and_a_smaller_one_refused(n: int, gate:
 
 @settings(max_examples=60)
 @given(st.floats(0.01, 0.999))
-def test_the_number_of_cases_that_proves_a_rate_is_the_smallest_that_does(limit: float) -> None:
+def test_required_cases_for_a_rate_are_minimal(limit: float) -> None:
     n = dataset_power.required_n_rate(limit)
     assert n is not None
     assert dataset_power.provable(n) >= limit - 1e-9
@@ -181,7 +177,7 @@ def test_small_slices_are_labels_and_tags_but_not_texts() -> None:
     assert dataset_power.small_slices(texts) == []
 
 
-def test_the_page_about_datasets_has_the_figures_that_are_given() -> None:
+def test_docs_page_has_the_computed_figures() -> None:
     page = " ".join((Path(__file__).parents[2] / "docs/datasets.md").read_text().split())
     now, twice, fourfold = (dataset_power.reach(240 * times, dataset_power.TWO_MODELS) for times in (1, 2, 4))
     common = rate(216, 240)
@@ -199,7 +195,7 @@ def test_the_page_about_datasets_has_the_figures_that_are_given() -> None:
 
 
 class TestCommand:
-    def test_it_says_in_words_what_the_cases_can_show(self, harness: Terminal, project: Project) -> None:
+    def test_screen_has_detectable_effects(self, harness: Terminal, project: Project) -> None:
         tagged = [row(f"c-{i:03}", f"ticket {i}", split="test", tags=["hard"] if i < 9 else []) for i in range(240)]
         project.cases([*tagged, row("d-1", "another", split="dev")])
         ended = harness("datasets", "power", "tickets")
@@ -211,7 +207,7 @@ class TestCommand:
         assert "0.010 1,785 4,020 7,893 15,715 31,399" in said
         assert "tag hard (9)" in said
 
-    def test_as_json_the_same_figures(self, harness: Terminal, project: Project) -> None:
+    def test_json_has_the_figures_of_the_screen(self, harness: Terminal, project: Project) -> None:
         cases(project, 100)
         told = json.loads(harness("datasets", "power", "tickets", "--json").out)
         assert (told["dataset"], told["split"], told["n"]) == ("tickets", "test", 100)
@@ -221,12 +217,12 @@ class TestCommand:
             "cases": {"0.02": 140, "0.05": 215, "0.1": 350, "0.2": 644, "0.4": 1259},
         }
 
-    def test_with_an_eval_it_says_that_nothing_was_measured_yet(self, harness: Terminal, project: Project) -> None:
+    def test_eval_without_runs_uses_assumed_discordance(self, harness: Terminal, project: Project) -> None:
         ended = harness("datasets", "power", "tickets", "--eval", "triage", "--split", "all")
         assert "tickets, split all: 6 cases" in ended.out
         assert "Nothing measured yet: triage" in ended.out
 
-    def test_another_datasets_eval_is_a_mistake(self, harness: Terminal, project: Project) -> None:
+    def test_eval_of_another_dataset_is_an_error(self, harness: Terminal, project: Project) -> None:
         project.card(name="other")
         project.cases(name="other")
         ended = harness("datasets", "power", "other", "--eval", "triage")

@@ -225,7 +225,7 @@ class TestNewGate:
         text = "longest reply in characters 1 > max_reply_characters 0"
         assert gate_text(result) == f"local@x: {text}"
 
-    def test_its_limit_is_validated_and_hinted(self, project: Project) -> None:
+    def test_limit_of_a_new_gate_is_validated_and_hinted(self, project: Project) -> None:
         for extra, message in [
             ("max_reply_characters = -1", "should be greater than or equal to 0, not -1"),
             ("max_reply_character = 1", "did you mean 'max_reply_characters'?"),
@@ -235,7 +235,7 @@ class TestNewGate:
             with pytest.raises(ConfigError, match=re.escape(message)):
                 gates.check(definition.gates, definition.path)
 
-    def test_run_judges_it(self, harness: Terminal, served: Project) -> None:
+    def test_run_judges_a_new_gate(self, harness: Terminal, served: Project) -> None:
         served.eval("[gates]\nmax_reply_characters = 3\n")
         ended = harness("run", "--variant", "local")
         assert ended.code == 1

@@ -15,16 +15,16 @@ from harness.report.label_text import group_text
 
 from ..support.cli import Terminal
 from ..support.project import CONFIG, TEXTS, Project, row
-from ..support.servers import Asked, FakeOpenAI, Reply
+from ..support.servers import FakeOpenAI, ReceivedRequest, Reply
 
 TRUTH = {text: label for text, label, _ in TEXTS}
 
 
-def made(cell: str, said: dict[str, Any], digest: str = "", task: str = "classification") -> Run:
+def made(cell: str, answers_by_case: dict[str, Any], digest: str = "", task: str = "classification") -> Run:
     """A run of fake answers; every case expects `billing`. A list is what repeats of a case say, `!` a failed call."""
     variant, _, backend = cell.partition("@")
     results = []
-    for case_id, answers in said.items():
+    for case_id, answers in answers_by_case.items():
         case = Case(case_id, {"text": "?"}, "billing", digest=f"{case_id}{digest}")
         for repeat, answer in enumerate(answers if isinstance(answers, list) else [answers]):
             if answer == "!":
@@ -33,12 +33,18 @@ def made(cell: str, said: dict[str, Any], digest: str = "", task: str = "classif
             right = answer == "billing"
             reading = Reading(None, answer, compliant=False)
             results.append(Result(case, Response("…"), reading, Score(strict=False, lenient=right), "k", repeat))
-    told: dict[str, Any] = {"fingerprint": {}, "limit": None, "labels": (), "n_cases": len(said), "started_at": ""}
+    common: dict[str, Any] = {
+        "fingerprint": {},
+        "limit": None,
+        "labels": (),
+        "n_cases": len(answers_by_case),
+        "started_at": "",
+    }
     names = {"eval": "triage", "task": task, "prompt": "triage/v1", "dataset": "tickets", "split": "test"}
-    return Run(Manifest(run_id=cell, variant=variant, backend=backend, **names, **told), tuple(results))
+    return Run(Manifest(run_id=cell, variant=variant, backend=backend, **names, **common), tuple(results))
 
 
-def found(*runs: Run, own: tuple[str, ...] = ("gpt@big", "local@small")) -> list[tuple[str, Any, tuple[str, ...]]]:
+def issues(*runs: Run, own: tuple[str, ...] = ("gpt@big", "local@small")) -> list[tuple[str, Any, tuple[str, ...]]]:
     """Case, answer and reasons of each suspect."""
     return [(s.case.id, s.answer, tuple(map(group_text, s.groups))) for s in label_issues.find(runs, own)]
 
@@ -57,40 +63,40 @@ class TestBackends:
             pytest.param(["technical", "general"], "technical", False, id="half of the time does not"),
         ],
     )
-    def test_a_case_is_listed_where_they_agree_against_its_label(self, big: Any, small: Any, listed: bool) -> None:
+    def test_case_is_listed_if_all_agree_against_its_label(self, big: Any, small: Any, listed: bool) -> None:
         expected = [("c", "technical", ("all backends",))] if listed else []
-        assert found(made("gpt@big", {"c": big}), made("local@small", {"c": small})) == expected
+        assert issues(made("gpt@big", {"c": big}), made("local@small", {"c": small})) == expected
 
-    def test_all_of_them_must_agree(self) -> None:
+    def test_one_dissenting_cell_drops_the_case(self) -> None:
         three = [made("gpt@big", {"c": "technical"}), made("local@small", {"c": "technical"})]
         own = ("gpt@big", "local@small", "local@tiny")
-        assert found(*three, made("local@tiny", {"c": "billing"}), own=own) == []
-        assert len(found(*three, made("local@tiny", {"c": "technical"}), own=own)) == 1
+        assert issues(*three, made("local@tiny", {"c": "billing"}), own=own) == []
+        assert len(issues(*three, made("local@tiny", {"c": "technical"}), own=own)) == 1
 
-    def test_answers_to_a_case_that_was_edited_in_between_are_not_compared(self) -> None:
+    def test_edited_cases_are_kept_apart(self) -> None:
         edited = made("local@small", {"c": "technical"}, digest="-new")
-        assert found(made("gpt@big", {"c": "technical"}), edited) == []
+        assert issues(made("gpt@big", {"c": "technical"}), edited) == []
 
-    def test_vectors_do_not_agree(self) -> None:
+    def test_embedding_runs_are_skipped(self) -> None:
         both = [made(cell, {"c": "576 dimensions"}, task="embedding") for cell in ("gpt@big", "local@small")]
-        assert found(*both) == []
+        assert issues(*both) == []
 
 
 class TestVariants:
-    def test_one_backend_that_says_the_same_to_every_variant_is_a_reason_too(self) -> None:
+    def test_all_variants_on_one_backend_are_a_group(self) -> None:
         runs = [
             made("gpt@small", {"c": "technical", "d": "general"}),
             made("local@small", {"c": "technical", "d": None}),
         ]
-        assert found(*runs, own=("local@small",)) == [("c", "technical", ("all variants on small",))]
+        assert issues(*runs, own=("local@small",)) == [("c", "technical", ("all variants on small",))]
 
-    def test_both_reasons_make_one_line_that_comes_first(self) -> None:
+    def test_both_groups_make_one_issue_that_comes_first(self) -> None:
         runs = [
             made("gpt@big", {"a": "billing", "b": "general"}),
             made("local@small", {"a": "technical", "b": "general"}),
             made("gpt@small", {"a": "technical", "b": "general"}),
         ]
-        assert found(*runs) == [
+        assert issues(*runs) == [
             ("b", "general", ("all backends", "all variants on small")),
             ("a", "technical", ("all variants on small",)),
         ]
@@ -109,7 +115,7 @@ def reviewed(harness: Terminal, project: Project, server: FakeOpenAI) -> Termina
     rows.append(row("=t-7", TRAP, "general", split="test", label_source="gpt-4o"))
     project.cases(rows)
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         text = next((text for text in TRUTH if text in asked.prompt), "")
         return Reply("billing" if "billing page" in text or not text else TRUTH[text])
 
@@ -119,17 +125,15 @@ def reviewed(harness: Terminal, project: Project, server: FakeOpenAI) -> Termina
 
 
 class TestCommand:
-    def test_it_lists_cases_labels_and_what_was_said_instead(self, reviewed: Terminal) -> None:
+    def test_screen_lists_case_label_and_common_answer(self, reviewed: Terminal) -> None:
         ended = reviewed("datasets", "suspects", "triage")
         assert ended.code == 0, ended.err
         assert "triage: 2 cases with suspect labels" in ended.out
-        said = " ".join(ended.out.split())
-        assert "t-2 technical author billing all backends The billing page crashes" in said
-        assert "lenient accuracy: local@fake 71.4%" in said
+        answers_by_case = " ".join(ended.out.split())
+        assert "t-2 technical author billing all backends The billing page crashes" in answers_by_case
+        assert "lenient accuracy: local@fake 71.4%" in answers_by_case
 
-    def test_nothing_hostile_reaches_the_terminal_or_runs_in_a_spreadsheet(
-        self, reviewed: Terminal, project: Project
-    ) -> None:
+    def test_hostile_text_is_inert_on_screen_and_in_csv(self, reviewed: Terminal, project: Project) -> None:
         ended = reviewed("datasets", "suspects", "-o", "review.csv", "-o", "review.jsonl")
         assert "\x1b" not in ended.out + ended.err
         hostile = next(csv.DictReader((project.root / "review.csv").open(newline="")))
@@ -147,23 +151,23 @@ class TestCommand:
             "inputs": TRAP,
         }
 
-    def test_a_label_that_was_mended_since_is_listed_no_longer(self, reviewed: Terminal, project: Project) -> None:
+    def test_corrected_label_is_not_listed(self, reviewed: Terminal, project: Project) -> None:
         mended = [row(f"t-{i}", text, label, split="test") for i, (text, label, _) in enumerate(TEXTS, 1)]
         project.cases([one | ({"expected": "billing"} if one["id"] == "t-2" else {}) for one in mended])
         ended = reviewed("datasets", "suspects", "triage")
         assert "triage: 0 cases with suspect labels" in ended.out
         assert "note: triage: 2 cases left out" in ended.err
 
-    def test_one_backend_alone_is_told(self, reviewed: Terminal) -> None:
+    def test_single_backend_is_reported(self, reviewed: Terminal) -> None:
         ended = reviewed("datasets", "suspects", "--backend", "fake")
         assert "runs of one backend only" in ended.err
 
-    def test_a_mistake_is_told_before_anything_is_read(self, reviewed: Terminal) -> None:
+    def test_usage_errors_come_before_reading_the_store(self, reviewed: Terminal) -> None:
         assert reviewed("datasets", "suspects", "-o", "x.pdf").code == 2
         assert "did you mean 'fake'?" in reviewed("datasets", "suspects", "-b", "fak").err
 
 
-def test_without_runs_the_way_to_some_is_told(harness: Terminal, project: Project) -> None:
+def test_missing_runs_name_the_command(harness: Terminal, project: Project) -> None:
     ended = harness("datasets", "suspects", "triage")
     assert ended.code == 0
     assert "no complete run yet" in ended.err

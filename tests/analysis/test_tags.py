@@ -33,12 +33,12 @@ def keep(store: Store, run_id: str, *tags: str, backend: str = "q4", minute: int
     store.add(fake_run(1, "local", backend, run_id=run_id, tags=tags, started_at=stamp, finished_at=stamp))
 
 
-def test_run_tags_its_runs_and_the_store_keeps_the_tags(harness: Terminal, served: Project) -> None:
+def test_run_saves_its_tags(harness: Terminal, served: Project) -> None:
     assert harness("run", "--variant", "local", "--tag", "weekly", "--tag", "v2", "--tag", "weekly").code == 0
     assert "weekly, v2" in harness("history").out
 
 
-def test_tags_come_from_the_environment_and_from_the_file_too(
+def test_tags_also_come_from_environment_and_file(
     harness: Terminal, served: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = served.root / "harness.toml"
@@ -51,13 +51,13 @@ def test_tags_come_from_the_environment_and_from_the_file_too(
 
 
 @pytest.mark.parametrize("tag", ["", "a b", "a#b", "a~1", "-x", "x" * 65])
-def test_a_tag_that_could_not_be_written_after_a_cell_is_refused(harness: Terminal, served: Project, tag: str) -> None:
+def test_tag_with_reserved_characters_is_an_error(harness: Terminal, served: Project, tag: str) -> None:
     ended = harness("run", "--tag", tag)
     assert ended.code == 2
     assert "use at most 64 letters, digits" in ended.err
 
 
-def test_a_manifest_from_before_there_were_tags_has_none() -> None:
+def test_old_manifest_has_no_tags() -> None:
     old = asdict(fake_manifest())
     del old["tags"]
     assert manifest_of(dump(old)).tags == ()
@@ -75,7 +75,7 @@ def test_a_manifest_from_before_there_were_tags_has_none() -> None:
         ("q4#weekly", "w2"),
     ],
 )
-def test_a_tag_after_a_name_leaves_the_runs_that_have_it(store: Store, reference: str, found: str) -> None:
+def test_tag_after_a_name_filters_runs(store: Store, reference: str, found: str) -> None:
     keep(store, "w1", "weekly", "weekly-2026-11-17", minute=1)
     keep(store, "between", minute=2)
     keep(store, "w2", "weekly", minute=3)
@@ -91,13 +91,13 @@ def test_a_tag_after_a_name_leaves_the_runs_that_have_it(store: Store, reference
         ("local@q9#weekly", r"no finished run of 'local@q9'"),
     ],
 )
-def test_what_has_no_such_tag_is_said(store: Store, reference: str, said: str) -> None:
+def test_unknown_tag_is_an_error(store: Store, reference: str, said: str) -> None:
     keep(store, "w1", "weekly")
     with pytest.raises(StoreError, match=said):
         find_run(store, reference)
 
 
-def test_resume_goes_on_only_with_a_run_that_has_the_tags(project: Project, store: Store) -> None:
+def test_resume_needs_a_run_with_the_same_tags(project: Project, store: Store) -> None:
     """A weekly run that goes on must not end up in a run of last week in which calls had failed."""
     answers = iter([Response("billing", error=None)] * 99)
     failing = Scripted(lambda request: Response(error=CallError("timeout", "no answer within 1 s")))

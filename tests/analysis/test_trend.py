@@ -35,7 +35,7 @@ def of(*manifests: Manifest, newest: int = 52) -> tuple[Trend, ...]:
     return trends(manifests[::-1], half_right, newest)
 
 
-def test_points_come_oldest_first_each_with_its_rates() -> None:
+def test_points_are_oldest_first_with_rates() -> None:
     (trend,) = of(made(3), made(10), made(17))
     assert (trend.eval, trend.cell, trend.split) == ("ticket_triage", "local@q4", "test")
     assert [point.manifest.run_id for point in trend.points] == ["r3", "r10", "r17"]
@@ -51,12 +51,12 @@ def test_points_come_oldest_first_each_with_its_rates() -> None:
         pytest.param(made(4, origin=RunOrigin.REPLAYED), id="a replayed run"),
     ],
 )
-def test_only_whole_runs_make_a_trend(left_out: Manifest) -> None:
+def test_only_complete_runs_form_a_trend(left_out: Manifest) -> None:
     (trend,) = of(made(3), left_out)
     assert [point.manifest.run_id for point in trend.points] == ["r3"]
 
 
-def test_cells_splits_and_evals_have_trends_of_their_own() -> None:
+def test_each_cell_split_and_eval_has_its_own_trend() -> None:
     found = of(made(3), made(4, split="dev"), made(5, eval="spam"), made(6, decoding="constrained"))
     assert [(t.eval, t.cell, t.split) for t in found] == [
         ("spam", "local@q4", "test"),
@@ -66,7 +66,7 @@ def test_cells_splits_and_evals_have_trends_of_their_own() -> None:
     ]
 
 
-def test_the_newest_points_are_kept_and_no_others_are_counted() -> None:
+def test_only_the_newest_points_are_loaded() -> None:
     asked: list[str] = []
 
     def counting(manifests: Sequence[Manifest]) -> Mapping[str, Tally]:
@@ -77,7 +77,7 @@ def test_the_newest_points_are_kept_and_no_others_are_counted() -> None:
     assert [p.manifest.run_id for p in trend.points] == asked == ["r10", "r17"]
 
 
-def test_each_point_tells_what_changed_since_the_one_before() -> None:
+def test_each_point_has_the_changes_since_the_previous() -> None:
     (trend,) = of(made(3), made(10, changed={"quantization": "Q4_K_M"}), made(17, changed={"quantization": "Q4_K_M"}))
     assert [[(c.what, c.parts) for c in p.changed] for p in trend.points] == [
         [],
@@ -94,13 +94,13 @@ def test_rescored_and_imported_runs_are_part_of_a_trend() -> None:
     assert [point.manifest.origin for point in trend.points] == own
 
 
-def test_a_case_asked_more_than_once_counts_once_by_its_share() -> None:
+def test_repeats_count_as_one_case() -> None:
     (trend,) = trends([made(3)], lambda _: {"r3": Tally({(4, 2, 4, 0): 3, (4, 4, 4, 4): 1}, 2)})
     (point,) = trend.points
     assert (point.strict.hits, point.strict.n, point.n_errors) == (2.5, 4, 2)
 
 
-def test_a_run_without_answers_is_a_gap() -> None:
+def test_run_without_answers_is_a_gap() -> None:
     tally = {
         "r3": Tally({(1, 1, 1, 1): 90, (1, 0, 0, 0): 10}, 0),
         "r4": Tally({}, 9),
@@ -112,7 +112,7 @@ def test_a_run_without_answers_is_a_gap() -> None:
     assert line[0] > line[2]
 
 
-def test_noise_within_the_intervals_looks_small_and_a_fall_looks_large() -> None:
+def test_sparkline_shows_noise_small_and_a_drop_large() -> None:
     steady = sparkline([rate(80, 100), rate(82, 100), rate(79, 100), rate(81, 100)])
     assert max(map(BLOCKS.index, steady)) - min(map(BLOCKS.index, steady)) <= 2
     fallen = sparkline([rate(940, 1000), rate(870, 1000)], ASCII)
@@ -120,7 +120,7 @@ def test_noise_within_the_intervals_looks_small_and_a_fall_looks_large() -> None
 
 
 @given(st.lists(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), max_size=30))
-def test_a_sparkline_has_a_character_per_run_and_keeps_their_order(counts: list[tuple[int, int]]) -> None:
+def test_sparkline_has_a_character_per_run_in_order(counts: list[tuple[int, int]]) -> None:
     rates = [rate(hits, n) for hits, n in counts]
     line = sparkline(rates)
     assert len(line) == len(rates)

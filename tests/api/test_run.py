@@ -16,7 +16,7 @@ from harness.core.errors import BackendUnavailable, ConfigError, Interrupted
 
 from ..support.project import Project
 from ..support.running import cases, config_of
-from ..support.servers import Asked, FakeOpenAI, Reply
+from ..support.servers import FakeOpenAI, ReceivedRequest, Reply
 
 
 def saved(folder: Path) -> list[harness.Result]:
@@ -115,7 +115,7 @@ def test_arun_can_be_limited_by_a_timeout(folder: Path, server: FakeOpenAI) -> N
 def test_run_changes_nothing_interpreter_wide(folder: Path, server: FakeOpenAI) -> None:
     during: list[tuple[object, ...]] = []
 
-    def answer(_: Asked) -> Reply:
+    def answer(_: ReceivedRequest) -> Reply:
         during.append(state())
         return Reply()
 
@@ -130,7 +130,7 @@ def test_run_changes_nothing_interpreter_wide(folder: Path, server: FakeOpenAI) 
 def test_ctrl_c_raises_interrupted_and_keeps_the_handler(folder: Path, project: Project, server: FakeOpenAI) -> None:
     cases(project, 20)
 
-    def answer(_: Asked) -> Reply:
+    def answer(_: ReceivedRequest) -> Reply:
         if len(server.prompts) > 8:
             os.kill(os.getpid(), signal.SIGINT)
             return Reply(delay_s=0.5)

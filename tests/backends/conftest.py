@@ -1,4 +1,4 @@
-"""What the tests of backends share."""
+"""Fixtures for the tests of backends."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def _plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def unused_port() -> int:
-    """A port where nobody listens."""
+    """A closed port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def by_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every server of the OpenAI protocol asked by the SDK, and not only api.openai.com."""
+    """Use the SDK for every server of the OpenAI protocol, not only for api.openai.com."""
 
     def transport_to(config: BackendConfig, key: str) -> Transport:
         return OpenAISDKTransport(config.base_url, key, config.timeout_s)
@@ -38,7 +38,7 @@ def by_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=["lean", "sdk"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each of the two ways to a server in turn: they must not differ."""
+    """Each of the two HTTP clients in turn. They must behave alike."""
     if request.param == "sdk":
         by_the_sdk(monkeypatch)
     return str(request.param)
@@ -46,7 +46,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(params=["openai", "openai by the SDK", "vllm", "ollama"])
 def provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Everyone who can be asked over a socket."""
+    """Each provider that is called over a socket."""
     name, _, way = str(request.param).partition(" ")
     if way:
         by_the_sdk(monkeypatch)

@@ -1,4 +1,4 @@
-"""Constrained decoding: what each kind of server is told, what comes back bare, and who cannot be told."""
+"""Constrained decoding: the request to each kind of server, unwrapped replies, and servers without support."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def body_of(provider: str, constraint: Constraint, said: str, **config: Any) -> 
         return server.chats[0].body
 
 
-# What is sent
+# Requests
 
 
 def test_openai_gets_an_object_around_the_choices() -> None:
@@ -72,7 +72,7 @@ def test_openai_gets_an_object_around_the_choices() -> None:
     }
 
 
-def test_a_server_of_ones_own_gets_the_schema_as_it_is() -> None:
+def test_self_hosted_server_gets_the_schema_unchanged() -> None:
     assert body_of("openai", RECORD, "{}")["response_format"]["json_schema"]["schema"] == SCHEMA
 
 
@@ -85,12 +85,12 @@ def test_hosted_service_gets_closed_objects(monkeypatch: pytest.MonkeyPatch) -> 
         sent = server.chats[0].body["response_format"]["json_schema"]["schema"]
     assert sent["additionalProperties"] is False
     assert sent["properties"]["items"]["items"]["additionalProperties"] is False
-    assert sent["properties"]["type"] == SCHEMA["properties"]["type"]  # it says what it wants
+    assert sent["properties"]["type"] == SCHEMA["properties"]["type"]  # an explicit additionalProperties is kept
     assert set(sent["properties"]) == set(SCHEMA["properties"])
-    assert "required" not in sent  # not ours to change: the service says what is missing
+    assert "required" not in sent  # the harness does not change the schema: the service reports the missing key
 
 
-def test_vllm_is_given_choices_or_a_schema() -> None:
+def test_vllm_gets_choices_or_a_schema() -> None:
     assert body_of("vllm", CHOICES, "billing")["structured_outputs"] == {"choice": list(LABELS)}
     assert body_of("vllm", RECORD, "{}")["structured_outputs"] == {"json": SCHEMA}
 
@@ -108,7 +108,7 @@ def test_vllm_is_given_choices_or_a_schema() -> None:
         ("1.2.3", "guided", "guided_choice"),
     ],
 )
-def test_vllm_s_parameter_goes_by_its_version_unless_it_is_named(version: str, option: str | None, key: str) -> None:
+def test_vllm_parameter_follows_version_unless_configured(version: str, option: str | None, key: str) -> None:
     async def talk(base_url: str) -> None:
         backend = backends.connect(configured("vllm", base_url, **({"structured": option} if option else {})))
         await backend.identify()
@@ -144,7 +144,7 @@ def test_wrapped_choice_has_room_and_no_stop_strings(server: Fake, provider: str
     assert (sent.get("stop"), limit) == ((["\n"], 256) if provider == "vllm" else (None, 256 + 16))
 
 
-def test_a_schema_s_json_is_the_reply_and_keeps_both(server: Fake, provider: str) -> None:
+def test_schema_json_is_the_reply_with_room_and_stop_strings(server: Fake, provider: str) -> None:
     constrained(provider, server, RECORD, Reply("{}"), stop=("###",))
     body = server.chats[0].body
     sent = body["options"] if provider == "ollama" else body
@@ -152,12 +152,12 @@ def test_a_schema_s_json_is_the_reply_and_keeps_both(server: Fake, provider: str
     assert 256 in (sent.get("num_predict"), sent.get("max_tokens"))
 
 
-def test_free_decoding_says_nothing_of_constraints(server: Fake, provider: str) -> None:
+def test_free_decoding_sends_no_constraint(server: Fake, provider: str) -> None:
     ask(configured(provider, url(server)))
     assert not {"response_format", "structured_outputs", "format", "grammar"} & set(server.chats[0].body)
 
 
-# What is read
+# Replies
 
 
 @pytest.mark.parametrize(
@@ -182,13 +182,13 @@ def test_choice_is_unwrapped_only_from_an_exact_reply(server: Fake, provider: st
 
 
 @pytest.mark.parametrize("said", ["billing", " billing", "not tech", ""])
-def test_vllm_s_choice_is_bare(said: str) -> None:
+def test_vllm_choice_is_not_wrapped(said: str) -> None:
     with closing(FakeOpenAI()) as server:
         assert constrained("vllm", server, CHOICES, Reply(said)).text == said
 
 
 @given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, unique=True), st.data())
-def test_whatever_the_labels_a_wrapped_one_comes_back_as_itself(labels: list[str], data: st.DataObject) -> None:
+def test_any_wrapped_label_is_unwrapped_unchanged(labels: list[str], data: st.DataObject) -> None:
     constraint = Constraint(choices=tuple(labels))
     label = data.draw(st.sampled_from(labels))
     for wrapped in (json.dumps({"answer": label}), json.dumps(label)):
@@ -197,12 +197,12 @@ def test_whatever_the_labels_a_wrapped_one_comes_back_as_itself(labels: list[str
             assert constrained_decoding.obeys(constraint, label, bare=True)
 
 
-def test_json_of_a_schema_is_left_alone(server: Fake, provider: str) -> None:
+def test_schema_json_is_not_unwrapped(server: Fake, provider: str) -> None:
     said = '{"vendor": "ACME",  "answer": "billing"}'
     assert constrained(provider, server, RECORD, Reply(said)).text == said
 
 
-def test_a_refusal_and_a_failed_call_are_no_breach(server: Fake, provider: str) -> None:
+def test_refusal_and_failed_call_break_no_constraint(server: Fake, provider: str) -> None:
     found = constrained(provider, server, CHOICES, Reply(status=503, json={"error": "busy"})).error
     assert found is not None
     assert found.kind == "server"
@@ -211,7 +211,7 @@ def test_a_refusal_and_a_failed_call_are_no_breach(server: Fake, provider: str) 
         assert (refused.text, refused.refusal) == ("", "No.")
 
 
-# Who cannot
+# Servers without support
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_rejected_constraint_stops_the_run(server: Fake, provider: str, status: 
     assert said in str(caught.value)
 
 
-def test_a_text_that_is_too_long_is_no_matter_of_the_constraint() -> None:
+def test_too_long_text_is_no_constraint_error() -> None:
     with closing(FakeOpenAI()) as server:
         said = "the request exceeds the available context size: response_format"
         found = constrained("openai", server, CHOICES, error(400, said)).error
@@ -256,14 +256,14 @@ def test_a_text_that_is_too_long_is_no_matter_of_the_constraint() -> None:
     assert found.kind == "bad_request"
 
 
-def test_a_time_out_of_identification_leaves_the_newer_parameter() -> None:
+def test_unknown_vllm_version_uses_the_newer_parameter() -> None:
     with closing(FakeOpenAI()) as server:
         assert identify(configured("vllm", server.base_url)).engine_version == ""
         constrained("vllm", server, CHOICES, Reply("billing"))
         assert "structured_outputs" in server.chats[0].body
 
 
-def test_ollama_s_thinking_is_no_part_of_the_reply() -> None:
+def test_ollama_thinking_is_not_in_the_reply() -> None:
     message = {"role": "assistant", "content": '"billing"', "thinking": "Money, so billing."}
     with closing(FakeOllama()) as server:
         assert constrained("ollama", server, CHOICES, Reply(json=chat(message=message))).text == "billing"
@@ -275,7 +275,7 @@ def test_ollama_s_thinking_is_no_part_of_the_reply() -> None:
 class TestWithTheModel:
     pytestmark = with_model
 
-    def test_nothing_but_a_choice_or_json_of_the_schema_comes_out(self) -> None:
+    def test_constrained_reply_is_a_choice_or_schema_json(self) -> None:
         odd = ('a "quoted" \\ one', "été 日本 😀\nline")
         schema = {
             "type": "object",
@@ -299,8 +299,8 @@ class TestWithTheModel:
     @pytest.mark.slow
     def test_llama_cpp_takes_parameters_of_openai_not_of_vllm(self) -> None:
         asked = replace(request("Tell me a story about a ship."), constraint=CHOICES)
-        patient = {"timeout_s": 120.0}  # a call that ran out of time on a busy machine would raise nothing
+        patient = {"timeout_s": 120.0}  # a timed-out call on a busy machine would raise no error
         with llama_server() as url:
             assert ask(configured("openai", url, **patient), asked)[0].text in LABELS
-            with pytest.raises(BackendError, match="it does not constrain"):  # it ignores a parameter of vLLM
+            with pytest.raises(BackendError, match="it does not constrain"):  # llama.cpp ignores a parameter of vLLM
                 ask(configured("vllm", url, **patient), asked)

@@ -1,4 +1,4 @@
-"""llama.cpp in this process: what it is, what it answers, and that it answers as llama.cpp's own server does."""
+"""llama.cpp in this process: identity, replies, and equality with the replies of llama.cpp's own server."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def texts(responses: list[Response]) -> list[str]:
 
 @contextmanager
 def llama_server(*switches: str) -> Iterator[str]:
-    """A fresh one: what llama.cpp says depends a little on what it was asked before."""
+    """A new server, because llama.cpp's replies depend slightly on earlier requests."""
     command = [sys.executable, str(SERVER), str(MODEL_FILE), *switches]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -75,7 +75,7 @@ def llama_server(*switches: str) -> Iterator[str]:
 class TestWithTheModel:
     pytestmark = with_model
 
-    def test_it_says_what_it_is_without_loading_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_identity_needs_no_loaded_model(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(LlamaCppBackend, "_load", None)
         info = identify(embedded())
         assert (info.model, info.digest) == (NAME, f"sha256:{models.CATALOG[NAME].sha256}")
@@ -84,7 +84,7 @@ class TestWithTheModel:
         assert gguf.quantization(MODEL_FILE) == "Q4_1"
 
     @pytest.mark.slow
-    def test_served_or_embedded_it_gives_the_same_replies(self, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_embedded_replies_equal_those_of_llama_server(self, capfd: pytest.CaptureFixture[str]) -> None:
         own = ask(embedded(), *REQUESTS)
         with llama_server() as url:
             openai = ask(configured("openai", url, timeout_s=120.0), *REQUESTS)
@@ -98,14 +98,14 @@ class TestWithTheModel:
 
     @pytest.mark.slow
     def test_reproducible_replies_ignore_earlier_requests(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # a proxy has no business between us and ourselves
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # no proxy for connections within this machine
         monkeypatch.setenv("NO_PROXY", "")
         monkeypatch.setenv("no_proxy", "")
         there = REQUESTS[:5]
         replies = texts(ask(embedded(reproducible=True, n_ctx=512), *there, *reversed(there)))
         assert replies[:5] == replies[:4:-1]
 
-    def test_a_file_that_was_cut_off_is_one_clear_line(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_truncated_model_file_is_a_one_line_error(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         cut = tmp_path / "cut.gguf"
         with MODEL_FILE.open("rb") as whole:
             cut.write_bytes(whole.read(4_000_000))
@@ -135,26 +135,26 @@ def test_invalid_model_file_is_reported_before_loading(tmp_path: Path, content: 
         identify(configured("llamacpp", model=str(path)))
 
 
-def test_a_name_that_is_none_gets_the_nearest_one() -> None:
+def test_unknown_model_names_the_nearest_model() -> None:
     with pytest.raises(BackendError, match=rf"no model file 'smollm2': .*{NAME}"):
         identify(configured("llamacpp", model="smollm2"))
 
 
 @pytest.mark.parametrize("slots", [1, 3])
-def test_it_takes_as_many_requests_as_it_has_slots(slots: int) -> None:
+def test_concurrency_equals_the_number_of_slots(slots: int) -> None:
     assert backends.connect(configured("llamacpp", concurrency=slots)).concurrency == slots
     assert backends.connect(configured("llamacpp")).concurrency == 1
 
 
 class FakeServer:
-    """In the place of the engine."""
+    """A fake engine."""
 
     listening_address = "http://127.0.0.1:9"
 
 
 @pytest.fixture
 def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths that were loaded, by an engine that takes a moment and answers nothing."""
+    """The paths that a slow fake engine loads. The engine never replies."""
     paths: list[str] = []
 
     def load(_: LlamaCppBackend, path: Path, *, embed: bool) -> FakeServer:
@@ -197,7 +197,7 @@ def test_replies_and_vectors_have_separate_lazy_engines(loads: list[str]) -> Non
     assert loads == ["x.gguf True", "x.gguf False"]
 
 
-def test_closing_while_it_loads_waits_for_the_end_of_that(loads: list[str]) -> None:
+def test_close_waits_for_the_model_to_load(loads: list[str]) -> None:
     async def talk() -> None:
         backend = backends.connect(configured("llamacpp"))
         with pytest.raises(TimeoutError):

@@ -1,4 +1,4 @@
-"""Providers are found by their file names, and what harness.toml says of them is checked before anything is asked."""
+"""Providers are found by their file names, and their keys in harness.toml are checked before any request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A saved run that answers again."""
+"""Replay: a saved run as a backend."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from harness.store.runs import Store, open_store
 from ..support.backend_calls import ask, request
 from ..support.project import LOCAL, Project
 from ..support.running import cells_of, config_of, execute
-from ..support.servers import Asked, FakeOpenAI, Reply, closing, error
+from ..support.servers import FakeOpenAI, ReceivedRequest, Reply, closing, error
 
 
-def said(asked: Asked) -> Reply:
+def said(asked: ReceivedRequest) -> Reply:
     if "refund" in asked.prompt:
         return error(400, "too long")
     return Reply("technical" if "crashes" in asked.prompt else "billing", delay_s=0.01)
@@ -34,7 +34,7 @@ def store(project: Project) -> Iterator[Store]:
 
 @pytest.fixture
 def saved(project: Project, store: Store) -> Run:
-    """A run whose server is gone; one of its four calls failed."""
+    """A saved run with one failed call of four, whose server no longer exists."""
     with closing(FakeOpenAI()) as server:
         server.answer = said
         project.config(config_of(url=server.base_url))
@@ -49,7 +49,7 @@ def replay(project: Project, store: Store, run: Run) -> Run:
     return execute(project, store, cells=cells).runs[0]
 
 
-def test_the_same_results_come_back_offline(project: Project, store: Store, saved: Run) -> None:
+def test_replay_returns_the_same_results_offline(project: Project, store: Store, saved: Run) -> None:
     again = replay(project, store, saved)
     for old, new in zip(saved.results, again.results, strict=True):
         if old.response.error is None:
@@ -60,26 +60,26 @@ def test_the_same_results_come_back_offline(project: Project, store: Store, save
     assert again.manifest.notes == (f"replayed from {saved.manifest.run_id}",)
 
 
-def test_a_call_that_failed_then_is_not_recorded(project: Project, store: Store, saved: Run) -> None:
+def test_failed_call_is_not_replayed(project: Project, store: Store, saved: Run) -> None:
     errors = {result.case.id: result.response.error for result in replay(project, store, saved).results}
     assert [case_id for case_id, found in errors.items() if found] == ["t-4"]
     assert errors["t-4"] is not None
     assert (errors["t-4"].kind, errors["t-4"].retryable) == ("not_recorded", False)
 
 
-def test_a_prompt_that_has_changed_since_gets_no_answer(project: Project, store: Store, saved: Run) -> None:
+def test_changed_prompt_has_no_replayed_reply(project: Project, store: Store, saved: Run) -> None:
     project.prompt(local=LOCAL.replace("one word", "one label"))
     again = replay(project, store, saved)
     assert {result.response.error.kind for result in again.results if result.response.error} == {"not_recorded"}
     assert all(result.score is None for result in again.results)
 
 
-def test_other_sampling_is_another_question(project: Project, store: Store, saved: Run) -> None:
+def test_changed_sampling_has_no_replayed_reply(project: Project, store: Store, saved: Run) -> None:
     project.eval("[sampling]\nmax_tokens = 5\n")
     assert all(result.response.error for result in replay(project, store, saved).results)
 
 
-def test_two_runs_of_the_same_model_are_never_mixed_up(project: Project, store: Store, saved: Run) -> None:
+def test_runs_of_the_same_model_are_not_mixed(project: Project, store: Store, saved: Run) -> None:
     with closing(FakeOpenAI()) as server:
         project.config(config_of(url=server.base_url))
         server.answer = lambda _: Reply("general")
@@ -88,13 +88,13 @@ def test_two_runs_of_the_same_model_are_never_mixed_up(project: Project, store: 
     assert [result.response.text for result in replay(project, store, other).results] == ["general"] * 4
 
 
-def test_a_run_that_is_not_there_is_told(project: Project, store: Store, saved: Run) -> None:
+def test_missing_run_is_an_error(project: Project, store: Store, saved: Run) -> None:
     missing = replace(saved, manifest=replace(saved.manifest, run_id="nowhere"))
     with pytest.raises(StoreError, match="no run 'nowhere'"):
         replay(project, store, missing)
 
 
-def test_vectors_and_tool_calls_come_back_as_they_were(project: Project, store: Store, saved: Run) -> None:
+def test_vectors_and_tool_calls_are_replayed_unchanged(project: Project, store: Store, saved: Run) -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "refund", "arguments": "{}"}}
     asked = request("refund?")
     wanted = {

@@ -1,4 +1,4 @@
-"""What lies between us and a server, by both ways: proxies that the environment names, and certificates."""
+"""Both HTTP clients with proxies from the environment, and with certificates."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that signs itself, with its key."""
+    """A self-signed certificate for 127.0.0.1, with its key."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl to make a certificate with")
     path = tmp_path_factory.mktemp("tls") / "self-signed.pem"
@@ -76,7 +76,7 @@ def test_untrusted_certificate_is_refused(secure: Wire) -> None:
     assert secure.requests == []
 
 
-def test_one_that_ssl_cert_file_names_is_trusted(
+def test_certificate_in_ssl_cert_file_is_trusted(
     secure: Wire, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -93,7 +93,7 @@ def test_a_certificate_for_another_host_is_refused(
     assert secure.requests == []
 
 
-def test_a_server_without_tls_is_no_https(certificate: Path) -> None:
+def test_plain_server_is_rejected_for_https(certificate: Path) -> None:
     with wire([reply()]) as server:
         assert error_of(answers(server.base_url.replace("http://", "https://"), timeout_s=0.5)[0]).kind in (
             "connection",
@@ -116,7 +116,7 @@ def test_remote_server_is_called_by_the_environments_proxy(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("here", ["127.0.0.1", "localhost,127.0.0.1", "*"])
-def test_no_proxy_means_none(monkeypatch: pytest.MonkeyPatch, here: str) -> None:
+def test_no_proxy_disables_the_proxy(monkeypatch: pytest.MonkeyPatch, here: str) -> None:
     with wire([None]) as proxy, wire([reply()]) as server:
         monkeypatch.setenv("HTTP_PROXY", proxy.root)
         monkeypatch.setenv("NO_PROXY", here)
@@ -124,7 +124,7 @@ def test_no_proxy_means_none(monkeypatch: pytest.MonkeyPatch, here: str) -> None
         assert proxy.connections == 0
 
 
-def test_the_embedded_server_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embedded_server_is_never_called_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with wire([None]) as proxy, wire([reply()]) as server:
         monkeypatch.setenv("HTTP_PROXY", proxy.root)
         config = configured("openai", server.base_url)
@@ -140,9 +140,7 @@ def test_the_embedded_server_is_never_asked_through_a_proxy(monkeypatch: pytest.
         assert proxy.connections == 0
 
 
-def test_a_server_with_tls_is_spoken_to_behind_the_proxy_s_back(
-    monkeypatch: pytest.MonkeyPatch, certificate: Path
-) -> None:
+def test_tls_to_the_server_passes_through_the_proxy(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> None:
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", READ_CERTIFICATES)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -170,13 +168,13 @@ def test_refusing_proxy_is_a_call_error(monkeypatch: pytest.MonkeyPatch, answer:
         assert "s3cret" not in found.message
 
 
-def test_a_proxy_of_another_kind_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_proxy_kind_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     assert "only http and https" in error_of(answers("http://vllm.example/v1")[0]).message
 
 
 class Tunnel(Wire):
-    """A proxy that answers CONNECT, and then is the server behind it."""
+    """A proxy that answers CONNECT and then acts as the server behind it."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         super().__init__(lambda _: [reply()])

@@ -1,4 +1,4 @@
-"""Tools: what is offered, what comes back in one shape, and who takes none."""
+"""Tool calls: requests, uniform replies, and models without tools."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def offered(provider: str, server: Fake, reply: Reply) -> Response:
 
 
 def called(provider: str, *calls: Any) -> Reply:
-    """A reply with tool calls: OpenAI's as they are, Ollama's without id and with a value for arguments."""
+    """Return a reply with tool calls. Ollama's calls have no id, and their arguments are an object."""
     if provider != "ollama":
         return Reply(json=completion(None, finish_reason="tool_calls", tool_calls=list(calls)))
     own = [{"function": {**call["function"], "arguments": json.loads(call["function"]["arguments"])}} for call in calls]
     return Reply(json=chat(message={"role": "assistant", "content": "", "tool_calls": own}))
 
 
-def test_tools_are_offered_with_the_whole_of_their_schema(server: Fake, provider: str) -> None:
+def test_tools_are_sent_with_their_complete_schema(server: Fake, provider: str) -> None:
     offered(provider, server, Reply("I cannot."))
     body = server.chats[0].body
     assert body["tools"] == [REFUND]
@@ -69,7 +69,7 @@ def test_without_tools_none_are_sent(server: Fake, provider: str) -> None:
     assert not server.chats[0].body.get("tools")
 
 
-def test_calls_come_back_in_one_shape_with_arguments_as_text(server: Fake, provider: str) -> None:
+def test_tool_calls_have_one_shape_with_text_arguments(server: Fake, provider: str) -> None:
     calls = [tool_call(), tool_call("close", '{"why": "résumé", "n": 1.0, "sure": true}')]
     first, second = offered(provider, server, called(provider, *calls)).tool_calls
     assert first["type"] == "function"
@@ -96,7 +96,7 @@ def test_tool_arguments_are_text_or_written_as_json(sent: Any, text: str) -> Non
 @pytest.mark.parametrize(
     "call", [{"id": "c"}, {"function": None}, {"function": {"name": None}}, {"function": {"arguments": "{}"}}, "refund"]
 )
-def test_a_call_of_no_function_is_an_error_of_the_call(call: Any) -> None:
+def test_tool_call_without_function_is_a_call_error(call: Any) -> None:
     with closing(FakeOpenAI()) as server:
         reply = Reply(json=completion(None, tool_calls=[call]))
         found = offered("openai", server, reply).error
@@ -113,9 +113,7 @@ def test_a_call_of_no_function_is_an_error_of_the_call(call: Any) -> None:
         (400, "Unsupported parameter: 'tools' is not supported with this model."),  # OpenAI
     ],
 )
-def test_who_takes_no_tools_stops_the_run_and_says_what_it_takes(
-    server: Fake, provider: str, status: int, said: str
-) -> None:
+def test_model_without_tools_stops_the_run_with_advice(server: Fake, provider: str, status: int, said: str) -> None:
     body = {"error": said} if provider == "ollama" else {"error": {"message": said}}
     with pytest.raises(BackendError, match=r"takes no tools for 'fake-model' .*enable them in the server") as caught:
         offered(provider, server, Reply(status=status, json=body))
@@ -130,7 +128,7 @@ def test_who_takes_no_tools_stops_the_run_and_says_what_it_takes(
         (400, "This model's maximum context length is 4096 tokens; your tools have 5000", "bad_request"),
     ],
 )
-def test_trouble_with_one_call_is_data(server: Fake, provider: str, status: int, said: str, kind: str) -> None:
+def test_failure_of_one_request_is_a_call_error(server: Fake, provider: str, status: int, said: str, kind: str) -> None:
     body = {"error": said} if provider == "ollama" else {"error": {"message": said}}
     found = offered(provider, server, Reply(status=status, json=body)).error
     assert found is not None

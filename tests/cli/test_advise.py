@@ -45,9 +45,15 @@ def test_html_report_has_the_figures_of_the_advice(harness: Terminal, team: Proj
     ended = harness("advise", "ticket_triage", "invoice_fields", "-o", "advice.html")
     assert ended.code == 0
     page = (team.root / "advice.html").read_text(encoding="utf-8")
-    for figure in ("$102.00", "$85.00", "ticket_triage-gpt-gpt-4o-free-0-None", "openai/gpt-4o", "300.0 tokens in"):
+    for figure in (
+        "$102.00",
+        "$85.00",
+        "ticket_triage-gpt-gpt-4o-free-0-None",
+        "openai/gpt-4o",
+        "300.0 prompt and 5.0 reply tokens",
+    ):
         assert figure in page
-    assert page.count("USD a month: today $102.00") == 3  # the picture of the bill, at the top and for each eval
+    assert page.count("USD a month: today $102.00") == 3  # the cost chart, at the top and for each eval
 
 
 def test_json_and_markdown_have_cost_and_decisions(harness: Terminal, team: Project) -> None:

@@ -38,7 +38,7 @@ def saved(project: Project) -> Project:
     return project
 
 
-def test_screen(harness: Terminal, saved: Project, snapshot: Snapshot) -> None:
+def test_comparison_screen(harness: Terminal, saved: Project, snapshot: Snapshot) -> None:
     snapshot("compare", harness("compare", "reference", "candidate", "--noise", "a", "b").out)
 
 

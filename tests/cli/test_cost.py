@@ -112,7 +112,7 @@ def test_candidate_without_price_is_named_with_its_eval(harness: Terminal, proje
 
 
 def test_sums_of_estimated_tokens_are_marked(harness: Terminal, project: Project) -> None:
-    """Today's model was not run: the tokens are those of two calls of the candidate."""
+    """Today's model has no run, so the tokens come from two calls of the candidate."""
     field_report(project)
     save(project, made("ticket_triage", "local", "mistral-vllm", 2, limit=2))
     ended = harness("cost", "ticket_triage")
@@ -123,7 +123,7 @@ def test_sums_of_estimated_tokens_are_marked(harness: Terminal, project: Project
 
 
 def test_no_break_even_beyond_server_capacity(harness: Terminal, project: Project) -> None:
-    """One call at a time, of 30 s: 960 a day at a peak of 3, and a server of its own pays from 3,542 on."""
+    """The server handles 960 calls a day: one at a time, 30 s each, peak factor 3. Break-even is at 3,542 calls."""
     field_report(project)
     slow = made("ticket_triage", "local", "mistral-vllm", 40, latency_s=30.0, at_once=1)
     save(project, made("ticket_triage", "gpt", "gpt-4o", 40), slow)

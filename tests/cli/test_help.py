@@ -79,7 +79,7 @@ def test_command_reference_is_current(request: pytest.FixtureRequest) -> None:
 
 def test_help_screens(harness: Terminal, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    masks = {r"Usage: .*harness ": "Usage: harness "}  # the name of the program depends on who starts it
+    masks = {r"Usage: .*harness ": "Usage: harness "}  # the program's name depends on how it was started
     snapshot("help", harness("--help").out, masks)
     snapshot("run_help", harness("run", "--help").out, masks)
 

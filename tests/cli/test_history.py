@@ -25,7 +25,7 @@ from ..report.test_columns import figures
 from ..support.cli import Terminal
 from ..support.project import Project, row
 from ..support.running import cases
-from ..support.servers import Asked, FakeOpenAI, Reply
+from ..support.servers import FakeOpenAI, ReceivedRequest, Reply
 from ..support.snapshot import Snapshot
 
 
@@ -125,7 +125,7 @@ def make_runs(harness: Terminal, served: Project, server: FakeOpenAI, *wrong: in
         harness("run", "--variant", "local", "--no-cache")
 
 
-def _ticket_number(asked: Asked) -> int:
+def _ticket_number(asked: ReceivedRequest) -> int:
     digits = asked.prompt.rpartition("ticket ")[2]
     return int(digits) if digits.isdigit() else 99
 
@@ -144,7 +144,7 @@ def test_trend_has_sparkline_verdict_and_last_change(harness: Terminal, served: 
     assert "2 runs, " in harness("history", "triage", "-n", "2").out
 
 
-def test_screens(harness: Terminal, project: Project, snapshot: Snapshot) -> None:
+def test_history_screens(harness: Terminal, project: Project, snapshot: Snapshot) -> None:
     store = open_store(project.load().store_url)
     save_run(store, 1, eval="triage", tags=("weekly",))
     save_run(store, 8, eval="triage", errors=4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..support.cli import Terminal
-from ..support.knowing import knows
+from ..support.knowing import correct_reply
 from ..support.project import Project
 from ..support.servers import FakeOpenAI
 
@@ -20,7 +20,7 @@ def test_report_and_export_send_no_requests(harness: Terminal, served: Project, 
 
 
 def test_report_prefers_complete_runs_of_known_backends(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
-    server.answer = knows
+    server.answer = correct_reply
     harness("run", "--variant", "local")
     harness("run", "--variant", "local", "--limit", "1")
     harness("report", "-o", "r.jsonl")

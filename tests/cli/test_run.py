@@ -13,13 +13,13 @@ from collections import Counter
 import pytest
 
 from ..support.cli import Terminal
-from ..support.knowing import knows
+from ..support.knowing import correct_reply
 from ..support.project import Project
-from ..support.servers import Asked, FakeOpenAI, Reply
+from ..support.servers import FakeOpenAI, ReceivedRequest, Reply
 
 
 def test_run_prints_the_matrix_and_writes_every_format(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
-    server.answer = knows
+    server.answer = correct_reply
     ended = harness("run", "-o", "out/x.html", "-o", "x.jsonl", "-o", "x.csv", "-o", "x.json", "-o", "x.md")
     assert ended.code == 0, ended.err
     assert "gpt@fake" in ended.out
@@ -53,7 +53,7 @@ def test_variant_limit_and_split_select_cases(harness: Terminal, served: Project
 
 
 def test_replay_repeats_saved_replies_without_a_server(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
-    server.answer = knows
+    server.answer = correct_reply
     harness("run", "--variant", "gpt", "-o", "a.jsonl")
     asked = len(server.chats)
     run_id = json.loads((served.root / "a.jsonl").read_text().splitlines()[0])["run_id"]
@@ -77,9 +77,9 @@ def test_control_characters_in_replies_are_not_printed(harness: Terminal, served
 
 def test_resume_retries_only_failed_calls(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     served.eval("[sampling]\ntemperature = 0.7\n")
-    server.answer = lambda asked: Reply(status=400) if "Easter" in asked.prompt else knows(asked)
+    server.answer = lambda asked: Reply(status=400) if "Easter" in asked.prompt else correct_reply(asked)
     assert harness("run", "--variant", "local").code == 4
-    server.answer = knows
+    server.answer = correct_reply
     before = len(server.prompts)
     assert harness("run", "--variant", "local", "--resume").code == 0
     assert len(server.prompts) == before + 1
@@ -111,7 +111,7 @@ def test_process_prints_without_unicode(served: Project) -> None:
 def test_repeat_cell_counts_answers_that_change(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     seen: Counter[str] = Counter()
 
-    def wavers(asked: Asked) -> Reply:
+    def wavers(asked: ReceivedRequest) -> Reply:
         seen[asked.prompt] += 1
         return Reply("billing" if seen[asked.prompt] == 1 or "Easter" not in asked.prompt else "technical")
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from ..support.cli import Terminal
-from ..support.knowing import knows
+from ..support.knowing import correct_reply
 from ..support.project import Project
 from ..support.running import cases
 from ..support.servers import FakeOpenAI, Reply
@@ -25,7 +25,7 @@ from ..support.snapshot import Snapshot
 def test_gates_decide_the_exit_code(
     harness: Terminal, served: Project, server: FakeOpenAI, gates: str, code: int, status: str
 ) -> None:
-    server.answer = knows
+    server.answer = correct_reply
     served.eval(gates)
     ended = harness("run")
     assert ended.code == code
@@ -52,7 +52,7 @@ def test_gates_are_not_judged_on_a_sample(harness: Terminal, served: Project) ->
 
 def test_failed_call_leaves_the_gate_undecided(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     served.eval("[gates]\nmin_accuracy = 0.1\n")
-    server.answer = lambda asked: Reply(status=400) if "Easter" in asked.prompt else knows(asked)
+    server.answer = lambda asked: Reply(status=400) if "Easter" in asked.prompt else correct_reply(asked)
     ended = harness("run", "--variant", "local")
     assert ended.code == 4
     assert "undecided" in ended.out
@@ -87,7 +87,7 @@ def test_unfinished_run_judges_no_gate(harness: Terminal, served: Project, serve
 
 def test_most_frequent_failure_is_printed(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
     server.answer = lambda asked: (
-        knows(asked) if "Say OK" in asked.prompt else Reply(status=400, json={"error": {"message": "too long"}})
+        correct_reply(asked) if "Say OK" in asked.prompt else Reply(status=400, json={"error": {"message": "too long"}})
     )
     ended = harness("run", "--variant", "local")
     assert ended.code == 4

@@ -1,4 +1,4 @@
-"""The JSON contract: which schemas it refuses, and how it reads the replies of cases/json.json."""
+"""JSON contract: invalid schemas, and the replies of cases/json.json."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VENDOR = {"type": "object", "properties": {"vendor": {"type": "string"}}, "requi
 
 
 @pytest.mark.parametrize(("schema", "row"), CASES)
-def test_reads_like_a_careful_person(schema: dict[str, Any], row: dict[str, Any]) -> None:
+def test_reading_matches_the_case_table(schema: dict[str, Any], row: dict[str, Any]) -> None:
     reading = JsonContract(schema).read(Response(text=row["reply"]))
     assert json.dumps(reading.lenient) == json.dumps(row["lenient"])
     assert list(reading.violations) == row["codes"]
@@ -35,7 +35,7 @@ def test_reads_like_a_careful_person(schema: dict[str, Any], row: dict[str, Any]
     assert reading.compliant is row["strict"]
 
 
-def test_the_table_uses_known_codes_in_their_order() -> None:
+def test_case_table_uses_known_codes_in_order() -> None:
     order = list(VIOLATIONS)
     for rows in TABLE["groups"].values():
         for row in rows:
@@ -54,54 +54,54 @@ def test_the_table_uses_known_codes_in_their_order() -> None:
         ({"enum": {1, 2}}, "made of JSON values only"),
     ],
 )
-def test_refuses_a_schema_that_means_nothing(schema: dict[str, Any], message: str) -> None:
+def test_invalid_schema_is_rejected(schema: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         JsonContract(schema)
 
 
-def test_the_schema_names_its_draft() -> None:
+def test_schema_draft_is_respected() -> None:
     tuple_of_two = {"$schema": "http://json-schema.org/draft-07/schema#", "items": [{}, {}], "additionalItems": False}
     contract = JsonContract({"type": "array", **tuple_of_two})
     assert contract.read(Response(text="[1, 2]")).compliant
     assert not contract.read(Response(text="[1, 2, 3]")).compliant
 
 
-def test_a_schema_may_be_any_mapping_and_is_not_touched_by_later_changes() -> None:
+def test_schema_is_copied_from_any_mapping() -> None:
     schema: dict[str, Any] = {"type": "object", "required": ["a"]}
     contract = JsonContract(MappingProxyType(schema))
     schema["required"].append("b")
     assert contract.read(Response(text='{"a": 1}')).compliant
 
 
-def test_a_schema_of_all_optional_keys_takes_an_empty_object() -> None:
+def test_all_optional_schema_accepts_an_empty_object() -> None:
     reading = JsonContract({"type": "object", "properties": {"a": {}}}).read(Response(text="{}"))
     assert (reading.strict, reading.compliant) == ({}, True)
 
 
-def test_unique_items_are_compared_as_json() -> None:
+def test_unique_items_compare_as_json() -> None:
     contract = JsonContract({"type": "array", "uniqueItems": True})
     assert contract.read(Response(text='[1, true, "1", [1], {"a": 1}]')).compliant
     assert not contract.read(Response(text='[{"a": 1, "b": 2}, {"b": 2, "a": 1.0}]')).compliant
 
 
-def test_a_refusal_of_the_protocol_is_a_refusal() -> None:
+def test_protocol_refusal_is_a_refusal() -> None:
     reading = JsonContract(VENDOR).read(Response(refusal="I cannot help with that."))
     assert (reading.lenient, reading.violations) == (None, ("refusal",))
 
 
-def test_a_reply_cut_off_at_max_tokens() -> None:
+def test_reply_truncated_at_max_tokens() -> None:
     contract = JsonContract(VENDOR)
     reading = contract.read(Response(text='{"vendor": "Acme"}\n\nThe vendor', finish_reason="length"))
     assert (reading.lenient, reading.violations) == ({"vendor": "Acme"}, ("trailing_text", "truncated"))
     assert contract.read(Response(text="The vendor", finish_reason="length")).violations == ("truncated", "not_json")
 
 
-def test_the_reasoning_is_kept() -> None:
+def test_reasoning_is_kept() -> None:
     reading = JsonContract(VENDOR).read(Response(text='<think>\nAcme?\n</think>\n{"vendor": "Acme"}'))
     assert reading.reasoning == "Acme?"
 
 
-def test_a_lenient_value_of_the_wrong_type_leaves_the_parsed_one_alone() -> None:
+def test_wrong_lenient_type_keeps_the_parsed_value() -> None:
     contract = JsonContract({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
     first, second = (contract.read(Response(text='{"n": "7"}')) for _ in range(2))
     assert first == second
@@ -114,8 +114,8 @@ def test_equal_contracts_are_equal_and_hashable() -> None:
     assert JsonContract(VENDOR).id == "json/2"
 
 
-def test_reads_as_well_as_promised(public_data: Callable[[str], Path]) -> None:
-    """`zeroeval_crux_json.jsonl`: a line has `id`, `reply` and `authors_parsed_answer`."""
+def test_accuracy_on_public_replies_is_as_documented(public_data: Callable[[str], Path]) -> None:
+    """`zeroeval_crux_json.jsonl` has `id`, `reply` and `authors_parsed_answer` on each line."""
     sys.path.insert(0, str(ROOT / "bench"))
     import reading_json
 

@@ -1,4 +1,4 @@
-"""What holds of every reply that was to be JSON."""
+"""Properties of the JSON contract for any reply."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ RECORDS = st.fixed_dictionaries(
     st.one_of(st.lists(PIECES, max_size=14).map("".join), st.text(max_size=40)),
     st.booleans(),
 )
-def test_any_reply_is_read_and_read_alike(contract: JsonContract, text: str, cut: bool) -> None:
+def test_reading_is_total_and_deterministic(contract: JsonContract, text: str, cut: bool) -> None:
     response = Response(text=text, finish_reason="length" if cut else "stop")
     reading = contract.read(response)
     assert reading == contract.read(response)
@@ -86,7 +86,7 @@ def test_any_reply_is_read_and_read_alike(contract: JsonContract, text: str, cut
 
 
 @given(st.one_of(RECORDS, VALUES), st.sampled_from([None, 2]))
-def test_strict_is_what_json_loads_gives_and_implies_lenient(value: Any, indent: int | None) -> None:
+def test_strict_equals_json_loads_and_implies_lenient(value: Any, indent: int | None) -> None:
     for contract in CONTRACTS:
         reading = contract.read(Response(text=json.dumps(value, indent=indent)))
         if reading.compliant:
@@ -95,7 +95,7 @@ def test_strict_is_what_json_loads_gives_and_implies_lenient(value: Any, indent:
 
 
 @given(RECORDS)
-def test_a_fitting_record_is_strict(record: dict[str, Any]) -> None:
+def test_valid_record_is_strict(record: dict[str, Any]) -> None:
     assert CONTRACT.read(Response(text=json.dumps(record))).strict == record
 
 
@@ -110,7 +110,7 @@ def test_a_fitting_record_is_strict(record: dict[str, Any]) -> None:
     ],
 )
 @given(record=RECORDS, indent=st.sampled_from([None, 2]), ascii_only=st.booleans())
-def test_what_stands_around_never_changes_the_value(
+def test_surrounding_text_does_not_change_the_value(
     wrap: str, codes: set[str], record: dict[str, Any], indent: int | None, ascii_only: bool
 ) -> None:
     reply = wrap.replace("{}", json.dumps(record, indent=indent, ensure_ascii=ascii_only))
@@ -121,18 +121,18 @@ def test_what_stands_around_never_changes_the_value(
 
 
 @given(RECORDS)
-def test_python_instead_of_json_never_gives_another_value(record: dict[str, Any]) -> None:
+def test_python_literals_give_the_same_value(record: dict[str, Any]) -> None:
     reading = CONTRACT.read(Response(text=repr(record)))
     assert reading.lenient in (None, record)
 
 
-def test_an_escaped_quotation_mark_is_no_end_of_a_string_that_was_cut_off() -> None:
+def test_escaped_quote_does_not_end_a_truncated_string() -> None:
     reading = CONTRACT.read(Response(text='{"name": "\\"}', finish_reason="length"))
     assert (reading.lenient, "truncated" in reading.violations) == (None, True)
 
 
 @given(RECORDS, st.data())
-def test_a_record_cut_off_never_gives_a_value_it_did_not_hold(record: dict[str, Any], data: st.DataObject) -> None:
+def test_truncated_record_never_gives_a_new_value(record: dict[str, Any], data: st.DataObject) -> None:
     text = json.dumps(record)
     reading = CONTRACT.read(Response(text=text[: data.draw(st.integers(0, len(text) - 1))], finish_reason="length"))
     assert "truncated" in reading.violations
@@ -182,5 +182,5 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_long_reply_is_read_in_linear_time(name: str) -> None:
+def test_reading_takes_linear_time(name: str) -> None:
     assert_linear(lambda text: CONTRACT.read(Response(text)), HOSTILE[name])

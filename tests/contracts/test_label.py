@@ -1,4 +1,4 @@
-"""The label contract: what it refuses, and how it reads the replies of cases/label.json."""
+"""Label contract: invalid labels, and the replies of cases/label.json."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read(
 
 
 @pytest.mark.parametrize(("labels", "row"), CASES)
-def test_reads_like_a_careful_person(labels: list[str], row: dict[str, Any]) -> None:
+def test_reading_matches_the_case_table(labels: list[str], row: dict[str, Any]) -> None:
     reading = LabelContract(tuple(labels)).read(Response(text=row["reply"]))
     assert reading.lenient == row["lenient"]
     assert set(reading.violations) == set(row["codes"])
@@ -41,7 +41,7 @@ def test_reads_like_a_careful_person(labels: list[str], row: dict[str, Any]) -> 
     assert reading.compliant is row["strict"]
 
 
-def test_the_table_uses_known_codes_in_their_order() -> None:
+def test_case_table_uses_known_codes_in_order() -> None:
     order = list(VIOLATIONS)
     for rows in TABLE["groups"].values():
         for row in rows:
@@ -60,19 +60,19 @@ def test_the_table_uses_known_codes_in_their_order() -> None:
         ({"labels": ("a",), "synonyms": {"": "a"}}, "is blank"),
     ],
 )
-def test_refuses_what_cannot_be_read(arguments: dict[str, Any], message: str) -> None:
+def test_invalid_labels_are_rejected(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LabelContract(**arguments)
 
 
-def test_labels_that_differ_only_in_case_are_told_apart_by_case() -> None:
+def test_labels_that_differ_in_case_compare_by_case() -> None:
     contract = LabelContract(("us", "US"))
     assert read("**US**", contract)[1] == "US"
     assert read("us.", contract)[1] == "us"
     assert read("Us.", contract)[1] is None
 
 
-def test_case_counts_only_where_the_eval_says_so() -> None:
+def test_case_sensitivity_is_optional() -> None:
     contract = LabelContract(("billing", "technical"), case_sensitive=False)
     assert read("TECHNICAL", contract) == ("technical", "technical", ())
     assert read("Answer: Technical", contract) == (None, "technical", ("preamble",))
@@ -80,7 +80,7 @@ def test_case_counts_only_where_the_eval_says_so() -> None:
     assert read("STRASSE", LabelContract(("straße",), case_sensitive=False))[0] == "straße"
 
 
-def test_a_synonym_is_read_leniently() -> None:
+def test_synonym_is_a_lenient_answer() -> None:
     contract = LabelContract(("billing", "technical"), synonyms={"payments": "billing", "tech support": "technical"})
     assert read("payments", contract) == (None, "billing", ("label_synonym",))
     assert read("Category: Tech Support", contract) == (None, "technical", ("preamble", "label_synonym"))
@@ -88,11 +88,11 @@ def test_a_synonym_is_read_leniently() -> None:
     assert read("payments, that is billing", contract)[1] == "billing"
 
 
-def test_a_refusal_of_the_protocol_is_a_refusal() -> None:
+def test_protocol_refusal_is_a_refusal() -> None:
     assert read("", refusal="I cannot help with that.") == (None, None, ("refusal",))
 
 
-def test_a_cut_off_reply() -> None:
+def test_truncated_reply() -> None:
     cards = LabelContract(("card", "card arrival"))
     assert read("Category: card", cards, finish_reason="length") == (None, None, ("truncated",))
     assert read("Category: card", cards, finish_reason="stop")[1] == "card"
@@ -100,7 +100,7 @@ def test_a_cut_off_reply() -> None:
     assert read("The category is", finish_reason="length")[1] is None
 
 
-def test_the_reasoning_is_kept() -> None:
+def test_reasoning_is_kept() -> None:
     reading = TICKETS.read(Response(text="<think>\nAn invoice?\n</think>\n\nbilling"))
     assert reading.reasoning == "An invoice?"
 
@@ -121,8 +121,8 @@ def test_equal_contracts_are_equal_and_hashable() -> None:
     assert TICKETS.id == "label/1"
 
 
-def test_reads_as_well_as_promised(public_data: Callable[[str], Path]) -> None:
-    """`labelled.jsonl`: a line has `id`, `allowed`, `reply`, and a person's `lenient`, `strict_exact`, `strict_ci`."""
+def test_accuracy_on_public_replies_is_as_documented(public_data: Callable[[str], Path]) -> None:
+    """`labelled.jsonl` has `id`, `allowed`, `reply`, and human `lenient`, `strict_exact`, `strict_ci` on each line."""
     sys.path.insert(0, str(ROOT / "bench"))
     import reading_quality
 
@@ -134,7 +134,7 @@ def test_reads_as_well_as_promised(public_data: Callable[[str], Path]) -> None:
     assert all(row.strict_ci == row.human["strict_ci"] for row in rows)
 
 
-def test_the_page_explains_every_code() -> None:
+def test_docs_explain_every_code() -> None:
     page = (ROOT / "docs/reading.md").read_text(encoding="utf-8")
     for code, meaning in VIOLATIONS.items():
         assert f"| `{code}` | {meaning} |" in page

@@ -1,4 +1,4 @@
-"""What holds of every reply and every set of labels."""
+"""Properties of the label contract for any reply and any labels."""
 
 from __future__ import annotations
 
@@ -84,14 +84,14 @@ PIECES = st.sampled_from(
 
 @st.composite
 def replies(draw: st.DrawFn) -> tuple[LabelContract, str]:
-    """A contract, and a reply made of its labels, of the marks that rules look for, and of anything."""
+    """Contract, and a reply that mixes its labels, markup and arbitrary text."""
     labels = draw(LABELS)
     parts = draw(st.lists(st.one_of(st.sampled_from(labels), PIECES, st.text(max_size=6)), max_size=10))
     return LabelContract(labels, case_sensitive=draw(st.booleans())), "".join(parts)
 
 
 @given(replies())
-def test_any_reply_is_read_and_read_alike(case: tuple[LabelContract, str]) -> None:
+def test_reading_is_total_and_deterministic(case: tuple[LabelContract, str]) -> None:
     contract, text = case
     reading = contract.read(Response(text=text))
     assert reading == contract.read(Response(text=text))
@@ -101,7 +101,7 @@ def test_any_reply_is_read_and_read_alike(case: tuple[LabelContract, str]) -> No
 
 
 @given(replies())
-def test_strict_is_the_stripped_reply_and_implies_lenient(case: tuple[LabelContract, str]) -> None:
+def test_strict_equals_the_stripped_reply(case: tuple[LabelContract, str]) -> None:
     contract, text = case
     reading = contract.read(Response(text=text))
     same = (lambda s: s) if contract.case_sensitive else str.casefold
@@ -113,7 +113,7 @@ def test_strict_is_the_stripped_reply_and_implies_lenient(case: tuple[LabelContr
 
 
 @given(LABELS, st.data())
-def test_a_preamble_never_changes_the_answer(labels: tuple[str, ...], data: st.DataObject) -> None:
+def test_preamble_does_not_change_the_answer(labels: tuple[str, ...], data: st.DataObject) -> None:
     assume(not {"the", "category", "is"} & {label.casefold() for label in labels})  # then the preamble names one, too
     contract = LabelContract(labels)
     label = data.draw(st.sampled_from(labels))
@@ -125,7 +125,7 @@ def test_a_preamble_never_changes_the_answer(labels: tuple[str, ...], data: st.D
 
 
 @given(LABELS, st.data())
-def test_a_reasoning_block_never_changes_the_answer(labels: tuple[str, ...], data: st.DataObject) -> None:
+def test_reasoning_block_does_not_change_the_answer(labels: tuple[str, ...], data: st.DataObject) -> None:
     contract = LabelContract(labels)
     label, other = data.draw(st.sampled_from(labels)), data.draw(st.sampled_from(labels))
     reading = contract.read(Response(text=f"<think>It may be {other}.</think>\n{label}"))
@@ -169,6 +169,6 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_long_reply_is_read_in_linear_time(name: str) -> None:
+def test_reading_takes_linear_time(name: str) -> None:
     contract = LabelContract(("billing", "technical", "general"))
     assert_linear(lambda text: contract.read(Response(text)), HOSTILE[name])

@@ -33,7 +33,7 @@ def test_named_contract_reads_replies(name: str, options: dict[str, object], rep
         ("json", {}, ["a.toml", "schema"]),
     ],
 )
-def test_wrong_contract_or_option_is_named(name: str, options: dict[str, object], parts: list[str]) -> None:
+def test_unknown_contract_or_option_is_reported(name: str, options: dict[str, object], parts: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
         named_contract(name, options, "a.toml")
     assert all(part in str(caught.value) for part in parts)

@@ -1,4 +1,4 @@
-"""`harness read` and `harness.read`: the contract alone."""
+"""`harness read` and `harness.read`: contracts without a run."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def typed(harness: Terminal, text: str, *arguments: str) -> list[dict[str, objec
     return [json.loads(line) for line in ended.out.splitlines()]
 
 
-def test_a_reply_is_read_by_a_function() -> None:
+def test_read_function_returns_a_reading() -> None:
     assert read("The category is: technical", LABELS).lenient == "technical"
     assert read("technical", LABELS).strict == "technical"
     assert "truncated" in read("I would say that this", LABELS, truncated=True).violations
 
 
-def test_each_line_of_text_is_a_reply_even_an_empty_one(harness: Terminal) -> None:
+def test_each_text_line_is_a_reply_even_if_empty(harness: Terminal) -> None:
     readings = typed(
         harness, "technical\n\nTechnical\nThe category is: billing\n", "--labels", "billing,technical,general"
     )
@@ -38,7 +38,7 @@ def test_each_line_of_text_is_a_reply_even_an_empty_one(harness: Terminal) -> No
     assert readings[1]["violations"] == ["empty"]
 
 
-def test_json_lines_may_bring_their_own_labels_and_ids(harness: Terminal) -> None:
+def test_json_lines_can_have_labels_and_ids(harness: Terminal) -> None:
     rows = [
         {"id": "a", "reply": "HAWKISH\nbecause", "allowed": ["HAWKISH", "DOVISH"]},
         {"id": "b", "reply": "spam", "allowed": ["spam", "not spam"]},
@@ -50,7 +50,7 @@ def test_json_lines_may_bring_their_own_labels_and_ids(harness: Terminal) -> Non
     ]
 
 
-def test_a_reply_that_looks_like_json_is_still_a_line_of_text(harness: Terminal) -> None:
+def test_reply_that_looks_like_json_stays_text(harness: Terminal) -> None:
     (reading,) = typed(harness, '{"category": "technical"}\n', "--labels", "billing,technical")
     assert reading["lenient"] == "technical"
 
@@ -65,7 +65,7 @@ def test_a_reply_that_looks_like_json_is_still_a_line_of_text(harness: Terminal)
         ("", ("nowhere.jsonl",), "nowhere.jsonl: cannot be read"),
     ],
 )
-def test_what_cannot_be_read_is_named_with_its_line(
+def test_invalid_input_is_reported_with_its_line(
     harness: Terminal, monkeypatch: pytest.MonkeyPatch, text: str, arguments: tuple[str, ...], said: str
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
@@ -74,7 +74,7 @@ def test_what_cannot_be_read_is_named_with_its_line(
     assert said in ended.err
 
 
-def test_json_replies_are_read_under_a_schema(harness: Terminal) -> None:
+def test_json_replies_are_read_with_a_schema(harness: Terminal) -> None:
     Path("schema.json").write_text('{"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}')
     readings = typed(harness, '{"a": 1}\nSure: {"a": 1}\n{"b": 1}\n', "--schema", "schema.json")
     assert [(r["strict"], r["lenient"]) for r in readings] == [(True, {"a": 1}), (False, {"a": 1}), (False, None)]

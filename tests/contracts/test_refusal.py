@@ -1,4 +1,4 @@
-"""Refusals: told as cases/refusal.json says, as often as promised, and in linear time."""
+"""Refusal detection: cases/refusal.json, measured accuracy, and linear time."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ ARGUMENT = "The customer mentions the invoice twice and the crash of the applica
 
 
 @pytest.mark.parametrize(("reply", "refused"), CASES)
-def test_tells_a_refusal(reply: str, refused: bool) -> None:
+def test_refusal_matches_the_case_table(reply: str, refused: bool) -> None:
     assert is_refusal(reply) is refused
     assert is_refusal(f"\n  {reply}\n") is refused
     assert is_refusal(reply.replace("'", "’")) is refused
 
 
 @pytest.mark.parametrize("reply", ["", " ", "\n", "technical", '""', "42", "…"])
-def test_what_says_nothing_declines_nothing(reply: str) -> None:
+def test_empty_reply_is_not_a_refusal(reply: str) -> None:
     assert not is_refusal(reply)
 
 
-def test_a_long_argument_may_end_in_a_refusal_to_judge() -> None:
+def test_long_reply_can_end_in_a_refusal() -> None:
     assert is_refusal(ARGUMENT + "Therefore, I cannot determine the category.")
     assert is_refusal(ARGUMENT + "So I am unable to classify it.")
     assert not is_refusal(ARGUMENT + "So the category is billing.")
 
 
-def test_what_a_long_reply_says_in_its_middle_is_about_its_topic() -> None:
+def test_refusal_words_inside_a_long_reply_are_ignored() -> None:
     assert not is_refusal(ARGUMENT + "I cannot provide my number, he wrote. " + ARGUMENT)
 
 
@@ -64,14 +64,14 @@ def test_what_a_long_reply_says_in_its_middle_is_about_its_topic() -> None:
         ("Unable to classify.", None, "refusal"),
     ],
 )
-def test_an_answer_outweighs_words_that_decline(reply: str, lenient: str | None, code: str) -> None:
+def test_answer_outweighs_refusal_words(reply: str, lenient: str | None, code: str) -> None:
     reading = TICKETS.read(Response(text=reply))
     assert reading.lenient == lenient
     assert code in reading.violations
 
 
 @given(st.text(max_size=700))
-def test_any_text_is_told_alike(text: str) -> None:
+def test_refusal_detection_is_deterministic(text: str) -> None:
     assert is_refusal(text) == is_refusal(text)
 
 
@@ -99,12 +99,12 @@ UNITS = {
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_a_long_reply_is_read_in_linear_time(name: str) -> None:
+def test_reading_takes_linear_time(name: str) -> None:
     assert_linear(is_refusal, lambda size: "x " + UNITS[name] * (size // len(UNITS[name])))
 
 
-def test_tells_refusals_as_well_as_promised(public_data: Callable[[str], Path]) -> None:
-    """`xstest_refusals.jsonl`: a line has `id`, `model`, `prompt`, `reply` and `gold`, which two people agreed on."""
+def test_refusal_accuracy_is_as_documented(public_data: Callable[[str], Path]) -> None:
+    """`xstest_refusals.jsonl` has `id`, `model`, `prompt`, `reply` and `gold` (two annotators) on each line."""
     sys.path.insert(0, str(ROOT / "bench"))
     import refusals
 

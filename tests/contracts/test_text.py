@@ -1,4 +1,4 @@
-"""How a reply that was to be a text of its own is read, one rule after the other."""
+"""Text contract, rule by rule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LANGUAGES = Path(__file__).with_name("languages.jsonl")
 
 
 def read(reply: str, contract: TextContract = PLAIN, *, truncated: bool = False) -> tuple[str | None, set[str]]:
-    """The lenient text and the codes; checks what holds of every reading."""
+    """Return the lenient text and the codes, and check invariants of every reading."""
     reading = contract.read(Response(text=reply, finish_reason="length" if truncated else "stop"))
     assert reading.compliant == (reading.strict is not None) == (reading.violations == ())
     assert set(reading.violations) <= VIOLATIONS.keys()
@@ -31,7 +31,7 @@ def read(reply: str, contract: TextContract = PLAIN, *, truncated: bool = False)
 @pytest.mark.parametrize(
     "reply", [TEXT, f"  {TEXT}\n", "In summary, " + TEXT, TEXT + " The customer said “never again”."]
 )
-def test_a_text_within_its_limits_is_taken_as_it_is(reply: str) -> None:
+def test_text_within_limits_is_unchanged(reply: str) -> None:
     assert read(reply) == (reply.strip(), set())
 
 
@@ -75,7 +75,7 @@ def test_a_text_within_its_limits_is_taken_as_it_is(reply: str) -> None:
         (f"{TEXT}<|im_end|>", {"special_token"}),
     ],
 )
-def test_what_stands_around_the_text_is_named_and_taken_off(reply: str, codes: set[str]) -> None:
+def test_wrapping_is_reported_and_removed(reply: str, codes: set[str]) -> None:
     assert read(reply) == (TEXT, codes)
 
 
@@ -92,7 +92,7 @@ def test_what_stands_around_the_text_is_named_and_taken_off(reply: str, codes: s
         "Support cannot reproduce the error; engineering is unable to name a cause yet.",
     ],
 )
-def test_content_is_not_taken_for_what_stands_around_it(reply: str) -> None:
+def test_content_is_not_mistaken_for_wrapping(reply: str) -> None:
     assert read(reply) == (reply, set())
 
 
@@ -110,15 +110,15 @@ def test_content_is_not_taken_for_what_stands_around_it(reply: str) -> None:
         ("Sure! I cannot assist with that request.", "refusal"),
     ],
 )
-def test_without_a_text_there_is_no_lenient_reading_and_one_reason(reply: str, code: str) -> None:
+def test_missing_text_has_no_answer_and_one_code(reply: str, code: str) -> None:
     assert read(reply) == (None, {code})
 
 
-def test_a_refusal_beside_the_text_is_one() -> None:
+def test_refusal_next_to_text_is_a_refusal() -> None:
     assert PLAIN.read(Response(text="", refusal="No.")).violations == ("refusal",)
 
 
-def test_what_was_cut_off_may_lack_the_fact_that_matters() -> None:
+def test_truncated_text_is_reported() -> None:
     assert read(TEXT, truncated=True) == (None, {"truncated"})
 
 
@@ -148,13 +148,13 @@ def test_limits_and_phrases(contract: TextContract, reply: str, codes: set[str])
     assert lenient
 
 
-def test_length_and_language_break_the_contract_and_leave_the_text() -> None:
+def test_length_and_language_violations_keep_the_text() -> None:
     german = "Ein fehlerhaftes Zertifikat führte dazu, dass 14 % der Anmeldungen fehlschlugen."
     assert read(german) == (german, {"wrong_language"})
     assert read(5 * f"{TEXT} ") == ((5 * f"{TEXT} ").strip(), {"too_long"})
 
 
-def test_the_limits_are_those_of_the_text_not_of_what_stands_around_it() -> None:
+def test_limits_apply_to_the_unwrapped_text() -> None:
     contract = TextContract(words=LengthLimits(most=len(TEXT.split())))
     assert read(f"Here is a summary of the incident:\n{TEXT}", contract) == (TEXT, {"preamble"})
 
@@ -171,7 +171,7 @@ def test_the_limits_are_those_of_the_text_not_of_what_stands_around_it() -> None
         ("api-eu-2 failed. pgbouncer was full.", 1),  # a small letter after a full stop may well be an abbreviation's
     ],
 )
-def test_sentences_are_counted_and_abbreviations_end_none(text: str, count: int) -> None:
+def test_abbreviations_do_not_end_sentences(text: str, count: int) -> None:
     assert len(sentences(text)) == count
 
 
@@ -181,20 +181,20 @@ def test_words_and_paragraphs_are_counted() -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "es", "pt", "nl"])
-def test_no_short_technical_text_is_said_to_be_in_another_language_than_its_own(language: str) -> None:
+def test_technical_text_is_not_a_wrong_language(language: str) -> None:
     rows = [json.loads(line) for line in LANGUAGES.read_text(encoding="utf-8").splitlines()]
     texts = [row["text"] for row in rows if row["language"] == language]
     assert len(texts) >= 6
     assert [text for text in texts if is_other(text, language)] == []
 
 
-def test_most_texts_in_another_language_are_seen() -> None:
+def test_most_texts_in_another_language_are_detected() -> None:
     rows = [json.loads(line) for line in LANGUAGES.read_text(encoding="utf-8").splitlines()]
     foreign = [row["text"] for row in rows if row["language"] != "en"]
     assert sum(is_other(text, "en") for text in foreign) >= 0.8 * len(foreign)
 
 
-def test_quotations_and_two_words_show_no_language() -> None:
+def test_quotations_and_two_words_have_no_language() -> None:
     assert not is_other(
         "Customers saw “Die Anmeldung ist leider gerade nicht möglich” after the login page loaded.", "en"
     )
@@ -210,6 +210,6 @@ def test_quotations_and_two_words_show_no_language() -> None:
         {"language": "english"},
     ],
 )
-def test_limits_that_no_text_can_keep_are_refused(settings: dict[str, object]) -> None:
+def test_impossible_limits_are_rejected(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"no text has|must not be blank|cannot be detected"):
         TextContract(**settings)  # type: ignore[arg-type]

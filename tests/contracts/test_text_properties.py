@@ -1,4 +1,4 @@
-"""What holds of every reply that was to be a text."""
+"""Properties of the text contract for any reply."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ TEXTS = st.lists(SENTENCES, min_size=1, max_size=4).map(" ".join)
     st.one_of(st.lists(PIECES, max_size=14).map("".join), st.text(max_size=60)),
     st.booleans(),
 )
-def test_any_reply_is_read_and_read_alike(contract: TextContract, text: str, cut: bool) -> None:
+def test_reading_is_total_and_deterministic(contract: TextContract, text: str, cut: bool) -> None:
     response = Response(text=text, finish_reason="length" if cut else "stop")
     reading = contract.read(response)
     assert reading == contract.read(response)
@@ -107,7 +107,7 @@ def test_what_stands_around_never_changes_the_text(
 
 
 @given(TEXTS)
-def test_a_plain_text_is_strict_where_nothing_limits_it(text: str) -> None:
+def test_plain_text_without_limits_is_strict(text: str) -> None:
     assert TextContract().read(Response(text=text)).strict == text
 
 
@@ -173,6 +173,6 @@ HOSTILE = [
 
 @pytest.mark.parametrize("unit", HOSTILE)
 @pytest.mark.parametrize("before", ["", "It broke. "])
-def test_a_long_reply_is_read_in_linear_time(before: str, unit: str) -> None:
+def test_reading_takes_linear_time(before: str, unit: str) -> None:
     contract = CONTRACTS[3] if unit == "api " else CONTRACTS[1]
     assert_linear(lambda text: contract.read(Response(text)), lambda size: before + unit * (size // len(unit)))

@@ -1,4 +1,4 @@
-"""The tool contract: which tools it refuses, and how it reads replies that call them."""
+"""Tool contract: invalid tools, and replies with calls."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ def native(*calls: tuple[str, str], finish: str = "tool_calls", text: str = "") 
     return Response(text, finish, tool_calls=made)
 
 
-def test_a_call_of_the_protocol_is_strict() -> None:
+def test_protocol_call_is_strict() -> None:
     reading = NATIVE.read(native(("get_order", '{"order_id": "A-1"}')))
     assert (reading.strict, reading.lenient, reading.violations) == ([CALL], [CALL], ())
 
 
-def test_several_calls_keep_their_order_and_words_beside_them_do_not_matter() -> None:
+def test_calls_keep_their_order_and_ignore_other_text() -> None:
     calls = (("get_order", '{"order_id": "A-1"}'), ("refund_order", '{"order_id": "A-1", "reason": "late"}'))
     assert NATIVE.read(native(*calls, text="I will refund_order it.")).strict == [CALL, REFUND]
 
 
-def test_an_answer_in_words_is_no_call() -> None:
+def test_text_answer_is_not_a_call() -> None:
     reading = NATIVE.read(Response("Which order do you mean?"))
     assert (reading.strict, reading.compliant) == ([], True)
 
 
-def test_declining_in_words_is_no_call_either() -> None:
-    """What a hostile request should get; whether it should is the expectation's affair."""
+def test_text_refusal_is_not_a_call() -> None:
+    """Reply to a hostile request. The expected answer decides whether it is correct."""
     assert NATIVE.read(Response("I'm sorry, but I cannot help with that.")).strict == []
     refused = NATIVE.read(Response(refusal="I cannot help with that."))
     assert (refused.strict, refused.lenient, refused.violations) == (None, [], ("refusal",))
@@ -96,7 +96,7 @@ def test_declining_in_words_is_no_call_either() -> None:
         ("refund_order", '{"order_id": "A-1", "reason": "sad"}', {"order_id": "A-1", "reason": "sad"}, ["schema"]),
     ],
 )
-def test_slips_in_arguments_are_put_right_only_where_nothing_is_guessed(
+def test_argument_errors_are_repaired_only_without_guessing(
     name: str, arguments: str, lenient: Any, codes: list[str]
 ) -> None:
     reading = NATIVE.read(native((name, arguments)))
@@ -113,7 +113,7 @@ def test_slips_in_arguments_are_put_right_only_where_nothing_is_guessed(
         ("track_order", "track_order", ("unknown_tool",)),
     ],
 )
-def test_a_tool_that_does_not_exist_is_kept_as_it_was_called(written: str, meant: str, codes: tuple[str, ...]) -> None:
+def test_unknown_tool_is_kept_as_called(written: str, meant: str, codes: tuple[str, ...]) -> None:
     reading = NATIVE.read(native((written, '{"order_id": "A-1"}')))
     assert reading.lenient == [{**CALL, "name": meant}]
     assert (reading.strict, reading.violations) == (None, codes)
@@ -154,7 +154,7 @@ def test_a_tool_that_does_not_exist_is_kept_as_it_was_called(written: str, meant
         f"<think>maybe refund_order(order_id='A-2')</think>{JSON}",
     ],
 )
-def test_a_call_written_as_text_is_read_leniently_whatever_its_notation(reply: str) -> None:
+def test_text_call_in_any_notation_is_lenient(reply: str) -> None:
     reading = NATIVE.read(Response(reply))
     assert reading.lenient == [CALL]
     assert reading.strict is None
@@ -172,7 +172,7 @@ def test_a_call_written_as_text_is_read_leniently_whatever_its_notation(reply: s
         "get_order(order_id='A-1'); refund_order(order_id='A-1', reason='late')",
     ],
 )
-def test_several_calls_in_text_are_all_read(reply: str) -> None:
+def test_all_calls_in_a_text_are_read(reply: str) -> None:
     assert NATIVE.read(Response(reply)).lenient == [CALL, REFUND]
 
 
@@ -200,7 +200,7 @@ def test_several_calls_in_text_are_all_read(reply: str) -> None:
         ("<think>get_order(order_id='A-1')", "think_block"),
     ],
 )
-def test_where_a_careful_reader_hesitates_there_is_no_answer(reply: str, code: str) -> None:
+def test_ambiguous_calls_have_no_answer(reply: str, code: str) -> None:
     reading = NATIVE.read(Response(reply))
     assert (reading.strict, reading.lenient, reading.violations) == (None, None, (code,))
 
@@ -214,11 +214,11 @@ def test_where_a_careful_reader_hesitates_there_is_no_answer(reply: str, code: s
         "Use f(x) = 2x.",
     ],
 )
-def test_words_that_only_look_like_a_call_are_words(reply: str) -> None:
+def test_text_that_resembles_a_call_is_text(reply: str) -> None:
     assert NATIVE.read(Response(reply)).strict == []
 
 
-def test_machinery_that_leaks_into_an_answer_in_words_breaks_the_contract() -> None:
+def test_leaked_markup_in_a_text_answer_is_a_violation() -> None:
     assert NATIVE.read(Response("<think>no tool</think>Hello!")).violations == ("think_block",)
     leaked = NATIVE.read(Response("Hello!<|im_end|>"))
     assert (leaked.strict, leaked.lenient, leaked.violations) == (None, [], ("special_token",))
@@ -235,9 +235,7 @@ def test_machinery_that_leaks_into_an_answer_in_words_breaks_the_contract() -> N
         (native(("get_order", '{"order_id": "A-1"}'), finish="length"), [CALL], ()),
     ],
 )
-def test_a_reply_that_was_cut_off_before_its_call_was_complete_says_nothing(
-    response: Response, lenient: Any, codes: tuple[str, ...]
-) -> None:
+def test_truncated_call_has_no_answer(response: Response, lenient: Any, codes: tuple[str, ...]) -> None:
     reading = NATIVE.read(response)
     assert (reading.lenient, reading.violations) == (lenient, codes)
 
@@ -265,13 +263,13 @@ def test_a_reply_that_was_cut_off_before_its_call_was_complete_says_nothing(
         ('{"name": "get_order", "arguments": {}}', [{**CALL, "arguments": {}}], ("missing_argument",)),
     ],
 )
-def test_asked_for_in_text_a_call_is_json_and_nothing_else(reply: str, value: Any, codes: tuple[str, ...]) -> None:
+def test_text_mode_accepts_only_json_calls(reply: str, value: Any, codes: tuple[str, ...]) -> None:
     reading = TEXT.read(Response(reply))
     assert (reading.lenient, reading.violations) == (value, codes)
     assert reading.strict == (None if codes else value)
 
 
-def test_calls_of_the_protocol_where_text_was_asked_for_are_read_leniently() -> None:
+def test_protocol_calls_in_text_mode_are_lenient() -> None:
     reading = TEXT.read(native(("get_order", '{"order_id": "A-1"}')))
     assert (reading.strict, reading.lenient, reading.violations) == (None, [CALL], ("call_format",))
 
@@ -290,15 +288,15 @@ def test_calls_of_the_protocol_where_text_was_asked_for_are_read_leniently() -> 
         ([tool("f", x={"type": "strin"})], "tool 1 .f.: The JSON schema is not valid at properties/x/type"),
     ],
 )
-def test_tools_that_mean_nothing_are_refused(tools: list[Any], said: str) -> None:
+def test_invalid_tools_are_rejected(tools: list[Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         ToolContract(tuple(tools))
 
 
-def test_a_tool_may_do_without_arguments() -> None:
+def test_tool_without_arguments_is_accepted() -> None:
     contract = ToolContract(({"type": "function", "function": {"name": "ping"}},))
     assert contract.read(native(("ping", "{}"))).strict == [{"name": "ping", "arguments": {}}]
 
 
-def test_every_code_that_it_gives_has_a_meaning() -> None:
+def test_every_code_has_a_description() -> None:
     assert {"unknown_tool", "tool_named", "call_format", "missing_argument"} <= VIOLATIONS.keys()

@@ -1,4 +1,4 @@
-"""What holds of every reply that may call tools."""
+"""Properties of the tool contract for any reply."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def native(calls: list[dict[str, Any]]) -> Response:
 
 
 @given(CONTRACTS, REPLIES, st.booleans())
-def test_any_reply_is_read_and_read_alike(contract: ToolContract, text: str, cut: bool) -> None:
+def test_reading_is_total_and_deterministic(contract: ToolContract, text: str, cut: bool) -> None:
     response = Response(text, "length" if cut else "stop")
     reading = contract.read(response)
     assert reading == contract.read(response)
@@ -117,13 +117,13 @@ def test_any_reply_is_read_and_read_alike(contract: ToolContract, text: str, cut
 
 
 @given(CONTRACTS, st.one_of(st.none(), st.text(max_size=8), REPLIES), REPLIES)
-def test_any_call_of_the_protocol_is_read(contract: ToolContract, name: str | None, arguments: str) -> None:
+def test_any_protocol_call_is_read(contract: ToolContract, name: str | None, arguments: str) -> None:
     response = Response(tool_calls=({"type": "function", "function": {"name": name, "arguments": arguments}}, {}))
     assert contract.read(response) == contract.read(response)
 
 
 @given(CALLS)
-def test_a_call_that_satisfies_its_schema_is_strict(calls: list[dict[str, Any]]) -> None:
+def test_call_that_satisfies_its_schema_is_strict(calls: list[dict[str, Any]]) -> None:
     assert NATIVE.read(native(calls)).strict == calls
     assert TEXT.read(Response(json.dumps(calls))).strict == calls
 
@@ -145,16 +145,14 @@ def test_a_call_that_satisfies_its_schema_is_strict(calls: list[dict[str, Any]])
     ids=["JSON", "fenced", "Hermes", "Mistral", "function tags", "Python"],
 )
 @given(calls=CALLS)
-def test_whatever_the_notation_no_other_calls_are_read(
-    write: Callable[[Any], str], calls: list[dict[str, Any]]
-) -> None:
+def test_no_notation_gives_other_calls(write: Callable[[Any], str], calls: list[dict[str, Any]]) -> None:
     reading = NATIVE.read(Response(write(calls)))
     assert reading.strict is None
     assert reading.lenient in (None, calls)
 
 
 @given(CALLS, st.sampled_from(["I will look that up.\n\n", "One moment, please: ", "Sure!\n"]))
-def test_words_before_the_calls_do_not_change_them(calls: list[dict[str, Any]], words: str) -> None:
+def test_text_before_calls_does_not_change_them(calls: list[dict[str, Any]], words: str) -> None:
     reading = TEXT.read(Response(words + json.dumps(calls)))
     assert reading.lenient == calls
     assert "preamble" in reading.violations
@@ -164,7 +162,7 @@ LETTERS_OF_JSON = st.text("json", min_size=1, max_size=8)
 
 
 @given(LETTERS_OF_JSON, st.sampled_from([" ", "\n", ": ", "` "]))
-def test_a_word_of_the_letters_of_json_is_not_a_code_fence(word: str, gap: str) -> None:
+def test_word_of_json_letters_is_not_a_code_fence(word: str, gap: str) -> None:
     call = {"name": "find_it", "arguments": {"some_text": "a"}}
     function = {"name": "find_it", "arguments": word + gap + json.dumps(call["arguments"])}
     of_protocol = NATIVE.read(Response(tool_calls=({"type": "function", "function": function},)))
@@ -175,7 +173,7 @@ def test_a_word_of_the_letters_of_json_is_not_a_code_fence(word: str, gap: str) 
 
 
 @given(CALLS, st.data())
-def test_calls_cut_off_never_give_one_that_was_not_made(calls: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_truncated_calls_never_give_a_new_call(calls: list[dict[str, Any]], data: st.DataObject) -> None:
     text = "\n".join(map(json.dumps, calls))
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
     reading = NATIVE.read(Response(cut, "length"))
@@ -226,5 +224,5 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("unit", HOSTILE)
-def test_a_long_reply_is_read_in_linear_time(unit: str) -> None:
+def test_reading_takes_linear_time(unit: str) -> None:
     assert_linear(lambda text: NATIVE.read(Response(text)), lambda size: unit * (size // len(unit)))

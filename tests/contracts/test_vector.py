@@ -1,4 +1,4 @@
-"""The vector contract: what an index takes, what can still be compared, and what shows only beside other vectors."""
+"""Vector contract: valid vectors, comparable vectors, and checks across vectors."""
 
 from __future__ import annotations
 
@@ -51,54 +51,52 @@ def together(vectors: list[tuple[float, ...]], dimensions: int | None = None, te
         ((1e300, 1.0), {"normalized": True}, None, "2 dimensions", ("not_normalized",)),
     ],
 )
-def test_a_vector_satisfies_the_contract_or_has_at_least_a_direction_or_not_even_that(
+def test_vector_is_strict_lenient_or_unusable(
     vector: tuple[float, ...], settings: dict[str, object], strict: str, lenient: str, codes: tuple[str, ...]
 ) -> None:
     assert read(vector, **settings) == (strict, lenient, codes)
     assert set(codes) <= VIOLATIONS.keys()
 
 
-def test_the_reading_does_not_hold_the_numbers_a_second_time() -> None:
+def test_reading_does_not_copy_the_vector() -> None:
     strict, lenient, _ = read(tuple(float(i) for i in range(1536)))
     assert strict == lenient == "1536 dimensions"
 
 
-def test_vectors_that_differ_are_fine_beside_one_another() -> None:
+def test_distinct_vectors_have_no_violation() -> None:
     assert together([(1.0, 0.0), (0.0, 1.0), (0.6, 0.8)]) == ["", "", ""]
 
 
-def test_one_vector_for_different_texts_is_a_broken_server() -> None:
+def test_same_vector_for_different_texts_is_a_violation() -> None:
     same = (0.6, 0.8)
     assert together([same, (1.0, 0.0), same]) == ["duplicate_vector", "", "duplicate_vector"]
     assert together([same] * 4) == ["duplicate_vector"] * 4
 
 
-def test_rounding_does_not_hide_a_duplicate_nor_does_length() -> None:
+def test_duplicates_are_found_despite_rounding_and_length() -> None:
     assert together([(0.6, 0.8), (0.6 + 1e-7, 0.8 - 1e-7), (1.0, 0.0)])[:2] == ["duplicate_vector"] * 2
     assert together([(0.6, 0.8), (6.0, 8.0), (1.0, 0.0)])[:2] == ["duplicate_vector"] * 2
     assert together([(0.6, 0.8), (0.61, 0.79)]) == ["", ""]
 
 
-def test_the_same_text_may_have_the_same_vector_twice() -> None:
+def test_same_text_can_have_the_same_vector() -> None:
     assert together([(0.6, 0.8), (0.6, 0.8), (1.0, 0.0)], texts="aab") == ["", "", ""]
 
 
-def test_a_vector_of_another_length_than_most_cannot_be_compared() -> None:
+def test_vector_of_minority_length_is_not_comparable() -> None:
     vectors = [(0.6, 0.8), (1.0, 0.0, 0.5), (0.0, 1.0)]
     assert together(vectors) == ["", "wrong_dimensions", ""]
     assert together(vectors, dimensions=3) == ["wrong_dimensions", "", "wrong_dimensions"]
     assert together(vectors, dimensions=9) == ["", "wrong_dimensions", ""]
 
 
-def test_what_has_no_direction_is_left_to_its_own_reading() -> None:
+def test_vector_without_direction_is_not_compared() -> None:
     assert together([(), (0.0, 0.0), (0.0, 0.0), (0.6, math.nan), (1.0, 0.0)]) == ["", "", "", "", ""]
     assert together([]) == []
 
 
 @given(NUMBERS, st.none() | st.integers(2, 5), st.booleans())
-def test_no_vector_raises_and_whoever_satisfies_the_contract_can_be_compared(
-    vector: list[float], dimensions: int | None, normalized: bool
-) -> None:
+def test_any_vector_is_read_without_an_exception(vector: list[float], dimensions: int | None, normalized: bool) -> None:
     contract = VectorContract(dimensions, normalized)
     reading = contract.read(Response(vector=tuple(vector)))
     assert reading.strict in (None, reading.lenient)
@@ -107,9 +105,7 @@ def test_no_vector_raises_and_whoever_satisfies_the_contract_can_be_compared(
 
 
 @given(st.lists(NUMBERS, max_size=6), st.randoms())
-def test_what_shows_beside_the_others_does_not_depend_on_their_order(
-    vectors: list[list[float]], random: object
-) -> None:
+def test_violations_do_not_depend_on_vector_order(vectors: list[list[float]], random: object) -> None:
     places = list(range(len(vectors)))
     random.shuffle(places)  # type: ignore[attr-defined]
     texts = [str(place) for place in range(len(vectors))]

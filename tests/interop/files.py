@@ -1,4 +1,4 @@
-"""Files as other tools write them, in small: shapes taken from lm-eval 0.4.13, Inspect (log version 2), promptfoo v3."""
+"""Small files in the formats of other tools: lm-eval 0.4.13, Inspect (log version 2), promptfoo v3."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ LABELS = ("billing", "technical", "general")
 
 
 def jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
-    """One object a line."""
+    """Write one JSON object per line."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
 
 def tickets(model: str = "a", replies: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-    """Thirty answers of one model; `replies` replaces some, by item."""
-    given = replies or {}
+    """Thirty answers of one model. `replies` overrides replies by item."""
+    replies = replies or {}
     items = [(f"t-{i}", LABELS[i % 3]) for i in range(30)]
     return [
-        {"item": item, "model": model, "reply": given.get(item, gold), "gold": gold, "allowed": list(LABELS)}
+        {"item": item, "model": model, "reply": replies.get(item, gold), "gold": gold, "allowed": list(LABELS)}
         for item, gold in items
     ]
 
 
 def lm_eval_line(doc_id: int, reply: str, target: str, name: str = "none", **more: Any) -> dict[str, Any]:
-    """One line of a `samples_*.jsonl` of a task that generates."""
+    """Line of a `samples_*.jsonl` for a generation task."""
     filtered = more.pop("filtered", reply)
     return {
         "doc_id": doc_id,
@@ -52,14 +52,14 @@ def lm_eval_line(doc_id: int, reply: str, target: str, name: str = "none", **mor
 def lm_eval_choice(
     doc_id: int, weights: tuple[float, float], target: str, acc: float, acc_norm: float
 ) -> dict[str, Any]:
-    """One line of a task whose choices are weighed: nothing is generated."""
+    """Line for a multiple-choice task that scores choices by likelihood."""
     pairs = [[str(weight), "False"] for weight in weights]
-    asked = {f"gen_args_{i}": {"arg_0": "Is it?", "arg_1": choice} for i, choice in enumerate((" yes", " no"))}
+    arguments = {f"gen_args_{i}": {"arg_0": "Is it?", "arg_1": choice} for i, choice in enumerate((" yes", " no"))}
     return {
         "doc_id": doc_id,
         "doc": {"question": "Is it?"},
         "target": target,
-        "arguments": asked,
+        "arguments": arguments,
         "resps": [[pair] for pair in pairs],
         "filtered_resps": pairs,
         "filter": "none",
@@ -70,7 +70,7 @@ def lm_eval_choice(
 
 
 def inspect_sample(sample_id: str | int, reply: str, value: Any, epoch: int = 1, **more: Any) -> dict[str, Any]:
-    """One sample of an Inspect log."""
+    """Sample of an Inspect log."""
     message = {"id": f"m-{epoch}", "content": reply, "source": "generate", "role": "assistant"}
     return {
         "id": sample_id,
@@ -95,13 +95,13 @@ HEADER = {"task": "wetness", "model": "openai/gpt-4o", "created": "2026-11-25T01
 
 
 def inspect_json(path: Path, samples: list[dict[str, Any]]) -> Path:
-    """A log as `--log-format json` writes it."""
+    """Write a log like `--log-format json`."""
     path.write_text(json.dumps({"version": 2, "status": "success", "eval": HEADER, "samples": samples}))
     return path
 
 
 def inspect_eval(path: Path, samples: list[dict[str, Any]]) -> Path:
-    """A log as a zip, packed as older versions did."""
+    """Write a log as a zip with the compression of older versions."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("_journal/start.json", json.dumps({"version": 2, "eval": HEADER, "plan": {}}))
         for sample in samples:
@@ -111,7 +111,7 @@ def inspect_eval(path: Path, samples: list[dict[str, Any]]) -> Path:
 
 
 def promptfoo_result(test: int, output: str, *, passed: bool, provider: str = "gpt-4o", **more: Any) -> dict[str, Any]:
-    """One row of promptfoo's results."""
+    """Row of promptfoo's results."""
     return {
         "id": f"r-{test}-{provider}",
         "promptIdx": 0,
@@ -140,15 +140,15 @@ def promptfoo(path: Path, results: list[dict[str, Any]]) -> Path:
 
 
 def imported(path: Path, wanted: ColumnSelection | None = None, **naming: Any) -> ImportedRun:
-    """What our importer makes of a file, as `harness import --as m` would."""
+    """Import a file like `harness import --as m`."""
     return read_run(SourceFile(path), RunNaming(**{"name": "m", **naming}), wanted or ColumnSelection())
 
 
-def rates(found: ImportedRun) -> tuple[int, int, int]:
-    """How many are right strictly, right leniently, compliant."""
-    told = [(r.score, r.reading) for r in found.run.results if r.score is not None and r.reading is not None]
+def rates(imported_run: ImportedRun) -> tuple[int, int, int]:
+    """Number of results that are strictly correct, leniently correct, and compliant."""
+    scored = [(r.score, r.reading) for r in imported_run.run.results if r.score is not None and r.reading is not None]
     return (
-        sum(score.strict for score, _ in told),
-        sum(score.lenient for score, _ in told),
-        sum(reading.compliant for _, reading in told),
+        sum(score.strict for score, _ in scored),
+        sum(score.lenient for score, _ in scored),
+        sum(reading.compliant for _, reading in scored),
     )

@@ -1,4 +1,4 @@
-"""`harness import` and `harness export`, as they are typed; what other commands make of an imported run."""
+"""`harness import`, `harness export`, and other commands on an imported run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from harness.analysis.compare import ComparisonQuestion, Verdict, compare, outcomes_of
 from harness.core.errors import ConfigError
 from harness.core.types import RunOrigin
-from harness.interop import read_again
+from harness.interop import rescore_imported
 from harness.report import build
 from harness.runner.project import Project as OpenProject
 from harness.store.run_refs import find_run
@@ -35,7 +35,7 @@ def two(harness: Terminal, project: Project) -> Terminal:
     return harness
 
 
-def test_the_last_line_names_the_run(harness: Terminal, project: Project) -> None:
+def test_last_output_line_names_the_run(harness: Terminal, project: Project) -> None:
     jsonl(project.root / "x.jsonl", tickets("b", WRONG))
     ended = harness("import", "x.jsonl", "--as", "b", *COLUMNS)
     assert "strict      66.7%" in ended.out
@@ -45,26 +45,26 @@ def test_the_last_line_names_the_run(harness: Terminal, project: Project) -> Non
         assert find_run(opened.store, "b").manifest.run_id == last.split()[-1]
 
 
-def test_a_later_import_of_the_same_name_is_the_one_that_is_meant(two: Terminal, project: Project) -> None:
+def test_name_refers_to_the_latest_import(two: Terminal, project: Project) -> None:
     jsonl(project.root / "x.jsonl", tickets("b", {"t-0": "nothing"}))
     last = two("import", "x.jsonl", "--as", "b", *COLUMNS).out.split()[-1]
     with OpenProject.open(project.root) as opened:
         assert find_run(opened.store, "b").manifest.run_id == last
 
 
-def test_two_imports_are_compared_over_the_same_cases(two: Terminal, project: Project) -> None:
+def test_two_imports_compare_over_the_same_cases(two: Terminal, project: Project) -> None:
     with OpenProject.open(project.root) as opened:
-        found = compare(
+        comparison = compare(
             outcomes_of(find_run(opened.store, "a")),
             outcomes_of(find_run(opened.store, "b")),
             ComparisonQuestion("change"),
         )
-    assert found.verdict is Verdict.REGRESSED
-    assert (found.n, len(found.unequal.edited)) == (30, 0)
-    assert [change.what for change in found.changed] == ["model"]
+    assert comparison.verdict is Verdict.REGRESSED
+    assert (comparison.n, len(comparison.unequal.edited)) == (30, 0)
+    assert [change.what for change in comparison.changed] == ["model"]
 
 
-def test_an_imported_run_makes_a_report(two: Terminal, project: Project) -> None:
+def test_imported_run_can_be_reported(two: Terminal, project: Project) -> None:
     with OpenProject.open(project.root) as opened:
         report = build(opened.store.latest("x"))
     assert [cell.name for cell in report.evals[0].cells] == ["imported@a", "imported@b"]
@@ -73,24 +73,24 @@ def test_an_imported_run_makes_a_report(two: Terminal, project: Project) -> None
     assert "imported@b" in (project.root / "x.html").read_text()
 
 
-def test_replies_are_read_again_by_today_s_rules(two: Terminal, project: Project) -> None:
+def test_imported_replies_are_rescored(two: Terminal, project: Project) -> None:
     with OpenProject.open(project.root) as opened:
         old = find_run(opened.store, "b")
-    new = read_again(old)
+    new = rescore_imported(old)
     assert new.manifest.origin is RunOrigin.IMPORTED
     assert new.manifest.run_id != old.manifest.run_id
     assert [r.reading for r in new.results] == [r.reading for r in old.results]
     assert new.manifest.fingerprint == old.manifest.fingerprint
 
 
-def test_what_was_never_read_is_not_read_again(harness: Terminal, project: Project) -> None:
+def test_recorded_scores_cannot_be_rescored(harness: Terminal, project: Project) -> None:
     promptfoo(project.root / "r.json", [promptfoo_result(0, "billing", passed=True)])
     assert harness("import", "r.json", "--as", "p", "--provider", "gpt-4o").code == 0
-    with OpenProject.open(project.root) as opened, pytest.raises(ConfigError, match="nothing to read again"):
-        read_again(find_run(opened.store, "p"))
+    with OpenProject.open(project.root) as opened, pytest.raises(ConfigError, match="nothing to rescore"):
+        rescore_imported(find_run(opened.store, "p"))
 
 
-def test_export_takes_names_and_formats(two: Terminal, project: Project) -> None:
+def test_export_accepts_run_names_and_formats(two: Terminal, project: Project) -> None:
     assert "30 results of 1 run" in two("export", "b", "--format", "lm-eval", "-o", "samples_x.jsonl").out
     ended = two("import", "samples_x.jsonl", "--as", "back")
     assert "strict      66.7%" in ended.out
@@ -98,7 +98,7 @@ def test_export_takes_names_and_formats(two: Terminal, project: Project) -> None
     assert len((project.root / "samples_x.jsonl").read_text().splitlines()) == 60
 
 
-def test_a_hostile_reply_is_only_text(harness: Terminal, project: Project) -> None:
+def test_hostile_reply_is_escaped_in_terminal_output(harness: Terminal, project: Project) -> None:
     reply = "{{ 1/0 }}\x1b[2J<script>alert(1)</script>=cmd|' /C calc'!A0\u202e"
     jsonl(project.root / "x.jsonl", [{"item": reply, "reply": reply, "gold": reply, "model": reply}])
     ended = harness("import", "x.jsonl", "--as", "m", *COLUMNS, "--where", f"model={reply}", "--inputs", "reply")
@@ -114,15 +114,15 @@ def test_a_hostile_reply_is_only_text(harness: Terminal, project: Project) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("import", "nowhere.jsonl", "--as", "m"), "nowhere.jsonl: cannot be read: No such file"),
-        (("import", "x.jsonl", "--as", "m", "--where", "model"), "--where model: expected COLUMN=VALUE"),
-        (("import", "x.jsonl", "--as", "m", "--format", "lm_eval"), "no such format (did you mean 'lm-eval'?)"),
-        (("import", "empty.jsonl", "--as", "m"), "neither JSONL nor a known log"),
+        (("import", "nowhere.jsonl", "--as", "m"), "nowhere.jsonl: cannot be read"),
+        (("import", "x.jsonl", "--as", "m", "--where", "model"), "COLUMN=VALUE"),
+        (("import", "x.jsonl", "--as", "m", "--format", "lm_eval"), "did you mean 'lm-eval'?"),
+        (("import", "empty.jsonl", "--as", "m"), "name it with --format"),
         (("export", "a", "-o", "x.xyz"), "no format 'xyz'"),
         (("export", "nobody", "-o", "x.csv"), "no run 'nobody'"),
     ],
 )
-def test_what_is_wrong_ends_with_one_line_and_2(
+def test_user_error_prints_one_line_and_exits_2(
     two: Terminal, project: Project, arguments: tuple[str, ...], message: str
 ) -> None:
     (project.root / "empty.jsonl").write_text("\n")
@@ -139,7 +139,7 @@ def test_what_is_wrong_ends_with_one_line_and_2(
         ("gpt-3.5-turbo-0301", "gpt-3.5-turbo-0613", ("30.6%", "48.2%"), "IMPROVED"),
     ],
 )
-def test_published_accuracies_come_out(
+def test_published_accuracies_are_reproduced(
     harness: Terminal,
     public_data: Callable[[str], Path],
     base: str,
@@ -157,13 +157,13 @@ def test_published_accuracies_come_out(
 
 
 def right_by_chance(item: int) -> Mapping[str, int | None]:
-    """Whether two models are right: one of nine in ten, one of seven in ten, and each without an answer at times."""
+    """Correctness of two models: 90% and 70% accuracy, with 2% unanswered."""
     chance = random.Random(item)
     shares = {"better": 0.9, "worse": 0.7}
     return {m: None if chance.random() < 0.02 else int(chance.random() < share) for m, share in shares.items()}
 
 
-def test_an_independent_script_counts_the_same_flips(harness: Terminal, project: Project) -> None:
+def test_flips_match_an_independent_script(harness: Terminal, project: Project) -> None:
     import subprocess
     import sys
 
@@ -173,17 +173,20 @@ def test_an_independent_script_counts_the_same_flips(harness: Terminal, project:
     for name, model in zip("ab", models, strict=True):
         assert harness("import", str(path), "--as", name, "--id", "item", "--correct", f"correct.{model}").code == 0
     harness("compare", "a", "b", "-o", "c.json")
-    told = json.loads((project.root / "c.json").read_text())
+    exported = json.loads((project.root / "c.json").read_text())
     script = Path(__file__).resolve().parents[2] / "bench/accuracy/mcnemar_check.py"
-    said = subprocess.run([sys.executable, script, path, *models], capture_output=True, text=True, check=True).stdout
-    flips = told["flips"]
+    output = subprocess.run([sys.executable, script, path, *models], capture_output=True, text=True, check=True).stdout
+    flips = exported["flips"]
     lost, won = (
         len(flips[k]) if isinstance(flips[k], list) else flips[k] for k in ("right_to_wrong", "wrong_to_right")
     )
-    assert said == f"n {told['n']}  right to wrong {lost}  wrong to right {won}  mid-p {told['strict']['p']:.6g}\n"
+    assert (
+        output
+        == f"n {exported['n']}  right to wrong {lost}  wrong to right {won}  mid-p {exported['strict']['p']:.6g}\n"
+    )
 
 
-def test_an_import_is_reported_and_read_again_like_any_run(two: Terminal, project: Project) -> None:
+def test_imported_run_can_be_reported_and_rescored(two: Terminal, project: Project) -> None:
     assert two("report", "a", "-o", "r.json").code == 0
     assert '"imported@a"' in (project.root / "r.json").read_text()
     ended = two("rescore", "a")

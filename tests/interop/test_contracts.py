@@ -1,4 +1,4 @@
-"""Which contract imported replies are read by, and what the two that are only here make of a reply."""
+"""Choice of the judge for imported replies; boxed-answer and equality judges."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def rows(expected: Sequence[Any], **more: Any) -> list[ImportedRow]:
         (rows(["a", "b"] * 10, right=(True, False)), None, ("a", "b"), LabelJudge(("a", "b"))),
     ],
 )
-def test_the_rows_decide_where_the_user_does_not(
+def test_judge_is_inferred_from_rows(
     given: list[ImportedRow], kind: str | None, labels: tuple[str, ...], chosen: ReplyJudge
 ) -> None:
     assert choose(given, kind, labels) == chosen
@@ -64,14 +64,14 @@ def test_the_rows_decide_where_the_user_does_not(
         (" \n", None, ("empty",)),
     ],
 )
-def test_a_boxed_answer_is_the_only_thing_in_boxes(reply: str, answer: str | None, codes: tuple[str, ...]) -> None:
+def test_boxed_judge_needs_one_distinct_box(reply: str, answer: str | None, codes: tuple[str, ...]) -> None:
     reading, score = BoxedAnswerJudge().judge(Case("1", {}, "3"), Response(text=reply))
     assert (reading.strict, reading.lenient, reading.violations) == (answer, answer, codes)
     assert reading.compliant == (answer is not None)
     assert score.strict == score.lenient == (answer == "3")
 
 
-def test_the_number_of_backslashes_does_not_matter() -> None:
+def test_number_of_backslashes_does_not_matter() -> None:
     assert (
         BoxedAnswerJudge().expected(rows([r"\\boxed{1}"])[0])
         == BoxedAnswerJudge().expected(rows([r"\boxed{1}"])[0])
@@ -79,7 +79,7 @@ def test_the_number_of_backslashes_does_not_matter() -> None:
     )
 
 
-def test_a_reply_of_nothing_but_boxes_is_read_in_linear_time() -> None:
+def test_boxes_take_linear_time() -> None:
     def read(text: str) -> None:
         assert list(boxes(text)) == []
 
@@ -96,7 +96,7 @@ def test_a_reply_of_nothing_but_boxes_is_read_in_linear_time() -> None:
         ("", False, False),
     ],
 )
-def test_an_equal_answer_is_the_whole_reply(reply: str, strict: bool, lenient: bool) -> None:
+def test_equality_judge_compares_the_whole_reply(reply: str, strict: bool, lenient: bool) -> None:
     reading, score = EqualityJudge().judge(Case("1", {}, "Paris"), Response(text=reply))
     assert (score.strict, score.lenient) == (strict, lenient)
     assert reading.compliant == bool(reply)

@@ -1,4 +1,4 @@
-"""Runs written for other tools, and read back by ourselves."""
+"""Export formats, and round trips through them."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ REPLIES = {"t-0": "The category is: billing", "t-1": "dunno", "t-2": "Technical"
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Thirty replies, four of them not as they should be."""
+    """Thirty replies, four of them wrong or not compliant."""
     return imported(jsonl(tmp_path / "x.jsonl", tickets("a", REPLIES)), COLUMNS).run
 
 
-def test_there_are_the_report_s_formats_and_two_more() -> None:
+def test_export_formats_include_report_formats() -> None:
     assert export_formats() == ["csv", "html", "json", "jsonl", "lm-eval", "md", "parquet"]
 
 
-def test_a_round_trip_through_lm_eval_keeps_every_reading(tmp_path: Path, run: Run) -> None:
+def test_lm_eval_round_trip_keeps_every_reading(tmp_path: Path, run: Run) -> None:
     export([run], tmp_path / "samples_x.jsonl", "lm-eval")
     back = imported(tmp_path / "samples_x.jsonl")
     assert rates(back)[0] == sum(r.score.strict for r in run.results if r.score)
-    told = [[(r.case, r.response.text, r.reading, r.score) for r in one.results] for one in (run, back.run)]
-    assert [case for case, *_ in told[0]] == [case for case, *_ in told[1]]
-    for (_, text, reading, score), (_, text_back, reading_back, score_back) in zip(*told, strict=True):
+    results = [[(r.case, r.response.text, r.reading, r.score) for r in each.results] for each in (run, back.run)]
+    assert [case for case, *_ in results[0]] == [case for case, *_ in results[1]]
+    for (_, text, reading, score), (_, text_back, reading_back, score_back) in zip(*results, strict=True):
         assert text_back == text
         assert (score_back, reading_back) == (score, replace(reading, reasoning=None) if reading else None)
     assert back.run.manifest.eval == run.manifest.eval
 
 
-def test_lm_eval_lines_have_the_keys_of_the_real_thing(tmp_path: Path, run: Run) -> None:
+def test_lm_eval_lines_have_the_original_keys(tmp_path: Path, run: Run) -> None:
     export([run], tmp_path / "s.jsonl", "lm-eval")
     strict, lenient = (json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()[:2])
     assert set(strict) >= {
@@ -55,13 +55,13 @@ def test_lm_eval_lines_have_the_keys_of_the_real_thing(tmp_path: Path, run: Run)
     )
 
 
-def test_a_failed_call_is_left_out_of_lm_eval(tmp_path: Path, run: Run) -> None:
+def test_lm_eval_omits_failed_calls(tmp_path: Path, run: Run) -> None:
     failed = replace(run.results[0], response=Response(error=CallError("timeout", "…")), reading=None, score=None)
     export([replace(run, results=(failed, *run.results[1:]))], tmp_path / "s.jsonl", "lm-eval")
     assert imported(tmp_path / "s.jsonl").run.manifest.n_cases == 29
 
 
-def test_parquet_has_the_columns_of_the_jsonl_export(tmp_path: Path, run: Run) -> None:
+def test_parquet_has_the_columns_of_jsonl(tmp_path: Path, run: Run) -> None:
     export([run], tmp_path / "x.parquet", "parquet")
     export([run], tmp_path / "x.out", "jsonl")
     table = pq.read_table(tmp_path / "x.parquet").to_pylist()
@@ -71,15 +71,15 @@ def test_parquet_has_the_columns_of_the_jsonl_export(tmp_path: Path, run: Run) -
         assert [row[name] for row in table] == [row[name] for row in lines]
 
 
-def test_what_lm_eval_has_no_place_for_is_refused(tmp_path: Path, run: Run) -> None:
-    with pytest.raises(ConfigError, match="one run a file, not 2"):
+def test_lm_eval_rejects_several_runs_and_repeats(tmp_path: Path, run: Run) -> None:
+    with pytest.raises(ConfigError, match="one run per file, not 2"):
         export([run, run], tmp_path / "x.jsonl", "lm-eval")
     again = replace(run, results=(*run.results, replace(run.results[0], repeat=1)))
-    with pytest.raises(ConfigError, match="several times"):
+    with pytest.raises(ConfigError, match="several answers per case"):
         export([again], tmp_path / "x.jsonl", "lm-eval")
 
 
-def test_the_ending_decides_where_no_format_is_named(tmp_path: Path) -> None:
+def test_file_extension_is_the_default_format(tmp_path: Path) -> None:
     assert export_format(tmp_path / "x.PARQUET") == "parquet"
     assert export_format(tmp_path / "x.jsonl", "lm-eval") == "lm-eval"
     with pytest.raises(ConfigError, match=r"no format 'xls' \(there are: csv"):
@@ -88,7 +88,7 @@ def test_the_ending_decides_where_no_format_is_named(tmp_path: Path) -> None:
         export_format(tmp_path / "x.jsonl", "lmeval")
 
 
-def test_the_old_file_stays_where_the_new_one_cannot_be_written(tmp_path: Path, run: Run) -> None:
+def test_failed_export_keeps_the_existing_file(tmp_path: Path, run: Run) -> None:
     (tmp_path / "file").write_text("here")
     with pytest.raises(ConfigError, match="cannot be written"):
         export([run], tmp_path / "file" / "x.parquet", "parquet")

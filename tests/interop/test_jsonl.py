@@ -1,4 +1,4 @@
-"""Plain JSONL: columns by name, rows by value, and what is said where they are not there."""
+"""Import of plain JSONL: columns by name, rows by value, and error messages."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ COLUMNS = ColumnSelection(id="item", reply="reply", expected="gold")
 OF_A = replace(COLUMNS, where=(("model", "a"),))
 
 
-def test_a_model_of_a_file_of_several_is_chosen_with_where(tmp_path: Path) -> None:
+def test_where_selects_one_model(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "x.jsonl", [*tickets("a"), *tickets("b", {"t-0": "technical"})])
     assert rates(imported(path, OF_A)) == (30, 30, 30)
-    found = imported(path, replace(COLUMNS, where=(("model", "b"),)))
-    assert rates(found) == (29, 29, 30)
-    assert found.run.manifest.fingerprint["model"] == "b"
+    imported_run = imported(path, replace(COLUMNS, where=(("model", "b"),)))
+    assert rates(imported_run) == (29, 29, 30)
+    assert imported_run.run.manifest.fingerprint["model"] == "b"
 
 
-def test_all_of_several_conditions_must_hold(tmp_path: Path) -> None:
+def test_where_conditions_must_all_match(tmp_path: Path) -> None:
     rows = [row | {"split": "test" if i % 2 else "dev"} for i, row in enumerate(tickets("a") + tickets("b"))]
     path = jsonl(tmp_path / "x.jsonl", rows)
-    found = imported(path, replace(COLUMNS, where=(("model", "a"), ("split", "test"))), kind="equal")
-    assert found.run.manifest.n_cases == 15
+    imported_run = imported(path, replace(COLUMNS, where=(("model", "a"), ("split", "test"))), kind="equal")
+    assert imported_run.run.manifest.n_cases == 15
 
 
-def test_values_are_compared_as_text(tmp_path: Path) -> None:
+def test_where_compares_values_as_text(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "x.jsonl", [row | {"seed": 7, "old": False} for row in tickets()])
     assert imported(path, replace(COLUMNS, where=(("seed", "7"), ("old", "false")))).run.manifest.n_cases == 30
 
 
-def test_the_same_items_have_the_same_cases_whatever_model_answered(tmp_path: Path) -> None:
+def test_case_digests_do_not_depend_on_the_model(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "x.jsonl", [*tickets("a"), *tickets("b", {"t-0": "no idea"})])
     runs = [imported(path, replace(COLUMNS, where=(("model", m),)), name=m).run for m in "ab"]
     first, second = ([result.case.digest for result in run.results] for run in runs)
@@ -49,12 +49,12 @@ def test_the_same_items_have_the_same_cases_whatever_model_answered(tmp_path: Pa
     assert [run.manifest.backend for run in runs] == ["a", "b"]
 
 
-def test_packed_files_and_byte_order_marks_are_read(tmp_path: Path) -> None:
+def test_gzip_and_byte_order_marks_are_read(tmp_path: Path) -> None:
     lines = "".join(json.dumps(row) + "\n\n" for row in tickets())
     (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(b"\xef\xbb\xbf" + lines.encode()))
-    found = imported(tmp_path / "x.jsonl.gz", COLUMNS)
-    assert rates(found) == (30, 30, 30)
-    assert found.run.manifest.eval == "x"
+    imported_run = imported(tmp_path / "x.jsonl.gz", COLUMNS)
+    assert rates(imported_run) == (30, 30, 30)
+    assert imported_run.run.manifest.eval == "x"
 
 
 @pytest.mark.parametrize(
@@ -70,21 +70,21 @@ def test_packed_files_and_byte_order_marks_are_read(tmp_path: Path) -> None:
         ("list.7", None),
     ],
 )
-def test_dotted_names_reach_into_objects_the_longest_key_first(name: str, value: int | None) -> None:
+def test_dotted_name_prefers_the_longest_key(name: str, value: int | None) -> None:
     row = {"a": 1, "b": {"c": 9}, "b.c": 2, "correct": {"Llama-3.1-8B": 3, "x": {"y": 4}}, "list": [0, {"z": 5}]}
     assert list(dig(row, name)) == ([] if value is None else [value])
 
 
-def test_where_the_file_says_what_is_right_it_needs_neither_reply_nor_expected(tmp_path: Path) -> None:
+def test_correct_column_needs_no_reply_or_expected(tmp_path: Path) -> None:
     rows = [{"item": f"i{i}", "correct": {"m.1": i % 2, "m.2": 1}} for i in range(10)]
     path = jsonl(tmp_path / "x.jsonl", rows)
-    found = imported(path, ColumnSelection(id="item", correct="correct.m.1"))
-    assert rates(found) == (5, 5, 10)
-    assert {result.case.expected for result in found.run.results} == {True}
-    assert "as the file says" in found.read_as
+    imported_run = imported(path, ColumnSelection(id="item", correct="correct.m.1"))
+    assert rates(imported_run) == (5, 5, 10)
+    assert {result.case.expected for result in imported_run.run.results} == {True}
+    assert "from the file" in imported_run.read_as
 
 
-def test_what_was_not_answered_is_an_error_and_no_wrong_answer(tmp_path: Path) -> None:
+def test_unanswered_row_is_an_error_not_a_wrong_answer(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "x.jsonl", [{"item": "a", "right": None}, {"item": "b", "right": True}])
     unanswered, answered = imported(path, ColumnSelection(id="item", correct="right")).run.results
     assert unanswered.response.error is not None
@@ -93,7 +93,7 @@ def test_what_was_not_answered_is_an_error_and_no_wrong_answer(tmp_path: Path) -
     assert answered.score is not None
 
 
-def test_inputs_tags_and_truncation_are_kept(tmp_path: Path) -> None:
+def test_inputs_tags_and_truncation_are_imported(tmp_path: Path) -> None:
     rows = [row | {"text": "hello", "kind": ["hard"], "truncated": True, "meta": {"n": 1}} for row in tickets()]
     wanted = replace(COLUMNS, inputs=("text", "meta.n"), tags="kind")
     result = imported(jsonl(tmp_path / "x.jsonl", rows), wanted).run.results[0]
@@ -112,20 +112,20 @@ def test_inputs_tags_and_truncation_are_kept(tmp_path: Path) -> None:
         ),
         (ColumnSelection(id="item", correct="scores.gpt"), "x.jsonl:1: no column 'scores.gpt'"),
         (replace(OF_A, where=(("modl", "a"),)), "x.jsonl: no column 'modl' (did you mean 'model'?)"),
-        (replace(OF_A, where=(("model", "c"),)), "x.jsonl: no row has model=c: there are a (30), b (30)"),
+        (replace(OF_A, where=(("model", "c"),)), "x.jsonl: no row has model=c; the file has a (30), b (30)"),
         (
             replace(OF_A, where=(("model", "a"), ("reply", "nothing"))),
-            "x.jsonl: no row has reply=nothing: there are billing (20)",
+            "x.jsonl: no row has reply=nothing; the file has billing (20)",
         ),
-        (replace(OF_A, reply=None), "which column is the reply?"),
-        (replace(OF_A, expected=None), "what is right?"),
-        (COLUMNS, "x.jsonl:31: id 't-0' is already at"),
-        (COLUMNS, "they differ in model=b, so choose with --where model=b"),
-        (replace(OF_A, correct="gold", reply=None), "gold is 'billing', which is neither right nor wrong"),
+        (replace(OF_A, reply=None), "--reply"),
+        (replace(OF_A, expected=None), "--expected"),
+        (COLUMNS, "x.jsonl:31: duplicate id 't-0'"),
+        (COLUMNS, "--where model=b"),
+        (replace(OF_A, correct="gold", reply=None), "gold is 'billing', not a pass/fail value"),
         (replace(OF_A, tags="allowed.0", allowed="item"), "is not among the labels (t-0)"),
     ],
 )
-def test_what_cannot_be_is_one_line_that_says_where(tmp_path: Path, wanted: ColumnSelection, message: str) -> None:
+def test_invalid_options_give_a_one_line_error(tmp_path: Path, wanted: ColumnSelection, message: str) -> None:
     path = jsonl(tmp_path / "x.jsonl", [*tickets("a"), *tickets("b")])
     with pytest.raises(ConfigError) as caught:
         imported(path, wanted)
@@ -137,15 +137,15 @@ def test_what_cannot_be_is_one_line_that_says_where(tmp_path: Path, wanted: Colu
     ("line", "message"),
     [
         (b'{"item": "a", "reply": ', "x.jsonl:2: not valid JSON"),
-        (b"[1]", "x.jsonl:2: a row is a JSON object, not list"),
+        (b"[1]", "x.jsonl:2: a row must be a JSON object, not list"),
         (b'{"item": "\xff"}', "x.jsonl:2: not UTF-8 text (byte 10)"),
         (b"[" * 200_000, "x.jsonl:2: "),
-        (b'{"item": null, "reply": "", "gold": "x"}', "x.jsonl:2: an id is text or a whole number, not None"),
-        (b'{"item": "q", "reply": "", "gold": null}', "x.jsonl:2: nothing is expected"),
+        (b'{"item": null, "reply": "", "gold": "x"}', "x.jsonl:2: an id must be text or an integer, not None"),
+        (b'{"item": "q", "reply": "", "gold": null}', "x.jsonl:2: no expected answer"),
         (b'{"item": "q", "reply": "", "gold": [1]}', "x.jsonl:2: expected is [1]: only text"),
     ],
 )
-def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: bytes, message: str) -> None:
+def test_invalid_line_is_reported_with_its_number(tmp_path: Path, line: bytes, message: str) -> None:
     (tmp_path / "x.jsonl").write_bytes(json.dumps(tickets()[0]).encode() + b"\n" + line + b"\n")
     with pytest.raises(ConfigError) as caught:
         imported(tmp_path / "x.jsonl", COLUMNS)
@@ -153,19 +153,19 @@ def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: bytes, message:
 
 
 @pytest.mark.parametrize("name", ["a/b", "a b", "latest", "20261125-015450-adba", "", "x@y"])
-def test_a_name_must_be_usable_as_a_reference(tmp_path: Path, name: str) -> None:
+def test_unusable_run_name_is_rejected(tmp_path: Path, name: str) -> None:
     path = jsonl(tmp_path / "x.jsonl", tickets())
     with pytest.raises(ConfigError, match="--as"):
         imported(path, COLUMNS, name=name)
 
 
-def test_own_labels_of_each_row_are_part_of_its_case(tmp_path: Path) -> None:
+def test_allowed_labels_of_a_row_are_case_inputs(tmp_path: Path) -> None:
     rows = [{"item": "1", "reply": "Up", "gold": "up", "allowed": ["up", "down"]}]
     rows += [{"item": "2", "reply": "left", "gold": "left", "allowed": ["left", "right"]}]
-    found = imported(jsonl(tmp_path / "x.jsonl", rows), replace(COLUMNS, allowed="allowed"))
-    assert rates(found) == (1, 2, 1)
-    assert found.run.manifest.labels == ()
-    assert found.run.results[0].case.inputs == {"allowed": ["up", "down"]}
+    imported_run = imported(jsonl(tmp_path / "x.jsonl", rows), replace(COLUMNS, allowed="allowed"))
+    assert rates(imported_run) == (1, 2, 1)
+    assert imported_run.run.manifest.labels == ()
+    assert imported_run.run.results[0].case.inputs == {"allowed": ["up", "down"]}
     assert (
         imported(jsonl(tmp_path / "y.jsonl", tickets()), replace(COLUMNS, allowed="allowed")).run.manifest.labels
         == LABELS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ..support.cli import Ended, Terminal
+from ..support.cli import CommandResult, Terminal
 from ..support.project import LABELS, Project
 from .logged import call, log, weeks
 from .test_review import keep_baseline
@@ -133,7 +133,7 @@ def test_an_unknown_task_is_named(harness: Terminal, logged: Project) -> None:
     assert "no calls of 'triag' are logged" in ended.err
 
 
-def look(harness: Terminal, *more: str) -> Ended:
+def look(harness: Terminal, *more: str) -> CommandResult:
     return harness("monitor", "--week", "2026-W47", *more)
 
 

@@ -139,7 +139,7 @@ def test_the_second_low_week_in_a_row_is_regressed(project: Project, week: Calla
     assert "REGRESSED if the next" in wording.cell_text(first)
     second = week(3, 13)
     assert (second.verdict, second.lower_before) == (Verdict.REGRESSED, True)
-    assert "the review before" in wording.cell_text(second)
+    assert "the previous review was lower" in wording.cell_text(second)
 
 
 def test_a_normal_week_between_two_low_weeks_resets_the_rule(

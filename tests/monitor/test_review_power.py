@@ -29,7 +29,7 @@ def regressed(most_p: float) -> int:
     lower = []
     for k in range(101):
         change = unpaired(base, rate(k, 100))
-        if ComparisonQuestion("change", 0.03).answer(change) is Verdict.REGRESSED and change.p < most_p:
+        if ComparisonQuestion("change", 0.03).decide(change) is Verdict.REGRESSED and change.p < most_p:
             lower.append(k)
     assert lower == list(range(lower[-1] + 1))
     return lower[-1]

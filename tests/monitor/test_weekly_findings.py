@@ -31,7 +31,7 @@ def test_without_logged_calls_there_are_no_findings(project: Project) -> None:
 def test_a_steady_week_passes(project: Project) -> None:
     log(project, weeks(14, 60))
     signals, review = found(project)
-    assert (signals.standing, review.standing) == (FindingStatus.PASSED, FindingStatus.NOTED)
+    assert (signals.status, review.status) == (FindingStatus.PASSED, FindingStatus.NOTED)
     assert all(part in signals.text for part in ("triage", "2026-W47", "60 calls", "compliance", "refusals"))
     assert "`harness sample`" in review.text
 
@@ -39,7 +39,7 @@ def test_a_steady_week_passes(project: Project) -> None:
 def test_an_alarm_fails_the_week(project: Project) -> None:
     log(project, weeks(14, 120, broken=[0.5]))
     first = found(project)[0]
-    assert first.standing is FindingStatus.FAILED
+    assert first.status is FindingStatus.FAILED
     assert all(part in first.text for part in ("triage", "WORSE in 2026-W47", "compliance 41.7% (33–51)", "97.8%"))
 
 
@@ -48,15 +48,15 @@ def test_missing_calls_are_undecided_and_an_old_task_is_noted(project: Project) 
     log(project, [call(days_ago=4 + 7 * week, task="old") for week in range(5, 9)])
     log(project, [call(days_ago=3.0, task="other")])
     by_task = {finding.text.split()[0]: finding for finding in found(project)}
-    assert by_task["triage"].standing is FindingStatus.UNDECIDED
+    assert by_task["triage"].status is FindingStatus.UNDECIDED
     assert "no calls in 2026-W47: " in by_task["triage"].text
-    assert by_task["old"].standing is FindingStatus.NOTED
+    assert by_task["old"].status is FindingStatus.NOTED
 
 
 def test_the_first_weeks_are_noted_as_too_early(project: Project) -> None:
     log(project, weeks(2, 30))
     first = found(project)[0]
-    assert (first.standing, "too early: 1 whole week" in first.text) == (FindingStatus.NOTED, True)
+    assert (first.status, "too early: 1 whole week" in first.text) == (FindingStatus.NOTED, True)
 
 
 def test_the_newest_review_counts_until_it_is_stale(project: Project) -> None:
@@ -66,10 +66,10 @@ def test_the_newest_review_counts_until_it_is_stale(project: Project) -> None:
         sheet, _ = sheets.draw(store, {"triage": ("billing", "general")}, SampleRequest(SINCE, UNTIL))
         sheets.add_labels(store, sheet.sheet, [SheetLabel(i.item, "anna", "general") for i in sheet.items])
     last = found(project)[-1]
-    assert last.standing is FindingStatus.FAILED
+    assert last.status is FindingStatus.FAILED
     assert f"triage local@fake in production: review {sheet.sheet}: REGRESSED, strict accuracy 0.0%" in last.text
     late = found(project, date(2026, 12, 23))[-1]
-    assert (late.standing, "ended on 2026-11-25" in late.text) == (FindingStatus.NOTED, True)
+    assert (late.status, "ended on 2026-11-25" in late.text) == (FindingStatus.NOTED, True)
 
 
 def test_the_first_low_review_is_undecided(project: Project) -> None:
@@ -80,7 +80,7 @@ def test_the_first_low_review_is_undecided(project: Project) -> None:
         labels = [SheetLabel(i.item, "anna", "general" if k < 13 else "billing") for k, i in enumerate(sheet.items)]
         sheets.add_labels(store, sheet.sheet, labels)
     last = found(project)[-1]
-    assert last.standing is FindingStatus.UNDECIDED
+    assert last.status is FindingStatus.UNDECIDED
     assert "INCONCLUSIVE, strict accuracy 87.0%" in last.text
 
 

@@ -1,4 +1,4 @@
-"""`harness.toml`: every mistake is one line that says where it is and what would be right."""
+"""`harness.toml`: every error is one line with the location and a suggestion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BACKEND = '[backends.a]\nprovider = "openai"\nmodel = "m"\nvariant = "gpt"\n'
 
 
 def complaint(project: Project, text: str | bytes) -> str:
-    """What loading this `harness.toml` says, without the folder."""
+    """Message of the error from loading this `harness.toml`, without the folder."""
     project.config(text)
     with pytest.raises(ConfigError) as caught:
         project.load()
@@ -35,7 +35,7 @@ def complaint(project: Project, text: str | bytes) -> str:
         (f'{BACKEND}name = "b"', "harness.toml:5: unknown key 'name' in [backends.a]: remove it"),
     ],
 )
-def test_an_unknown_key_is_named_with_its_line_and_the_nearest_key(project: Project, text: str, message: str) -> None:
+def test_unknown_key_is_reported_with_line_and_suggestion(project: Project, text: str, message: str) -> None:
     assert complaint(project, text) == message
 
 
@@ -61,35 +61,35 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_key(project: Proj
         ('[pair]\nreference = "a"', "harness.toml:1: missing key 'candidate' in [pair]"),
     ],
 )
-def test_a_wrong_value_is_named_with_its_line_in_the_words_of_toml(project: Project, text: str, message: str) -> None:
+def test_invalid_value_is_reported_with_line_and_toml_type(project: Project, text: str, message: str) -> None:
     assert complaint(project, text) == message
 
 
 @pytest.mark.parametrize("name", ["gpt-4.1", "my model", "a#b"])
-def test_the_line_is_found_below_a_quoted_name(project: Project, name: str) -> None:
+def test_line_is_found_below_a_quoted_table_name(project: Project, name: str) -> None:
     text = BACKEND.replace("[backends.a]", f'[backends."{name}"]') + "base_url = 3"
     assert complaint(project, text) == f'harness.toml:5: base_url in [backends."{name}"] should be a string, not 3'
 
 
-def test_a_quoted_name_keeps_quotation_marks_of_its_own(tmp_path: Path) -> None:
+def test_quotation_marks_inside_a_quoted_name_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_text("[a]\nb = 1\n[\"'a'\"]\nb = 2\n", encoding="utf-8")
     assert toml.at(path, ("a", "b")) == f"{path}:2: "
     assert toml.at(path, ("'a'", "b")) == f"{path}:4: "
 
 
-def test_the_line_is_found_in_dotted_keys_and_inline_tables(project: Project) -> None:
+def test_line_is_found_in_dotted_keys_and_inline_tables(project: Project) -> None:
     assert complaint(project, "store.url = 3").startswith("harness.toml:1: url in [store]")
     inline = '\n[backends]\na = { provider = "p", model = "m", variant = 3 }'
     assert complaint(project, inline).startswith("harness.toml:3: variant in [backends.a]")
 
 
-def test_a_key_that_is_quoted_inside_a_text_does_not_mislead(project: Project) -> None:
+def test_key_inside_a_multiline_string_is_ignored(project: Project) -> None:
     text = BACKEND.replace('"m"', '"""\nretries = 1\n"""') + 'retries = "x"'
     assert complaint(project, text).startswith("harness.toml:7: retries")
 
 
-def test_at_most_three_mistakes_are_told_at_once(project: Project) -> None:
+def test_at_most_three_errors_are_reported(project: Project) -> None:
     assert complaint(project, "a = 1\nb = 1\nc = 1\nd = 1").count("unknown key") == 3
 
 
@@ -102,17 +102,17 @@ def test_at_most_three_mistakes_are_told_at_once(project: Project) -> None:
         (b'# r\xc3\xa9sum\xc3\xa9\nx = "\xff"', "harness.toml:2: not UTF-8 text (byte 0xff): save the file as UTF-8"),
     ],
 )
-def test_what_is_not_toml_is_named_by_its_line(project: Project, text: bytes, message: str) -> None:
+def test_invalid_toml_is_reported_with_its_line(project: Project, text: bytes, message: str) -> None:
     assert complaint(project, text) == message
 
 
-def test_a_file_that_notepad_saved_is_read(project: Project) -> None:
+def test_byte_order_mark_and_crlf_are_accepted(project: Project) -> None:
     project.config(b"\xef\xbb\xbf" + CONFIG.replace("\n", "\r\n").encode())
     assert list(project.load().backends) == ["fake"]
 
 
 @pytest.mark.parametrize(("name", "nearest"), [("aa", " (did you mean 'a'?)"), ("mistral", " (there are: a)")])
-def test_a_pair_names_backends_that_there_are(project: Project, name: str, nearest: str) -> None:
+def test_pair_must_name_existing_backends(project: Project, name: str, nearest: str) -> None:
     text = f'{BACKEND}[pair]\nreference = "a"\ncandidate = "{name}"'
     assert complaint(project, text) == f"harness.toml:7: [pair] candidate = {name!r} is not a backend{nearest}"
 
@@ -127,12 +127,12 @@ def test_a_pair_names_backends_that_there_are(project: Project, name: str, neare
         ('["a", ""]', "harness.toml:10: [ladders.x] step '' is not a backend (there are: a, b)"),
     ],
 )
-def test_a_ladder_has_two_or_more_backends_each_once(project: Project, steps: str, message: str) -> None:
+def test_ladder_needs_two_or_more_distinct_backends(project: Project, steps: str, message: str) -> None:
     assert complaint(project, f"{BACKEND}{BACKEND.replace('.a]', '.b]')}[ladders.x]\nsteps = {steps}") == message
 
 
-def test_an_unknown_ladder_is_named_with_the_nearest(project: Project) -> None:
-    with pytest.raises(ConfigError, match=r"no ladder 'x' in .*harness\.toml: \[ladders\.NAME\] with steps = \["):
+def test_unknown_ladder_is_reported_with_a_suggestion(project: Project) -> None:
+    with pytest.raises(ConfigError, match=r"no ladder 'x' in .*harness\.toml: add \[ladders\.NAME\]"):
         project.load().ladder("x")
     project.config(f'{BACKEND}{BACKEND.replace(".a]", ".b]")}[ladders.mistral]\nsteps = ["b", "a"]')
     with pytest.raises(ConfigError, match=r"no ladder 'mistrl' in .*harness\.toml \(did you mean 'mistral'\?\)"):
@@ -140,37 +140,37 @@ def test_an_unknown_ladder_is_named_with_the_nearest(project: Project) -> None:
     assert project.load().ladder("mistral").steps == ("b", "a")
 
 
-def test_a_backend_may_be_left_to_those_who_name_it(project: Project) -> None:
+def test_default_false_excludes_a_backend(project: Project) -> None:
     project.config(f"{BACKEND}default = false\n{BACKEND.replace('.a]', '.b]')}")
     assert project.load().usual == ("b",)
     assert project.load().backend("a").default is False
 
 
-def test_an_unknown_backend_is_named_with_the_nearest(project: Project) -> None:
+def test_unknown_backend_is_reported_with_a_suggestion(project: Project) -> None:
     with pytest.raises(ConfigError, match=r"no backend 'fak' in .*harness\.toml \(did you mean 'fake'\?\)"):
         project.load().backend("fak")
     assert project.load().backend("fake").model == "fake-model"
 
 
-def test_keys_of_the_provider_are_kept_apart(project: Project) -> None:
+def test_provider_keys_become_options(project: Project) -> None:
     project.config(BACKEND + 'n_ctx = 512\napi_key_env = "MY_KEY"')
     backend = project.load().backend("a")
     assert backend.options == {"n_ctx": 512}
     assert backend.api_key_env == "MY_KEY"
 
 
-def test_the_file_is_found_from_a_folder_below(project: Project) -> None:
+def test_file_is_found_from_a_subfolder(project: Project) -> None:
     below = project.root / "evals" / "deep"
     below.mkdir()
     assert load(below).root == project.root
 
 
-def test_no_file_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no harness\.toml in .* or above it: run `harness init`"):
+def test_missing_file_suggests_harness_init(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no harness\.toml in .* .*run `harness init`"):
         load(tmp_path)
 
 
-def test_a_file_that_is_gone_or_a_folder_is_one_line(tmp_path: Path) -> None:
+def test_missing_file_or_folder_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"x\.toml: no such file"):
         read_toml(tmp_path / "x.toml")
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
@@ -187,11 +187,11 @@ def test_a_file_that_is_gone_or_a_folder_is_one_line(tmp_path: Path) -> None:
     ],
 )
 class TestStoreUrl:
-    def test_a_relative_path_counts_from_the_project(self, project: Project, url: str, expected: str) -> None:
+    def test_relative_path_starts_at_the_project_root(self, project: Project, url: str, expected: str) -> None:
         project.config(f'[store]\nurl = "{url}"')
         assert project.load().store_url == expected.format(root=project.root)
 
-    def test_the_environment_comes_first(
+    def test_environment_variable_overrides_the_file(
         self, project: Project, monkeypatch: pytest.MonkeyPatch, url: str, expected: str
     ) -> None:
         monkeypatch.setenv("HARNESS_STORE_URL", url)
@@ -207,5 +207,5 @@ class TestStoreUrl:
         ("xyz", [], ""),
     ],
 )
-def test_a_hint_is_the_nearest_name_or_all_names(name: str, known: list[str], text: str) -> None:
+def test_hint_is_the_closest_name_or_all_names(name: str, known: list[str], text: str) -> None:
     assert toml.hint(name, known) == text

@@ -1,4 +1,4 @@
-"""Eval files: what they may say, and what is said when they say something else."""
+"""Eval files: valid keys, and error messages."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ..support.project import EVAL, Project
 
 
 def complaint(project: Project, text: str) -> str:
-    """What reading this eval says, the task's own keys included, without the folder."""
+    """Message of the error from loading this eval and its task, without the folder."""
     project.eval(text=text)
     with pytest.raises(ConfigError) as caught:
         task_of(project.definition())
     return str(caught.value).replace(f"{project.root}/", "")
 
 
-def test_an_eval_is_named_after_its_file_and_has_sensible_defaults(project: Project) -> None:
-    read = project.definition()
-    assert (read.name, read.task, read.prompt, read.dataset, read.split) == (
+def test_eval_has_the_file_name_and_defaults(project: Project) -> None:
+    definition = project.definition()
+    assert (definition.name, definition.task, definition.prompt, definition.dataset, definition.split) == (
         *("triage", "classification", "triage", "tickets", "test"),
     )
-    assert read.options == {"labels": ["billing", "technical", "general"]}
-    assert read.gates == GateConfig()
-    assert read.traffic is None
+    assert definition.options == {"labels": ["billing", "technical", "general"]}
+    assert definition.gates == GateConfig()
+    assert definition.traffic is None
 
 
 def test_gates_sampling_and_traffic_are_read(project: Project) -> None:
@@ -37,11 +37,15 @@ def test_gates_sampling_and_traffic_are_read(project: Project) -> None:
         "[gates]\nmin_accuracy = 0.9\nmin_lenient_accuracy = 0.9\nmin_compliance = 1\nmax_p95_latency_s = 2\n"
         '[sampling]\ntemperature = 0.5\nstop = ["\\n"]\n[traffic]\ndaily_calls = 2000\n'
     )
-    read = project.definition()
-    assert (read.gates.min_accuracy, read.gates.min_compliance, read.gates.max_p95_latency_s) == (0.9, 1.0, 2.0)
-    assert (read.sampling.temperature, read.sampling.stop, read.sampling.seed) == (0.5, ("\n",), None)
-    assert read.traffic is not None
-    assert read.traffic.daily_calls == 2000
+    definition = project.definition()
+    assert (definition.gates.min_accuracy, definition.gates.min_compliance, definition.gates.max_p95_latency_s) == (
+        0.9,
+        1.0,
+        2.0,
+    )
+    assert (definition.sampling.temperature, definition.sampling.stop, definition.sampling.seed) == (0.5, ("\n",), None)
+    assert definition.traffic is not None
+    assert definition.traffic.daily_calls == 2000
 
 
 @pytest.mark.parametrize(
@@ -57,13 +61,13 @@ def test_gates_sampling_and_traffic_are_read(project: Project) -> None:
         ("case_sensitiv = true", "5: unknown key 'case_sensitiv' (did you mean 'case_sensitive'?)"),
         ('case_sensitive = "no"', "5: case_sensitive should be true or false, not 'no'"),
         ('split = ""', "5: split should not be empty"),
-        ('name = "x"', "5: 'name' is not a key of an eval: its name is its file's"),
-        ('path = "x"', "5: 'path' is not a key of an eval: its name is its file's"),
+        ('name = "x"', "5: unknown key 'name': remove it, because an eval is named after its file"),
+        ('path = "x"', "5: unknown key 'path': remove it, because an eval is named after its file"),
         ('synonyms = ["x"]', "5: synonyms should be a table"),
         ('[synonyms]\nmoney = "biling"', "5: The synonym 'money' stands for 'biling', which is not one of the labels."),
     ],
 )
-def test_a_wrong_key_or_value_is_named_with_its_line(project: Project, extra: str, message: str) -> None:
+def test_invalid_key_or_value_is_reported_with_its_line(project: Project, extra: str, message: str) -> None:
     assert complaint(project, EVAL + extra) == f"evals/triage.toml:{message}"
 
 
@@ -79,41 +83,41 @@ def test_a_wrong_key_or_value_is_named_with_its_line(project: Project, extra: st
         ("", " missing key 'labels'"),
     ],
 )
-def test_labels_must_be_a_list_that_can_be_told_apart(project: Project, labels: str, message: str) -> None:
+def test_labels_must_be_a_list_of_distinct_labels(project: Project, labels: str, message: str) -> None:
     text = EVAL.replace('labels = ["billing", "technical", "general"]', labels)
     assert complaint(project, text) == f"evals/triage.toml:{message}"
 
 
-def test_labels_that_other_formats_would_convert_stay_strings(project: Project) -> None:
+def test_labels_like_no_and_1_0_stay_strings(project: Project) -> None:
     project.eval(text=EVAL.replace('"billing", "technical", "general"', '"no", "1.0", "on"'))
     assert task_of(project.definition()).labels == ("no", "1.0", "on")
     assert "item 1 of labels should be a string, not 1.0" in complaint(project, EVAL.replace('"billing"', "1.0"))
 
 
-def test_an_unknown_task_is_named_with_the_nearest(project: Project) -> None:
-    said = complaint(project, EVAL.replace("classification", "clasification"))
-    assert said == "evals/triage.toml:1: unknown task 'clasification' (did you mean 'classification'?)"
+def test_unknown_task_is_reported_with_a_suggestion(project: Project) -> None:
+    message = complaint(project, EVAL.replace("classification", "clasification"))
+    assert message == "evals/triage.toml:1: unknown task 'clasification' (did you mean 'classification'?)"
 
 
 class TestFind:
-    def test_without_a_name_all_evals_are_meant(self, project: Project) -> None:
+    def test_no_name_selects_all_evals(self, project: Project) -> None:
         project.eval(name="another")
-        assert [one.name for one in evals.find(project.root)] == ["another", "triage"]
+        assert [definition.name for definition in evals.find(project.root)] == ["another", "triage"]
 
-    def test_an_eval_is_named_by_its_name_or_its_path(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_eval_is_found_by_name_or_path(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(project.root)
         for name in ("triage", "evals/triage.toml", str(project.root / "evals/triage.toml")):
-            assert [one.name for one in evals.find(project.root, [name])] == ["triage"]
+            assert [definition.name for definition in evals.find(project.root, [name])] == ["triage"]
 
-    def test_an_eval_named_twice_is_run_once(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_eval_named_twice_is_loaded_once(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(project.root)
         assert len(evals.find(project.root, ["triage", "triage", "evals/triage.toml"])) == 1
 
     @pytest.mark.parametrize("name", ["triag", "evals/triag.toml"])
-    def test_an_unknown_name_comes_with_the_nearest(self, project: Project, name: str) -> None:
+    def test_unknown_name_is_reported_with_a_suggestion(self, project: Project, name: str) -> None:
         with pytest.raises(ConfigError, match=rf"no eval '{name}' in .*evals \(did you mean 'triage'\?\)"):
             evals.find(project.root, [name])
 
-    def test_a_project_without_evals_says_how_to_get_one(self, tmp_path: Path) -> None:
+    def test_project_without_evals_suggests_a_file(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"no evals in .*: add .*my_eval\.toml"):
             evals.find(tmp_path)

@@ -17,7 +17,7 @@ from harness.store.runs import open_store
 
 from ..support.project import CONFIG, Project
 from ..support.running import Scripted, cases, execute
-from ..support.servers import Asked, FakeOpenAI, Reply
+from ..support.servers import FakeOpenAI, ReceivedRequest, Reply
 
 pytest_plugins = ["pytester"]
 
@@ -26,10 +26,10 @@ MANY = pytest.mark.parametrize("evals", [300], indirect=True)
 RUN = "\n[run]\ncache = false\n"
 
 
-def loses(n: int) -> Callable[[Asked], Reply]:
+def loses(n: int) -> Callable[[ReceivedRequest], Reply]:
     """A fake model that gives wrong answers to the first `n` cases."""
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         number = re.search(r"ticket (\d+)", asked.prompt)
         return Reply("general" if number and int(number[1]) < n else "billing")
 
@@ -56,7 +56,7 @@ def evals(
     baseline.save(project.root, outcomes_of(run))
 
     def session(*arguments: str) -> pytest.RunResult:
-        server.asked.clear()
+        server.received.clear()
         return pytester.runpytest_inprocess("-p", "no:cacheprovider", "evals/", *arguments)
 
     return session

@@ -14,7 +14,7 @@ import pytest
 import scipy.stats  # noqa: F401
 import sklearn.metrics  # noqa: F401
 
-from ..support.knowing import knows
+from ..support.knowing import correct_reply
 from ..support.project import Project
 from ..support.servers import FakeOpenAI, Reply
 
@@ -26,7 +26,7 @@ def evals(
     pytester: pytest.Pytester, served: Project, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> pytest.Pytester:
     """The small project as the tester's folder; the model knows the answers."""
-    server.answer = knows
+    server.answer = correct_reply
     monkeypatch.chdir(served.root)
     monkeypatch.setattr(pytester, "_path", served.root)
     return pytester
@@ -77,7 +77,7 @@ def test_xdist_workers_share_one_run(evals: pytest.Pytester, served: Project, se
 
 def test_failed_call_fails_the_test_as_undecided(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:
     served.eval("[gates]\nmin_accuracy = 0.1\n")
-    server.answer = lambda asked: Reply(status=400) if "Easter" in asked.prompt else knows(asked)
+    server.answer = lambda asked: Reply(status=400) if "Easter" in asked.prompt else correct_reply(asked)
     result = run(evals, "evals/")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["triage local@fake: *1 of 4 calls failed*bad_request*"])
@@ -136,7 +136,7 @@ def test_plugin_is_silent_without_evals(evals: pytest.Pytester, served: Project,
     result = run(evals, "tests/")
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*evals*")
-    assert not server.asked
+    assert not server.received
 
 
 def test_at_start_the_plugin_imports_nothing_but_itself(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_unknown_report_ending_fails_before_any_request(evals: pytest.Pytester, 
     result = run(evals, "evals/", "--eval-report", "x.pdf")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: *x.pdf*"])
-    assert not server.asked
+    assert not server.received
 
 
 def test_ctrl_c_ends_the_session(evals: pytest.Pytester, served: Project, server: FakeOpenAI) -> None:

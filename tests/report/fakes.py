@@ -114,8 +114,8 @@ def fake_run(n: int = 240, variant: str = "gpt", backend: str = "smollm2", **mor
                 fake_error(case, *(("connection", "connection refused by 127.0.0.1:11434") if i % 2 else ()))
             )
             continue
-        said = expected if rng.random() < skill else rng.choice([label for label in LABELS if label != expected])
-        reply, read, codes = _phrase(rng, said) if rng.random() > form else (said, (said, said), ())
+        answer = expected if rng.random() < skill else rng.choice([label for label in LABELS if label != expected])
+        reply, read, codes = _phrase(rng, answer) if rng.random() > form else (answer, (answer, answer), ())
         latency = 0.15 + 0.02 * len(reply.split()) * rng.uniform(0.8, 1.6)
         results.append(fake_result(case, reply, read, codes, latency=latency, cached=i % 10 == 0))
     return Run(fake_manifest(variant, backend, n_cases=n, **more), tuple(results))
@@ -131,18 +131,18 @@ _SMALL_TALK = (
 )
 
 
-def _phrase(rng: random.Random, said: str) -> tuple[str, tuple[str | None, str | None], tuple[str, ...]]:
-    other = rng.choice([label for label in LABELS if label != said])
+def _phrase(rng: random.Random, answer: str) -> tuple[str, tuple[str | None, str | None], tuple[str, ...]]:
+    other = rng.choice([label for label in LABELS if label != answer])
     ways: list[tuple[str, str | None, tuple[str, ...]]] = [
-        (f"The category is: {said}", said, ("preamble",)),
-        (f"Category: {said.capitalize()}.", said, ("preamble", "punctuation", "wrong_case")),
-        (f"**{said}**", said, ("markdown",)),
-        (f"{said.upper()}\n\n{_REASONS.format(said)}", said, ("trailing_text", "wrong_case")),
-        (f"This could be {said} or {other}, depending on what the customer means.", None, ("multiple_labels",)),
+        (f"The category is: {answer}", answer, ("preamble",)),
+        (f"Category: {answer.capitalize()}.", answer, ("preamble", "punctuation", "wrong_case")),
+        (f"**{answer}**", answer, ("markdown",)),
+        (f"{answer.upper()}\n\n{_REASONS.format(answer)}", answer, ("trailing_text", "wrong_case")),
+        (f"This could be {answer} or {other}, depending on what the customer means.", None, ("multiple_labels",)),
         (_SMALL_TALK, None, ("no_answer",)),
         ("I'm sorry, but I can't help with that.", None, ("refusal",)),
         ("billing, technical, general", None, ("prompt_echo", "multiple_labels")),
-        ("```\n" + said + "\n```", said, ("code_fence",)),
+        ("```\n" + answer + "\n```", answer, ("code_fence",)),
     ]
     reply, lenient, codes = rng.choices(ways, weights=[8, 4, 2, 5, 3, 5, 1, 2, 1])[0]
     return reply, (None, lenient), codes

@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def show(browser: Browser, folder: Path, name: str, *runs: Run, **screen: Any) -> None:
     path = folder / f"{name}.html"
     if not path.exists():
-        write(build(runs, asked=ASKED), path)
+        write(build(runs, analyses=ASKED), path)
     browser.cdp("Emulation.setDeviceMetricsOverride", **(screen or DESK))
     browser.cdp("Emulation.setEmulatedMedia", media="screen")
     browser.log()
@@ -84,7 +84,7 @@ def find(browser: Browser, words: str) -> None:
     time.sleep(0.25)
 
 
-def test_nothing_runs_nothing_is_fetched_and_the_console_is_empty(browser: Browser, folder: Path) -> None:
+def test_page_runs_no_foreign_script_and_fetches_nothing(browser: Browser, folder: Path) -> None:
     show(browser, folder, "hostile", *hostile())
     browser.run("document.querySelectorAll('.cases .id').forEach((button) => button.click())")
     browser.run("document.querySelectorAll('details').forEach((d) => { d.open = true })")
@@ -98,7 +98,7 @@ def test_nothing_runs_nothing_is_fetched_and_the_console_is_empty(browser: Brows
     assert {url for url in asked if not url.startswith(("file:", "data:"))} == set()
 
 
-def test_the_policy_forbids_any_script_but_ours(browser: Browser, folder: Path) -> None:
+def test_policy_forbids_other_scripts(browser: Browser, folder: Path) -> None:
     show(browser, folder, "hostile", *hostile())
     browser.run("const s = document.createElement('script'); s.textContent = 'hacked = 1'; document.body.append(s)")
     browser.run(
@@ -115,7 +115,7 @@ def test_hostile_replies_are_shown_whole_as_text(browser: Browser, folder: Path)
     assert shown == HOSTILE[0]
 
 
-def test_filters_count_what_they_show(browser: Browser, folder: Path) -> None:
+def test_filter_counts_match_shown_rows(browser: Browser, folder: Path) -> None:
     show(browser, folder, "ordinary", *ordinary())
     cases = build(ordinary()).evals[0].cases
     expected = {
@@ -132,7 +132,7 @@ def test_filters_count_what_they_show(browser: Browser, folder: Path) -> None:
         assert shown == str(count), name
 
 
-def test_a_filter_can_be_narrowed_to_one_cell_and_one_violation(browser: Browser, folder: Path) -> None:
+def test_filter_combines_with_cell_and_violation(browser: Browser, folder: Path) -> None:
     show(browser, folder, "ordinary", *ordinary())
     set_value(browser, "[data-cell]", "1", "change")
     set_value(browser, "[data-code]", "refusal", "change")
@@ -140,7 +140,7 @@ def test_a_filter_can_be_narrowed_to_one_cell_and_one_violation(browser: Browser
     assert status(browser) == f"{count} of 120 cases match"
 
 
-def test_search_looks_at_ids_inputs_and_replies_and_says_when_nothing_matches(browser: Browser, folder: Path) -> None:
+def test_search_covers_ids_inputs_and_replies(browser: Browser, folder: Path) -> None:
     show(browser, folder, "ordinary", *ordinary())
     find(browser, "T-0007")
     assert rows_shown(browser) == ["t-0007"]
@@ -150,7 +150,7 @@ def test_search_looks_at_ids_inputs_and_replies_and_says_when_nothing_matches(br
     assert status(browser) == "No case matches."
 
 
-def test_the_table_is_reached_and_opened_by_keyboard_and_announced(browser: Browser, folder: Path) -> None:
+def test_table_works_by_keyboard_and_is_announced(browser: Browser, folder: Path) -> None:
     show(browser, folder, "ordinary", *ordinary())
     assert browser.run("return document.querySelector('[data-status]').getAttribute('aria-live')") == "polite"
     browser.run("document.querySelector('[data-search]').focus()")
@@ -184,7 +184,7 @@ def several() -> list[Run]:
     return [fake_run(20, v, long, eval=e) for e in ("first_eval", "second_eval") for v in ("gpt", "local")]
 
 
-def test_a_link_to_a_case_has_the_table_search_for_it(browser: Browser, folder: Path) -> None:
+def test_link_to_a_case_searches_the_table(browser: Browser, folder: Path) -> None:
     show(browser, folder, "compared", *matrix())
     browser.run("document.querySelectorAll('.verdict details').forEach((d) => { d.open = true })")
     browser.run("document.querySelector('[data-find=t-0001]').click()")
@@ -227,12 +227,12 @@ return poor;
 """
 
 
-def test_on_paper_are_the_cases_that_are_not_right_and_every_example(browser: Browser, folder: Path) -> None:
+def test_print_has_wrong_cases_and_all_examples(browser: Browser, folder: Path) -> None:
     show(browser, folder, "ordinary", *ordinary())
     browser.cdp("Emulation.setEmulatedMedia", media="print")
     browser.run("dispatchEvent(new Event('beforeprint'))")
     assert re.fullmatch(
-        r"Printed: (\d+) of the \1 cases that are not right in every cell, of 120 in all\.", status(browser)
+        r"Printed: (\d+) of \1 cases that are not right in every cell \(120 cases in total\)\.", status(browser)
     )
     assert browser.run("return getComputedStyle(document.querySelector('.controls')).display") == "none"
     closed = "return document.querySelector('details:not([open]) .reply').getBoundingClientRect().height"
@@ -241,7 +241,7 @@ def test_on_paper_are_the_cases_that_are_not_right_and_every_example(browser: Br
     assert status(browser) == "120 cases, 1–50 shown"
 
 
-def test_without_javascript_all_but_the_case_table_is_there(browser: Browser, folder: Path) -> None:
+def test_page_without_javascript_lacks_only_the_case_table(browser: Browser, folder: Path) -> None:
     browser.cdp("Emulation.setScriptExecutionDisabled", value=True)
     try:
         show(browser, folder, "ordinary", *ordinary())
@@ -252,11 +252,11 @@ def test_without_javascript_all_but_the_case_table_is_there(browser: Browser, fo
         browser.cdp("Emulation.setScriptExecutionDisabled", value=False)
     assert "The table of cases needs JavaScript" in text
     assert "production code accepts" in text
-    assert "what must be equal" in text
+    assert "equal for runs of the same experiment" in text
     assert "previous" not in text
 
 
-def test_of_five_thousand_cases_fifty_rows_are_in_the_page(browser: Browser, folder: Path) -> None:
+def test_table_of_5000_cases_renders_50_rows(browser: Browser, folder: Path) -> None:
     runs = [fake_run(5_000, v, b, skill=0.6, form=0.4) for v in ("gpt", "local") for b in ("a", "b")]
     show(browser, folder, "large", *runs)
     assert status(browser) == "5,000 cases, 1–50 shown"

@@ -35,11 +35,11 @@ def figures(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("width", [20, 40, *WIDTHS])
-def test_every_figure_is_there_whole(width: int) -> None:
+def test_no_figure_is_cut(width: int) -> None:
     assert figures(shown(bill(), 200)) <= figures(shown(bill(), width))
 
 
-def test_where_there_is_room_each_row_is_a_line() -> None:
+def test_wide_terminal_has_a_line_per_row() -> None:
     assert shown(bill(), 100).splitlines() == [
         "eval                calls/day  tokens in+out       today  break-even/day",
         "comment_moderation     12,000     ~1,600+200  $1,204,000           7,639",
@@ -47,7 +47,7 @@ def test_where_there_is_room_each_row_is_a_line() -> None:
     ]
 
 
-def test_then_headings_take_two_lines() -> None:
+def test_narrow_terminal_folds_headings() -> None:
     assert shown(bill(), 66).splitlines() == [
         "eval                calls/      tokens       today    break-",
         "                       day      in+out              even/day",
@@ -56,14 +56,14 @@ def test_then_headings_take_two_lines() -> None:
     ]
 
 
-def test_then_names_fold_between_their_words() -> None:
+def test_narrower_terminal_folds_names() -> None:
     assert shown(bill(), 56).splitlines()[2:4] == [
         "comment_    12,000  ~1,600+200  $1,204,000     7,639",
         "moderation",
     ]
 
 
-def test_then_a_name_comes_on_a_line_of_its_own() -> None:
+def test_narrower_terminal_gives_names_their_own_line() -> None:
     assert shown(bill(), 45).splitlines() == [
         "eval",
         "  calls/      tokens       today    break-",
@@ -75,7 +75,7 @@ def test_then_a_name_comes_on_a_line_of_its_own() -> None:
     ]
 
 
-def test_then_each_row_is_a_block() -> None:
+def test_narrowest_terminal_makes_rows_blocks() -> None:
     assert shown(bill(), 40).splitlines()[:4] == [
         "comment_moderation",
         "  calls/day 12,000 ·",
@@ -96,13 +96,11 @@ def test_then_each_row_is_a_block() -> None:
         ("", 4, [""]),
     ],
 )
-def test_a_name_folds_at_a_space_else_between_its_parts_and_inside_a_word_only_where_nothing_else_is_left(
-    name: str, width: int, lines: list[str]
-) -> None:
+def test_names_fold_at_spaces_then_parts_then_inside_words(name: str, width: int, lines: list[str]) -> None:
     assert folded(name, width) == lines
 
 
-def test_nothing_is_markup_and_nothing_moves_the_cursor() -> None:
+def test_markup_and_control_characters_are_inert() -> None:
     table = TerminalTable("a", "n", names=["a"])
     table.add(Text("[red]x\x1b[2J\ny", style="bold"), "1")
     assert shown(table, 60).splitlines()[1] == "[red]x‹U+001B›[2J y  1"

@@ -16,7 +16,7 @@ from harness.core.formatting import dollars
 from harness.core.types import Run
 from harness.project.config import LocalConfig
 from harness.project.pricing import Price
-from harness.report import Analyses, asked_by, build
+from harness.report import Analyses, analyses_of, build
 from harness.report.charts import CostBar, bill
 from harness.report.formats import html, md
 from harness.report.formats import json as as_json
@@ -31,48 +31,48 @@ PRICES: dict[str, Price | None] = {"gpt-4o": PRICE, "home": None}
 BIG, HOME = made("triage", "gpt", "gpt-4o", 40), made("triage", "local", "home", 40, 2)
 
 
-def asked(*runs: Run, of: Analyses) -> str:
-    return html.render(build(runs, asked=of))
+def page_of(*runs: Run, of: Analyses) -> str:
+    return html.render(build(runs, analyses=of))
 
 
 def on_a_terminal(*runs: Run) -> str:
     out = io.StringIO()
-    Console(file=out, width=120, color_system=None).print(matrix(build(runs, asked=Analyses(prices=PRICES))))
+    Console(file=out, width=120, color_system=None).print(matrix(build(runs, analyses=Analyses(prices=PRICES))))
     return out.getvalue()
 
 
 class TestCost:
-    def test_a_row_per_cell_with_its_price_and_where_it_is_from(self) -> None:
-        found = cost.context(build([BIG, HOME], asked=Analyses(prices=PRICES)).evals[0])
-        assert found is not None
-        big, home = found["rows"]
-        assert big["spent"].usd == pytest.approx(40 * 0.0008)
-        assert (home["price"], home["spent"].usd) == (None, None)
-        page = asked(BIG, HOME, of=Analyses(prices=PRICES))
+    def test_cost_row_has_price_and_source(self) -> None:
+        content = cost.context(build([BIG, HOME], analyses=Analyses(prices=PRICES)).evals[0])
+        assert content is not None
+        big, home = content["rows"]
+        assert big["cost"].usd == pytest.approx(40 * 0.0008)
+        assert (home["price"], home["cost"].usd) == (None, None)
+        page = page_of(BIG, HOME, of=Analyses(prices=PRICES))
         assert "$0.032" in page
         assert "2.5 and 10<small>genai-prices 9.9: openai/gpt-4o</small>" in page
-        assert "a server of one’s own" in page
+        assert "local server" in page
 
-    def test_a_project_says_the_prices_of_its_backends(self, project: Project) -> None:
+    def test_prices_come_from_the_project(self, project: Project) -> None:
         hosted = '[backends.{0}]\nprovider = "openai"\nmodel = "{0}"\nvariant = "gpt"\n'
         project.config(CONFIG + hosted.format("gpt-4o") + hosted.format("gpt-9"))
-        prices = asked_by(project.load(), ["triage"]).prices
+        prices = analyses_of(project.load(), ["triage"]).prices
         assert prices["fake"] is None  # a server of one's own
         assert prices["gpt-4o"] == Price(2.5, 10.0, 1.25, prices["gpt-4o"].source if prices["gpt-4o"] else "")
         assert "gpt-9" not in prices  # nobody knows
 
-    def test_it_is_left_out_where_nothing_has_a_price(self) -> None:
+    def test_cost_section_is_left_out_without_prices(self) -> None:
         for prices in ({}, {"home": None}):
-            assert cost.context(build([HOME], asked=Analyses(prices=prices)).evals[0]) is None
+            assert cost.context(build([HOME], analyses=Analyses(prices=prices)).evals[0]) is None
 
-    def test_attempts_that_nobody_counted_are_told(self) -> None:
+    def test_attempts_without_tokens_are_shown(self) -> None:
         retried = made("triage", "gpt", "gpt-4o", 40, attempts=2)
-        assert "at most $0.064" in asked(retried, of=Analyses(prices=PRICES))
+        assert "at most $0.064" in page_of(retried, of=Analyses(prices=PRICES))
         assert "cost $0.032 for 40 calls ($1.60 per 1,000), at most $0.064: 40 attempts without a count" in (
             on_a_terminal(retried)
         )
 
-    def test_the_terminal_tells_what_was_paid(self) -> None:
+    def test_terminal_shows_the_cost_of_api_runs(self) -> None:
         text = on_a_terminal(BIG, HOME)
         assert "gpt@gpt-4o: cost $0.032 for 40 calls ($0.80 per 1,000)" in text
         assert "local@home: cost" not in text
@@ -87,45 +87,45 @@ LINE = EvalCost(
 def advised(decision: Decision = Decision.MOVE, name: str = "triage") -> Advice:
     line = replace(LINE, eval=name)
     moved = frozenset({name}) if decision is Decision.MOVE else frozenset()
-    one = EvalAdvice(line, decision, (Reason("quality", "for", "it is good, -0.5 points"),))
-    return Advice((one,), CostProjection((line,), moved, LocalConfig()), ("other",))
+    own_advice = EvalAdvice(line, decision, (Reason("quality", "for", "it is good, -0.5 points"),))
+    return Advice((own_advice,), CostProjection((line,), moved, LocalConfig()), ("other",))
 
 
 class TestAdvice:
-    def test_the_decision_its_reasons_and_where_each_figure_is_from(self) -> None:
-        page = asked(BIG, HOME, of=Analyses(prices=PRICES, advice=advised()))
-        for told in (
+    def test_section_has_decision_reasons_and_basis_of_figures(self) -> None:
+        page = page_of(BIG, HOME, of=Analyses(prices=PRICES, advice=advised()))
+        for text_part in (
             "Should it move?",
             '<strong class="badge">MOVE</strong> <span class="cell">gpt-4o → home</span>',
             "it is good, −0.5 points",
-            "4,000 a day × 30 days × $0.00080 = $96.00",
-            "over 40 calls of gpt@gpt-4o, run triage-gpt-gpt-4o-free-0-None",
-            "from 3,542 calls a day on, a server for it alone would cost no more; one server carries 230,400",
-            "$85.00 of $85.00, in proportion to what it costs today",
-            "Not on the bill, because the eval has no [traffic]: other.",
+            "4,000 calls a day × 30 days × $0.00080 = $96.00",
+            "mean of 40 calls of gpt@gpt-4o, run triage-gpt-gpt-4o-free-0-None",
+            "a server for this eval alone pays from 3,542 calls a day; one server carries 230,400",
+            "$85.00 of $85.00, in proportion to the current cost",
+            "Not on the bill (no [traffic]): other.",
         ):
-            assert told in page, told
+            assert text_part in page, text_part
 
-    def test_over_several_evals_the_bill_comes_first_with_what_decided_each(self) -> None:
-        page = asked(BIG, HOME, made("other", "gpt", "gpt-4o", 5), of=Analyses(prices=PRICES, advice=advised()))
+    def test_several_evals_begin_with_bill_and_decisive_reasons(self) -> None:
+        page = page_of(BIG, HOME, made("other", "gpt", "gpt-4o", 5), of=Analyses(prices=PRICES, advice=advised()))
         assert page.index("The bill</h1>") < page.index("2 evals</h1>")
         assert "$96.00 a month today; $85.00 as advised" in page
         assert '<strong class="badge good">MOVE</strong> triage: it is good, −0.5 points' in page
 
-    def test_over_one_eval_the_section_says_it_all(self) -> None:
-        assert "The bill</h1>" not in asked(BIG, HOME, of=Analyses(prices=PRICES, advice=advised()))
+    def test_single_eval_has_no_lead(self) -> None:
+        assert "The bill</h1>" not in page_of(BIG, HOME, of=Analyses(prices=PRICES, advice=advised()))
 
-    def test_of_an_eval_that_is_not_advised_there_is_no_section(self) -> None:
+    def test_eval_without_advice_has_no_section(self) -> None:
         for of in (Analyses(), Analyses(advice=advised(name="another"))):
-            assert advice.context(build([BIG], asked=of).evals[0]) is None
+            assert advice.context(build([BIG], analyses=of).evals[0]) is None
 
     def test_names_are_inert(self) -> None:
         bad = made("<script>x", "gpt", "gpt-4o", 5)
         other = made("other", "gpt", "gpt-4o", 5)
-        page = asked(bad, other, of=Analyses(prices=PRICES, advice=advised(name="<script>x")))
+        page = page_of(bad, other, of=Analyses(prices=PRICES, advice=advised(name="<script>x")))
         assert "<script>x" not in page
 
-    def test_the_bars_are_today_half_split_and_all(self) -> None:
+    def test_bars_are_today_batch_advised_and_all_moved(self) -> None:
         stacks = advice.stacks(advised().bill)
         assert [(stack.label, stack.usd) for stack in stacks] == [
             ("today", pytest.approx(96)),
@@ -136,15 +136,15 @@ class TestAdvice:
 
 
 def in_json(*runs: Run, of: Analyses) -> Any:
-    return json.loads(as_json.render(build(runs, asked=of)))
+    return json.loads(as_json.render(build(runs, analyses=of)))
 
 
 def in_markdown(*runs: Run, of: Analyses) -> str:
-    return unescape(md.render(build(runs, asked=of)))
+    return unescape(md.render(build(runs, analyses=of)))
 
 
 class TestOtherFormats:
-    def test_json_has_the_cost_of_each_cell_and_by_which_price(self) -> None:
+    def test_json_has_cost_and_price_per_cell(self) -> None:
         retried = made("triage", "gpt", "gpt-4o", 40, attempts=2)
         gone = made("triage", "gpt", "gone", 40)
         big, home, unknown = in_json(retried, HOME, gone, of=Analyses(prices=PRICES))["evals"][0]["cells"]
@@ -162,10 +162,12 @@ class TestOtherFormats:
         assert unknown["cost"] is None
 
     def test_json_has_the_advice_and_the_bill(self) -> None:
-        found = in_json(BIG, HOME, of=Analyses(prices=PRICES, advice=advised()))["advice"]
-        (one,) = found["evals"]
-        assert one["reasons"] == [{"code": "quality", "stands": "for", "text": "it is good, -0.5 points"}]
-        assert {name: one[name] for name in ("eval", "decision", "now", "then", "local", "then_usd", "break_even")} == {
+        content = in_json(BIG, HOME, of=Analyses(prices=PRICES, advice=advised()))["advice"]
+        (own_advice,) = content["evals"]
+        assert own_advice["reasons"] == [{"code": "quality", "stands": "for", "text": "it is good, -0.5 points"}]
+        assert {
+            name: own_advice[name] for name in ("eval", "decision", "now", "then", "local", "then_usd", "break_even")
+        } == {
             "eval": "triage",
             "decision": "MOVE",
             "now": "gpt-4o",
@@ -174,36 +176,40 @@ class TestOtherFormats:
             "then_usd": None,
             "break_even": 3542,
         }
-        assert (one["today_usd"], one["share_usd"], one["saved_usd"]) == (pytest.approx(96), 85, pytest.approx(11))
-        assert found["bill"]["today"] == {"usd": pytest.approx(96), "missing": [], "of": 1, "estimated": False}
-        assert found["bill"]["advised"]["usd"] == found["bill"]["server_usd"] == 85
-        assert (found["bill"]["servers"], found["bill"]["moved"], found["left_out"]) == (1, ["triage"], ["other"])
+        assert (own_advice["today_usd"], own_advice["share_usd"], own_advice["saved_usd"]) == (
+            pytest.approx(96),
+            85,
+            pytest.approx(11),
+        )
+        assert content["bill"]["today"] == {"usd": pytest.approx(96), "missing": [], "of": 1, "estimated": False}
+        assert content["bill"]["advised"]["usd"] == content["bill"]["server_usd"] == 85
+        assert (content["bill"]["servers"], content["bill"]["moved"], content["left_out"]) == (1, ["triage"], ["other"])
 
-    def test_what_is_not_known_is_null_and_not_zero(self) -> None:
+    def test_unknown_cost_is_null_and_not_zero(self) -> None:
         line = replace(LINE, current_usage=None, candidate_usage=None)
-        one = EvalAdvice(line, Decision.INCONCLUSIVE, ())
-        nothing = Advice((one,), CostProjection((line,), frozenset(), LocalConfig()))
+        own_advice = EvalAdvice(line, Decision.INCONCLUSIVE, ())
+        nothing = Advice((own_advice,), CostProjection((line,), frozenset(), LocalConfig()))
         bill = in_json(BIG, of=Analyses(advice=nothing))["advice"]["bill"]
         sums = [bill[name] for name in ("today", "batch", "advised", "all_moved")]
         assert sums == [{"usd": None, "missing": ["triage"], "of": 1, "estimated": False}] * 4
 
-    def test_without_advice_there_is_none(self) -> None:
+    def test_json_without_advice_is_null(self) -> None:
         assert in_json(BIG, of=Analyses())["advice"] is None
         assert "Should it move?" not in in_markdown(BIG, of=Analyses())
 
     @pytest.mark.parametrize("key", ["evals", "bill"])
     def test_every_key_of_the_advice_is_documented(self, key: str) -> None:
-        found = in_json(BIG, of=Analyses(advice=advised()))["advice"]
-        part = found[key][0] if key == "evals" else found[key]
-        assert {name for name in (*found, *part) if f'"{name}"' not in (as_json.__doc__ or "")} == set()
+        content = in_json(BIG, of=Analyses(advice=advised()))["advice"]
+        part = content[key][0] if key == "evals" else content[key]
+        assert {name for name in (*content, *part) if f'"{name}"' not in (as_json.__doc__ or "")} == set()
 
-    def test_markdown_tells_what_each_cell_cost(self) -> None:
+    def test_markdown_has_the_cost_of_each_cell(self) -> None:
         text = in_markdown(made("triage", "gpt", "gpt-4o", 40, attempts=2), HOME, of=Analyses(prices=PRICES))
         price = "2.5 and 10 (genai-prices 9.9: openai/gpt-4o)"
         assert f"| gpt@gpt-4o | $0.032, at most $0.064 | $1.60 | 40 | 0 | 80 | {price} |" in text
-        assert "| local@home | own server | – | 40 | 0 | 40 | – |" in text
+        assert "| local@home | local server | – | 40 | 0 | 40 | – |" in text
 
-    def test_and_nothing_of_the_kind_where_nothing_has_a_price(self) -> None:
+    def test_markdown_has_no_cost_table_without_prices(self) -> None:
         assert "a million tokens" not in in_markdown(HOME, of=Analyses(prices={"home": None}))
 
     def test_markdown_begins_with_the_advice_and_the_bill(self) -> None:
@@ -212,23 +218,23 @@ class TestOtherFormats:
         assert "| triage | 4,000 | 300+5 | $96.00 | $48.00 | server | 3,542 |" in text
         assert "| $85.00 | as advised: 1 eval on the candidate |" in text
         assert "- prices: genai-prices 9.9: openai/gpt-4o" in text
-        assert "because the eval has no traffic: other" in text
+        assert "(no [traffic]): other" in text
 
-    def test_names_do_nothing_to_markdown(self) -> None:
+    def test_names_are_inert_in_markdown(self) -> None:
         bad = "x|y **b** <script>"
-        text = md.render(build([BIG], asked=Analyses(prices=PRICES, advice=advised(name=bad))))
+        text = md.render(build([BIG], analyses=Analyses(prices=PRICES, advice=advised(name=bad))))
         assert bad not in text
         assert "<script>" not in text
 
 
 class TestPicture:
-    def test_it_says_what_it_shows_and_keeps_its_ids_to_itself(self) -> None:
+    def test_chart_has_a_description_and_unique_ids(self) -> None:
         stacks = [CostBar("today", [("a", 40.0), ("b", 8.0)]), CostBar("split", [("a", 40.0), ("b", 0.0)], 85.0)]
-        one, other = bill("a", stacks), bill("b", stacks)
-        assert 'aria-label="USD a month: today $48.00, split $125.00"' in one
-        ids = [{part.split('"')[0] for part in svg.split(' id="')[1:]} for svg in (one, other)]
+        own_advice, other = bill("a", stacks), bill("b", stacks)
+        assert 'aria-label="USD a month: today $48.00, split $125.00"' in own_advice
+        ids = [{part.split('"')[0] for part in svg.split(' id="')[1:]} for svg in (own_advice, other)]
         assert not ids[0] & ids[1]
-        assert "#03" not in one
+        assert "#03" not in own_advice
 
     def test_nothing_to_pay_can_be_drawn(self) -> None:
         assert "<svg" in bill("a", [CostBar("today", [("a", 0.0)])])

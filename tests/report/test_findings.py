@@ -17,8 +17,8 @@ FOUND = (
 )
 
 
-def test_what_failed_comes_first_and_the_heading_counts() -> None:
-    assert [f.standing for f in ordered(FOUND)] == list(FindingStatus)
+def test_failed_findings_come_first_and_are_counted() -> None:
+    assert [f.status for f in ordered(FOUND)] == list(FindingStatus)
     assert counted(FOUND) == "1 failed, 1 undecided, 1 passed, 1 noted"
     assert markdown("Weekly evals 2026-11-24", ordered(FOUND)).splitlines()[:3] == [
         "# Weekly evals 2026-11-24: 1 failed, 1 undecided, 1 passed, 1 noted",
@@ -28,7 +28,7 @@ def test_what_failed_comes_first_and_the_heading_counts() -> None:
     assert counted([]) == "nothing judged"
 
 
-def test_only_what_failed_or_is_undecided_is_annotated() -> None:
+def test_only_failed_and_undecided_are_annotated() -> None:
     assert commands("Weekly evals 2026-11-24", FOUND) == [
         "::error title=Weekly evals 2026-11-24::triage local@q4: REGRESSED",
         "::warning title=Weekly evals 2026-11-24::triage local@q8: 3 of 60 calls failed",
@@ -49,13 +49,13 @@ def test_a_message_is_escaped(text: str, escaped: str) -> None:
     assert commands("t", [Finding(FindingStatus.FAILED, text)]) == [f"::error title=t::{escaped}"]
 
 
-def test_a_title_is_escaped_further_because_it_is_a_property() -> None:
+def test_title_is_escaped_as_a_property() -> None:
     (line,) = commands("a: b, 5%\n", [Finding(FindingStatus.FAILED, "x")])
     assert line == "::error title=a%3A b%2C 5%25%0A::x"
 
 
 @given(st.text(), st.text())
-def test_whatever_is_said_is_one_command_on_one_line(title: str, text: str) -> None:
+def test_hostile_text_is_one_command_on_one_line(title: str, text: str) -> None:
     (line,) = commands(title, [Finding(FindingStatus.FAILED, text)])
     assert "\n" not in line
     assert "\r" not in line
@@ -67,6 +67,6 @@ def test_whatever_is_said_is_one_command_on_one_line(title: str, text: str) -> N
 @pytest.mark.parametrize(
     "text", ["[x](javascript:alert(1))", "<script>", "`code`", "# heading", "a | b", "line\n# two"]
 )
-def test_markdown_shows_it_and_does_nothing_else(text: str) -> None:
+def test_hostile_text_is_inert_in_markdown(text: str) -> None:
     (line,) = markdown("t", [Finding(FindingStatus.FAILED, text)]).splitlines()[2:]
     assert not set("[]<>`#|\n") & set(line.removeprefix("- **failed** ").replace("&#", ""))

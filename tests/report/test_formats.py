@@ -48,7 +48,7 @@ def read_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def test_there_is_one_row_per_case_and_cell_with_the_promised_columns_first() -> None:
+def test_rows_are_per_case_and_cell_with_stable_columns() -> None:
     made = list(rows([fake_run(4), fake_run(4, "local")]))
     assert [(r["case_id"], r["variant"]) for r in made] == [
         (f"t-{i:04}", v) for v in ("gpt", "local") for i in range(4)
@@ -58,21 +58,21 @@ def test_there_is_one_row_per_case_and_cell_with_the_promised_columns_first() ->
     assert tuple(made[0]) == COLUMNS
 
 
-def test_a_failed_call_has_an_error_and_nothing_else() -> None:
+def test_failed_call_has_only_an_error() -> None:
     row = next(rows([small_run([fake_error(fake_case())])]))
     assert row["error"] == "timeout: no answer within 60 s"
     assert {row[name] for name in ("reply", "strict", "compliant", "lenient", "latency_s", "strict_correct")} == {None}
     assert row["violations"] == []
 
 
-def test_a_strict_false_and_an_empty_reply_are_not_taken_for_nothing() -> None:
+def test_false_and_empty_values_are_not_missing() -> None:
     result = fake_result(fake_case(0, expected=False), "", (False, False))
     row = next(rows([small_run([result], task="moderation", labels=())]))
     assert (row["reply"], row["strict"], row["strict_correct"]) == ("", False, True)
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".json"])
-def test_json_gives_every_reply_back_as_it_was(tmp_path: Path, ending: str) -> None:
+def test_json_keeps_every_reply(tmp_path: Path, ending: str) -> None:
     text = written([hostile_run()], tmp_path, ending)
     read = [json.loads(line) for line in text.splitlines()] if ending == ".jsonl" else json.loads(text)["cases"]
     assert [row["reply"] for row in read] == list(HOSTILE)
@@ -83,7 +83,7 @@ def test_other_scripts_stay_readable_in_json(tmp_path: Path) -> None:
     assert "日本語 für Größe" in written([hostile_run(("日本語 für Größe",))], tmp_path, ".jsonl")
 
 
-def test_the_json_report_has_a_format_number_and_every_rate_with_its_interval(tmp_path: Path) -> None:
+def test_json_report_has_format_and_rates_with_intervals(tmp_path: Path) -> None:
     content = json.loads(written([fake_run(30, errors=2), fake_run(30, "local")], tmp_path, ".json"))
     assert content["format"] == "harness-report/1"
     cell = content["evals"][0]["cells"][0]
@@ -96,7 +96,7 @@ def test_the_json_report_has_a_format_number_and_every_rate_with_its_interval(tm
     assert len(content["cases"]) == 60
 
 
-def test_the_documented_keys_of_the_json_report_are_those_it_has(tmp_path: Path) -> None:
+def test_json_report_has_the_documented_keys(tmp_path: Path) -> None:
     documented = sys.modules.get("harness.report.formats.json")
     content = json.loads(written([fake_run(6)], tmp_path, ".json"))
     documented = documented or sys.modules["harness.report.formats.json"]
@@ -104,7 +104,7 @@ def test_the_documented_keys_of_the_json_report_are_those_it_has(tmp_path: Path)
     assert {key for key in keys if f'"{key}"' not in (documented.__doc__ or "")} == set()
 
 
-def test_not_a_number_in_a_value_becomes_null_because_json_has_none(tmp_path: Path) -> None:
+def test_nan_becomes_null_in_json(tmp_path: Path) -> None:
     value: dict[str, Any] = {"total": float("nan"), "items": [1.5, float("inf")]}
     run = small_run([fake_result(fake_case(), '{"total": NaN}', (value, value))], task="extraction", labels=())
     assert json.loads(written([run], tmp_path, ".jsonl"))["strict"] == {"total": None, "items": [1.5, None]}
@@ -132,7 +132,7 @@ def test_csv_survives_every_hostile_reply(tmp_path: Path) -> None:
     assert made[4]["reply"] == "lone ‹U+D800› surrogate"
 
 
-def test_csv_does_nothing_to_a_terminal(tmp_path: Path) -> None:
+def test_csv_has_no_control_characters(tmp_path: Path) -> None:
     text = written([hostile_run(("\x1b]0;pwned\x07 bill\x08\x9bing \u202eevil\0",))], tmp_path, ".csv")
     assert not set(text) & set("\x1b\x07\x08\x9b\u202e\0")
     assert read_csv(text)[0]["reply"] == "‹U+001B›]0;pwned‹U+0007› bill‹U+0008›‹U+009B›ing ‹U+202E›evil‹U+0000›"
@@ -145,13 +145,13 @@ def test_csv_cells_that_a_spreadsheet_would_run_are_made_inert(tmp_path: Path, s
     assert row["lenient"][0] == "'"
 
 
-def test_csv_cells_end_where_a_spreadsheets_cell_ends(tmp_path: Path) -> None:
+def test_csv_cells_are_cut_at_the_spreadsheet_limit(tmp_path: Path) -> None:
     (row,) = read_csv(written([hostile_run(("x" * 10_000_000,))], tmp_path, ".csv"))
     assert len(row["reply"]) == 32_767
-    assert row["reply"].endswith("[cut: 10,000,000 characters in all]")
+    assert row["reply"].endswith("[cut: 10,000,000 characters in total]")
 
 
-def test_markdown_shows_replies_and_lets_them_do_nothing(tmp_path: Path) -> None:
+def test_replies_are_inert_in_markdown(tmp_path: Path) -> None:
     for reply in HOSTILE:
         text = written([hostile_run((reply,))], tmp_path, ".md")
         plain = written([hostile_run(("plain",))], tmp_path, ".md")
@@ -162,7 +162,7 @@ def test_markdown_shows_replies_and_lets_them_do_nothing(tmp_path: Path) -> None
         assert "http:" not in text
 
 
-def test_markdown_makes_every_character_that_could_be_structure_an_entity() -> None:
+def test_markdown_escapes_every_structural_character() -> None:
     assert md.inert("a|b `c`\n<d> *e*") == "a&#124;b &#96;c&#96; &#60;d&#62; &#42;e&#42;"
 
 

@@ -20,24 +20,24 @@ def test_every_format_is_found_by_its_file() -> None:
 
 
 @pytest.mark.parametrize("name", ["report.pdf", "report", "report.html.bak", ".html"])
-def test_an_unknown_ending_is_refused_before_anything_runs_and_names_the_valid_ones(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"use one of \.csv, \.html, \.json, \.jsonl, \.md"):
+def test_unknown_ending_is_an_error_before_the_run(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"Use one of \.csv, \.html, \.json, \.jsonl, \.md"):
         check_path(Path(name))
 
 
-def test_the_ending_may_be_in_capitals_and_the_folder_is_made(tmp_path: Path) -> None:
+def test_capital_ending_works_and_the_folder_is_created(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "R.JSONL"
     write(REPORT, path)
     assert path.read_text().count("\n") == 3
 
 
-def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+def test_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.csv").mkdir()
     with pytest.raises(ConfigError, match="is a folder"):
         write(REPORT, tmp_path / "x.csv")
 
 
-def test_a_full_disk_leaves_the_old_report_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_leaves_the_old_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "report.md"
     path.write_text("old")
 
@@ -52,14 +52,14 @@ def test_a_full_disk_leaves_the_old_report_and_nothing_else(tmp_path: Path, monk
     assert path.read_text() == "old"
 
 
-def test_a_parent_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
+def test_parent_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be written") as caught:
         write(REPORT, tmp_path / "file" / "report.md")
     assert "\n" not in str(caught.value)
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_symbolic_link_is_kept(tmp_path: Path) -> None:
     (tmp_path / "latest.csv").symlink_to(tmp_path / "real.csv")
     write(REPORT, tmp_path / "latest.csv")
     assert (tmp_path / "latest.csv").is_symlink()

@@ -37,7 +37,7 @@ def test_several_sources_come_after_the_tags() -> None:
     ]
 
 
-def test_the_page_says_what_to_do_about_them_only_where_there_are_several() -> None:
+def test_several_sources_have_advice_on_the_page() -> None:
     assert "harness datasets suspects" in render(build([labelled("human", "gpt-4o")]))
     assert "harness datasets suspects" not in render(build([labelled("human", tags=("hard",))]))
 

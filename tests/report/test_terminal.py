@@ -26,7 +26,7 @@ def printed(report: Report, width: int = 80) -> str:
     return out.getvalue()
 
 
-def test_a_row_per_cell_has_the_three_rates_with_intervals_and_fits_80_columns() -> None:
+def test_row_has_three_rates_and_fits_80_columns() -> None:
     text = shown(fake_run(240, skill=1, form=1), fake_run(240, "local", "mistral-7b-instruct-q4", errors=9))
     assert "100.0% (98–100)  100.0% (98–100)  100.0% (98–100)  240       0" in text
     assert "231       9" in text
@@ -40,7 +40,7 @@ def test_the_most_frequent_violations_are_named() -> None:
     assert "no violations" in shown(fake_run(5, form=1))
 
 
-def test_what_is_left_of_the_violations_is_counted_in_words() -> None:
+def test_remaining_violations_are_counted() -> None:
     for left, said in ((1, "1 more kind"), (2, "2 more kinds")):
         codes = tuple(f"code_{i}" for i in range(4 + left))
         text = " ".join(shown(small_run([fake_result(fake_case(), "x", (None, None), codes)])).split())
@@ -53,7 +53,7 @@ def test_no_figure_is_cut_however_narrow_the_terminal(width: int) -> None:
     assert {"1,240", "231"} <= figures(shown(*runs, width=200)) <= figures(shown(*runs, width=width))
 
 
-def test_nothing_from_files_or_replies_is_markup() -> None:
+def test_names_and_replies_are_not_markup() -> None:
     run = small_run([fake_result(fake_case(), "x", (None, None), ("[red]code",))], backend="[bold]b", eval="[link=x]e")
     text = shown(run)
     assert "gpt@[bold]b" in text
@@ -61,5 +61,5 @@ def test_nothing_from_files_or_replies_is_markup() -> None:
     assert "[red]code" in text
 
 
-def test_a_run_in_which_every_call_failed_has_dashes_and_no_rates() -> None:
+def test_run_with_only_failed_calls_has_dashes() -> None:
     assert "%" not in shown(fake_run(3, errors=3))

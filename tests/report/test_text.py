@@ -23,11 +23,11 @@ from harness.report.rate_text import interval, rate_text
         (0, 0, "–"),
     ],
 )
-def test_a_share_has_one_decimal_and_only_all_is_100_and_only_none_is_0(hits: int, n: int, shown: str) -> None:
+def test_only_all_is_100_percent_and_only_none_is_0(hits: int, n: int, shown: str) -> None:
     assert percent(hits, n) == shown
 
 
-def test_a_rate_stands_with_its_interval_in_whole_percent() -> None:
+def test_rate_has_its_interval_in_whole_percent() -> None:
     assert rate_text(rate(209, 240)) == "87.1% (82–91)"
     assert interval(rate(240, 240)) == "98–100"
     assert rate_text(rate(0, 0)) == "–"
@@ -64,7 +64,7 @@ def test_ordinary_text_of_any_script_stays_as_it_is(text: str) -> None:
     assert visible(text) == text
 
 
-def test_a_long_reply_keeps_both_ends_and_tells_its_length() -> None:
+def test_long_reply_keeps_both_ends_and_its_length() -> None:
     shown, length = cut("a" * 500 + "z" * 500, 300)
     assert length == 1000
     assert shown.startswith("a" * 200)

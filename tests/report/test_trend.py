@@ -47,7 +47,7 @@ def test_trends_of_other_cells_splits_and_evals_are_left_out() -> None:
     assert build([RUN], others).evals[0].trends == ()
 
 
-def test_what_changed_is_marked_with_a_letter_in_the_chart_and_below_it() -> None:
+def test_changes_have_letters_in_chart_and_list() -> None:
     told = shown(made({}, {"quantization": "Q4_K_M"}, {}, {"contract_hash": "sha256:2"}, {"harness": "9"}))
     assert told is not None
     (trend,) = told["trends"]
@@ -59,7 +59,7 @@ def test_what_changed_is_marked_with_a_letter_in_the_chart_and_below_it() -> Non
     assert trend["runs"][0]["changed"] == "harness (harness: 0.1.0 -> 9)"  # told, but it comes with every release
 
 
-def test_letters_do_not_run_out() -> None:
+def test_marks_continue_after_z() -> None:
     assert [_letter(n) for n in (0, 25, 26, 52)] == ["A", "Z", "A2", "A3"]
 
 
@@ -70,7 +70,7 @@ def test_rescored_run_has_a_hollow_dot_and_a_label() -> None:
     assert "A hollow dot" not in render(build([RUN], [made({}, {}, {})]))
 
 
-def test_the_newest_run_has_its_verdict_where_one_was_made() -> None:
+def test_newest_run_shows_its_verdict() -> None:
     older = replace(RUN, manifest=replace(RUN.manifest, run_id="r1"))
     latest = compare(outcomes_of(older), outcomes_of(RUN), ComparisonQuestion("change"))
     text = render(build([RUN], [replace(made({}, {}, {}), latest=latest)]))
@@ -84,14 +84,14 @@ def test_the_charts_of_several_cells_share_no_ids() -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_nothing_that_a_server_calls_itself_becomes_markup() -> None:
+def test_server_names_are_inert() -> None:
     hostile = '"><img src=x onerror=alert(1)>'
     text = render(build([RUN], [made({}, {"model": hostile}, {"served_model": hostile}, tags=(hostile,))]))
     assert "<img" not in text
     assert text.count("&lt;img src=x") >= 3
 
 
-def test_a_trend_in_which_nothing_was_answered_is_not_drawn() -> None:
+def test_trend_without_answers_is_not_drawn() -> None:
     manifests = [fake_manifest("local", "q4", run_id=f"r{i}") for i in range(3)]
     (trend,) = trends(manifests, lambda of: {m.run_id: Tally({}, 5) for m in of})
     assert shown(trend) is None

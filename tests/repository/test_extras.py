@@ -149,14 +149,14 @@ class TestSummaries:
         ended = harness("run", "sums")
         where = served.root / "evals/sums.toml"
         assert (ended.code, ended.err) == (2, f"error: {where}: {what}. {INSTALL.format('summaries')}\n")
-        assert server.asked == []
+        assert server.received == []
 
 
 class TestReports:
     def test_a_page_without_charts_says_which_are_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         without(monkeypatch, "matplotlib")
         text = render(build([fake_run(30), fake_run(30, "local")]))
-        line = f"Pictures left out: latency and tokens. Charts need matplotlib. {INSTALL.format('plots')}"
+        line = f"Charts left out: latency and tokens. Charts need matplotlib. {INSTALL.format('plots')}"
         assert text.count(line.replace('"', "&#34;")) == 1
         assert 'class="chart"' not in text
 

@@ -31,7 +31,7 @@ def words(text: str) -> set[str]:
     return {word[:5] for word in counted}
 
 
-def test_help_center_search_is_large_enough_and_has_hard_negatives(
+def test_help_center_search_size_and_hard_negatives(
     golden: tuple[datasets.Dataset, dict[str, Case]],
 ) -> None:
     queries, passages = golden
@@ -49,7 +49,7 @@ def test_no_passage_and_no_query_is_there_twice(golden: tuple[datasets.Dataset, 
         assert len({" ".join(text.casefold().split()) for text in texts}) == len(texts)
 
 
-def test_computed_tags_are_what_the_card_says(golden: tuple[datasets.Dataset, dict[str, Case]]) -> None:
+def test_computed_tags_match_the_card(golden: tuple[datasets.Dataset, dict[str, Case]]) -> None:
     queries, passages = golden
     for query in queries.cases:
         text = query.inputs["text"]

@@ -258,7 +258,6 @@ def test_new_contract_reads_replies(plugged: PluggedIn) -> None:
     assert [(reading["strict"], reading["lenient"]) for reading in readings] == [(False, "yes"), (True, "no")]
 
 
-@pytest.mark.skipif(not (ROOT / "harness/analysis/gates").is_dir(), reason="gates are not found by file name yet")
 @pytest.mark.parametrize(("limit", "code"), [(0.8, 0), (1.0, 1)])
 def test_new_gate_is_judged_in_a_run(plugged: PluggedIn, limit: float, code: int) -> None:
     (plugged.package / "analysis/gates/min_parity.py").write_text(GATE)
@@ -268,7 +267,6 @@ def test_new_gate_is_judged_in_a_run(plugged: PluggedIn, limit: float, code: int
     assert "min_parity" in ended.stdout
 
 
-@pytest.mark.skipif(not (ROOT / "harness/cli/_commands.py").is_file(), reason="commands are not found by file name yet")
 def test_new_command_answers(plugged: PluggedIn) -> None:
     (plugged.package / "cli/parity.py").write_text(COMMAND)
     ended = plugged("parity", "4")

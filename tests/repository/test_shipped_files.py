@@ -51,7 +51,7 @@ def test_every_dataset_loads() -> None:
     assert [datasets.load(ROOT, name).name for name in names] == names
 
 
-def test_every_eval_can_be_run_on_every_backend_with_every_version_of_its_prompt(project: Config) -> None:
+def test_every_eval_plans_all_backends_and_prompt_versions(project: Config) -> None:
     for definition in evals.find(ROOT):
         name = definition.prompt.split("/")[0]
         service = "embeddings" if definition.task == "embedding" else "chat"
@@ -80,7 +80,7 @@ def test_ticket_triage_is_large_balanced_and_hard_enough(tickets: Dataset) -> No
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])
-def test_each_split_of_ticket_triage_is_balanced_and_has_hard_cases(tickets: Dataset, split: str) -> None:
+def test_ticket_triage_splits_are_balanced_with_hard_cases(tickets: Dataset, split: str) -> None:
     cases = tickets.select(split)
     labels = Counter(case.expected for case in cases)
     assert max(labels.values()) <= 1.2 * min(labels.values())
@@ -93,7 +93,7 @@ def test_no_ticket_is_in_both_splits_or_there_twice(tickets: Dataset) -> None:
     assert [text for text, count in texts.items() if count > 1] == []
 
 
-def test_ticket_triage_says_where_its_labels_come_from_and_what_its_tags_mean(tickets: Dataset) -> None:
+def test_ticket_triage_documents_its_labels_and_tags(tickets: Dataset) -> None:
     assert tickets.card.licence
     assert len(tickets.card.guidelines) > 1000
     assert tickets.card.provenance

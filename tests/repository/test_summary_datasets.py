@@ -94,6 +94,6 @@ def test_judgements_are_balanced_and_on_threads_of_dev(incidents: Dataset, judge
     assert Counter(case.expected for case in judgements.select("test")) == {"acceptable": 15, "unacceptable": 15}
 
 
-def test_a_judge_is_measured_on_other_threads_than_its_prompt_was_written_on(judgements: Dataset) -> None:
+def test_judge_examples_are_not_measured_threads(judgements: Dataset) -> None:
     dev, test = ({case.inputs["thread"] for case in judgements.select(split)} for split in ("dev", "test"))
     assert not dev & test

@@ -53,7 +53,7 @@ def test_every_action_is_pinned_to_a_major_version(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_secrets_come_by_the_environment_of_the_one_step_that_needs_them(path: Path) -> None:
+def test_only_one_workflow_step_receives_the_secrets(path: Path) -> None:
     """What stands in a script would be in the log, and what comes from outside would be run as a script."""
     found = workflow(path.name)
     for step in steps(path.name):
@@ -87,7 +87,7 @@ def test_the_store_is_kept_though_its_folder_is_hidden() -> None:
     assert kept["if"] == "always()"  # a week that regressed is one to compare with, too
 
 
-def test_units_for_systemd_and_the_line_for_cron_are_in_the_documents() -> None:
+def test_docs_contain_the_systemd_units_and_the_cron_line() -> None:
     page = (ROOT / "docs/scheduling.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```ini\n(.*?)```", page, re.DOTALL)
     sections = [re.findall(r"^\[(\w+)\]", block, re.MULTILINE) for block in blocks]

@@ -99,8 +99,6 @@ async def until(condition: Callable[[], bool], within_s: float = 60.0) -> float:
 
 @pytest.mark.parametrize("how", ["chat", "ask"])
 def test_a_hanging_server_gets_only_its_share_of_the_deadline(desk: Desk, how: str) -> None:
-    desk.routing(text=ROUTING.replace("2.0", "0.4"))
-
     async def main() -> float:
         async with desk.router() as router:
             desk.local.answer = lambda _: Act(delay_s=30)
@@ -108,7 +106,7 @@ def test_a_hanging_server_gets_only_its_share_of_the_deadline(desk: Desk, how: s
             await (create(router) if how == "chat" else router.ask("triage", text="x"))
             return perf_counter() - started
 
-    assert asyncio.run(main()) >= 0.2
+    assert asyncio.run(main()) >= 1.0, "half of the 2 s: a busy machine needs as long for the second reply"
     assert [(c.backend, c.fallback) for c in desk.calls()] == [("api", "timeout")]
 
 

@@ -20,6 +20,8 @@ from harness.router._circuit_breaker import CircuitBreaker
 from harness.router._fallback import FallbackCall
 from harness.router._sdk_errors import TargetFailed
 
+from ..support.virtual_time import now, run
+
 KINDS = ("connection", "server", "bad_reply", "bad_request", "rate_limit", "contract")
 WHAT = ("ok", "slow", "hangs", "refused", *KINDS)
 SLOW_S = 0.004
@@ -37,10 +39,10 @@ class Script:
     takes_s: float = 0.0
     now: set[str] = field(default_factory=set)
     most_at_once: int = 0
-    asked: list[str] = field(default_factory=list)
+    attempted: list[str] = field(default_factory=list)
 
     async def send(self, target: Any, _call: FallbackCall[str]) -> str:
-        self.asked.append(target.name)
+        self.attempted.append(target.name)
         self.now.add(target.name)
         self.most_at_once = max(self.most_at_once, len(self.now))
         try:
@@ -91,6 +93,8 @@ def route(**more: Any) -> TaskRoute:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short waits, on the virtual clock of the event loop."""
+    monkeypatch.setattr(_fallback, "perf_counter", now)
     monkeypatch.setattr(_fallback, "RETRY_WAIT_S", 0.001)
     monkeypatch.setattr(_fallback, "DEFAULT_WAIT_S", 0.001)
     monkeypatch.setattr(_fallback, "MIN_WAIT_S", 0.001)
@@ -117,13 +121,13 @@ def test_a_call_is_answered_once_or_names_each_cause(steps: Sequence[list[str]],
             assert (call.fallback_reason(outcome[0]) == "") is (outcome[0].name == "a")
         assert asyncio.all_tasks() == before
         assert request.now == set()
-        assert call.attempts == len(request.asked)
+        assert call.attempts == len(request.attempted)
         assert call.wall_s < 1
 
-    asyncio.run(main())
+    run(main())
     assert hedge is not None or request.most_at_once <= 1
     assert (
-        max((request.asked.count(name) for name in "ab"), default=0) <= 1
+        max((request.attempted.count(name) for name in "ab"), default=0) <= 1
         or "rate_limit" in steps[0] + steps[1]
         or hedge
     )
@@ -133,14 +137,14 @@ def test_remaining_time_is_shared_among_targets_that_are_up() -> None:
     request = Script({"a": ["hangs"], "b": ["hangs"], "c": []})
     targets = [target(name) for name in "abc"]
 
-    async def main() -> FallbackCall[str]:
+    async def main() -> tuple[FallbackCall[str], float]:
         call = FallbackCall("t", route(deadline_s=0.3), targets, request)
         who, _ = await call.run()
         assert who.name == "c"
-        return call
+        return call, call.wall_s
 
-    call = asyncio.run(main())
-    assert 0.19 < call.wall_s < 0.3
+    call, wall_s = run(main())
+    assert wall_s == pytest.approx(0.2)
     assert [(name, error.kind) for name, error in call.causes] == [("a", "timeout"), ("b", "timeout")]
 
 
@@ -150,13 +154,13 @@ def test_a_target_that_is_down_gets_no_share() -> None:
     for other in targets[1:]:
         other.breaker.record_probe(CallError("connection", "nobody listens"))
 
-    async def main() -> FallbackCall[str]:
+    async def main() -> float:
         call = FallbackCall("t", route(deadline_s=0.1), targets, request)
         with pytest.raises(AllBackendsFailed, match=r"b: breaker_open: .*nobody listens"):
             await call.run()
-        return call
+        return call.wall_s
 
-    assert asyncio.run(main()).wall_s >= 0.1
+    assert run(main()) == pytest.approx(0.1)
 
 
 def test_max_usd_covers_all_attempts_of_a_call() -> None:
@@ -169,8 +173,8 @@ def test_max_usd_covers_all_attempts_of_a_call() -> None:
         assert (await call.run())[0].name == "c"
         assert [error.kind for _, error in call.causes] == ["server", "budget"]
 
-    asyncio.run(main())
-    assert request.asked == ["a", "c"]
+    run(main())
+    assert request.attempted == ["a", "c"]
 
 
 def test_patience_decides_whether_a_429_is_waited_for() -> None:
@@ -180,9 +184,9 @@ def test_patience_decides_whether_a_429_is_waited_for() -> None:
         call = FallbackCall("t", route(patience_s=patience_s), [target(name) for name in "abc"], request)
         return (await call.run())[1]
 
-    assert asyncio.run(main(0.05)) == "a"
+    assert run(main(0.05)) == "a"
     request.steps["a"] = ["rate_limit"]
-    assert asyncio.run(main(0.0)) == "b"
+    assert run(main(0.0)) == "b"
 
 
 @pytest.mark.parametrize(("retry_after_s", "takes_s"), [(0.0, 0.0), (0.001, 0.0), (0.0, 0.06)])
@@ -193,14 +197,13 @@ def test_repeated_429s_lead_to_the_next_target(
     monkeypatch.setattr(_fallback, "MIN_WAIT_S", 0.05)
     request = Script({"a": ["rate_limit"] * 1000, "b": [], "c": []}, retry_after_s=retry_after_s, takes_s=takes_s)
 
-    async def main() -> FallbackCall[str]:
+    async def main() -> float:
         call = FallbackCall("t", route(patience_s=0.15, deadline_s=5.0), [target(name) for name in "abc"], request)
         assert (await call.run())[1] == "b"
-        return call
+        return call.wall_s
 
-    call = asyncio.run(main())
-    assert call.wall_s < 0.5
-    assert 2 <= request.asked.count("a") <= 3
+    assert run(main()) <= 0.15 + 2 * takes_s, "the patience, the last refusal and the answer"
+    assert 2 <= request.attempted.count("a") <= 3
 
 
 def test_last_target_with_429_is_retried_until_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,8 +214,8 @@ def test_last_target_with_429_is_retried_until_the_deadline(monkeypatch: pytest.
         with pytest.raises(AllBackendsFailed, match="a: rate_limit"):
             await FallbackCall("t", route(deadline_s=0.3), [target("a")], request).run()
 
-    asyncio.run(main())
-    assert 4 <= request.asked.count("a") <= 6
+    run(main())
+    assert 4 <= request.attempted.count("a") <= 6
 
 
 @pytest.mark.parametrize("kind", ["contract", "bad_request", "rate_limit"])
@@ -224,5 +227,5 @@ def test_a_failure_kind_that_does_not_count_resets_the_breaker(kind: str) -> Non
         for _ in range(5):
             await asyncio.gather(FallbackCall("t", route(), [only], request).run(), return_exceptions=True)
 
-    asyncio.run(main())
+    run(main())
     assert only.breaker.open_reason is None

@@ -64,7 +64,7 @@ def test_interrupt_is_raised_after_the_cleanup() -> None:
             cleaned.append("done")
 
     def press() -> None:
-        for _ in range(3):  # as impatient people do
+        for _ in range(3):  # as impatient users do
             time.sleep(0.02)
             signal.raise_signal(signal.SIGINT)
 

@@ -1,4 +1,4 @@
-"""A budget is never exceeded, whatever is under way and whatever the models answer."""
+"""Budgets: no order of requests and replies exceeds the limit."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class TestSettling:
         [
             (Response("ok", prompt_tokens=100, completion_tokens=5), 0.00015),
             (Response("ok", prompt_tokens=100), 0.0001),
-            (Response("ok"), MOST),  # a server that tells no tokens
+            (Response("ok"), MOST),  # a server that reports no tokens
             (None, MOST),  # cut off by Ctrl-C: it may be billed
             (failed("timeout"), MOST),
             (failed("bad_reply"), MOST),
@@ -99,7 +99,7 @@ class TestSettling:
 
 class TestManyAtOnce:
     def test_call_that_does_not_fit_waits_for_pending_calls(self) -> None:
-        """There is room for one worst case at a time, and each call costs a tenth of it: seven are made, not one."""
+        """The budget fits one worst case at a time, and each call costs a tenth of it: seven calls are made."""
         done: list[int] = []
 
         async def call(held: Budget, place: int) -> None:

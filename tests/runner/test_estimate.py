@@ -1,4 +1,4 @@
-"""What a run would take, before anything is asked."""
+"""The estimated calls, tokens and cost of a run, without requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def store() -> Iterator[Store]:
 
 
 def estimated(project: Project, store: Store) -> dict[str, Estimate]:
-    """Each backend's own cell."""
+    """Estimate the cell with each backend's own variant."""
     return {one.cell: one for one in estimate(project.with_store(store), project.plan(own_variant_only=True))}
 
 
@@ -49,7 +49,7 @@ def test_maximum_cost_assumes_the_longest_replies(project: Project, store: Store
 def test_unknown_tokenizer_uses_the_upper_bound_of_a_budget(
     project: Project, store: Store, monkeypatch: pytest.MonkeyPatch, tokenizer: str | None
 ) -> None:
-    """A server of somebody else's: whose tokens another model's encoding, or bytes, may be too few of."""
+    """For a server with an unknown tokenizer, another encoding or a byte count could be too low."""
     if tokenizer is None:
         monkeypatch.setitem(sys.modules, "quicktok", None)
     priced = "prompt_usd = 2.5\ncompletion_usd = 10.0\n"

@@ -1,7 +1,7 @@
-"""Whatever a server does on the wire, a case ends with its own answer or with an error: never another's, never a hang.
+"""Faults on the wire: each case ends with its own answer or an error, never with another case's answer or a hang.
 
-What is a matter of the reply's text alone is in tests/backends/openai; time-outs, retries and storms are in
-tests/runner/engine, processes that are killed in test_kill.py. `bench/faults/faults.py` does all of it to the real command at length.
+Invalid reply texts are in tests/backends/openai, time-outs and retries in tests/runner/engine, killed processes in
+test_kill.py. `bench/faults/faults.py` runs all faults against the real command.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def server() -> Iterator[Rough]:
 
 
 def run_against(server: Rough, project: Project, store: Store, jobs: int = 2, **backend: object) -> Run:
-    """All cases, asked of the server."""
+    """Run all cases against the server."""
     cases(project, N)
     project.config(config_of(url=server.base_url, **({"retries": 1, "timeout_s": 5.0} | backend)))
     outcome = execute(project, store, jobs=jobs)
@@ -60,7 +60,7 @@ def run_against(server: Rough, project: Project, store: Store, jobs: int = 2, **
 
 
 def errors(run: Run) -> dict[str, str]:
-    """Question -> kind of error; whatever has none must be the question's own answer, and no error has a score."""
+    """Return question -> kind of error. Checks that other results have their own answer, and errors have no score."""
     found = {}
     for result in run.results:
         question = str(result.case.inputs["text"])
@@ -74,7 +74,7 @@ def errors(run: Run) -> dict[str, str]:
 
 
 def meets(trouble: Serve, *, times: int | None = None) -> Serve:
-    """One case meets the trouble: whenever it is asked, or the first few times."""
+    """Serve one case with the fault: always, or only the first `times` requests."""
     count = iter(range(10**6))
 
     def serve(question: str, connection: socket.socket) -> bool:
@@ -85,7 +85,7 @@ def meets(trouble: Serve, *, times: int | None = None) -> Serve:
 
 
 def sends(make: Callable[[str], bytes], *, stays: bool = False) -> Serve:
-    """Some bytes, and the end of the connection."""
+    """Send the bytes of `make`; keep the connection open only with `stays`."""
 
     def serve(question: str, connection: socket.socket) -> bool:
         connection.sendall(make(question))
@@ -99,7 +99,7 @@ def headers_of(question: str) -> bytes:
 
 
 def chunk_of(question: str) -> bytes:
-    """The whole JSON in one chunk, and then not the end of the reply."""
+    """Send the whole JSON in one chunk, without the end of the reply."""
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     return head + b"%x\r\n%b\r\n" % (len(echo(question)), echo(question))
 
@@ -125,14 +125,14 @@ def test_lost_connection_costs_one_retry_then_only_that_case(
     server.serve = meets(trouble)
     again = execute(project, store, cache=False, jobs=2).runs[0]
     assert errors(again) == {BAD: "connection"}
-    assert server.asked[BAD] == 4
-    assert sum(server.asked.values()) == 2 * N + 2
+    assert server.received[BAD] == 4
+    assert sum(server.received.values()) == 2 * N + 2
 
 
 def test_connection_closed_between_requests_costs_no_result(project: Project, store: Store, server: Rough) -> None:
     server.serve = sends(lambda question: http(echo(question)))
     assert errors(run_against(server, project, store, retries=4)) == {}
-    assert set(server.asked.values()) == {1}  # a request that crossed the end was never read
+    assert set(server.received.values()) == {1}  # a request that crossed the end was never read
 
 
 def test_restarted_server_is_waited_for(
@@ -173,7 +173,7 @@ def test_unresolved_host_skips_first_then_fails_single_cases(
     assert (name, "Temporary failure in name resolution" in reason, "\n" in reason) == ("fake", True, False)
 
     def forgets(question: str, connection: socket.socket) -> bool:
-        """From here to the next question but one, no connection can be made."""
+        """Close the connection; after the question `BAD`, the host name does not resolve."""
         known[0] = question != BAD
         connection.sendall(http(echo(question), connection="close"))
         return False
@@ -184,7 +184,7 @@ def test_unresolved_host_skips_first_then_fails_single_cases(
     assert set(errors(run).values()) == {"connection"}
 
 
-# Replies that nobody asked for
+# Unsolicited replies
 
 
 @pytest.mark.parametrize("way", ["lean", "sdk"])
@@ -194,14 +194,14 @@ def test_extra_reply_is_not_used_for_the_next_request(
     server.serve = meets(sends(lambda question: http(echo(question)) + http(echo("billing")), stays=True))
     cases(project, N)
     text = config_of(url=server.base_url, retries=1)
-    if way == "sdk":  # as if it were api.openai.com
+    if way == "sdk":  # as for api.openai.com
         text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("base_url"))
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-faulty")
     project.config(text)
     (run,) = execute(project, store, jobs=1).runs
     assert errors(run) == {}
-    assert set(server.asked.values()) == {1}
+    assert set(server.received.values()) == {1}
 
 
 def test_unsolicited_reply_on_idle_connection_is_discarded(project: Project, store: Store, server: Rough) -> None:
@@ -221,7 +221,7 @@ def test_bytes_beyond_content_length_harm_no_other_case(project: Project, store:
 
     server.serve = meets(sends(short, stays=True))
     assert errors(run_against(server, project, store, jobs=1, retries=0)) == {BAD: "bad_reply"}
-    assert set(server.asked.values()) == {1}
+    assert set(server.received.values()) == {1}
 
 
 # Replies that do not end
@@ -259,7 +259,7 @@ def fifty_megabytes(question: str, connection: socket.socket) -> bool:
 
 
 def bomb(_: str) -> bytes:
-    """A few hundred kilobytes that unpack to 150 MB."""
+    """Return a few hundred kilobytes that decompress to 150 MB."""
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as file:
         for _ in range(150):

@@ -1,4 +1,4 @@
-"""What the gates of a cell are judged by: the reference's run, the baseline, any other run."""
+"""The runs that gates compare with: the reference's run, the baseline, or any other run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAIR = TWO + '[pair]\nreference = "big"\ncandidate = "fake"\n'
 
 @pytest.fixture
 def paired(project: Project) -> Project:
-    """`gpt@big` is what production runs on, `local@fake` what it should move to; 200 cases, all of them billing."""
+    """The reference is `gpt@big`, the candidate `local@fake`; 200 cases, all with the label `billing`."""
     project.config(PAIR)
     cases(project, N)
     project.eval("[gates]\nmargin = 0.07\n")
@@ -45,12 +45,12 @@ def store() -> Iterator[Store]:
 
 
 def own(project: Project, backend: str = "fake", **selection: Any) -> Cell:
-    """The cell that production would use on this backend."""
+    """Return the cell with this backend's own variant."""
     return next(c for c in project.plan(own_variant_only=True, **selection) if c.backend.name == backend)
 
 
 def made(project: Project, store: Store, cell: Cell, *, lost: int = 0) -> Run:
-    """A run of a cell, saved, in which a fake model is wrong for the first `lost` cases."""
+    """Save a run of a cell in which a fake model is wrong for the first `lost` cases."""
 
     def script(request: Any) -> Response:
         number = int(re.search(r"ticket (\d+)", request.messages[-1].content)[1])
@@ -63,7 +63,7 @@ def made(project: Project, store: Store, cell: Cell, *, lost: int = 0) -> Run:
 
 
 def judged(project: Project, store: Store, gate: str, cell: Cell, run: Run, others: Sequence[Run] = ()) -> GateResult:
-    """One gate of a cell, with all that there is to judge by."""
+    """Judge one gate of a cell with all saved runs and baselines."""
     return gate_checks.judge(gate, cell, gate_checks.evidence(project.with_store(store), cell, run, others))
 
 
@@ -113,7 +113,7 @@ class TestMargin:
     def test_run_of_this_session_precedes_saved_runs(self, paired: Project, store: Store) -> None:
         cell, run = own(paired, "big"), made(paired, store, own(paired))
         this = made(paired, store, cell)
-        made(paired, store, cell, lost=199)  # newer, and of somebody else
+        made(paired, store, cell, lost=199)  # a newer run, not of this session
         assert judged(paired, store, "margin", own(paired), run, [run, this]).status is GateStatus.PASSED
         found = judged(paired, store, "margin", own(paired), run)
         assert found.outcome.observed == pytest.approx(0.995)

@@ -1,4 +1,4 @@
-"""The command line in a process of its own, ended halfway: what was answered is kept, and is not asked again."""
+"""The command line in a separate process that ends early: saved answers are kept and not requested again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ JOBS = 3
 
 @pytest.fixture
 def server(project: Project) -> Iterator[FakeOpenAI]:
-    """A server that takes a moment for each of the project's 40 cases."""
+    """A slow fake server for the project's 40 cases."""
     with closing(FakeOpenAI()) as fake:
         fake.answer = lambda _: Reply(delay_s=0.05)
         cases(project, N)
@@ -48,7 +48,7 @@ def wait_until_asked(server: FakeOpenAI, n: int, process: subprocess.Popen[str])
 
 
 def stored(project: Project) -> list[str]:
-    """The answered cases, straight from the file."""
+    """Read the answered cases directly from the store's file."""
     with sqlite3.connect(project.root / ".harness" / "runs.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         return [row[0] for row in connection.execute("SELECT case_id FROM results WHERE NOT failed")]
@@ -70,7 +70,7 @@ def test_resume_after_sigkill_repeats_no_answered_case(harness: Terminal, projec
     wait_until_asked(server, N // 2, process)
     process.kill()
     process.communicate()
-    time.sleep(0.1)  # the server is still at the requests that were under way
+    time.sleep(0.1)  # the server still works on the pending requests
     kept, asked = stored(project), times_asked(server)
     assert 0 < len(kept) < N
     resume(project, harness)
@@ -80,9 +80,7 @@ def test_resume_after_sigkill_repeats_no_answered_case(harness: Terminal, projec
     assert len(again) <= 3 * JOBS
 
 
-def test_ctrl_c_ends_with_130_and_one_line_and_resume_goes_on(
-    harness: Terminal, project: Project, server: FakeOpenAI
-) -> None:
+def test_ctrl_c_exits_130_and_resume_continues(harness: Terminal, project: Project, server: FakeOpenAI) -> None:
     process = start(project)
     wait_until_asked(server, N // 2, process)
     process.send_signal(signal.SIGINT)
@@ -108,7 +106,7 @@ def test_repeated_ctrl_c_ends_a_run_on_a_stuck_server(project: Project, server: 
         process.send_signal(signal.SIGINT)
         time.sleep(0.02)
     _, err = process.communicate(timeout=180)
-    # one that comes while Python itself is going ends it by the signal, which a shell shows as 130, too
+    # a signal during Python's own shutdown ends the process, and a shell also shows 130
     assert process.returncode == 130 or (presses > 1 and process.returncode == -signal.SIGINT)
     assert presses > 1 or "Traceback" not in err
     assert len(stored(project)) == 4, "no request that is stuck was waited for"

@@ -1,4 +1,4 @@
-"""The ladder of this project on the real model: four files, real replies, its section in the report."""
+"""The ladder of this repository with the real model: four files, real replies, and the section of the report."""
 
 from __future__ import annotations
 

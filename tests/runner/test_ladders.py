@@ -1,4 +1,4 @@
-"""`harness run --ladder`: the backends of a ladder, each with its own variant; and backends that wait to be named."""
+"""`harness run --ladder`: the backends of a ladder, each with its own variant; and backends that run only on request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def step(name: str, server: FakeOpenAI, variant: str = "local") -> str:
 
 @pytest.fixture(autouse=True)
 def laddered(served: Project, server: FakeOpenAI) -> Project:
-    """The small project with a ladder beside its backend `fake`."""
+    """The small project with a ladder and its backend `fake`."""
     steps = step("f16", server) + step("q8", server) + step("q4", server, "gpt")
     ladder = '[ladders.tiny]\nsteps = ["f16", "q8", "q4"]\n'
     served.config((served.root / "harness.toml").read_text() + steps + ladder)

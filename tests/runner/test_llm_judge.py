@@ -1,4 +1,4 @@
-"""A judge's opinion is never given without how far it agrees with people."""
+"""LLM judges: each report includes the judge's agreement with people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.store.run_query import RunQuery
 
 from ..support.cli import Terminal
 from ..support.project import Project
-from ..support.servers import Asked, FakeOpenAI, Reply
+from ..support.servers import FakeOpenAI, ReceivedRequest, Reply
 
 SUMMARY_EVAL = 'task = "summarization"\nprompt = "brief"\ndataset = "threads"\n'
 JUDGE_EVAL = """\
@@ -34,7 +34,7 @@ def judged(n: int, *, expected: str, summary: str) -> dict[str, object]:
 
 @pytest.fixture
 def project(served: Project, server: FakeOpenAI) -> Project:
-    """Four threads to summarize, and eight summaries that people have judged: good ones say so."""
+    """Four threads to summarize, and eight human-labelled summaries; good summaries contain a marker word."""
     (served.root / "evals" / "triage.toml").unlink()
     served.eval(name="brief", text=SUMMARY_EVAL)
     served.eval(name="summary_judge", text=JUDGE_EVAL)
@@ -54,8 +54,8 @@ def project(served: Project, server: FakeOpenAI) -> Project:
     return served
 
 
-def answers(asked: Asked) -> Reply:
-    """A fake judge that goes by one word, and a fake writer that uses it for every second thread."""
+def answers(asked: ReceivedRequest) -> Reply:
+    """Return a fake judge that looks for one word, and a fake writer that uses the word in every second summary."""
     prompt = asked.prompt
     if prompt.endswith("Verdict:"):
         return Reply("acceptable" if "good" in prompt else "unacceptable")

@@ -1,4 +1,4 @@
-"""Plans: what will be asked, and everything that can be wrong with it, before any model is asked."""
+"""Plans: the cells and requests of a run, and errors before any request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TWO = CONFIG + CONFIG.replace("[backends.fake]", "[backends.gpt]").replace('"loc
 
 
 def complaint(project: Project, **selection: Any) -> str:
-    """What planning says, without the folder."""
+    """Return the error message of planning, without the folder."""
     with pytest.raises(ConfigError) as caught:
         project.plan(**selection)
     return str(caught.value).replace(f"{project.root}/", "")
@@ -121,11 +121,11 @@ class TestSplits:
         assert project.plan()[0].split == "dev"
         assert project.plan(split="test")[0].split == "test"
 
-    def test_an_unknown_split_comes_with_the_nearest(self, project: Project) -> None:
+    def test_unknown_split_names_the_nearest_split(self, project: Project) -> None:
         said = complaint(project, split="tset")
         assert said == "datasets/tickets/cases.jsonl: no cases in split 'tset' (did you mean 'test'?)"
 
-    def test_a_dataset_that_is_not_split_is_run_whole(self, project: Project) -> None:
+    def test_unsplit_dataset_runs_all_cases(self, project: Project) -> None:
         project.cases([row(), row("t-2", "another")])
         cell = project.plan()[0]
         assert (len(cell.cases), cell.split) == (2, None)
@@ -185,7 +185,7 @@ class TestMistakes:
             ),
             (
                 lambda p: p.prompt(gpt=GPT + "stray"),
-                "text outside the role blocks: 'stray': put it into one of them (case",
+                "text outside the role blocks: 'stray': move it into one (case",
             ),
             (lambda p: p.card('labels = ["a", "b"]\n', text=CARD), "is not among the card's labels"),
         ],
@@ -200,12 +200,12 @@ class TestMistakes:
         assert "has no variant 'lcal' (did you mean 'local'?)" in complaint(project, variant=("lcal",))
 
     def test_limit_without_cases_is_an_error(self, project: Project) -> None:
-        with pytest.raises(DatasetError, match="a limit of 0 leaves no case"):
+        with pytest.raises(DatasetError, match="limit is 0"):
             project.plan(limit=0)
 
 
 class TestFingerprint:
-    """What changes in a fingerprint is what changed, and nothing else: a comparison can then name the cause."""
+    """A fingerprint changes exactly where the run changed, so that a comparison can name the cause."""
 
     @pytest.mark.parametrize(
         ("change", "parts"),

@@ -1,4 +1,4 @@
-"""Cases that are asked more than once: `repeats = n`."""
+"""Cases with several requests: `repeats = n`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ FAILED = CallError("server", "out of memory")
 
 
 def by_seed(request: Request) -> Response:
-    """A fake that changes its mind with the seed: billing, technical, billing, …"""
+    """A fake model whose answer depends on the seed: billing, technical, billing, …"""
     return Response(("billing", "technical")[(request.sampling.seed or 0) % 2])
 
 
 @pytest.fixture
 def repeated(project: Project, tmp_path: Path) -> Run:
-    """Two cases, asked three times each."""
+    """A project with two cases and three repeats each."""
     project.eval("repeats = 3\n[sampling]\ntemperature = 0.7\n")
     cases(project, 2)
     store = open_store(f"sqlite:///{tmp_path}/runs.db")
@@ -32,7 +32,7 @@ def repeated(project: Project, tmp_path: Path) -> Run:
     return run
 
 
-def test_every_repeat_is_a_result_of_its_own(repeated: Run) -> None:
+def test_each_repeat_is_a_separate_result(repeated: Run) -> None:
     assert [(r.case.id, r.repeat) for r in repeated.results] == [(f"c-00{c}", i) for c in range(2) for i in range(3)]
     assert (repeated.manifest.n_cases, repeated.manifest.repeats) == (2, 3)
 
@@ -42,7 +42,7 @@ def test_a_case_counts_once_by_the_share_of_its_repeats(repeated: Run) -> None:
     assert (strict.n, strict.value) == (2, pytest.approx(2 / 3))
 
 
-def test_an_interrupted_run_asks_only_for_the_repeats_it_lacks(project: Project, tmp_path: Path) -> None:
+def test_resume_sends_only_missing_repeats(project: Project, tmp_path: Path) -> None:
     project.eval("repeats = 3\n")
     cases(project, 2)
     store = open_store(f"sqlite:///{tmp_path}/runs.db")
@@ -53,5 +53,5 @@ def test_an_interrupted_run_asks_only_for_the_repeats_it_lacks(project: Project,
     execute(project, store, backend=lambda _: Scripted(half_broken))
     whole = Scripted(by_seed)
     (run,) = execute(project, store, backend=lambda _: whole, resume=True).runs
-    assert [request.repeat for request in whole.asked] == [1, 2, 1, 2]
+    assert [request.repeat for request in whole.received] == [1, 2, 1, 2]
     assert [r.response.text for r in run.results[:3]] == ["billing", "technical", "billing"]

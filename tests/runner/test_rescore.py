@@ -1,4 +1,4 @@
-"""Saved replies under another contract: a new run, the same replies, no call."""
+"""Rescoring: a new run with the saved replies under another contract, without calls."""
 
 from __future__ import annotations
 

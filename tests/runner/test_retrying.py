@@ -1,4 +1,4 @@
-"""When asking again ends: a server that is gone is given up, one bad case is not mistaken for it."""
+"""The end of retries: a lost server ends the run, a single bad case does not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUESTION = Request((Message("user", "?"),), Sampling())
 
 
 class Clock:
-    """Stands still until it is told to move on."""
+    """A clock that only the test advances."""
 
     now = 0.0
 
@@ -30,10 +30,10 @@ class Never:
     """A fake backend that never answers."""
 
     concurrency, exclusive, warm_up = 4, False, False
-    asked = 0
+    calls = 0
 
     async def complete(self, _: Request) -> Response:
-        self.asked += 1
+        self.calls += 1
         return failed("timeout", "no answer within 120 s", retry=True)
 
 
@@ -45,7 +45,7 @@ def asker(clock: Clock, backend: Never | None = None) -> RetryingClient:
 def test_timed_out_call_is_retried_while_others_succeed() -> None:
     backend = Never()
     _, attempts = asyncio.run(asker(Clock(), backend).send(QUESTION))
-    assert (attempts, backend.asked) == (3, 3)
+    assert (attempts, backend.calls) == (3, 3)
 
 
 def test_silent_server_gets_no_retries_after_three_timeouts() -> None:

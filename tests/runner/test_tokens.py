@@ -1,4 +1,4 @@
-"""How many tokens a prompt is: by whoever knows, before it is sent."""
+"""Token counts of prompts before they are sent: by the server, tiktoken or the number of bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.project.config import BackendConfig
 from harness.runner.tokens import TokenCounts, about, count, encoding_of
 
 from ..support.backend_calls import configured
-from ..support.servers import Asked, FakeOpenAI, Reply
+from ..support.servers import FakeOpenAI, ReceivedRequest, Reply
 
 REQUESTS = (
     Request((Message("system", "Answer with one word."), Message("user", "I was charged twice")), Sampling()),
@@ -26,14 +26,14 @@ def counted(backend: BackendConfig, *, local: bool = True, requests: tuple[Reque
 
 
 class Tokenizer(FakeOpenAI):
-    """A fake that says so: it makes a token of each word, as vLLM's or llama.cpp's server would tell it."""
+    """A fake tokenizer server of vLLM or llama.cpp: each word is a token."""
 
     def __init__(self, engine: str) -> None:
         super().__init__()
         self.engine = engine
 
-    def reply_to(self, asked: Asked) -> Reply:
-        self.asked.append(asked)
+    def reply_to(self, asked: ReceivedRequest) -> Reply:
+        self.received.append(asked)
         if asked.path == "/apply-template" and self.engine == "llama.cpp":
             return Reply(json={"prompt": " ".join(turn["content"] for turn in asked.body["messages"])})
         if asked.path != "/tokenize" or not self.engine:
@@ -59,17 +59,17 @@ class TestTheServersTokenizer:
 
     def test_token_count_calls_no_model(self, tokenizer: Tokenizer) -> None:
         counted(configured("openai", tokenizer.base_url))
-        assert {asked.path for asked in tokenizer.asked} <= {"/tokenize", "/apply-template"}
+        assert {asked.path for asked in tokenizer.received} <= {"/tokenize", "/apply-template"}
 
     def test_embedding_input_has_no_chat_template(self, tokenizer: Tokenizer) -> None:
         embed = Request((Message("user", "three little words"),), Sampling(), embed=True)
         assert counted(configured("openai", tokenizer.base_url), requests=(embed,)).tokens == (3,)
-        assert "/apply-template" not in {asked.path for asked in tokenizer.asked}
+        assert "/apply-template" not in {asked.path for asked in tokenizer.received}
 
     def test_the_same_prompt_is_counted_once(self, tokenizer: Tokenizer) -> None:
         many = tuple(Request(REQUESTS[0].messages, Sampling(), repeat=i) for i in range(50))
         assert counted(configured("openai", tokenizer.base_url), requests=many).tokens == (8,) * 50
-        assert len(tokenizer.asked) < 10
+        assert len(tokenizer.received) < 10
 
     def test_server_without_tokenizer_is_estimated_by_bytes(self, server: FakeOpenAI) -> None:
         found = counted(configured("openai", server.base_url))
@@ -81,14 +81,14 @@ class TestTheServersTokenizer:
 
 
 class TestOpenAIsEncodings:
-    def test_counts_equal_those_of_tiktoken(self) -> None:
+    def test_token_counts_equal_tiktoken(self) -> None:
         """`tiktoken.get_encoding("o200k_base")`: "Answer with one word." is 5 tokens, "I was charged twice" is 4."""
         pytest.importorskip("quicktok")
         found = counted(configured("openai").model_copy(update={"model": "gpt-4o"}), local=False)
         assert found.by == "o200k_base"
         assert found.tokens[0] == 5 + 4 + 2 * 4 + 3
 
-    def test_special_tokens_in_a_text_are_text(self) -> None:
+    def test_special_tokens_in_a_prompt_count_as_text(self) -> None:
         pytest.importorskip("quicktok")
         hostile = Request((Message("user", "<|endoftext|> \ud800"),), Sampling())
         assert counted(configured("openai"), local=False, requests=(hostile,)).tokens[0] > 8

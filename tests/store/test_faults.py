@@ -85,7 +85,7 @@ def test_resume_requests_only_results_lost_in_a_power_failure(project: Project, 
         project, store, backend=lambda _: backend, cells=project.plan(variant=("local",), limit=25), resume=True
     ).runs
     assert run.manifest.run_id == manifest.run_id
-    assert len(backend.asked) == 5
+    assert len(backend.received) == 5
 
 
 # A locked store
@@ -106,7 +106,7 @@ class Held:
 
 def test_briefly_locked_store_is_waited_for(project: Project, store: Store) -> None:
     def script(request: Request) -> Response:
-        if len(backend.asked) == 10:
+        if len(backend.received) == 10:
             held = Held(file_of(project))
             threading.Timer(0.3, held.end).start()
         return answer(request)
@@ -114,7 +114,7 @@ def test_briefly_locked_store_is_waited_for(project: Project, store: Store) -> N
     backend = Scripted(script)
     (run,) = execute(project, store, backend=lambda _: backend).runs
     assert len(store.results(run.manifest.run_id)) == N
-    assert len(backend.asked) == N
+    assert len(backend.received) == N
 
 
 def test_requests_stop_while_the_store_is_locked(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ def test_requests_stop_while_the_store_is_locked(project: Project, monkeypatch: 
     held: list[Held] = []
 
     def script(request: Request) -> Response:
-        if len(backend.asked) == 30 and not held:
+        if len(backend.received) == 30 and not held:
             held.append(Held(file_of(project)))
         return answer(request)
 
@@ -132,11 +132,11 @@ def test_requests_stop_while_the_store_is_locked(project: Project, monkeypatch: 
     with pytest.raises(StoreError, match="another process has locked the store"):
         execute(project, store, backend=lambda _: backend)
     held[0].end()
-    assert 30 <= len(backend.asked) < 90
+    assert 30 <= len(backend.received) < 90
     again = Scripted(answer, concurrency=4)
     (run,) = execute(project, store, backend=lambda _: again).runs
     assert len(run.results) == 160
-    assert len(backend.asked) + len(again.asked) - 160 < 60
+    assert len(backend.received) + len(again.received) - 160 < 60
     store.close()
 
 
@@ -153,9 +153,9 @@ def test_clock_jump_loses_and_repeats_no_result(
             return datetime.now(UTC) + timedelta(days=days)
 
     def script(request: Request) -> Response:
-        if len(backend.asked) == 20:
+        if len(backend.received) == 20:
             monkeypatch.setattr(ids, "datetime", Jumped)
-        if len(backend.asked) == 30:
+        if len(backend.received) == 30:
             os.kill(os.getpid(), signal.SIGINT)  # as a terminal does: to the process, not to this thread
         return answer(request)
 
@@ -166,7 +166,7 @@ def test_clock_jump_loses_and_repeats_no_result(
     (run,) = execute(project, store, backend=lambda _: again, resume=True).runs
     assert [run.manifest.run_id] == [manifest.run_id for manifest in store.manifests()]
     assert len(run.results) == N
-    assert len(backend.asked) + len(again.asked) - N <= 1
+    assert len(backend.received) + len(again.received) - N <= 1
     assert run.manifest.wall_s is not None
     assert run.manifest.wall_s >= 0
     newer = execute(project, store, backend=lambda _: Scripted(answer)).runs[0]

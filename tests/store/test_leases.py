@@ -49,7 +49,7 @@ def test_lease_excludes_others_until_released(store: Store) -> None:
     assert leases.acquire(store, RUN, ANNA)
     assert not leases.acquire(store, RUN, BERT)
     assert leases.holder(store, RUN) == "process 1 on elsewhere"
-    leases.release(store, RUN, BERT)  # he does not hold it
+    leases.release(store, RUN, BERT)  # `other` does not hold the lease
     assert not leases.acquire(store, RUN, BERT)
     leases.release(store, RUN, ANNA)
     assert leases.acquire(store, RUN, BERT)

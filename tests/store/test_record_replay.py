@@ -10,12 +10,12 @@ import pytest
 
 from ..support.cli import Terminal
 from ..support.project import EVAL, LOCAL, Project
-from ..support.servers import Asked, FakeOpenAI, Reply, error
+from ..support.servers import FakeOpenAI, ReceivedRequest, Reply, error
 
 FILE = "recordings/triage.jsonl"
 
 
-def reply(asked: Asked) -> Reply:
+def reply(asked: ReceivedRequest) -> Reply:
     return Reply("technical" if "crashes" in asked.prompt else "billing")
 
 

@@ -1,4 +1,4 @@
-"""One backend, asked directly: without the engine's retries, cache and store."""
+"""Direct calls to one backend, without the engine's retries, cache and store."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from .servers import MODEL
 
 
 def configured(provider: str, base_url: str | None = None, **more: Any) -> BackendConfig:
-    """A `[backends.mine]`."""
+    """Return the backend `[backends.mine]`."""
     known = {"name": "mine", "provider": provider, "model": MODEL, "variant": "local", "base_url": base_url}
     return BackendConfig.model_validate({**known, "timeout_s": 5.0, **more})
 
 
 def request(text: str = "I was charged twice", system: str = "", **sampling: Any) -> Request:
-    """A prompt with these sampling parameters."""
+    """Return a request with these sampling parameters."""
     first = (Message("system", system),) if system else ()
     return Request((*first, Message("user", text)), Sampling(**sampling))
 
 
 def ask(config: BackendConfig, *requests: Request) -> list[Response]:
-    """What each gets, one after the other, on one connection."""
+    """Send the requests one after the other on one connection; return the responses."""
 
     async def talk() -> list[Response]:
         backend = backends.connect(config)
         try:
-            return [await backend.complete(one) for one in requests or (request(),)]
+            return [await backend.complete(each) for each in requests or (request(),)]
         finally:
             await backend.close()
 
@@ -38,7 +38,7 @@ def ask(config: BackendConfig, *requests: Request) -> list[Response]:
 
 
 def identify(config: BackendConfig) -> ModelInfo:
-    """What the backend says it is."""
+    """Return the identity that the backend reports."""
 
     async def talk() -> ModelInfo:
         backend = backends.connect(config)

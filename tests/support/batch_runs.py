@@ -1,4 +1,4 @@
-"""`harness run --batch` of the small project: the line that is typed, and what is in the store afterwards."""
+"""`harness run --batch` of the small project: the command line, and the saved runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.runner.batch import cell_batch
 from harness.store.runs import open_store
 
 from .batches import FakeBatches, good
-from .cli import Ended, Terminal
+from .cli import CommandResult, Terminal
 from .project import Project
 
 RUN = ("run", "--batch", "-b", "fake", "--variant", "local")
@@ -37,7 +37,7 @@ def by_case(project: Project) -> dict[str, Result]:
     return {result.case.id: result for result in newest(project).results}
 
 
-def under_way(harness: Terminal) -> Ended:
+def list_batches(harness: Terminal) -> CommandResult:
     return harness("batch", "list")
 
 
@@ -45,7 +45,7 @@ def text_of(line: dict[str, Any]) -> str:
     return str(line["body"]["messages"][-1]["content"])
 
 
-def left_behind(
+def leave_finished_batch(
     harness: Terminal,
     api: FakeBatches,
     monkeypatch: pytest.MonkeyPatch,
@@ -58,7 +58,7 @@ def left_behind(
     assert harness(*RUN).code == 130
     monkeypatch.setattr(cell_batch, "_wait", WAITED)
     api.hangs = False
-    assert "completed, 4 of 4 answered" in under_way(harness).out
+    assert "completed, 4 of 4 answered" in list_batches(harness).out
 
 
 def interrupt_at_next_wait(monkeypatch: pytest.MonkeyPatch) -> None:

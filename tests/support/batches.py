@@ -1,7 +1,7 @@
-"""A fake of OpenAI's Batch API that says so: files, batches and results on loopback, answered by no model.
+"""A fake of OpenAI's Batch API on loopback: files, batches and results, without a model.
 
-A batch moves on whenever it is looked at: `validating`, `in_progress`, and then the end that `FakeBatches.ends` has for
-it. What each request gets is decided by `FakeBatches.result`.
+Each status request moves a batch on: `validating`, `in_progress`, then the next end of `FakeBatches.ends`.
+`FakeBatches.result` makes the result of each request.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
-from .servers import Asked, FakeOpenAI, Reply, completion, error
+from .servers import FakeOpenAI, ReceivedRequest, Reply, completion, error
 
 
 @dataclass(frozen=True)
 class End:
-    """How a batch ends. `answered`: how many of its requests were got round to, all if `None`."""
+    """The end of a batch. `answered`: number of answered requests; `None` means all."""
 
     status: str = "completed"
     answered: int | None = None
@@ -29,34 +29,34 @@ class End:
 
 
 def good(line: dict[str, Any], body: Any = None) -> dict[str, Any]:
-    """The result of a request that was answered, by default `billing`."""
-    said = completion() if body is None else body
-    told = said | {"created": int(time.time())} if isinstance(said, dict) else said
-    response = {"status_code": 200, "request_id": "r", "body": told}
+    """Return the result of an answered request, by default `billing`."""
+    reply = completion() if body is None else body
+    dated = reply | {"created": int(time.time())} if isinstance(reply, dict) else reply
+    response = {"status_code": 200, "request_id": "r", "body": dated}
     return {"id": "batch_req_1", "custom_id": line["custom_id"], "response": response, "error": None}
 
 
 def refused(line: dict[str, Any], status: int, message: str = "no") -> dict[str, Any]:
-    """The result of a request that the model's server refused."""
+    """Return the result of a request that the model's server refused."""
     body = {"error": {"message": message, "code": None}}
     response = {"status_code": status, "request_id": "r", "body": body}
     return {"id": "batch_req_1", "custom_id": line["custom_id"], "response": response, "error": None}
 
 
 def unanswered(line: dict[str, Any], code: str) -> dict[str, Any]:
-    """The result of a request that was not got round to."""
-    told = {"code": code, "message": "not got round to"}
-    return {"id": "batch_req_1", "custom_id": line["custom_id"], "response": None, "error": told}
+    """Return the result of a request that was not processed."""
+    problem = {"code": code, "message": "not got round to"}
+    return {"id": "batch_req_1", "custom_id": line["custom_id"], "response": None, "error": problem}
 
 
 class FakeBatches(FakeOpenAI):
-    """Chat completions as ever, and batches of them.
+    """A fake server with chat completions and the Batch API.
 
-    `loses_files`: nothing can be fetched, as when OpenAI has deleted the files in time.
+    `loses_files`: no file can be downloaded, as after OpenAI's retention time.
     """
 
     def __init__(self) -> None:
-        """No file and no batch is there."""
+        """Start without files and batches."""
         super().__init__()
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict[str, Any]] = {}
@@ -71,43 +71,43 @@ class FakeBatches(FakeOpenAI):
         self.key = ""
 
     def requests(self, batch_id: str) -> list[dict[str, Any]]:
-        """The lines of a batch's file."""
+        """Return the lines of a batch's input file."""
         lines = self.files[self.batches[batch_id]["input_file_id"]].decode().splitlines()
         return [json.loads(line) for line in lines]
 
     def read(self, path: str, body: bytes) -> Any:
-        """JSON, or the file of a form."""
+        """Parse a JSON body, or return the uploaded file of a form."""
         if path != "/v1/files":
             return json.loads(body) if body else {}
         boundary, rest = body.split(b"\r\n", 1)
         parts = [part.split(b"\r\n\r\n", 1) for part in rest.split(b"\r\n" + boundary)]
         return next(part[1] for part in parts if b"filename=" in part[0])
 
-    def reply_to(self, asked: Asked) -> Reply:
-        """Files and batches; all else as ever."""
-        path = urlsplit(asked.path).path
+    def reply_to(self, request: ReceivedRequest) -> Reply:
+        """Serve files and batches; leave all other paths to `FakeOpenAI`."""
+        path = urlsplit(request.path).path
         if not path.startswith(("/v1/files", "/v1/batches")):
-            return super().reply_to(asked)
-        self.asked.append(asked)
-        if self.key and asked.headers.get("Authorization") != f"Bearer {self.key}":
-            return error(401, f"Incorrect API key provided: {asked.headers.get('Authorization', '')[7:]}")
+            return super().reply_to(request)
+        self.received.append(request)
+        if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
+            return error(401, f"Incorrect API key provided: {request.headers.get('Authorization', '')[7:]}")
         if self.troubles and (trouble := self.troubles.popleft()) is not None:
             return trouble
-        if asked.method == "GET":
-            return self._told(path)
+        if request.method == "GET":
+            return self._get(path)
         if path == "/v1/files":
-            return Reply(json={"id": self._file(asked.body), "object": "file", "purpose": "batch"})
+            return Reply(json={"id": self._file(request.body), "object": "file", "purpose": "batch"})
         if path == "/v1/batches":
-            made = Reply(json=self._made(asked.body))
+            made = Reply(json=self._made(request.body))
             failed, self.after_create = self.after_create, None
             return failed or made
         return Reply(json=self._cancelled(path.split("/")[3]))
 
-    def _told(self, path: str) -> Reply:
+    def _get(self, path: str) -> Reply:
         if path == "/v1/batches":
             return Reply(json={"object": "list", "data": list(self.batches.values())[::-1], "has_more": False})
-        if found := re.fullmatch(r"/v1/files/([^/]+)/content", path):
-            return error(404, "No such File object") if self.loses_files else Reply(body=self.files[found[1]])
+        if match := re.fullmatch(r"/v1/files/([^/]+)/content", path):
+            return error(404, "No such File object") if self.loses_files else Reply(body=self.files[match[1]])
         self.on_look()
         batch = self.batches.get(path.removeprefix("/v1/batches/"))
         return Reply(json=self._moved_on(batch)) if batch else error(404, "no such batch")
@@ -117,10 +117,16 @@ class FakeBatches(FakeOpenAI):
         self.files[name] = content
         return name
 
-    def _made(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _made(self, options: dict[str, Any]) -> dict[str, Any]:
         name = f"batch_{len(self.batches)}"
         counts = {"total": 0, "completed": 0, "failed": 0}
-        self.batches[name] = {"id": name, "object": "batch", "status": "validating", "request_counts": counts, **asked}
+        self.batches[name] = {
+            "id": name,
+            "object": "batch",
+            "status": "validating",
+            "request_counts": counts,
+            **options,
+        }
         return self.batches[name]
 
     def _moved_on(self, batch: dict[str, Any]) -> dict[str, Any]:
@@ -149,9 +155,9 @@ class FakeBatches(FakeOpenAI):
         results += [unanswered(line, f"batch_{end.status}") for line in lines[number:]]
         Random(1).shuffle(results)
         for key, mine in (("output_file_id", True), ("error_file_id", False)):
-            told = [json.dumps(one) for one in results if _is_good(one) == mine]
-            if told:
-                batch[key] = self._file("\n".join(self.spoil(told) if mine else told).encode() + b"\n")
+            output = [json.dumps(each) for each in results if _is_good(each) == mine]
+            if output:
+                batch[key] = self._file("\n".join(self.spoil(output) if mine else output).encode() + b"\n")
         batch["request_counts"] = {"total": len(lines), "completed": number, "failed": len(lines) - number}
 
 

@@ -1,4 +1,4 @@
-"""The command line as a test types it: in this process, with its exit code and both streams."""
+"""Run the command line in this process, with its exit code and both streams."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from harness import cli
 
 @cache
 def _commands() -> click.Command:
-    """Typer reads all commands anew each time it is called, which takes longer than most of what is tested."""
+    """Build the click commands once: Typer rebuilds them at each call, which takes longer than most tests."""
     return get_command(cli.app)
 
 
 @dataclass(frozen=True)
-class Ended:
-    """What a command left behind."""
+class CommandResult:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -30,14 +30,14 @@ class Ended:
 
 @dataclass
 class Terminal:
-    """Types `harness …`."""
+    """Runs `harness …` in this process."""
 
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
 
-    def __call__(self, *arguments: str) -> Ended:
-        """Run the command to its end."""
-        commands = _commands()  # before it is put in the place of what it is made of
+    def __call__(self, *arguments: str) -> CommandResult:
+        """Run the command."""
+        commands = _commands()  # before `cli.app` is replaced
         self.monkeypatch.setattr(cli, "app", commands)
         self.monkeypatch.setattr(sys, "argv", ["harness", *arguments])
         self.capsys.readouterr()
@@ -47,4 +47,4 @@ class Terminal:
         except SystemExit as end:
             code = end.code
         out, err = self.capsys.readouterr()
-        return Ended(int(code or 0), out, err)
+        return CommandResult(int(code or 0), out, err)

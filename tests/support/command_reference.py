@@ -1,4 +1,4 @@
-"""Write `docs/commands.md` from the command line itself."""
+"""Generate `docs/commands.md` from the commands and their help."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ This page is generated: `pytest tests/cli/test_help.py --update-snapshots`.
 
 
 def commands(group: Any, *path: str) -> Iterator[tuple[str, Any]]:
-    """Full name and click command of each command that does something by itself."""
+    """Yield full name and click command of each command, without groups that only hold subcommands."""
     for name, command in group.commands.items():
         is_group = hasattr(command, "commands")
         if not is_group or command.invoke_without_command:
@@ -31,20 +31,20 @@ def commands(group: Any, *path: str) -> Iterator[tuple[str, Any]]:
 
 
 def command_reference() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     root: Any = get_command(app)
     parts = [INTRODUCTION]
     heading = ""
-    for found in discover():
-        if found.heading != heading:
-            heading = found.heading
+    for entry in discover():
+        if entry.heading != heading:
+            heading = entry.heading
             parts.append(f"## {heading}\n")
-        command = root.commands[found.name]
+        command = root.commands[entry.name]
         if hasattr(command, "commands"):
-            parts.append(f"### harness {found.name}\n\n{_text(command.help)}\n")
-            parts += [_section(name, each, level=4) for name, each in commands(command, found.name)]
+            parts.append(f"### harness {entry.name}\n\n{_text(command.help)}\n")
+            parts += [_section(name, each, level=4) for name, each in commands(command, entry.name)]
         else:
-            parts.append(_section(found.name, command, level=3))
+            parts.append(_section(entry.name, command, level=3))
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""A run of the small project, and backends that answer so often and then do something else."""
+"""A run of the small project, and backends that change their behaviour after some calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .servers import FakeOpenAI
 
 
 def served(project: Project, server: FakeOpenAI, **more: Any) -> None:
-    """The project's only backend is the server."""
+    """Make the server the project's only backend."""
     project.config(config_of(url=server.base_url, **more))
 
 
@@ -35,13 +35,13 @@ def answer(request: Request) -> Response:
 
 
 def after(n: int, then: Response) -> Callable[[Request], Response]:
-    """Answers `n` times, then says `then`."""
+    """Return a script that answers `n` times and then returns `then`."""
     count = iter(range(10**6))
     return lambda _: answer(_) if next(count) < n else then
 
 
 class Slow(Scripted):
-    """Answers after a moment, and counts how many wait."""
+    """A backend with slow replies that counts concurrent requests."""
 
     def __init__(self, script: Callable[[Request], Response] = answer, **more: Any) -> None:
         super().__init__(script, **more)

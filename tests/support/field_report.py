@@ -1,8 +1,8 @@
-"""The field report's team as a project: its six tasks, volumes and models, and runs that no model made.
+"""The field report's team as a project: its six tasks, volumes and models, and generated runs.
 
-The report tells calls a day and dollars a month, not tokens. The tokens here are invented to be plausible for each kind
-of task, and chosen so that at the list prices of GPT-4o (2.50 and 10.00 USD per million tokens), GPT-4o-mini (0.15 and
-0.60) and text-embedding-3-large (0.13) they come to what the team paid:
+The report gives calls a day and dollars a month, not tokens. The tokens here are plausible for each kind of task, and
+their cost equals the team's bill at list prices in USD per million tokens: GPT-4o (2.50 and 10.00), GPT-4o-mini (0.15
+and 0.60), and text-embedding-3-large (0.13):
 
     a ticket and its instructions, one word back            300 in,   5 out
     a short invoice, a record of a few fields               240 in,  60 out
@@ -26,7 +26,7 @@ from .project import Project
 
 @dataclass(frozen=True)
 class Task:
-    """One row of the report's table: what a month of it cost, and what we take for its tokens."""
+    """One row of the report's table: its monthly cost, and the assumed tokens."""
 
     name: str
     task: str
@@ -81,23 +81,23 @@ MODELS = {"mistral-vllm": "mistral-7b", "embeddings": "text-embedding-3-large"}
 
 
 def field_report(project: Project) -> Project:
-    """The project's files, in the place of the small one's."""
+    """Replace the small project's files by the team's."""
     (project.root / "evals" / "triage.toml").unlink(missing_ok=True)
     project.config(CONFIG)
-    for one in TASKS:
-        traffic = f'[traffic]\ndaily_calls = {one.daily_calls}\nbackend = "{one.backend}"\n'
-        head = f'task = "{one.task}"\nprompt = "triage"\ndataset = "tickets"\n{one.keys}\n'
-        project.write(f"evals/{one.name}.toml", f"{head}\n{traffic}")
+    for task in TASKS:
+        traffic = f'[traffic]\ndaily_calls = {task.daily_calls}\nbackend = "{task.backend}"\n'
+        head = f'task = "{task.task}"\nprompt = "triage"\ndataset = "tickets"\n{task.keys}\n'
+        project.write(f"evals/{task.name}.toml", f"{head}\n{traffic}")
     return project
 
 
 def runs(store: Store, n: int = 400, lost: int = 2) -> None:
-    """A run of each task on what the team uses, and on the candidate, which gets `lost` cases more wrong."""
-    for one in TASKS:
-        store.add(made(one.name, "gpt", one.backend, n, 0, (one.prompt_tokens, one.completion_tokens)))
-        if one.task != "embedding":
-            tokens = (one.prompt_tokens + 40, one.completion_tokens + 2)
-            store.add(made(one.name, "local", "mistral-vllm", n, lost, tokens))
+    """Save a run of each task on the team's model, and on the candidate, which has `lost` more wrong answers."""
+    for task in TASKS:
+        store.add(made(task.name, "gpt", task.backend, n, 0, (task.prompt_tokens, task.completion_tokens)))
+        if task.task != "embedding":
+            tokens = (task.prompt_tokens + 40, task.completion_tokens + 2)
+            store.add(made(task.name, "local", "mistral-vllm", n, lost, tokens))
 
 
 FAILED = Response(error=CallError("timeout", "no answer in time"))
@@ -125,7 +125,7 @@ def made(
     failed: int = 0,
     started: datetime = STARTED,
 ) -> Run:
-    """A finished run: `n` cases answered in their order, `at_once` at a time.
+    """Return a finished run: `n` cases answered in order, `at_once` at a time.
 
     Wrong are the first `wrong`, and right but breaking the contract the `badly_put` after them; the last `failed` calls
     got no answer. `fingerprint`: what the run tells of itself beside its model.
@@ -157,7 +157,7 @@ def made(
     manifest = Manifest(
         run_id=run_id or f"{name}-{variant}-{backend}-{decoding}-{wrong}-{limit}",
         eval=name,
-        task="classification",  # what the replies look like here, whatever the eval is of
+        task="classification",  # the replies have this form for every task
         variant=variant,
         backend=backend,
         prompt="triage/v1",

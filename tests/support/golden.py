@@ -1,4 +1,4 @@
-"""The small project's golden dataset, loaded, and what is said where it cannot be."""
+"""Load the small project's golden dataset, or return the error message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def load(project: Project) -> Dataset:
 
 
 def complaint(project: Project) -> str:
-    """What loading the dataset says, without the folder."""
+    """Return the error message of loading the dataset, without the folder."""
     with pytest.raises(ConfigError) as caught:
         load(project)
     return str(caught.value).replace(f"{project.root}/datasets/tickets/", "")

@@ -1,14 +1,14 @@
-"""A fake model that knows the answers to the small project's tickets. No model answers here."""
+"""A fake model with the right answers to the small project's tickets."""
 
 from __future__ import annotations
 
 from .project import TEXTS
-from .servers import Asked, Reply
+from .servers import ReceivedRequest, Reply
 
 TRUTH = {text: label for text, label, _ in TEXTS}
 
 
-def knows(asked: Asked) -> Reply:
-    """The right answer: bare to the local prompt, phrased to the GPT one."""
-    label = next((label for text, label in TRUTH.items() if text in asked.prompt), "general")
-    return Reply(label if asked.prompt.endswith("Category:") else f"The category is: {label}")
+def correct_reply(request: ReceivedRequest) -> Reply:
+    """Return the right answer: the bare label for the local prompt, a sentence for the GPT prompt."""
+    label = next((label for text, label in TRUTH.items() if text in request.prompt), "general")
+    return Reply(label if request.prompt.endswith("Category:") else f"The category is: {label}")

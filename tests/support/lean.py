@@ -1,7 +1,7 @@
-"""Fakes that say so: a small server of the OpenAI protocol that can be killed and started again. No model answers here.
+"""A fake server of the OpenAI protocol that can be killed and restarted, without a model.
 
-Unlike those of `servers.py` it holds thousands of connections (one thread for all servers), streams, and comes back on
-the port that it had. What a request gets is decided by `Lean.answer`.
+Unlike the fakes of `servers.py`, it holds thousands of connections (one thread for all servers), streams, and restarts
+on the same port. `Lean.answer` makes the reply to a request.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ WARM_UP = "Say OK."
 
 @dataclass(frozen=True)
 class Act:
-    """What one request gets. `drop`: half of the reply and a reset; of a stream, after its second chunk.
+    """The reply to one request. `drop`: reset the connection after half of the reply, or after two chunks of a stream.
 
-    `silent`: a stream that ends without saying that it has.
+    `silent`: the stream ends without a finish reason and without `[DONE]`.
     """
 
     text: str = "billing"
@@ -36,22 +36,22 @@ class Act:
 
 
 def refusal(status: int, message: str = "no", headers: str = "") -> Act:
-    """An error as OpenAI words it."""
+    """Return an error in OpenAI's format."""
     return Act(status=status, body=json.dumps({"error": {"message": message}}).encode(), headers=headers)
 
 
 class Lean:
-    """One server."""
+    """A fake server on loopback."""
 
     def __init__(self) -> None:
         """Listen on a port of the system's choice."""
         self.answer: Callable[[dict[str, Any]], Act] = lambda _: Act()
         self.next: list[Act] = []
-        """What the next callers get, one each; probes get what `answer` says."""
-        self.asked: list[dict[str, Any]] = []
+        """Replies for the next callers, one each. Probes get the reply of `answer`."""
+        self.received: list[dict[str, Any]] = []
         self.answered = 0
         self.dies_after = 0
-        """Killed when so many are answered, if it is not 0: there is no other way to do it in the midst of them."""
+        """The server dies after this number of replies; 0 means never. A test could not stop it between two replies."""
         self.models = [MODEL]
         self.port = 0
         self._readers: list[asyncio.StreamReader] = []
@@ -63,25 +63,25 @@ class Lean:
 
     @property
     def base_url(self) -> str:
-        """What goes into harness.toml."""
+        """Base URL for harness.toml."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     @property
-    def waited_for(self) -> int:
-        """How many callers still wait for an answer of this server: have not hung up."""
+    def open_requests(self) -> int:
+        """Number of callers that still wait for a reply and have not hung up."""
         return sum(not reader.at_eof() for reader in self._readers)
 
     @property
     def prompts(self) -> list[str]:
-        """What came from callers."""
-        return [text for asked in self.asked if (text := asked["messages"][-1]["content"]) != WARM_UP]
+        """The prompts of callers, without warm-up requests."""
+        return [text for body in self.received if (text := body["messages"][-1]["content"]) != WARM_UP]
 
     def start(self) -> None:
-        """Listen, after a kill on the same port."""
+        """Listen; after a kill, on the same port as before."""
         _in_loop(self._start()).result(5)
 
     def kill(self) -> None:
-        """Stop listening, and reset every connection, as a process does that is killed."""
+        """Stop listening and reset every connection, as a killed process does."""
         _in_loop(self._kill()).result(5)
 
     async def _start(self) -> None:
@@ -124,8 +124,8 @@ class Lean:
             self._tasks.discard(task)
             writer.close()
 
-    async def _reply(self, path: str, asked: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection lives on."""
+    async def _reply(self, path: str, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
+        """Send the reply; return whether the connection stays open."""
         if path == "/v1/models":
             listed = [{"id": name, "object": "model", "created": 1, "owned_by": "fake"} for name in self.models]
             _send(writer, 200, json.dumps({"object": "list", "data": listed}).encode())
@@ -133,13 +133,13 @@ class Lean:
         if path != "/v1/chat/completions":
             _send(writer, 404, b"{}")
             return True
-        self.asked.append(asked)
-        of_a_caller = asked["messages"][-1]["content"] != WARM_UP
-        act = self.next.pop(0) if self.next and of_a_caller else self.answer(asked)
+        self.received.append(body)
+        of_a_caller = body["messages"][-1]["content"] != WARM_UP
+        act = self.next.pop(0) if self.next and of_a_caller else self.answer(body)
         await asyncio.sleep(act.delay_s)
-        if asked.get("stream") and act.body is None:
-            told = bool((asked.get("stream_options") or {}).get("include_usage"))
-            return _stream(writer, act, told=told)
+        if body.get("stream") and act.body is None:
+            with_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+            return _stream(writer, act, with_usage=with_usage)
         payload = act.body if act.body is not None else json.dumps(completion(act.text)).encode()
         if act.drop:
             _send(writer, act.status, payload, act.headers, whole=False)
@@ -157,7 +157,7 @@ def _send(writer: asyncio.StreamWriter, status: int, payload: bytes, headers: st
     writer.write(head.encode() + (payload if whole else payload[: len(payload) // 2]))
 
 
-def _stream(writer: asyncio.StreamWriter, act: Act, *, told: bool) -> bool:
+def _stream(writer: asyncio.StreamWriter, act: Act, *, with_usage: bool) -> bool:
     writer.write(b"HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
     parts = [act.text[:2], act.text[2:4], act.text[4:]]
     for place, part in enumerate(parts):
@@ -166,7 +166,7 @@ def _stream(writer: asyncio.StreamWriter, act: Act, *, told: bool) -> bool:
         _event(writer, _chunk({"delta": {"role": "assistant", "content": part}, "finish_reason": None}))
     if not act.silent:
         _event(writer, _chunk({"delta": {}, "finish_reason": "stop"}))
-        if told:
+        if with_usage:
             usage = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
             _event(writer, _chunk(None, usage=usage))
         _event(writer, "[DONE]")
@@ -188,7 +188,7 @@ _loop: list[asyncio.AbstractEventLoop] = []
 
 
 def _in_loop(work: Coroutine[Any, Any, None]) -> Future[None]:
-    """Run in the loop of all these servers, which has a thread of its own."""
+    """Run in the event loop of all these servers, which has a separate thread."""
     if not _loop:
         _loop.append(asyncio.new_event_loop())
         threading.Thread(target=_loop[0].run_forever, daemon=True).start()

@@ -1,6 +1,6 @@
-"""llama.cpp's own HTTP server in a process of its own, as a user would start it: `python llama_server.py MODEL.gguf`.
+"""Start llama.cpp's HTTP server in a separate process: `python llama_server.py MODEL.gguf`.
 
-With `--embeddings` it gives vectors as well. Prints its address, and ends when its standard input does.
+With `--embeddings`, the server also returns vectors. It prints its address, and ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import xllamacpp
 
 
 def main(path: str, *switches: str) -> None:
-    """Serve until nobody holds the other end of standard input."""
+    """Serve until standard input is closed."""
     parameters = xllamacpp.CommonParams()
     parameters.model.path = path
     parameters.n_parallel = 1

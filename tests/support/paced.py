@@ -1,4 +1,4 @@
-"""A `Pace` on virtual time, and attempts that use it."""
+"""A `Pace` in virtual time, and attempts that use it."""
 
 from __future__ import annotations
 

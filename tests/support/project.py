@@ -58,7 +58,7 @@ TEXTS = (
 def row(
     case_id: str = "t-1", text: str = "I was charged twice", expected: Any = "billing", **more: Any
 ) -> dict[str, Any]:
-    """One row of a `cases.jsonl`."""
+    """Return a row of a `cases.jsonl`."""
     return {"id": case_id, "inputs": {"text": text}, "expected": expected, **more}
 
 
@@ -66,10 +66,10 @@ ROWS = tuple(row(f"t-{i}", text, label, split=split) for i, (text, label, split)
 
 
 class Project:
-    """Writes a project's files, whole at first; every method writes one file anew and returns its path."""
+    """Writes a project's files. The initial project is valid. Each method overwrites one file and returns its path."""
 
     def __init__(self, root: Path) -> None:
-        """Write a project that works into `root`."""
+        """Write a valid project into `root`."""
         self.root = root
         self.config()
         self.eval()
@@ -78,49 +78,49 @@ class Project:
         self.cases()
 
     def write(self, path: str, text: str | bytes) -> Path:
-        """Any file, by its path below the root."""
+        """Write any file by its path below the root."""
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(text if isinstance(text, bytes) else text.encode())
         return target
 
     def config(self, text: str | bytes = CONFIG) -> Path:
-        """`harness.toml`."""
+        """Write `harness.toml`."""
         return self.write("harness.toml", text)
 
     def eval(self, extra: str = "", *, name: str = "triage", text: str = EVAL) -> Path:
-        """`evals/<name>.toml`; `extra` comes after the keys of `text`."""
+        """Write `evals/<name>.toml`: `text`, then `extra`."""
         return self.write(f"evals/{name}.toml", text + extra)
 
     def prompt(
         self, gpt: str = GPT, local: str = LOCAL, *, name: str = "triage", version: str = "v1", **more: str
     ) -> Path:
-        """A version of a prompt; returns its folder."""
+        """Write a version of a prompt; return its folder."""
         for variant, source in {"gpt": gpt, "local": local, **more}.items():
             path = self.write(f"prompts/{name}/{version}/{variant}.j2", source)
         return path.parent
 
     def card(self, extra: str = "", *, name: str = "tickets", text: str = CARD) -> Path:
-        """`datasets/<name>/card.toml`; `extra` comes after the keys of `text`."""
+        """Write `datasets/<name>/card.toml`: `text`, then `extra`."""
         return self.write(f"datasets/{name}/card.toml", text.replace('"tickets"', f'"{name}"') + extra)
 
     def cases(self, rows: Sequence[Mapping[str, Any]] = ROWS, *, name: str = "tickets") -> Path:
-        """`datasets/<name>/cases.jsonl`."""
-        lines = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in rows)
+        """Write `datasets/<name>/cases.jsonl`."""
+        lines = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in rows)
         return self.write(f"datasets/{name}/cases.jsonl", lines)
 
     def load(self) -> Config:
-        """The project's configuration."""
+        """Load the project's configuration."""
         return config.load(self.root)
 
     def with_store(self, store: Store) -> OpenProject:
-        """The project as it is opened, with a store of the test's."""
+        """Return the open project with this store."""
         return OpenProject(self.load(), store)
 
     def definition(self, name: str = "triage") -> Eval:
-        """One of its evals."""
+        """Load an eval of the project."""
         return evals.load(self.root / "evals" / f"{name}.toml")
 
     def plan(self, **selection: Any) -> list[Cell]:
-        """The cells of all evals on all backends; keywords are those of `RunOptions`."""
+        """Plan the cells of all evals on all backends. The keywords are fields of `RunOptions`."""
         return plan(self.root, evals.find(self.root), list(self.load().backends.values()), RunOptions(**selection))

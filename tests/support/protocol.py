@@ -1,4 +1,4 @@
-"""What a call over the OpenAI protocol came to, as a test reads it."""
+"""Read the error or the texts of responses."""
 
 from __future__ import annotations
 

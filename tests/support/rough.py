@@ -1,6 +1,6 @@
-"""A fake that says so, with worse manners than those of servers.py: what a request gets is bytes on a socket.
+"""A fake server that misbehaves more than the fakes of servers.py: it sends raw bytes on a socket.
 
-Each question is answered by repeating it, so that a reply that went to the wrong question shows.
+Each reply repeats its question, so that a test detects a reply to the wrong question.
 """
 
 from __future__ import annotations
@@ -17,65 +17,65 @@ from typing import BinaryIO
 from .servers import MODEL, completion
 
 Serve = Callable[[str, socket.socket], bool]
-"""Answers a question on its connection, and says whether the connection stays."""
+"""Sends the reply to a question on its connection, and returns whether the connection stays open."""
 
 
 def http(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
-    """A reply, with its length unless another is given; an underscore in a header's name is a hyphen."""
+    """Return a reply with its true length unless `headers` give another. Underscores in header names become hyphens."""
     known = {"content-type": "application/json", "content-length": str(len(body))}
     named = known | {name.replace("_", "-"): value for name, value in headers.items()}
     return "".join([f"HTTP/1.1 {status}\r\n", *(f"{k}: {v}\r\n" for k, v in named.items()), "\r\n"]).encode() + body
 
 
 def echo(question: str) -> bytes:
-    """The body of the right reply."""
+    """Return the body of the right reply."""
     return json.dumps(completion(question)).encode()
 
 
 def answers(question: str, connection: socket.socket) -> bool:
-    """As a server should."""
+    """Send the right reply."""
     connection.sendall(http(echo(question)))
     return True
 
 
 def reset(connection: socket.socket) -> bool:
-    """Hang up as a process that was killed does."""
+    """Reset the connection, as a killed process does."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return False
 
 
 class Rough:
-    """Speaks as `serve` says; a thread a connection. The question is the ticket's text."""
+    """A server that replies by `serve`, with a thread per connection. The question is the ticket's text."""
 
     def __init__(self) -> None:
         """Listen on a port of the system's choice."""
         self.serve: Serve = answers
-        self.asked: Counter[str] = Counter()
+        self.received: Counter[str] = Counter()
         self.port = 0
         self._lock = threading.Lock()
         self.start()
 
     @property
     def base_url(self) -> str:
-        """What goes into harness.toml."""
+        """Base URL for harness.toml."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     def start(self) -> None:
-        """Listen, on the same port as before."""
+        """Listen; after a stop, on the same port as before."""
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener, self._open), daemon=True).start()
 
     def stop(self) -> None:
-        """Refuse connections, and hang up on everybody."""
-        for one in (self._listener, *self._open):
+        """Refuse new connections and close the open connections."""
+        for connection in (self._listener, *self._open):
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self, listener: socket.socket, accepted: list[socket.socket]) -> None:
-        with suppress(OSError):  # it was closed
+        with suppress(OSError):  # the listener was closed
             while True:
                 connection, _ = listener.accept()
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -96,12 +96,12 @@ class Rough:
             return answers(prompt, connection)
         question = prompt.removeprefix("Ticket: ").partition("\n")[0]
         with self._lock:
-            self.asked[question] += 1
+            self.received[question] += 1
         return self.serve(question, connection)
 
 
 def _read(stream: BinaryIO) -> tuple[str, bytes] | None:
-    """The path and body of a request, or `None` where nobody is there any more."""
+    """Return the path and body of a request; `None` if the client hung up."""
     first, length = stream.readline(), 0
     while (line := stream.readline()) not in (b"\r\n", b""):
         name, _, value = line.partition(b":")
@@ -112,7 +112,7 @@ def _read(stream: BinaryIO) -> tuple[str, bytes] | None:
 
 @contextmanager
 def rough() -> Iterator[Rough]:
-    """A server for as long as the block lasts."""
+    """Run a server inside the `with` block."""
     server = Rough()
     try:
         yield server

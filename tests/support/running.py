@@ -1,4 +1,4 @@
-"""A run from a test: cells over a project in a folder, a store beside it, a listener that remembers."""
+"""Run cells from a test: a project in a folder, a store, and a listener that records events."""
 
 from __future__ import annotations
 
@@ -25,85 +25,85 @@ from .project import Project, row
 
 
 @dataclass
-class Heard(RunEvents):
-    """Everything that was told, in order."""
+class RecordedEvents(RunEvents):
+    """Records all events in order."""
 
-    told: list[tuple[str, Any]] = field(default_factory=list)
+    events: list[tuple[str, Any]] = field(default_factory=list)
     on_answer: Callable[[Sequence[Result]], None] = lambda _: None
 
     def skipped(self, backend: str, reason: str) -> None:
-        """Remember."""
-        self.told.append(("skipped", (backend, reason)))
+        """Record the event."""
+        self.events.append(("skipped", (backend, reason)))
 
     def noted(self, cell: str, text: str) -> None:
-        """Remember."""
-        self.told.append(("noted", (cell, text)))
+        """Record the event."""
+        self.events.append(("noted", (cell, text)))
 
     def waits(self, cell: Cell, text: str) -> None:
-        """Remember."""
-        self.told.append(("waits", (cell.name, text)))
+        """Record the event."""
+        self.events.append(("waits", (cell.name, text)))
 
     def fetching(self, what: str, done: int, total: int) -> None:
-        """Nothing is fetched here."""
+        """Ignore downloads: no test of runs has one."""
 
     def started(self, cell: Cell, total: int, from_store: int) -> None:
-        """Remember."""
-        self.told.append(("started", (cell.name, total, from_store)))
+        """Record the event."""
+        self.events.append(("started", (cell.name, total, from_store)))
 
     def answered(self, cell: Cell, results: Sequence[Result]) -> None:
-        """Remember, and let the test look."""
-        self.told.append(("answered", (cell.name, [result.case.id for result in results])))
+        """Record the event and call `on_answer`."""
+        self.events.append(("answered", (cell.name, [result.case.id for result in results])))
         self.on_answer(results)
 
     def finished(self, cell: Cell, run: Run) -> None:
-        """Remember."""
-        self.told.append(("finished", (cell.name, run.manifest.run_id)))
+        """Record the event."""
+        self.events.append(("finished", (cell.name, run.manifest.run_id)))
 
     def of(self, kind: str) -> list[Any]:
-        """What was told of one kind."""
-        return [what for name, what in self.told if name == kind]
+        """Return the events of one kind."""
+        return [event for name, event in self.events if name == kind]
 
 
 @dataclass
 class Scripted(Backend):
-    """A fake that says so: it answers what a function says, at once, from this process."""
+    """A fake backend in this process that replies at once with the result of `script`."""
 
     script: Callable[[Request], Response]
     info: ModelInfo = field(default=ModelInfo(model="scripted", digest="sha256:1"))
     concurrency: int = 1
     exclusive: bool = False
     warm_up: bool = False
-    asked: list[Request] = field(default_factory=list)
+    received: list[Request] = field(default_factory=list)
     closed: bool = False
 
     async def identify(self) -> ModelInfo:
-        """What the test says."""
+        """Return `info`."""
         return self.info
 
     async def complete(self, request: Request) -> Response:
-        """What the script says."""
-        self.asked.append(request)
+        """Return the response of `script`."""
+        self.received.append(request)
         return self.script(request)
 
     async def close(self) -> None:
-        """Remember."""
+        """Record the call."""
         self.closed = True
 
 
 def config_of(name: str = "fake", provider: str = "openai", url: str = "http://127.0.0.1:9/v1", **more: Any) -> str:
-    """One `[backends.…]` of harness.toml."""
+    """Return one table `[backends.…]` of harness.toml."""
     keys = {"provider": provider, "model": "fake-model", "base_url": url, "variant": "local", "retries": 0, **more}
     lines = [f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for key, value in keys.items()]
     return "\n".join([f"[backends.{name}]", *lines, ""])
 
 
 def cases(project: Project, n: int) -> None:
-    """`n` cases, all of them billing."""
+    """Write `n` cases, all with the label `billing`."""
     project.cases([row(f"c-{i:03}", f"ticket {i}", split="test") for i in range(n)])
 
 
 def cells_of(project: Project, **selection: Any) -> list[Cell]:
-    """The project's cells, of the variant `local` unless something else is asked for."""
+    """Plan the project's cells, by default of the variant `local`."""
     return project.plan(**({"variant": ("local",)} | selection))
 
 
@@ -112,18 +112,18 @@ def execute(
     store: Store,
     *,
     backend: Callable[[BackendConfig], Backend] | None = None,
-    heard: Heard | None = None,
+    heard: RecordedEvents | None = None,
     cells: Sequence[Cell] | None = None,
     named: Sequence[str] = (),
     budget: Budget | None = None,
     recorder: Recorder | None = None,
     **options: Any,
 ) -> Outcome:
-    """Run the project's cells; `backend` takes the place of the real `connect`."""
+    """Run the project's cells. `backend` replaces the real `connect`."""
 
     def connect(config: BackendConfig, progress: Progress | None) -> Backend:
         return backend(config) if backend else backends.connect(config, progress)
 
     chosen = cells_of(project) if cells is None else cells
     setup = RunSetup(RunOptions(backend=tuple(named), **options), connect, budget, recorder)
-    return engine.run(chosen, store, heard or Heard(), setup)
+    return engine.run(chosen, store, heard or RecordedEvents(), setup)

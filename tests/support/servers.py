@@ -1,7 +1,7 @@
-"""Fakes that say so: small HTTP servers on loopback that speak a model server's protocol. No model answers here.
+"""Fake model servers: small HTTP servers on loopback without a model.
 
-What a test wants a request to get is queued with `Fake.next`, or decided by `Fake.answer`; what was asked is in
-`Fake.asked`. Everything goes through real sockets, so that what the SDKs do with a broken reply is what they do in life.
+A test queues replies with `Fake.next`, or makes them with `Fake.answer`. `Fake.received` holds the received requests.
+All traffic uses real sockets, so that the SDKs handle broken replies as in production.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DIGEST = "1f" * 32
 
 @dataclass(frozen=True)
 class Reply:
-    """What one request gets. `body` goes out as it is; `drop` closes the connection halfway through the reply."""
+    """The reply to one request. `body` is sent unchanged; `drop` closes the connection halfway through the reply."""
 
     text: str = "billing"
     status: int = 200
@@ -42,8 +42,8 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One request as it came in."""
+class ReceivedRequest:
+    """A request as the server received it."""
 
     method: str
     path: str
@@ -52,18 +52,18 @@ class Asked:
 
     @property
     def prompt(self) -> str:
-        """The last message, or the text to be embedded."""
+        """The last message, or the text to embed."""
         return str(self.body["input"] if "input" in self.body else self.body["messages"][-1]["content"])
 
 
 def error(status: int, message: str = "no", code: str | None = None, **headers: str) -> Reply:
-    """A refusal as OpenAI words it; an underscore in a header's name is a hyphen."""
+    """Return an error in OpenAI's format. Underscores in header names become hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply(status=status, json={"error": {"message": message, "code": code}}, headers=named)
 
 
 def completion(text: str | None = "billing", *, finish_reason: str = "stop", **message: Any) -> dict[str, Any]:
-    """A chat completion of the OpenAI protocol."""
+    """Return a chat completion of the OpenAI protocol."""
     choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": text, **message}}
     return {
         "id": "fake-1",
@@ -77,7 +77,7 @@ def completion(text: str | None = "billing", *, finish_reason: str = "stop", **m
 
 
 def chat(text: str = "billing", **more: Any) -> dict[str, Any]:
-    """A chat reply of Ollama."""
+    """Return a chat reply of Ollama."""
     known = {
         "model": MODEL,
         "created_at": "2025-06-01T10:00:00Z",
@@ -93,13 +93,13 @@ def chat(text: str = "billing", **more: Any) -> dict[str, Any]:
 
 
 def letters(text: str) -> list[float]:
-    """A vector of a text that no model made: how often it has each letter from a to z, of length 1 where it has any."""
+    """Return a fake vector of a text: its counts of the letters a to z, scaled to length 1."""
     counts = [text.lower().count(letter) for letter in ascii_lowercase]
     return [count / (math.hypot(*counts) or 1.0) for count in counts]
 
 
 def embedding(numbers: Any) -> dict[str, Any]:
-    """An embedding reply of the OpenAI protocol."""
+    """Return an embedding reply of the OpenAI protocol."""
     return {
         "object": "list",
         "data": [{"object": "embedding", "index": 0, "embedding": numbers}],
@@ -109,27 +109,27 @@ def embedding(numbers: Any) -> dict[str, Any]:
 
 
 def embed(numbers: Any, **more: Any) -> dict[str, Any]:
-    """An embedding reply of Ollama."""
+    """Return an embedding reply of Ollama."""
     known = {"model": MODEL, "embeddings": [numbers], "load_duration": 0, "prompt_eval_count": 7}
     return known | more
 
 
 def tool_call(name: str = "refund", arguments: Any = '{"invoice": "INV-7"}', **more: Any) -> dict[str, Any]:
-    """A tool call as OpenAI words it."""
+    """Return a tool call in OpenAI's format."""
     return {"id": "c1", "type": "function", "function": {"name": name, "arguments": arguments}, **more}
 
 
 class Fake:
-    """A server that records what it is asked and says what it is told to say."""
+    """A server that records requests and sends scripted replies."""
 
     chat_path = ""
     embed_path = ""
 
     def __init__(self) -> None:
         """Start listening on a port of the system's choice."""
-        self.asked: list[Asked] = []
+        self.received: list[ReceivedRequest] = []
         self.pages: dict[str, Any] = {}
-        self.answer: Callable[[Asked], Reply] = lambda _: Reply()
+        self.answer: Callable[[ReceivedRequest], Reply] = lambda _: Reply()
         self.most_at_once = 0
         self._next: deque[Reply] = deque()
         self._now = 0
@@ -144,55 +144,55 @@ class Fake:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
-    def chats(self) -> list[Asked]:
-        """The requests for an answer, in the order in which they came."""
-        return [asked for asked in self.asked if self.is_for_the_model(asked)]
+    def chats(self) -> list[ReceivedRequest]:
+        """The requests for a reply or a vector, in order of arrival."""
+        return [request for request in self.received if self.is_for_the_model(request)]
 
     @property
     def prompts(self) -> list[str]:
-        """The last message of each of them, but for the warm-up's."""
-        return [asked.prompt for asked in self.chats if asked.prompt != "Say OK."]
+        """The last message of each request in `chats`, without warm-up requests."""
+        return [request.prompt for request in self.chats if request.prompt != "Say OK."]
 
     def next(self, *replies: Reply) -> None:
-        """What the next requests for an answer get, one each; after them `answer` decides again."""
+        """Queue replies for the next requests, one each. Later requests get the reply of `answer`."""
         self._next.extend(replies)
 
     def page(self, path: str, reply: Reply) -> None:
-        """What a path gets from now on."""
+        """Set the reply to a path."""
         self.pages[path] = reply
 
     def close(self) -> None:
-        """Stop listening, and hang up on whoever is still connected."""
+        """Stop listening and close the open connections."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
-    def is_for_the_model(self, asked: Asked) -> bool:
-        """Whether a request wants a reply or a vector."""
-        return asked.path in (self.chat_path, self.embed_path)
+    def is_for_the_model(self, request: ReceivedRequest) -> bool:
+        """Return whether a request is for a reply or a vector."""
+        return request.path in (self.chat_path, self.embed_path)
 
     def read(self, path: str, body: bytes) -> Any:
-        """What was posted to a path."""
+        """Parse the body of a request."""
         del path
         return json.loads(body)
 
     def wrap(self, text: str) -> Any:
-        """A text as a reply of the protocol."""
+        """Return a text as a reply of the protocol."""
         raise NotImplementedError
 
     def wrap_vector(self, numbers: list[float]) -> Any:
-        """A vector as a reply of the protocol."""
+        """Return a vector as a reply of the protocol."""
         raise NotImplementedError
 
-    def said(self, reply: Reply, asked: Asked) -> Any:
-        """What a reply without JSON of its own is; who asks for a vector gets that of `letters`."""
+    def payload_of(self, reply: Reply, request: ReceivedRequest) -> Any:
+        """Return the JSON of a reply: `reply.json`, else the wrapped text, or the vector of `letters`."""
         if reply.json is not None:
             return reply.json
-        return self.wrap_vector(letters(asked.prompt)) if asked.path == self.embed_path else self.wrap(reply.text)
+        return self.wrap_vector(letters(request.prompt)) if request.path == self.embed_path else self.wrap(reply.text)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Keep `most_at_once`."""
+        """Update `most_at_once` around a request."""
         with self._lock:
             self._now += 1
             self.most_at_once = max(self.most_at_once, self._now)
@@ -202,26 +202,26 @@ class Fake:
             with self._lock:
                 self._now -= 1
 
-    def reply_to(self, asked: Asked) -> Reply:
-        """Decide, and note the request."""
+    def reply_to(self, request: ReceivedRequest) -> Reply:
+        """Record the request and return its reply."""
         with self._lock:
-            self.asked.append(asked)
-            if self.is_for_the_model(asked) and self._next:
+            self.received.append(request)
+            if self.is_for_the_model(request) and self._next:
                 return self._next.popleft()
-        if self.is_for_the_model(asked):
-            return self.answer(asked)
-        found = self.pages.get(asked.path, Reply(status=404, json={"error": {"message": "no such path"}}))
-        return found if isinstance(found, Reply) else Reply(json=found)
+        if self.is_for_the_model(request):
+            return self.answer(request)
+        page = self.pages.get(request.path, Reply(status=404, json={"error": {"message": "no such path"}}))
+        return page if isinstance(page, Reply) else Reply(json=page)
 
 
 class FakeOpenAI(Fake):
-    """Chat completions, embeddings and a list of models; with `version`, vLLM's `/version` as well."""
+    """A server with chat completions, embeddings and a list of models; with `version`, also vLLM's `/version`."""
 
     chat_path = "/v1/chat/completions"
     embed_path = "/v1/embeddings"
 
     def __init__(self, *models: str, version: str = "") -> None:
-        """`models`: what the server lists."""
+        """Start the server. `models`: the names that the server lists."""
         super().__init__()
         listed = [{"id": m, "object": "model", "created": 1, "owned_by": "fake"} for m in models or (MODEL,)]
         self.page("/v1/models", Reply(json={"object": "list", "data": listed}))
@@ -230,26 +230,26 @@ class FakeOpenAI(Fake):
 
     @property
     def base_url(self) -> str:
-        """What goes into harness.toml."""
+        """Base URL for harness.toml."""
         return f"{self.root}/v1"
 
     def wrap(self, text: str) -> Any:
-        """A chat completion."""
+        """Return a chat completion."""
         return completion(text)
 
     def wrap_vector(self, numbers: list[float]) -> Any:
-        """An embedding."""
+        """Return an embedding."""
         return embedding(numbers)
 
 
 class FakeOllama(Fake):
-    """One pulled model."""
+    """An Ollama server with one pulled model."""
 
     chat_path = "/api/chat"
     embed_path = "/api/embed"
 
     def __init__(self) -> None:
-        """A model of 7B in Q4_K_M, as Ollama words it."""
+        """Start the server with a 7B model in Q4_K_M."""
         super().__init__()
         details = {"family": "llama", "parameter_size": "7.2B", "quantization_level": "Q4_K_M"}
         tag = {"model": MODEL, "name": MODEL, "digest": DIGEST, "size": 1, "modified_at": "2025-06-01T10:00:00Z"}
@@ -258,22 +258,22 @@ class FakeOllama(Fake):
         self.page("/api/version", Reply(json={"version": "0.12.3"}))
 
     def wrap(self, text: str) -> Any:
-        """A chat reply."""
+        """Return a chat reply."""
         return chat(text)
 
     def wrap_vector(self, numbers: list[float]) -> Any:
-        """An embedding."""
+        """Return an embedding."""
         return embed(numbers)
 
 
 def skip_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These servers speak plain HTTP: hundreds of clients need not read the machine's certificates (30 ms each)."""
+    """Do not load the machine's certificates (30 ms per client), because the fake servers use plain HTTP."""
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: None)
 
 
 @contextmanager
 def closing(fake: F) -> Iterator[F]:
-    """A server for as long as the block lasts."""
+    """Close the server at the end of the `with` block."""
     try:
         yield fake
     finally:
@@ -286,14 +286,14 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, *_: object) -> None:
-        """Clients that go away are what these tests are about."""
+        """Ignore errors of clients that disconnect: tests do it on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     fake: Fake
     protocol_version = "HTTP/1.1"
     wbufsize = 65536
-    """Head and body in one packet: two would wait 40 ms for each other (Nagle)."""
+    """Send head and body in one packet: with two packets, Nagle's algorithm would add 40 ms."""
 
     def do_GET(self) -> None:
         self._serve(None)
@@ -301,21 +301,21 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("content-length", 0))
         body = self.rfile.read(length)
-        if len(body) < length:  # whoever asked was killed in mid-sentence
+        if len(body) < length:  # the client was killed while it sent the request
             self.close_connection = True
             return
         self._serve(self.fake.read(self.path, body))
 
     def _serve(self, body: Any) -> None:
         with self.fake.counted():
-            asked = Asked(self.command, self.path, dict(self.headers.items()), body)
-            reply = self.fake.reply_to(asked)
+            request = ReceivedRequest(self.command, self.path, dict(self.headers.items()), body)
+            reply = self.fake.reply_to(request)
             time.sleep(reply.delay_s)
         with suppress(ConnectionError):
-            self._send(reply, asked)
+            self._send(reply, request)
 
-    def _send(self, reply: Reply, asked: Asked) -> None:
-        payload = reply.body if reply.body is not None else json.dumps(self.fake.said(reply, asked)).encode()
+    def _send(self, reply: Reply, request: ReceivedRequest) -> None:
+        payload = reply.body if reply.body is not None else json.dumps(self.fake.payload_of(reply, request)).encode()
         headers = {"content-type": "application/json", "content-length": str(len(payload)), **reply.headers}
         self.send_response(reply.status)
         for name, value in headers.items():
@@ -324,9 +324,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(payload[: len(payload) // 2] if reply.drop else payload)
         if reply.drop:
             self.wfile.flush()
-            # a reset, as from a process that was killed
+            # a reset, as from a killed process
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Print no log lines."""

@@ -1,4 +1,4 @@
-"""What a store is given: a run's manifest, a result and a failed one, with the nastiest text there is."""
+"""Records for a store: a manifest, a result and a failed call, and a text that is hard to store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer, so that minutes of waiting take no time and come out exactly."""
+"""An event loop whose clock jumps to the next timer, so that waits take no real time and are exact."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class _Skipping(selectors.DefaultSelector):
-    """Waits for nothing: instead of sleeping it sets the clock forward."""
+    """A selector that advances the clock instead of sleeping."""
 
     now = 0.0
 
@@ -24,7 +24,7 @@ class _Skipping(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """asyncio's loop, but for the time."""
+    """asyncio's event loop with virtual time."""
 
     def __init__(self) -> None:
         self._skipping = _Skipping()
@@ -36,11 +36,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, in virtual time."""
+    """Run a coroutine to its end in virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(work)
 
 
 def now() -> float:
-    """The virtual time."""
+    """Return the virtual time in seconds."""
     return asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""A server that sends exactly the bytes it is told to, for what no HTTP library can be made to say."""
+"""A server that sends exact bytes, for replies that no HTTP library can send."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Part = bytes | float | None
 
 
 class Wire:
-    """Takes requests as raw text, and plays `answer(number of the request)`."""
+    """A server that records raw requests and sends the parts of `answer(number of the request)`."""
 
     def __init__(self, answer: Callable[[int], Sequence[Part]], host: str = "127.0.0.1", tls: Any = None) -> None:
-        """`tls`: a server's context."""
+        """Start the server. `tls`: an SSL context, for HTTPS."""
         self.answer = answer
         self.requests: list[str] = []
         self.connections = 0
@@ -37,7 +37,7 @@ class Wire:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """Stop listening and hang up."""
+        """Stop listening and close the connections."""
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
@@ -45,7 +45,7 @@ class Wire:
             line.close()
 
     def head(self, number: int) -> dict[str, str]:
-        """The headers of a request, their names in lower case."""
+        """Return the headers of a request, with names in lower case."""
         lines = self.requests[number].partition("\r\n\r\n")[0].split("\r\n")[1:]
         return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
 
@@ -80,7 +80,7 @@ class Wire:
 
 
 def read_request(line: socket.socket) -> str:
-    """A whole request; empty where the client has hung up."""
+    """Read a whole request; return "" if the client hung up."""
     got = b""
     while b"\r\n\r\n" not in got:
         got += (more := line.recv(65536))
@@ -94,7 +94,7 @@ def read_request(line: socket.socket) -> str:
 
 
 def reply(body: bytes | str = "billing", *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:
-    """A reply as it goes over the wire; a text is wrapped as a chat completion."""
+    """Return the bytes of a reply. A text is wrapped in a chat completion."""
     whole = body if isinstance(body, bytes) else json.dumps(completion(body)).encode()
     lines = [f"HTTP/1.1 {status}", "content-type: application/json", *headers]
     if not any(line.lower().startswith("transfer-encoding") for line in headers):
@@ -103,13 +103,13 @@ def reply(body: bytes | str = "billing", *headers: str, status: str = "200 OK", 
 
 
 def chunked(*parts: bytes) -> bytes:
-    """A body in chunks."""
+    """Return a chunked body."""
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (*parts, b""))
 
 
 @contextmanager
 def wire(*answers: Sequence[Part], host: str = "127.0.0.1", tls: Any = None) -> Iterator[Wire]:
-    """A server for as long as the block lasts: an answer for each request, the last one for all that follow."""
+    """Run a server inside the `with` block: one answer per request; the last answer repeats."""
     server = Wire(lambda number: answers[min(number, len(answers) - 1)], host, tls)
     try:
         yield server

@@ -1,4 +1,4 @@
-"""Embedding: passages and grades read, queries judged once all vectors are there, and a whole run."""
+"""The embedding task: passages and grades, judged queries, and a whole run."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ NORTH, NORTHEAST, EAST, SOUTH = (0.0, 1.0), (0.6, 0.8), (1.0, 0.0), (0.1, -0.995
 
 
 def task(normalized: bool = False, **settings_: Any) -> EmbeddingTask:
-    """Three passages `p1` to `p3`, the first place counts."""
+    """A task with three passages `p1` to `p3`; only the first place counts."""
     context = tuple(Case(f"p{i}", {"title": "", "text": f"passage {i}"}, None) for i in (1, 2, 3))
     return EmbeddingTask(VectorContract(normalized=normalized), context, **({"k": 1} | settings_))
 
 
 def answered(one: EmbeddingTask, vectors: Mapping[str, Vector | None], grades: Mapping[str, int]) -> list[Result]:
-    """What a run has before it is judged; ids that begin with q are queries, all with the same grades."""
+    """Return unjudged results; ids that begin with q are queries, all with the same grades."""
     results = []
     for name, vector in vectors.items():
         known = {passage.id: passage for passage in one.context}
@@ -73,13 +73,13 @@ def test_query_is_right_with_a_relevant_passage_in_top_k() -> None:
     assert score_of(found["q2"]).measures == {"recall@1": 0.0, "ndcg@10": 1 / math.log2(3), "mrr": 0.5}
 
 
-def test_a_passage_is_read_and_never_scored() -> None:
+def test_passages_are_read_but_not_scored() -> None:
     found = judged({"p1": NORTH, "p2": EAST, "p3": SOUTH, "q1": NORTHEAST})
     assert [(found[p].score, found[p].reading is not None) for p in ("p1", "p2", "p3")] == [(None, True)] * 3
 
 
 @pytest.mark.parametrize("missing", [{"p2": None}, {}])
-def test_without_the_vector_of_a_passage_no_query_is_judged(missing: dict[str, Vector | None]) -> None:
+def test_missing_passage_vector_leaves_queries_unjudged(missing: dict[str, Vector | None]) -> None:
     found = judged({"p1": NORTH, **missing, "p3": SOUTH, "q1": NORTH})
     assert found["q1"].score is None
     assert found["q1"].reading is not None
@@ -91,7 +91,7 @@ def test_failed_query_is_not_wrong_and_stops_no_other() -> None:
     assert score_of(found["q2"]).strict
 
 
-def test_same_vector_for_every_text_finds_nothing() -> None:
+def test_equal_vectors_retrieve_no_passage() -> None:
     found = judged(dict.fromkeys(("p1", "p2", "p3", "q1"), NORTHEAST))
     assert {r.reading.violations for r in found.values() if r.reading} == {("duplicate_vector",)}
     assert (score_of(found["q1"]).strict, score_of(found["q1"]).lenient) == (False, False)
@@ -113,13 +113,13 @@ def test_invalid_passage_vector_is_not_found_strictly() -> None:
     assert (score_of(found["q1"]).strict, score_of(found["q1"]).lenient) == (False, True)
 
 
-def test_a_vector_without_direction_is_in_no_index() -> None:
+def test_vector_without_direction_is_not_in_the_index() -> None:
     found = judged({"p1": (0.0, 0.0), "p2": EAST, "p3": SOUTH, "q1": NORTH})
     assert (score_of(found["q1"]).strict, score_of(found["q1"]).lenient) == (False, False)
     assert score_of(found["q1"]).measures["mrr"] == 0.0
 
 
-def test_strict_search_by_dot_product_and_measures_by_cosine() -> None:
+def test_strict_uses_dot_product_and_measures_use_cosine() -> None:
     vectors: dict[str, Vector | None] = {"p1": (4.0, 5.0), "p2": (0.1, 1.0), "p3": SOUTH, "q1": (0.01, 1.0)}
     by_dot, by_cosine = judged(vectors, similarity="dot")["q1"], judged(vectors)["q1"]
     assert (score_of(by_dot).strict, score_of(by_dot).lenient) == (True, True)
@@ -169,7 +169,7 @@ def test_strict_implies_lenient_in_any_order_of_results(
 
 @pytest.fixture
 def search(project: Project) -> Project:
-    """A project with an embedding eval of three passages and one query, and nothing else."""
+    """A project with only an embedding eval: three passages and one query."""
     (project.root / "evals/triage.toml").unlink()
     project.config(CONFIG + 'serves = ["embeddings"]\n')
     project.eval(name="search", text=EVAL)
@@ -182,11 +182,11 @@ def search(project: Project) -> Project:
     return project
 
 
-def test_the_kind_is_found_by_its_file() -> None:
+def test_embedding_task_is_found_by_file_name() -> None:
     assert "embedding" in kinds()
 
 
-def test_each_text_is_asked_with_its_role_and_title(search: Project) -> None:
+def test_each_text_is_sent_with_its_role_and_title(search: Project) -> None:
     (cell,) = search.plan(variant=("local",))
     said = [request.messages[0].content for _, request in cell.requests]
     assert said == [
@@ -211,14 +211,14 @@ def test_each_text_is_asked_with_its_role_and_title(search: Project) -> None:
         ("{", "not valid JSON"),
     ],
 )
-def test_a_wrong_passage_is_named_by_file_and_line(search: Project, line: str, said: str) -> None:
+def test_invalid_passage_names_file_and_line(search: Project, line: str, said: str) -> None:
     path = search.root / "passages.jsonl"
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(DatasetError, match=re.escape(f"passages.jsonl:4: {said}")):
         search.plan()
 
 
-def test_passages_must_be_there(search: Project) -> None:
+def test_missing_passages_are_an_error(search: Project) -> None:
     search.write("passages.jsonl", "\n")
     with pytest.raises(DatasetError, match=r"passages\.jsonl: no passages"):
         search.plan()
@@ -239,7 +239,7 @@ def test_passages_must_be_there(search: Project) -> None:
         ("p1", "expected must be grades of passages"),
     ],
 )
-def test_what_a_query_expects_must_be_grades_of_passages(search: Project, expected: Any, said: str) -> None:
+def test_expected_value_of_a_query_is_passage_grades(search: Project, expected: Any, said: str) -> None:
     search.cases([{"id": "q1", "inputs": {"text": "x"}, "expected": expected}], name="search")
     with pytest.raises(ConfigError, match=f"case q1: {said}"):
         search.plan()
@@ -259,7 +259,7 @@ def test_a_query_cannot_have_the_id_of_a_passage(search: Project) -> None:
         ("dimension = 5\n", "unknown key 'dimension' (did you mean 'dimensions'?)"),
     ],
 )
-def test_a_wrong_setting_is_named(search: Project, extra: str, said: str) -> None:
+def test_invalid_setting_is_named(search: Project, extra: str, said: str) -> None:
     search.eval(extra, name="search", text=EVAL)
     with pytest.raises(ConfigError, match=re.escape(said)):
         search.plan()
@@ -280,9 +280,7 @@ def test_a_run_is_stored_and_reported_with_its_measures(harness: Terminal, searc
     assert "ndcg@10" in (search.root / "again.html").read_text()
 
 
-def test_a_server_that_gives_one_vector_for_all_is_seen_through(
-    harness: Terminal, search: Project, server: FakeOpenAI
-) -> None:
+def test_constant_vector_server_is_detected(harness: Terminal, search: Project, server: FakeOpenAI) -> None:
     search.config(CONFIG.replace("http://127.0.0.1:9/v1", server.base_url) + 'serves = ["embeddings"]\n')
     server.answer = lambda _: Reply(json=embedding([0.6, 0.8]))
     ended = harness("run", "--variant", "local", "-o", "r.jsonl", "-o", "r.html")
@@ -290,9 +288,7 @@ def test_a_server_that_gives_one_vector_for_all_is_seen_through(
     assert "duplicate_vector" in (search.root / "r.html").read_text()
 
 
-def test_a_passage_whose_call_failed_leaves_the_run_unjudged(
-    harness: Terminal, search: Project, server: FakeOpenAI
-) -> None:
+def test_failed_passage_leaves_the_run_unjudged(harness: Terminal, search: Project, server: FakeOpenAI) -> None:
     search.config(CONFIG.replace("http://127.0.0.1:9/v1", server.base_url) + 'serves = ["embeddings"]\nretries = 0\n')
     server.answer = lambda asked: error(400) if "Fax" in asked.prompt else Reply()
     ended = harness("run", "--variant", "local", "-o", "r.html")

@@ -1,4 +1,4 @@
-"""Extraction: when a field is right, when a record is, and what a run of them amounts to."""
+"""The extraction task: right fields, right records, and a whole run."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ EVAL = 'task = "extraction"\nprompt = "invoices"\ndataset = "invoices"\nschema_f
         ({"a": 1}, {"a": 1, "b": 2}, False),
     ],
 )
-def test_values_are_compared_by_what_they_mean(expected: Any, given: Any, *, same: bool) -> None:
+def test_values_are_compared_by_meaning(expected: Any, given: Any, *, same: bool) -> None:
     assert equal(expected, given) is same
 
 
 @pytest.fixture
 def invoices(project: Project) -> Project:
-    """A project with an extraction eval of one case, and nothing else."""
+    """A project with only an extraction eval of one case."""
     (project.root / "evals/triage.toml").unlink()
     project.eval(name="invoices", text=EVAL)
     project.write("schema.json", json.dumps(SCHEMA))
@@ -95,7 +95,7 @@ def test_preamble_fails_strict_and_not_lenient(invoices: Project) -> None:
     assert fields["items"] == (FieldCounts(missed=2), FieldCounts(right=2))
 
 
-def test_a_value_where_the_document_has_none_is_invented(invoices: Project) -> None:
+def test_value_absent_from_the_document_is_invented(invoices: Project) -> None:
     strict, lenient, fields = counts_of(invoices, json.dumps({**RECORD, "date": "2026-01-01"}))
     assert (strict, lenient) == (False, False)
     assert fields["date"][0] == FieldCounts(invented=1)
@@ -110,11 +110,11 @@ def test_a_value_where_the_document_has_none_is_invented(invoices: Project) -> N
         ([{"text": "A", "amount": 4}] * 3, FieldCounts(right=1, wrong=1, invented=1)),
     ],
 )
-def test_each_item_of_a_list_is_found_once(invoices: Project, items: list[Any], counts: FieldCounts) -> None:
+def test_each_list_item_matches_once(invoices: Project, items: list[Any], counts: FieldCounts) -> None:
     assert counts_of(invoices, json.dumps({**RECORD, "items": items}))[2]["items"][0] == counts
 
 
-def test_precision_asks_what_was_given_and_recall_what_was_there() -> None:
+def test_precision_is_over_given_and_recall_over_expected() -> None:
     from harness.core.types import Case, Reading, Response, Result, Score
 
     def result(counts: FieldCounts) -> Result:
@@ -162,7 +162,7 @@ def reloaded(project: Project) -> list[Any]:
         ('{"type": "object", "properties": {"a": {"type": "strin"}}}', "schema.json: "),
     ],
 )
-def test_a_schema_that_cannot_be_used_is_named(invoices: Project, schema: str | None, said: str) -> None:
+def test_unusable_schema_is_named(invoices: Project, schema: str | None, said: str) -> None:
     path = invoices.root / "schema.json"
     path.unlink() if schema is None else path.write_text(schema)
     with pytest.raises(ConfigError) as error:

@@ -1,4 +1,4 @@
-"""Moderation: which replies are right, what the options allow, what a run of it reports, and its golden dataset."""
+"""The moderation task: right replies, options, reports, and the golden dataset."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ RIGHT, MISSED, INVENTED, NOTHING = FieldCounts(1), FieldCounts(missed=1), FieldC
 
 @pytest.fixture
 def comments(project: Project) -> Project:
-    """A project with a moderation eval of four comments, and nothing else."""
+    """A project with only a moderation eval of four comments."""
     (project.root / "evals/triage.toml").unlink()
     project.eval(name="comments", text=EVAL)
     prompt = "{{ categories | join(', ') }} or {{ benign }}: {{ text }}"
@@ -61,7 +61,7 @@ def scored(task: Task, expected: Any, reply: str) -> Score:
 
 
 def strictly(score: Score) -> dict[str, FieldCounts]:
-    """What counts of the strict reading, but for categories that had nothing to do with it."""
+    """Return the counts of the strict reading, without unaffected categories."""
     return {name: strict for name, (strict, _) in score.fields.items() if strict != NOTHING}
 
 
@@ -79,7 +79,7 @@ def scores(**given: float) -> str:
         ("ok", "ok", True, {}),
         ("ok", "spam", False, {"spam": INVENTED}),
         ("ok", "perhaps", False, {}),
-        # in two categories: either is right and is what counts; where neither is named, the main one was missed
+        # two categories: either is right and counts; if neither is named, the main category is missed
         (["hate", "threat"], "hate", True, {"hate": RIGHT}),
         (["hate", "threat"], "threat", True, {"threat": RIGHT}),
         (["hate", "threat"], "ok", False, {"hate": MISSED}),
@@ -122,20 +122,20 @@ def test_scores_flag_every_category_from_the_threshold_on(
     assert strictly(score) == counted
 
 
-def test_a_threshold_of_its_own(comments: Project) -> None:
+def test_category_can_have_a_threshold(comments: Project) -> None:
     cautious = task(comments, SCORES + "threshold = 0.2\n")
     assert scored(cautious, "spam", scores(spam=0.2)).strict
     assert not scored(cautious, "ok", scores(spam=0.2)).strict
 
 
-def test_the_prompt_is_given_the_categories_and_the_benign_label(comments: Project) -> None:
+def test_prompt_has_the_categories_and_the_benign_label(comments: Project) -> None:
     known = task(comments, 'benign = "fine"\n')
     variables = known.variables(Case("c", {"text": "x", "benign": "evil"}, "fine"))
     assert variables == {"text": "x", "categories": ["hate", "threat", "spam"], "benign": "fine"}
     assert known.labels == ("hate", "threat", "spam", "fine")
 
 
-def test_a_server_is_told_the_labels_or_the_schema(comments: Project) -> None:
+def test_request_has_the_labels_or_the_schema(comments: Project) -> None:
     assert task(comments).constraint == Constraint(choices=("hate", "threat", "spam", "ok"))
     constraint = task(comments, SCORES).constraint
     assert constraint is not None
@@ -156,7 +156,7 @@ def test_a_server_is_told_the_labels_or_the_schema(comments: Project) -> None:
         ([], "expected [] is not a list of different categories"),
     ],
 )
-def test_what_a_case_expects_is_the_benign_label_or_categories(
+def test_expected_value_is_the_benign_label_or_categories(
     comments: Project, expected: Any, complaint: str | None
 ) -> None:
     assert task(comments).check(Case("c", {"text": "x"}, expected)) == complaint
@@ -175,7 +175,7 @@ def test_what_a_case_expects_is_the_benign_label_or_categories(
         ('reply = "number"\n', "reply"),
     ],
 )
-def test_an_option_that_cannot_work_is_named(comments: Project, extra: str, said: str) -> None:
+def test_unusable_option_is_named(comments: Project, extra: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
         task(comments, extra)
     assert said in str(error.value)
@@ -200,7 +200,7 @@ def test_a_run_is_reported_by_category_and_look_alike(
 
 @pytest.fixture(scope="module")
 def golden() -> datasets.Dataset:
-    """The golden dataset of this kind."""
+    """The golden dataset of moderation."""
     return datasets.load(ROOT, "comment_moderation")
 
 
@@ -227,7 +227,7 @@ def test_golden_dataset_is_large_and_look_alikes_benign(golden: datasets.Dataset
     assert len({case.inputs["text"].casefold() for case in golden.cases}) == len(golden.cases)
 
 
-def test_computed_tags_are_what_the_card_says(golden: datasets.Dataset) -> None:
+def test_computed_tags_match_the_card(golden: datasets.Dataset) -> None:
     for case in golden.cases:
         words = len(case.inputs["text"].split())
         assert ("short" in case.tags, "long" in case.tags) == (words <= 8, words >= 30), case.id

@@ -1,4 +1,4 @@
-"""Summarization: what an eval may say, when a summary is right, and what the page shows of it."""
+"""The summarization task: options, right summaries, and the report's section."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EVAL = 'task = "summarization"\nprompt = "incidents"\ndataset = "incidents"\n\n[
 
 @pytest.fixture
 def incidents(project: Project) -> Project:
-    """A project with a summarization eval of one case, and nothing else."""
+    """A project with only a summarization eval of one case."""
     (project.root / "evals/triage.toml").unlink()
     project.eval(name="incidents", text=EVAL)
     project.prompt(
@@ -56,14 +56,14 @@ def scored(project: Project, reply: str) -> Score:
         ("Reverting push 8831 at 9:47 ended 35 minutes of failing logins.", True, True),
         (f"Here is the summary:\n\n{SUMMARY}", False, True),
         (f"{SUMMARY} Nobody was hurt, nobody was paged.", False, True),  # too long
-        (f"{SUMMARY} {THREAD}", False, False),  # whoever copies all has every fact
+        (f"{SUMMARY} {THREAD}", False, False),  # a complete copy has every fact
         ("Logins failed until push 8831 was undone.", False, False),  # a fact is missing
-        (f"{SUMMARY} 38 users wrote.", False, False),  # a made-up number
+        (f"{SUMMARY} 38 users wrote.", False, False),  # an invented number
         ("After a DDoS attack config push 8831 broke logins until it was reverted.", False, False),
         ("I'm sorry, but I cannot help with that.", False, False),
     ],
 )
-def test_a_summary_is_right_by_its_facts_and_strict_by_its_form(
+def test_summary_needs_facts_and_for_strict_also_its_form(
     incidents: Project, reply: str, *, strict: bool, lenient: bool
 ) -> None:
     score = scored(incidents, reply)
@@ -91,7 +91,7 @@ def test_the_prompt_may_name_the_limits(incidents: Project) -> None:
         ({"must_not": [""]}, "`must_not` that is not a list of phrasings"),
     ],
 )
-def test_a_reference_must_itself_be_right(incidents: Project, changed: dict[str, Any], message: str) -> None:
+def test_wrong_reference_summary_is_an_error(incidents: Project, changed: dict[str, Any], message: str) -> None:
     incidents.cases([{**CASE, "expected": {**EXPECTED, **changed}}], name="incidents")
     with pytest.raises(HarnessError, match=message.replace("*", r"\*")):
         incidents.plan()
@@ -127,7 +127,7 @@ def test_summaries_are_run_stored_and_reported(harness: Terminal, incidents: Pro
 
 
 def run_of(*replies: str) -> Run:
-    """A saved run of these replies to one case each."""
+    """Save a run with one case per reply."""
     from harness.contracts.text.contract import LengthLimits, TextContract
     from harness.tasks.summarization import SummarizationTask
 
@@ -153,12 +153,12 @@ def test_section_has_figures_and_the_worst_summaries() -> None:
     assert worst[1].missed == ("config push", "revert*")
 
 
-def test_what_a_model_made_up_is_shown_as_text() -> None:
+def test_invented_markup_is_shown_as_text() -> None:
     page = render(build([run_of("The <script>alert(1)</script> cause was <img src=x onerror=alert(2)>.")]))
     assert "<script>alert(1)" not in page
     assert "<img src=x" not in page
     assert "&lt;img src=x" in page
 
 
-def test_other_tasks_have_no_such_section() -> None:
+def test_other_tasks_have_no_summary_section() -> None:
     assert summaries.context(build([small_run([])]).evals[0]) is None

@@ -1,4 +1,4 @@
-"""Task kinds: found by file name, and what classification makes of a case and a reading."""
+"""Task kinds are file names; classification prepares cases and scores readings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..support.project import LABELS, Project
 
 @pytest.fixture
 def task(project: Project) -> Task:
-    """Classification by the three labels."""
+    """A classification task with three labels."""
     return task_of(project.definition())
 
 

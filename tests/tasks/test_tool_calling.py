@@ -1,4 +1,4 @@
-"""Tool calling: which tools and expectations it takes, what the model is sent, and when a reply is right."""
+"""The tool-calling task: valid tools and expectations, requests, and right replies."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def row(calls: Any, case_id: str = "d-1") -> dict[str, Any]:
 
 @pytest.fixture
 def desk(project: Project) -> Project:
-    """A project with a tool-calling eval of two cases, and nothing else."""
+    """A project with only a tool-calling eval of two cases."""
     (project.root / "evals/triage.toml").unlink()
     project.eval(name="desk", text=EVAL)
     project.write("tools.json", json.dumps(TOOLS))
@@ -135,7 +135,7 @@ def test_impossible_expectation_is_named_with_its_case(desk: Project, expected: 
         ('[{"type": "function", "function": {"name": "a.b"}}]', "invalid function name 'a.b'"),
     ],
 )
-def test_tools_that_cannot_be_used_are_named(desk: Project, tools: str | None, said: str) -> None:
+def test_unusable_tools_are_named(desk: Project, tools: str | None, said: str) -> None:
     path = desk.root / "tools.json"
     path.unlink() if tools is None else path.write_text(tools)
     with pytest.raises(ConfigError) as error:
@@ -154,7 +154,7 @@ def test_a_run_is_reported_with_its_tools(harness: Terminal, desk: Project, serv
     assert "confused by local@fake" in page
 
 
-def test_the_golden_dataset_has_what_it_says() -> None:
+def test_golden_dataset_matches_its_card() -> None:
     cases = datasets.load(ROOT, "support_agent_tools").cases
     tools = json.loads((ROOT / "datasets/support_agent_tools/tools.json").read_text())
     assert (len(cases), len(tools)) == (80, 8)

@@ -14,10 +14,10 @@ from harness.project.run_options import RunOptions
 from harness.store.runs import open_store
 
 from ..report.fakes import fake_manifest
-from ..support.cli import Ended, Terminal
+from ..support.cli import CommandResult, Terminal
 from ..support.project import CONFIG, Project
 from ..support.running import cases
-from ..support.servers import Asked, FakeOpenAI, Reply
+from ..support.servers import FakeOpenAI, ReceivedRequest, Reply
 
 FIRST, SECOND, THIRD = "2026-11-10", "2026-11-17", "2026-11-24"
 
@@ -25,15 +25,15 @@ FIRST, SECOND, THIRD = "2026-11-10", "2026-11-17", "2026-11-24"
 @pytest.fixture
 def week(
     harness: Terminal, served: Project, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Ended]:
+) -> Callable[..., CommandResult]:
     """Runs one week in which the first `wrong` of 24 cases are answered wrongly, and the first `failing` not at all.
 
     The page is only drawn where a test asks for it (`html`): it takes longer than all the rest.
     """
     cases(served, 24)
 
-    def run(day: str, *arguments: str, wrong: int = 0, failing: int = 0, html: bool = False) -> Ended:
-        def answer(asked: Asked) -> Reply:
+    def run(day: str, *arguments: str, wrong: int = 0, failing: int = 0, html: bool = False) -> CommandResult:
+        def answer(asked: ReceivedRequest) -> Reply:
             number = _number(asked)
             return Reply(status=400) if number < failing else Reply("general" if number < wrong else "billing")
 
@@ -46,7 +46,7 @@ def week(
     return run
 
 
-def _number(asked: Asked) -> int:
+def _number(asked: ReceivedRequest) -> int:
     found = asked.prompt.partition("ticket ")[2].split()
     return int(found[0]) if found and found[0].isdigit() else 99
 
@@ -60,7 +60,7 @@ def manifests(served: Project) -> list[Manifest]:
         store.close()
 
 
-def test_a_first_week_writes_both_pages_and_tags_its_runs(week: Callable[..., Ended], served: Project) -> None:
+def test_a_first_week_writes_both_pages_and_tags_its_runs(week: Callable[..., CommandResult], served: Project) -> None:
     ended = week(FIRST, html=True)
     assert ended.code == 0, ended.err
     assert "triage local@fake: no week before this one to compare with" in ended.out
@@ -72,7 +72,7 @@ def test_a_first_week_writes_both_pages_and_tags_its_runs(week: Callable[..., En
     assert (run.cell, run.limit, run.tags) == ("local@fake", None, ("weekly", f"weekly-{FIRST}"))
 
 
-def test_the_same_again_is_no_news(week: Callable[..., Ended]) -> None:
+def test_the_same_again_is_no_news(week: Callable[..., CommandResult]) -> None:
     week(FIRST)
     ended = week(SECOND)
     assert ended.code == 0, ended.out
@@ -82,14 +82,14 @@ def test_the_same_again_is_no_news(week: Callable[..., Ended]) -> None:
 
 
 def test_answers_from_the_store_are_no_measurement_and_it_says_so(
-    week: Callable[..., Ended], harness: Terminal
+    week: Callable[..., CommandResult], harness: Terminal
 ) -> None:
     week(FIRST)
     ended = harness("weekly", "--date", SECOND)
     assert "; every answer is from the store" in ended.out
 
 
-def test_a_regression_ends_with_1_and_names_its_cases(week: Callable[..., Ended], served: Project) -> None:
+def test_a_regression_ends_with_1_and_names_its_cases(week: Callable[..., CommandResult], served: Project) -> None:
     week(FIRST)
     ended = week(SECOND, wrong=12)
     assert ended.code == 1
@@ -99,14 +99,14 @@ def test_a_regression_ends_with_1_and_names_its_cases(week: Callable[..., Ended]
     assert page.index("**failed**") < page.index("## triage") < page.index("| cell | strict accuracy |")
 
 
-def test_what_was_changed_is_named(week: Callable[..., Ended], served: Project) -> None:
+def test_what_was_changed_is_named(week: Callable[..., CommandResult], served: Project) -> None:
     week(FIRST)
     served.prompt(local="{% user %}{{ labels[0] }} ticket {{ text }}{% enduser %}")
     ended = week(SECOND, wrong=12)
     assert "; changed: prompt (prompt_hash: " in ended.out
 
 
-def test_failed_calls_leave_it_undecided(week: Callable[..., Ended]) -> None:
+def test_failed_calls_leave_it_undecided(week: Callable[..., CommandResult]) -> None:
     week(FIRST)
     ended = week(SECOND, failing=6)
     assert ended.code == 4
@@ -115,7 +115,7 @@ def test_failed_calls_leave_it_undecided(week: Callable[..., Ended]) -> None:
     assert "failed    " not in ended.out
 
 
-def test_other_cases_cannot_be_compared(week: Callable[..., Ended], served: Project) -> None:
+def test_other_cases_cannot_be_compared(week: Callable[..., CommandResult], served: Project) -> None:
     week(FIRST)
     cases(served, 25)
     ended = week(SECOND)
@@ -123,9 +123,7 @@ def test_other_cases_cannot_be_compared(week: Callable[..., Ended], served: Proj
     assert "INCOMPARABLE: the runs cover different cases" in ended.out
 
 
-def test_gates_are_judged_and_a_failure_outweighs_what_is_undecided(
-    week: Callable[..., Ended], served: Project
-) -> None:
+def test_failed_gate_precedes_undecided_gate(week: Callable[..., CommandResult], served: Project) -> None:
     served.eval("[gates]\nmin_accuracy = 0.8\nmax_flips = 3\n")
     ended = week(FIRST, wrong=12)
     assert ended.code == 1
@@ -134,7 +132,7 @@ def test_gates_are_judged_and_a_failure_outweighs_what_is_undecided(
     assert week(SECOND).code == 4
 
 
-def test_the_baseline_is_judged_where_there_is_one(week: Callable[..., Ended], harness: Terminal) -> None:
+def test_the_baseline_is_judged_where_there_is_one(week: Callable[..., CommandResult], harness: Terminal) -> None:
     week(FIRST)
     assert harness("baseline", "save", "triage").code == 0
     ended = week(SECOND)
@@ -143,14 +141,16 @@ def test_the_baseline_is_judged_where_there_is_one(week: Callable[..., Ended], h
     assert week(THIRD, wrong=12).out.count("\nfailed    triage local@fake: against ") == 2
 
 
-def test_it_is_held_against_the_newest_week_before_this_one(week: Callable[..., Ended], harness: Terminal) -> None:
+def test_it_is_held_against_the_newest_week_before_this_one(
+    week: Callable[..., CommandResult], harness: Terminal
+) -> None:
     week(THIRD, wrong=12)
     week(FIRST)
     harness("run", "--variant", "local", "--no-cache")  # of no week
     assert f"against the week of {FIRST}: REGRESSED" in week(SECOND, wrong=12).out
 
 
-def test_a_backend_that_was_there_last_week_is_missed(week: Callable[..., Ended], served: Project) -> None:
+def test_a_backend_that_was_there_last_week_is_missed(week: Callable[..., CommandResult], served: Project) -> None:
     other = CONFIG.replace("backends.fake", "backends.other").replace("127.0.0.1:9", "127.0.0.1:1")
     path = served.root / "harness.toml"
     whole = path.read_text()
@@ -166,7 +166,7 @@ def test_a_backend_that_was_there_last_week_is_missed(week: Callable[..., Ended]
     assert "noted     triage local@other: not run: " in ended.out
 
 
-def test_where_nothing_can_be_asked_it_is_a_matter_of_configuration(harness: Terminal, project: Project) -> None:
+def test_no_available_backend_is_a_configuration_error(harness: Terminal, project: Project) -> None:
     ended = harness("weekly")
     assert ended.code == 2
     assert "nothing was run" in ended.err
@@ -184,7 +184,7 @@ def test_the_pair_is_run_even_where_it_is_not_usual(served: Project) -> None:
 
 
 def test_a_week_that_was_interrupted_is_gone_on_with(
-    week: Callable[..., Ended], served: Project, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+    week: Callable[..., CommandResult], served: Project, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = served.root / "harness.toml"
     path.write_text(path.read_text() + path.read_text().replace("backends.fake", "backends.twin"))
@@ -210,7 +210,7 @@ def test_a_week_that_was_interrupted_is_gone_on_with(
 
 
 def test_a_step_on_github_gets_its_summary_and_annotations(
-    week: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    week: Callable[..., CommandResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
@@ -228,30 +228,30 @@ def test_a_step_on_github_gets_its_summary_and_annotations(
     assert week(THIRD).code == 2
 
 
-def test_elsewhere_there_are_no_annotations(week: Callable[..., Ended]) -> None:
+def test_elsewhere_there_are_no_annotations(week: Callable[..., CommandResult]) -> None:
     week(FIRST)
     assert "::" not in week(SECOND, wrong=12).out
 
 
-def test_from_the_third_week_on_the_page_has_the_trend_of_the_weeks(
-    week: Callable[..., Ended], harness: Terminal, served: Project
+def test_page_shows_the_trend_from_the_third_week(
+    week: Callable[..., CommandResult], harness: Terminal, served: Project
 ) -> None:
     for day in (FIRST, SECOND, THIRD):
         week(day, html=True)
         harness("run", "--variant", "local")  # of no week, so not in its trend
         page = (served.root / f"reports/weekly/{day}.html").read_text()
         assert ("From run to run" in page) is (day == THIRD)
-    assert "its 3 runs, newest first" in page
+    assert "3 runs, newest first" in page
     assert page.index(f"the week of {SECOND}") < page.index("From run to run")  # the verdict is on the first screen
     assert "<b>INCONCLUSIVE</b> against " in page
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2026-13-01", "24.11.2026"])
-def test_a_day_that_is_none_is_refused(harness: Terminal, served: Project, day: str) -> None:
+def test_invalid_date_is_rejected(harness: Terminal, served: Project, day: str) -> None:
     ended = harness("weekly", "--date", day)
     assert ended.code == 2
 
 
-def test_a_run_that_is_only_tagged_weekly_belongs_to_the_day_it_was_made_on() -> None:
+def test_run_tagged_weekly_by_hand_belongs_to_its_start_day() -> None:
     assert weekly.week_of(fake_manifest(tags=("weekly",), started_at="2026-11-20T03:00:00+00:00")) == "2026-11-20"
     assert weekly.week_of(fake_manifest(tags=("weekly", "weekly-2026-11-17"))) == "2026-11-17"

@@ -63,9 +63,10 @@ class CaseMismatch:
 class Comparison:
     """Two runs over the same cases. Rates and flips cover the `n` cases that both answered.
 
-    `capability` and `form` add up to `strict.paired.delta`, head minus base: the model's part and its phrasing's part.
-    `bounds`: the difference if every failed call had gone as badly for the head as possible, and as well.
-    `needed`: how many cases in all would settle an INCONCLUSIVE verdict.
+    `capability_gap` and `format_gap`: the parts of the difference due to answers and due to phrasing. They add up to
+    `strict.paired.delta`, head minus base.
+    `bounds`: the difference with failed calls at their worst and at their best for the head.
+    `needed`: the total number of cases that would settle an INCONCLUSIVE verdict.
     """
 
     base: RunOutcomes
@@ -78,8 +79,8 @@ class Comparison:
     lenient: Difference
     compliance: Difference
     macro_f1: tuple[float, float, Interval] | None
-    capability: Paired
-    form: Paired
+    capability_gap: Paired
+    format_gap: Paired
     flips: tuple[Flip, ...]
     answers_changed: int
     slices: tuple[Slice, ...]
@@ -93,21 +94,21 @@ def compare(base: RunOutcomes, head: RunOutcomes, question: ComparisonQuestion, 
     """Compare two runs. `shared`: if their cases differ, compare the cases that both have."""
     unequal = _unequal(base, head)
     both = [(case, head.cases[i]) for i, case in base.cases.items() if i in head.cases and i not in unequal.edited]
-    pairs = [(b, h) for b, h in both if b.asked and h.asked]
+    pairs = [(b, h) for b, h in both if b.judged and h.judged]
     strict = _difference(pairs, lambda case: case.strict)
     comparison = Comparison(
         base=base,
         head=head,
         question=question,
-        verdict=question.answer(strict.paired),
+        verdict=question.decide(strict.paired),
         reason=VerdictReason(ReasonCode.NO_SHARED_CASE),
         n=len(pairs),
         strict=strict,
         lenient=_difference(pairs, lambda case: case.lenient),
         compliance=_difference(pairs, lambda case: case.compliant),
         macro_f1=_macro_f1(pairs, base.labels) if base.labels == head.labels else None,
-        capability=_paired(pairs, lambda case: case.lenient),
-        form=negated(_paired(pairs, lambda case: case.lenient - case.strict)),
+        capability_gap=_paired(pairs, lambda case: case.lenient),
+        format_gap=negated(_paired(pairs, lambda case: case.lenient - case.strict)),
         flips=flips(pairs),
         answers_changed=answers_changed(pairs),
         slices=_slices(pairs),
@@ -119,10 +120,10 @@ def compare(base: RunOutcomes, head: RunOutcomes, question: ComparisonQuestion, 
 
 
 def _judge(c: Comparison, *, shared: bool) -> Comparison:
-    """Replace the verdict by what holds once contracts, cases and failed calls are considered."""
+    """Adjust the verdict for contracts, cases and failed calls."""
     if code := _incomparable(c, shared=shared):
         return replace(c, verdict=Verdict.INCOMPARABLE, reason=VerdictReason(code))
-    worst, best = (c.question.answer(bound) for bound in c.bounds)
+    worst, best = (c.question.decide(bound) for bound in c.bounds)
     if {worst, best} != {c.verdict}:
         return replace(c, verdict=Verdict.INCONCLUSIVE, reason=VerdictReason(ReasonCode.FAILED_CALLS, worst, best))
     if c.verdict is not Verdict.INCONCLUSIVE:
@@ -157,7 +158,7 @@ def open_reason(needed: int | None, n: int) -> ReasonCode:
 
 
 def cases_needed(p: Paired, margin: float) -> int | None:
-    """Compute how many cases in all would show on which side of `-margin` the observed difference lies.
+    """Compute how many cases in total would show on which side of `-margin` the observed difference lies.
 
     Allows for one flip more than was observed, because few cases may show none.
 
@@ -180,13 +181,13 @@ def _unequal(base: RunOutcomes, head: RunOutcomes) -> CaseMismatch:
 
 
 def _difference(pairs: Pairs, count: Count) -> Difference:
-    base = clustered_rate([(count(b), b.asked) for b, _ in pairs])
-    head = clustered_rate([(count(h), h.asked) for _, h in pairs])
+    base = clustered_rate([(count(b), b.judged) for b, _ in pairs])
+    head = clustered_rate([(count(h), h.judged) for _, h in pairs])
     return Difference(base, head, _paired(pairs, count))
 
 
 def _paired(pairs: Pairs, count: Count) -> Paired:
-    return clustered_paired([(count(b), b.asked) for b, _ in pairs], [(count(h), h.asked) for _, h in pairs])
+    return clustered_paired([(count(b), b.judged) for b, _ in pairs], [(count(h), h.judged) for _, h in pairs])
 
 
 def negated(p: Paired) -> Paired:
@@ -195,19 +196,19 @@ def negated(p: Paired) -> Paired:
 
 
 def _macro_f1(pairs: Pairs, labels: tuple[str, ...]) -> tuple[float, float, Interval] | None:
-    """Macro-F1 of base and head, and the difference; `None` where the cases do not expect labels."""
+    """Macro-F1 of base and head, and the difference; `None` if the cases do not expect labels."""
     if not labels or not pairs or any(b.expected not in labels for b, _ in pairs):
         return None
     import numpy as np
 
     number = {label: i for i, label in enumerate(labels)}
     expected = [number[b.expected] for b, _ in pairs]
-    base, head = ([number.get(case.said, -1) for case in each] for each in zip(*pairs, strict=True))
+    base, head = ([number.get(case.predicted, -1) for case in each] for each in zip(*pairs, strict=True))
     interval = paired_bootstrap(macro_f1_difference(expected, base, head, len(labels)), len(pairs))
     never = [-2] * len(pairs)  # against a run that is never right, the difference is the score itself
     scores = [
-        float(macro_f1_difference(expected, never, said, len(labels))(np.ones((1, len(pairs))))[0])
-        for said in (base, head)
+        float(macro_f1_difference(expected, never, predicted, len(labels))(np.ones((1, len(pairs))))[0])
+        for predicted in (base, head)
     ]
     return scores[0], scores[1], interval
 
@@ -224,10 +225,10 @@ def _slices(pairs: Pairs) -> tuple[Slice, ...]:
 
 
 def _bounds(both: Pairs) -> tuple[Paired, Paired]:
-    """The strict difference if failed calls had gone as badly for the head as they could, and as well."""
+    """The strict difference with failed calls at their worst and at their best for the head."""
 
     def filled(case: CaseOutcome, *, right: bool) -> tuple[int, int]:
-        return case.strict + (case.errors if right else 0), max(1, case.asked + case.errors)
+        return case.strict + (case.errors if right else 0), max(1, case.judged + case.errors)
 
     worst = clustered_paired([filled(b, right=True) for b, _ in both], [filled(h, right=False) for _, h in both])
     best = clustered_paired([filled(b, right=False) for b, _ in both], [filled(h, right=True) for _, h in both])

@@ -25,9 +25,9 @@ def flips(pairs: Iterable[tuple[CaseOutcome, CaseOutcome]]) -> tuple[Flip, ...]:
     return tuple(Flip(kind, base.id) for base, head in pairs for kind in _kinds(base, head))
 
 
-def counts(found: Iterable[Flip]) -> dict[FlipKind, int]:
+def counts(all_flips: Iterable[Flip]) -> dict[FlipKind, int]:
     """Count the flips of each kind, zeros included."""
-    kinds = [flip.kind for flip in found]
+    kinds = [flip.kind for flip in all_flips]
     return {kind: kinds.count(kind) for kind in KINDS}
 
 

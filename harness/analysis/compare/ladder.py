@@ -1,6 +1,6 @@
 """Quantization ladder: compare the run of each step with the run of the first, such as FP16.
 
-Speeds are those of the runs as they were made. On a busy machine all of them are off, the ratios less so.
+Speeds are as measured during the runs. On a busy machine all of them are too low, but their ratios hold better.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _step(run: Run, label: str, first: RunOutcomes | None, margin: float, noise:
 
 
 def _rate(own: RunOutcomes, count: Callable[[CaseOutcome], int]) -> Rate:
-    return clustered_rate([(count(case), case.asked) for case in own.cases.values() if case.asked])
+    return clustered_rate([(count(case), case.judged) for case in own.cases.values() if case.judged])
 
 
 def _quartiles(run: Run) -> tuple[float, float] | None:
@@ -125,8 +125,8 @@ def _quartiles(run: Run) -> tuple[float, float] | None:
 def _tokens_per_s(run: Run) -> float | None:
     spans = [(r.completion_tokens, r.generation_s or r.latency_s) for r in _answered(run)]
     timed = [(tokens, seconds) for tokens, seconds in spans if tokens and seconds]
-    spent = math.fsum(seconds for _, seconds in timed)
-    return sum(tokens for tokens, _ in timed) / spent if spent else None
+    total_s = math.fsum(seconds for _, seconds in timed)
+    return sum(tokens for tokens, _ in timed) / total_s if total_s else None
 
 
 def _answered(run: Run) -> list[Response]:

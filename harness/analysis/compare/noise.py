@@ -24,12 +24,12 @@ def floor(runs: Sequence[Run]) -> Comparison | None:
     for base, head in combinations(fresh, 2):
         same = (base.manifest.eval, base.manifest.cell) == (head.manifest.eval, head.manifest.cell)
         if same and not changes(base.manifest.fingerprint, head.manifest.fingerprint):
-            found = compare(outcomes_of(base), outcomes_of(head), ComparisonQuestion("change"), shared=True)
-            if found.n:
-                return found
+            noise = compare(outcomes_of(base), outcomes_of(head), ComparisonQuestion("change"), shared=True)
+            if noise.n:
+                return noise
     return None
 
 
-def beyond(found: Comparison, noise: Comparison) -> float:
+def beyond(comparison: Comparison, noise: Comparison) -> float:
     """Answers changed in excess of the noise; at least 0."""
-    return max(0.0, found.answers_changed - found.n * noise.answers_changed / noise.n)
+    return max(0.0, comparison.answers_changed - comparison.n * noise.answers_changed / noise.n)

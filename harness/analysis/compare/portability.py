@@ -139,7 +139,7 @@ def _shown(transfer: Paired, cost: Paired | None, margin: float) -> PortabilityR
 def _interaction(candidate: Prompts, reference: Prompts | None) -> tuple[int, PairedMean | None]:
     """Count the cases that all cells answered, and take the difference of differences over them."""
     runs = (*candidate, *(reference or ()))
-    first, *others = [{i: case for i, case in run.cases.items() if case.asked} for run in runs]
+    first, *others = [{i: case for i, case in run.cases.items() if case.judged} for run in runs]
     shared = [i for i, case in first.items() if all(i in o and o[i].digest == case.digest for o in others)]
     if reference is None or not shared:
         return len(shared), None
@@ -152,7 +152,7 @@ def _gain(prompts: Prompts, case_id: str) -> float:
 
 
 def _share(case: CaseOutcome) -> float:
-    return case.strict / case.asked
+    return case.strict / case.judged
 
 
 def _needed(transfer: Comparison, margin: float) -> int | None:

@@ -1,4 +1,4 @@
-"""One side of a comparison: a run, reduced to what happened to each case."""
+"""One side of a comparison: a run, reduced to the outcome of each case."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from statistics import median
 from harness.core.types import Manifest, Reading, Result, Run
 
 NO_ANSWER = "null"
-"""The answer of a reply that gives none, as `answer_key` writes it."""
+"""The `answer_key` of a reply without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseOutcome:
-    """What became of one case: how often it was judged, and how often each way. What failed is in `errors` only.
+    """Counts of one case: judged replies, and how many of these are right or compliant. Failed calls are in `errors`.
 
-    `answer` is a short hash of the commonest answer as a careful reader reads it; `said` and `expected` are labels,
-    where the task has any.
+    `answer`: a short hash of the most frequent answer, read leniently. `predicted` and `expected`: labels, if the task
+    has labels.
     """
 
     id: str
     digest: str
-    asked: int
+    judged: int
     strict: int
     lenient: int
     compliant: int
     errors: int = 0
     answer: str = ""
-    said: str = ""
+    predicted: str = ""
     expected: str = ""
     tags: tuple[str, ...] = ()
 
     @property
     def is_right(self) -> bool:
-        """Production code gets the right answer more often than not."""
-        return 2 * self.strict > self.asked
+        """Whether more than half of the replies are right, read strictly."""
+        return 2 * self.strict > self.judged
 
     @property
     def is_compliant(self) -> bool:
-        """Production code accepts the reply more often than not."""
-        return 2 * self.compliant > self.asked
+        """Whether more than half of the replies satisfy the contract."""
+        return 2 * self.compliant > self.judged
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutcomes:
-    """A run as a comparison sees it. `name` is what to call it; `cases` by id.
+    """The outcomes of a run, for comparisons. `name`: shown to users. `cases`: by id.
 
-    Latency is the median in seconds, tokens are means per call; `None` where nothing was measured. `from_store`: no
-    model was asked, every answer is an earlier one.
+    `latency_s`: the median. Tokens: means per call. `None` if nothing was measured. `from_store`: every answer is from
+    the store, so no call was made.
     """
 
     name: str
@@ -71,12 +71,12 @@ class RunOutcomes:
 
     @property
     def n_errors(self) -> int:
-        """Calls that failed for good."""
+        """Number of failed calls, after retries."""
         return sum(case.errors for case in self.cases.values())
 
 
 def outcomes_of(run: Run, name: str = "") -> RunOutcomes:
-    """A run, reduced. Cases of a task's context are no part of it, but their failed calls count as errors."""
+    """Reduce a run to its outcomes. A task's context cases are left out, but their failed calls count as errors."""
     m = run.manifest
     by_id: dict[str, list[Result]] = {}
     for result in run.results:
@@ -103,7 +103,7 @@ def outcomes_of(run: Run, name: str = "") -> RunOutcomes:
 
 
 def answer_key(reading: Reading) -> str:
-    """A hash that two readings share where they give the same answer; of no answer, `NO_ANSWER`."""
+    """Hash the lenient answer of a reading; `NO_ANSWER` without one."""
     if reading.lenient is None:
         return NO_ANSWER
     text = json.dumps(reading.lenient, sort_keys=True, ensure_ascii=True, default=str)
@@ -112,20 +112,20 @@ def answer_key(reading: Reading) -> str:
 
 def _outcome(results: Sequence[Result], manifest: Manifest) -> CaseOutcome:
     case = results[0].case
-    told = [(r.reading, r.score) for r in results if r.reading is not None and r.score is not None]
-    answers = Counter(answer_key(reading) for reading, _ in told)
-    said = Counter(str(reading.strict) for reading, _ in told if reading.strict is not None)
+    scored = [(r.reading, r.score) for r in results if r.reading is not None and r.score is not None]
+    answers = Counter(answer_key(reading) for reading, _ in scored)
+    labels = Counter(str(reading.strict) for reading, _ in scored if reading.strict is not None)
     has_labels = bool(manifest.labels) and isinstance(case.expected, str)
     return CaseOutcome(
         id=case.id,
         digest=case.digest,
-        asked=len(told),
-        strict=sum(score.strict for _, score in told),
-        lenient=sum(score.lenient for _, score in told),
-        compliant=sum(reading.compliant for reading, _ in told),
-        errors=len(results) - len(told),
+        judged=len(scored),
+        strict=sum(score.strict for _, score in scored),
+        lenient=sum(score.lenient for _, score in scored),
+        compliant=sum(reading.compliant for reading, _ in scored),
+        errors=len(results) - len(scored),
         answer=answers.most_common(1)[0][0] if answers else "",
-        said=said.most_common(1)[0][0] if said and has_labels else "",
+        predicted=labels.most_common(1)[0][0] if labels and has_labels else "",
         expected=case.expected if has_labels else "",
         tags=case.tags,
     )

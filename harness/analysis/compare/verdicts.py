@@ -1,11 +1,9 @@
 """Verdicts on a difference. The 95% interval decides, never the observed value alone.
 
-May it move? MOVE: shown to be within the margin; STAY: shown to be beyond it; else INCONCLUSIVE.
-
-Did it change? OK: shown to be within the margin; IMPROVED: shown to be better; REGRESSED: shown to be worse, and not
-shown to be within the margin; else INCONCLUSIVE.
-
-Of either: INCOMPARABLE, where the cases or the contract are others.
+Question `move`:    MOVE: the loss is proven to be within the margin. STAY: it is proven to exceed the margin.
+Question `change`:  OK: the loss is proven to be within the margin. IMPROVED: a gain is proven.
+                    REGRESSED: a loss is proven, and is not proven to be within the margin.
+Both:               INCONCLUSIVE: nothing is proven. INCOMPARABLE: the cases or the contracts differ.
 """
 
 from __future__ import annotations
@@ -84,16 +82,16 @@ class DifferenceEstimate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ComparisonQuestion:
-    """`move`: may the task go from the base's model to the head's? `change`: is the head still as good as the base was?
+    """`move`: may the task move from the base's model to the head's? `change`: is the head as good as the base?
 
-    `margin`: how much strict accuracy may be lost, as a share.
+    `margin`: the tolerated loss of strict accuracy, as a share.
     """
 
     kind: Literal["move", "change"]
     margin: float = DEFAULT_MARGIN
 
-    def answer(self, difference: DifferenceEstimate) -> Verdict:
-        """Decide by a difference, head minus base. A change must show in the interval and in the test."""
+    def decide(self, difference: DifferenceEstimate) -> Verdict:
+        """Decide by a difference, head minus base. A change must be proven by the interval and by the test."""
         within = difference.low > -self.margin
         if self.kind == "move":
             return Verdict.MOVE if within else Verdict.STAY if difference.high < -self.margin else Verdict.INCONCLUSIVE

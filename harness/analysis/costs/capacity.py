@@ -1,7 +1,7 @@
-"""How many servers of one's own a load needs, what they cost, and what to put on them. Pure.
+"""Number and cost of local servers for a load, and the choice of evals to put on them. Pure.
 
-A server is paid for as soon as the first call needs it, and what is around all of them once. So whether to move an eval
-is no matter of this eval alone: all of them together are a knapsack whose size has a price.
+A server is paid for in full as soon as one call needs it, and the overhead is paid once. So evals cannot be decided
+one by one: the choice is a knapsack problem whose capacity has a price.
 """
 
 from __future__ import annotations
@@ -11,30 +11,36 @@ from collections.abc import Sequence
 from harness.project.config import LocalConfig
 
 PARTS = 1_000_000
-"""Loads are added up in millionths of a server: whole numbers, so that it does not matter in which order."""
+"""Loads are integers, in millionths of a server, so that sums do not depend on their order."""
 TIE_USD = 0.005
-"""Bills of a month that differ by half a cent are equal."""
+"""Monthly bills that differ by less than half a cent count as equal."""
 MOST_SERVERS = 100
-"""With more, what a whole server costs is small against what all of them do."""
+"""With more servers, the exact search is replaced by a greedy one: one server is then a small part of the bill."""
 MOST_SETS = 100_000
-"""More are not looked at side by side."""
+"""The most sets that the search keeps at a time."""
 
 
 def needed(parts: int) -> int:
-    """How many servers carry such a load."""
+    """Number of servers for a load in `PARTS`."""
     return -(-parts // PARTS)
 
 
 def usd(n: int, local: LocalConfig) -> float:
-    """What so many servers cost a month, and what is around them."""
+    """Monthly cost of `n` servers and their overhead."""
     return n * local.server_usd_per_month + local.overhead_usd_per_month if n else 0.0
 
 
 def cheapest(loads: Sequence[int], gains: Sequence[float], local: LocalConfig) -> int:
-    """The set that saves most beyond what its servers cost, as bits: 0b101 is the first and the third.
+    """Find the set with the largest savings after the cost of its servers.
 
-    `gains` are dollars a month, above 0; what gains most for its load comes first in both. Exact, to the cent, with up
-    to `MOST_SERVERS`; with more, evals are added in their order as long as that pays.
+    Args:
+        loads: Loads in `PARTS`, in descending order of gain per load.
+        gains: USD a month, above 0, in the same order.
+        local: Prices and the number of allowed servers.
+
+    Returns:
+        The set as bits: 0b101 is the first and the third. Exact to the cent with up to `MOST_SERVERS`; with more, evals
+        are added in their order as long as that pays.
     """
     if sum(loads) <= PARTS:  # one server for all of them, or none
         return (1 << len(loads)) - 1 if sum(gains) - usd(1, local) > TIE_USD else 0
@@ -43,18 +49,18 @@ def cheapest(loads: Sequence[int], gains: Sequence[float], local: LocalConfig) -
 
 
 def _lowest(loads: Sequence[int], gains: Sequence[float], local: LocalConfig) -> int:
-    """By Nemhauser & Ullmann (1969): evals one by one, and of the sets so far those that no other beats at its load.
+    """Nemhauser & Ullmann (1969): add evals one by one and keep the sets that no other set beats at its load.
 
-    Each is filled up, for the best bill so far, and filled up as if evals could be divided (Dantzig 1957), for the best
-    that may come of it: what cannot become better is left out.
+    Bounds prune the search. Filling a set greedily gives a lower bound of its savings; filling it as if evals could be
+    divided (Dantzig 1957) gives an upper bound.
     """
     import numpy as np
 
     most = min(local.servers, needed(sum(loads)))
     loads_so_far, gains_so_far = np.cumsum([0, *loads]), np.cumsum([0.0, *gains])
     load, gain = np.zeros(1, dtype=np.int64), np.zeros(1)
-    chosen = np.zeros(1, dtype=object)  # whole numbers of any length, as there may be more than 64 evals
-    best, found = 0.0, 0
+    chosen = np.zeros(1, dtype=object)  # Python integers, because there may be more than 64 evals
+    best, best_set = 0.0, 0
     for i in range(len(loads)):
         hope = np.full(len(load), -np.inf)
         for n in range(1, most + 1):
@@ -70,9 +76,9 @@ def _lowest(loads: Sequence[int], gains: Sequence[float], local: LocalConfig) ->
                 full, worth = full + fits * loads[j], worth + fits * gains[j]
             if worth.max() - cost > best + TIE_USD:
                 of = there[worth.argmax()]
-                best, found = float(worth.max()) - cost, _filled(int(load[of]), chosen[of], loads, i, room)
+                best, best_set = float(worth.max()) - cost, _filled(int(load[of]), chosen[of], loads, i, room)
         keep = hope > best + TIE_USD
-        if not 0 < keep.sum() <= MOST_SETS:  # no set can become better, or there are too many that differ by cents
+        if not 0 < keep.sum() <= MOST_SETS:  # no set can improve, or too many sets differ by cents
             break
         load, gain, chosen = load[keep], gain[keep], chosen[keep]
         fits = load + loads[i] <= most * PARTS
@@ -83,11 +89,11 @@ def _lowest(loads: Sequence[int], gains: Sequence[float], local: LocalConfig) ->
         load, gain, chosen = load[order], gain[order], chosen[order]
         ahead = np.concatenate([[-np.inf], np.maximum.accumulate(gain)[:-1]])
         load, gain, chosen = load[gain > ahead], gain[gain > ahead], chosen[gain > ahead]
-    return found
+    return best_set
 
 
 def _filled(load: int, chosen: int, loads: Sequence[int], start: int, room: int) -> int:
-    """A set with whatever else fits, in its order."""
+    """Fill a set with whatever else fits, in order."""
     for j in range(start, len(loads)):
         if load + loads[j] <= room:
             load, chosen = load + loads[j], chosen | (1 << j)
@@ -95,7 +101,7 @@ def _filled(load: int, chosen: int, loads: Sequence[int], start: int, room: int)
 
 
 def _as_long_as_it_pays(loads: Sequence[int], gains: Sequence[float], local: LocalConfig) -> int:
-    """The first so many that save most beyond their servers, and what else these have room for, as bits."""
+    """Greedy choice: the prefix with the largest net savings, then whatever else fits on its servers."""
     best, first, taken, load, gain = 0.0, 0, 0, 0, 0.0
     for i, (size, value) in enumerate(zip(loads, gains, strict=True), 1):
         load, gain = load + size, gain + value

@@ -1,11 +1,11 @@
-"""Project the cost of a month from measured tokens: current, in batches, on the candidate, and split.
+"""Project the monthly cost from measured tokens: current, in batches, on the candidate, and split.
 
-    line.today_usd      every call on what production asks today
-    bill.hybrid_usd     what stays, plus the server that what moves needs
+    line.current_usd      every call on what production asks today
+    bill.hybrid_usd     evals that stay, plus evals that move and their servers
     bill.share_usd      what one eval pays of that server
     bill.advised        the sum for readers: with what is missing in it, and whether it is an estimate
 
-A month has 30 days. Figures are `None` where nothing was measured, or nobody says what a model costs.
+A month has 30 days. A figure is `None` if tokens or price are unknown.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Literal
 from harness.analysis.compare import Comparison
 from harness.analysis.costs import capacity as servers
 from harness.analysis.costs.capacity import PARTS
-from harness.analysis.costs.spend import DAYS, SECONDS, tokens, untold
+from harness.analysis.costs.spend import DAYS, SECONDS, attempts_without_tokens, tokens
 from harness.analysis.stats import quantile
 from harness.core.types import Result, Run
 from harness.project.config import LocalConfig
@@ -37,32 +37,32 @@ FEW = 30
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one call takes, measured over the judged calls of a run.
+    """Tokens, attempts and time per call, measured over the `n` judged calls of a run.
 
-    Tokens are means per call. `tries`: how many attempts a call took, those without an answer counted as if each had
-    been billed like the others. `calls_per_s`: how many were answered a second while the backend was at work.
+    Tokens are means per call. `attempts`: mean billed attempts per call; attempts without a token count are assumed to
+    be billed. `calls_per_s`: throughput while calls were under way.
     """
 
     run_id: str
     cell: str
     backend: str
     n: int
-    whole: bool
+    is_complete: bool
     prompt_tokens: float
     completion_tokens: float
-    tries: float
+    attempts: float
     longest_prompt: int
     calls_per_s: float | None
     latency_p95_s: float | None
 
     @property
-    def few(self) -> bool:
-        """A sample, or so few calls that they say little of all others."""
-        return not self.whole or self.n < FEW
+    def is_rough(self) -> bool:
+        """Whether the figures come from a sample or from few calls."""
+        return not self.is_complete or self.n < FEW
 
     def usd(self, price: Price) -> float:
-        """What a call costs."""
-        return self.tries * usd(price, self.prompt_tokens, self.completion_tokens)
+        """Cost of a call."""
+        return self.attempts * usd(price, self.prompt_tokens, self.completion_tokens)
 
 
 @dataclass(frozen=True)
@@ -97,25 +97,25 @@ class EvalCost:
         return self.current_usage.usd(self.current_price) if self.current_usage and self.current_price else None
 
     @property
-    def today_usd(self) -> float | None:
+    def current_usd(self) -> float | None:
         """Cost of a month on the current model."""
         return None if self.per_call_usd is None else self.calls * self.per_call_usd
 
     @property
     def batch_usd(self) -> float | None:
-        """`today_usd` in batches."""
-        return None if self.today_usd is None else BATCH * self.today_usd
+        """`current_usd` in batches."""
+        return None if self.current_usd is None else BATCH * self.current_usd
 
     @property
     def candidate_usd(self) -> float | None:
-        """A month of the candidate's own price; 0 for a local one, which costs what its server does.
+        """Cost of a month on the candidate, without servers: 0 for a local candidate.
 
-        Where the candidate cannot do it at all, today's.
+        Without a candidate it is `current_usd`.
         """
         if self.local:
             return 0.0
         if not self.candidate:
-            return self.today_usd
+            return self.current_usd
         return (
             self.calls * self.candidate_usage.usd(self.candidate_price)
             if self.candidate_usage and self.candidate_price
@@ -124,7 +124,7 @@ class EvalCost:
 
     @property
     def moved_usd(self) -> float | None:
-        """`candidate_usd`, where what the move takes is known: of a local one also how much of a server that is."""
+        """`candidate_usd`; `None` if the load on a local server is unknown."""
         return None if self.local and self.load is None else self.candidate_usd
 
     @property
@@ -139,15 +139,15 @@ class EvalCost:
         return self.peak * min(self.daily_calls, MOST_CALLS) / SECONDS
 
     @property
-    def parts(self) -> int:
+    def load_parts(self) -> int:
         """The load in millionths of a server, rounded down, so that a load that fits exactly is accepted."""
         return max(1, int(min(self.load, MOST_CALLS) * PARTS)) if self.load else 0
 
     @property
     def break_even(self) -> int | None:
-        """From how many calls a day on one local server for this eval alone would cost no more than today's.
+        """Calls a day from which one local server for this eval alone costs no more than the current model.
 
-        `None` where that is not known, and where it is more than one server carries.
+        `None` if unknown, or if one server cannot carry that many.
         """
         if not self.local or not self.per_call_usd:
             return None
@@ -158,8 +158,8 @@ class EvalCost:
         return even if self.capacity is None or even <= self.capacity else None
 
     @property
-    def never_even(self) -> bool:
-        """Whether a server for this eval alone costs more than today's model at any volume that it carries."""
+    def never_breaks_even(self) -> bool:
+        """Whether a server for this eval alone always costs more than the current model."""
         return self.local and self.per_call_usd is not None and self.break_even is None
 
     @property
@@ -219,7 +219,7 @@ class Reason:
 class EvalAdvice:
     """Advice on one eval with its reasons. `comparison`: the basis of the quality verdict."""
 
-    line: EvalCost
+    cost: EvalCost
     decision: Decision
     reasons: tuple[Reason, ...]
     comparison: Comparison | None = None
@@ -239,17 +239,17 @@ class CostTotal:
     estimated: bool
 
     @property
-    def over(self) -> int:
+    def known(self) -> int:
         """The number of evals whose cost is known."""
         return self.of - len(self.missing)
 
 
 @dataclass(frozen=True)
 class CostProjection:
-    """The bill of a month: `lines`, and the names of those evals that move.
+    """The monthly bill. `lines`: one per eval. `moved`: the names of the evals that move.
 
-    An eval of which nobody knows what it costs today is in no sum, so that sums can be compared. The sums as numbers
-    are 0 where nothing is known; `today`, `batch`, `advised` and `all_moved` tell that apart from nothing to pay.
+    Evals whose current cost is unknown are in no sum, so that the sums are comparable. The sums ending in `_usd` are 0
+    if nothing is known; `current`, `batch`, `advised` and `all_moved` are `None` instead.
     """
 
     lines: tuple[EvalCost, ...]
@@ -258,37 +258,37 @@ class CostProjection:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The evals of which nobody can say what they cost today. They are in no sum."""
-        return tuple(line.eval for line in self.lines if line.today_usd is None)
+        """Evals whose current cost is unknown. They are in no sum."""
+        return tuple(line.eval for line in self.lines if line.current_usd is None)
 
     @property
-    def today_usd(self) -> float:
-        """All as it is."""
-        return _total(line.today_usd for line in self.lines)
+    def current_usd(self) -> float:
+        """Cost of all evals on the current models."""
+        return _total(line.current_usd for line in self.lines)
 
     @property
     def batch_usd(self) -> float:
-        """All as it is, in batches."""
-        return BATCH * self.today_usd
+        """`current_usd` in batches."""
+        return BATCH * self.current_usd
 
     @property
-    def then_usd(self) -> float | None:
+    def all_moved_usd(self) -> float | None:
         """Cost of everything on the candidate, whatever its quality. See `all_moved` for what is missing."""
         return self.all_moved.usd
 
     @property
-    def today(self) -> CostTotal:
-        """All as it is."""
+    def current(self) -> CostTotal:
+        """Cost of all evals on the current models."""
         return self._sum()
 
     @property
     def batch(self) -> CostTotal:
-        """All as it is, in batches."""
+        """Cost of all evals on the current models, in batches."""
         return self._sum(part=BATCH)
 
     @property
     def advised(self) -> CostTotal:
-        """What stays, plus what moves."""
+        """Cost if the advice is followed."""
         return self._sum(self.moving)
 
     @property
@@ -297,41 +297,41 @@ class CostProjection:
         return self._sum(self.known)
 
     def _sum(self, moved: Iterable[EvalCost] = (), part: float = 1.0) -> CostTotal:
-        """So much of what all of it costs today, those that are `moved` with what they cost then and their servers."""
-        then = {line.eval: line for line in moved if line.today_usd is not None}
+        """Add up the evals, those in `moved` at the candidate's cost plus servers. `part`: a factor on every cost."""
+        on_candidate = {line.eval: line for line in moved if line.current_usd is not None}
         amounts: dict[str, float] = {}
-        guessed = False
+        estimated = False
         for line in self.known:
-            usd = line.moved_usd if line.eval in then else line.today_usd
+            usd = line.moved_usd if line.eval in on_candidate else line.current_usd
             if usd is not None:
                 amounts[line.eval] = part * usd
-                guessed = guessed or (line.estimated and (line.eval not in then or not line.candidate))
-        server = self.server_usd(then.values())
+                estimated = estimated or (line.estimated and (line.eval not in on_candidate or not line.candidate))
+        server = self.server_usd(on_candidate.values())
         return CostTotal(
             usd=_total(amounts.values()) + server if amounts or server else None,
             missing=tuple(line.eval for line in self.lines if line.eval not in amounts),
             of=len(self.lines),
-            estimated=guessed,
+            estimated=estimated,
         )
 
     @cached_property
     def known(self) -> tuple[EvalCost, ...]:
-        """The lines of which is known what they cost today."""
-        return tuple(line for line in self.lines if line.today_usd is not None)
+        """The lines whose current cost is known."""
+        return tuple(line for line in self.lines if line.current_usd is not None)
 
     @property
     def stays_usd(self) -> float:
-        """What is still paid to today's models after the move."""
-        return _total(line.today_usd for line in self.lines if line.eval not in self.moved)
+        """Cost of the evals that stay."""
+        return _total(line.current_usd for line in self.lines if line.eval not in self.moved)
 
     @property
     def moved_api_usd(self) -> float:
-        """What is paid to the candidate after the move, if it is one that charges by the token."""
+        """Cost of the evals that move, without servers."""
         return _total(line.candidate_usd for line in self.moving)
 
     @property
     def hybrid_usd(self) -> float:
-        """What stays, plus what moves."""
+        """Cost if the advice is followed: evals that stay, evals that move, and servers."""
         return self.stays_usd + self.moved_api_usd + self.server_usd(self.moving)
 
     @cached_property
@@ -340,48 +340,47 @@ class CostProjection:
         return tuple(line for line in self.lines if line.eval in self.moved)
 
     def servers(self, lines: Iterable[EvalCost]) -> int:
-        """How many local servers carry these lines in the busiest hour; none where none of them is local."""
-        own = [line.parts for line in lines if line.local]
+        """Number of servers that the local ones of these lines need in the busiest hour."""
+        own = [line.load_parts for line in lines if line.local]
         return max(1, servers.needed(sum(own))) if own else 0
 
     def server_usd(self, lines: Iterable[EvalCost]) -> float:
-        """What these servers cost, whatever they are asked, and what is around them."""
+        """Monthly cost of these servers and their overhead."""
         return servers.usd(self.servers(lines), self.local)
 
     def share_usd(self, line: EvalCost) -> float:
-        """What one of the lines that move pays of the server: in proportion to what it costs today.
+        """Share of the server cost of an eval that moves, in proportion to its current cost.
 
-        The servers cost the same with or without most of them, so no other share would be truer; by this one each saves
-        if all of them together do.
+        Servers have a fixed cost, so any split is a convention. With this one, each eval saves if all together do.
         """
-        own = [one for one in self.moving if one.local]
+        own = [other for other in self.moving if other.local]
         if line not in own:
             return 0.0
-        today = _total(one.today_usd for one in own)
-        return self.server_usd(own) * ((line.today_usd or 0.0) / today if today else 1 / len(own))
+        current = _total(other.current_usd for other in own)
+        return self.server_usd(own) * ((line.current_usd or 0.0) / current if current else 1 / len(own))
 
     def saved_usd(self, line: EvalCost) -> float | None:
-        """What a line that moves saves a month."""
-        if line.today_usd is None or line.candidate_usd is None:
+        """Monthly savings of an eval that moves."""
+        if line.current_usd is None or line.candidate_usd is None:
             return None
-        return line.today_usd - line.candidate_usd - self.share_usd(line)
+        return line.current_usd - line.candidate_usd - self.share_usd(line)
 
 
 def cheapest(lines: Sequence[EvalCost], local: LocalConfig) -> frozenset[str]:
-    """Which evals to move, of those that could, so that the whole bill is lowest: local ones, on the servers there are.
+    """Choose the local evals to move so that the total bill is lowest, within the allowed number of servers.
 
-    Of equal bills that is taken which moves less.
+    Of equal bills, the one that moves less is chosen.
     """
-    gains = {line.eval: (line.today_usd or 0.0) - (line.candidate_usd or 0.0) for line in lines}
-    own = [line for line in lines if line.local and gains[line.eval] > 0 and line.parts <= local.servers * PARTS]
-    own.sort(key=lambda line: (-gains[line.eval] / max(1, line.parts), line.eval))
-    best = servers.cheapest([line.parts for line in own], [gains[line.eval] for line in own], local)
+    gains = {line.eval: (line.current_usd or 0.0) - (line.candidate_usd or 0.0) for line in lines}
+    own = [line for line in lines if line.local and gains[line.eval] > 0 and line.load_parts <= local.servers * PARTS]
+    own.sort(key=lambda line: (-gains[line.eval] / max(1, line.load_parts), line.eval))
+    best = servers.cheapest([line.load_parts for line in own], [gains[line.eval] for line in own], local)
     return frozenset(line.eval for i, line in enumerate(own) if best >> i & 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do with every eval that has traffic. `left_out`: those that have none."""
+    """Advice on every eval that has traffic. `left_out`: evals without traffic."""
 
     advised: tuple[EvalAdvice, ...]
     bill: CostProjection
@@ -389,20 +388,20 @@ class Advice:
 
     def of(self, name: str) -> EvalAdvice | None:
         """The advice on one eval."""
-        return next((one for one in self.advised if one.line.eval == name), None)
+        return next((advice for advice in self.advised if advice.cost.eval == name), None)
 
 
 def usage(run: Run) -> Usage | None:
-    """What a call takes, by a run; `None` where no server told tokens. A task's context is no call of production."""
+    """Measure a run; `None` if it has no token counts. Cases of a task's context are not calls of production."""
     m = run.manifest
     prompts: list[int] = []
     latencies: list[float] = []
     spans: list[tuple[float, float]] = []
     completion = unknown = 0
-    for r in run.results:  # once: a run may have more of them than fit into memory
+    for r in run.results:  # one pass: the results may not fit into memory
         if r.case.expected is None:
             continue
-        unknown += untold(r)
+        unknown += attempts_without_tokens(r)
         spans += _span(r)
         counted = tokens(r)
         if counted is None or r.response.error is not None:
@@ -418,10 +417,10 @@ def usage(run: Run) -> Usage | None:
         cell=m.cell,
         backend=m.backend,
         n=len(prompts),
-        whole=m.limit is None and m.finished_at is not None,
+        is_complete=m.limit is None and m.finished_at is not None,
         prompt_tokens=sum(prompts) / len(prompts),
         completion_tokens=completion / len(prompts),
-        tries=1 + unknown / len(prompts),
+        attempts=1 + unknown / len(prompts),
         longest_prompt=max(prompts),
         calls_per_s=_per_second(spans),
         latency_p95_s=quantile(latencies, 0.95),
@@ -429,15 +428,15 @@ def usage(run: Run) -> Usage | None:
 
 
 def throughput(results: Iterable[Result]) -> float | None:
-    """Calls answered a second while at least one was under way: pauses between sessions are no work.
+    """Calls answered per second while at least one was under way. Pauses between sessions do not count.
 
-    An answer from the store has the time of its own call, so it counts where it was made, not where it was used.
+    An answer from the store counts at the time of its original call.
     """
     return _per_second([span for result in results for span in _span(result)])
 
 
 def _span(result: Result) -> list[tuple[float, float]]:
-    """From when to when a call that answered was under way, in seconds; nothing where that is not known."""
+    """Start and end of an answered call in seconds; empty if unknown."""
     if result.response.error is not None or not result.response.latency_s or not result.answered_at:
         return []
     end = datetime.fromisoformat(result.answered_at).timestamp()

@@ -1,4 +1,4 @@
-"""What the calls of one run cost."""
+"""Cost of the calls of one run."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ SECONDS = 86_400
 """Seconds of a day."""
 
 MOST_TOKENS = 1_000_000_000
-"""No call takes more: a count above it tells nothing, and would be more than a sum in dollars can hold."""
+"""Counts above it are ignored as invalid: no call takes more, and a sum in dollars could overflow."""
 
 MAY_BE_BILLED = frozenset({"timeout", "bad_reply", "too_large"})
-"""Kinds of failed calls that a server may have worked for all the same. A refused or unheard request costs nothing."""
+"""Kinds of failed calls that may have been billed. A rejected or undelivered request costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunCost:
-    """What the calls of one run came to. Tokens are of the `asked` calls that answered, not of those from the store.
+    """Calls, attempts, tokens and cost of one run.
 
-    `attempts`: all tries of the calls that were made; of `untold` of them nobody told the tokens, though they may have
-    been billed. `usd` is for the tokens that were told, `None` without a price; `at_most_usd` adds the untold attempts,
-    each as the mean of the others, and is `None` where there is no mean.
+    `calls`: without those answered from the store. `attempts`: all attempts at these calls.
+    `attempts_without_tokens`: attempts that may have been billed, but have no token count.
+    `usd`: cost of the counted tokens; `None` without a price. `at_most_usd`: the same plus every attempt without
+    tokens at the mean of the others; `None` if there is no mean.
     """
 
-    asked: int
+    calls: int
     from_store: int
     attempts: int
-    untold: int
+    attempts_without_tokens: int
     prompt_tokens: int
     completion_tokens: int
     usd: float | None
@@ -42,14 +43,14 @@ class RunCost:
 
     @property
     def usd_per_1k(self) -> float | None:
-        """Per 1,000 calls, with every attempt counted."""
-        return None if self.at_most_usd is None or not self.asked else 1000 * self.at_most_usd / self.asked
+        """`at_most_usd` per 1,000 calls."""
+        return None if self.at_most_usd is None or not self.calls else 1000 * self.at_most_usd / self.calls
 
 
-def run_usd(config: Config, run: Run) -> RunCost:
-    """What a run came to, by the prices of its backend today."""
+def run_cost(config: Config, run: Run) -> RunCost:
+    """Cost of a run at the current prices of its backend."""
     backend = config.backends.get(run.manifest.backend)
-    return spent(run.results, charged(price_of(config, backend), run.manifest) if backend else None)
+    return cost_of(run.results, charged(price_of(config, backend), run.manifest) if backend else None)
 
 
 def charged(price: Price | None, manifest: Manifest) -> Price | None:
@@ -60,48 +61,48 @@ def charged(price: Price | None, manifest: Manifest) -> Price | None:
     return Price(BATCH * price.prompt_usd, BATCH * price.completion_usd, cached, f"{price.source}, by batch")
 
 
-def spent(results: Iterable[Result], price: Price | None) -> RunCost:
-    """What these calls came to. An answer from the store cost nothing this time."""
-    asked = from_store = attempts = told = unknown = prompt = completion = 0
-    for result in results:  # once: a run may have more of them than fit into memory
+def cost_of(results: Iterable[Result], price: Price | None) -> RunCost:
+    """Cost of these calls. Answers from the store cost nothing."""
+    calls = from_store = attempts = counted_calls = unknown = prompt = completion = 0
+    for result in results:  # one pass: the results may not fit into memory
         if result.cached:
             from_store += 1
             continue
-        asked += 1
+        calls += 1
         attempts += result.attempts
-        unknown += untold(result)
+        unknown += attempts_without_tokens(result)
         if (counted := tokens(result)) is not None:
-            told += 1
+            counted_calls += 1
             prompt += counted[0]
             completion += counted[1]
     known = None if price is None else usd(price, prompt, completion)
     return RunCost(
-        asked=asked,
+        calls=calls,
         from_store=from_store,
         attempts=attempts,
-        untold=unknown,
+        attempts_without_tokens=unknown,
         prompt_tokens=prompt,
         completion_tokens=completion,
         usd=known,
-        at_most_usd=_at_most(known, told, unknown),
+        at_most_usd=_at_most(known, counted_calls, unknown),
     )
 
 
 def tokens(result: Result) -> tuple[int, int] | None:
-    """The tokens of a call, in and out; `None` where nobody told them, or what was told is no count of them."""
+    """Prompt and completion tokens of a call; `None` if they are missing or invalid."""
     prompt, completion = result.response.prompt_tokens, result.response.completion_tokens or 0
     return None if prompt is None or max(prompt, completion) > MOST_TOKENS else (prompt, completion)
 
 
-def untold(result: Result) -> int:
-    """How many attempts at a call may have been billed although nobody told their tokens."""
+def attempts_without_tokens(result: Result) -> int:
+    """Count the attempts at a call that may have been billed, but have no token count."""
     error = result.response.error
-    if error is not None:  # the earlier attempts of a call that failed went as the last one did
+    if error is not None:  # assume that every attempt failed like the last one
         return result.attempts if error.kind in MAY_BE_BILLED else 0
     return result.attempts - (tokens(result) is not None)
 
 
-def _at_most(known: float | None, told: int, unknown: int) -> float | None:
-    if known is None or (unknown and not told):
+def _at_most(known: float | None, counted_calls: int, unknown: int) -> float | None:
+    if known is None or (unknown and not counted_calls):
         return None
-    return known * (1 + unknown / told) if told else known
+    return known * (1 + unknown / counted_calls) if counted_calls else known

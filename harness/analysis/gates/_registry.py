@@ -21,7 +21,7 @@ _LAST = 100
 
 
 def names(gates: GateConfig) -> list[str]:
-    """The gates that an eval sets, in the order of judging; those of a tag as `tag.hard.min_accuracy`."""
+    """List the gates that an eval sets, in the order of judging; gates of a tag as `tag.hard.min_accuracy`."""
     own = [name for name in _gates() if name in gates.limits]
     tagged = [f"tag.{tag}.{name}" for tag, table in gates.tag.items() for name in _gates() if name in table.limits]
     return own + tagged
@@ -70,21 +70,21 @@ def _gates() -> Mapping[str, Any]:
 
 @cache
 def _modules(paths: tuple[str, ...]) -> Mapping[str, Any]:
-    found = [m.name for m in iter_modules(paths) if not m.name.startswith("_")]
-    gates = {name: import_module(f"{_PACKAGE}.{name}") for name in found}
+    modules = [m.name for m in iter_modules(paths) if not m.name.startswith("_")]
+    gates = {name: import_module(f"{_PACKAGE}.{name}") for name in modules}
     return dict(sorted(gates.items(), key=lambda item: (getattr(item[1], "ORDER", _LAST), item[0])))
 
 
 def _model() -> type[StrictModel]:
-    """A model of `[gates]` with a key per gate, so that errors read like those of every other table."""
+    """Build a model of `[gates]` with a key per gate, so that its errors read like those of every other table."""
     gates = _gates()
     of_tag = _table("TagGates", {name: gate for name, gate in gates.items() if getattr(gate, "PER_TAG", False)})
-    whole = _table("Gates", gates)
+    of_eval = _table("Gates", gates)
     extra: Any = {
         "tag": (Mapping[str, of_tag], Field(default_factory=dict)),  # type: ignore[valid-type]  # built at run time
         "judge": (str, "interval"),
     }
-    return create_model("Gates", __base__=whole, **extra)
+    return create_model("Gates", __base__=of_eval, **extra)
 
 
 def _table(name: str, gates: Mapping[str, Any]) -> type[StrictModel]:

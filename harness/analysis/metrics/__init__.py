@@ -1,1 +1,1 @@
-"""What a run amounts to. One family of metrics, one file; each rate has its interval, each count its denominator."""
+"""Metrics of a run, one module per family. Each rate has a confidence interval, each count a denominator."""

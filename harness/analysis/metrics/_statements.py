@@ -1,7 +1,6 @@
-"""What a text states, as far as rules can tell: which facts it has, and which numbers and names it made up.
+"""Rules that decide whether a text contains a fact or states a phrase.
 
-All of it is cautious in one direction: a fact is found however it is phrased, as long as one of its phrasings' words
-stand in one sentence; a number or a name counts as made up only where nothing in the sources resembles it.
+A text has a fact if one of its sentences has all words of one phrasing, in any order.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 LONGEST = 20_000
-"""Characters of a text that are looked at; a summary has a few hundred."""
+"""Most characters of a text that are examined. A summary has a few hundred."""
 
 
 def listed(words: str) -> tuple[str, ...]:
-    """The words between white space."""
+    """Split text at white space."""
     return tuple(words.split())
 
 
@@ -59,24 +58,24 @@ _ZEROS = re.compile(r"\A0+(?=\d)")
 _ARTICLES = frozenset({"a", "an", "the"})
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"')\]]{0,3}\s+|\n+")
 
-_WITHDRAWN = frozenset(
+_RETRACTING = frozenset(
     listed(
         "not no never nor neither without ruled initially first early earlier suspected suspicion thought believed "
         "assumed wrongly mistakenly rather instead unrelated false incorrect incorrectly excluded dismissed hypothesis "
         "theory blamed disproved herring although though despite innocent nobody none"
     )
 )
-"""Words that take back, in the same sentence, what is not to be stated: “DDoS was suspected first”."""
+"""Words that retract a statement in the same sentence: “DDoS was suspected first”."""
 
 
 def sentences(text: str) -> list[str]:
-    """Its sentences, of each line its own."""
+    """Split a text into sentences. A line break ends a sentence."""
     return [piece for piece in _SENTENCE.split(text[:LONGEST]) if piece and piece.strip()]
 
 
 @lru_cache(maxsize=4096)
 def normal(text: str) -> str:
-    """One spelling for what means the same: “1,200” and “1200”, “2.1M” and “2.1 million”, “10 min”, “ten minutes”."""
+    """Normalize the spelling, so that “1,200” equals “1200”, and “10 min” equals “ten minutes”."""
     text = _MILLIONS.sub(" million", _THOUSANDS.sub("", text[:LONGEST].translate(_PLAIN)))
     text = unicodedata.normalize("NFKC", text).casefold().translate(_PLAIN)
     text = _TENS_AND_ONES.sub(lambda m: str(_TENS[m[1]] + (_SMALL[m[2]] if m[2] else 0)), text)
@@ -90,25 +89,25 @@ def normal(text: str) -> str:
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a normal text, without articles and hyphens, numbers without leading zeros."""
-    found = _TOKEN.findall(_JOINED.sub(" ", normal(text)))
-    return [_ZEROS.sub("", token) for token in found if token not in _ARTICLES]
+    """Return the normalized words without articles, hyphens and leading zeros."""
+    words = _TOKEN.findall(_JOINED.sub(" ", normal(text)))
+    return [_ZEROS.sub("", token) for token in words if token not in _ARTICLES]
 
 
 def has_fact(text: str, phrasings: Iterable[str]) -> bool:
-    """Whether some sentence has all words of one of the phrasings, in whatever order. `*` stands for any ending."""
-    said = [frozenset(tokens(sentence)) for sentence in sentences(text)]
-    return any(_all_in(_words(phrasing), words) for phrasing in phrasings for words in said)
+    """Return whether a sentence has all words of one phrasing, in any order. `*` matches any word ending."""
+    sentence_words = [frozenset(tokens(sentence)) for sentence in sentences(text)]
+    return any(_all_in(_words(phrasing), words) for phrasing in phrasings for words in sentence_words)
 
 
 def states(text: str, phrasings: Iterable[str]) -> bool:
-    """Whether some sentence has the words of one of the phrasings one after the other, and does not take them back."""
+    """Return whether a sentence has the words of one phrasing in sequence and does not retract them."""
     wanted = [_words(phrasing) for phrasing in phrasings]
     for sentence in sentences(text):
-        said = tokens(sentence)
-        if not _WITHDRAWN.isdisjoint(said):
+        sentence_words = tokens(sentence)
+        if not _RETRACTING.isdisjoint(sentence_words):
             continue
-        if any(_run_in(words, said) for words in wanted):
+        if any(_contains_run(words, sentence_words) for words in wanted):
             return True
     return False
 
@@ -117,16 +116,17 @@ def _words(phrasing: str) -> list[str]:
     return tokens(phrasing.replace("*", _ANY_ENDING))
 
 
-def _is(wanted: str, token: str) -> bool:
+def _matches(wanted: str, token: str) -> bool:
     return token.startswith(wanted[:-1]) if wanted.endswith(_ANY_ENDING) else token == wanted
 
 
-def _all_in(wanted: Sequence[str], said: frozenset[str]) -> bool:
+def _all_in(wanted: Sequence[str], sentence: frozenset[str]) -> bool:
     return all(
-        one in said if not one.endswith(_ANY_ENDING) else any(_is(one, token) for token in said) for one in wanted
+        word in sentence if not word.endswith(_ANY_ENDING) else any(_matches(word, token) for token in sentence)
+        for word in wanted
     )
 
 
-def _run_in(wanted: Sequence[str], said: Sequence[str]) -> bool:
+def _contains_run(wanted: Sequence[str], sentence: Sequence[str]) -> bool:
     n = len(wanted)
-    return any(all(map(_is, wanted, said[start : start + n])) for start in range(len(said) - n + 1))
+    return any(all(map(_matches, wanted, sentence[start : start + n])) for start in range(len(sentence) - n + 1))

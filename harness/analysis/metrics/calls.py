@@ -1,10 +1,10 @@
-"""Calls that were made against calls that were expected.
+"""Comparison of actual tool calls with expected tool calls.
 
-A call is `{"name": …, "arguments": {…}}`. An expected argument is a value, or says what will do:
+A call is `{"name": …, "arguments": {…}}`. An expected argument is a plain value or a matcher:
 
-    {"any_of": ["low", null]}              one of these; `null` stands for an absent argument
-    {"contains": ["vat", ["id", "number"]]}  text that has each of these; a list stands for one of its items
-    {"anything": true}                     whatever the schema lets through, but not nothing
+    {"any_of": ["low", null]}                one of the values; `null` matches an absent argument
+    {"contains": ["vat", ["id", "number"]]}  text with every item; an inner list matches if it has one of its items
+    {"anything": true}                       any value, but the argument must be present
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ MATCHERS = ("any_of", "contains", "anything")
 
 
 class ArgumentCounts(NamedTuple):
-    """Of `wanted` arguments, how many were given right. One that may be left out, and is, counts nowhere."""
+    """`right` correct arguments of `wanted`. An optional argument that is absent is not counted."""
 
     right: int
     wanted: int
 
 
 def matcher(expected: JSON) -> str | None:
-    """The kind of an expected value that says what will do, `None` for a plain value."""
+    """Return the kind of a matcher, or `None` for a plain value."""
     if isinstance(expected, Mapping) and len(expected) == 1:
         return next((kind for kind in MATCHERS if kind in expected), None)
     return None
 
 
 def fits(expected: JSON, given: JSON) -> bool:
-    """Whether a given value, `None` for an absent one, will do."""
+    """Return whether an actual value (`None` if absent) matches the expected value."""
     kind = matcher(expected)
     if kind == "any_of":
-        return any(fits(one, given) for one in expected["any_of"])
+        return any(fits(option, given) for option in expected["any_of"])
     if kind == "contains":
         return isinstance(given, str) and all(_has(folded(given), piece) for piece in expected["contains"])
     if kind == "anything":
@@ -51,57 +51,58 @@ def fits(expected: JSON, given: JSON) -> bool:
 
 
 def _has(text: str, piece: str | Sequence[str]) -> bool:
-    return folded(piece) in text if isinstance(piece, str) else any(folded(one) in text for one in piece)
+    return folded(piece) in text if isinstance(piece, str) else any(folded(option) in text for option in piece)
 
 
 def right(expected: Call, given: Call) -> bool:
-    """The right tool with the right arguments, and no others."""
+    """Return whether a call has the expected tool and exactly the expected arguments."""
     return expected["name"] == given["name"] and fits(expected["arguments"], given["arguments"])
 
 
 def same(expected: Sequence[Call], given: JSON) -> bool:
-    """Exactly the expected calls, in whatever order; `given` is what a reading has, `None` for nothing readable."""
+    """Return whether the calls are exactly the expected calls, in any order. `given` is `None` if unreadable."""
     if not isinstance(given, list) or len(given) != len(expected):
         return False
     return matched(expected, given) == len(expected)
 
 
 def matched(expected: Sequence[Call], given: Sequence[Call]) -> int:
-    """How many of the expected calls were made, each given call standing for one at most.
+    """Return the number of expected calls that were made. Each actual call matches at most one of them.
 
-    Calls of which several will do must not take one another's place: a largest matching (augmenting paths).
+    A call can match several expected calls, so this is a maximum bipartite matching (augmenting paths).
     """
-    takes = [[i for i, one in enumerate(given) if right(call, one)] for call in expected]
+    candidates = [[i for i, actual in enumerate(given) if right(call, actual)] for call in expected]
     owner: dict[int, int] = {}
 
-    def find(call: int, tried: set[int]) -> bool:
-        for place in takes[call]:
+    def assign(call: int, tried: set[int]) -> bool:
+        for place in candidates[call]:
             if place not in tried:
                 tried.add(place)
-                if place not in owner or find(owner[place], tried):
+                if place not in owner or assign(owner[place], tried):
                     owner[place] = call
                     return True
         return False
 
-    return sum(find(call, set()) for call in range(len(expected)))
+    return sum(assign(call, set()) for call in range(len(expected)))
 
 
 def same_tools(expected: Sequence[Call], given: JSON) -> bool:
-    """The right tools, each as often as it should be, whatever the arguments."""
+    """Return whether each tool is called as often as expected, ignoring arguments."""
     return isinstance(given, list) and Counter(c["name"] for c in expected) == Counter(c["name"] for c in given)
 
 
 def arguments(expected: Sequence[Call], given: JSON) -> ArgumentCounts:
-    """The expected arguments that were given right, in the call of the same tool that has most of them right."""
-    left = list(given) if isinstance(given, list) else []
-    found = ArgumentCounts(0, 0)
+    """Count correct arguments. Each expected call is compared with the best actual call of the same tool."""
+    remaining = list(given) if isinstance(given, list) else []
+    total = ArgumentCounts(0, 0)
     for call in expected:
         nothing = _compared(call["arguments"], {})
-        tries = [(_compared(call["arguments"], one["arguments"]), one) for one in left if one["name"] == call["name"]]
-        best, taken = max(tries, key=lambda one: one[0].right, default=(ArgumentCounts(0, nothing.wanted), None))
-        left = [one for one in left if one is not taken]
-        found = ArgumentCounts(found.right + best.right, found.wanted + best.wanted)
-    return found
+        same_tool = [actual for actual in remaining if actual["name"] == call["name"]]
+        scored = [(_compared(call["arguments"], actual["arguments"]), actual) for actual in same_tool]
+        best, used = max(scored, key=lambda pair: pair[0].right, default=(ArgumentCounts(0, nothing.wanted), None))
+        remaining = [actual for actual in remaining if actual is not used]
+        total = ArgumentCounts(total.right + best.right, total.wanted + best.wanted)
+    return total
 
 
 def _compared(expected: Mapping[str, JSON], given: Mapping[str, JSON]) -> ArgumentCounts:

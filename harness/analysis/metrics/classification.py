@@ -1,4 +1,4 @@
-"""Labels against labels, by scikit-learn."""
+"""Classification metrics, computed by scikit-learn."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from harness.analysis.stats import Interval, macro_f1_difference, paired_bootstr
 from harness.core.types import Result
 
 UNUSABLE = "unusable"
-"""The column of a confusion matrix for replies that production code cannot use."""
+"""Column of the confusion matrix for replies without a usable label."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelScore:
-    """Precision, recall and F1 (each 0..1) of one label over `support` cases. Undefined means 0, as in scikit-learn."""
+    """Precision, recall and F1 (0..1) of one label over `support` cases. Undefined values are 0, as in scikit-learn."""
 
     label: str
     precision: float
@@ -26,9 +26,10 @@ class LabelScore:
 
 @dataclass(frozen=True, slots=True)
 class ClassificationMetrics:
-    """How a run did on each label, read strictly or leniently.
+    """Metrics of a run by label, for the strict or the lenient answers.
 
-    `confusion[i][j]`: cases of label `i` answered with label `j`; the last column counts unusable replies.
+    `confusion[i][j]` counts cases of label `i` that were answered with label `j`. The last column counts unusable
+    replies.
     """
 
     labels: tuple[str, ...]
@@ -38,25 +39,25 @@ class ClassificationMetrics:
 
 
 def classify(results: Sequence[Result], labels: tuple[str, ...], *, lenient: bool = False) -> ClassificationMetrics:
-    """Score the answered among `results`. An unusable reply costs recall and is no label's false positive.
+    """Score the answered results. An unusable reply lowers recall, but is not a false positive of any label.
 
-    Macro-F1 is the plain mean over `labels`; a label that never occurs counts 0: judge it on a set that has all.
+    Macro-F1 is the unweighted mean over `labels`. A label that never occurs counts 0.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    # Numbers, not names: a user's own label may well be called "unusable".
+    # Labels are numbered, because a user's label can be called "unusable".
     index = {label: i for i, label in enumerate(labels)}
-    gold, said = array("l"), array("l")
+    gold, predicted = array("l"), array("l")
     for result in results:
         if result.reading is not None:
             value = result.reading.lenient if lenient else result.reading.strict
             gold.append(index[result.case.expected])
-            said.append(index.get(value, len(labels)) if isinstance(value, str) else len(labels))
+            predicted.append(index.get(value, len(labels)) if isinstance(value, str) else len(labels))
     if not gold:
         return ClassificationMetrics(labels, 0.0, (), ())
     known = list(range(len(labels)))
-    precision, recall, f1, support = precision_recall_fscore_support(gold, said, labels=known, zero_division=0)
-    matrix = confusion_matrix(gold, said, labels=[*known, len(labels)])
+    precision, recall, f1, support = precision_recall_fscore_support(gold, predicted, labels=known, zero_division=0)
+    matrix = confusion_matrix(gold, predicted, labels=[*known, len(labels)])
     return ClassificationMetrics(
         labels=labels,
         macro_f1=float(f1.mean()),
@@ -69,13 +70,13 @@ def classify(results: Sequence[Result], labels: tuple[str, ...], *, lenient: boo
 
 
 def macro_f1(results: Sequence[Result], labels: tuple[str, ...]) -> Interval:
-    """Macro-F1 of the strict reading with its interval, a bootstrap over the answered of `results`.
+    """Return the macro-F1 of the strict answers with a BCa bootstrap interval over the answered results.
 
-    Repeats of a case count as cases of their own. Of a sample without any spread the interval is infinite.
+    Repeats count as separate cases. If no resample differs from the sample, the interval is infinite.
     """
     index = {label: i for i, label in enumerate(labels)}
-    told = [(r.case.expected, r.reading.strict) for r in results if r.reading is not None and r.score is not None]
-    expected = [index.get(gold, -1) if isinstance(gold, str) else -1 for gold, _ in told]
-    said = [index.get(value, -2) if isinstance(value, str) else -2 for _, value in told]
-    never = [-2] * len(told)  # against a run that is never right, the difference is the score itself
-    return paired_bootstrap(macro_f1_difference(expected, never, said, len(labels)), len(told))
+    pairs = [(r.case.expected, r.reading.strict) for r in results if r.reading is not None and r.score is not None]
+    expected = [index.get(gold, -1) if isinstance(gold, str) else -1 for gold, _ in pairs]
+    predicted = [index.get(value, -2) if isinstance(value, str) else -2 for _, value in pairs]
+    never = [-2] * len(pairs)  # compared with a run that is always wrong, the difference is the score itself
+    return paired_bootstrap(macro_f1_difference(expected, never, predicted, len(labels)), len(pairs))

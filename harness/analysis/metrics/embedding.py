@@ -1,7 +1,7 @@
-"""Searching with vectors: where the relevant passages stand, and what that is worth.
+"""Vector search: ranks of relevant passages, and retrieval metrics.
 
-A query's `expected` has the grade of each judged passage, 0 for one that looks relevant and is not. A passage is a
-result whose case expects nothing. A passage without a usable vector is not in the index: it is never found.
+A query's `expected` maps judged passages to grades; 0 means not relevant. A passage is a result whose case has no
+expected answer. A passage without a usable vector is not in the index.
 """
 
 from __future__ import annotations
@@ -24,20 +24,21 @@ if TYPE_CHECKING:
 Similarity = Literal["cosine", "dot"]
 
 DEPTH = 10
-"""How deep nDCG looks."""
+"""Ranks that nDCG takes into account."""
 DECIMALS = 9
-"""Similarities that agree to so many decimals are ties: what differs beyond is rounding, and depends on the machine."""
+"""Decimals to which similarities are rounded. Smaller differences depend on the machine, and count as ties."""
 _NUMBERS_AT_ONCE = 8_000_000
-"""Similarities held at a time: 64 MB."""
+"""Most similarities in memory at a time: 64 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search gives for one query.
+    """Search result of one query. Passages of equal similarity are ordered by id.
 
-    `top` is the passage found first. `places` counts from 1 and has the relevant passages that are in the index;
-    `similarities` has the judged ones that are. Of two passages that are equally similar the one with the smaller id
-    comes first.
+    Attributes:
+        top: Id of the first passage.
+        places: Rank, from 1, of each relevant passage in the index.
+        similarities: Similarity of each judged passage in the index.
     """
 
     top: str
@@ -47,7 +48,7 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class RankingMiss:
-    """A query whose first relevant passage, `wanted`, stands far down: at `place`, or nowhere (`None`)."""
+    """Query whose best relevant passage, `wanted`, is not first: its rank is `place`, or `None` if not in the index."""
 
     query: Case
     top: Case
@@ -57,10 +58,15 @@ class RankingMiss:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalMetrics:
-    """A run in numbers. Means are over judged queries, by cosine, whatever production uses; `by_tag` has the same.
+    """Retrieval metrics of a run, by cosine similarity.
 
-    `order` is Spearman's correlation of similarity and grade over all `pairs` of a query and a passage judged for it.
-    `vectors`: those of queries and passages that satisfy the contract. `dimensions`: the lengths that came.
+    Attributes:
+        means: Mean of each measure over judged queries.
+        by_tag: The same by tag.
+        order: Spearman's correlation of similarity and grade.
+        pairs: Number of judged pairs of query and passage in `order`.
+        vectors: Share of vectors that satisfy the contract.
+        dimensions: Lengths of the vectors, most frequent first.
     """
 
     means: Mapping[str, Mean]
@@ -75,9 +81,9 @@ class RetrievalMetrics:
 def search(
     queries: Sequence[Result], passages: Sequence[Result], similarity: Similarity = "cosine"
 ) -> list[SearchResult]:
-    """Rank the passages for each query. All vectors must be finite, not zero, and equally long.
+    """Rank the passages for each query. All vectors must be finite, non-zero and of equal length.
 
-    The time is that of one matrix product, the memory that of the vectors and 64 MB.
+    Takes the time of one matrix product, and the memory of the vectors plus 64 MB.
     """
     if not queries or not passages:
         return [SearchResult("", {}, {}) for _ in queries]
@@ -85,48 +91,48 @@ def search(
 
     index = sorted(passages, key=lambda result: result.case.id)
     places = {result.case.id: place for place, result in enumerate(index)}
-    asked = _unit(_matrix(queries))
+    query_rows = _unit(_matrix(queries))
     stored = _unit(_matrix(index)) if similarity == "cosine" else _within_one(_matrix(index))
     step = max(1, _NUMBERS_AT_ONCE // len(index))
-    found = []
+    search_results = []
     for start in range(0, len(queries), step):
-        rows = np.round(asked[start : start + step] @ stored.T, DECIMALS)
+        rows = np.round(query_rows[start : start + step] @ stored.T, DECIMALS)
         for query, row in zip(queries[start : start + step], rows, strict=True):
             judged = {name: places[name] for name in query.case.expected if name in places}
             relevant = {name: place for name, place in judged.items() if query.case.expected[name] > 0}
-            found.append(
+            search_results.append(
                 SearchResult(
                     top=index[int(row.argmax())].case.id,
                     places={name: _place(row, place) for name, place in relevant.items()},
                     similarities={name: float(row[place]) for name, place in judged.items()},
                 )
             )
-    return found
+    return search_results
 
 
-def measures(found: SearchResult, grades: Mapping[str, int], k: int) -> dict[str, float]:
-    """What one search is worth, each 0..1.
+def measures(result: SearchResult, grades: Mapping[str, int], k: int) -> dict[str, float]:
+    """Return the measures of one search, each 0..1.
 
-    `recall@k`: the share of the relevant passages that is among the first k. `ndcg@10`: gains are the grades, and what
-    is not judged gains nothing, as in `sklearn.metrics.ndcg_score`. `mrr`: one over the first relevant place.
+    `recall@k` is the share of relevant passages in the first k. `ndcg@10` uses the grades as gains, and unjudged
+    passages have none, as in `sklearn.metrics.ndcg_score`. `mrr` is the reciprocal rank of the first relevant passage.
     """
     relevant = {name: grade for name, grade in grades.items() if grade > 0}
-    gained = math.fsum(_gain(relevant[name], place) for name, place in found.places.items())
+    gained = math.fsum(_gain(relevant[name], place) for name, place in result.places.items())
     ideal = math.fsum(_gain(grade, place) for place, grade in enumerate(sorted(relevant.values(), reverse=True), 1))
     return {
-        f"recall@{k}": sum(place <= k for place in found.places.values()) / len(relevant),
+        f"recall@{k}": sum(place <= k for place in result.places.values()) / len(relevant),
         f"ndcg@{DEPTH}": gained / ideal,
-        "mrr": 1 / min(found.places.values()) if found.places else 0.0,
+        "mrr": 1 / min(result.places.values()) if result.places else 0.0,
     }
 
 
-def hit(found: SearchResult, k: int) -> bool:
-    """A relevant passage is among the first k."""
-    return any(place <= k for place in found.places.values())
+def hit(result: SearchResult, k: int) -> bool:
+    """Return whether a relevant passage is among the first k."""
+    return any(place <= k for place in result.places.values())
 
 
 def pair_order(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], gold: Sequence[float]) -> Interval:
-    """Spearman's correlation of the cosine of each pair of vectors and what people said of it, as in STS."""
+    """Return Spearman's correlation of cosine similarities and human ratings `gold`, as in the STS benchmarks."""
     import numpy as np
 
     left, right = (_unit(np.asarray(side, dtype=np.float64)) for side in (a, b))
@@ -134,7 +140,7 @@ def pair_order(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], gold:
 
 
 def retrieve(results: Sequence[Result], worst: int = 8) -> RetrievalMetrics | None:
-    """Measure a run; `None` where no query was judged on a whole set of passages."""
+    """Return the metrics of a run, or `None` if no query was scored. `worst` limits the listed misses."""
     judged = [result for result in results if result.score is not None and result.score.measures]
     if not judged:
         return None
@@ -165,7 +171,7 @@ def _means(results: Sequence[Result]) -> dict[str, Mean]:
 def _misses(
     searched: Iterable[tuple[Result, SearchResult]], passages: Mapping[str, Case], most: int
 ) -> list[RankingMiss]:
-    """The queries whose first relevant passage is not the first one, the farthest down first."""
+    """Queries whose best relevant passage is not first, worst rank first."""
     misses = []
     for query, found in searched:
         relevant = [name for name, grade in query.case.expected.items() if grade > 0]
@@ -181,13 +187,13 @@ def _gain(grade: float, place: int) -> float:
 
 
 def _place(row: Any, own: int) -> int:
-    """The place of the passage at `own`: one more than those that are more similar, or as much with a smaller id."""
+    """Rank of the passage at index `own`. Ties rank by index, which is the order of ids."""
     value = row[own]
     return 1 + int((row > value).sum()) + int((row[:own] == value).sum())
 
 
 def _matrix(results: Sequence[Result]) -> Matrix:
-    """The vectors, a row each, within ±1: products of very large numbers would be infinite."""
+    """Vectors as rows, scaled to ±1, because products of very large numbers overflow."""
     import numpy as np
 
     rows = np.asarray([result.response.vector for result in results], dtype=np.float64)
@@ -196,7 +202,7 @@ def _matrix(results: Sequence[Result]) -> Matrix:
 
 
 def _unit(rows: Matrix) -> Matrix:
-    """Each row at length 1."""
+    """Scale each row to length 1."""
     import numpy as np
 
     rows = rows / np.abs(rows).max(axis=1, keepdims=True)
@@ -205,7 +211,7 @@ def _unit(rows: Matrix) -> Matrix:
 
 
 def _within_one(rows: Matrix) -> Matrix:
-    """All rows by one factor, so that the longest has length 1: the order of dot products stays, rounding is alike."""
+    """Scale all rows by one factor, so that the longest has length 1. Keeps the order of dot products."""
     import numpy as np
 
     within: Matrix = rows / np.linalg.norm(rows, axis=1).max()

@@ -1,4 +1,4 @@
-"""Records against records, field by field."""
+"""Extraction metrics: records compared field by field."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.core.types import FieldCounts, Result
 
 @dataclass(frozen=True, slots=True)
 class FieldScore:
-    """One field over all records. Precision, recall and F1 are 0..1; a share of nothing is 0, as in scikit-learn.
+    """Score of one field over all records. Undefined values are 0, as in scikit-learn.
 
-    `right` of the `given` values are right (precision), of the `expected` ones (recall).
+    `right` counts correct values, `given` the values in the answers, `expected` the values in the documents.
     """
 
     name: str
@@ -23,26 +23,26 @@ class FieldScore:
 
     @property
     def precision(self) -> float:
-        """Of what was given, the share that is right."""
+        """Share of the given values that are correct, 0..1."""
         return self.right / self.given if self.given else 0.0
 
     @property
     def recall(self) -> float:
-        """Of what stands in the documents, the share that was given right."""
+        """Share of the expected values that were given correctly, 0..1."""
         return self.right / self.expected if self.expected else 0.0
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of both."""
-        together = self.given + self.expected
-        return 2 * self.right / together if together else 0.0
+        """Harmonic mean of precision and recall, 0..1."""
+        total = self.given + self.expected
+        return 2 * self.right / total if total else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractionMetrics:
-    """How a run did on each field, read strictly or leniently.
+    """Metrics of a run by field, for the strict or the lenient answers.
 
-    `invented`: of all the values that were given, those given where the document has none.
+    `invented` is the share of given values for which the document has no value.
     """
 
     fields: tuple[FieldScore, ...]
@@ -50,9 +50,9 @@ class ExtractionMetrics:
 
 
 def extract(results: Sequence[Result], *, lenient: bool = False) -> ExtractionMetrics | None:
-    """Score the answered among `results`, `None` where no answer has fields. A reply without a value misses them all.
+    """Score the answered results; `None` if no answer has fields. An unusable reply misses all fields.
 
-    A wrong value counts twice, as one given and one missed: that is what precision and recall each ask.
+    A wrong value lowers both precision and recall.
     """
     counted: dict[str, list[FieldCounts]] = {}
     for result in results:

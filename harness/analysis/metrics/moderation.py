@@ -1,8 +1,7 @@
-"""Moderation in numbers: what is let through, what is flagged wrongly, by category and as harmful or not.
+"""Moderation metrics: missed and false flags, by category and for harmful content overall.
 
-All of it comes from what results keep: of each category, whether it was flagged rightly, missed or flagged wrongly
-(`Score.fields`), and the scores of a reading that has some. Where cases were asked repeatedly, each case counts once,
-by the share of its answers.
+The inputs are `Score.fields` (correct, missed and false flags by category) and the category scores of a reading.
+With repeats, each case counts once, by the share of its answers.
 """
 
 from __future__ import annotations
@@ -15,17 +14,18 @@ from harness.analysis.stats import Rate, clustered_rate, rate
 from harness.core.types import Case, FieldCounts, Result
 
 LOOK_ALIKE = "look_alike"
-"""The tag of benign cases whose words look harmful."""
+"""Tag of benign cases with words that look harmful."""
 
 Answers = Sequence[Mapping[str, FieldCounts]]
-"""Of one case, an entry for each time it was asked: category -> counts."""
+"""Answers of one case, one per repeat: category -> counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flagging:
-    """How well one category, or harm of whatever kind, is told. F1 is 0..1, and 0 where it is undefined.
+    """Detection quality of one category, or of harmful content overall.
 
-    `precision`: of the comments flagged so, the share that is so. `recall`: of those that are so, the share flagged so.
+    `precision` is the share of flagged comments that belong to the category. `recall` is the share of comments in the
+    category that are flagged.
     """
 
     precision: Rate
@@ -33,7 +33,7 @@ class Flagging:
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of both."""
+        """Harmonic mean of precision and recall, 0..1; 0 if undefined."""
         if not (self.precision.hits and self.recall.hits):
             return 0.0
         return 2 / (1 / self.precision.value + 1 / self.recall.value)
@@ -41,7 +41,7 @@ class Flagging:
 
 @dataclass(frozen=True, slots=True)
 class WrongFlag:
-    """A look-alike that was flagged, and as what."""
+    """Look-alike case that was flagged, and the flagged categories."""
 
     case: Case
     categories: tuple[str, ...]
@@ -49,10 +49,13 @@ class WrongFlag:
 
 @dataclass(frozen=True, slots=True)
 class ModerationMetrics:
-    """A run in numbers, read strictly or leniently. A reply that cannot be read flags nothing.
+    """Metrics of a run, for the strict or the lenient answers. An unusable reply flags nothing.
 
-    `harmful` takes all categories as one. `missed`: of the harmful comments, the share not flagged at all.
-    `false_alarms` and `look_alikes`: of the benign comments and of those that look harmful, the share flagged.
+    Attributes:
+        harmful: All categories combined.
+        missed: Share of harmful comments without any flag.
+        false_alarms: Share of benign comments that are flagged.
+        look_alikes: Share of benign comments with harmful-looking words that are flagged.
     """
 
     categories: Mapping[str, Flagging]
@@ -65,9 +68,9 @@ class ModerationMetrics:
 
 @dataclass(frozen=True, slots=True)
 class AveragePrecision:
-    """How well the scores rank, whatever the threshold: 0..1, `None` where a category has no comment or only its own.
+    """Average precision of the scores, 0..1. `None` if a category has no positive or no negative comment.
 
-    Over the `scored` of `n` cases: those whose reply could be read. `harmful` ranks by the highest score.
+    Computed over the `scored` of `n` cases, whose replies are readable. `harmful` ranks by the highest score.
     """
 
     categories: Mapping[str, float | None]
@@ -77,7 +80,7 @@ class AveragePrecision:
 
 
 def moderate(results: Sequence[Result], *, lenient: bool = False) -> ModerationMetrics | None:
-    """Measure the answered among `results`; `None` where there are none."""
+    """Return the metrics of the answered results, or `None` if there are none."""
     cases, answers = _by_case(results, lenient=lenient)
     if not cases:
         return None
@@ -85,11 +88,11 @@ def moderate(results: Sequence[Result], *, lenient: bool = False) -> ModerationM
     harmful = {key: [{"": _any(counts)} for counts in given] for key, given in answers.items()}
     benign = [key for key, given in harmful.items() if not _is_in(given, "")]
     alike = [key for key in benign if LOOK_ALIKE in cases[key].tags]
-    together = _flagging(harmful.values(), "")
+    combined = _flagging(harmful.values(), "")
     missed = [(sum(c[""].missed for c in given), len(given)) for given in harmful.values() if _is_in(given, "")]
     return ModerationMetrics(
         categories={name: _flagging(answers.values(), name) for name in names},
-        harmful=together,
+        harmful=combined,
         missed=clustered_rate(missed),
         false_alarms=_flagged(harmful[key] for key in benign),
         look_alikes=_flagged(harmful[key] for key in alike),
@@ -102,7 +105,7 @@ def moderate(results: Sequence[Result], *, lenient: bool = False) -> ModerationM
 
 
 def average_precision(results: Sequence[Result]) -> AveragePrecision | None:
-    """By scikit-learn, from the lenient readings; `None` where no reading has scores."""
+    """Return scikit-learn's average precision of the lenient answers; `None` if no answer has scores."""
     cases, _ = _by_case(results)
     given: dict[str, list[Mapping[str, float]]] = {}
     for r in results:
@@ -111,7 +114,7 @@ def average_precision(results: Sequence[Result]) -> AveragePrecision | None:
     if not given:
         return None
     names = list(next(iter(given.values()))[0])
-    scores = {name: [fmean(one[name] for one in each) for each in given.values()] for name in names}
+    scores = {name: [fmean(repeat[name] for repeat in repeats) for repeats in given.values()] for name in names}
     gold = {name: [name in _expected(cases[key]) for key in given] for name in names}
     return AveragePrecision(
         categories={name: _ap(gold[name], scores[name]) for name in names},
@@ -125,7 +128,7 @@ def average_precision(results: Sequence[Result]) -> AveragePrecision | None:
 
 
 def _by_case(results: Iterable[Result], *, lenient: bool = False) -> tuple[dict[str, Case], dict[str, Answers]]:
-    """The cases that were answered, and their answers, by the case's id."""
+    """Answered cases and their answers, by case id."""
     cases: dict[str, Case] = {}
     answers: dict[str, list[Mapping[str, FieldCounts]]] = {}
     for r in results:
@@ -137,7 +140,7 @@ def _by_case(results: Iterable[Result], *, lenient: bool = False) -> tuple[dict[
 
 
 def _any(counts: Mapping[str, FieldCounts]) -> FieldCounts:
-    """All categories as one: harmful or not, flagged or not."""
+    """Combine all categories to harmful or not, flagged or not."""
     harmful = any(c.right or c.missed for c in counts.values())
     flagged = any(c.right or c.invented for c in counts.values())
     return FieldCounts(
@@ -150,20 +153,20 @@ def _is_in(given: Answers, name: str) -> bool:
 
 
 def _flagging(answers: Iterable[Answers], name: str) -> Flagging:
-    """Recall by case. A case in several categories, asked repeatedly, counts for those that its answers counted for."""
-    found: list[tuple[int, int]] = []
+    """Precision and recall of one category (`""` combines all), with each case counted once."""
+    recalls: list[tuple[int, int]] = []
     rightly = flags = 0.0
     for given in answers:
         right, _, missed, invented = (sum(column) for column in zip(*(c[name] for c in given), strict=True))
         if right + missed:
-            found.append((right, right + missed))
+            recalls.append((right, right + missed))
         rightly += right / len(given)
         flags += (right + invented) / len(given)
-    return Flagging(_share(rightly, flags), clustered_rate(found))
+    return Flagging(_share(rightly, flags), clustered_rate(recalls))
 
 
 def _share(hits: float, n: float) -> Rate:
-    """A share whose `n` need not be whole, with the interval of the nearest whole numbers."""
+    """Rate of a fractional `n`, with the interval of the nearest integers."""
     whole = round(n)
     if not whole:
         return rate(0, 0)
@@ -173,7 +176,6 @@ def _share(hits: float, n: float) -> Rate:
 
 
 def _flagged(answers: Iterable[Answers]) -> Rate:
-    """Of benign cases, the share that was flagged."""
     return clustered_rate([(sum(counts[""].invented for counts in given), len(given)) for given in answers])
 
 

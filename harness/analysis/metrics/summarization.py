@@ -1,4 +1,4 @@
-"""Summaries against references, facts and sources."""
+"""Summarization metrics: comparison with references, facts and sources."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 _WORDS = re.compile(r"\w+")
 _COMPARED = 4_000
-"""Characters of a summary that ROUGE-L and chrF compare: ROUGE-L takes the product of both lengths in time."""
+"""Most characters that ROUGE-L and chrF compare. The time of ROUGE-L is the product of both lengths."""
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryFindings:
-    """What one summary has and has not. Facts are named by their first phrasing; what is made up, as it was found."""
+    """Errors of one summary: missed facts, forbidden statements, invented numbers and names.
+
+    A fact is named by its first phrasing.
+    """
 
     missed: tuple[str, ...]
     stated: tuple[str, ...]
@@ -35,21 +38,23 @@ class SummaryFindings:
 
     @property
     def right(self) -> bool:
-        """All facts are there, nothing is stated that must not be, and nothing is made up."""
+        """Whether all facts are present, and nothing is forbidden or invented."""
         return not (self.missed or self.stated or self.numbers or self.names)
 
     @property
     def fact_recall(self) -> float | None:
-        """The share of the facts that is there, `None` where none is asked for."""
+        """Share of the expected facts that are present, 0..1; `None` if no facts are expected."""
         return 1 - len(self.missed) / self.n_facts if self.n_facts else None
 
 
 @dataclass(frozen=True, slots=True)
 class SummarizationMetrics:
-    """A run of summaries. Means are over cases, 0..1, of the lenient reading; where there is no text, they count 0.
+    """Metrics of a run, for the lenient answers. Means are over cases, 0..1; a case without text counts 0.
 
-    `made_up_numbers` and `made_up_names` are shares of the cases with a text whose text has one; `stated`: whose text
-    states what it must not.
+    Attributes:
+        made_up_numbers: Share of cases with text whose text has an invented number.
+        made_up_names: Share of cases with text whose text has an invented name.
+        stated: Share of cases with text whose text makes a forbidden statement.
     """
 
     rouge_l: Mean
@@ -62,12 +67,12 @@ class SummarizationMetrics:
 
 
 def phrasings(fact: JSON) -> list[str]:
-    """A fact is one phrasing or a list of them."""
+    """Return the phrasings of a fact, which is one phrasing or a list."""
     return [fact] if isinstance(fact, str) else list(fact)
 
 
 def find(case: Case, text: str) -> SummaryFindings:
-    """What `text` has of what `case` expects, and what neither its inputs nor its reference have."""
+    """Check `text` against the facts of `case`, and find numbers and names that are not in its inputs or reference."""
     expected = case.expected
     facts = [phrasings(fact) for fact in expected.get("facts", ())]
     banned = [phrasings(fact) for fact in expected.get("must_not", ())]
@@ -82,23 +87,23 @@ def find(case: Case, text: str) -> SummaryFindings:
 
 
 def measures(case: Case, text: str | None) -> dict[str, float | None]:
-    """Degrees of right, each 0..1 and the more the better; of no text what was made up is not known."""
+    """Return the measures of one summary, each 0..1, higher is better; `None` if not applicable."""
     facts = case.expected.get("facts", ())
     if text is None:
         none: dict[str, float | None] = {"rouge_l": 0.0, "chrf": 0.0, "fact_recall": 0.0 if facts else None}
         return {**none, "no_invented_numbers": None, "no_invented_names": None}
-    found, reference = find(case, text), case.expected["summary"]
+    findings, reference = find(case, text), case.expected["summary"]
     return {
         "rouge_l": rouge_l(text, reference),
         "chrf": chrf(text, reference),
-        "fact_recall": found.fact_recall,
-        "no_invented_numbers": float(not found.numbers),
-        "no_invented_names": float(not found.names),
+        "fact_recall": findings.fact_recall,
+        "no_invented_numbers": float(not findings.numbers),
+        "no_invented_names": float(not findings.names),
     }
 
 
 def summaries(results: Sequence[Result]) -> SummarizationMetrics | None:
-    """The figures of a run, `None` where nothing was judged. Repeats of a case are averaged first."""
+    """Return the metrics of a run, or `None` if nothing was scored. Repeats of a case are averaged first."""
     by_case: dict[str, list[Result]] = {}
     for result in results:
         if result.score is not None and result.reading is not None:
@@ -119,12 +124,12 @@ def summaries(results: Sequence[Result]) -> SummarizationMetrics | None:
 
 
 def rouge_l(text: str, reference: str) -> float:
-    """F of the longest common subsequence of words (Lin 2004), 0..1, by Google's rouge-score, without stemming."""
+    """Return ROUGE-L: the F score of the longest common subsequence of words (Lin 2004), 0..1, without stemming."""
     return float(_rouge().score(reference[:_COMPARED], text[:_COMPARED])["rougeL"].fmeasure)
 
 
 def chrf(text: str, reference: str) -> float:
-    """chrF2 (Popović 2015): F of character n-grams up to 6, recall counting twice, 0..1, by sacrebleu."""
+    """Return chrF2 (Popović 2015), computed by sacrebleu: F2 score of character n-grams up to 6, 0..1."""
     return float(_chrf().sentence_score(text[:_COMPARED], [reference[:_COMPARED]]).score) / 100
 
 
@@ -155,7 +160,7 @@ def _texts(inputs: Mapping[str, JSON]) -> list[str]:
 
 
 class _UnicodeTokenizer:
-    """ROUGE's words in any script; the library's own are those of English."""
+    """Tokenizer for any script. The tokenizer of the library supports only English."""
 
     def tokenize(self, text: str) -> list[str]:
         return _WORDS.findall(text.casefold())

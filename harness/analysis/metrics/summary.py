@@ -1,4 +1,4 @@
-"""What every run has, whatever its task: accuracy, compliance, violations, latency, tokens, errors, slices."""
+"""Metrics of every task: accuracy, compliance, violations, latency, tokens, errors and slices."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from harness.core.types import Result
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """The three rates that tell unable from badly phrased, all over the same answered cases.
+    """Strict accuracy, lenient accuracy and compliance over the same answered cases.
 
-    Where a case was asked repeatedly, its share of right replies counts, so that `n` is always a number of cases.
+    With repeats, a case counts by its share of correct replies, so `n` is always a number of cases.
     """
 
     strict: Rate
@@ -27,11 +27,16 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One run in numbers. A failed call is in `errors`, never a wrong answer.
+    """Summary of one run. A failed call counts in `errors`, never as a wrong answer.
 
-    `n` calls, of which `answered`, of which `judged` have something to be right about. `unstable`: the share of cases
-    whose repeats do not all give the same answer, `None` where nothing was asked twice. `by_label_source`: over the
-    cases labelled by one source; a rate that depends on who labelled says as much of the labels as of the model.
+    Attributes:
+        n: Number of calls.
+        answered: Calls with a reply.
+        judged: Replies with an expected answer.
+        unstable: Share of cases whose repeats give different answers; `None` without repeats.
+        by_label_source: Accuracy by source of the labels. Differences can come from the labels, not the model.
+        latency_p50_s: Median latency in seconds.
+        latency_p95_s: 95th percentile of the latency in seconds.
     """
 
     n: int
@@ -51,52 +56,52 @@ class Summary:
 
     @property
     def n_errors(self) -> int:
-        """Calls that failed for good."""
+        """Calls that failed after all retries."""
         return self.n - self.answered
 
 
 Outcomes = Mapping[tuple[int, int, int, int], int]
-"""How many cases have been (asked, strict, lenient, compliant) so often each."""
+"""Number of cases by their counts (replies, strict, lenient, compliant)."""
 
 
 def accuracy(results: Iterable[Result]) -> Accuracy:
-    """Strict and lenient accuracy and compliance over those among `results` that could be judged."""
+    """Return strict accuracy, lenient accuracy and compliance over the scored results."""
     return _accuracy(Counter(outcomes for case in _by_case(list(results)) if (outcomes := _outcomes(case))))
 
 
 def outcome_rate(cases: Outcomes, place: int) -> Rate:
-    """The rate of one of the outcomes (1: strict, 2: lenient, 3: compliant), each case counting once."""
-    asked = [(counts, n) for counts, n in cases.items() if counts[0]]
-    if all(counts[0] == 1 for counts, _ in asked):
-        return rate(sum(n for counts, n in asked if counts[place]), sum(n for _, n in asked))
-    return clustered_rate([pair for counts, n in asked for pair in [(counts[place], counts[0])] * n])
+    """Return the rate of one outcome, each case counting once. `place`: 1 strict, 2 lenient, 3 compliant."""
+    scored = [(counts, n) for counts, n in cases.items() if counts[0]]
+    if all(counts[0] == 1 for counts, _ in scored):
+        return rate(sum(n for counts, n in scored if counts[place]), sum(n for _, n in scored))
+    return clustered_rate([pair for counts, n in scored for pair in [(counts[place], counts[0])] * n])
 
 
 def summarize(results: Sequence[Result]) -> Summary:
-    """All of it, in one pass. Counts are ordered most frequent first, tags and sources by name."""
-    seen = _OutcomeCounter()
+    """Summarize a run in one pass. Counts are sorted by frequency, tags and sources by name."""
+    counter = _OutcomeCounter()
     for case in _by_case(results):
-        seen.add(case)
+        counter.add(case)
     return Summary(
         n=len(results),
-        answered=len(results) - seen.errors.total(),
-        judged=sum(counts[0] * n for counts, n in seen.cases.items()),
-        unstable=rate(seen.unstable, seen.repeated) if seen.repeated else None,
-        cached=seen.cached,
-        errors=_ordered(seen.errors),
-        accuracy=_accuracy(seen.cases),
-        violations=_ordered(seen.violations),
-        by_tag=tuple((tag, _accuracy(cases)) for tag, cases in sorted(seen.by_tag.items())),
-        by_label_source=tuple((source, _accuracy(cases)) for source, cases in sorted(seen.by_source.items())),
-        latency_p50_s=quantile(seen.latencies, 0.50),
-        latency_p95_s=quantile(seen.latencies, 0.95),
-        prompt_tokens=seen.prompt_tokens,
-        completion_tokens=seen.completion_tokens,
+        answered=len(results) - counter.errors.total(),
+        judged=sum(counts[0] * n for counts, n in counter.cases.items()),
+        unstable=rate(counter.unstable, counter.repeated) if counter.repeated else None,
+        cached=counter.cached,
+        errors=_ordered(counter.errors),
+        accuracy=_accuracy(counter.cases),
+        violations=_ordered(counter.violations),
+        by_tag=tuple((tag, _accuracy(cases)) for tag, cases in sorted(counter.by_tag.items())),
+        by_label_source=tuple((source, _accuracy(cases)) for source, cases in sorted(counter.by_source.items())),
+        latency_p50_s=quantile(counter.latencies, 0.50),
+        latency_p95_s=quantile(counter.latencies, 0.95),
+        prompt_tokens=counter.prompt_tokens,
+        completion_tokens=counter.completion_tokens,
     )
 
 
 class _OutcomeCounter:
-    """What has been counted so far: so little that a million cases can be gone through."""
+    """Running counts. Memory does not grow with the number of cases, except for latencies."""
 
     def __init__(self) -> None:
         self.cases: Counter[tuple[int, int, int, int]] = Counter()
@@ -108,7 +113,7 @@ class _OutcomeCounter:
         self.cached = self.prompt_tokens = self.completion_tokens = self.repeated = self.unstable = 0
 
     def add(self, results: Sequence[Result]) -> None:
-        """All results of one case."""
+        """Add all results of one case."""
         case, outcomes = results[0].case, _outcomes(results)
         slices = [self.by_tag.setdefault(tag, Counter()) for tag in case.tags]
         if case.label_source and case.expected is not None:
@@ -117,14 +122,14 @@ class _OutcomeCounter:
             for counted in (self.cases, *slices):
                 counted[outcomes] += 1
         for result in results:
-            self._call(result)
-        told = [r.reading for r in results if r.reading is not None and r.score is not None]
-        if len(told) > 1:
+            self._add_call(result)
+        readings = [r.reading for r in results if r.reading is not None and r.score is not None]
+        if len(readings) > 1:
             self.repeated += 1
-            answers = {json.dumps(reading.lenient, sort_keys=True, default=str) for reading in told}
+            answers = {json.dumps(reading.lenient, sort_keys=True, default=str) for reading in readings}
             self.unstable += len(answers) > 1
 
-    def _call(self, result: Result) -> None:
+    def _add_call(self, result: Result) -> None:
         response = result.response
         self.cached += result.cached
         if response.error is not None:
@@ -139,19 +144,19 @@ class _OutcomeCounter:
 
 
 def _by_case(results: Sequence[Result]) -> Iterator[list[Result]]:
-    """The results of one case after the other. What is read from a store is in that order already."""
+    """Group results by case. Results from a store are already in that order."""
     if isinstance(results, list | tuple):
         results = sorted(results, key=lambda result: result.case.id)
-    return (list(of_case) for _, of_case in groupby(results, key=lambda result: result.case.id))
+    return (list(group) for _, group in groupby(results, key=lambda result: result.case.id))
 
 
 def _outcomes(results: Sequence[Result]) -> tuple[int, int, int, int] | None:
-    """How often one case was asked and came out each way; `None` where there is nothing to be right about."""
-    told = [(r.score.strict, r.score.lenient, r.reading.compliant) for r in results if r.score and r.reading]
-    if not told:
+    """Counts of one case (replies, strict, lenient, compliant); `None` if nothing was scored."""
+    scores = [(r.score.strict, r.score.lenient, r.reading.compliant) for r in results if r.score and r.reading]
+    if not scores:
         return None
-    strict, lenient, compliant = map(sum, zip(*told, strict=True))
-    return len(told), strict, lenient, compliant
+    strict, lenient, compliant = map(sum, zip(*scores, strict=True))
+    return len(scores), strict, lenient, compliant
 
 
 def _accuracy(cases: Outcomes) -> Accuracy:

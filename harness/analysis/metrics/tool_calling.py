@@ -1,4 +1,4 @@
-"""Tools called: the right ones, with the right arguments, and only where one is wanted."""
+"""Tool-calling metrics: correct tools, correct arguments, false and missed calls."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.core.types import JSON, Result
 
 NO_CALL = "(no call)"
 IN_DOUBT = "(in doubt)"
-"""A reply of which nobody can say what it calls. No tool has a name with brackets."""
+"""Tool name for a reply whose calls are unreadable. Real tool names have no brackets."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolScore:
-    """One tool over all replies: calls of it `expected`, those made (`called`), and the expected ones made `right`."""
+    """Calls of one tool over all replies: `expected`, actual (`called`) and correct (`right`)."""
 
     name: str
     expected: int
@@ -28,11 +28,15 @@ class ToolScore:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallingMetrics:
-    """How a run called its tools, read strictly or leniently. Rates are over cases.
+    """Metrics of a run, for the strict or the lenient answers. Rates are over cases.
 
-    `false_calls`: of the cases that want no call, those that made one; `missed_calls`: of those that want one, those
-    that made none that could be read. `arguments`: the share of a case's expected arguments given right, over the cases
-    that expect any. `confusions`: (expected tool, called tool, how often), most frequent first.
+    Attributes:
+        whole: Cases with exactly the expected calls.
+        tools: Cases with the expected tools, ignoring arguments.
+        arguments: Mean share of correct arguments, over cases that expect any.
+        false_calls: Cases with a call, among those that expect none.
+        missed_calls: Cases without a readable call, among those that expect one.
+        confusions: (expected tool, called tool, count), most frequent first.
     """
 
     whole: Rate
@@ -45,18 +49,18 @@ class ToolCallingMetrics:
 
 
 def measures(expected: Sequence[Call], given: JSON) -> dict[str, float | None]:
-    """Of one reply: shares in 0..1, `None` where one does not apply. `given` is a reading's value."""
-    found = arguments(expected, given)
+    """Return the measures of one reply, 0..1; `None` if not applicable. `given` is the value of a reading."""
+    counts = arguments(expected, given)
     return {
         "tool_accuracy": float(same_tools(expected, given)),
-        "argument_accuracy": found.right / found.wanted if found.wanted else None,
+        "argument_accuracy": counts.right / counts.wanted if counts.wanted else None,
         "false_call": None if expected else float(bool(given)),
         "missed_call": float(not given) if expected else None,
     }
 
 
 def call_tools(results: Sequence[Result], *, lenient: bool = False) -> ToolCallingMetrics | None:
-    """Score the answered among `results`, `None` where no answer could be judged."""
+    """Return the metrics of the answered results, or `None` if nothing was scored."""
     replies = list(_replies(results, lenient=lenient))
     if not replies:
         return None
@@ -84,9 +88,9 @@ def _replies(results: Sequence[Result], *, lenient: bool) -> Iterator[tuple[str,
 
 
 def _values(cases: Sequence[Sequence[dict[str, float | None]]], name: str) -> list[list[float]]:
-    """The values of each case to which a measure applies."""
-    found = [[value for reply in replies if (value := reply[name]) is not None] for replies in cases]
-    return [values for values in found if values]
+    """Values of a measure by case, without cases to which it does not apply."""
+    by_case = [[value for reply in replies if (value := reply[name]) is not None] for replies in cases]
+    return [values for values in by_case if values]
 
 
 def _rate(cases: Sequence[Sequence[dict[str, float | None]]], name: str) -> Rate:
@@ -110,7 +114,7 @@ def _of(name: str, calls: Sequence[Call]) -> list[Call]:
 
 
 def _confusions(replies: Iterable[tuple[Sequence[Call], Any]]) -> tuple[tuple[str, str, int], ...]:
-    """Which tool was called instead of which. What is left over on either side stands against no call."""
+    """Count confusions (expected tool, called tool). Unpaired tools are paired with `NO_CALL`."""
     counted: Counter[tuple[str, str]] = Counter()
     for expected, given in replies:
         wanted, made = (Counter(call["name"] for call in calls) for calls in (expected, given or []))

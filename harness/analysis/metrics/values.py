@@ -1,4 +1,4 @@
-"""When two values of JSON mean the same."""
+"""Equality of JSON values for scoring."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from datetime import date
 from harness.core.types import JSON
 
 CENT = 0.005
-"""Amounts that differ by less are equal: half of the smallest coin."""
+"""Numbers that differ by less than half a cent are equal."""
 
 _SPACES = re.compile(r"\s+")
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ].*)?")
 
 
 def equal(expected: JSON, given: JSON) -> bool:
-    """Equal as values: amounts to the cent, dates by their day, text without regard to case and white space."""
+    """Return whether two values are equal: numbers to the cent, dates by day, text by `folded`."""
     if isinstance(expected, bool) or isinstance(given, bool):
         return expected is given
     if isinstance(expected, int | float) and isinstance(given, int | float):
@@ -34,13 +34,13 @@ def equal(expected: JSON, given: JSON) -> bool:
 
 
 def folded(text: str) -> str:
-    """Text without regard to case, white space and the width of its characters."""
+    """Normalize case, white space and character width."""
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
 
 
 def _day(text: str) -> date | None:
-    found = _DATE.fullmatch(text.strip())
+    match = _DATE.fullmatch(text.strip())
     try:
-        return date(*map(int, found.groups())) if found else None
+        return date(*map(int, match.groups())) if match else None
     except ValueError:
         return None

@@ -1,6 +1,6 @@
-"""Statistics, pure: numbers in, numbers out. What each is for, and how well it does it: docs/statistics.md.
+"""Pure statistics: intervals, tests and power. docs/statistics.md describes each method and its measured coverage.
 
-`low` and `high` are the ends of a 95% interval unless another `confidence` is asked for. Nothing here gives a verdict.
+`low` and `high` are the ends of a 95% interval unless `confidence` is given. Functions return numbers, not verdicts.
 """
 
 from harness.analysis.stats.agreement import kappa, spearman

@@ -1,4 +1,4 @@
-"""How far two people, or two models, agree."""
+"""Agreement of two annotators or models."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from harness.analysis.stats.interval import Interval
 from harness.analysis.stats.proportions import rate
 
 NO_VARIANCE = 1e-12
-"""What a variance is that is 0 but for the noise of floats: that of a million cases is larger."""
+"""Variance below which a value counts as 0. The variance of a million cases is larger."""
 
 
 def kappa(a: Sequence[str], b: Sequence[str], confidence: float = 0.95) -> Interval:
-    """Cohen's kappa (1960) of two labellings of the same cases: agreement beyond chance, 1 is perfect, 0 is chance.
+    """Return Cohen's kappa (1960) of two labellings of the same cases: 1 is perfect agreement, 0 is chance.
 
-    The interval is the large-sample one of Fleiss, Cohen & Everitt (1969), kept within −1..1. Where it has no width,
-    which is no certainty, it is another: where all cases agree its lower end comes from Wilson's of the agreement; else
-    it is −1..1, as where one of the two says the same throughout and kappa is 0 whatever the other says. Where neither
-    has a choice to make (no cases, or one label throughout on both sides) kappa is NaN and the interval −1..1.
+    The interval is the large-sample interval of Fleiss, Cohen & Everitt (1969), clipped to −1..1. If its width is zero,
+    it is replaced: for full agreement, the lower end follows from the Wilson interval of the agreement. Otherwise it is
+    −1..1, for example if one side uses a single label. Without cases, or with one label on both sides, kappa is NaN and
+    the interval −1..1.
+
+    Raises:
+        ValueError: If `a` and `b` differ in length.
     """
     n = _paired_length(a, b)
     if len({*a, *b}) < 2:
@@ -30,7 +33,7 @@ def kappa(a: Sequence[str], b: Sequence[str], confidence: float = 0.95) -> Inter
     counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
     np.add.at(counts, ([labels[x] for x in a], [labels[y] for y in b]), 1)
     both, chance = n * int(np.trace(counts)), int(counts.sum(axis=1) @ counts.sum(axis=0))
-    value = (both - chance) / (n * n - chance)  # of whole numbers, so that 0 is 0
+    value = (both - chance) / (n * n - chance)  # integers, so that 0 is exact
     table, by_chance = counts / n, chance / (n * n)
     rows, columns = table.sum(axis=1), table.sum(axis=0)
     if both == n * n:
@@ -46,10 +49,13 @@ def kappa(a: Sequence[str], b: Sequence[str], confidence: float = 0.95) -> Inter
 
 
 def spearman(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Spearman's rank correlation (1904), by scipy, with the interval of Bonett & Wright (2000) by Fisher's z.
+    """Return Spearman's rank correlation (1904) with the interval of Bonett & Wright (2000), by Fisher's z.
 
-    Of fewer than four pairs the interval is −1..1; where one side is constant the value is NaN, too. At ±1 the interval
-    has no width, which is no proof of anything: look at the number of pairs.
+    With fewer than four pairs, the interval is −1..1. If one side is constant, the value is also NaN. At ±1 the width
+    of the interval is zero, which proves nothing for few pairs.
+
+    Raises:
+        ValueError: If `a` and `b` differ in length.
     """
     n = _paired_length(a, b)
     if n < 2 or len(set(a)) < 2 or len(set(b)) < 2:
@@ -67,6 +73,6 @@ def spearman(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -
 
 def _paired_length(a: Sequence[object], b: Sequence[object]) -> int:
     if len(a) != len(b):
-        msg = f"{len(a)} and {len(b)} values are not pairs"
+        msg = f"{len(a)} and {len(b)} values cannot be paired: pass sequences of equal length"
         raise ValueError(msg)
     return len(a)

@@ -1,4 +1,4 @@
-"""The paired bootstrap, for what is no mean over cases: macro-F1 above all."""
+"""Paired bootstrap for statistics that are not means over cases, such as macro-F1."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Weights: TypeAlias = "NDArray[np.float64]"
-"""Of shape (resamples, cases): how often each resample drew each case."""
+"""Array of shape (resamples, cases): number of times that each resample drew each case."""
 
 Statistic: TypeAlias = "Callable[[Weights], NDArray[np.float64]]"
-"""From weights to one number per resample. Both runs are in it, so that a drawn case brings both of its answers."""
+"""Function from weights to one number per resample. It covers both runs, so pairs stay together."""
 
 _CELLS = 2_000_000
-"""Weights held at a time, 16 MB of them."""
+"""Most weights in memory at a time: 16 MB."""
 
 
 def paired_bootstrap(
     statistic: Statistic, n: int, *, seed: int = 0, resamples: int = 2000, confidence: float = 0.95
 ) -> Interval:
-    """A difference between two runs over the same `n` cases, with the BCa interval of Efron (1987).
+    """Return a statistic of two runs over the same `n` cases, with the BCa interval of Efron (1987).
 
-    The same seed gives the same interval. Where no resample differs from the data (no case where the runs differ, or
-    fewer than two cases) the bootstrap knows nothing of the spread, and the ends are infinite: all that is known comes
-    from the bounds of the statistic.
+    The same seed gives the same interval. If no resample differs from the data, or with fewer than two cases, the
+    bootstrap cannot estimate the spread and the ends are infinite. Clip them to the range of the statistic.
     """
     import numpy as np
 
@@ -50,27 +49,27 @@ def paired_bootstrap(
 
 
 def macro_f1_difference(expected: Sequence[int], base: Sequence[int], head: Sequence[int], n_labels: int) -> Statistic:
-    """Macro-F1 of `head` minus that of `base`, to be resampled. Labels are numbers below `n_labels`.
+    """Return the statistic "macro-F1 of `head` minus macro-F1 of `base`". Labels are 0..`n_labels` - 1.
 
-    Any other number is an unusable reply. As in scikit-learn with `zero_division=0`, a label that a resample does not
-    hold counts 0 on both sides.
+    Any other number is an unusable reply. A label that a resample does not contain counts 0 on both sides, as in
+    scikit-learn with `zero_division=0`.
     """
     import numpy as np
 
     known = np.arange(n_labels)
     gold = np.asarray(expected)[:, None] == known
-    sides = [np.asarray(said)[:, None] == known for said in (base, head)]
-    counted = [((gold & said).astype(np.float64), gold.astype(np.float64) + said) for said in sides]
+    sides = [np.asarray(answers)[:, None] == known for answers in (base, head)]
+    counts = [((gold & side).astype(np.float64), gold.astype(np.float64) + side) for side in sides]
 
     def difference(weights: Weights) -> NDArray[np.float64]:
-        first, second = (_macro_f1(weights @ hits, weights @ marks) for hits, marks in counted)
+        first, second = (_macro_f1(weights @ hits, weights @ marks) for hits, marks in counts)
         return second - first
 
     return difference
 
 
 def _macro_f1(hits: NDArray[np.float64], marks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """F1 is twice the hits over all marks (gold and said), averaged over labels."""
+    """Mean over labels of F1 = 2 * hits / marks, where marks counts gold labels plus answers."""
     import numpy as np
 
     f1 = np.divide(2 * hits, marks, out=np.zeros_like(hits), where=marks > 0)
@@ -78,7 +77,7 @@ def _macro_f1(hits: NDArray[np.float64], marks: NDArray[np.float64]) -> NDArray[
 
 
 def _without(start: int, stop: int, n: int) -> Weights:
-    """Each case left out in turn."""
+    """Jackknife weights: each case left out in turn."""
     import numpy as np
 
     weights = np.ones((stop - start, n))
@@ -89,7 +88,7 @@ def _without(start: int, stop: int, n: int) -> Weights:
 def _corrected(
     drawn: NDArray[np.float64], without: NDArray[np.float64], value: float, confidence: float
 ) -> tuple[float, float]:
-    """Which quantiles of the resamples are the ends, after the corrections for bias and for acceleration."""
+    """Quantiles of the resamples at both ends, corrected for bias and acceleration (Efron 1987)."""
     import numpy as np
 
     normal = NormalDist()

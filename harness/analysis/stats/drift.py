@@ -1,10 +1,10 @@
-"""Whether the newest week is one of the weeks before: shares and means that waver from week to week by themselves.
+"""Tests for drift: does the newest week differ from the weeks before by more than weeks usually vary?
 
-Weeks are not alike even where nothing has changed: Monday's outage, a campaign, the end of a quarter. A test that only
-knows how calls vary cries at every one of them, once there are many calls. So the weeks before are asked how much weeks
-vary, as a meta-analysis asks its studies: the newest must lie outside of what they predict for one more of their kind
-(DerSimonian & Laird 1986, Controlled Clin. Trials 7:177; Higgins, Thompson & Spiegelhalter 2009, JRSS A 172:137).
-A few weeks do not tell how much weeks vary, which Student's t of so few degrees knows.
+Weeks vary even if nothing has changed: an outage, a campaign, the end of a quarter. A test that only models the
+variance of calls raises false alarms at high volume. The variance between weeks is therefore estimated as in a
+meta-analysis, and the newest week is compared with the prediction interval for one more week (DerSimonian & Laird 1986,
+Controlled Clin. Trials 7:177; Higgins, Thompson & Spiegelhalter 2009, JRSS A 172:137). Student's t accounts for the
+few weeks behind that estimate.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 Direction = Literal["up", "down", "both"]
-"""Which way a change counts."""
+"""Direction of the change that the test looks for."""
 
-TELLS_NOTHING = 0.1
-"""A p value above it is no news, and is not looked into any further."""
+NOT_SIGNIFICANT = 0.1
+"""p value above which `share_p` skips Fisher's exact test."""
 
 
 class WeeklyValue(NamedTuple):
-    """What was measured in one week: a value that is about normal, and the variance that its calls alone give it."""
+    """Value of one week, approximately normal, and its variance due to the calls of that week."""
 
     value: float
     variance: float
 
 
 def predicted_p(before: Sequence[WeeklyValue], newest: WeeklyValue, direction: Direction = "both") -> float:
-    """How likely one more week like those before lies so far out, or farther: Student's t.
+    """Return the p value of the newest week under the prediction from the weeks before, by Student's t.
 
-    1 where there are fewer than two weeks before.
+    1 if there are fewer than two weeks before.
     """
     if len(before) < 2:
         return 1.0
@@ -40,19 +40,19 @@ def predicted_p(before: Sequence[WeeklyValue], newest: WeeklyValue, direction: D
     weights = [1 / (week.variance + between) for week in before]
     mean = math.fsum(w * week.value for w, week in zip(weights, before, strict=True)) / math.fsum(weights)
     spread = math.sqrt(newest.variance + between + 1 / math.fsum(weights))
-    away = (newest.value - mean) / spread
+    deviation = (newest.value - mean) / spread
     if direction == "both":
-        return 2 * float(stdtr(degrees, -abs(away)))
-    return float(stdtr(degrees, -away if direction == "up" else away))
+        return 2 * float(stdtr(degrees, -abs(deviation)))
+    return float(stdtr(degrees, -deviation if direction == "up" else deviation))
 
 
 def share_p(before: Sequence[tuple[int, int]], newest: tuple[int, int], direction: Direction = "both") -> float:
-    """The same for shares, `(hits, n)` of each week: the largest of three p values, so that nothing misleads.
+    """Return the p value for shares, `(hits, n)` of each week: the largest of three p values.
 
-    Fisher's exact test against all weeks before in one holds where hits are few; `predicted_p` holds where calls are
-    many and weeks differ, of the arcsines where their calls make weeks differ, of the log-odds where more than that
-    does; where these are above `TELLS_NOTHING` they are the answer as it is. Weeks without calls are left out; with
-    fewer than two the newest has nothing to differ from.
+    `predicted_p` of the arcsines is valid if weeks differ only by chance. `predicted_p` of the log-odds is valid if
+    they differ by more. Fisher's exact test against all earlier weeks together is valid for few hits. It is skipped if
+    one of the first two exceeds `NOT_SIGNIFICANT`. Weeks without calls are left out.
+    With fewer than two earlier weeks, p is 1.
     """
     known = [week for week in before if week[1]]
     if len(known) < 2 or not newest[1]:
@@ -64,29 +64,29 @@ def share_p(before: Sequence[tuple[int, int]], newest: tuple[int, int], directio
         predicted_p([_arcsine(week) for week in known], _arcsine(newest), direction),
         predicted_p(odds, _log_odds(newest), direction),
     )
-    return predicted if predicted > TELLS_NOTHING else max(predicted, _fisher(hits, n, newest, direction))
+    return predicted if predicted > NOT_SIGNIFICANT else max(predicted, _fisher(hits, n, newest, direction))
 
 
 def label_ps(
     before: Sequence[dict[str, int]], newest: dict[str, int], labels: Sequence[str] = ()
 ) -> list[tuple[str, float]]:
-    """A distribution, one label against the rest at a time: `(label, p)`, the likeliest to have changed first.
+    """Test each label of a distribution against the rest: return `(label, p)`, smallest p first.
 
-    The first p, times the number of labels (Bonferroni), is the p of the distribution. Unlike a chi-square over all of
-    it, this says which label it is, and holds where labels are rare.
+    The first p times the number of labels (Bonferroni) is the p value of the distribution. Unlike a chi-square test,
+    this names the label, and is valid for rare labels.
     """
     names = list(dict.fromkeys([*labels, *(name for week in (*before, newest) for name in week)]))
     sizes = [sum(week.values()) for week in before]
     size = sum(newest.values())
-    found = []
+    p_values = []
     for name in names:
         weeks = [(week.get(name, 0), n) for week, n in zip(before, sizes, strict=True)]
-        found.append((name, share_p(weeks, (newest.get(name, 0), size))))
-    return sorted(found, key=lambda one: one[1])
+        p_values.append((name, share_p(weeks, (newest.get(name, 0), size))))
+    return sorted(p_values, key=lambda item: item[1])
 
 
 def _between(weeks: Sequence[WeeklyValue]) -> float:
-    """The variance between weeks beyond what their calls explain: the moment estimate of DerSimonian & Laird."""
+    """Variance between weeks beyond that of their calls: the moment estimate of DerSimonian & Laird (1986)."""
     weights = [1 / week.variance for week in weeks]
     total = math.fsum(weights)
     mean = math.fsum(w * week.value for w, week in zip(weights, weeks, strict=True)) / total
@@ -95,13 +95,13 @@ def _between(weeks: Sequence[WeeklyValue]) -> float:
 
 
 def _arcsine(week: tuple[int, int]) -> WeeklyValue:
-    """Anscombe's form (1948), whose variance hardly depends on the share."""
+    """Arcsine transform of Anscombe (1948). Its variance is almost independent of the share."""
     hits, n = week
     return WeeklyValue(math.asin(math.sqrt((hits + 0.375) / (n + 0.75))), 1 / (4 * n + 2))
 
 
 def _log_odds(week: tuple[int, int], variance: float | None = None) -> WeeklyValue:
-    """The empirical log-odds (Haldane 1956, Anscombe 1956); by themselves they vary as Gart & Zweifel (1967) say."""
+    """Empirical log-odds (Haldane 1956, Anscombe 1956). The default variance is by Gart & Zweifel (1967)."""
     hits, misses = week[0] + 0.5, week[1] - week[0] + 0.5
     return WeeklyValue(math.log(hits / misses), 1 / hits + 1 / misses if variance is None else variance)
 

@@ -1,4 +1,4 @@
-"""A value with an interval, for whatever is neither a share nor a mean."""
+"""Estimate with an interval, for statistics other than shares and means."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate and the ends of its interval. NaN is "not defined here"; the ends are then all that is possible."""
+    """Estimate and the ends of its interval. If the value is undefined (NaN), the ends span the possible range."""
 
     value: float
     low: float

@@ -1,4 +1,4 @@
-"""Means over cases of what is more than right or wrong: seconds, tokens, scores between 0 and 1, and differences."""
+"""Means over cases of numeric measures: seconds, tokens, scores in 0..1, and paired differences."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Bounds = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """The mean of `n` values, in their unit, with the ends of its interval.
+    """Mean of `n` values, in their unit, with the ends of its interval.
 
-    Of no values the mean is NaN. Where nothing is known of how far values spread the ends are the bounds, or infinite.
+    Without values the mean is NaN. If the spread is unknown, the ends are the bounds of the values, or infinite.
     """
 
     value: float
@@ -24,9 +24,9 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class PairedMean:
-    """The mean over `n` cases of second run minus first, with its interval; `p` of the test that it is 0.
+    """Mean over `n` cases of second run minus first run, with its interval. `p` tests that the mean is 0.
 
-    Of fewer than two cases `p` is 1, and of none `delta` is NaN.
+    With fewer than two cases `p` is 1; without cases `delta` is NaN.
     """
 
     delta: float
@@ -37,11 +37,11 @@ class PairedMean:
 
 
 def mean(values: Sequence[float], bounds: Bounds | None = None, confidence: float = 0.95) -> Mean:
-    """The mean of one value per case, with Student's t interval (1908).
+    """Return the mean of one value per case, with Student's t interval (1908).
 
-    Give the `bounds` of values that have them, such as scores in 0..1. Twenty perfect scores have no spread, and plain
-    t would call their mean certain; so the interval is computed as if two more cases had been seen at either bound
-    (Agresti & Coull 1998, where it makes t nearly Wilson's interval), and kept within the bounds.
+    Pass the `bounds` of bounded values, such as scores in 0..1. Twenty perfect scores have no spread, so plain t would
+    treat their mean as certain. The interval is therefore computed with two extra values at each bound (as in Agresti &
+    Coull 1998, for whom it gives nearly the Wilson interval), and clipped to the bounds.
     """
     n = len(values)
     value = math.fsum(values) / n if n else math.nan
@@ -50,24 +50,24 @@ def mean(values: Sequence[float], bounds: Bounds | None = None, confidence: floa
 
 
 def paired_mean(differences: Sequence[float], bounds: Bounds | None = None, confidence: float = 0.95) -> PairedMean:
-    """The mean of one difference per case, with Student's t interval and test.
+    """Return the mean of one difference per case, with Student's t interval and test.
 
-    For measures such as seconds, or per-case scores (`bounds=(-1, 1)`). For right and wrong use `paired`, and
-    `clustered_paired` where cases were asked more than once: they know more.
+    For measures such as seconds or per-case scores (`bounds=(-1, 1)`). For correct/incorrect outcomes use `paired`, or
+    `clustered_paired` with repeats: both use more of the information.
     """
-    found = mean(differences, bounds, confidence)
-    return PairedMean(found.value, found.low, found.high, found.n, _p_of_zero(differences))
+    delta = mean(differences, bounds, confidence)
+    return PairedMean(delta.value, delta.low, delta.high, delta.n, _p_of_zero(differences))
 
 
 def _ends(values: Sequence[float], bounds: Bounds | None, confidence: float) -> Bounds:
-    seen = [*values, *bounds, *bounds] if bounds and values else list(values)
+    padded = [*values, *bounds, *bounds] if bounds and values else list(values)
     lowest, highest = bounds or (-math.inf, math.inf)
-    n = len(seen)
+    n = len(padded)
     if n < 2:
         return lowest, highest
     from scipy.stats import t
 
-    middle, error = _mean_and_error(seen)
+    middle, error = _mean_and_error(padded)
     half = float(t.ppf((1 + confidence) / 2, n - 1)) * error
     return max(lowest, middle - half), min(highest, middle + half)
 

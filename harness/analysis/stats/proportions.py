@@ -1,4 +1,4 @@
-"""Shares, each with its interval, and quantiles."""
+"""Rates with confidence intervals, and quantiles."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
-Asked = tuple[int, int]
-"""How often a case was right, and how often it was asked."""
+CaseTally = tuple[int, int]
+"""Number of correct answers to a case, and number of answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`hits` of `n`, with the ends of its 95% interval. All of `value`, `low` and `high` are shares in 0..1.
+    """`hits` of `n`, with the ends of the interval. `value`, `low` and `high` are shares in 0..1.
 
-    With `n = 0` nothing is known: `value` is NaN, the interval is 0..1. Where cases were asked more than once, `n`
-    still counts cases, and `hits` is the sum of their shares, which need not be whole.
+    With `n = 0`, `value` is NaN and the interval is 0..1. With repeats, `n` still counts cases, and `hits` is the sum
+    of their shares, which can be fractional.
     """
 
     hits: float
@@ -27,70 +27,72 @@ class Rate:
 
     @property
     def value(self) -> float:
-        """The observed share."""
+        """Observed share; NaN if `n` is 0."""
         return self.hits / self.n if self.n else float("nan")
 
 
 def rate(hits: int, n: int, confidence: float = 0.95) -> Rate:
-    """A share with its Wilson score interval (Wilson 1927), which stays honest near 0 and 1 and for small `n`.
+    """Return a share with its score interval (Wilson 1927), which stays accurate near 0 and 1 and for small `n`.
 
     Raises `ValueError` unless `0 <= hits <= n`.
     """
     if not 0 <= hits <= n:
-        msg = f"{hits} of {n} is not a rate"
+        msg = f"{hits} hits of {n} is not a rate: hits must be in 0..n"
         raise ValueError(msg)
     if n == 0:
         return Rate(0, 0, 0.0, 1.0)
     return Rate(hits, n, *wilson(hits / n, n, confidence))
 
 
-def clustered_rate(cases: Sequence[Asked], confidence: float = 0.95) -> Rate:
-    """The mean share over cases that were asked more than once: `(times right, times asked)` of each.
+def clustered_rate(cases: Sequence[CaseTally], confidence: float = 0.95) -> Rate:
+    """Return the mean share over cases with repeats: `(correct answers, answers)` of each case.
 
-    Ten answers to one case are not ten cases (Miller 2024). Each case counts once, by its share; the interval is
-    Wilson's at the effective number of cases, as in surveys of clusters (Korn & Graubard 1998; Franco et al. 2019): the
-    number at which once-asked cases would vary as much as these do; never less than the cases, never more than the
-    answers. With one answer per case it is `rate`.
+    Each case counts once, by its share: ten answers to one case are not ten cases (Miller 2024). The interval is
+    Wilson's at the effective sample size, as in cluster surveys (Korn & Graubard 1998; Franco et al. 2019): the number
+    of single-answer cases with the same variance, at least the cases and at most the answers. With one answer per case
+    the result equals `rate`.
     """
     values = shares(cases)
     n = len(values)
-    if all(asked == 1 for _, asked in cases):
+    if all(answered == 1 for _, answered in cases):
         return rate(sum(hits for hits, _ in cases), n, confidence)
     hits = math.fsum(values)
     mean = hits / n
     variance = math.fsum((v - mean) ** 2 for v in values) / n
-    size = effective(n, mean * (1 - mean), variance, sum(asked for _, asked in cases), confidence)
+    size = effective(n, mean * (1 - mean), variance, sum(answered for _, answered in cases), confidence)
     low, high = wilson(mean, size, confidence)
     return Rate(hits, n, low, high)
 
 
-def shares(cases: Sequence[Asked]) -> list[float]:
-    """Of each case the share of its answers that are right. Raises `ValueError` for a case without answers."""
-    for hits, asked in cases:
-        if not 0 <= hits <= asked or asked == 0:
-            msg = f"{hits} of {asked} answers is not a share"
+def shares(cases: Sequence[CaseTally]) -> list[float]:
+    """Return the share of correct answers of each case. Raises `ValueError` for a case without answers."""
+    for hits, answered in cases:
+        if not 0 <= hits <= answered or answered == 0:
+            msg = f"{hits} correct of {answered} answers is not a share"
             raise ValueError(msg)
-    return [hits / asked for hits, asked in cases]
+    return [hits / answered for hits, answered in cases]
 
 
-def effective(n: int, once: float, observed: float, answers: int, confidence: float) -> float:
-    """How many cases asked once tell as much as these `n` with `answers` between them.
+def effective(n: int, single: float, observed: float, answers: int, confidence: float) -> float:
+    """Return the effective sample size of `n` cases with `answers` answers in total.
 
-    `once` and `observed` are variances per case: what it would be with one answer each, and what it is. Where nothing
-    varies, nothing was learned from asking again: `n`. That `observed` is itself an estimate costs what it costs
-    Student's t (Korn & Graubard 1998).
+    `single` and `observed` are variances per case: expected with one answer each, and measured. Without variance the
+    size is `n`. A factor from Student's t accounts for the error of `observed` (Korn & Graubard 1998).
     """
-    if once <= 0 or n < 2:
+    if single <= 0 or n < 2:
         return float(n)
     from scipy.stats import t
 
     level = (1 + confidence) / 2
-    size = min(n * once / observed, float(answers)) if observed > 0 else float(answers)
+    size = min(n * single / observed, float(answers)) if observed > 0 else float(answers)
     return max(float(n), size * (NormalDist().inv_cdf(level) / float(t.ppf(level, n - 1))) ** 2)
 
 
 def wilson(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's ends. Not scipy's, which takes no `n` that is not whole and a second to load, for every run."""
+    """Return the Wilson score interval of a share.
+
+    scipy's version accepts only integers, and takes a second to import.
+    """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     middle = share + z * z / (2 * n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -98,7 +100,7 @@ def wilson(share: float, n: float, confidence: float = 0.95) -> tuple[float, flo
 
 
 def quantile(values: Sequence[float], q: float) -> float | None:
-    """The `q` quantile with linear interpolation (numpy's default), `None` of nothing."""
+    """Return the `q` quantile with linear interpolation (numpy's default), or `None` without values."""
     if not values:
         return None
     import numpy as np
@@ -107,5 +109,5 @@ def quantile(values: Sequence[float], q: float) -> float | None:
 
 
 def as_json(r: Rate) -> dict[str, Any]:
-    """A rate as it stands in every export."""
+    """Return the JSON form of a rate for exports."""
     return {"hits": r.hits, "n": r.n, "value": r.value if r.n else None, "low": r.low, "high": r.high}

@@ -1,4 +1,4 @@
-"""Rates over different cases: of a sample drawn with unequal chances, and its difference to one measured elsewhere."""
+"""Rates over different cases: stratified samples, and unpaired differences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.analysis.stats.proportions import Rate, rate, wilson
 
 
 class Stratum(NamedTuple):
-    """One part of a population: `hits` of `n` that were drawn from its `size`. `hits` need not be whole."""
+    """Sample of one part of a population: `hits` of `n` cases, drawn from `size`. `hits` can be fractional."""
 
     hits: float
     n: int
@@ -20,9 +20,9 @@ class Stratum(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unpaired:
-    """The second rate minus the first, in −1..1. `p`: of the two-sided test that there is no difference.
+    """Second rate minus first rate, in −1..1. `p` is the two-sided p value of no difference.
 
-    Where either rate is of nothing, `delta` is NaN, the interval −1..1 and `p` 1.
+    If either rate has no cases, `delta` is NaN, the interval −1..1 and `p` 1.
     """
 
     delta: float
@@ -32,36 +32,38 @@ class Unpaired:
 
 
 def stratified_rate(strata: Sequence[Stratum], confidence: float = 0.95) -> Rate:
-    """The rate of a population of which each stratum was sampled by itself: shares weighted by the strata's sizes.
+    """Return the rate of a population from a stratified sample, weighted by the sizes of the strata.
 
-    The interval is Wilson's at the effective number of cases (`effective_n`); where the strata were drawn in proportion
-    it is `rate`. That the strata may differ makes the estimate better than the interval knows. A stratum of which
-    nothing was drawn counts for nothing. Raises `ValueError` for hits that are not of `n`, or an `n` beyond `size`.
+    The interval is Wilson's at the effective sample size (`effective_n`). For proportional samples the result equals
+    `rate`. If strata differ, the interval is conservative. A stratum without drawn cases is ignored.
+
+    Raises:
+        ValueError: Unless `0 <= hits <= n <= size` for each stratum.
     """
     known = _known(strata)
-    n = sum(one.n for one in known)
+    n = sum(stratum.n for stratum in known)
     if not known:
         return rate(0, 0, confidence)
-    value = math.fsum(one.size * one.hits / one.n for one in known) / sum(one.size for one in known)
+    value = math.fsum(s.size * s.hits / s.n for s in known) / sum(s.size for s in known)
     low, high = wilson(min(max(value, 0.0), 1.0), effective_n(known), confidence)
     return Rate(value * n, n, low, high)
 
 
 def effective_n(strata: Sequence[Stratum]) -> float:
-    """How many cases drawn with equal chances tell as much as these: Kish, Survey Sampling (1965).
+    """Return the effective sample size of a stratified sample: Kish, Survey Sampling (1965).
 
-    At most the number that was drawn; that number where all were drawn in proportion.
+    At most the number of drawn cases; equal to it for a proportional sample.
     """
     known = _known(strata)
-    squares = math.fsum(one.size**2 / one.n for one in known)
-    return sum(one.size for one in known) ** 2 / squares if known else 0.0
+    squares = math.fsum(s.size**2 / s.n for s in known)
+    return sum(s.size for s in known) ** 2 / squares if known else 0.0
 
 
 def unpaired(base: Rate, head: Rate, *, head_size: float | None = None) -> Unpaired:
     """Compare rates over different cases: Newcombe's hybrid score interval (1998, method 10) and the pooled score test.
 
-    The interval is put together from the two that the rates have, which must be of the same confidence. `head_size`:
-    the effective number of cases of the head, where that is not `head.n`; the test needs it.
+    The interval combines the intervals of both rates, which must have the same confidence. `head_size` is the
+    effective sample size of the head (default: `head.n`), which the test uses.
     """
     if not (base.n and head.n):
         return Unpaired(math.nan, -1.0, 1.0, 1.0)
@@ -76,13 +78,15 @@ def unpaired(base: Rate, head: Rate, *, head_size: float | None = None) -> Unpai
 
 
 def counted(hits: int, n: int) -> Rate:
-    """As `rate`, for where thousands of them are made."""
+    """Return `rate(hits, n)` without checks, for loops over thousands of rates."""
     return Rate(hits, n, *wilson(hits / n, n)) if n else Rate(0, 0, 0.0, 1.0)
 
 
 def _known(strata: Sequence[Stratum]) -> list[Stratum]:
-    for one in strata:
-        if not (0 <= one.hits <= one.n <= one.size):
-            msg = f"{one.hits} hits of {one.n}, of a stratum of {one.size}: not a sample"
+    for stratum in strata:
+        if not (0 <= stratum.hits <= stratum.n <= stratum.size):
+            msg = (
+                f"{stratum.hits} hits of {stratum.n} from a stratum of {stratum.size}: must not decrease in this order"
+            )
             raise ValueError(msg)
-    return [one for one in strata if one.n]
+    return [stratum for stratum in strata if stratum.n]

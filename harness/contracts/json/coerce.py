@@ -87,10 +87,10 @@ class Schema:
                 errors = list(islice(self._validator.iter_errors(value), _ERRORS))
                 if not errors:
                     return CoercedValue(value, frozenset(codes))
-                found = _mend_all(value, errors) if len(errors) < _ERRORS else None
-                if found is None:
+                repaired = _mend_all(value, errors) if len(errors) < _ERRORS else None
+                if repaired is None:
                     return CoercedValue(MISSING, frozenset(map(_code, errors)))
-                value, mended = found
+                value, mended = repaired
                 codes |= mended
         except (RecursionError, OverflowError):
             pass
@@ -144,13 +144,13 @@ def _check_references(resource: Resource[Any], resolver: Any) -> None:
 
 def _unique_items(validator: Validator, wanted: Any, instance: Any, _: Any) -> Any:
     if wanted and validator.is_type(instance, "array"):
-        seen = {canonical(_whole(item)) for item in instance}
-        if len(seen) < len(instance):
+        distinct = {canonical(_whole(item)) for item in instance}
+        if len(distinct) < len(instance):
             yield ValidationError("has items that are not unique")
 
 
 def _whole(item: Any) -> Any:
-    """`1.0` is `1` for JSON Schema."""
+    """Convert floats without a fraction to integers: JSON Schema treats `1.0` as `1`."""
     if isinstance(item, float) and item.is_integer():
         return int(item)
     if isinstance(item, list):
@@ -159,7 +159,7 @@ def _whole(item: Any) -> Any:
 
 
 def _accepts_type(schema: Mapping[str, Any], kind: str) -> bool:
-    """Whether the schema, by its own `type`, takes this kind of value."""
+    """Return whether the `type` of the schema accepts this kind of value."""
     kinds = schema.get("type")
     return kinds is None or kind == kinds or (isinstance(kinds, list) and kind in kinds)
 
@@ -181,8 +181,8 @@ def _mend_all(root: Any, errors: Sequence[ValidationError]) -> tuple[Any, set[st
         mended = mend(error) if mend else None
         if mended is None:
             return None
-        value, found = mended
-        codes |= found
+        value, new_codes = mended
+        codes |= new_codes
         if value is _ABSENT:
             if not isinstance(parent, dict):
                 return None
@@ -216,7 +216,7 @@ def _parts(error: ValidationError) -> tuple[Any, Any, Any]:
 
 
 def _missing(error: ValidationError) -> _Mended | None:
-    """A required key under another spelling."""
+    """Rename the key that misspells a required key."""
     schema, required, written = _parts(error)
     members = dict(written)
     properties = schema.get("properties", {})
@@ -284,8 +284,8 @@ def _retyped(error: ValidationError) -> _Mended | None:
     return None
 
 
-def _chosen(error: ValidationError) -> _Mended | None:
-    """Return the allowed value that `value` spells differently."""
+def _allowed_value(error: ValidationError) -> _Mended | None:
+    """Return the allowed value that differs from `value` only in spelling."""
     _, allowed, written = _parts(error)
     if not isinstance(written, str):
         return None
@@ -299,6 +299,6 @@ _MENDS: dict[str, Callable[[ValidationError], _Mended | None]] = {
     "required": _missing,
     "additionalProperties": _extra,
     "type": _retyped,
-    "enum": _chosen,
-    "const": _chosen,
+    "enum": _allowed_value,
+    "const": _allowed_value,
 }

@@ -46,11 +46,11 @@ class JsonContract:
 
     @property
     def id(self) -> str:
-        """Name and version of the rules. The version changes whenever a reading could."""
+        """Name and version of the rules. Each change that may alter a reading changes the version."""
         return "json/2"
 
     def problem(self, value: Any) -> str | None:
-        """What is wrong with `value` under the schema and where, on one line; `None` where it satisfies it."""
+        """Describe on one line where `value` violates the schema; `None` if `value` satisfies it."""
         return self._schema.problem(value)
 
     def read(self, response: Response) -> Reading:
@@ -64,31 +64,31 @@ class JsonContract:
         if response.refusal:
             return _reading(_ExtractedJson({"refusal"}))
         quoted = isinstance(strict, str) and not self._schema.takes_text and not _BRACKETS.isdisjoint(strict)
-        found, reasoning = self._lenient(strict if quoted else reply, truncated=response.truncated)
+        parsed, reasoning = self._lenient(strict if quoted else reply, truncated=response.truncated)
         if response.truncated:
-            found.codes.add("truncated")
-        if quoted and found.value is not MISSING:
-            found.codes.add("quoted")
-        if not found.codes:  # invisible characters around it, which `json.loads` refuses
-            found.codes.add("invalid_json")
-        return _reading(found, reasoning)
+            parsed.codes.add("truncated")
+        if quoted and parsed.value is not MISSING:
+            parsed.codes.add("quoted")
+        if not parsed.codes:  # `json.loads` rejects the invisible characters around the value
+            parsed.codes.add("invalid_json")
+        return _reading(parsed, reasoning)
 
     def _lenient(self, reply: str, *, truncated: bool) -> tuple[_ExtractedJson, str | None]:
-        """Read the reply without control tokens and reasoning, unless they are inside the JSON: then they are data."""
+        """Read the reply without control tokens and reasoning, unless they are inside the JSON, where they are data."""
         cleaned = clean(reply)
         if (cleaned.special_token or cleaned.reasoning is not None) and self._is_data(reply):
             cleaned = CleanedReply(reply)
         if not cleaned.text.strip():
             return _ExtractedJson({"empty" if cleaned.reasoning is None else "think_block"}), cleaned.reasoning
-        found = self._read(cleaned.text, truncated=truncated)
-        if found.source not in reply:
+        parsed = self._read(cleaned.text, truncated=truncated)
+        if parsed.source not in reply:
             return self._read(reply, truncated=truncated), None
-        if found.value is not MISSING:
+        if parsed.value is not MISSING:
             if cleaned.reasoning is not None:
-                found.codes.add("think_block")
+                parsed.codes.add("think_block")
             if cleaned.special_token:
-                found.codes.add("special_token")
-        return found, cleaned.reasoning
+                parsed.codes.add("special_token")
+        return parsed, cleaned.reasoning
 
     def _is_data(self, reply: str) -> bool:
         """Return whether control tokens are inside the JSON's strings."""
@@ -101,17 +101,17 @@ class JsonContract:
         return not around.special_token and around.reasoning is None
 
     def _read(self, text: str, *, truncated: bool) -> _ExtractedJson:
-        found = list(pieces(text, self._schema.keys, arrays=self._schema.takes_array))
-        if len(found) == PIECES:
+        spans = list(pieces(text, self._schema.keys, arrays=self._schema.takes_array))
+        if len(spans) == PIECES:
             return _ExtractedJson({"multiple_values"})
-        fits = [(piece, self._schema.fit(piece.value)) for piece in found if piece.value is not MISSING]
+        fits = [(piece, self._schema.fit(piece.value)) for piece in spans if piece.value is not MISSING]
         fitting = [(piece, fit) for piece, fit in fits if fit.value is not MISSING]
         if not fitting:
-            return self._none_fits(text, found, fits, truncated=truncated)
+            return self._none_fits(text, spans, fits, truncated=truncated)
         piece, fit = fitting[-1]
-        if not _announced(text, found, piece):
+        if not _announced(text, spans, piece):
             piece, fit = fitting[0]
-            others = [piece for piece in found if not any(piece is one for one, _ in fitting)]
+            others = [piece for piece in spans if not any(piece is valid for valid, _ in fitting)]
             if not all(same(other.value, fit.value) for _, other in fitting[1:]) or any(
                 _contradicts(other, fit.value) for other in others
             ):
@@ -119,12 +119,12 @@ class JsonContract:
         return _ExtractedJson(fit.codes | _departures(text, piece), fit.value, text[piece.start : piece.end])
 
     def _none_fits(
-        self, text: str, found: Sequence[JsonSpan], fits: Sequence[tuple[JsonSpan, CoercedValue]], *, truncated: bool
+        self, text: str, spans: Sequence[JsonSpan], fits: Sequence[tuple[JsonSpan, CoercedValue]], *, truncated: bool
     ) -> _ExtractedJson:
         """Return the violations of a reply without a usable value."""
-        failed = [piece for piece in found if piece.value is MISSING]
+        failed = [piece for piece in spans if piece.value is MISSING]
         if failed:
-            return self._cut_off(text, failed[-1], alone=len(found) == 1, truncated=truncated)
+            return self._cut_off(text, failed[-1], alone=len(spans) == 1, truncated=truncated)
         meant = [fit for piece, fit in fits if piece.wanted or piece.fenced]
         if not meant and is_refusal(text):
             return _ExtractedJson({"refusal"})
@@ -157,23 +157,23 @@ class JsonContract:
 
 
 class _ExtractedJson:
-    """The value of one reply (or `MISSING`), the violation codes, and the span of text it was read from."""
+    """The value of one reply (or `MISSING`), the violation codes, and the text that holds the value."""
 
     def __init__(self, codes: Iterable[str], value: Any = MISSING, source: str = "") -> None:
         self.codes, self.value, self.source = set(codes), value, source
 
 
-def _reading(found: _ExtractedJson, reasoning: str | None = None) -> Reading:
-    lenient = None if found.value is MISSING else found.value
-    violations = tuple(sorted(found.codes, key=_ORDER.__getitem__))
+def _reading(parsed: _ExtractedJson, reasoning: str | None = None) -> Reading:
+    lenient = None if parsed.value is MISSING else parsed.value
+    violations = tuple(sorted(parsed.codes, key=_ORDER.__getitem__))
     return Reading(None, lenient, compliant=False, violations=violations, reasoning=reasoning)
 
 
-def _announced(text: str, found: Sequence[JsonSpan], piece: JsonSpan) -> bool:
+def _announced(text: str, spans: Sequence[JsonSpan], piece: JsonSpan) -> bool:
     """Return whether this is the last span, introduced as the final answer."""
-    if piece is not found[-1]:
+    if piece is not spans[-1]:
         return False
-    begin = max(found[-2].end if len(found) > 1 else 0, piece.start - _NEAR)
+    begin = max(spans[-2].end if len(spans) > 1 else 0, piece.start - _NEAR)
     return _FINAL.search(text, begin, piece.start) is not None
 
 

@@ -46,7 +46,7 @@ class JsonSpan:
     value: Any
     fenced: bool = False
     wanted: bool = False
-    """Whether it begins with a key of the schema."""
+    """Whether the span begins with a key of the schema."""
     code: str = ""
     """Violation code of a span without a value."""
 
@@ -84,7 +84,7 @@ def _next(text: str, position: int, *, arrays: bool) -> int:
 
 
 def _after_failure(text: str, start: int) -> int:
-    """Return where to continue. The inside of a broken object is no answer, so only a code fence starts anew."""
+    """Return where to continue. The inside of a broken object is no answer, so continue at the next code fence."""
     if _LIKE_CODE.match(text, start):
         return start + 1
     fence = _FENCE_BEGINS.search(text, start)
@@ -132,7 +132,7 @@ def complete_members(text: str, start: int) -> Any:
 def _cut_off(text: str, position: int) -> bool:
     """Return whether the JSON at `position` has no end: an open string or bracket, or no content."""
     if text.rstrip("`~ \n").endswith(("}", "]")):
-        return False  # complete, and broken elsewhere
+        return False  # the object is complete; the error is elsewhere
     depth, inside = 0, False
     for mark in _MARKS.finditer(text, position):
         if mark[0] == '"':
@@ -163,7 +163,7 @@ def _well_formed(text: str, start: int, *, fenced: bool) -> JsonSpan | None:
         if value is MISSING:
             return None
     if _MORE_MEMBERS.match(text, end):
-        return None  # it closed too early
+        return None  # a bracket closes too early
     return JsonSpan(start, end, value, fenced)
 
 
@@ -174,9 +174,9 @@ def _broken(text: str, first: re.Match[str], anchors: re.Pattern[str], start: in
     possible.
     """
     for limit in _limits(text, start, fenced=fenced):
-        found = _members(text, first, anchors, limit)
-        if found is not None:
-            members, end = found
+        parsed = _members(text, first, anchors, limit)
+        if parsed is not None:
+            members, end = parsed
             return JsonSpan(start, end, members, fenced)
     return None
 
@@ -194,12 +194,12 @@ def _limits(text: str, start: int, *, fenced: bool) -> Iterator[int]:
 def _members(
     text: str, first: re.Match[str], anchors: re.Pattern[str], limit: int
 ) -> tuple[dict[str, Any], int] | None:
-    found: dict[str, re.Match[str]] = {}
+    anchor_by_key: dict[str, re.Match[str]] = {}
     for anchor in anchors.finditer(text, first.start(), limit):
-        if anchor[1] in found or text[anchor.start() - 1] == "\\":
+        if anchor[1] in anchor_by_key or text[anchor.start() - 1] == "\\":
             return None
-        found[anchor[1]] = anchor
-    marks = list(found.values())
+        anchor_by_key[anchor[1]] = anchor
+    marks = list(anchor_by_key.values())
     members: dict[str, Any] = {}
     for mark, following in pairwise(marks):
         members[mark[1]] = _value(*_before_comma(text[mark.end() : following.start()]))
@@ -271,9 +271,9 @@ def _unescaped(text: str, *, last: bool) -> Any:
 def _another_member(inner: str) -> bool:
     """Return whether the string seems to contain a member that is not in the schema (nested braces excluded)."""
     position, depth = 0, 0
-    for found in _ANOTHER_MEMBER.finditer(inner):
-        depth += inner.count("{", position, found.start()) - inner.count("}", position, found.start())
-        position = found.start()
+    for match in _ANOTHER_MEMBER.finditer(inner):
+        depth += inner.count("{", position, match.start()) - inner.count("}", position, match.start())
+        position = match.start()
         if depth <= 0:
             return True
     return False

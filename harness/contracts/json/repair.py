@@ -107,9 +107,9 @@ def with_slips(text: str, start: int) -> tuple[Any, int]:
     return (value, end) if same(value, proposed) else (MISSING, start)
 
 
-def same(one: Any, other: Any) -> bool:
+def same(value: Any, other: Any) -> bool:
     """Return whether two values are the same JSON: `1` is not `true`."""
-    return canonical(one) == canonical(other)
+    return canonical(value) == canonical(other)
 
 
 def canonical(value: Any) -> str:
@@ -148,12 +148,12 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, object_
 _LOOSE = json.JSONDecoder(strict=False, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_clean_keys)
 
 
-def _escaped(found: re.Match[str]) -> str:
-    if found[0] == '"':
+def _escaped(match: re.Match[str]) -> str:
+    if match[0] == '"':
         return '\\"'
-    if found[1] is None:
-        return found[0]
-    return found[1] if found[1] == "'" else "" if found[1] == "\n" else "\\\\" + found[1]
+    if match[1] is None:
+        return match[0]
+    return match[1] if match[1] == "'" else "" if match[1] == "\n" else "\\\\" + match[1]
 
 
 def _normal(text: str, start: int) -> tuple[str, int]:
@@ -168,7 +168,7 @@ def _normal(text: str, start: int) -> tuple[str, int]:
                 out.pop()
             out.append(body)
         elif out and out[-1] not in "{[:,":
-            break  # two values side by side
+            break  # two values without a comma between them
         else:
             out.append(_atom(kind, body))
         if depth == 0 or depth > _DEPTH:

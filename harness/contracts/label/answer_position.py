@@ -36,7 +36,7 @@ def is_verdict(context: Context) -> bool:
 
 
 def _is_noun_phrase(noun: str, last: str, tokens: list[str]) -> bool:
-    """“X sentiment” is about the answer. “X problem” is only after a verb, and not if addressed to the customer."""
+    """“X sentiment” is about the answer. “X problem” is so only after a verb, if not addressed to the customer."""
     if noun in v.NOUNS or len(tokens) <= 1:
         return True
     if last in v.EVIDENCE:

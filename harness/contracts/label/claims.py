@@ -91,7 +91,7 @@ def _affirmed(context: Context, clause: list[str], *, verdict: bool) -> Claim:
         return Claim(mention, ClaimKind.SLOT, final=not v.FINAL.isdisjoint(tokens), key=key)
     turn = not clause and tokens[-1:] != [] and tokens[-1] in v.TURNS  # “not billing but technical”
     if (verdict or turn) and (not form.common or (context.ends and not form.bare)):
-        # a verdict about another subject is no answer, but casts doubt on one
+        # a verdict about another subject is not an answer, but makes the answer doubtful
         grounded = turn or context.goes_on or is_grounded(context)
         return Claim(mention, ClaimKind.VERDICT) if grounded else Claim(mention, ClaimKind.HEDGED, verdict=True)
     return _leaning(context)

@@ -53,7 +53,7 @@ class LabelContract:
 
     @property
     def id(self) -> str:
-        """Name and version of the rules. The version changes whenever a reading could."""
+        """Name and version of the rules. Each change that may alter a reading changes the version."""
         return "label/1"
 
     def read(self, response: Response) -> Reading:
@@ -95,12 +95,12 @@ class LabelContract:
             codes.add("think_block")
         if cleaned.special_token:
             codes.add("special_token")
-        if not codes:  # what is left is neither word nor known mark
+        if not codes:  # the remaining characters are neither words nor known marks
             codes.add("punctuation")
         return chosen.form.label, codes
 
     def _dressed(self, text: str, mentions: Sequence[Mention]) -> Mention | None:
-        """The label alone, in whatever quotation marks, markdown and punctuation."""
+        """Match the label alone, inside any quotation marks, markdown and punctuation."""
         if len(mentions) == 1:
             start, end, _ = mentions[0]
             if end - start + _SHORT < len(text):
@@ -123,14 +123,14 @@ class LabelContract:
         return forms[0] if len({form.label for form in forms}) == 1 else None
 
     def _may_go_on(self, text: str, mention: Mention) -> bool:
-        """A reply cut off right after the label may have been on its way to a longer label."""
+        """Return whether a reply truncated right after the label could continue as a longer label."""
         if text[mention.end :].strip():
             return False
         spelled = key(text[mention.start : mention.end])
         return any(other != spelled and other.startswith(spelled) for other in self._matcher.forms)
 
     def _departures(self, text: str, mention: Mention) -> set[str]:
-        """How the reply departs from the bare label."""
+        """Return the differences between the reply and the bare label, as violation codes."""
         codes = self._spelling(text[mention.start : mention.end], mention.form)
         before, after = text[: mention.start], text[mention.end :]
         fence = "```" in before
@@ -166,7 +166,7 @@ class LabelContract:
 
 
 def _glued(labels: Sequence[str]) -> re.Pattern[str] | None:
-    """Capital labels with the next word run into them: “HAWKISHexplanation: …”."""
+    """Match upper-case labels without a space before the next word: “HAWKISHexplanation: …”."""
     capital = [label for label in labels if label.isalpha() and label.isupper() and len(label) >= _GLUED_LENGTH]
     return re.compile(rf"(?<![^\W_])({'|'.join(sorted(capital, key=len, reverse=True))})(?=[a-z])") if capital else None
 
@@ -178,9 +178,9 @@ def _check(labels: Sequence[str], synonyms: Mapping[str, str], same: Callable[[s
     if any(not label.strip() for label in labels):
         message = "A label must not be blank."
         raise ValueError(message)
-    seen: dict[str, str] = {}
+    label_by_key: dict[str, str] = {}
     for label in labels:
-        other = seen.setdefault(same(label.strip()), label)
+        other = label_by_key.setdefault(same(label.strip()), label)
         if other is not label or list(labels).count(label) > 1:
             message = f"The labels {other!r} and {label!r} cannot be distinguished."
             raise ValueError(message)
@@ -188,7 +188,7 @@ def _check(labels: Sequence[str], synonyms: Mapping[str, str], same: Callable[[s
         if label not in labels:
             message = f"The synonym {synonym!r} stands for {label!r}, which is not one of the labels."
             raise ValueError(message)
-        if not synonym.strip() or same(synonym.strip()) in seen:
+        if not synonym.strip() or same(synonym.strip()) in label_by_key:
             message = f"The synonym {synonym!r} is blank or is itself a label."
             raise ValueError(message)
 

@@ -1,4 +1,4 @@
-"""Which label a reply gives, all its claims considered, or why it gives none."""
+"""Decide from all claims which label a reply gives, or why the reply gives no label."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _BULLET = 8
 
 
 def decide(text: str, folded: str, mentions: Sequence[Mention], labels: Sequence[str]) -> Mention | set[str]:
-    """The mention that gives the answer, or the codes that say why there is none."""
+    """Return the mention that is the answer, or the violation codes if there is no answer."""
     if not mentions:
         return _unanswered(text)
     first = mentions[0].start
@@ -49,15 +49,15 @@ def _judge_all(text: str, folded: str, mentions: Sequence[Mention], *, opening: 
         first = mentions[0]
         return [judge(text, folded, mention, opening=opening and mention is first) for mention in mentions]
     claims: list[Claim] = []
-    seen: dict[tuple[str, int], Claim] = {}  # a model that loops says the same thing over and over
+    claim_by_text: dict[tuple[str, int], Claim] = {}  # a looping model repeats the same text
     for i, mention in enumerate(mentions):
         start, end, _ = mention
         around = (text[max(0, start - BEFORE) : end + AFTER], min(start, BEFORE))
-        known = seen.get(around) if start > BEFORE else None
+        known = claim_by_text.get(around) if start > BEFORE else None
         claim = known._replace(mention=mention) if known else judge(text, folded, mention, opening=opening and i == 0)
         claims.append(claim)
-        if len(seen) < _REMEMBERED:
-            seen[around] = claim
+        if len(claim_by_text) < _REMEMBERED:
+            claim_by_text[around] = claim
     return claims
 
 
@@ -87,7 +87,7 @@ def _from_slots(folded: str, slots: Sequence[Claim], claims: Sequence[Claim]) ->
     label = slots[0].mention.form.label
     conflicts = [claim for claim in claims if _contradicts(claim, label) or _alternative(folded, claim, slots[0])]
     first = slots[0].mention.start
-    if any(c.mention.start < first and _one_sentence(folded, c.mention.end, first) for c in conflicts):
+    if any(c.mention.start < first and _same_sentence(folded, c.mention.end, first) for c in conflicts):
         return {"multiple_labels"}
     if conflicts and conflicts[-1].mention.start > slots[-1].mention.start:
         return {"multiple_labels"} if conflicts[-1].mention.form.label != label else {"negated"}
@@ -97,10 +97,10 @@ def _from_slots(folded: str, slots: Sequence[Claim], claims: Sequence[Claim]) ->
 def _alternative(folded: str, claim: Claim, slot: Claim) -> bool:
     """“technical, or perhaps billing”."""
     other = claim.mention.form.label != slot.mention.form.label
-    return other and claim.kind is ClaimKind.HEDGED and _one_sentence(folded, slot.mention.end, claim.mention.start)
+    return other and claim.kind is ClaimKind.HEDGED and _same_sentence(folded, slot.mention.end, claim.mention.start)
 
 
-def _one_sentence(folded: str, start: int, end: int) -> bool:
+def _same_sentence(folded: str, start: int, end: int) -> bool:
     gap = folded[start : min(end, start + _NEAR)]
     return 0 <= end - start < _NEAR and "\n" not in gap and ". " not in gap and "; " not in gap
 
@@ -125,13 +125,13 @@ def _from_verdicts(text: str, folded: str, claims: Sequence[Claim], labels: Sequ
 
 
 def _rivals(folded: str, claim: Claim, verdict: Claim) -> bool:
-    """Where nothing stands in an answer's place, less is needed to make a reader hesitate."""
+    """Return whether `claim` contradicts a verdict in running text. There, weak claims suffice."""
     label = verdict.mention.form.label
     if claim.kind is ClaimKind.HEDGED or _contradicts(claim, label):
         return True
     if claim.kind is not ClaimKind.PLAIN or claim.mention.form.label == label:
         return False
-    return claim.verdict or _one_sentence(folded, verdict.mention.end, claim.mention.start)
+    return claim.verdict or _same_sentence(folded, verdict.mention.end, claim.mention.start)
 
 
 def _without_verdict(text: str, claims: Sequence[Claim], labels: Sequence[str]) -> set[str]:
@@ -158,18 +158,18 @@ def _with_lists(folded: str, claims: list[Claim], labels: Sequence[str]) -> list
     return [claim for group in groups for claim in _list(folded, group, labels)]
 
 
-def _joined(folded: str, one: Claim, other: Claim) -> bool:
-    if other.mention.start - one.mention.end > _LINK or ClaimKind.IGNORED in (one.kind, other.kind):
+def _joined(folded: str, first: Claim, other: Claim) -> bool:
+    if other.mention.start - first.mention.end > _LINK or ClaimKind.IGNORED in (first.kind, other.kind):
         return False
-    gap = folded[one.mention.end : other.mention.start]
+    gap = folded[first.mention.end : other.mention.start]
     if "\n" in gap:
-        items = one.kind is not ClaimKind.DENIED and _is_item(folded, one) and _is_item(folded, other)
+        items = first.kind is not ClaimKind.DENIED and _is_item(folded, first) and _is_item(folded, other)
         return items and linked(gap)
     return linked(gap)
 
 
 def _is_item(folded: str, claim: Claim) -> bool:
-    """Alone on its line, but for a bullet."""
+    """Return whether the mention is alone on its line, apart from a bullet."""
     start, end, _ = claim.mention
     before = folded[max(0, start - _BULLET) : start].rpartition("\n")[2]
     after = folded[end : end + _BULLET].partition("\n")[0]
@@ -195,7 +195,7 @@ def _list(folded: str, group: list[Claim], labels: Sequence[str]) -> list[Claim]
 
 
 def _strange_first_line(text: str) -> bool:
-    """A word or two on a line of their own, before the verdict: perhaps an answer outside the list."""
+    """Detect a first line of one or two words before the verdict: perhaps an answer outside the list."""
     line, newline, _ = text[:_SHORT].partition("\n")
     return bool(newline) and line.count(" ") < 2 and not line.rstrip().endswith((":", "!", ","))
 
@@ -204,9 +204,9 @@ def _unknown_slot(folded: str, claims: Sequence[Claim] = ()) -> bool:
     """Whether a key such as “Category:” has a short value that names no label."""
     if ":" not in folded and "=" not in folded:
         return False
-    for found in _UNANSWERED.finditer(folded):
-        start, end = found.span(1)
-        if found[1] in _NO_VALUE or found[1].startswith(("the ", "this ", "based ")):
+    for match in _UNANSWERED.finditer(folded):
+        start, end = match.span(1)
+        if match[1] in _NO_VALUE or match[1].startswith(("the ", "this ", "based ")):
             continue
         nearest = bisect_left(claims, start, key=_end)
         if nearest == len(claims) or claims[nearest].mention.start > end:

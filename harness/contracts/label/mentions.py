@@ -1,4 +1,4 @@
-"""Where a text names a label: longest match first, whole words only, in any script."""
+"""Find the labels in a text: longest match first, whole words only, in any script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from harness.contracts._cleanup import fold
 
-# Scripts that do not put spaces between words (or, as Korean, hang particles on them): no word boundary to ask for.
+# Scripts without spaces between words, or with particles joined to words (Korean): no word boundaries.
 _JOINED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
     r"\U00020000-\U0003ffff"
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[+\-]?\d+(?:[.,]\d+)*")
 
 
 def _marks() -> str:
-    r"""Combining marks as a character class body: `\w` leaves them out, and a word goes on through them."""
+    r"""Return combining marks as a character class body: `\w` excludes them, but they are parts of words."""
     codes = [c for c in range(0x300, 0x3000) if unicodedata.category(chr(c)) in ("Mn", "Mc")]
     runs: list[list[int]] = []
     for code in codes:
@@ -43,20 +43,20 @@ _COMMON_WORDS = (
     "si non ja ne да нет"
 )
 _COMMON = frozenset(_COMMON_WORDS.split())
-"""Labels that are also among the commonest words: named only where nothing runs on behind them."""
+"""Labels that are also very common words: recognised only if no other word follows."""
 
 
 class LabelForm(NamedTuple):
-    """One way to write a label: the label itself, a declared synonym, or a bare option letter."""
+    """A spelling of a label: the label itself, a declared synonym, or a bare option letter."""
 
     text: str
     label: str
     own: bool
-    """The label's own spelling, not a synonym or an alias."""
+    """Whether it is the label itself, not a synonym or an alias."""
     bare: bool
-    """One character: named only where an answer is expected, never in running text."""
+    """Whether it is one character: recognised only in an answer position, never in running text."""
     common: bool
-    """A number, a letter or one of the commonest words."""
+    """Whether it is a number, a letter or a very common word."""
 
 
 class Mention(NamedTuple):
@@ -106,8 +106,8 @@ class Matcher:
             return
         search = self.pattern.search
         position = 0
-        while found := search(folded, position):
-            start, end = found.span()
+        while match := search(folded, position):
+            start, end = match.span()
             form = self._form(text[start:end], folded[start:end]) if _starts_a_word(folded, start) else None
             if form is None:
                 position = start + 1

@@ -29,7 +29,7 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _ASKS_WITHIN = 200
-"""A reply that asks for the input text is short and asks at once."""
+"""Number of characters to search for a request for the input text."""
 _ORDER = {code: place for place, code in enumerate(VIOLATIONS)}
 
 
@@ -83,7 +83,7 @@ class TextContract:
 
     @property
     def id(self) -> str:
-        """Name and version of the rules. The version changes whenever a reading could."""
+        """Name and version of the rules. Each change that may alter a reading changes the version."""
         return "text/1"
 
     def read(self, response: Response) -> Reading:

@@ -15,9 +15,9 @@ LONGEST = 2_000
 """Number of characters that the detector reads."""
 
 _SURE = 0.6
-"""The detector's own share for the best language. `python bench/accuracy/language.py` shows other values."""
+"""Minimum probability of the best language. `python bench/accuracy/language.py` measures other values."""
 _FEW = 4
-"""Shorter texts are not judged: “Redis timeout, Frankfurt” has no language."""
+"""Texts with fewer words are not judged: “Redis timeout, Frankfurt” has no language."""
 _QUOTED = re.compile(r"[\"“„«][^\"“”„«»\n]{1,300}+[\"”“»]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 

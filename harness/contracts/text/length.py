@@ -23,17 +23,17 @@ def words(text: str) -> int:
 
 def sentences(text: str) -> list[str]:
     """Count sentences per line. No sentence ends at a common abbreviation or before a lower-case letter."""
-    found: list[str] = []
+    parts: list[str] = []
     for line in text.splitlines():
         begin = 0
         for end in _END.finditer(line):
             before = line[max(begin, end.start() - 12) : end.start()]
             if _ABBREVIATED.search(before) and not _CLOCK.search(before):
                 continue
-            found.append(line[begin : end.end()])
+            parts.append(line[begin : end.end()])
             begin = end.end()
-        found.append(line[begin:])
-    return [sentence.strip() for sentence in found if _WORD.search(_LIST_MARK.sub("", sentence))]
+        parts.append(line[begin:])
+    return [sentence.strip() for sentence in parts if _WORD.search(_LIST_MARK.sub("", sentence))]
 
 
 def paragraphs(text: str) -> int:

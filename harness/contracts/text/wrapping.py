@@ -14,7 +14,7 @@ from harness.contracts.json.repair import MISSING, loads
 _HEAD = 400
 _TAIL = 700
 _LAYERS = 8
-"""Deeper layers stay: no model adds more."""
+"""Maximum number of layers to remove. No model adds more."""
 
 _MARKS = r"[*_#>\s]{0,6}"
 _NOUN = (
@@ -100,9 +100,9 @@ def unwrap(text: str) -> tuple[str, set[str]]:
 def _preamble(text: str) -> str:
     head = text[:_HEAD].replace("’", "'")
     for pattern in _PREAMBLES:
-        found = pattern.match(head)
-        if found:
-            return text[found.end() :]
+        match = pattern.match(head)
+        if match:
+            return text[match.end() :]
     return text
 
 
@@ -113,7 +113,7 @@ def _trailing(text: str) -> str:
         return text[: turn.start()]
     offset = max(0, len(text) - _TAIL)
     tail = text[offset:].replace("’", "'")
-    starts = [found.end() for found in _SENTENCE.finditer(tail)]
+    starts = [match.end() for match in _SENTENCE.finditer(tail)]
     for start in reversed(starts[-2:]):
         if start and _OFFER.match(tail, start):
             return text[: offset + start]
@@ -121,13 +121,13 @@ def _trailing(text: str) -> str:
 
 
 def _fence(text: str) -> str:
-    found = _FENCE.match(text)
-    if not found:
+    match = _FENCE.match(text)
+    if not match:
         return text
-    mark = found[1] or found[2]
-    if len(text) < found.end() + 3 or not text.endswith(mark) or text.find(mark, found.end(), len(text) - 3) >= 0:
+    mark = match[1] or match[2]
+    if len(text) < match.end() + 3 or not text.endswith(mark) or text.find(mark, match.end(), len(text) - 3) >= 0:
         return text
-    return text[found.end() : -3]
+    return text[match.end() : -3]
 
 
 def _quotes(text: str) -> str:
@@ -145,11 +145,11 @@ def _quotes(text: str) -> str:
 
 
 def _tag(text: str) -> str:
-    found = _TAG.match(text)
-    if not found:
+    match = _TAG.match(text)
+    if not match:
         return text
-    closing = f"</{found[1]}>"
-    return text[found.end() : -len(closing)] if text.endswith(closing) else text
+    closing = f"</{match[1]}>"
+    return text[match.end() : -len(closing)] if text.endswith(closing) else text
 
 
 _PEELS: tuple[tuple[str, Callable[[str], str]], ...] = (

@@ -57,7 +57,7 @@ class ToolContract:
 
     @property
     def id(self) -> str:
-        """Name and version of the rules. The version changes whenever a reading could."""
+        """Name and version of the rules. Each change that may alter a reading changes the version."""
         return "tools/2"
 
     def problem(self, name: str, arguments: Mapping[str, Sequence[Any]]) -> str | None:
@@ -74,7 +74,7 @@ class ToolContract:
             return self._native(response)
         if response.refusal:
             return Reading(None, [], compliant=False, violations=("refusal",))
-        if self.calls == "text" and (calls := self._asked_for(response.text)) is not None:
+        if self.calls == "text" and (calls := self._exact_json_calls(response.text)) is not None:
             return self._reading(TextCalls(calls), set())
         return self._text(response)
 
@@ -82,8 +82,8 @@ class ToolContract:
         """Read calls of the protocol; the text beside them is ignored."""
         codes = set() if self.calls == "native" else {"call_format"}
         calls: list[ToolCall] = []
-        for one in response.tool_calls:
-            function = one.get("function")
+        for call in response.tool_calls:
+            function = call.get("function")
             name = function.get("name") if isinstance(function, Mapping) else None
             if not isinstance(function, Mapping) or not isinstance(name, str) or not name:
                 return _reading(None, codes | {"no_answer"})
@@ -94,19 +94,19 @@ class ToolContract:
             calls.append(ToolCall(name, arguments))
         return self._reading(TextCalls(calls), codes)
 
-    def _asked_for(self, text: str) -> list[ToolCall] | None:
+    def _exact_json_calls(self, text: str) -> list[ToolCall] | None:
         """Return the calls of a reply in exactly the required JSON; `None` for any other reply."""
         value = loads(text)
         if isinstance(value, dict) and value.get("name", MISSING) is None and value.keys() <= {"name", "arguments"}:
             return [] if not value.get("arguments") else None
         values = value if isinstance(value, list) else [value]
         calls = []
-        for one in values:
-            if not isinstance(one, dict) or one.keys() != {"name", "arguments"}:
+        for item in values:
+            if not isinstance(item, dict) or item.keys() != {"name", "arguments"}:
                 return None
-            if not isinstance(one["name"], str) or not isinstance(one["arguments"], dict):
+            if not isinstance(item["name"], str) or not isinstance(item["arguments"], dict):
                 return None
-            calls.append(ToolCall(one["name"], one["arguments"]))
+            calls.append(ToolCall(item["name"], item["arguments"]))
         return calls
 
     def _text(self, response: Response) -> Reading:
@@ -120,29 +120,29 @@ class ToolContract:
             none = self.calls == "text" and loads(bare) == []
             code = "truncated" if response.truncated else "no_answer"
             return _reading([], {"code_fence"}) if none else _reading(None, {code}, cleaned.reasoning)
-        found = find(cleaned.text, self._tools, truncated=response.truncated)
+        text_calls = find(cleaned.text, self._tools, truncated=response.truncated)
         codes = set()
-        if found.calls is not None:
+        if text_calls.calls is not None:
             codes |= {"think_block"} if cleaned.reasoning is not None else set()
             codes |= {"special_token"} if cleaned.special_token else set()
-            codes |= self._departures(found, cleaned.text)
-        return self._reading(found, codes, cleaned.reasoning)
+            codes |= self._departures(text_calls, cleaned.text)
+        return self._reading(text_calls, codes, cleaned.reasoning)
 
-    def _departures(self, found: TextCalls, text: str) -> set[str]:
+    def _departures(self, text_calls: TextCalls, text: str) -> set[str]:
         """Return the violations of the text around the calls."""
         if self.calls == "native":
-            return {"tool_call_in_text"} if found.written else set()
-        if not found.written:
+            return {"tool_call_in_text"} if text_calls.written else set()
+        if not text_calls.written:
             return {"refusal"} if is_refusal(text) else {"not_json"}
-        return _around(found)
+        return _around(text_calls)
 
-    def _reading(self, found: TextCalls, codes: set[str], reasoning: str | None = None) -> Reading:
+    def _reading(self, text_calls: TextCalls, codes: set[str], reasoning: str | None = None) -> Reading:
         """Repair each call where only one repair is possible."""
-        codes = codes | found.codes
-        if found.calls is None:
+        codes = codes | text_calls.codes
+        if text_calls.calls is None:
             return _reading(None, codes, reasoning)
         calls = []
-        for call in found.calls:
+        for call in text_calls.calls:
             name, slips = self._resolved(call.name)
             codes |= slips
             arguments = call.arguments
@@ -183,20 +183,20 @@ def _arguments(written: Any, tool: Tool | None) -> tuple[Any, set[str]]:
         return (inner, {"quoted"}) if isinstance(inner, dict) else (MISSING, {"wrong_type"})
     if value is not MISSING:
         return MISSING, {"wrong_type"}
-    found = list(pieces(written, tool.names if tool else (), arrays=False))
-    if len(found) != 1 or not isinstance(found[0].value, dict):
+    spans = list(pieces(written, tool.names if tool else (), arrays=False))
+    if len(spans) != 1 or not isinstance(spans[0].value, dict):
         return MISSING, {"invalid_json"}
-    before = _BEFORE_ARGUMENTS.fullmatch(written, 0, found[0].start)
-    after = _AFTER_ARGUMENTS.fullmatch(written, found[0].end)
-    return (found[0].value if before and after else MISSING), {"invalid_json"}
+    before = _BEFORE_ARGUMENTS.fullmatch(written, 0, spans[0].start)
+    after = _AFTER_ARGUMENTS.fullmatch(written, spans[0].end)
+    return (spans[0].value if before and after else MISSING), {"invalid_json"}
 
 
-def _around(found: TextCalls) -> set[str]:
+def _around(text_calls: TextCalls) -> set[str]:
     """Return the violations around the required JSON, and within it."""
-    text, written = found.text, found.written
+    text, written = text_calls.text, text_calls.written
     first, last = written[0], written[-1]
     codes = set()
-    if found.tagged or not all(span.is_json for span in written):
+    if text_calls.tagged or not all(span.is_json for span in written):
         codes.add("call_format")
     elif any(loads(_FENCE_OPENS.sub("", text[span.start : span.end])) is MISSING for span in written):
         codes.add("invalid_json")
@@ -212,7 +212,7 @@ def _around(found: TextCalls) -> set[str]:
 def as_schema(tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the JSON Schema of replies under `calls = "text"`, for constrained decoding."""
     own: list[dict[str, Any]] = [json.loads(json.dumps(tool["function"], default=dict)) for tool in tools]
-    one = [
+    call_schemas = [
         {
             "type": "object",
             "properties": {
@@ -224,7 +224,7 @@ def as_schema(tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         }
         for function in own
     ]
-    return {"type": "array", "items": {"anyOf": one}}
+    return {"type": "array", "items": {"anyOf": call_schemas}}
 
 
 CONTRACT = ToolContract

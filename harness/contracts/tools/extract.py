@@ -90,7 +90,7 @@ def _tagged(text: str) -> Iterator[CallSpan]:
         after = text[opening.end() : ends.start() if ends else opening.end() + _LIMIT].strip()
         position = ends.end() if ends else opening.end()
         if after.startswith("<parameter"):
-            written = {found[1]: _typed(found[2]) for found in _PARAMETER.finditer(after)}
+            written = {match[1]: _typed(match[2]) for match in _PARAMETER.finditer(after)}
             rest = _PARAMETER.sub("", after).strip()
             call = ToolCall(opening[1], written if ends and not rest else MISSING)
         elif not after:
@@ -110,15 +110,15 @@ def _typed(text: str) -> object:
 def _actions(text: str) -> Iterator[CallSpan]:
     """`Action: f`, and in the next line `Action Input: {…}`."""
     failures = 0
-    for found in _ACTION.finditer(text):
-        if found[1].casefold().strip(".[]()") in ("none", "n/a", "null", "no"):
-            yield CallSpan(found.start(), found.end(), [])
+    for match in _ACTION.finditer(text):
+        if match[1].casefold().strip(".[]()") in ("none", "n/a", "null", "no"):
+            yield CallSpan(match.start(), match.end(), [])
             continue
-        arguments, end = _object(text, found.end())
+        arguments, end = _object(text, match.end())
         failures += arguments is MISSING
         if failures > _FAILURES:
             return
-        yield CallSpan(found.start(), max(end, found.end()), [ToolCall(found[1], arguments)])
+        yield CallSpan(match.start(), max(end, match.end()), [ToolCall(match[1], arguments)])
 
 
 def _named(text: str, tools: dict[str, Tool]) -> Iterator[CallSpan]:
@@ -128,16 +128,16 @@ def _named(text: str, tools: dict[str, Tool]) -> Iterator[CallSpan]:
         rf"(?<![\w.\"'=/-])({names})(?:\[ARGS\]|[`*]{{0,3}}\s{{0,4}}:?)[`*]{{0,2}}\s{{0,4}}(?:```(?:json)?\s{{0,4}})?(?=\{{)"
     )
     failures, position = 0, 0
-    for found in pattern.finditer(text):
-        if found.start() < position or _FUNCTION.match(text, found.start() - len("<function=")):
+    for match in pattern.finditer(text):
+        if match.start() < position or _FUNCTION.match(text, match.start() - len("<function=")):
             continue
-        arguments, end = _object(text, found.end())
+        arguments, end = _object(text, match.end())
         if arguments is MISSING:
             failures += 1
         if failures > _FAILURES:
             return
-        position = max(end, found.end())
-        yield CallSpan(found.start(), position, [ToolCall(found[1], arguments)])
+        position = max(end, match.end())
+        yield CallSpan(match.start(), position, [ToolCall(match[1], arguments)])
 
 
 def _object(text: str, start: int) -> tuple[object, int]:
@@ -158,11 +158,11 @@ def _object(text: str, start: int) -> tuple[object, int]:
 def _json(text: str, tools: dict[str, Tool]) -> Iterator[CallSpan]:
     """Find JSON that contains calls, or was meant to."""
     own = frozenset(name for tool in tools.values() for name in tool.names)
-    found = list(pieces(text, KEYS, arrays=False))
-    if len(found) == PIECES:
+    spans = list(pieces(text, KEYS, arrays=False))
+    if len(spans) == PIECES:
         yield CallSpan(0, len(text), None, "multiple_values")
         return
-    for piece in found:
+    for piece in spans:
         start = fence_before(text, piece.start)
         if piece.value is MISSING:
             near = text[piece.start : piece.start + _LINE]
@@ -189,20 +189,20 @@ def _python(text: str, tools: dict[str, Tool]) -> Iterator[CallSpan]:
     """Find `f(x=1)` alone on a line or after a colon. Inside a sentence it is no call."""
     names = "|".join(re.escape(name) for name in sorted(tools, key=len, reverse=True))
     failures, last = 0, 0
-    for count, found in enumerate(re.finditer(rf"(?<!\w)(?:{names})\(", text)):
+    for count, match in enumerate(re.finditer(rf"(?<!\w)(?:{names})\(", text)):
         if failures > _FAILURES or count == PIECES:
             return
-        if found.start() < last:
+        if match.start() < last:
             continue
-        end = closing(text, found.end() - 1)
-        calls = parse(text[found.start() : end], tools) if end > 0 else None
+        end = closing(text, match.end() - 1)
+        calls = parse(text[match.start() : end], tools) if end > 0 else None
         if calls is None:
             failures += 1
-            if end < 0 and _begins(text, found.start(), last):
-                yield CallSpan(found.start(), len(text), None, "invalid_json")
+            if end < 0 and _begins(text, match.start(), last):
+                yield CallSpan(match.start(), len(text), None, "invalid_json")
             continue
-        if _begins(text, found.start(), last) and _ends(text, end, tools):
-            yield CallSpan(found.start(), end, calls)
+        if _begins(text, match.start(), last) and _ends(text, end, tools):
+            yield CallSpan(match.start(), end, calls)
             last = end
 
 

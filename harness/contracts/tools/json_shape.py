@@ -31,8 +31,8 @@ def calls_of(value: Any, known: Collection[str]) -> list[ToolCall] | None:
     Raises `ToolEchoError` for a tool's definition.
     """
     if isinstance(value, list):
-        found = [calls_of(item, known) for item in value]
-        return None if not found or None in found else [call for calls in found for call in calls or ()]
+        parts = [calls_of(item, known) for item in value]
+        return None if not parts or None in parts else [call for calls in parts for call in calls or ()]
     if not isinstance(value, Mapping):
         return None
     for key in WRAPPERS:

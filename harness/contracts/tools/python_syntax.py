@@ -45,14 +45,14 @@ def parse(source: str, known: dict[str, Tool]) -> list[ToolCall] | None:
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an unknown escape in a reply is no warning of ours
+            warnings.simplefilter("ignore")  # an unknown escape in a reply must not cause a Python warning
             node = ast.parse(source.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     nodes = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
-    calls = [_call(one, known) for one in nodes if isinstance(one, ast.Call)]
-    found = [call for call in calls if call is not None]
-    return found if found and len(found) == len(nodes) else None
+    calls = [_call(item, known) for item in nodes if isinstance(item, ast.Call)]
+    valid = [call for call in calls if call is not None]
+    return valid if valid and len(valid) == len(nodes) else None
 
 
 def _call(node: ast.Call, known: dict[str, Tool]) -> ToolCall | None:

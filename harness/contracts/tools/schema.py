@@ -15,7 +15,7 @@ _WHOLE_ONLY: Final = frozenset(
     {"required", "additionalProperties", "unevaluatedProperties", "minProperties", "dependentRequired", "allOf"}
     | {"anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"}
 )
-"""Schema keywords about all arguments together."""
+"""Schema keywords that apply to several arguments together."""
 
 
 class ToolCall(NamedTuple):
@@ -37,9 +37,9 @@ class Tool:
     names: tuple[str, ...]
     required: tuple[str, ...]
     open: bool
-    """Whether it accepts arguments that its schema does not name."""
+    """Whether the tool accepts arguments that its schema does not name."""
     whole: Schema
-    one: Schema
+    single: Schema
     """Schema of each single argument, as an object with that argument only."""
 
     def problem(self, arguments: Mapping[str, Sequence[Any]]) -> str | None:
@@ -51,7 +51,8 @@ class Tool:
         if missing is not None:
             return f"{self.name} needs the argument {missing!r}"
         values = ({name: value} for name, several in arguments.items() for value in several if value is not None)
-        return next((f"{self.name}: {what}" for one in values if (what := self.one.problem(one)) is not None), None)
+        problems = (self.single.problem(value) for value in values)
+        return next((f"{self.name}: {problem}" for problem in problems if problem is not None), None)
 
     def mended(self, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
         """Return the repaired arguments and the violation codes.
@@ -68,7 +69,7 @@ class Tool:
                 good[name] = value
                 codes |= set() if self.open else {"hallucinated_argument"}
                 continue
-            fit = self.one.fit({name: value})
+            fit = self.single.fit({name: value})
             codes |= fit.codes
             if fit.value is MISSING:
                 good[name] = value
@@ -91,14 +92,14 @@ class Tool:
 
 def compiled(tools: Sequence[Mapping[str, Any]]) -> dict[str, Tool]:
     """Compile tools in the shape of the OpenAI protocol, by name; raises `ValueError` for an invalid tool."""
-    found: dict[str, Tool] = {}
+    tool_by_name: dict[str, Tool] = {}
     for number, tool in enumerate(tools, 1):
-        one = _compiled(tool, f"tool {number}")
-        if one.name in found:
-            message = f"tool {number}: the name {one.name!r} is already taken"
+        compiled_tool = _compiled(tool, f"tool {number}")
+        if compiled_tool.name in tool_by_name:
+            message = f"tool {number}: the name {compiled_tool.name!r} is already taken"
             raise ValueError(message)
-        found[one.name] = one
-    return found
+        tool_by_name[compiled_tool.name] = compiled_tool
+    return tool_by_name
 
 
 def _compiled(tool: Any, where: str) -> Tool:
@@ -116,9 +117,9 @@ def _compiled(tool: Any, where: str) -> Tool:
         raise ValueError(message)
     try:
         whole = Schema(parameters)
-        one = Schema({key: value for key, value in parameters.items() if key not in _WHOLE_ONLY})
+        single = Schema({key: value for key, value in parameters.items() if key not in _WHOLE_ONLY})
     except ValueError as error:
         message = f"{where}: {error}"
         raise ValueError(message) from None
     is_open = parameters.get("additionalProperties", False) is not False or "patternProperties" in parameters
-    return Tool(name, whole.keys, tuple(parameters.get("required", ())), is_open, whole, one)
+    return Tool(name, whole.keys, tuple(parameters.get("required", ())), is_open, whole, single)

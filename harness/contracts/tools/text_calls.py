@@ -46,7 +46,7 @@ def find(text: str, tools: dict[str, Tool], *, truncated: bool) -> TextCalls:
     """Read a text without reasoning and control tokens."""
     made_up = _RESULT.search(text)
     if made_up and _WORD.search(text, 0, made_up.start()):
-        text, truncated = text[: made_up.start()], False  # the model invented the result after this point
+        text, truncated = text[: made_up.start()], False  # the model invented the text after this point: a tool result
     text, tags = _TAG.subn(lambda tag: " " * len(tag[0]), text)
     written = spans(text, tools)
     good = [span for span in written if span.calls is not None]
@@ -101,12 +101,12 @@ def _hedged(text: str, good: Sequence[CallSpan]) -> bool:
 def _once(text: str, good: Sequence[CallSpan]) -> list[ToolCall]:
     """Merge repeated calls: the same call written again after some words."""
     calls: list[ToolCall] = []
-    seen: set[str] = set()
+    known: set[str] = set()
     last = 0
     for span in good:
         again = bool(_WORD.search(text, last, span.start))
-        new = [call for call in span.calls or () if not (again and canonical(call) in seen)]
-        seen.update(map(canonical, new))
+        new = [call for call in span.calls or () if not (again and canonical(call) in known)]
+        known.update(map(canonical, new))
         calls += new
         last = span.end
     return calls

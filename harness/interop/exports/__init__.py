@@ -1,1 +1,1 @@
-"""One file an export format that is no report, found by its name. Each has `render(runs) -> bytes`."""
+"""Export formats that are not reports: one module each, found by its name, with `render(runs) -> bytes`."""

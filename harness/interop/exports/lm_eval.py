@@ -1,9 +1,9 @@
-"""For tools that read lm-evaluation-harness: the lines of a `samples_TASK_DATE.jsonl`, one run a file.
+"""Export in the format of lm-evaluation-harness: lines of `samples_TASK_DATE.jsonl`, one run per file.
 
-Each answer has two lines, as a task with two filters has: `strict-match`, what production code gets (`[invalid]` where
-the reply breaks the contract), and `flexible-extract`, what a careful reader reads. `exact_match` says which is right.
-`harness import` makes the same accuracies and compliance of them. Calls that failed are left out: the format has no
-place for them. `violations` is ours.
+Each answer has two lines, like a task with two filters. `strict-match` is the strict answer, `[invalid]` if the reply
+violates the contract. `flexible-extract` is the lenient answer. `exact_match` is the score.
+`harness import` restores the same accuracy and compliance. Failed calls are left out, because the format has no field
+for them. The field `violations` is an addition of this harness.
 """
 
 from __future__ import annotations
@@ -22,15 +22,13 @@ INVALID = "[invalid]"
 
 
 def render(runs: Sequence[Run]) -> bytes:
-    """The lines; raises `ConfigError` for more than one run, and for more than one answer a case."""
+    """Return the JSON lines; raises `ConfigError` for several runs, or several answers per case."""
     if len(runs) != 1:
-        msg = f"--format lm-eval takes one run a file, not {len(runs)}: export each by itself"
+        msg = f"--format lm-eval holds one run per file, not {len(runs)}: export each run to its own file"
         raise ConfigError(msg)
     (run,) = runs
     if any(result.repeat for result in run.results):
-        msg = (
-            f"run {run.manifest.run_id} asked each case several times, and this format has one answer a case: use jsonl"
-        )
+        msg = f"run {run.manifest.run_id} has several answers per case, and lm-eval holds one: use --format jsonl"
         raise ConfigError(msg)
     lines = [dumps(line) for result in run.results for line in _lines(result)]
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")

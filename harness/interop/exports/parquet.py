@@ -1,6 +1,6 @@
-"""For data frames: one row a case and cell, the columns of the JSONL export with a type each.
+"""Export to Parquet: one row per case and cell, with the columns of the JSONL export.
 
-Answers (`strict`, `lenient`, `expected`) are text where they are text, else JSON; so are `tool_calls`.
+Text answers (`strict`, `lenient`, `expected`) are stored as text, other answers as JSON. `tool_calls` is JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LISTS = frozenset({"violations", "tags"})
 
 
 def render(runs: Sequence[Run]) -> bytes:
-    """The file."""
+    """Return the content of the Parquet file."""
     with needed("datasets", "A Parquet export needs pyarrow"):
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -48,5 +48,5 @@ def _cell(name: str, value: Any) -> Any:
 
 
 def _unicode(text: str) -> str:
-    """Text without lone surrogates, which a broken server can send and no Parquet file takes."""
+    """Escape lone surrogates: a broken server can send them, and Parquet rejects them."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,1 +1,1 @@
-"""One file a foreign format, found by its name. Each has `fits(source)`, `title(source)` and `read(source, wanted)`."""
+"""Foreign formats: one module each, found by its name, with `fits(source)`, `title(source)`, `read(source, wanted)`."""

@@ -1,8 +1,8 @@
-"""Inspect AI: a log as `.eval` (a zip, read sample by sample) or `.json` (read as a whole); seen with version 2.
+"""Import logs of Inspect AI: `.eval` (a zip, read sample by sample) or `.json`. Tested with log version 2.
 
-A sample's epochs become repeats. `target` is what is expected; where it lists several answers, only the log's own
-scores can judge. `C` is right; `I`, `N` and `P` (in part) are not, and a number is right only as 1. A sample that ended
-in an error or has no score is a failed call, not a wrong answer.
+Epochs of a sample become repeats. `target` is the expected answer; if it lists several, the log must have scores.
+The score `C` is correct; `I`, `N` and `P` (partial) are incorrect. A numeric score is correct only if it is 1.
+A sample with an error or without a score is a failed call, not a wrong answer.
 """
 
 from __future__ import annotations
@@ -17,41 +17,40 @@ from harness.interop.rows import ColumnSelection, ImportedRow, RowFilter, as_tex
 from harness.interop.source import SourceFile
 
 MOST_S = 1e9
-"""No call takes longer: a whole number can be too large for any time."""
+"""Longest accepted latency, in seconds. Larger integers could overflow a float."""
 _PARTLY = frozenset({"p", "partial"})
 
 
 def fits(source: SourceFile) -> bool:
-    """A zip with samples, or a document that says of which eval it is."""
+    """Return whether the file is a zip, or a JSON document with an `eval` object."""
     return source.is_zip or isinstance(source.first.get("eval"), dict)
 
 
 def title(source: SourceFile) -> str:
-    """The task's name."""
+    """Return the name of the task."""
     return as_text(_header(source).get("task") or source.stem).rpartition("/")[2]
 
 
 def read(source: SourceFile, wanted: ColumnSelection) -> Iterator[ImportedRow]:
-    """One row a sample and epoch; raises `ConfigError`."""
+    """Yield one row per sample and epoch; raises `ConfigError`."""
     model = as_text(_header(source).get("model", ""))
-    selection, taken = RowFilter(wanted.where), 0
+    selection, n_matched = RowFilter(wanted.where), 0
     for where, sample in _samples(source):
-        if selection.takes({"model": model, **sample}):
-            taken += 1
+        if selection.matches({"model": model, **sample}):
+            n_matched += 1
             yield _row(sample, wanted, where, model)
-    selection.check(str(source.path), taken)
+    selection.check(str(source.path), n_matched)
 
 
 def _header(source: SourceFile) -> Mapping[str, Any]:
-    """What the log says of its eval."""
     if not source.is_zip:
-        found = source.document.get("eval")
-    else:  # a log that was broken off has no header, only the journal's first entry
+        header = source.document.get("eval")
+    else:  # the log of an interrupted run has no header, only the first journal entry
         headers = [*source.members("header"), *source.members("_journal/start")]
-        found = headers[0][1].get("eval") if headers else None
-    if isinstance(found, dict):
-        return found
-    msg = f"{source.path}: no log of Inspect: there is nothing in it that says of which eval"
+        header = headers[0][1].get("eval") if headers else None
+    if isinstance(header, dict):
+        return header
+    msg = f"{source.path}: not an Inspect log: it has no `eval` header"
     raise ConfigError(msg)
 
 
@@ -61,7 +60,7 @@ def _samples(source: SourceFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return
     samples = source.document.get("samples")
     if not isinstance(samples, list):
-        msg = f"{source.path}: the log has no samples: `inspect eval` writes them unless --no-log-samples is given"
+        msg = f"{source.path}: the log has no samples: run `inspect eval` again without --no-log-samples"
         raise ConfigError(msg)
     for number, sample in enumerate(samples, 1):
         where = f"{source.path}: sample {number}"
@@ -85,13 +84,13 @@ def _row(sample: Mapping[str, Any], wanted: ColumnSelection, where: str, model: 
         id=case_id(column(sample, wanted.id or "id", where), where),
         inputs=_inputs(sample, wanted, where),
         expected=target[0] if isinstance(target, list) and len(target) == 1 else target,
-        reply=None if error else _said(output),
+        reply=None if error else _reply_text(output),
         allowed=strings(column(sample, wanted.allowed, where), wanted.allowed, where) if wanted.allowed else (),
         right=right,
         measure=measure,
         tags=strings(column(sample, wanted.tags, where), wanted.tags, where) if wanted.tags else (),
         repeat=epoch - 1 if isinstance(epoch, int) and epoch > 0 else 0,
-        error=error if error or right is not None else "the log has no score for it",
+        error=error if error or right is not None else "the log has no score for this sample",
         truncated=any(isinstance(c, dict) and c.get("stop_reason") == "max_tokens" for c in _choices(output)),
         latency_s=_seconds(output.get("time")),
         prompt_tokens=count(usage.get("input_tokens")),
@@ -101,23 +100,23 @@ def _row(sample: Mapping[str, Any], wanted: ColumnSelection, where: str, model: 
 
 
 def _inputs(sample: Mapping[str, Any], wanted: ColumnSelection, where: str) -> Mapping[str, Any]:
-    """What was asked. Of a chat only role and text: each log gives its messages ids of its own."""
+    """Inputs of the sample. Message ids are dropped from a chat, because they differ between logs."""
     if wanted.inputs:
         return {name: column(sample, name, where) for name in wanted.inputs}
-    asked = sample.get("input")
-    if isinstance(asked, list):
-        asked = [{key: m.get(key) for key in ("role", "content")} for m in asked if isinstance(m, dict)]
+    question = sample.get("input")
+    if isinstance(question, list):
+        question = [{key: m.get(key) for key in ("role", "content")} for m in question if isinstance(m, dict)]
     choices = sample.get("choices")
-    return {"input": asked, **({"choices": choices} if choices else {})}
+    return {"input": question, **({"choices": choices} if choices else {})}
 
 
 def _choices(output: Mapping[str, Any]) -> list[Any]:
-    found = output.get("choices")
-    return found if isinstance(found, list) else []
+    choices = output.get("choices")
+    return choices if isinstance(choices, list) else []
 
 
-def _said(output: Mapping[str, Any]) -> str:
-    """The text of the reply. Old logs have no `completion`; a message can be a list of parts."""
+def _reply_text(output: Mapping[str, Any]) -> str:
+    """Text of the reply. Old logs have no `completion`, and a message can be a list of parts."""
     if isinstance(output.get("completion"), str):
         return str(output["completion"])
     for choice in _choices(output)[:1]:
@@ -132,7 +131,6 @@ def _said(output: Mapping[str, Any]) -> str:
 
 
 def _error(sample: Mapping[str, Any]) -> str:
-    """Why the sample has no answer."""
     error = sample.get("error")
     if isinstance(error, dict):
         return as_text(error.get("message") or "the sample ended in an error")
@@ -140,13 +138,13 @@ def _error(sample: Mapping[str, Any]) -> str:
 
 
 def _score(sample: Mapping[str, Any], chosen: str | None, where: str) -> tuple[str, tuple[bool, bool] | None]:
-    """The scorer that counts, and what it says; nothing where the sample was not scored."""
+    """Name of the scorer and its (strict, lenient) score; `None` if the sample was not scored."""
     scores = sample.get("scores")
     if not isinstance(scores, dict) or not scores:
         return chosen or "", None
     if chosen is None and len(scores) > 1:
         names = " or ".join(f"--correct {name}" for name in scores)
-        msg = f"{where}: it has {len(scores)} scores: choose with {names}"
+        msg = f"{where}: {len(scores)} scores: choose with {names}"
         raise ConfigError(msg)
     name = chosen or next(iter(scores))
     if name not in scores:
@@ -161,7 +159,6 @@ def _score(sample: Mapping[str, Any], chosen: str | None, where: str) -> tuple[s
 
 
 def _is_partly(value: Any) -> bool:
-    """In part is not right."""
     if isinstance(value, str):
         return value.strip().lower() in _PARTLY
     return isinstance(value, float) and 0 < value < 1

@@ -1,6 +1,6 @@
-"""Plain JSONL, packed with gzip or not: one answer a line, its columns named on the command line.
+"""Import plain JSONL, optionally gzipped: one answer per line. Options of the command name the columns.
 
-A row whose reply (or whose `--correct`) is null was not answered: it is an error, never a wrong answer.
+A row with a null reply (or a null `--correct` value) is a failed call, never a wrong answer.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from harness.interop.source import SourceFile
 
 
 def fits(source: SourceFile) -> bool:
-    """Whatever has an object in its first line, and is nothing else."""
+    """Return whether the first line is a JSON object. Other formats are tried first."""
     return bool(source.first)
 
 
 def title(source: SourceFile) -> str:
-    """What the questions are called: the file's name."""
+    """Return the file name without its extension."""
     return source.stem
 
 
 def read(source: SourceFile, wanted: ColumnSelection) -> Iterator[ImportedRow]:
-    """One row a line that is meant; raises `ConfigError` with the line's number."""
+    """Yield one row per selected line; raises `ConfigError` with the line number."""
     if not wanted.reply and not wanted.correct:
-        msg = f"{source.path}: which column is the reply? Name it with --reply, or use --correct"
+        msg = f"{source.path}: no reply column given: name it with --reply, or use --correct"
         raise ConfigError(msg)
     if not wanted.expected and not wanted.correct:
-        msg = f"{source.path}: what is right? Name the column of the expected answer with --expected, or use --correct"
+        msg = f"{source.path}: no expected answer given: name its column with --expected, or use --correct"
         raise ConfigError(msg)
-    selection, taken = RowFilter(wanted.where), 0
+    selection, n_matched = RowFilter(wanted.where), 0
     model = next((value for name, value in wanted.where if name.rpartition(".")[2] in {"model", "model_name"}), "")
     for where, row in source.lines():
-        if selection.takes(row):
-            taken += 1
+        if selection.matches(row):
+            n_matched += 1
             yield _row(row, wanted, where, model)
-    selection.check(str(source.path), taken)
+    selection.check(str(source.path), n_matched)
 
 
 def _row(row: Mapping[str, Any], wanted: ColumnSelection, where: str, model: str) -> ImportedRow:

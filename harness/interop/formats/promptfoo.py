@@ -1,9 +1,8 @@
-"""promptfoo: `results.json`, as `promptfoo eval -o` writes it (version 3; 2 has the same rows).
+"""Import from promptfoo: `results.json`, written by `promptfoo eval -o`. Tested with versions 2 and 3.
 
-A file has every provider and every prompt: one of each is chosen with `--where provider=` and `--where prompt=`, by id
-or label. Right is what `gradingResult.pass` says, or `success`. What is expected is the value of an `equals` assertion
-where there is exactly one, else only that it passes. A call that failed (`failureReason` 2) is an error, not a wrong
-answer.
+A file holds all providers and prompts. `--where provider=` and `--where prompt=` choose one of each, by id or label.
+The score is `gradingResult.pass`, or else `success`. The expected answer is the value of the only `equals` assertion;
+otherwise a test only has to pass. A failed call (`failureReason` 2) is an error, not a wrong answer.
 """
 
 from __future__ import annotations
@@ -28,68 +27,68 @@ from harness.interop.rows import (
 from harness.interop.source import SourceFile
 
 ERROR = 2
-"""promptfoo's `failureReason` of a call that failed; 1 is an assertion that was not met."""
+"""promptfoo's `failureReason` for a failed call; 1 is a failed assertion."""
 MOST_MS = 1e12
-"""No call takes longer: a whole number can be too large for any time."""
+"""Longest accepted latency, in milliseconds. Larger integers could overflow a float."""
 _EQUAL = frozenset({"equals", "iequals"})
 
 
 def fits(source: SourceFile) -> bool:
-    """A document with `results`, which holds the rows or has them in it."""
+    """Return whether the document has promptfoo's `results`."""
     return _rows(source.first) is not None
 
 
 def title(source: SourceFile) -> str:
-    """What the questions are called: the file's name."""
+    """Return the file name without its extension."""
     return source.stem
 
 
 def read(source: SourceFile, wanted: ColumnSelection) -> Iterator[ImportedRow]:
-    """One row a test; raises `ConfigError` where a choice is still to be made."""
-    selection, taken = RowFilter(wanted.where), []
+    """Yield one row per test; raises `ConfigError` if several providers or prompts match."""
+    selection, matched = RowFilter(wanted.where), []
     for number, raw in enumerate(_rows(source.document) or [], 1):
         where = f"{source.path}: result {number}"
         if not isinstance(raw, dict):
             msg = f"{where}: a result is a JSON object, not {type(raw).__name__}"
             raise ConfigError(msg)
         row = _flat(raw, wanted.where)
-        if selection.takes(row):
-            taken.append((where, row))
-    selection.check(str(source.path), len(taken))
+        if selection.matches(row):
+            matched.append((where, row))
+    selection.check(str(source.path), len(matched))
     for name in ("provider", "prompt"):
-        there = Counter(as_text(row[name]) for _, row in taken)
-        if len(there) > 1:
-            msg = f"{source.path}: several {name}s: choose with --where {name}=…; there are {listed(there)}"
+        counts = Counter(as_text(row[name]) for _, row in matched)
+        if len(counts) > 1:
+            msg = f"{source.path}: several {name}s: choose with --where {name}=…; the file has {listed(counts)}"
             raise ConfigError(msg)
-    for where, row in taken:
+    for where, row in matched:
         yield _row(row, wanted, where)
 
 
 def _rows(document: Mapping[str, Any]) -> list[Any] | None:
-    found = document.get("results")
-    found = found.get("results") if isinstance(found, dict) else found
-    if not isinstance(found, list):
+    rows = document.get("results")
+    rows = rows.get("results") if isinstance(rows, dict) else rows
+    if not isinstance(rows, list):
         return None
-    first = found[0] if found else {"success": None}
-    return found if isinstance(first, dict) and ("provider" in first or "success" in first) else None
+    first = rows[0] if rows else {"success": None}
+    return rows if isinstance(first, dict) and ("provider" in first or "success" in first) else None
 
 
 def _flat(raw: Mapping[str, Any], where: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    """The row, with the name of its provider and of its prompt in place of the objects: the one that was asked for."""
-    asked = dict(where)
+    """Replace the provider and prompt objects by a name: the name given with `--where` if it matches."""
+    wanted = dict(where)
     provider, prompt = raw.get("provider", ""), raw.get("prompt", "")
     return {
         **raw,
-        "provider": _name(provider, ("label", "id"), asked.get("provider")),
-        "prompt": _name(prompt, ("label", "raw"), asked.get("prompt")),
+        "provider": _name(provider, ("label", "id"), wanted.get("provider")),
+        "prompt": _name(prompt, ("label", "raw"), wanted.get("prompt")),
     }
 
 
-def _name(value: Any, keys: tuple[str, ...], asked: str | None) -> str:
+def _name(value: Any, keys: tuple[str, ...], wanted: str | None) -> str:
     if not isinstance(value, dict):
         return as_text(value)
     names = [as_text(value[key]) for key in keys if value.get(key)]
-    return asked if asked in names else next(iter(names), "")
+    return wanted if wanted in names else next(iter(names), "")
 
 
 def _row(row: Mapping[str, Any], wanted: ColumnSelection, where: str) -> ImportedRow:
@@ -121,27 +120,27 @@ def _row(row: Mapping[str, Any], wanted: ColumnSelection, where: str) -> Importe
 
 
 def _inputs(row: Mapping[str, Any], wanted: ColumnSelection, where: str) -> Mapping[str, Any]:
-    """The variables of the test: the same whatever provider was asked."""
+    """Inputs of the test: its variables, which do not depend on the provider."""
     if wanted.inputs:
         return {name: column(row, name, where) for name in wanted.inputs}
-    found = row.get("vars")
-    return found if isinstance(found, dict) else {}
+    variables = row.get("vars")
+    return variables if isinstance(variables, dict) else {}
 
 
 def _right(row: Mapping[str, Any], wanted: ColumnSelection, where: str) -> tuple[bool, bool]:
     grading = row.get("gradingResult")
-    given = grading.get("pass") if isinstance(grading, dict) and "pass" in grading else row.get("success")
-    value = column(row, wanted.correct, where) if wanted.correct else given
+    recorded = grading.get("pass") if isinstance(grading, dict) and "pass" in grading else row.get("success")
+    value = column(row, wanted.correct, where) if wanted.correct else recorded
     right = is_true(value, wanted.correct or "success", where)
     return right, right
 
 
 def _equal(row: Mapping[str, Any]) -> Any:
-    """The answer that the test demands, where it demands exactly one."""
+    """Value of the test's only `equals` assertion, else `None`."""
     test = row.get("testCase")
     asserted = test.get("assert") if isinstance(test, dict) else None
-    found = [a.get("value") for a in asserted or [] if isinstance(a, dict) and a.get("type") in _EQUAL]
-    return found[0] if len(found) == 1 and isinstance(found[0], str) and "{{" not in found[0] else None
+    values = [a.get("value") for a in asserted or [] if isinstance(a, dict) and a.get("type") in _EQUAL]
+    return values[0] if len(values) == 1 and isinstance(values[0], str) and "{{" not in values[0] else None
 
 
 def _seconds(value: Any) -> float | None:

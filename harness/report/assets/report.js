@@ -1,5 +1,5 @@
 "use strict";
-// The table of cases. Whatever a model said goes through textContent: this script never writes markup.
+// The table of cases. Replies go through textContent: this script never writes markup.
 (() => {
   const PAGE = matchMedia("(max-width: 700px)").matches ? 20 : 50, PRINTED = 500;
 
@@ -66,7 +66,7 @@
 
     function replyCell(reply, i) {
       const td = el("td", { className: "reply-cell", dataset: { label: data.cells[i] } });
-      if (!reply) return td.append("not asked"), td;
+      if (!reply) return td.append("not run"), td;
       td.append(reading(reply), el("div", { className: "clamp" }, (reply.e ?? reply.s).slice(0, 300) || "(empty)"));
       if (reply.z) td.append(el("span", { className: "tags" }, reply.z.join(", ")));
       return td;
@@ -83,8 +83,8 @@
       const replies = row.r.flatMap((r, i) => {
         if (!r) return [];
         const codes = (r.z || []).map((code) => (data.codes[code] ? `${code}: ${data.codes[code]}` : code)).join(" · ");
-        const whole = r.n && `${r.n.toLocaleString("en")} characters in all; the whole reply is in a .jsonl or .json report`;
-        const read = `${data.words[r.k]} · as it is: ${r.v ?? "not usable"} · leniently: ${r.l ?? "no clear answer"}`;
+        const whole = r.n && `${r.n.toLocaleString("en")} characters in total. A .jsonl or .json report has the full reply`;
+        const read = `${data.words[r.k]} · strict: ${r.v ?? "not usable"} · lenient: ${r.l ?? "no clear answer"}`;
         return [block(data.cells[i], r.e ?? r.s, r.k === "error" ? "call failed" : read, codes, r.m, whole)];
       });
       const expected = `expected: ${row.x}${row.t.length ? ` · ${row.t.join(", ")}` : ""}`;
@@ -143,11 +143,11 @@
     search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(select, 120); });
     box.addEventListener("change", (event) => { if (event.target !== search) select(); });
 
-    // On paper: the cases that are not right, as many as a person would leaf through.
+    // Print only cases that are not right, and at most PRINTED of them.
     addEventListener("beforeprint", () => {
       const notRight = data.rows.filter((row) => row.r.some((r) => r && r.k !== "right"));
       body.replaceChildren(...notRight.slice(0, PRINTED).map(line));
-      status.textContent = `Printed: ${Math.min(PRINTED, notRight.length)} of the ${notRight.length} cases that are not right in every cell, of ${data.rows.length} in all.`;
+      status.textContent = `Printed: ${Math.min(PRINTED, notRight.length)} of ${notRight.length} cases that are not right in every cell (${data.rows.length} cases in total).`;
     });
     addEventListener("afterprint", draw);
 

@@ -1,1 +1,1 @@
-"""One file a format, found by its name, which is the ending. Each has `render(report) -> str | bytes`."""
+"""One file per format, named after its file ending. Each has `render(report) -> str | bytes`."""

@@ -1,8 +1,8 @@
-"""A table for spreadsheets, one row per case and cell; the columns are `rows.COLUMNS`.
+"""A table for spreadsheets, one row per case and cell; the columns are `case_rows.COLUMNS`.
 
-Lists are joined by a space, nothing is an empty cell, values that are not text are JSON. Text that a spreadsheet would
-run as a formula gets an apostrophe in front; what would act on a terminal or hide is spelled out. Text is cut where a
-spreadsheet's cell ends. JSONL has it as it is.
+Lists are joined by spaces, `None` is an empty cell, and other values that are not text are JSON. Text that a
+spreadsheet would run as a formula gets a leading apostrophe. Control and invisible characters are spelled out. Text is
+cut at the longest cell of a spreadsheet. JSONL has the original text.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from harness.report.case_rows import COLUMNS, rows
 from harness.report.model import Report
 
 CELL_LIMIT = 32_767
-"""Characters that Excel and LibreOffice accept in a cell; Python's csv reader, 131,072."""
+"""Longest cell of Excel and LibreOffice, in characters."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def render(report: Report) -> str:
-    """The table, its header first."""
+    """Render the table with its header."""
     return table(COLUMNS, (row.values() for row in rows(report.runs)))
 
 
 def table(header: Iterable[str], body: Iterable[Iterable[Any]]) -> str:
-    """Rows of any values as a table that a spreadsheet shows and does not run."""
+    """Render values as CSV that no spreadsheet runs as a formula."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(header)
@@ -44,5 +44,5 @@ def _cell(value: Any) -> str:
         text = "'" + text
     if len(text) <= CELL_LIMIT:
         return text
-    note = f" [cut: {len(text):,} characters in all]"
+    note = f" [cut: {len(text):,} characters in total]"
     return text[: CELL_LIMIT - len(note)] + note

@@ -1,4 +1,4 @@
-"""One self-contained page: no request, no framework, one script whose hash is in the page's policy."""
+"""Render one self-contained page: no requests, and one script, whose hash is in the page's policy."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _MINUS = re.compile(r"(?:^|(?<=[ (]))-(?=\d)")
 
 
 class Section(Protocol):
-    """What a module of `sections` is. One with a `lead(evals)` also says something before the first eval.
+    """Interface of the modules of `sections`. `lead(evals)` is optional: content before the first eval.
 
-    A section with charts has `PICTURES`, the words for them in the line about missing pictures.
+    A section with charts has `PICTURES`, their name in the line about missing charts.
     """
 
     ORDER: int
     TITLE: str
 
     def context(self, report: EvalReport) -> dict[str, Any] | None:
-        """The values for its template, or `None`."""
+        """The values for its template; `None` leaves the section out."""
 
 
 def render(report: Report) -> str:
-    """The page."""
+    """Render the page."""
     from markupsafe import Markup
 
     env = _environment()
@@ -66,7 +66,7 @@ def render(report: Report) -> str:
 
 
 def embedded(value: Any) -> str:
-    """JSON that stays data inside a script element, whatever it holds."""
+    """JSON that is safe inside a script element."""
     text = dumps(value)
     return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
 
@@ -101,19 +101,19 @@ def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
         "sentences": sentences(report),
         "notices": notices(report),
         "verdicts": [
-            (c, comparison_text.title(c), comparison_text.standing(c.verdict)) for c in report.answers.comparisons
+            (c, comparison_text.title(c), comparison_text.tone(c.verdict)) for c in report.analysis.comparisons
         ],
-        "portability": portability_text(report.answers.portability) if report.answers.portability else "",
+        "portability": portability_text(report.analysis.portability) if report.analysis.portability else "",
         "sections": shown,
     }
 
 
 def _missing_pictures(parts: Sequence[Mapping[str, Any]]) -> str:
-    """One line that names the pictures that could not be drawn and says how to get them; empty if all are drawn."""
+    """One line that names missing charts and how to get them; empty if none is missing."""
     pictures = [getattr(shown["section"], "PICTURES", "") for part in parts for shown in part["sections"]]
     named = list(dict.fromkeys(filter(None, pictures)))
     why = charts.unavailable() if named else ""
-    return f"Pictures left out: {', '.join(named)}. {why}" if why else ""
+    return f"Charts left out: {', '.join(named)}. {why}" if why else ""
 
 
 def _template(env: Environment, name: str, section: Section) -> Template:
@@ -123,13 +123,13 @@ def _template(env: Environment, name: str, section: Section) -> Template:
 
 
 def _sections() -> list[tuple[str, Section]]:
-    found = [(m.name, import_module(f"{sections.__name__}.{m.name}")) for m in iter_modules(sections.__path__)]
-    return sorted(found, key=lambda item: (item[1].ORDER, item[0]))
+    modules = [(m.name, import_module(f"{sections.__name__}.{m.name}")) for m in iter_modules(sections.__path__)]
+    return sorted(modules, key=lambda item: (item[1].ORDER, item[0]))
 
 
 @cache
 def _environment() -> Environment:
-    """Jinja's environment, made once: it compiles each template at its first use and keeps it."""
+    """Jinja's environment, made once, because it caches compiled templates."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

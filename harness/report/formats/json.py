@@ -1,4 +1,4 @@
-"""The whole report for other programs, in one numbered format.
+"""Render the report as JSON for other programs, in a versioned format.
 
     {"format": "harness-report/1",
      "evals": [{"eval", "task", "headline": [sentence, ...], "notices": [{"kind": "error"|"caution", "text"}, ...],
@@ -8,7 +8,7 @@
                            "strict", "compliance", "lenient",       each {"hits", "n", "value", "low", "high"}
                            "outcomes": {"right", "phrasing", "wrong", "unclear", "error"},
                            "violations": {code: count}, "by_tag": {tag: {"strict", "compliance", "lenient"}},
-                           "by_label_source": {who labelled: as by_tag},
+                           "by_label_source": {source: as by_tag},
                            "latency_p50_s", "latency_p95_s", "prompt_tokens", "completion_tokens",
                            "cost": null | {"usd", "usd_per_1k", "at_most_usd", "asked", "from_store", "attempts",
                                            "untold", "price"},
@@ -21,9 +21,9 @@
                        "left_out": [eval, ...]},                    a month, by `harness advise`
      "cases": [row, ...]}                                           one per case and cell, keys as in JSONL
 
-Shares are 0..1, times are seconds, money is USD, `value` is null where nothing was answered. `cost` is null where the
+Shares are 0..1, times are seconds, money is USD, `value` is null if nothing was answered. `cost` is null if the
 project does not know the backend; its `price` (`prompt_usd`, `completion_usd`, `cached_usd`, `source`) is null for a
-server of one's own. The last column of a confusion matrix counts replies without a usable label. History: 1 first
+local server. The last column of a confusion matrix counts replies without a usable label. History: 1 first
 version; later in it, `by_label_source`, `comparisons`, `portability` and `ladders`; then `cost` and `advice`;
 then the verdict and decision `STAY`, which was `KEEP`.
 """
@@ -51,7 +51,7 @@ from harness.report.sections import cost
 
 FORMAT = "harness-report/1"
 
-# JSON allows these raw in a string, but many a reader takes them for the end of a line.
+# JSON allows these characters in a string, but many programs treat them as line ends.
 _LINE_ENDS = str.maketrans({c: f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"})
 
 
@@ -60,17 +60,17 @@ def render(report: Report) -> str:
     content = {
         "format": FORMAT,
         "evals": [_eval(e) for e in report.evals],
-        "advice": _advice(next((e.answers.advice for e in report.evals if e.answers.advice), None)),
+        "advice": _advice(next((e.analysis.advice for e in report.evals if e.analysis.advice), None)),
         "cases": list(rows(report.runs)),
     }
     return dumps(content, indent=1) + "\n"
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
-    """JSON that any reader takes: no NaN, no raw line separator; other scripts stay readable."""
+    """Serialize portably: no NaN, no raw line separators, and no escapes for other scripts."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, default=dict)
-    except ValueError:  # a model's JSON reply may hold NaN, which Python reads and JSON does not know
+    except ValueError:  # a model's JSON reply may hold NaN, which Python accepts and JSON does not
         text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent, default=dict)
     return text.translate(_LINE_ENDS)
 
@@ -84,29 +84,29 @@ def _finite(value: Any) -> Any:
 
 
 def _eval(e: EvalReport) -> dict[str, Any]:
-    portability = e.answers.portability
-    costs = {row["cell"].name: _cost(row["spent"], row["price"]) for row in cost.rows(e)}
+    portability = e.analysis.portability
+    costs = {row["cell"].name: _cost(row["cost"], row["price"]) for row in cost.rows(e)}
     return {
         "eval": e.name,
         "task": e.task,
         "headline": [sentence.text for sentence in sentences(e)],
         "notices": [asdict(notice) for notice in notices(e)],
-        "comparisons": [comparison_formats.as_json(c) for c in e.answers.comparisons],
+        "comparisons": [comparison_formats.as_json(c) for c in e.analysis.comparisons],
         "portability": portability and portability_json(portability),
-        "ladders": [ladder_json(ladder) for ladder in e.answers.ladders],
+        "ladders": [ladder_json(ladder) for ladder in e.analysis.ladders],
         "cells": [_cell(cell) | {"cost": costs.get(cell.name)} for cell in e.cells],
     }
 
 
-def _cost(spent: RunCost, price: Price | None) -> dict[str, Any]:
+def _cost(run_cost: RunCost, price: Price | None) -> dict[str, Any]:
     return {
-        "usd": spent.usd,
-        "usd_per_1k": spent.usd_per_1k,
-        "at_most_usd": spent.at_most_usd,
-        "asked": spent.asked,
-        "from_store": spent.from_store,
-        "attempts": spent.attempts,
-        "untold": spent.untold,
+        "usd": run_cost.usd,
+        "usd_per_1k": run_cost.usd_per_1k,
+        "at_most_usd": run_cost.at_most_usd,
+        "asked": run_cost.calls,
+        "from_store": run_cost.from_store,
+        "attempts": run_cost.attempts,
+        "untold": run_cost.attempts_without_tokens,
         "price": price and asdict(price),
     }
 
@@ -116,9 +116,9 @@ def _advice(advice: Advice | None) -> dict[str, Any] | None:
         return None
     bill = advice.bill
     return {
-        "evals": [_advised(one, bill) for one in advice.advised],
+        "evals": [_advised(each, bill) for each in advice.advised],
         "bill": {
-            "today": asdict(bill.today),
+            "today": asdict(bill.current),
             "batch": asdict(bill.batch),
             "advised": asdict(bill.advised),
             "all_moved": asdict(bill.all_moved),
@@ -130,17 +130,17 @@ def _advice(advice: Advice | None) -> dict[str, Any] | None:
     }
 
 
-def _advised(one: EvalAdvice, bill: CostProjection) -> dict[str, Any]:
-    line = one.line
+def _advised(advice: EvalAdvice, bill: CostProjection) -> dict[str, Any]:
+    line = advice.cost
     moves = line.eval in bill.moved
     return {
         "eval": line.eval,
-        "decision": one.decision.value,
-        "reasons": [asdict(reason) for reason in one.reasons],
+        "decision": advice.decision.value,
+        "reasons": [asdict(reason) for reason in advice.reasons],
         "now": line.current,
         "then": line.candidate or None,
         "daily_calls": line.daily_calls,
-        "today_usd": line.today_usd,
+        "today_usd": line.current_usd,
         "batch_usd": line.batch_usd,
         "then_usd": None if line.local else line.candidate_usd,
         "local": line.local,
@@ -163,11 +163,11 @@ def _cell(cell: CellReport) -> dict[str, Any]:
         "answered": summary.answered,
         "cached": summary.cached,
         "errors": dict(summary.errors),
-        **_rates(summary.accuracy),
+        **_accuracy(summary.accuracy),
         "outcomes": dict(cell.outcomes),
         "violations": dict(summary.violations),
-        "by_tag": {tag: _rates(accuracy) for tag, accuracy in summary.by_tag},
-        "by_label_source": {source: _rates(accuracy) for source, accuracy in summary.by_label_source},
+        "by_tag": {tag: _accuracy(accuracy) for tag, accuracy in summary.by_tag},
+        "by_label_source": {source: _accuracy(accuracy) for source, accuracy in summary.by_label_source},
         "latency_p50_s": summary.latency_p50_s,
         "latency_p95_s": summary.latency_p95_s,
         "prompt_tokens": summary.prompt_tokens,
@@ -176,7 +176,7 @@ def _cell(cell: CellReport) -> dict[str, Any]:
     }
 
 
-def _rates(accuracy: Accuracy) -> dict[str, Any]:
+def _accuracy(accuracy: Accuracy) -> dict[str, Any]:
     return {
         "strict": as_json(accuracy.strict),
         "compliance": as_json(accuracy.compliance),

@@ -1,4 +1,4 @@
-"""One JSON object a line, one line per case and cell; the keys are `rows.COLUMNS`. Replies are whole."""
+"""One JSON object per line, one line per case and cell, with the keys `case_rows.COLUMNS` and full replies."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from harness.report.model import Report
 
 
 def render(report: Report) -> str:
-    """The lines."""
+    """Render the lines."""
     return "".join(f"{dumps(row)}\n" for row in rows(report.runs))

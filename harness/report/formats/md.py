@@ -1,4 +1,4 @@
-"""For a GitHub step summary or a pull request: short, and inert whatever a model replied."""
+"""Render a short report for a GitHub step summary or a pull request. Replies cannot inject markup."""
 
 from __future__ import annotations
 
@@ -22,22 +22,19 @@ _TOP_VIOLATIONS = 8
 
 
 def render(report: Report) -> str:
-    """What is advised, and the bill; then each eval.
-
-    Of these verdicts, sentences, the matrix, violations with a real reply each, the cost, and what verdicts rest on.
-    """
-    advice = next((e.answers.advice for e in report.evals if e.answers.advice), None)
-    told = [*(_advice(advice) if advice else ()), *(line for e in report.evals for line in _eval(e))]
-    return "\n".join(told) + "\n"
+    """Render advice and bill, then each eval: verdicts, headlines, rates, violations, cost, ladders, comparisons."""
+    advice = next((e.analysis.advice for e in report.evals if e.analysis.advice), None)
+    lines = [*(_advice(advice) if advice else ()), *(line for e in report.evals for line in _eval(e))]
+    return "\n".join(lines) + "\n"
 
 
 def _advice(advice: Advice) -> Iterator[str]:
-    """What should move, why, and what a month costs."""
+    """The advice with its reasons, and the monthly cost."""
     bill = advice.bill
     yield "## Should it move?\n"
-    for one in advice.advised:
-        yield f"- **{one.decision.value}** {inert(one.line.eval, SAFE)}"
-        yield from (f"    - {STANDS[reason.stands]}: {inert(reason.text, SAFE)}" for reason in one.reasons)
+    for each in advice.advised:
+        yield f"- **{each.decision.value}** {inert(each.cost.eval, SAFE)}"
+        yield from (f"    - {STANDS[reason.stands]}: {inert(reason.text, SAFE)}" for reason in each.reasons)
     if bill.lines:
         yield f"\n| {' | '.join(cost_text.HEADINGS)} |"
         yield "|:--|" + "--:|" * (len(cost_text.HEADINGS) - 1)
@@ -48,7 +45,7 @@ def _advice(advice: Advice) -> Iterator[str]:
         yield ""
         yield from (f"- {inert(note, SAFE)}" for note in cost_text.notes(bill))
     if advice.left_out:
-        yield f"- not on the bill, because the eval has no traffic: {inert(', '.join(advice.left_out), SAFE)}"
+        yield f"- not on the bill (no [traffic]): {inert(', '.join(advice.left_out), SAFE)}"
     yield ""
 
 
@@ -56,11 +53,11 @@ def _eval(e: EvalReport) -> Iterator[str]:
     yield f"## {inert(e.name)}\n"
     for notice in notices(e):
         yield f"> {'**Errors.**' if notice.kind == 'error' else 'Note.'} {inert(notice.text, SAFE)}\n"
-    for c in e.answers.comparisons:
+    for c in e.analysis.comparisons:
         title, reason = comparison_text.title(c), comparison_text.reason_text(c)
         yield f"- **{c.verdict.value}** {inert(title, SAFE)}: {inert(reason, SAFE)}"
-    if e.answers.portability is not None:
-        yield f"- {inert(portability_text(e.answers.portability), SAFE)}"
+    if e.analysis.portability is not None:
+        yield f"- {inert(portability_text(e.analysis.portability), SAFE)}"
     for sentence in sentences(e):
         yield f"- **{inert(sentence.cell)}**: {inert(sentence.rest, SAFE)}"
     yield "\n| cell | strict accuracy | compliance | lenient accuracy | n | errors | p50 |"
@@ -70,34 +67,35 @@ def _eval(e: EvalReport) -> Iterator[str]:
     yield "\nEach rate with its 95% interval (Wilson).\n"
     shown = [(cell, code, count) for cell in e.cells for code, count in cell.summary.violations[:_TOP_VIOLATIONS]]
     if shown:
-        yield "| cell | violation | replies | for example |"
+        yield "| cell | violation | replies | example |"
         yield "|:--|:--|--:|:--|"
     for cell, code, count in shown:
         share = f"{count:,} of {cell.summary.answered:,}"
         yield f"| {inert(cell.name)} | {inert(code)} | {share} | {_example(cell, code)} |"
     yield ""
     yield from _costs(e)
-    for ladder in e.answers.ladders:
+    for ladder in e.analysis.ladders:
         yield f"### Ladder {inert(ladder.name)}\n"
         yield from (f"- {inert(step_text(step), SAFE)}" for step in ladder.steps)
         yield ""
-    for c in e.answers.comparisons:
+    for c in e.analysis.comparisons:
         yield comparison_formats.markdown(c)
 
 
 def _costs(e: EvalReport) -> Iterator[str]:
-    """As the page's section; nothing where no backend has a price."""
-    found = cost.context(e)
-    if found is None:
+    """The cost table; empty if no backend has a price."""
+    section = cost.context(e)
+    if section is None:
         return
-    yield "| cell | this run | per 1,000 calls | calls | from the store | attempts | USD a million tokens, in and out |"
+    counts = "calls | from the store | attempts"
+    yield f"| cell | this run | per 1,000 calls | {counts} | USD per million tokens, prompt and reply |"
     yield "|:--|--:|--:|--:|--:|--:|:--|"
-    for row in found["rows"]:
-        spent, price = row["spent"], row["price"]
-        most = f", at most {dollars(spent.at_most_usd)}" if spent.untold and price else ""
-        run = inert(f"{dollars(spent.usd)}{most}" if price else "own server", SAFE)
-        per_1k = inert(dollars(spent.usd_per_1k), SAFE) if price else NOTHING
-        counts = f"{number(spent.asked)} | {number(spent.from_store)} | {number(spent.attempts)}"
+    for row in section["rows"]:
+        run_cost, price = row["cost"], row["price"]
+        most = f", at most {dollars(run_cost.at_most_usd)}" if run_cost.attempts_without_tokens and price else ""
+        run = inert(f"{dollars(run_cost.usd)}{most}" if price else "local server", SAFE)
+        per_1k = inert(dollars(run_cost.usd_per_1k), SAFE) if price else NOTHING
+        counts = f"{number(run_cost.calls)} | {number(run_cost.from_store)} | {number(run_cost.attempts)}"
         by = f"{price.prompt_usd:g} and {price.completion_usd:g} ({inert(price.source, SAFE)})" if price else NOTHING
         yield f"| {inert(row['cell'].name)} | {run} | {per_1k} | {counts} | {by} |"
     yield ""
@@ -111,6 +109,6 @@ def _row(cell: CellReport) -> str:
 
 
 def _example(cell: CellReport, code: str) -> str:
-    found = examples(cell, code, 1)
-    reply = one_line(reply_text(found[0].response), _EXAMPLE) if found else ""
+    replies = examples(cell, code, 1)
+    reply = one_line(reply_text(replies[0].response), _EXAMPLE) if replies else ""
     return f"<code>{inert(reply)}</code>" if reply else NOTHING

@@ -1,4 +1,4 @@
-"""What was run: enough to run it again, and to see why two runs may not be comparable."""
+"""Facts and fingerprints: enough to repeat a run, and to see why runs may not be comparable."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ TITLE = "About these runs"
 FINGERPRINT = {
     "prompt": "version and variant",
     "prompt_hash": "hash of the variant’s template",
-    "rendered_hash": "hash of every prompt as the model saw it",
-    "dataset": "its name",
-    "dataset_hash": "hash of the cases, whatever their order",
+    "rendered_hash": "hash of all prompts as sent to the model",
+    "dataset": "name of the dataset",
+    "dataset_hash": "hash of the cases, independent of their order",
     "contract": "rules that read the replies, and their version",
     "contract_hash": "hash of these rules",
-    "sampling": "temperature and the other parameters that change what a model says",
+    "sampling": "temperature and the other parameters that change replies",
     "decoding": "free, or constrained to what the contract allows",
-    "repeats": "how often each case was asked",
-    "model": "as the backend names it",
+    "repeats": "replies per case",
+    "model": "name at the backend",
     "model_digest": "hash of the model’s weights",
     "quantization": "how the weights are stored",
     "parameters": "size of the model",
     "engine": "software or service that ran the model",
-    "engine_version": "its version",
+    "engine_version": "version of the engine",
     "backend_hash": "hash of the backend’s settings",
     "harness": "version of this harness",
-    "served_model": "what the server said it answered with",
+    "served_model": "model that the server reported",
 }
-"""What each part of a fingerprint is. Parts that are not listed are shown all the same."""
+"""Meaning of each part of a fingerprint. Other parts are shown without one."""
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:

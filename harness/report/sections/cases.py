@@ -1,4 +1,4 @@
-"""The table of every case. Its rows are data for the page's script; without scripts there is no table."""
+"""The table of every case. The page's script renders it from JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ORDER = 70
 TITLE = "Every case"
 
 _PAGE_BUDGET = 16_000_000
-"""Characters of replies that a browser searches without a pause."""
+"""Characters of replies that a browser can search without a delay."""
 _LONGEST, _SHORTEST = 6_000, 400
 
 
@@ -36,11 +36,11 @@ def context(report: EvalReport) -> dict[str, Any] | None:
 
 def _row(joined: JoinedCase, limit: int) -> dict[str, Any]:
     case = joined.case
-    asked, _ = cut(inputs_text(case.inputs), limit)
+    inputs, _ = cut(inputs_text(case.inputs), limit)
     repeat = f" #{joined.repeat + 1}" if joined.repeat else ""
     return {
         "i": visible(case.id + repeat),
-        "q": visible(asked),
+        "q": visible(inputs),
         "x": visible(cut(value_text(case.expected), limit)[0]),
         "t": [visible(tag) for tag in case.tags],
         "f": int(joined.flipped),

@@ -1,4 +1,4 @@
-"""Which label was taken for which, and how often production code got none."""
+"""Confusion matrices of labels, with a column for unusable replies."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ ORDER = 30
 TITLE = "Confusion matrices"
 
 _LARGEST = 16
-"""Labels a matrix is drawn for; beyond it, only the most frequent confusions are listed."""
+"""Most labels of a matrix. With more, only the most frequent confusions are listed."""
 _LISTED = 20
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """For each cell two matrices: as production code reads the replies, and read leniently."""
+    """Two matrices per cell: read strictly and leniently."""
     cells = [
         (cell.name, [("strict", "as it is", _matrix(strict)), ("lenient", "read leniently", _matrix(lenient))])
         for cell in report.cells

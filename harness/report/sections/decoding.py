@@ -1,4 +1,4 @@
-"""Free and constrained decoding side by side: what a model knows when its phrasing is taken care of."""
+"""Free and constrained decoding side by side: what constrained decoding fixes, and what it does not."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ TITLE = "Free and constrained decoding"
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """Pairs of the same variant on the same backend; the last of each where it was run several times."""
+    """Pairs of the same variant on the same backend; of several runs the last."""
     by_decoding: dict[tuple[str, str], dict[str, CellReport]] = {}
     for cell in report.cells:
         m = cell.manifest
         by_decoding.setdefault((m.variant, m.backend), {})[m.decoding] = cell
     pairs = [
-        (f"{variant}@{backend}", found["free"], found["constrained"])
-        for (variant, backend), found in by_decoding.items()
-        if len(found) == 2
+        (f"{variant}@{backend}", cells["free"], cells["constrained"])
+        for (variant, backend), cells in by_decoding.items()
+        if len(cells) == 2
     ]
     return {"pairs": pairs, "answer": report.answer_word} if pairs else None

@@ -11,7 +11,7 @@ TITLE = "Fields"
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """Rows grouped by field, a row per cell; the lenient F1 beside the strict one tells unable from phrased wrongly."""
+    """Rows grouped by field, one per cell. Strict and lenient F1 separate wrong answers from wrong phrasing."""
     cells = [
         (cell.name, strict, lenient)
         for cell in report.cells

@@ -12,7 +12,7 @@ TITLE = "Labels"
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """Rows grouped by label, a row per cell; the lenient F1 beside the strict one tells unable from phrased wrongly."""
+    """Rows grouped by label, one per cell. Strict and lenient F1 separate wrong answers from wrong phrasing."""
     cells = [
         (cell.name, strict, lenient)
         for cell in report.cells

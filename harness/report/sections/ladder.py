@@ -1,4 +1,4 @@
-"""What quantization costs: each step of a ladder against the first, and accuracy against speed."""
+"""Quantization ladders: each step compared with the first, and accuracy against speed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PICTURES = "accuracy against speed"
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """A block per ladder: a row per step, and the picture."""
-    ladders = report.answers.ladders
+    """A block per ladder: a row per step, and a chart."""
+    ladders = report.analysis.ladders
     return {"ladders": [_ladder(report.name, ladder) for ladder in ladders]} if ladders else None
 
 
@@ -44,7 +44,7 @@ def _row(step: LadderStep, drawn: IntervalScale) -> dict[str, Any]:
         "step": step,
         "sentence": step_text(step),
         "scale": drawn,
-        "verdict": (c.verdict.value, comparison_text.standing(c.verdict)) if c else None,
+        "verdict": (c.verdict.value, comparison_text.tone(c.verdict)) if c else None,
         "paired": c.strict.paired if c else None,
         "flips": _flips(step),
         "speed": speed_text(step.faster) if step.faster else "",
@@ -56,7 +56,7 @@ def _row(step: LadderStep, drawn: IntervalScale) -> dict[str, Any]:
 
 
 def _flips(step: LadderStep) -> dict[str, Any] | None:
-    """Cases lost and won, and answers changed at all; beyond noise, where that was measured."""
+    """Cases lost and won, and answers changed, with the number beyond noise if that was measured."""
     c = step.comparison
     if c is None:
         return None
@@ -70,7 +70,7 @@ def _flips(step: LadderStep) -> dict[str, Any] | None:
 
 
 def _place(step: LadderStep) -> SpeedPoint | None:
-    """Where a step stands in the picture; nowhere if nothing was answered or timed."""
+    """A step's point in the chart; `None` if nothing was answered or timed."""
     rate, latency = step.accuracy, step.side.latency_s
     if not rate.n or latency is None or step.quartiles is None:
         return None

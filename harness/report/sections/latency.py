@@ -1,4 +1,4 @@
-"""How long replies take and how long they are."""
+"""Latency and length of replies."""
 
 from __future__ import annotations
 

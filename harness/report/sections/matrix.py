@@ -1,4 +1,4 @@
-"""The first screen: what each variant does on each backend, and where its replies go."""
+"""The first table: the rates and outcomes of each variant on each backend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TITLE = "Variant × backend"
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """Rows grouped by variant; in a row the backend, the rates, the shares of each outcome."""
+    """Rows grouped by variant: backend, rates, shares of each outcome."""
     variants = dict.fromkeys(cell.manifest.variant for cell in report.cells)
     return {
         "groups": [(v, [_row(c, report) for c in report.cells if c.manifest.variant == v]) for v in variants],
@@ -21,9 +21,9 @@ def context(report: EvalReport) -> dict[str, Any] | None:
 
 
 def words(kind: Outcome, answer: str) -> str:
-    """An outcome as the page names it."""
+    """The name of an outcome on the page."""
     return {
-        "right": "right as it is",
+        "right": "right",
         "phrasing": "right, phrased wrongly",
         "wrong": f"wrong {answer}",
         "unclear": f"no clear {answer}",
@@ -38,6 +38,6 @@ def _row(cell: CellReport, report: EvalReport) -> dict[str, Any]:
         for kind, count in cell.outcomes.items()
         if count and kind != "error"
     ]
-    # The name says what the backend alone does not: how it decoded, and what tells two runs of one cell apart.
+    # The name also has the decoding, and whatever distinguishes two runs of one cell.
     backend = cell.name.removeprefix(f"{cell.manifest.variant}@")
     return {"cell": cell, "backend": backend, "shares": shares}

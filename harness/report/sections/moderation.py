@@ -1,4 +1,4 @@
-"""What was let through and what was flagged wrongly: as harmful or not, by category, and look-alike by look-alike."""
+"""Missed and wrongly flagged comments: overall, by category, and a list of flagged look-alikes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _LISTED = 40
 _COMMENT = 200
 
 Cells = Sequence[tuple[str, ModerationMetrics, ModerationMetrics, AveragePrecision | None]]
-"""Of each cell its name, what production code gets, what a lenient reading gives, and the ranking by scores."""
+"""Per cell: name, strict metrics, lenient metrics, average precision."""
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """A pair of rows per cell, strict and lenient; rows grouped by category; and the look-alikes that were flagged."""
+    """Strict and lenient rows per cell, rows by category, and flagged look-alikes."""
     if "moderation" not in task_capabilities(report.task).sections:
         return None
     cells = [
@@ -42,7 +42,7 @@ def context(report: EvalReport) -> dict[str, Any] | None:
 
 
 def _categories(cells: Cells) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Each category with a row per cell that knows it."""
+    """Each category with a row per cell that has it."""
     names = dict.fromkeys(name for _, strict, _, _ in cells for name in strict.categories)
     return [
         (
@@ -63,10 +63,10 @@ def _categories(cells: Cells) -> list[tuple[str, list[dict[str, Any]]]]:
 
 
 def _look_alikes(cells: Cells) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(comment, [(cell, flagged as)]), those first that most cells flag; by the lenient reading, as models see them."""
-    found: dict[str, tuple[str, list[tuple[str, str]]]] = {}
+    """(comment, [(cell, categories)]), read leniently, sorted by the number of cells that flag the comment."""
+    flagged: dict[str, tuple[str, list[tuple[str, str]]]] = {}
     for cell, _, lenient, _ in cells:
         for wrong in lenient.flagged_wrongly:
             comment = one_line(inputs_text(wrong.case.inputs), _COMMENT)
-            found.setdefault(wrong.case.id, (comment, []))[1].append((cell, ", ".join(wrong.categories)))
-    return sorted(found.values(), key=lambda row: -len(row[1]))
+            flagged.setdefault(wrong.case.id, (comment, []))[1].append((cell, ", ".join(wrong.categories)))
+    return sorted(flagged.values(), key=lambda row: -len(row[1]))

@@ -1,4 +1,4 @@
-"""Does the prompt travel: both prompts on both backends, and whether one of them would serve both."""
+"""Portability: both prompts on both backends, and whether one prompt serves both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TITLE = "Portability"
 
 def context(report: EvalReport) -> dict[str, Any] | None:
     """The sentence, a row per backend with the rates of both prompts and their difference, and the interaction."""
-    p = report.answers.portability
+    p = report.analysis.portability
     if p is None:
         return None
     gaps = [p.transfer, *([p.cost] if p.cost else [])]

@@ -1,4 +1,4 @@
-"""Searching with the vectors: how much of what is relevant was found, how far up, and where the search failed."""
+"""Retrieval: recall and ranks of relevant passages, and the worst queries."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _QUERY = 160
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """A row per cell, the same by tag, and for each cell the queries that were answered worst."""
+    """A row per cell, the same by tag, and the worst queries of each cell."""
     if "retrieval" not in task_capabilities(report.task).sections:
         return None
-    cells = [(cell, found) for cell in report.cells if (found := retrieve(cell.results))]
+    cells = [(cell, metrics) for cell in report.cells if (metrics := retrieve(cell.results))]
     if not cells:
         return None
-    by_name = [(cell.name, found) for cell, found in cells]
+    by_name = [(cell.name, metrics) for cell, metrics in cells]
     return {
-        "names": list(dict.fromkeys(name for _, found in by_name for name in found.means)),
-        "cells": [(cell.name, cell.summary, found) for cell, found in cells],
+        "names": list(dict.fromkeys(name for _, metrics in by_name for name in metrics.means)),
+        "cells": [(cell.name, cell.summary, metrics) for cell, metrics in cells],
         "tags": [
-            (tag, [(name, found.by_tag[tag]) for name, found in by_name if tag in found.by_tag])
-            for tag in sorted({tag for _, found in by_name for tag in found.by_tag})
+            (tag, [(name, metrics.by_tag[tag]) for name, metrics in by_name if tag in metrics.by_tag])
+            for tag in sorted({tag for _, metrics in by_name for tag in metrics.by_tag})
         ],
-        "worst": [(name, _misses(found)) for name, found in by_name if found.worst],
+        "worst": [(name, _misses(metrics)) for name, metrics in by_name if metrics.worst],
     }
 
 
-def _misses(found: RetrievalMetrics) -> list[tuple[str, str, str, int | None]]:
-    """(query, passage found first, first relevant passage, its place)."""
+def _misses(metrics: RetrievalMetrics) -> list[tuple[str, str, str, int | None]]:
+    """(query, first result, first relevant passage, its rank)."""
 
     def shown(inputs: Any) -> str:
         return one_line(str(inputs.get("title") or inputs.get("text", "")), _QUERY)
 
-    return [(shown(m.query.inputs), shown(m.top.inputs), shown(m.wanted.inputs), m.place) for m in found.worst]
+    return [(shown(m.query.inputs), shown(m.top.inputs), shown(m.wanted.inputs), m.place) for m in metrics.worst]

@@ -1,4 +1,4 @@
-"""The same rates over the cases of each tag, and of each source of labels where there are several."""
+"""Rates by tag, and by source of labels if there are several."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ TITLE = "Slices"
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """Rows grouped by tag, all cases first, then by who labelled; in a group a row per cell that has such cases."""
+    """Rows of all cases, then by tag, then by source of labels; one per cell that has such cases."""
     tags = _grouped([(cell.name, dict(cell.summary.by_tag)) for cell in report.cells])
     sources = _grouped([(cell.name, dict(cell.summary.by_label_source)) for cell in report.cells])
-    several = len(sources) > 1
-    if not tags and not several:
+    has_sources = len(sources) > 1
+    if not tags and not has_sources:
         return None
     everything = [(cell.name, cell.summary.accuracy) for cell in report.cells]
-    by_source = [(f"labels by {source}", rows) for source, rows in sources] if several else []
-    return {"rows": [("all cases", everything), *tags, *by_source], "several_sources": several}
+    by_source = [(f"labels by {source}", rows) for source, rows in sources] if has_sources else []
+    return {"rows": [("all cases", everything), *tags, *by_source], "several_sources": has_sources}
 
 
 def _grouped(cells: Sequence[tuple[str, Mapping[str, Accuracy]]]) -> list[tuple[str, list[tuple[str, Accuracy]]]]:

@@ -22,7 +22,7 @@ _LISTED = 6
 
 @dataclass(frozen=True, slots=True)
 class SummaryExample:
-    """One summary and what is wrong with it."""
+    """One summary and its errors."""
 
     case: str
     text: str
@@ -34,43 +34,43 @@ class SummaryExample:
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """A row of figures per cell; below, of each cell, the summaries that make up most and miss most."""
+    """A row of figures per cell, and the worst summaries of each cell."""
     if "summaries" not in task_capabilities(report.task).sections:
         return None
-    cells = [(cell, found) for cell in report.cells if (found := summaries(cell.results))]
+    cells = [(cell, metrics) for cell in report.cells if (metrics := summaries(cell.results))]
     if not cells:
         return None
     worst = [(cell.name, _worst(cell)) for cell, _ in cells]
     return {
-        "rows": [(cell.name, _row(cell, found)) for cell, found in cells],
+        "rows": [(cell.name, _row(cell, metrics)) for cell, metrics in cells],
         "worst": [(name, examples) for name, examples in worst if examples],
     }
 
 
-def _row(cell: CellReport, found: SummarizationMetrics) -> dict[str, Any]:
+def _row(cell: CellReport, metrics: SummarizationMetrics) -> dict[str, Any]:
     return {
-        "n": found.rouge_l.n,
-        "texts": found.n_texts,
+        "n": metrics.rouge_l.n,
+        "texts": metrics.n_texts,
         "compliance": cell.summary.accuracy.compliance,
-        "means": [_mean(found.fact_recall), _mean(found.rouge_l), _mean(found.chrf)],
-        "shares": [found.made_up_numbers, found.made_up_names, found.stated],
+        "means": [_mean(metrics.fact_recall), _mean(metrics.rouge_l), _mean(metrics.chrf)],
+        "shares": [metrics.made_up_numbers, metrics.made_up_names, metrics.stated],
     }
 
 
 def _mean(value: Mean) -> tuple[str, str] | None:
-    """The figure and the ends of its interval, or nothing where no case has one."""
+    """The figure and its interval; `None` if no case has one."""
     return (f"{value.value:.2f}", f"{value.low:.2f}–{value.high:.2f}") if value.n else None
 
 
 def _worst(cell: CellReport) -> list[SummaryExample]:
-    """Made-up things count most, for they mislead; then what must not be stated, then facts missed."""
-    found = [
+    """Sort by made-up figures and names, then forbidden statements, then missed facts."""
+    wrong = [
         (findings, result)
         for result in cell.results
         if result.score is not None and (findings := _findings(result)) is not None and not findings.right
     ]
-    found.sort(key=lambda pair: (-_made_up(pair[0]), -len(pair[0].stated), -len(pair[0].missed), pair[1].case.id))
-    return [_example(result, findings) for findings, result in found[:_EXAMPLES]]
+    wrong.sort(key=lambda pair: (-_made_up(pair[0]), -len(pair[0].stated), -len(pair[0].missed), pair[1].case.id))
+    return [_example(result, findings) for findings, result in wrong[:_EXAMPLES]]
 
 
 def _made_up(findings: SummaryFindings) -> int:
@@ -84,5 +84,5 @@ def _findings(result: Result) -> SummaryFindings | None:
 
 def _example(result: Result, findings: SummaryFindings) -> SummaryExample:
     text, length = cut(str(result.reading.lenient if result.reading else ""), _LENGTH)
-    listed = (found[:_LISTED] for found in (findings.missed, findings.stated, findings.numbers, findings.names))
+    listed = (items[:_LISTED] for items in (findings.missed, findings.stated, findings.numbers, findings.names))
     return SummaryExample(result.case.id, text, length, *listed)

@@ -1,4 +1,4 @@
-"""Tools called: the right one, with the right arguments, only where one is wanted, and which was taken for which."""
+"""Tool calls: right tools, right arguments, missed and false calls, confused tools."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LISTED = 12
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """A row per cell; each tool with a row per cell; for each cell the most frequent confusions of tools."""
+    """A row per cell, rows by tool, and the most frequent confusions of each cell."""
     if "tools" not in task_capabilities(report.task).sections:
         return None
     cells = [
@@ -27,9 +27,9 @@ def context(report: EvalReport) -> dict[str, Any] | None:
         return None
     tools: dict[str, list[tuple[str, ToolScore, int]]] = {}
     for name, strict, lenient in cells:
-        usable = {score.name: score.right for score in strict.per_tool}
+        strict_right = {score.name: score.right for score in strict.per_tool}
         for score in lenient.per_tool:
-            tools.setdefault(score.name, []).append((name, score, usable.get(score.name, 0)))
+            tools.setdefault(score.name, []).append((name, score, strict_right.get(score.name, 0)))
     return {
         "cells": cells,
         "tools": sorted(tools.items()),

@@ -1,4 +1,4 @@
-"""What became of each cell from run to run, and what had changed where."""
+"""The trend of each cell from run to run, with its changes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ TITLE = "From run to run"
 PICTURES = "the trend from run to run"
 
 FEWEST = 3
-"""Of fewer runs the chart would be two dots."""
+"""Fewer runs make no useful chart."""
 UNMARKED = frozenset({"harness"})
-"""Changes that the table tells and the chart does not: they come with every release."""
+"""Changes that only the table shows, because every release has them."""
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """For each cell with enough runs its chart, its marks, the newest run's verdict, and all runs newest first."""
+    """For each cell with enough runs: chart, marks, the newest verdict, and all runs, newest first."""
     trends = [_trend(trend) for trend in report.trends if _is_shown(trend)]
     return {"trends": trends} if trends else None
 
@@ -72,7 +72,7 @@ def _letter(number: int) -> str:
 
 
 def _verdict(trend: Trend) -> tuple[str, str] | None:
-    """The verdict on the newest run, and what it was held against."""
+    """The verdict on the newest run, and the run it is compared with."""
     c = trend.latest
     if c is None:
         return None

@@ -1,4 +1,4 @@
-"""May the task move, or is it still as good: the verdict, the interval it is read from, and which cases differ."""
+"""Comparisons: the verdict, its interval, the figures, and the cases that differ."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ ORDER = 12
 TITLE = "Verdicts"
 
 _LISTED = 20
-"""Flips of a kind that are shown with their replies; the table of cases has all."""
+"""Most flips of a kind that are shown with replies. The table of cases has all."""
 _INPUT, _REPLY = 110, 160
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """A block per comparison: what is asked, the verdict, the drawn interval, figures, flips with both replies."""
-    found = report.answers.comparisons
-    return {"blocks": [_block(report, c) for c in found], "listed": _LISTED} if found else None
+    """A block per comparison: question, verdict, drawn interval, figures, and flips with both replies."""
+    comparisons = report.analysis.comparisons
+    return {"blocks": [_block(report, c) for c in comparisons], "listed": _LISTED} if comparisons else None
 
 
 def _block(report: EvalReport, c: Comparison) -> dict[str, Any]:
-    parts = [("capability", c.capability), ("format", c.form)]
+    parts = [("capability", c.capability_gap), ("format", c.format_gap)]
     slices = comparison_text.proven_slices(c)
-    others = [d.paired for _, d, _ in slices] + [c.lenient.paired, c.compliance.paired, c.form]
-    noise = report.answers.noise
+    others = [d.paired for _, d, _ in slices] + [c.lenient.paired, c.compliance.paired, c.format_gap]
+    noise = report.analysis.noise
     return {
         "c": c,
         "title": comparison_text.title(c),
         "question": comparison_text.question(c),
-        "standing": comparison_text.standing(c.verdict),
+        "tone": comparison_text.tone(c.verdict),
         "scale": scale([c.strict.paired], c.question.margin),
         "rows_scale": scale([c.strict.paired, *others], c.question.margin),
         "rates": [
@@ -64,7 +64,7 @@ def _macro_f1(c: Comparison) -> tuple[str, str, str] | None:
 
 
 def _facts(c: Comparison) -> list[tuple[str, str]]:
-    """Errors, slices, what it costs, what changed: a line each."""
+    """Errors, slices, latency, tokens and changes, a line each."""
     errors = [("errors", comparison_text.bounds_text(c))] if c.base.n_errors + c.head.n_errors else []
     slices = [("tags and labels", comparison_text.slices_text(c))] if c.slices else []
     ratios, base, head = comparison_text.ratios(c), c.base, c.head
@@ -88,19 +88,19 @@ def _mean(tokens: float | None) -> str:
 
 
 def _flips(report: EvalReport, c: Comparison) -> list[dict[str, Any]]:
-    """Each kind that occurs: its count and, where the report has both runs, the first cases with both replies."""
+    """The count of each kind that occurs, and the first cases with the replies that the report has."""
     base, head = (_by_case(report, run_id) for run_id in (c.base.run_id, c.head.run_id))
-    found = []
+    groups = []
     for kind in KINDS:
         ids = [flip.case_id for flip in c.flips if flip.kind == kind]
         if ids:
             rows = [_row(i, base.get(i), head.get(i)) for i in ids[:_LISTED]]
-            found.append({"kind": comparison_text.FLIPS[kind], "count": len(ids), "rows": rows})
-    return found
+            groups.append({"kind": comparison_text.FLIPS[kind], "count": len(ids), "rows": rows})
+    return groups
 
 
 def _by_case(report: EvalReport, run_id: str) -> Mapping[str, Result]:
-    """The first reply to each case of a run; nothing for a run that is not in the report, such as a baseline's."""
+    """The first reply to each case of a run; empty for a run that is not in the report, such as a baseline."""
     cells: list[CellReport] = [cell for cell in report.cells if cell.manifest.run_id == run_id]
     return {r.case.id: r for cell in cells for r in reversed(cell.judged)}
 
@@ -118,6 +118,6 @@ def _row(case_id: str, base: Result | None, head: Result | None) -> dict[str, st
 
 
 def _reply(result: Result) -> str:
-    """Both ends of a reply on one line, because models state the answer at either."""
+    """Both ends of a reply on one line, because models answer at either end."""
     text = " ".join(reply_text(result.response).split())
     return text if len(text) <= _REPLY else f"{text[: _REPLY // 2]} … {text[-_REPLY // 2 :]}"

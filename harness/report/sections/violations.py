@@ -1,4 +1,4 @@
-"""How replies departed from the contract, each code with real replies."""
+"""Violations of the contract, each with real replies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VALUE_LENGTH = 80
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """A row per code, most frequent first: its count in each cell, and replies that show it."""
+    """A row per code, most frequent first: counts by cell, and example replies."""
     total = Counter[str]()
     for cell in report.cells:
         total.update(dict(cell.summary.violations))
@@ -40,7 +40,7 @@ def context(report: EvalReport) -> dict[str, Any] | None:
 
 
 def examples(cell: CellReport, code: str, n: int) -> list[Result]:
-    """The first `n` different replies with this code, those first that have it as their only one."""
+    """The first `n` different replies with this code, replies without other codes first."""
     having = [r for r in cell.results if r.reading is not None and code in r.reading.violations]
     having.sort(key=lambda r: len(r.reading.violations) if r.reading else 0)
     different: dict[str, Result] = {}

@@ -40,13 +40,13 @@ def made(
     """One case per letter, `c0`, `c1`, …; keywords replace parts of the fingerprint."""
     cases = {}
     for i, letter in enumerate(outcomes):
-        told: dict[str, Any] = {"id": f"c{i}", "digest": f"d{i}", "tags": (tags[i],) if tags and i in tags else ()}
+        common: dict[str, Any] = {"id": f"c{i}", "digest": f"d{i}", "tags": (tags[i],) if tags and i in tags else ()}
         if letter == "E":
-            cases[f"c{i}"] = CaseOutcome(**told, asked=0, strict=0, lenient=0, compliant=0, errors=1)
+            cases[f"c{i}"] = CaseOutcome(**common, judged=0, strict=0, lenient=0, compliant=0, errors=1)
         else:
             strict, lenient, compliant, answer = KINDS[letter]
             cases[f"c{i}"] = CaseOutcome(
-                **told, asked=1, strict=strict, lenient=lenient, compliant=compliant, answer=answer
+                **common, judged=1, strict=strict, lenient=lenient, compliant=compliant, answer=answer
             )
     backend = name.partition("@")[2]
     return RunOutcomes(

@@ -108,14 +108,16 @@ class TestParts:
     def test_difference_splits_into_capability_and_form(self) -> None:
         comparison = compare(made("R" * 10), made("RRRRRppppw"), CHANGE)
         assert comparison.strict.paired.delta == pytest.approx(-0.5)
-        assert comparison.capability.delta == pytest.approx(-0.1)
-        assert comparison.form.delta == pytest.approx(-0.4)
+        assert comparison.capability_gap.delta == pytest.approx(-0.1)
+        assert comparison.format_gap.delta == pytest.approx(-0.4)
 
     @given(st.lists(st.tuples(st.sampled_from("Rpwv-"), st.sampled_from("Rpwv-")), min_size=1, max_size=40))
     def test_parts_add_up_to_the_difference(self, pairs: list[tuple[str, str]]) -> None:
         base, head = ("".join(letters) for letters in zip(*pairs, strict=True))
         comparison = compare(made(base), made(head), CHANGE)
-        assert comparison.capability.delta + comparison.form.delta == pytest.approx(comparison.strict.paired.delta)
+        assert comparison.capability_gap.delta + comparison.format_gap.delta == pytest.approx(
+            comparison.strict.paired.delta
+        )
         kinds = [flip.kind for flip in comparison.flips]
         gains, losses = kinds.count("wrong_to_right"), kinds.count("right_to_wrong")
         assert comparison.strict.paired == paired(gains, losses, len(pairs))

@@ -21,8 +21,8 @@ def step(backend: str, outcomes: str, latency: float = 1.0, run_id: str = "", **
     """A run: `R` right, `w` wrong, `E` failed; each reply has two tokens and takes `latency` seconds."""
     results = []
     for i, letter in enumerate(outcomes):
-        case, said = fake_case(i), "billing" if letter == "R" else "general"
-        made = fake_result(case, f"{said} {letter}", (said, said), latency=latency)
+        case, label = fake_case(i), "billing" if letter == "R" else "general"
+        made = fake_result(case, f"{label} {letter}", (label, label), latency=latency)
         results.append(fake_error(case) if letter == "E" else made)
     run = small_run(results, "local", backend, **({"run_id": run_id} if run_id else {}))
     told = {**run.manifest.fingerprint, "quantization": backend.upper(), **fingerprint}
@@ -31,35 +31,40 @@ def step(backend: str, outcomes: str, latency: float = 1.0, run_id: str = "", **
 
 def climbed(*runs: Run, noise: bool = False) -> Ladder:
     same = step("fp16", "R" * 300, run_id="a"), step("fp16", "R" * 297 + "www", run_id="b")
-    found = climb("mistral", STEPS, runs, 0.03, floor(same) if noise else None)
-    assert found
-    return found
+    ladder_found = climb("mistral", STEPS, runs, 0.03, floor(same) if noise else None)
+    assert ladder_found
+    return ladder_found
 
 
 class TestSteps:
     def test_each_step_is_compared_with_the_first(self) -> None:
-        found = climbed(step("fp16", "R" * 300, 2.9), step("q8", "R" * 300), step("q2", "R" * 200 + "w" * 100, 5.8))
-        assert [(s.label, s.comparison and s.comparison.verdict, s.faster) for s in found.steps] == [
+        ladder_found = climbed(
+            step("fp16", "R" * 300, 2.9), step("q8", "R" * 300), step("q2", "R" * 200 + "w" * 100, 5.8)
+        )
+        assert [(s.label, s.comparison and s.comparison.verdict, s.faster) for s in ladder_found.steps] == [
             ("FP16", None, None),
             ("Q8", Verdict.MOVE, 2.9),
             ("Q2", Verdict.STAY, 0.5),
         ]
 
     def test_open_step_has_the_number_of_cases_needed(self) -> None:
-        found = climbed(step("fp16", "R" * 40), step("q8", "R" * 40)).steps[1]
-        assert found.comparison
-        assert found.comparison.reason.code is ReasonCode.MORE_CASES
-        assert found.comparison.needed
+        ladder_found = climbed(step("fp16", "R" * 40), step("q8", "R" * 40)).steps[1]
+        assert ladder_found.comparison
+        assert ladder_found.comparison.reason.code is ReasonCode.MORE_CASES
+        assert ladder_found.comparison.needed
 
     def test_failed_calls_can_leave_a_step_open(self) -> None:
-        found = climbed(step("fp16", "R" * 300), step("q8", "R" * 270 + "E" * 30)).steps[1]
-        assert found.comparison
-        assert found.comparison.reason.code is ReasonCode.FAILED_CALLS
+        ladder_found = climbed(step("fp16", "R" * 300), step("q8", "R" * 270 + "E" * 30)).steps[1]
+        assert ladder_found.comparison
+        assert ladder_found.comparison.reason.code is ReasonCode.FAILED_CALLS
 
     def test_steps_over_different_cases_are_incomparable(self) -> None:
-        found = climbed(step("fp16", "R" * 300), step("q8", "R" * 299)).steps[1]
-        assert found.comparison
-        assert (found.comparison.verdict, found.comparison.reason.code) == (Verdict.INCOMPARABLE, ReasonCode.CASES)
+        ladder_found = climbed(step("fp16", "R" * 300), step("q8", "R" * 299)).steps[1]
+        assert ladder_found.comparison
+        assert (ladder_found.comparison.verdict, ladder_found.comparison.reason.code) == (
+            Verdict.INCOMPARABLE,
+            ReasonCode.CASES,
+        )
 
     def test_tokens_per_second_use_the_latency_of_their_calls(self) -> None:
         first, second = climbed(step("fp16", "RE", 0.5), step("q8", "RR", 0.25)).steps
@@ -75,12 +80,12 @@ class TestSteps:
 
     def test_size_is_that_of_the_manifest(self) -> None:
         small = step("q8", "R")
-        found = climbed(step("fp16", "R"), replace(small, manifest=replace(small.manifest, model_bytes=1000)))
-        assert [s.model_bytes for s in found.steps] == [None, 1000]
+        ladder_found = climbed(step("fp16", "R"), replace(small, manifest=replace(small.manifest, model_bytes=1000)))
+        assert [s.model_bytes for s in ladder_found.steps] == [None, 1000]
 
     def test_equal_quantizations_are_labelled_by_backend(self) -> None:
-        found = climbed(step("fp16", "R", quantization="Q8_0"), step("q8", "R", quantization="Q8_0"))
-        assert [s.label for s in found.steps] == ["fp16", "q8"]
+        ladder_found = climbed(step("fp16", "R", quantization="Q8_0"), step("q8", "R", quantization="Q8_0"))
+        assert [s.label for s in ladder_found.steps] == ["fp16", "q8"]
 
 
 def test_missing_step_is_listed_and_missing_first_is_none() -> None:
@@ -97,11 +102,11 @@ def test_speed_text(faster: float, told: str) -> None:
 
 class TestNoise:
     def test_floor_compares_two_identical_runs(self) -> None:
-        found = floor(
+        ladder_found = floor(
             [step("q8", "R" * 10), step("fp16", "R" * 10, run_id="a"), step("fp16", "R" * 8 + "ww", run_id="b")]
         )
-        assert found
-        assert (found.answers_changed, found.n) == (2, 10)
+        assert ladder_found
+        assert (ladder_found.answers_changed, ladder_found.n) == (2, 10)
 
     def test_different_prompt_is_no_noise_floor(self) -> None:
         assert floor([step("fp16", "RR"), step("fp16", "Rw", prompt_hash="sha256:other")]) is None
@@ -112,8 +117,8 @@ class TestNoise:
         assert floor([run, cached]) is None
 
     def test_net_changes_subtract_the_noise(self) -> None:
-        found = climbed(step("fp16", "R" * 300), step("q2", "R" * 280 + "w" * 20), noise=True).steps[1]
-        assert found.net_changes == pytest.approx(17)
+        ladder_found = climbed(step("fp16", "R" * 300), step("q2", "R" * 280 + "w" * 20), noise=True).steps[1]
+        assert ladder_found.net_changes == pytest.approx(17)
 
     def test_fewer_changes_than_noise_are_zero(self) -> None:
         noise = floor([step("fp16", "RRRR", run_id="a"), step("fp16", "RRww", run_id="b")])

@@ -40,11 +40,11 @@ def changed(before: Run, after: Run) -> tuple[Verdict, list[str]]:
     return found.verdict, [change.what for change in found.changed]
 
 
-def test_nothing(project: Project, store: Store) -> None:
+def test_no_change_is_named_for_equal_runs(project: Project, store: Store) -> None:
     assert changed(ran(project, store), ran(project, store))[1] == []
 
 
-def test_one_few_shot_example(project: Project, store: Store) -> None:
+def test_changed_few_shot_example_is_named(project: Project, store: Store) -> None:
     project.prompt(local=FEW_SHOT + LOCAL)
     before = ran(project, store)
     project.prompt(local=MORE_SHOTS + LOCAL)
@@ -52,28 +52,28 @@ def test_one_few_shot_example(project: Project, store: Store) -> None:
 
 
 @pytest.mark.parametrize("more", [{"digest": "sha256:2"}, {"digest": "sha256:2", "quantization": "Q2_K"}])
-def test_one_model_file(project: Project, store: Store, more: dict[str, str]) -> None:
+def test_changed_model_file_is_named(project: Project, store: Store, more: dict[str, str]) -> None:
     assert changed(ran(project, store), ran(project, store, replace(MODEL, **more)))[1] == ["model"]
 
 
-def test_the_engine(project: Project, store: Store) -> None:
+def test_changed_engine_is_named(project: Project, store: Store) -> None:
     assert changed(ran(project, store), ran(project, store, replace(MODEL, engine_version="2")))[1] == ["engine"]
 
 
-def test_the_contract(project: Project, store: Store) -> None:
+def test_changed_contract_is_named(project: Project, store: Store) -> None:
     before = ran(project, store)
     project.eval("case_sensitive = false\n")
     assert changed(before, ran(project, store)) == (Verdict.INCOMPARABLE, ["contract"])
 
 
-def test_one_case(project: Project, store: Store) -> None:
+def test_changed_case_is_named(project: Project, store: Store) -> None:
     before = ran(project, store)
     rows = project.root / "datasets" / "tickets" / "cases.jsonl"
     rows.write_text(rows.read_text().replace("charged twice", "charged three times"))
     assert changed(before, ran(project, store)) == (Verdict.INCOMPARABLE, ["dataset"])
 
 
-def test_how_it_is_sampled(project: Project, store: Store) -> None:
+def test_changed_sampling_is_named(project: Project, store: Store) -> None:
     before = ran(project, store)
     project.eval("[sampling]\nseed = 7\n")
     assert changed(before, ran(project, store))[1] == ["sampling"]

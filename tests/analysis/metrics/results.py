@@ -1,4 +1,4 @@
-"""Results made by hand, a line each."""
+"""Builders of results for tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ids = count()
 
 
 def answered(expected: str, strict: str | None, lenient: str | None = None, *codes: str, **more: Any) -> Result:
-    """An answered case; `lenient` is as `strict` unless it is given. `more`: id, tags, cached, fields of the response."""
+    """Answered case. `lenient` defaults to `strict`. `more`: id, tags, cached, fields of the response."""
     lenient = strict if lenient is None else lenient
     case = Case(more.pop("id", f"c{next(_ids)}"), {"text": "x"}, expected, tuple(more.pop("tags", ())))
     cached = more.pop("cached", False)
@@ -21,6 +21,6 @@ def answered(expected: str, strict: str | None, lenient: str | None = None, *cod
 
 
 def failed(kind: str = "timeout", expected: str = "a", tags: tuple[str, ...] = ()) -> Result:
-    """A case whose call failed for good."""
+    """Case whose call failed."""
     response = Response(error=CallError(kind, "it failed"), latency_s=99.0, prompt_tokens=99)
     return Result(Case(f"c{next(_ids)}", {"text": "x"}, expected, tags), response, None, None, "key")

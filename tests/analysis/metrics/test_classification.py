@@ -1,4 +1,4 @@
-"""Scores by label and confusion matrices, against a table counted by hand."""
+"""Scores by label and confusion matrices, checked against a table counted by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TABLE = [
 RESULTS = [answered(gold, strict, lenient) for gold, strict, lenient in TABLE]
 
 
-def test_the_confusion_matrix_has_a_column_for_what_production_cannot_use() -> None:
+def test_confusion_matrix_has_a_column_for_unusable_replies() -> None:
     #                                              a  b  c  unusable
     assert classify(RESULTS, LABELS).confusion == ((3, 1, 0, 2), (0, 2, 0, 1), (1, 0, 0, 0))
     assert classify(RESULTS, LABELS, lenient=True).confusion == ((5, 1, 0, 0), (0, 2, 0, 1), (1, 0, 0, 0))
@@ -31,12 +31,12 @@ def test_the_confusion_matrix_has_a_column_for_what_production_cannot_use() -> N
 @pytest.mark.parametrize(
     ("lenient", "precision", "recall", "f1"),
     [
-        # a: 3 of 4 that were called a, 3 of 6 that are; b: 2 of 3, 2 of 3; c: never said
+        # a: 3 of 4 answers a are correct, 3 of 6 gold a are found; b: 2 of 3, 2 of 3; c: never answered
         (False, (3 / 4, 2 / 3, 0), (3 / 6, 2 / 3, 0), (3 / 5, 2 / 3, 0)),
         (True, (5 / 6, 2 / 3, 0), (5 / 6, 2 / 3, 0), (5 / 6, 2 / 3, 0)),
     ],
 )
-def test_precision_recall_and_f1_are_those_of_the_table(
+def test_precision_recall_and_f1_match_the_table(
     lenient: bool, precision: tuple[float, ...], recall: tuple[float, ...], f1: tuple[float, ...]
 ) -> None:
     found = classify(RESULTS, LABELS, lenient=lenient)
@@ -48,25 +48,25 @@ def test_precision_recall_and_f1_are_those_of_the_table(
     assert found.macro_f1 == pytest.approx(sum(f1) / 3)
 
 
-def test_an_unusable_reply_costs_recall_and_is_no_false_positive() -> None:
+def test_unusable_reply_costs_recall_not_precision() -> None:
     (score, _, _) = classify([answered("a", "a"), answered("a", None)], LABELS).per_label
     assert (score.precision, score.recall) == (1.0, 0.5)
 
 
-def test_a_label_may_itself_be_called_unusable() -> None:
+def test_label_can_be_called_unusable() -> None:
     found = classify([answered("unusable", "unusable"), answered("x", None)], ("unusable", "x"))
     assert found.confusion == ((1, 0, 0), (0, 0, 1))
 
 
-def test_a_label_that_never_occurs_counts_zero() -> None:
+def test_label_that_never_occurs_counts_zero() -> None:
     assert classify([answered("a", "a"), answered("b", "b")], LABELS).macro_f1 == pytest.approx(2 / 3)
 
 
-def test_failed_calls_are_in_no_cell() -> None:
+def test_failed_calls_are_not_in_the_matrix() -> None:
     assert classify([*RESULTS, failed(), failed(expected="c")], LABELS) == classify(RESULTS, LABELS)
 
 
-def test_perfect_is_one_and_nothing_answered_is_nothing() -> None:
+def test_perfect_run_scores_one_and_empty_run_zero() -> None:
     assert classify([answered(label, label) for label in LABELS], LABELS).macro_f1 == 1.0
     empty = classify([failed()], LABELS)
     assert (empty.labels, empty.macro_f1, empty.per_label, empty.confusion) == (LABELS, 0.0, (), ())

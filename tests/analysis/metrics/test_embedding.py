@@ -1,4 +1,4 @@
-"""Places and measures of a search, against tables counted by hand and against scikit-learn."""
+"""Ranks and measures of a search, checked against tables counted by hand and scikit-learn."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ANGLES = st.lists(st.integers(0, 359), min_size=3, max_size=12, unique=True)
 
 
 def passage(name: str, vector: Vector) -> Result:
-    """A passage with its vector."""
+    """Passage with its vector."""
     return _result(Case(name, {"title": f"title of {name}", "text": name}, None), vector, None)
 
 
 def query(grades: Mapping[str, int], vector: Vector, name: str = "q", **score: float) -> Result:
-    """A query with its vector; `score` are its measures."""
+    """Query with its vector. `score` has its measures."""
     tags = ("hard",) if name.endswith("!") else ()
     judged = Score(strict=True, lenient=True, measures=score) if score else None
     return _result(Case(name, {"text": name}, dict(grades), tags), vector, judged)
@@ -48,7 +48,7 @@ def found(places: dict[str, int]) -> SearchResult:
     return SearchResult("", places, {})
 
 
-def test_the_nearest_passage_comes_first() -> None:
+def test_nearest_passage_is_first() -> None:
     index = [passage("a", around(90)), passage("b", around(10)), passage("c", around(30)), passage("d", around(200))]
     (one,) = search([query({"a": 2, "c": 1, "d": 0}, around(0))], index)
     assert one.top == "b"
@@ -58,27 +58,27 @@ def test_the_nearest_passage_comes_first() -> None:
     )
 
 
-def test_dot_products_prefer_long_vectors_and_cosines_do_not() -> None:
+def test_only_dot_products_prefer_long_vectors() -> None:
     index = [passage("near", around(5)), passage("long", around(60, 10))]
     asked = [query({"near": 1}, around(0))]
     assert search(asked, index, "cosine")[0].places == {"near": 1}
     assert search(asked, index, "dot")[0].places == {"near": 2}
 
 
-def test_equally_similar_passages_are_ordered_by_id_whatever_order_they_come_in() -> None:
+def test_equally_similar_passages_are_ordered_by_id() -> None:
     index = [passage(name, around(20)) for name in "cab"]
     (one,) = search([query({"a": 1, "b": 1, "c": 1}, around(0))], index)
     assert (one.top, one.places) == ("a", {"a": 1, "b": 2, "c": 3})
 
 
-def test_a_passage_that_is_not_in_the_index_is_never_found() -> None:
+def test_passage_outside_the_index_has_no_rank() -> None:
     (one,) = search([query({"gone": 2, "a": 0}, around(0))], [passage("a", around(1))])
     assert (one.top, one.places, list(one.similarities)) == ("a", {}, ["a"])
     assert measures(one, {"gone": 2, "a": 0}, 5) == {"recall@5": 0.0, "ndcg@10": 0.0, "mrr": 0.0}
     assert not hit(one, 5)
 
 
-def test_an_empty_index_finds_nothing() -> None:
+def test_empty_index_returns_nothing() -> None:
     assert search([query({"a": 1}, around(0))], []) == [SearchResult("", {}, {})]
     assert search([], [passage("a", around(1))]) == []
 
@@ -94,7 +94,9 @@ def test_an_empty_index_finds_nothing() -> None:
         ({}, 0.0, 0.0, False),
     ],
 )
-def test_recall_and_mrr_look_at_places_only(places: dict[str, int], recall: float, mrr: float, *, is_hit: bool) -> None:
+def test_recall_and_mrr_depend_only_on_ranks(
+    places: dict[str, int], recall: float, mrr: float, *, is_hit: bool
+) -> None:
     given_ = measures(found(places), {"a": 2, "b": 1, "c": 0}, 3)
     assert given_["recall@3"] == recall
     assert given_["mrr"] == mrr
@@ -102,7 +104,7 @@ def test_recall_and_mrr_look_at_places_only(places: dict[str, int], recall: floa
 
 
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=30).filter(any), st.randoms())
-def test_ndcg_is_that_of_scikit_learn(grades: list[int], random: object) -> None:
+def test_ndcg_matches_scikit_learn(grades: list[int], random: object) -> None:
     order = list(range(len(grades)))
     random.shuffle(order)  # type: ignore[attr-defined]
     judged = {f"p{i}": grade for i, grade in enumerate(grades)}
@@ -112,7 +114,7 @@ def test_ndcg_is_that_of_scikit_learn(grades: list[int], random: object) -> None
 
 
 @given(ANGLES, st.floats(1e-6, 1e6), st.sampled_from(["cosine", "dot"]))
-def test_scaling_all_vectors_changes_no_place(angles: list[int], factor: float, similarity: Similarity) -> None:
+def test_scaling_all_vectors_changes_no_rank(angles: list[int], factor: float, similarity: Similarity) -> None:
     grades = {f"p{i:02}": 1 for i in range(len(angles))}
 
     def places(length: float) -> Mapping[str, int]:
@@ -123,7 +125,7 @@ def test_scaling_all_vectors_changes_no_place(angles: list[int], factor: float, 
 
 
 @given(ANGLES, st.randoms())
-def test_the_order_of_passages_changes_nothing(angles: list[int], random: object) -> None:
+def test_order_of_passages_does_not_matter(angles: list[int], random: object) -> None:
     grades = {f"p{i:02}": i % 3 for i in range(len(angles))}
     index = [passage(f"p{i:02}", around(angle)) for i, angle in enumerate(angles)]
     asked = [query(grades, around(7.3))]
@@ -133,7 +135,7 @@ def test_the_order_of_passages_changes_nothing(angles: list[int], random: object
 
 
 @given(ANGLES)
-def test_places_are_those_of_a_plain_sort(angles: list[int]) -> None:
+def test_ranks_match_a_plain_sort(angles: list[int]) -> None:
     index = [passage(f"p{i:02}", around(angle)) for i, angle in enumerate(angles)]
     (one,) = search([query({p.case.id: 1 for p in index}, around(7.3))], index)
     cosines = {p.case.id: round(math.cos(math.radians(a - 7.3)), 9) for p, a in zip(index, angles, strict=True)}
@@ -142,13 +144,13 @@ def test_places_are_those_of_a_plain_sort(angles: list[int]) -> None:
     ]
 
 
-def test_huge_and_tiny_numbers_are_compared_like_any_others() -> None:
+def test_huge_and_tiny_numbers_do_not_overflow() -> None:
     index = [passage("a", (1e300, 1e299)), passage("b", (1e299, 1e300))]
     (one,) = search([query({"a": 1}, (1e-300, 0.0))], index)
     assert one.places == {"a": 1}
 
 
-def test_many_queries_are_searched_in_pieces_with_the_same_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_in_chunks_gives_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     index = [passage(f"p{i:03}", tuple(rng.standard_normal(8))) for i in range(60)]
     asked = [query({f"p{i:03}": 1}, tuple(rng.standard_normal(8)), f"q{i}") for i in range(50)]
@@ -157,7 +159,7 @@ def test_many_queries_are_searched_in_pieces_with_the_same_outcome(monkeypatch: 
     assert search(asked, index) == whole
 
 
-def test_a_run_in_numbers() -> None:
+def test_metrics_of_a_run() -> None:
     results = [
         passage("a", around(0)),
         passage("b", around(40)),
@@ -174,7 +176,7 @@ def test_a_run_in_numbers() -> None:
     assert (miss.query.id, miss.top.id, miss.wanted.id, miss.place) == ("missed!", "a", "b", 2)
 
 
-def test_better_grades_with_higher_similarity_are_a_positive_correlation() -> None:
+def test_higher_grades_with_similarity_correlate_positively() -> None:
     index = [passage(f"p{i}", around(10 * i)) for i in range(5)]
     nearest_best = query({f"p{i}": 4 - i for i in range(5)}, around(0), mrr=1.0)
     nearest_worst = query({f"p{i}": i for i in range(5)}, around(0), mrr=1.0)
@@ -182,7 +184,7 @@ def test_better_grades_with_higher_similarity_are_a_positive_correlation() -> No
     assert [round(one.order.value, 6) for one in orders if one] == [1, -1]
 
 
-def test_a_run_in_which_no_query_was_judged_has_no_measures() -> None:
+def test_run_without_scored_queries_has_no_metrics() -> None:
     assert retrieve([passage("a", around(0)), query({"a": 1}, around(1))]) is None
     assert retrieve([]) is None
 
@@ -194,8 +196,8 @@ def test_pairs_are_compared_by_cosine() -> None:
     assert pair_order(a, b, [0, 2, 4, 5]).value == pytest.approx(-1)
 
 
-def test_even_counting_words_agrees_with_people_on_pairs_of_sentences(public_data: Callable[[str], Path]) -> None:
-    """`stsb_en.jsonl`: a line has the sentences `s1` and `s2`, and `gold`, how alike people find them, from 0 to 5."""
+def test_tf_idf_correlates_with_human_similarity_ratings(public_data: Callable[[str], Path]) -> None:
+    """`stsb_en.jsonl` has sentences `s1` and `s2`, and `gold`, a human rating of their similarity from 0 to 5."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     rows = [json.loads(line) for line in public_data("stsb_en.jsonl").read_text(encoding="utf-8").splitlines()][:300]
@@ -205,7 +207,7 @@ def test_even_counting_words_agrees_with_people_on_pairs_of_sentences(public_dat
     assert 0.4 < agreed.low < agreed.value < agreed.high < 0.95
 
 
-def test_the_numbers_of_a_search_go_down_with_each_place() -> None:
+def test_measures_decrease_with_rank() -> None:
     worth = [measures(found({"a": place}), {"a": 2}, 5) for place in range(1, 12)]
     for better, worse in pairwise(worth):
         assert better["mrr"] > worse["mrr"]

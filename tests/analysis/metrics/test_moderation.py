@@ -1,4 +1,4 @@
-"""Moderation in numbers, against tables counted by hand."""
+"""Moderation metrics, checked against tables counted by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ids = count()
 
 
 def judged(expected: Any, flagged: str = "", lenient: str | None = None, **more: Any) -> Result:
-    """A comment, what it is and what it was flagged as, leniently as strictly unless told. `more`: id, tags, scores."""
+    """Comment with its categories and flags. `lenient` defaults to `strict`. `more`: id, tags, scores."""
     wanted = () if expected == "ok" else (expected,) if isinstance(expected, str) else expected
     case = Case(more.get("id", f"m{next(_ids)}"), {"text": "x"}, expected, more.get("tags", ()))
     strict, loose = (_counts(wanted, said) for said in (flagged, flagged if lenient is None else lenient))
@@ -53,7 +53,7 @@ RESULTS = [
 ]
 
 
-def test_precision_asks_what_was_flagged_and_recall_what_there_was() -> None:
+def test_precision_and_recall_by_category() -> None:
     found = moderate(RESULTS)
     assert found is not None
     assert found.categories["hate"] == Flagging(precision=rate(3, 4), recall=rate(3, 5))
@@ -61,14 +61,14 @@ def test_precision_asks_what_was_flagged_and_recall_what_there_was() -> None:
     assert found.categories["hate"].f1 == pytest.approx(2 * 3 / (4 + 5))
 
 
-def test_harmful_or_not_does_not_ask_for_the_right_category() -> None:
+def test_harmful_ignores_the_category() -> None:
     found = moderate(RESULTS)
     assert found is not None
     assert found.harmful == Flagging(precision=rate(6, 8), recall=rate(6, 8))
     assert found.missed == rate(2, 8)
 
 
-def test_false_alarms_are_counted_over_benign_comments_and_over_those_that_look_harmful() -> None:
+def test_false_alarms_are_also_counted_for_look_alikes() -> None:
     found = moderate(RESULTS)
     assert found is not None
     assert found.false_alarms == rate(2, 9)
@@ -76,7 +76,7 @@ def test_false_alarms_are_counted_over_benign_comments_and_over_those_that_look_
     assert [(wrong.case.id, wrong.categories) for wrong in found.flagged_wrongly] == [("alike", ("hate",))]
 
 
-def test_the_lenient_reading_finds_more_and_alarms_more() -> None:
+def test_lenient_answers_have_more_hits_and_false_alarms() -> None:
     found = moderate(RESULTS, lenient=True)
     assert found is not None
     assert found.categories["hate"].recall == rate(4, 5)
@@ -85,20 +85,20 @@ def test_the_lenient_reading_finds_more_and_alarms_more() -> None:
     assert [wrong.case.id for wrong in found.flagged_wrongly] == ["alike", "chatty"]
 
 
-def test_a_harmful_comment_with_the_tag_is_no_look_alike() -> None:
+def test_harmful_comment_with_the_tag_is_not_a_look_alike() -> None:
     found = moderate([judged("hate", "hate", tags=ALIKE)])
     assert found is not None
     assert (found.look_alikes.n, found.flagged_wrongly) == (0, ())
 
 
-def test_a_comment_in_two_categories_can_be_found_and_missed_at_once() -> None:
+def test_two_category_comment_can_be_hit_and_missed() -> None:
     found = moderate([judged(("hate", "spam"), "hate")])
     assert found is not None
     assert (found.categories["hate"].recall.hits, found.categories["spam"].recall.hits) == (1, 0)
     assert (found.missed.hits, found.missed.n) == (0, 1)
 
 
-def test_a_comment_that_was_asked_four_times_is_one_comment() -> None:
+def test_comment_with_four_repeats_counts_once() -> None:
     found = moderate(
         [
             *(judged("hate", said, id="often") for said in ("hate", "hate", "hate", "")),
@@ -113,19 +113,19 @@ def test_a_comment_that_was_asked_four_times_is_one_comment() -> None:
     assert len(found.flagged_wrongly) == 1
 
 
-def test_what_was_never_flagged_has_no_precision_and_an_f1_of_zero() -> None:
+def test_category_without_flags_has_no_precision_and_f1_zero() -> None:
     found = moderate([judged("hate"), judged("ok")])
     assert found is not None
     assert found.categories["hate"].precision == Rate(0, 0, 0.0, 1.0)
     assert [flagging.f1 for flagging in (found.harmful, *found.categories.values())] == [0.0, 0.0, 0.0]
 
 
-def test_failed_calls_are_in_no_figure() -> None:
+def test_failed_calls_are_not_counted() -> None:
     assert moderate([*RESULTS, failed(expected="hate"), failed(expected="ok")]) == moderate(RESULTS)
     assert moderate([failed()]) is None
 
 
-def test_average_precision_is_scikit_learns_and_needs_both_kinds_of_comment() -> None:
+def test_average_precision_matches_scikit_learn() -> None:
     ranked = [("hate", 0.9, 0.1), ("ok", 0.8, 0.0), ("hate", 0.3, 0.7), ("ok", 0.1, 0.2)]
     found = average_precision([judged(is_, scores={"hate": hate, "spam": spam}) for is_, hate, spam in ranked])
     assert found is not None
@@ -134,7 +134,7 @@ def test_average_precision_is_scikit_learns_and_needs_both_kinds_of_comment() ->
     assert (found.scored, found.n) == (4, 4)
 
 
-def test_scores_of_repeats_are_averaged_and_replies_without_any_are_told() -> None:
+def test_average_precision_averages_scores_of_repeats() -> None:
     often = [judged("hate", id="often", scores={"hate": score, "spam": 0}) for score in (0.9, 0.1)]
     found = average_precision([*often, judged("ok", scores={"hate": 0.4, "spam": 0}), judged("hate")])
     assert found is not None
@@ -147,7 +147,7 @@ def test_labels_have_no_average_precision() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ok", *CATEGORIES]), st.sampled_from(["", *CATEGORIES])), min_size=1))
-def test_of_single_labels_it_is_what_scikit_learn_counts(pairs: list[tuple[str, str]]) -> None:
+def test_single_label_metrics_match_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     from sklearn.metrics import precision_recall_fscore_support
 
     found = moderate([judged(expected, flagged) for expected, flagged in pairs])

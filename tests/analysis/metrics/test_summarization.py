@@ -1,4 +1,4 @@
-"""What a summary states, what it made up, and what a run of summaries amounts to."""
+"""Facts and inventions in summaries, and summarization metrics of a run."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ CASE = Case(
         ("cannot", "can’t"),
     ],
 )
-def test_two_spellings_of_one_thing_are_one(one: str, other: str) -> None:
+def test_equivalent_spellings_are_normalized(one: str, other: str) -> None:
     assert tokens(one) == tokens(other)
 
 
 @pytest.mark.parametrize(("one", "other"), [("1.2", "12"), ("10 MB", "10 million"), ("9:12", "9:13"), ("5", "5%")])
-def test_different_things_stay_different(one: str, other: str) -> None:
+def test_different_values_stay_different(one: str, other: str) -> None:
     assert tokens(one) != tokens(other)
 
 
@@ -71,7 +71,7 @@ def test_different_things_stay_different(one: str, other: str) -> None:
         ("It took 35 min.", "35 minutes", True),
     ],
 )
-def test_a_fact_is_there_when_one_sentence_has_its_words(text: str, phrasing: str, *, there: bool) -> None:
+def test_fact_needs_its_words_in_one_sentence(text: str, phrasing: str, *, there: bool) -> None:
     assert has_fact(text, [phrasing]) is there
     assert has_fact(text, ["something else", phrasing]) is there
 
@@ -88,7 +88,7 @@ def test_a_fact_is_there_when_one_sentence_has_its_words(text: str, phrasing: st
         ("Not everything worked. It was caused by DDoS traffic.", True),
     ],
 )
-def test_what_is_taken_back_is_not_stated(text: str, *, stated: bool) -> None:
+def test_retracted_statement_is_not_stated(text: str, *, stated: bool) -> None:
     assert states(text, ["caused by ddos", "ddos attack"]) is stated
 
 
@@ -108,7 +108,7 @@ def test_what_is_taken_back_is_not_stated(text: str, *, stated: bool) -> None:
         ("api-eu-2 and x86 are no numbers.", ()),
     ],
 )
-def test_a_number_is_made_up_where_nothing_in_the_sources_gives_it(text: str, made_up: tuple[str, ...]) -> None:
+def test_number_without_support_in_sources_is_invented(text: str, made_up: tuple[str, ...]) -> None:
     assert tuple(number.removeprefix("0") for number in invented_numbers(text, THREAD)) == made_up
 
 
@@ -127,16 +127,16 @@ def test_a_number_is_made_up_where_nothing_in_the_sources_gives_it(text: str, ma
         ("A 35-minute outage of 14% at 09:12.", ()),
     ],
 )
-def test_a_name_is_made_up_where_the_sources_have_it_in_no_spelling(text: str, made_up: tuple[str, ...]) -> None:
+def test_name_in_no_spelling_of_the_sources_is_invented(text: str, made_up: tuple[str, ...]) -> None:
     assert invented_names(text, THREAD) == made_up
 
 
-def test_where_all_nouns_have_capitals_only_identifiers_tell() -> None:
+def test_capitalized_nouns_are_not_names_in_german() -> None:
     source = 6 * "Die Anmeldung der Kunden im Portal war wegen eines Fehlers der Datenbank gestört. "
     assert invented_names("Wegen einer Störung fiel die Anmeldung auf api-eu-2 aus.", source) == ("api-eu-2",)
 
 
-def test_a_summary_is_right_with_all_facts_and_nothing_made_up_or_forbidden() -> None:
+def test_correct_summary_has_all_facts_and_no_inventions() -> None:
     assert find(CASE, REFERENCE).right
     wrong = find(CASE, "A DDoS attack hit logins for 99 minutes, says Tom.")
     assert not wrong.right
@@ -147,7 +147,7 @@ def test_a_summary_is_right_with_all_facts_and_nothing_made_up_or_forbidden() ->
     assert wrong.fact_recall == pytest.approx(1 / 3)
 
 
-def test_wording_is_compared_with_the_reference() -> None:
+def test_rouge_and_chrf_compare_with_the_reference() -> None:
     assert rouge_l(REFERENCE, REFERENCE) == chrf(REFERENCE, REFERENCE) == 1.0
     # “the cat” of 3 and 4 words: precision 2/3, recall 2/4
     assert rouge_l("the cat sat", "the big cat slept") == pytest.approx(2 * (2 / 3) * (1 / 2) / (2 / 3 + 1 / 2))
@@ -156,20 +156,20 @@ def test_wording_is_compared_with_the_reference() -> None:
     assert 0 < chrf("Release 4.18.1 broke a login.", REFERENCE) < 1
 
 
-def test_no_text_has_no_degree_of_right_and_made_nothing_up() -> None:
+def test_missing_text_scores_zero_and_has_no_inventions() -> None:
     found = measures(CASE, None)
     assert (found["rouge_l"], found["chrf"], found["fact_recall"]) == (0, 0, 0)
     assert found["no_invented_numbers"] is found["no_invented_names"] is None
 
 
 def result(text: str | None, case: Case = CASE, repeat: int = 0) -> Result:
-    """An answered case, read leniently as `text`."""
+    """Answered case whose lenient answer is `text`."""
     reading = Reading(None, text, compliant=False, violations=("preamble",))
     right = text is not None and find(case, text).right
     return Result(case, Response("reply"), reading, Score(False, right, measures=measures(case, text)), "k", repeat)
 
 
-def test_a_run_is_means_over_cases_and_shares_of_texts() -> None:
+def test_run_has_means_over_cases_and_shares_of_texts() -> None:
     other = Case("d", CASE.inputs, CASE.expected)
     empty = Case("e", CASE.inputs, CASE.expected)
     found = summaries(
@@ -188,12 +188,12 @@ def test_repeats_are_averaged_before_the_mean() -> None:
     assert (found.rouge_l.n, found.rouge_l.value) == (1, 0.5)
 
 
-def test_nothing_judged_is_nothing() -> None:
+def test_run_without_scores_has_no_metrics() -> None:
     assert summaries([failed()]) is None
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
-def test_any_text_can_be_looked_at(text: str, source: str) -> None:
+def test_arbitrary_text_does_not_raise(text: str, source: str) -> None:
     assert invented_numbers(text, f"{text}\n{source}") == ()
     invented_names(text, source)
     states(text, [source])
@@ -204,7 +204,7 @@ def test_any_text_can_be_looked_at(text: str, source: str) -> None:
 @pytest.mark.parametrize(
     "unit", ["1,", "1:", "09:12 ", "a-", "A", "Ab ", "one-", "1 ", ". ", "x_", "1k ", "twenty ", "\n"]
 )
-def test_a_long_text_is_looked_at_in_linear_time(unit: str) -> None:
+def test_checks_take_linear_time(unit: str) -> None:
     def look(text: str) -> None:
         measures(CASE, text)
         find(Case("c", {"thread": text}, CASE.expected), REFERENCE)

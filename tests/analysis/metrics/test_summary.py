@@ -1,4 +1,4 @@
-"""A run in numbers, against small tables counted by hand."""
+"""Summary of a run, checked against small tables counted by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNCLEAR = answered("a", None, None, "hedged", "multiple_labels")
         ([RIGHT, answered("a", "a"), BADLY_PHRASED, WRONG, UNCLEAR], 2, 3, 3),
     ],
 )
-def test_strict_lenient_and_compliance_are_three_rates_over_the_same_cases(
+def test_strict_lenient_and_compliance_use_the_same_cases(
     results: list[object], strict: int, lenient: int, compliant: int
 ) -> None:
     found = accuracy(results)  # type: ignore[arg-type]
@@ -37,7 +37,7 @@ def test_strict_lenient_and_compliance_are_three_rates_over_the_same_cases(
     assert (found.strict, found.lenient, found.compliance) == (rate(strict, n), rate(lenient, n), rate(compliant, n))
 
 
-def test_a_failed_call_is_an_error_and_in_no_denominator() -> None:
+def test_failed_call_is_an_error_and_in_no_denominator() -> None:
     found = summarize([RIGHT, WRONG, failed("timeout"), failed("server"), failed("timeout")])
     assert (found.n, found.answered, found.n_errors) == (5, 2, 3)
     assert found.errors == (("timeout", 2), ("server", 1))
@@ -46,30 +46,30 @@ def test_a_failed_call_is_an_error_and_in_no_denominator() -> None:
     assert found.prompt_tokens == 0
 
 
-def test_repeats_are_averaged_within_their_case_first() -> None:
+def test_repeats_are_averaged_within_their_case() -> None:
     often_wrong = [answered("a", said, id="often") for said in ("a", "b", "b", "b")]
     found = accuracy([answered("a", "a", id="once"), *often_wrong]).strict
     assert (found.n, found.value) == (2, 0.625)
 
 
-def test_a_case_whose_repeats_differ_is_unstable_even_if_all_are_wrong() -> None:
+def test_case_with_different_wrong_repeats_is_unstable() -> None:
     results = [answered("a", said, id=case) for case, said in (("x", "b"), ("x", "c"), ("y", "b"), ("y", "b"))]
     assert summarize(results).unstable == rate(1, 2)
     assert summarize([RIGHT, WRONG]).unstable is None
 
 
-def test_what_is_only_context_is_read_and_not_judged() -> None:
+def test_context_without_expected_answer_is_not_scored() -> None:
     passage = replace(answered("a", "a"), score=None)
     found = summarize([passage, RIGHT])
     assert (found.n, found.answered, found.judged, found.accuracy.strict) == (2, 2, 1, rate(1, 1))
 
 
-def test_violations_are_counted_most_frequent_first_and_then_by_name() -> None:
+def test_violations_are_sorted_by_frequency_then_name() -> None:
     found = summarize([UNCLEAR, BADLY_PHRASED, BADLY_PHRASED, RIGHT])
     assert found.violations == (("preamble", 2), ("hedged", 1), ("multiple_labels", 1))
 
 
-def test_every_tag_is_a_slice_with_its_own_denominator() -> None:
+def test_each_tag_is_a_slice_with_its_own_denominator() -> None:
     results = [
         answered("a", "a", tags=("hard", "short")),
         answered("a", "b", tags=("hard",)),
@@ -86,7 +86,7 @@ def test_every_tag_is_a_slice_with_its_own_denominator() -> None:
     }
 
 
-def test_every_source_of_labels_is_a_slice() -> None:
+def test_each_label_source_is_a_slice() -> None:
     def labelled(result: Result, source: str) -> Result:
         return replace(result, case=replace(result.case, label_source=source))
 
@@ -102,18 +102,18 @@ def test_every_source_of_labels_is_a_slice() -> None:
     }
 
 
-def test_latency_and_tokens_come_from_answered_calls_that_tell() -> None:
+def test_latency_and_tokens_skip_missing_values() -> None:
     results = [answered("a", "a", latency_s=float(i), prompt_tokens=10, completion_tokens=i) for i in range(1, 22)]
     found = summarize([*results, answered("a", "a"), failed()])
     assert (found.latency_p50_s, found.latency_p95_s) == (11.0, 20.0)
     assert (found.prompt_tokens, found.completion_tokens) == (210, 231)
 
 
-def test_answers_from_the_store_are_counted() -> None:
+def test_cached_answers_are_counted() -> None:
     assert summarize([RIGHT, answered("a", "a", cached=True)]).cached == 1
 
 
-def test_of_no_results_nothing_is_known() -> None:
+def test_empty_run_has_empty_summary() -> None:
     found = summarize([])
     assert (found.n, found.answered, found.errors, found.by_tag, found.latency_p95_s) == (0, 0, (), (), None)
     assert math.isnan(found.accuracy.strict.value)

@@ -1,4 +1,4 @@
-"""Calls against calls, and what a run of them amounts to, against tables counted by hand."""
+"""Comparison of calls and tool-calling metrics, checked against tables counted by hand."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def call(name: str, **given: Any) -> dict[str, Any]:
         ([1, 2], [2, 1], False),
     ],
 )
-def test_an_argument_fits_what_was_expected_of_it(expected: Any, given: Any, *, will_do: bool) -> None:
+def test_argument_matches_value_or_matcher(expected: Any, given: Any, *, will_do: bool) -> None:
     assert fits(expected, given) is will_do
 
 
@@ -56,20 +56,20 @@ def test_an_argument_fits_what_was_expected_of_it(expected: Any, given: Any, *, 
         (None, False),
     ],
 )
-def test_whole_calls_are_all_of_them_and_no_others_in_any_order(given: Any, *, right: bool) -> None:
+def test_calls_match_in_any_order_without_extras(given: Any, *, right: bool) -> None:
     assert same([call("a", x=1), call("b")], given) is right
 
 
-def test_no_call_is_matched_by_no_call_only() -> None:
+def test_empty_calls_match_only_empty_calls() -> None:
     assert (same([], []), same([], [call("a")]), same([], None)) == (True, False, False)
 
 
-def test_calls_of_which_several_will_do_do_not_take_one_anothers_place() -> None:
+def test_ambiguous_calls_use_a_maximum_matching() -> None:
     expected = [call("a", x={"any_of": [1, 2]}), call("a", x=1)]
     assert matched(expected, [call("a", x=1), call("a", x=2)]) == 2
 
 
-def test_the_right_tools_count_each_as_often_as_it_should_be_called() -> None:
+def test_same_tools_counts_each_tool() -> None:
     expected = [call("a"), call("a"), call("b")]
     assert same_tools(expected, [call("b"), call("a", x=1), call("a")])
     assert not same_tools(expected, [call("b"), call("a")])
@@ -88,7 +88,7 @@ def test_the_right_tools_count_each_as_often_as_it_should_be_called() -> None:
         (None, ArgumentCounts(0, 2)),
     ],
 )
-def test_arguments_are_counted_in_the_best_call_of_the_same_tool(given: Any, counted: ArgumentCounts) -> None:
+def test_arguments_are_counted_in_the_best_matching_call(given: Any, counted: ArgumentCounts) -> None:
     assert arguments([call("a", x=1, y=2, opt={"any_of": ["yes", None]})], given) == counted
 
 
@@ -103,7 +103,7 @@ def test_arguments_are_counted_in_the_best_call_of_the_same_tool(given: Any, cou
         ([], None, (0.0, None, 0.0, None)),
     ],
 )
-def test_the_measures_of_one_reply(expected: Any, given: Any, values: tuple[float | None, ...]) -> None:
+def test_measures_of_one_reply(expected: Any, given: Any, values: tuple[float | None, ...]) -> None:
     found = measures(expected, given)
     assert list(found) == ["tool_accuracy", "argument_accuracy", "false_call", "missed_call"]
     assert tuple(found.values()) == values
@@ -127,7 +127,7 @@ TABLE = [
 ]
 
 
-def test_a_run_amounts_to_what_the_table_says() -> None:
+def test_metrics_of_a_run_match_the_table() -> None:
     found = call_tools([*TABLE, failed()], lenient=True)
     assert found is not None
     assert (found.whole, found.tools) == (rate(3, 8), rate(4, 8))
@@ -137,18 +137,18 @@ def test_a_run_amounts_to_what_the_table_says() -> None:
     assert found.confusions == ((NO_CALL, "b", 1), ("a", "b", 1), ("b", IN_DOUBT, 1), ("b", NO_CALL, 1))
 
 
-def test_read_strictly_only_what_production_can_use_counts() -> None:
+def test_strict_metrics_count_only_usable_replies() -> None:
     found = call_tools(TABLE)
     assert found is not None
     assert (found.whole, found.false_calls) == (rate(2, 8), rate(0, 2))
     assert found.per_tool[0] == ToolScore("a", 4, 1, 1)
 
 
-def test_a_case_that_is_asked_again_is_still_one_case() -> None:
+def test_case_with_repeats_counts_once() -> None:
     found = call_tools([result("c", [], [call("b")], repeat=0), result("c", [], [], repeat=1)], lenient=True)
     assert found is not None
     assert (found.false_calls.value, found.false_calls.n) == (0.5, 1)
 
 
-def test_of_no_answers_nothing_is_known() -> None:
+def test_run_without_answers_has_no_metrics() -> None:
     assert call_tools([failed()]) is None

@@ -1,4 +1,4 @@
-"""Kappa and rank correlation, against published examples, scikit-learn, statsmodels and scipy."""
+"""Kappa and rank correlation, checked against published examples, scikit-learn, statsmodels and scipy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def labelled(table: list[list[int]]) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize("table", [FLEISS, [[20, 5], [10, 15]], [[0, 9], [9, 0]], [[40, 1], [1, 0]]])
-def test_kappa_is_scikit_learns(table: list[list[int]]) -> None:
+def test_kappa_matches_scikit_learn(table: list[list[int]]) -> None:
     from sklearn.metrics import cohen_kappa_score
 
     assert kappa(*labelled(table)).value == pytest.approx(cohen_kappa_score(*labelled(table)))
@@ -33,15 +33,13 @@ def test_kappa_is_scikit_learns(table: list[list[int]]) -> None:
         ([[20, 5], [10, 15]], 0.4, 0.1511, 0.6489),  # 70% agreement, where chance gives 50%
     ],
 )
-def test_kappas_interval_is_the_one_of_1969_as_statsmodels_has_it(
-    table: list[list[int]], value: float, low: float, high: float
-) -> None:
+def test_kappa_interval_matches_statsmodels(table: list[list[int]], value: float, low: float, high: float) -> None:
     found = kappa(*labelled(table))
     assert found.value == pytest.approx(value, abs=5e-5)
     assert (found.low, found.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 
-def test_perfect_agreement_is_no_certainty() -> None:
+def test_perfect_agreement_has_a_wide_interval() -> None:
     found = kappa(["a", "b"] * 5, ["a", "b"] * 5)
     assert (found.value, found.high) == (1, 1)
     assert found.low == pytest.approx((rate(10, 10).low - 0.5) / 0.5)
@@ -49,32 +47,32 @@ def test_perfect_agreement_is_no_certainty() -> None:
 
 
 @pytest.mark.parametrize(("a", "b"), [([], []), (["x"], ["x"]), (["x", "x"], ["x", "x"])])
-def test_where_there_was_no_choice_there_is_no_kappa(a: list[str], b: list[str]) -> None:
+def test_kappa_is_nan_with_a_single_label(a: list[str], b: list[str]) -> None:
     found = kappa(a, b)
     assert math.isnan(found.value)
     assert (found.low, found.high) == (-1, 1)
 
 
 @pytest.mark.parametrize(("a", "b"), [("x", "y"), ("xxx", "xyx"), ("xyz" * 100, "x" * 300)])
-def test_one_who_always_says_the_same_agrees_by_chance_only_which_is_no_certainty(a: str, b: str) -> None:
-    """However many there are: kappa is 0 whatever the other says."""
+def test_single_label_on_one_side_gives_zero_and_full_range(a: str, b: str) -> None:
+    """Kappa is 0 for any number of cases if one side uses a single label."""
     found = kappa(list(a), list(b))
     assert (found.value, found.low, found.high) == (0, -1, 1)
 
 
-def test_two_who_always_differ_are_no_certainty_either() -> None:
+def test_full_disagreement_has_a_wide_interval() -> None:
     found = kappa(["x", "y"], ["y", "x"])
     assert (found.value, found.low, found.high) == (-1, -1, 1)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=30))
-def test_no_interval_of_kappa_is_without_width(pairs: list[tuple[str, str]]) -> None:
+def test_kappa_interval_always_has_width(pairs: list[tuple[str, str]]) -> None:
     found = kappa([a for a, _ in pairs], [b for _, b in pairs])
     assert found.low < found.high
 
 
-def test_a_rank_correlation_with_its_interval() -> None:
-    """IQ and hours of television, ten people: the worked example of Wikipedia's article, rho = −29/165."""
+def test_spearman_matches_a_worked_example() -> None:
+    """Worked example of Wikipedia's article: IQ and hours of television, rho = −29/165."""
     iq = [106, 100, 86, 101, 99, 103, 97, 113, 112, 110]
     hours = [7, 27, 2, 50, 28, 29, 20, 12, 6, 17]
     found = spearman(iq, hours)
@@ -93,7 +91,7 @@ def test_a_rank_correlation_with_its_interval() -> None:
         ([1, 2, 3, 4], [8, 6, 4, 2], -1, -1, -1),
     ],
 )
-def test_where_little_is_known_little_is_said(
+def test_spearman_of_few_pairs_spans_the_full_range(
     a: list[float], b: list[float], value: float | None, low: float, high: float
 ) -> None:
     found = spearman(a, b)
@@ -101,8 +99,8 @@ def test_where_little_is_known_little_is_said(
     assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
 
-def test_what_is_not_paired_is_refused() -> None:
-    with pytest.raises(ValueError, match="2 and 1 values are not pairs"):
+def test_unequal_lengths_are_rejected() -> None:
+    with pytest.raises(ValueError, match="2 and 1 values"):
         kappa(["a", "b"], ["a"])
-    with pytest.raises(ValueError, match="1 and 2 values are not pairs"):
+    with pytest.raises(ValueError, match="1 and 2 values"):
         spearman([1.0], [1.0, 2.0])

@@ -1,4 +1,4 @@
-"""The paired bootstrap, against scipy's, and macro-F1, against scikit-learn's."""
+"""Paired bootstrap checked against scipy, and macro-F1 against scikit-learn."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def mean_of(values: NDArray[np.float64]) -> Statistic:
 
 
 def made_up(n: int, n_labels: int = 3) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Gold labels, a run that is right on nine of ten, and one that is on eight; some replies are no label."""
+    """Gold labels, and answers of two runs with 90% and 80% accuracy; some answers are not a label."""
     random = np.random.default_rng(7)
     gold = random.integers(0, n_labels, n)
     said = [np.where(random.random(n) < right, gold, random.integers(0, n_labels + 1, n)) for right in (0.9, 0.8)]
     return gold, said[0], said[1]
 
 
-def test_the_interval_is_scipys_bca() -> None:
+def test_interval_matches_scipy_bca() -> None:
     from scipy.stats import bootstrap
 
     values = np.random.default_rng(3).exponential(size=80)  # skewed, so that the corrections matter
@@ -39,7 +39,7 @@ def test_the_interval_is_scipys_bca() -> None:
     assert ours.high == pytest.approx(theirs.high, abs=0.02 * width)
 
 
-def test_macro_f1_is_scikit_learns_on_every_resample() -> None:
+def test_macro_f1_matches_scikit_learn_on_every_resample() -> None:
     from sklearn.metrics import f1_score
 
     gold, base, head = made_up(60)
@@ -54,41 +54,41 @@ def test_macro_f1_is_scikit_learns_on_every_resample() -> None:
         assert found == pytest.approx(second - first)
 
 
-def test_for_plain_accuracy_it_tells_what_tango_tells() -> None:
+def test_accuracy_interval_agrees_with_tango() -> None:
     gains, losses, n = 20, 44, 400
     change = np.repeat([1.0, -1.0, 0.0], [gains, losses, n - gains - losses])
     found, known = paired_bootstrap(mean_of(change), n), paired(gains, losses, n)
     assert (found.low, found.high) == (pytest.approx(known.low, abs=0.005), pytest.approx(known.high, abs=0.005))
 
 
-def test_the_same_seed_gives_the_same_interval() -> None:
+def test_same_seed_gives_the_same_interval() -> None:
     gold, base, head = (side.tolist() for side in made_up(50))
     statistic = macro_f1_difference(gold, base, head, 3)
     assert paired_bootstrap(statistic, 50) == paired_bootstrap(statistic, 50)
     assert paired_bootstrap(statistic, 50) != paired_bootstrap(statistic, 50, seed=1)
 
 
-def test_runs_that_never_differ_leave_the_difference_unknown_not_certain() -> None:
+def test_equal_runs_have_an_infinite_interval() -> None:
     gold, base, _ = (side.tolist() for side in made_up(9))
     found = paired_bootstrap(macro_f1_difference(gold, base, base, 3), 9)
     assert (found.value, found.low, found.high) == (0, -math.inf, math.inf)
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_fewer_than_two_cases_cannot_be_resampled(n: int) -> None:
+def test_fewer_than_two_cases_have_an_infinite_interval(n: int) -> None:
     found = paired_bootstrap(mean_of(np.ones(n)), n)
     assert (found.low, found.high) == (-math.inf, math.inf)
     assert math.isnan(found.value) == (n == 0)
 
 
-def test_drawn_in_pieces_where_there_are_many_cases_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resampling_in_chunks_gives_the_same_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).normal(size=50)
     at_once = paired_bootstrap(mean_of(values), 50)
     monkeypatch.setattr("harness.analysis.stats.bootstrap._CELLS", 350)  # seven resamples at a time
     assert paired_bootstrap(mean_of(values), 50) == at_once
 
 
-def test_two_thousand_resamples_are_computed_in_one_call() -> None:
+def test_resamples_are_computed_in_one_call() -> None:
     statistic = macro_f1_difference(*(side.tolist() for side in made_up(300)), 3)
     rows: list[int] = []
 

@@ -1,4 +1,4 @@
-"""The claims of docs/statistics.md, the quick half of them: exact chances, by adding up all outcomes."""
+"""Claims of docs/statistics.md, checked by summing the probabilities of all outcomes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COARSE = [(50, 0.02), (100, 0.02)]
 
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
-    """bench/accuracy/coverage.py, under a name that is no package's."""
+    """Module bench/accuracy/coverage.py, imported under another name than the package `coverage`."""
     spec = importlib.util.spec_from_file_location("bench_coverage", ROOT / "bench/accuracy/coverage.py")
     assert spec is not None
     assert spec.loader is not None
@@ -29,54 +29,54 @@ def bench() -> ModuleType:
     return module
 
 
-def test_all_outcomes_are_there(bench: ModuleType) -> None:
+def test_outcome_probabilities_sum_to_one(bench: ModuleType) -> None:
     assert bench.outcomes(300, 0.1, -0.03).chance.sum() == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize(("n", "discordance"), [s for s in SETS if s not in COARSE])
-def test_the_interval_holds_the_truth_95_times_in_100(bench: ModuleType, n: int, discordance: float) -> None:
+def test_interval_covers_the_truth_in_95_percent(bench: ModuleType, n: int, discordance: float) -> None:
     assert 0.945 <= bench.coverage(n, discordance, 0.0) <= 0.96
     assert 0.935 <= bench.coverage(n, discordance, -discordance / 2) <= 0.965
 
 
 @pytest.mark.parametrize(("n", "discordance"), COARSE)
-def test_on_one_or_two_differing_cases_it_is_too_careful(bench: ModuleType, n: int, discordance: float) -> None:
+def test_interval_is_conservative_for_few_discordant_cases(bench: ModuleType, n: int, discordance: float) -> None:
     assert bench.coverage(n, discordance, 0.0) > 0.98
 
 
 @pytest.mark.parametrize(("n", "discordance"), SETS)
-def test_a_false_move_is_rare_even_at_the_margin(bench: ModuleType, n: int, discordance: float) -> None:
+def test_false_move_is_rare_at_the_margin(bench: ModuleType, n: int, discordance: float) -> None:
     for margin in (0.01, 0.02, 0.03, 0.05, 0.1):
         if margin <= discordance:
             assert bench.moved(n, discordance, -margin, margin) < 0.027
 
 
 @pytest.mark.parametrize(("n", "discordance"), SETS)
-def test_a_false_alarm_is_rare(bench: ModuleType, n: int, discordance: float) -> None:
+def test_false_alarm_is_rare(bench: ModuleType, n: int, discordance: float) -> None:
     assert bench.regressed(n, discordance, 0.0) < 0.027
     assert bench.significant(n, discordance, mcnemar_midp) < 0.05
 
 
 @pytest.mark.parametrize(("n", "discordance"), SETS)
-def test_what_a_set_is_said_to_show_it_shows(bench: ModuleType, n: int, discordance: float) -> None:
+def test_promised_power_is_reached(bench: ModuleType, n: int, discordance: float) -> None:
     assert bench.moved(n, discordance, 0.0, smallest_margin(n, discordance)) > 0.8
     drop = smallest_drop(n, discordance)
     assert drop is not None
     assert bench.regressed(n, max(discordance, drop), -drop) > 0.8
 
 
-def test_a_margin_just_below_is_shown_less_often(bench: ModuleType) -> None:
+def test_smaller_margin_is_shown_less_often(bench: ModuleType) -> None:
     assert bench.moved(300, 0.1, 0.0, 0.9 * smallest_margin(300, 0.1)) < 0.8
 
 
-def test_the_page_holds_what_the_bench_prints(bench: ModuleType) -> None:
+def test_docs_contain_the_bench_output(bench: ModuleType) -> None:
     page = (ROOT / "docs/statistics.md").read_text(encoding="utf-8")
     rows = [*bench.equal_needs(), *bench.drop_needs(), *bench.covered([50, 100], 0.0), *bench.wrongly_moved([50])]
     for row in [*rows, *bench.wrongly_regressed([50, 100]), *bench.shown([50, 100])]:
         assert f"| {' | '.join(row)} |" in page
 
 
-def test_the_page_says_how_many_cases_would_settle_its_example() -> None:
+def test_docs_state_the_cases_that_settle_the_example() -> None:
     page = (ROOT / "docs/statistics.md").read_text(encoding="utf-8")
     found = paired(2, 3, 60)
     for power in (0.8, 0.5):

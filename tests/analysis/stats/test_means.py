@@ -16,13 +16,13 @@ SLEEP_DIFFERENCES = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
 """Laevo less dextro, the same ten patients."""
 
 
-def test_the_interval_is_students() -> None:
+def test_interval_is_student_t() -> None:
     found = mean(SLEEP)
     assert (found.value, found.n) == (pytest.approx(0.75), 10)
     assert (found.low, found.high) == (pytest.approx(-0.5298, abs=5e-5), pytest.approx(2.0298, abs=5e-5))
 
 
-def test_the_paired_test_is_students() -> None:
+def test_paired_test_is_student_t() -> None:
     found = paired_mean(SLEEP_DIFFERENCES)  # R: t.test(extra ~ group, sleep, paired = TRUE)
     assert (found.delta, found.n) == (pytest.approx(1.58), 10)
     assert (found.low, found.high) == (pytest.approx(0.7001, abs=5e-5), pytest.approx(2.4599, abs=5e-5))
@@ -30,7 +30,7 @@ def test_the_paired_test_is_students() -> None:
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40).filter(lambda v: max(v) - min(v) > 1e-3))
-def test_both_agree_with_scipy(values: list[float]) -> None:
+def test_interval_and_test_match_scipy(values: list[float]) -> None:
     from scipy.stats import ttest_1samp
 
     theirs, ours = ttest_1samp(values, 0), paired_mean(values)
@@ -40,22 +40,22 @@ def test_both_agree_with_scipy(values: list[float]) -> None:
 
 
 @pytest.mark.parametrize("values", [[], [3.0]])
-def test_one_value_does_not_tell_how_far_values_spread(values: list[float]) -> None:
+def test_single_value_spans_the_bounds(values: list[float]) -> None:
     found = mean(values)
     assert (found.low, found.high) == (-math.inf, math.inf)
     assert math.isnan(found.value) == (not values)
     assert paired_mean(values).p == 1
 
 
-def test_with_bounds_the_ends_stay_within_them() -> None:
+def test_interval_stays_within_the_bounds() -> None:
     assert (mean([], (0, 1)).low, mean([], (0, 1)).high) == (0, 1)
     assert 0 <= mean([1.0], (0, 1)).low < 0.2
     assert mean([0.2, 1.0], (0, 1)).high <= 1
 
 
 @pytest.mark.parametrize("n", [3, 20, 100, 300])
-def test_perfect_scores_are_no_certainty(n: int) -> None:
-    """About what Wilson's interval says of as many cases that were all right, and never bolder."""
+def test_perfect_scores_have_a_wide_interval(n: int) -> None:
+    """The lower end is close to that of the Wilson interval, and never above it."""
     found = mean([1.0] * n, (0, 1))
     assert found.high == 1
     assert rate(n, n).low - 0.2 < found.low < rate(n, n).low
@@ -63,12 +63,12 @@ def test_perfect_scores_are_no_certainty(n: int) -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
-def test_a_bounded_interval_holds_its_mean(values: list[float]) -> None:
+def test_bounded_interval_contains_its_mean(values: list[float]) -> None:
     found = mean(values, (0, 1))
     assert 0 <= found.low <= found.value <= found.high <= 1
 
 
-def test_differences_that_are_all_the_same() -> None:
+def test_equal_differences_have_p_zero_or_one() -> None:
     assert paired_mean([0.0] * 9).p == 1
     assert paired_mean([0.5] * 9).p == 0
     nothing_seen = paired_mean([0.0] * 9, (-1, 1))

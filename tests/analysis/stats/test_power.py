@@ -1,4 +1,4 @@
-"""What a golden set can show, against published sample sizes and against the interval itself."""
+"""Power analysis, checked against published sample sizes and against the interval."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ shares = st.floats(0.01, 0.6)
     ("drop", "discordance"),
     [(0.1, 0.3), (0.05, 0.1), (0.2, 0.2), (0.01, 0.4)],
 )
-def test_a_drop_needs_as_many_cases_as_connor_says(drop: float, discordance: float) -> None:
-    """His formula of 1987, for a two-sided test at 5% and a power of 80%."""
+def test_required_n_drop_matches_connor(drop: float, discordance: float) -> None:
+    """Connor's formula (1987) for a two-sided test at 5% and a power of 80%."""
     root = 1.959964 * math.sqrt(discordance) + 0.841621 * math.sqrt(discordance - drop**2)
     assert required_n_drop(drop, discordance) == math.ceil((root / drop) ** 2)
 
 
-def test_a_hundredth_at_ten_percent_discordance_needs_thousands() -> None:
+def test_one_point_drop_needs_thousands_of_cases() -> None:
     """(1.96 + 0.84)² · 0.1 / 0.01² is 7,849; the variance under the null is a little larger than 0.1."""
     assert 7_849 < required_n_margin(0.01, 0.1) < 7_950
     assert 3_841 < required_n_margin(0.01, 0.1, power=0.5) < 3_900  # and with half of them it is a coin toss
@@ -39,7 +39,7 @@ def test_a_hundredth_at_ten_percent_discordance_needs_thousands() -> None:
 
 @given(n=st.integers(50, 5000), discordance=shares)
 @settings(max_examples=50)
-def test_smallest_and_required_are_one_formula_read_in_two_directions(n: int, discordance: float) -> None:
+def test_smallest_and_required_are_inverse(n: int, discordance: float) -> None:
     margin, drop = smallest_margin(n, discordance), smallest_drop(n, discordance)
     assert abs(required_n_margin(margin, discordance) - n) <= 1
     assert drop is not None
@@ -48,22 +48,22 @@ def test_smallest_and_required_are_one_formula_read_in_two_directions(n: int, di
 
 @given(n=st.integers(20, 3000), discordance=shares)
 @settings(max_examples=30)
-def test_more_cases_show_more_and_more_noise_shows_less(n: int, discordance: float) -> None:
+def test_power_grows_with_cases_and_falls_with_discordance(n: int, discordance: float) -> None:
     assert smallest_margin(2 * n, discordance) < smallest_margin(n, discordance)
     assert smallest_margin(n, discordance + 0.1) > smallest_margin(n, discordance)
     assert smallest_margin(n, discordance, power=0.9) > smallest_margin(n, discordance)
 
 
-def test_without_any_discordance_the_margin_is_the_intervals_own_end() -> None:
+def test_zero_discordance_margin_is_the_interval_end() -> None:
     assert smallest_margin(300, 0.0) == pytest.approx(-tango(0, 0, 300)[0])
 
 
-def test_a_set_too_small_for_anything_says_so() -> None:
+def test_too_small_dataset_shows_nothing() -> None:
     assert smallest_drop(3, 0.1) is None
     assert smallest_margin(1, 1.0, power=0.99) == 1
 
 
-def test_a_drop_larger_than_the_discordance_is_taken_as_nothing_but_losses() -> None:
+def test_drop_above_discordance_counts_as_losses_only() -> None:
     drop = smallest_drop(100, 0.02)
     assert drop is not None
     assert drop > 0.02
@@ -76,7 +76,7 @@ def test_a_drop_larger_than_the_discordance_is_taken_as_nothing_but_losses() -> 
     losses=st.integers(0, 30),
     margin=st.floats(0.01, 0.2),
 )
-def test_settled_is_where_the_interval_leaves_the_margin(n: int, gains: int, losses: int, margin: float) -> None:
+def test_settles_is_where_the_interval_leaves_the_margin(n: int, gains: int, losses: int, margin: float) -> None:
     gains, losses = min(gains, n // 2), min(losses, n // 2)
     found = paired(gains, losses, n)
     needed = settles(found.delta, found.discordance, n, margin, power=0.5)
@@ -94,7 +94,7 @@ def test_settled_is_where_the_interval_leaves_the_margin(n: int, gains: int, los
         assert high >= -margin - 1e-9
 
 
-def test_a_good_chance_takes_more_cases_than_an_even_one() -> None:
+def test_higher_power_needs_more_cases() -> None:
     even, good = settles(-0.013, 0.08, 300, 0.03, power=0.5), settles(-0.013, 0.08, 300, 0.03)
     assert even is not None
     assert good is not None
@@ -102,11 +102,11 @@ def test_a_good_chance_takes_more_cases_than_an_even_one() -> None:
 
 
 @pytest.mark.parametrize("delta", [-0.03, 0.0 - 0.03])
-def test_a_difference_on_the_margin_is_never_settled(delta: float) -> None:
+def test_difference_at_the_margin_is_never_settled(delta: float) -> None:
     assert settles(delta, 0.1, 300, 0.03) is None
 
 
 @pytest.mark.parametrize(("n", "discordance"), [(0, 0.1), (10, -0.1), (10, 1.1), (10, math.nan)])
-def test_nonsense_is_refused(n: int, discordance: float) -> None:
-    with pytest.raises(ValueError, match="at least one case"):
+def test_invalid_arguments_are_rejected(n: int, discordance: float) -> None:
+    with pytest.raises(ValueError, match="at least 1 case"):
         smallest_margin(n, discordance)

@@ -1,4 +1,4 @@
-"""Where statsmodels has the thing, we agree with it. (It is not needed to run, only to check.)"""
+"""Agreement with statsmodels, which is installed only for tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_wilson(hits: int, n: int) -> None:
     assert (found.low, found.high) == pytest.approx(proportion_confint(hits, n, method="wilson"))
 
 
-def test_wilson_at_a_number_of_cases_that_is_not_whole() -> None:
+def test_wilson_accepts_fractional_n() -> None:
     from scipy.stats import norm, t
     from statsmodels.stats.proportion import proportion_confint
 
@@ -52,8 +52,8 @@ def test_kappa(table: list[list[int]]) -> None:
     assert (ours.low, ours.high) == pytest.approx((max(-1, theirs.kappa_low), min(1, theirs.kappa_upp)))
 
 
-def test_kappa_where_statsmodels_has_no_width_or_no_number() -> None:
-    """Two who always differ, and one who always says the same: nothing varies, which is no certainty."""
+def test_kappa_has_width_where_statsmodels_has_none() -> None:
+    """Annotators that always differ, or use a single label, have no variance but are not certain."""
     import numpy as np
     from statsmodels.stats.inter_rater import cohens_kappa
 

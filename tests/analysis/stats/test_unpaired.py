@@ -1,4 +1,4 @@
-"""Rates over different cases: published figures, statsmodels, and what must hold whatever the numbers are."""
+"""Rates over different cases, checked against published values, statsmodels and invariants."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from harness.analysis.stats.unpaired import Stratum, effective_n, stratified_rat
         ((3, 10), (9, 10), 0.1705, 0.8090),
     ],
 )
-def test_newcombes_table_is_met(base: tuple[int, int], head: tuple[int, int], low: float, high: float) -> None:
+def test_interval_matches_newcombes_table(
+    base: tuple[int, int], head: tuple[int, int], low: float, high: float
+) -> None:
     """Newcombe 1998, Stat. Med. 17:873, method 10."""
     found = unpaired(rate(*base), rate(*head))
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.00005)
 
 
 @pytest.mark.parametrize(("base", "head"), [((282, 300), (87, 100)), ((5, 10), (5, 10)), ((99, 100), (40, 50))])
-def test_statsmodels_says_the_same(base: tuple[int, int], head: tuple[int, int]) -> None:
+def test_interval_matches_statsmodels(base: tuple[int, int], head: tuple[int, int]) -> None:
     proportion = pytest.importorskip("statsmodels.stats.proportion")
     found = unpaired(rate(*base), rate(*head))
     ends = proportion.confint_proportions_2indep(*head, *base, method="newcomb", compare="diff")
@@ -34,29 +36,29 @@ def test_statsmodels_says_the_same(base: tuple[int, int], head: tuple[int, int])
     assert found.p == pytest.approx(proportion.proportions_ztest([head[0], base[0]], [head[1], base[1]])[1])
 
 
-def test_of_nothing_nothing_is_known() -> None:
+def test_no_cases_give_nan_and_the_full_range() -> None:
     found = unpaired(rate(0, 0), rate(5, 10))
     assert math.isnan(found.delta)
     assert (found.low, found.high, found.p) == (-1.0, 1.0, 1.0)
 
 
-def test_a_sample_in_proportion_is_a_plain_rate() -> None:
+def test_proportional_sample_equals_rate() -> None:
     strata = [Stratum(45, 50, 500), Stratum(27, 30, 300), Stratum(10, 20, 200)]
     found, plain = stratified_rate(strata), rate(82, 100)
     assert (found.value, found.low, found.high) == pytest.approx((plain.value, plain.low, plain.high))
     assert effective_n(strata) == pytest.approx(100)
 
 
-def test_a_small_stratum_that_was_drawn_more_often_counts_for_what_it_is() -> None:
-    """Half of the sample is of a label that is one reply in a hundred."""
+def test_oversampled_stratum_is_weighted_by_its_size() -> None:
+    """A label with 1% of the replies makes up half of the sample."""
     strata = [Stratum(50, 50, 9_900), Stratum(0, 50, 100)]
     found = stratified_rate(strata)
     assert found.value == pytest.approx(0.99)
     assert effective_n(strata) == pytest.approx(51, abs=0.1)
 
 
-def test_hits_that_are_not_of_the_sample_are_refused() -> None:
-    with pytest.raises(ValueError, match="5 hits of 4, of a stratum of 10"):
+def test_impossible_stratum_is_rejected() -> None:
+    with pytest.raises(ValueError, match="5 hits of 4 from a stratum of 10"):
         stratified_rate([Stratum(5, 4, 10)])
 
 
@@ -71,7 +73,7 @@ def strata(draw: st.DrawFn) -> list[Stratum]:
 
 
 @given(strata())
-def test_the_interval_holds_the_estimate_and_is_never_narrower_than_that_of_all_drawn(parts: list[Stratum]) -> None:
+def test_stratified_interval_contains_its_estimate(parts: list[Stratum]) -> None:
     found = stratified_rate(parts)
     if not found.n:
         assert (found.low, found.high) == (0.0, 1.0)
@@ -84,7 +86,7 @@ def test_the_interval_holds_the_estimate_and_is_never_narrower_than_that_of_all_
 
 
 @given(st.integers(0, 40), st.integers(1, 40), st.integers(0, 40), st.integers(1, 40))
-def test_swapped_sides_are_the_same_difference_with_the_other_sign(a: int, n: int, b: int, m: int) -> None:
+def test_swapping_the_rates_negates_the_difference(a: int, n: int, b: int, m: int) -> None:
     one, other = rate(min(a, n), n), rate(min(b, m), m)
     found, back = unpaired(one, other), unpaired(other, one)
     assert (found.delta, found.low, found.high, found.p) == pytest.approx((-back.delta, -back.high, -back.low, back.p))

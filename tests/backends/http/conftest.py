@@ -21,7 +21,7 @@ def asked(server: Wire, times: int = 1, **config: Any) -> list[Response]:
 
 
 def spaced(server: Wire, times: int) -> list[str]:
-    """The answers to requests with time between them, in which a server can do what it wants."""
+    """Send requests with pauses, in which the server can act; return the responses."""
 
     async def talk() -> list[str]:
         backend = backends.connect(configured("openai", server.base_url))

@@ -1,4 +1,4 @@
-"""Both ways to a server, over raw sockets: names, redirects and passwords, and who never gets to see them."""
+"""Both HTTP clients over raw sockets: host names, redirects, and passwords that stay secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .conftest import asked
 pytestmark = pytest.mark.usefixtures("way")
 
 
-def test_a_name_that_nobody_knows_is_an_error_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_host_name_is_a_call_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -47,7 +47,7 @@ def test_the_key_is_not_sent_on_to_another_server(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("location", ["/v1/chat/completions", "ftp://127.0.0.1/", "http://", "http://[::1", "//"])
-def test_a_redirect_that_leads_nowhere_is_an_error_of_the_call(location: str) -> None:
+def test_invalid_redirect_is_a_call_error(location: str) -> None:
     with wire([reply(b"", f"location: {location}", status="307 Round And Round")]) as server:
         assert error_of(asked(server)[0]).kind == "connection"
 
@@ -63,7 +63,7 @@ def test_user_and_password_are_sent_and_never_shown() -> None:
         assert error_of(second).message == "Error code: 500 - Basic *** is wrong, me:*** is"
 
 
-def test_an_address_of_ipv6_is_one() -> None:
+def test_ipv6_address_is_accepted() -> None:
     if not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")
     try:
@@ -74,7 +74,7 @@ def test_an_address_of_ipv6_is_one() -> None:
         pytest.skip("this machine has no IPv6")
 
 
-def test_half_a_character_in_a_prompt_is_told_and_not_sent() -> None:
+def test_lone_surrogate_in_a_prompt_is_rejected_unsent() -> None:
     with wire([reply()]) as server:
         half = replace(request(), messages=(Message("user", "half \ud83d of it"),))
         found = error_of(ask(configured("openai", server.base_url), half)[0])

@@ -1,4 +1,4 @@
-"""One connection, fed by hand: however the bytes of a reply arrive it is the same reply, and nothing leaves it waiting."""
+"""One connection without a socket: replies do not depend on their chunks, and no request waits forever."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WHOLE = [
 
 
 class Line(asyncio.Transport):
-    """A transport that goes nowhere."""
+    """A transport that discards its data."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Line(asyncio.Transport):
 
 
 def answer_to(*parts: bytes, end: bool) -> tuple[HTTPResponse | Exception | None, bool]:
-    """What a request gets, and whether the connection can be used again; `None`: it still waits."""
+    """Return the result of a request (`None` while it waits), and whether the connection is reusable."""
 
     async def talk() -> tuple[HTTPResponse | Exception | None, bool]:
         connection, line = HTTPConnection(), Line()
@@ -76,7 +76,7 @@ def answer_to(*parts: bytes, end: bool) -> tuple[HTTPResponse | Exception | None
 
 
 @given(st.sampled_from(WHOLE), st.lists(st.integers(1, 200), max_size=8))
-def test_a_reply_is_the_same_in_whatever_chunks_it_arrives(whole: bytes, cuts: list[int]) -> None:
+def test_reply_is_independent_of_its_chunks(whole: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
     pieces = [whole[a:b] for a, b in pairwise(places) if a < b]
     found, _ = answer_to(*pieces, end=True)
@@ -85,7 +85,7 @@ def test_a_reply_is_the_same_in_whatever_chunks_it_arrives(whole: bytes, cuts: l
 
 
 @given(st.sampled_from(WHOLE[:3]), st.integers(0, 400))
-def test_a_reply_that_ends_early_is_lost_and_never_half_a_reply(whole: bytes, cut: int) -> None:
+def test_truncated_reply_is_lost_and_never_partial(whole: bytes, cut: int) -> None:
     found, _ = answer_to(whole[: min(cut, len(whole) - 1)], end=True)
     assert isinstance(found, TransportError)
 
@@ -96,7 +96,7 @@ def test_no_request_waits_after_the_connection_ended(parts: list[bytes]) -> None
     assert isinstance(found, HTTPResponse | TransportError | TooLargeError)
 
 
-LEFT = st.binary(min_size=1, max_size=40).filter(lambda rest: rest.strip(b"\r\n"))  # blank lines say nothing
+LEFT = st.binary(min_size=1, max_size=40).filter(lambda rest: rest.strip(b"\r\n"))  # blank lines are ignored
 
 
 @given(st.sampled_from(WHOLE[:3]), LEFT | st.sampled_from(WHOLE))
@@ -131,11 +131,11 @@ def test_data_before_a_request_closes_the_connection() -> None:
     assert not asyncio.run(talk())
 
 
-# A stream of events is not waited for
+# Event streams
 
 
 def streamed(*parts: bytes, end: bool) -> tuple[bytes | Exception | None, bool]:
-    """What a stream gives, or how it breaks off, and whether the connection can be used again; `None`: no end yet."""
+    """Return the data or the error of a stream (`None` before its end), and whether the connection is reusable."""
 
     async def talk() -> tuple[bytes | Exception | None, bool]:
         connection, line = HTTPConnection(), Line()
@@ -183,21 +183,21 @@ STREAMS = [
 
 
 @given(st.sampled_from(STREAMS), st.lists(st.integers(1, 300), max_size=8))
-def test_a_stream_is_the_same_in_whatever_chunks_it_arrives(whole: bytes, cuts: list[int]) -> None:
+def test_stream_is_independent_of_its_chunks(whole: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
     pieces = [whole[a:b] for a, b in pairwise(places) if a < b]
     assert streamed(*pieces, end=False) == (EVENT * 2, True)
 
 
 @given(st.sampled_from(STREAMS), st.integers(0, 400))
-def test_a_stream_that_ends_early_breaks_off_and_never_just_ends(whole: bytes, cut: int) -> None:
+def test_truncated_stream_raises_an_error(whole: bytes, cut: int) -> None:
     found, reusable = streamed(whole[: min(cut, len(whole) - 1)], end=True)
     assert isinstance(found, TransportError)
     assert not reusable
 
 
 @given(st.sampled_from(STREAMS), LEFT | st.sampled_from(WHOLE))
-def test_after_a_stream_nothing_may_be_left_either(whole: bytes, rest: bytes) -> None:
+def test_data_left_after_a_stream_closes_the_connection(whole: bytes, rest: bytes) -> None:
     for parts in ((whole + rest,), (whole, rest)):
         assert streamed(*parts, end=False) == (EVENT * 2, False)
 
@@ -208,20 +208,20 @@ def test_stream_without_length_ends_with_the_connection() -> None:
     assert streamed(head, EVENT, EVENT, end=False)[0] is None
 
 
-def test_a_little_gzip_that_becomes_a_lot_ends_a_stream() -> None:
+def test_gzip_bomb_ends_a_stream() -> None:
     bomb = gzip.compress(b" " * 20_000_000, mtime=0)
     found, _ = streamed(events(bomb, "content-encoding: gzip"), end=False)
     assert isinstance(found, TooLargeError)
 
 
-def test_who_does_not_ask_for_streams_gets_them_whole() -> None:
+def test_event_stream_is_buffered_without_stream_option() -> None:
     for whole in STREAMS:
         found, reusable = answer_to(whole, end=False)
         assert isinstance(found, HTTPResponse)
         assert (found.body, reusable) == (EVENT * 2, True)
 
 
-def test_only_so_much_of_a_stream_is_read_ahead() -> None:
+def test_stream_read_ahead_is_bounded() -> None:
     async def talk() -> list[bool]:
         connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
@@ -239,7 +239,7 @@ def test_only_so_much_of_a_stream_is_read_ahead() -> None:
     assert asyncio.run(talk()) == [False, True, False]
 
 
-def test_who_stops_waiting_for_a_stream_hangs_up() -> None:
+def test_abandoned_stream_closes_its_connection() -> None:
     async def talk() -> bool:
         connection, line = HTTPConnection(), Line()
         connection.connection_made(line)
@@ -257,9 +257,7 @@ def test_who_stops_waiting_for_a_stream_hangs_up() -> None:
 
 
 @pytest.mark.parametrize(("name", "event"), [("MAX_STREAM_BYTES", EVENT), ("MAX_LINE_BYTES", b" " * 64)])
-def test_a_stream_without_end_or_a_line_without_end_is_too_large(
-    monkeypatch: pytest.MonkeyPatch, name: str, event: bytes
-) -> None:
+def test_endless_stream_or_line_is_too_large(monkeypatch: pytest.MonkeyPatch, name: str, event: bytes) -> None:
     monkeypatch.setattr(_http1, name, 200)
     head = f"HTTP/1.1 200 OK\r\n{TYPE}\r\n\r\n".encode()
     assert streamed(head, *[event] * 3, end=True)[0] == event * 3

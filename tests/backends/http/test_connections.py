@@ -1,4 +1,4 @@
-"""Both ways to a server, over raw sockets: when a connection is used again, given up, or timed out."""
+"""Both HTTP clients over raw sockets: reused, closed and timed-out connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .conftest import asked, spaced
 pytestmark = pytest.mark.usefixtures("way")
 
 
-# One after the other, and several at once
+# Sequential and concurrent requests
 
 
 def test_one_connection_serves_one_request_after_the_other() -> None:
@@ -39,7 +39,7 @@ def test_idle_connection_closed_by_the_server_is_replaced(header: str) -> None:
         assert (server.connections, len(server.requests)) == (3, 3)
 
 
-def test_close_not_yet_seen_by_the_loop_is_noticed() -> None:
+def test_unprocessed_close_is_detected() -> None:
     async def talk(server: Wire) -> list[str]:
         backend = backends.connect(configured("openai", server.base_url))
         said = []
@@ -54,14 +54,14 @@ def test_close_not_yet_seen_by_the_loop_is_noticed() -> None:
         assert len(server.requests) == 3
 
 
-def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_idle_connection_is_not_reused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.backends.http.pool.IDLE_S", 0.05)
     with wire([reply()]) as server:
         assert spaced(server, 2) == ["billing"] * 2
         assert server.connections == 2
 
 
-def test_there_are_as_many_connections_as_calls_at_once() -> None:
+def test_each_concurrent_call_has_a_connection() -> None:
     async def talk(base_url: str) -> list[Response]:
         backend = backends.connect(configured("openai", base_url))
         try:
@@ -75,7 +75,7 @@ def test_there_are_as_many_connections_as_calls_at_once() -> None:
         assert server.most_at_once > 100
 
 
-def test_a_call_that_is_given_up_leaves_its_reply_to_nobody() -> None:
+def test_reply_to_a_cancelled_call_is_discarded() -> None:
     async def talk(base_url: str) -> list[str]:
         backend = backends.connect(configured("openai", base_url))
         said = []
@@ -111,16 +111,16 @@ def test_call_cancelled_within_its_reply_closes_the_connection() -> None:
         [2.0],
         [reply()[:20], 2.0],
         [reply()[:-20], 2.0],
-        [part for byte in reply()[:60] for part in (bytes([byte]), 0.03)],  # never quiet, never done
+        [part for byte in reply()[:60] for part in (bytes([byte]), 0.03)],  # sends data forever
     ],
 )
-def test_a_server_that_hangs_is_a_time_out_wherever_it_does(slow: list[Any]) -> None:
+def test_hanging_server_times_out_at_any_point(slow: list[Any]) -> None:
     with wire(slow) as server:
         found = error_of(asked(server, timeout_s=0.3)[0])
         assert (found.kind, found.message, found.retryable) == ("timeout", "no answer within 0.3 s", True)
 
 
-def test_a_list_of_models_that_does_not_come_is_no_server() -> None:
+def test_missing_model_list_means_server_unavailable() -> None:
     with wire([2.0]) as server, pytest.raises(BackendUnavailable, match="is the server"):
         identify(configured("openai", server.base_url, timeout_s=0.2))
 

@@ -1,4 +1,4 @@
-"""What is the SDK's alone: everything that both ways do is in test_roads.py and the folders openai and transport."""
+"""Behaviour of the SDK client only. Tests of both clients are in test_roads.py and the folder openai."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def test_header_with_a_line_break_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         assert server.requests == []
 
 
-def test_a_header_that_is_no_ascii_comes_through() -> None:
+def test_non_ascii_header_is_accepted() -> None:
     with wire([reply("billing", "x-region: Z\u00fcrich")]) as server:
         assert answer(server).text == "billing"
 
 
-def test_what_an_sdk_of_version_2_wraps_is_still_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_error_survives_sdk_version_2(monkeypatch: pytest.MonkeyPatch) -> None:
     sdk = OpenAISDKTransport("http://127.0.0.1:9/v1", "none", 1.0)
 
     async def wrapped(*_: object, **__: object) -> None:

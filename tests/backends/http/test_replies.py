@@ -1,4 +1,4 @@
-"""Both ways to a server, over raw sockets: how much of a reply is read, how it is unpacked, and where it ends."""
+"""Both HTTP clients over raw sockets: size limits, decompression, and the end of a reply."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .conftest import BILLING, asked, spaced
 pytestmark = pytest.mark.usefixtures("way")
 
 
-# How much is read
+# Size limits
 
 
 @pytest.mark.parametrize("framing", ["content-length: 50000000", "transfer-encoding: chunked", "connection: close"])
-def test_of_50_mb_no_more_is_read_than_there_is_room_for(framing: str) -> None:
+def test_reply_of_50_mb_is_read_up_to_the_limit(framing: str) -> None:
     head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{framing}\r\n\r\n".encode()
     part = b" " * 1_000_000
     parts = [chunked(part).removesuffix(b"0\r\n\r\n")] * 50 if "chunked" in framing else [part] * 50
@@ -35,15 +35,15 @@ def test_of_50_mb_no_more_is_read_than_there_is_room_for(framing: str) -> None:
         found = error_of(asked(server)[0])
         assert (found.kind, found.retryable) == ("too_large", False)
         assert "16,000,000 bytes" in found.message
-        assert server.sent < MAX_REPLY_BYTES + 12_000_000  # what was under way in the machine's buffers
+        assert server.sent < MAX_REPLY_BYTES + 12_000_000  # data in the system's socket buffers
 
 
-def test_an_error_of_50_mb_is_not_read_either() -> None:
+def test_error_of_50_mb_is_read_up_to_the_limit() -> None:
     with wire([reply(b" " * 50_000_000, status="500 Internal Server Error")]) as server:
         assert error_of(asked(server)[0]).kind == "too_large"
 
 
-def test_headers_without_end_are_not_read_to_the_end() -> None:
+def test_endless_headers_are_cut_off() -> None:
     endless = [b"HTTP/1.1 200 OK\r\n", *[b"x-a: " + b"x" * 1_000_000 + b"\r\n"] * 50]
     with wire([*endless, None]) as server:
         assert error_of(asked(server)[0]).kind in ("too_large", "connection")
@@ -53,13 +53,13 @@ def test_headers_without_end_are_not_read_to_the_end() -> None:
 PACKED: Mapping[str, bytes] = {
     "gzip": gzip.compress(BILLING, mtime=0),
     "deflate": zlib.compress(BILLING),
-    "Deflate": zlib.compress(BILLING, wbits=-zlib.MAX_WBITS),  # as some servers understand the word
+    "Deflate": zlib.compress(BILLING, wbits=-zlib.MAX_WBITS),  # as some servers implement `deflate`
     "identity": BILLING,
 }
 
 
 @pytest.mark.parametrize("encoding", PACKED)
-def test_a_packed_reply_is_unpacked(encoding: str) -> None:
+def test_compressed_reply_is_decompressed(encoding: str) -> None:
     with wire([reply(PACKED[encoding], f"content-encoding: {encoding}")]) as server:
         assert texts(asked(server, 2)) == ["billing"] * 2
 
@@ -75,18 +75,18 @@ def test_decompression_stops_at_the_size_limit(encoding: str) -> None:
     ("body", "encoding"),
     [(BILLING, "gzip"), (gzip.compress(BILLING, mtime=0)[:40], "gzip"), (BILLING, "br"), (b"", "gzip")],
 )
-def test_what_does_not_unpack_is_an_error_of_the_call(body: bytes, encoding: str) -> None:
+def test_invalid_compression_is_a_call_error(body: bytes, encoding: str) -> None:
     with wire([reply(body, f"content-encoding: {encoding}")]) as server:
         found = error_of(asked(server)[0])
         assert (found.kind, found.retryable) == ("connection", True)
 
 
-def test_json_that_is_nested_without_end_is_no_reply() -> None:
+def test_deeply_nested_json_is_a_call_error() -> None:
     with wire([reply(b"[" * 500_000)]) as server:
         assert error_of(asked(server)[0]).kind == "bad_reply"
 
 
-# Where a reply ends
+# The end of a reply
 
 
 def test_chunked_and_connection_ended_replies_are_whole() -> None:
@@ -128,7 +128,7 @@ def test_data_beyond_content_length_is_never_a_reply() -> None:
             assert spaced(server, 3) == ["first", "second", "third"]
 
 
-def test_the_headers_of_every_reply_are_told() -> None:
+def test_headers_of_each_reply_are_reported() -> None:
     async def talk(base_url: str) -> list[Mapping[str, str]]:
         heard: list[Mapping[str, str]] = []
         backend = openai.OpenAIBackend(configured("openai", base_url))

@@ -1,4 +1,4 @@
-"""GGUF headers: the quantization they name, and one clear line for a file that is cut, damaged or something else."""
+"""GGUF headers: the quantization, and one-line errors for truncated, damaged or other files."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def said(tmp_path: Path, raw: bytes) -> str:
     ("number", "name"),
     [(0, "F32"), (1, "F16"), (3, "Q4_1"), (7, "Q8_0"), (15, "Q4_K_M"), (18, "Q6_K"), (32, "BF16"), (999, "type 999")],
 )
-def test_the_file_type_has_its_usual_name(tmp_path: Path, number: int, name: str) -> None:
+def test_file_type_has_the_common_quantization_name(tmp_path: Path, number: int, name: str) -> None:
     assert said(tmp_path, header(NAME, file_type(number))) == name
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_what_stands_before_it_is_stepped_over(tmp_path: Path, version: int) -> None:
+def test_earlier_header_fields_are_skipped(tmp_path: Path, version: int) -> None:
     before = [
         pair("tokens", ARRAY, array(STRING, text("a"), text("b"))),
         pair("scores", ARRAY, array(6, struct.pack("<f", 1), struct.pack("<f", 2))),
@@ -67,7 +67,7 @@ def test_what_stands_before_it_is_stepped_over(tmp_path: Path, version: int) -> 
     assert said(tmp_path, header(*before, file_type(15), version=version)) == "Q4_K_M"
 
 
-def test_a_header_that_does_not_tell_is_no_error(tmp_path: Path) -> None:
+def test_header_without_file_type_is_no_error(tmp_path: Path) -> None:
     assert said(tmp_path, header(NAME)) == ""
     assert said(tmp_path, header(pair("general.file_type", STRING, text("Q4")))) == ""
 
@@ -92,20 +92,20 @@ def test_a_header_that_does_not_tell_is_no_error(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_good_header_is_one_line(tmp_path: Path, raw: bytes, message: str) -> None:
+def test_invalid_header_is_a_one_line_error(tmp_path: Path, raw: bytes, message: str) -> None:
     with pytest.raises(BackendError) as caught:
         said(tmp_path, raw)
     assert str(caught.value) == f"{tmp_path / 'm.gguf'}: {message}"
 
 
-def test_cut_anywhere_it_is_one_line(tmp_path: Path) -> None:
+def test_truncated_header_is_a_one_line_error(tmp_path: Path) -> None:
     whole = header(NAME, pair("tokens", ARRAY, array(STRING, text("a"), text("b"))), file_type(15))
     for length in range(4, len(whole)):
         with pytest.raises(BackendError, match="the GGUF header is damaged"):
             said(tmp_path, whole[:length])
 
 
-def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_missing_gguf_file_is_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match=r"x\.gguf: cannot be read: No such file or directory"):
         quantization(tmp_path / "x.gguf")
     with pytest.raises(BackendError, match="cannot be read: Is a directory"):
@@ -113,7 +113,7 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 def whole(*pairs: bytes, tensors: tuple[bytes, ...] = (), alignment: int = 32) -> bytes:
-    """A file with a header, one-dimensional tensors of these names, and the data of each in as many bytes."""
+    """Return a file with a header and one-dimensional tensors with these names."""
     infos = [
         text(name) + struct.pack("<IQIQ", 1, alignment, 24, i * alignment)  # type 24: int8
         for i, name in enumerate(tensors)
@@ -133,18 +133,18 @@ def stamped(folder: Path, raw: bytes, what: str) -> bytes:
 
 
 class TestStamp:
-    def test_a_file_says_what_its_weights_were_before(self, tmp_path: Path) -> None:
+    def test_stamp_records_the_source_quantization(self, tmp_path: Path) -> None:
         stamped(tmp_path, header(NAME, file_type(1)), "Q4_1")
         assert quantization(tmp_path / "stamped.gguf") == "F16 from Q4_1"
 
     @pytest.mark.parametrize("what", ["F16", "BF16", "F32"])
-    def test_of_weights_as_they_are_published_nothing_is_said(self, tmp_path: Path, what: str) -> None:
+    def test_published_source_weights_are_not_mentioned(self, tmp_path: Path, what: str) -> None:
         stamped(tmp_path, header(NAME, file_type(15)), what)
         assert quantization(tmp_path / "stamped.gguf") == "Q4_K_M"
 
     @given(names=st.lists(st.text(max_size=40).map(str.encode), max_size=3), note=st.text(max_size=70))
     @pytest.mark.parametrize("alignment", [32, 64])
-    def test_nothing_else_changes_but_the_order_of_the_header(
+    def test_stamp_keeps_all_other_header_fields(
         self, tmp_path_factory: pytest.TempPathFactory, alignment: int, names: list[bytes], note: str
     ) -> None:
         before = [pair("note", STRING, text(note)), pair("general.alignment", UINT32, struct.pack("<I", alignment))]
@@ -158,7 +158,7 @@ class TestStamp:
             made_from("F16 from Q4_1"), file_type(1), NAME, tensors=(b"t",)
         )
 
-    def test_a_damaged_file_is_one_line(self, tmp_path: Path) -> None:
+    def test_stamp_of_a_damaged_file_is_a_one_line_error(self, tmp_path: Path) -> None:
         raw = whole(NAME, file_type(1), tensors=(b"tensor",))
         with pytest.raises(BackendError, match=r"m\.gguf: the GGUF header is damaged: fetch the file again"):
             stamped(tmp_path, raw[: raw.index(b"tensor") + 3], "Q4_1")

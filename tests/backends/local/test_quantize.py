@@ -1,4 +1,4 @@
-"""Other quantizations of a model: names, what the child process says, and real files made from SmolLM2."""
+"""Quantization of models: names, output of the child process, and real files made from SmolLM2."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ class TestNames:
             (":F16", (":F16", "")),
         ],
     )
-    def test_a_quantization_stands_behind_the_last_colon(self, model: str, parts: tuple[str, str]) -> None:
+    def test_quantization_follows_the_last_colon(self, model: str, parts: tuple[str, str]) -> None:
         assert quantize.split(model) == parts
 
-    def test_an_unknown_one_comes_with_the_nearest(self) -> None:
+    def test_unknown_quantization_names_the_nearest(self) -> None:
         with pytest.raises(BackendError, match=r"^no quantization 'q4_km' \(did you mean 'Q4_K_M'\?\)$"):
             quantize.check("q4_km")
         with pytest.raises(BackendError, match=r"^no quantization 'Q4KM' \(did you mean 'Q4_K_M'\?\)$"):
             models.resolve(f"{NAME}:Q4KM")
 
-    def test_a_file_name_says_what_the_weights_were_before(self) -> None:
+    def test_file_name_has_the_source_quantization(self) -> None:
         assert quantize.file_name("m", "F16", "Q4_1") == "m.F16-from-Q4_1.gguf"
         assert quantize.file_name("m", "Q8_0", "F16 from Q4_1") == "m.Q8_0-from-F16-from-Q4_1.gguf"
         assert quantize.file_name("m", "Q8_0", "") == "m.Q8_0-from-unknown.gguf"
 
 
 class TestChild:
-    """The real `make`, with a script in place of llama.cpp: it is given the source, the target and a number."""
+    """The real `make`, with a script instead of llama.cpp. Arguments: the source, the target and a number."""
 
     @pytest.fixture(autouse=True)
     def _installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,9 +80,7 @@ class TestChild:
         said = quantize.make(folder / "m.gguf", folder / "made/x.gguf", "Q2_K", lambda *what: told.append(what))
         return said, told
 
-    def test_the_file_is_put_in_place_and_says_what_it_was_made_from(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_quantized_file_records_its_source(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         said, told = self.make(
             tmp_path, monkeypatch, "cp $source $target; echo '[   1/ 2] a' >&2; echo '[   2/ 2] b' >&2"
         )
@@ -90,7 +88,9 @@ class TestChild:
         assert names(tmp_path / "made") == ["x.gguf"]
         assert (said, told) == ("", [(1, 2), (2, 2)])
 
-    def test_what_llama_cpp_says_of_the_result_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_llama_cpp_warning_about_the_result_is_reported(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         log = (
             "echo 'llama_model_quantize_impl: model size  =    92.10 MiB (5.74 BPW)' >&2\n"
             "echo 'llama_model_quantize_impl: quant size  =    82.41 MiB (5.14 BPW)' >&2\n"
@@ -115,7 +115,7 @@ class TestChild:
             ("kill -SEGV $$", "llama.cpp was killed by signal 11: check free memory and disk space"),
         ],
     )
-    def test_a_failure_is_one_line_and_leaves_nothing(
+    def test_failure_is_one_line_and_leaves_no_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, why: str
     ) -> None:
         with pytest.raises(BackendError) as caught:
@@ -123,7 +123,7 @@ class TestChild:
         assert str(caught.value) == f"m.gguf cannot be quantized to Q2_K: {why}"
         assert names(tmp_path / "made") == []
 
-    def test_a_folder_that_cannot_be_written_says_so(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_unwritable_folder_is_an_error(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "made").write_text("a file stands where the folder should be")
         with pytest.raises(BackendUnavailable, match=r"made/x\.gguf: cannot be written: "):
             self.make(tmp_path, monkeypatch, "")
@@ -132,7 +132,7 @@ class TestChild:
 class TestWithoutTheExtra:
     @pytest.fixture(autouse=True)
     def source(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A file of type Q4_1 as the catalog's model, in a cache of its own; nothing to quantize it with."""
+        """A file of type Q4_1 as the catalog's model, in a separate cache, without a quantizer."""
         monkeypatch.setitem(sys.modules, "cyllama", None)
         monkeypatch.setenv("HARNESS_CACHE_DIR", str(tmp_path))
         path = models.cached_path(NAME)
@@ -140,7 +140,7 @@ class TestWithoutTheExtra:
         path.write_bytes(SOURCE)
         return path
 
-    def test_it_says_what_to_install(self) -> None:
+    def test_missing_extra_names_the_install_command(self) -> None:
         with pytest.raises(BackendUnavailable, match=r'needs cyllama\. Install it: pip install ".*\[quantize\]"$'):
             models.resolve(f"{NAME}:F16")
 
@@ -149,16 +149,16 @@ class TestWithoutTheExtra:
             models.resolve(f"{NAME}:F16", fetch=False)
         assert str(caught.value) == (f"model '{NAME}:F16' is not here yet: `harness models quantize {NAME} --to F16`")
 
-    def test_the_quantization_that_a_file_has_is_the_file(self, source: Path) -> None:
+    def test_existing_quantization_uses_the_file_itself(self, source: Path) -> None:
         assert models.resolve(f"{NAME}:Q4_1") == source
 
-    def test_a_made_file_that_is_here_needs_nothing(self, source: Path) -> None:
+    def test_existing_quantized_file_is_reused(self, source: Path) -> None:
         made = models.quantized_path(source, "F16")
         gguf.stamp(source, made, "Q4_1")
         assert models.resolve(f"{NAME}:f16", fetch=False) == made
         assert models.made() == [made]
 
-    def test_another_source_makes_another_file(self, source: Path, tmp_path: Path) -> None:
+    def test_each_source_has_a_separate_quantized_file(self, source: Path, tmp_path: Path) -> None:
         one, two = tmp_path / "one/own.gguf", tmp_path / "two/own.gguf"
         for path, raw in ((one, SOURCE), (two, header(file_type(1)))):
             path.parent.mkdir()
@@ -173,7 +173,7 @@ class TestWithoutTheExtra:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache with SmolLM2 in it and nothing else."""
+    """A cache with only SmolLM2."""
     folder = tmp_path_factory.mktemp("cache")
     (folder / "models").mkdir()
     (folder / "models" / MODEL_FILE.name).symlink_to(MODEL_FILE)
@@ -186,8 +186,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 class TestReal:
     pytestmark = with_model
 
-    def test_the_command_makes_files_and_keeps_the_log_to_itself(self, harness: Terminal, cache: Path) -> None:
-        # a process, because the log comes from below Python
+    def test_quantize_command_makes_files_and_hides_the_log(self, harness: Terminal, cache: Path) -> None:
+        # a separate process, because C code writes the log
         typed = [sys.executable, "-m", "harness", "models", "quantize", NAME, "--to", "q2_k"]
         ended = subprocess.run(typed, capture_output=True, text=True, check=True)
         assert ended.stderr.startswith(f"note: {MODEL_FILE.name} is Q4_1: ")
@@ -201,7 +201,7 @@ class TestReal:
         assert "(already exists)" in again.out
         assert f"quantized here: Q2_K from Q4_1, 88 MB\n{path}" in harness("models", "list").out
 
-    def test_a_backend_makes_what_it_needs_and_says_what_it_is(self, cache: Path) -> None:
+    def test_backend_quantizes_its_model_and_reports_it(self, cache: Path) -> None:
         config = configured("llamacpp", model=f"{NAME}:Q2_K", timeout_s=120.0)
         info = identify(config)
         assert (info.model, info.quantization) == (f"{NAME}:Q2_K", "Q2_K from Q4_1")
@@ -210,7 +210,7 @@ class TestReal:
         assert response.completion_tokens
         assert len(list((cache / "models").glob("*.Q2_K-from-Q4_1.gguf"))) == 1
 
-    def test_a_type_that_needs_more_than_the_file_is_one_line(self, harness: Terminal) -> None:
+    def test_impossible_quantization_is_a_one_line_error(self, harness: Terminal) -> None:
         ended = harness("models", "quantize", NAME, "--to", "IQ2_XXS")
         assert ended.code != 0
         assert ended.err.splitlines()[-1] == (

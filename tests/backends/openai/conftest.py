@@ -1,4 +1,4 @@
-"""The hosted service, played by a fake server, and one question to it."""
+"""A fake server instead of the hosted service, and one request to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEY = "sk-a-key-of-the-tests-0123456789"
 
 @pytest.fixture
 def hosted(server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> FakeOpenAI:
-    """The server in the place of api.openai.com: the SDK looks at this variable where there is no base_url."""
+    """The fake server instead of api.openai.com: without base_url, the SDK reads this variable."""
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     return server

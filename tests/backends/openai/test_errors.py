@@ -1,4 +1,4 @@
-"""What goes wrong with a call over the OpenAI protocol: no answer, a status that is an error, a key that is refused."""
+"""Failed calls over the OpenAI protocol: no reply, error statuses, rejected keys."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from .conftest import KEY, reply_to_one
 pytestmark = pytest.mark.usefixtures("way")
 
 
-def test_a_server_that_takes_too_long_is_a_time_out(server: FakeOpenAI) -> None:
+def test_slow_server_times_out(server: FakeOpenAI) -> None:
     found = error_of(reply_to_one(server, Reply(delay_s=1.0), timeout_s=0.1))
     assert (found.kind, found.message, found.retryable) == ("timeout", "no answer within 0.1 s", True)
 
 
-def test_a_connection_that_drops_is_an_error_worth_another_try(server: FakeOpenAI) -> None:
+def test_dropped_connection_is_retryable(server: FakeOpenAI) -> None:
     found = error_of(reply_to_one(server, Reply(drop=True)))
     assert (found.kind, found.retryable) == ("connection", True)
 
 
-def test_nobody_listening_is_a_failed_call_and_no_backend(unused_port: int) -> None:
+def test_closed_port_fails_the_call_and_identification(unused_port: int) -> None:
     config = configured("openai", f"http://127.0.0.1:{unused_port}/v1")
     found = error_of(ask(config)[0])
     assert (found.kind, found.retryable) == ("connection", True)
@@ -48,7 +48,7 @@ def test_rejected_request_is_an_error_without_retry(server: FakeOpenAI, status: 
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 529])
-def test_a_server_in_trouble_is_worth_another_try(server: FakeOpenAI, status: int) -> None:
+def test_server_errors_are_retryable(server: FakeOpenAI, status: int) -> None:
     found = error_of(reply_to_one(server, error(status, Retry_After="3")))
     assert (found.kind, found.retryable, found.retry_after_s) == ("server", True, 3.0)
 
@@ -63,16 +63,14 @@ def test_a_server_in_trouble_is_worth_another_try(server: FakeOpenAI, status: in
         ({"Retry-After": "-5"}, 0, 0),
     ],
 )
-def test_too_many_requests_carries_how_long_to_wait(
-    server: FakeOpenAI, headers: dict[str, str], least: float, most: float
-) -> None:
+def test_status_429_has_its_retry_after(server: FakeOpenAI, headers: dict[str, str], least: float, most: float) -> None:
     found = error_of(reply_to_one(server, error(429, **headers)))
     assert (found.kind, found.retryable) == ("rate_limit", True)
     assert found.retry_after_s is not None
     assert least <= found.retry_after_s <= most
 
 
-def test_a_date_to_wait_for_is_turned_into_seconds(server: FakeOpenAI) -> None:
+def test_retry_after_date_is_converted_to_seconds(server: FakeOpenAI) -> None:
     in_an_hour = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     seconds = error_of(reply_to_one(server, error(429, Retry_After=in_an_hour))).retry_after_s
     assert seconds is not None
@@ -84,7 +82,7 @@ def test_without_a_usable_retry_after_the_engine_decides(server: FakeOpenAI, hea
     assert error_of(reply_to_one(server, error(429, **headers))).retry_after_s is None
 
 
-def test_an_empty_account_stops_the_run_and_is_not_asked_again(server: FakeOpenAI) -> None:
+def test_exhausted_quota_stops_the_run_without_retry(server: FakeOpenAI) -> None:
     with pytest.raises(BackendError, match="the account is out of quota"):
         reply_to_one(server, error(429, "You exceeded your quota", code="insufficient_quota"))
 
@@ -98,13 +96,13 @@ def test_refused_key_stops_the_run_and_is_never_shown(hosted: FakeOpenAI, status
     assert "\n" not in str(caught.value)
 
 
-def test_a_403_says_why_because_it_is_not_always_the_key(server: FakeOpenAI) -> None:
+def test_status_403_keeps_the_servers_reason(server: FakeOpenAI) -> None:
     with pytest.raises(BackendError, match=r"api_key_env in harness.toml .*no access to model"):
         reply_to_one(server, error(403, "Project has no access to model"))
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])
-def test_a_key_that_a_server_repeats_in_another_error_is_blanked(hosted: FakeOpenAI, status: int) -> None:
+def test_key_in_any_error_message_is_redacted(hosted: FakeOpenAI, status: int) -> None:
     hosted.next(error(status, f"bad header: Bearer {KEY}"))
     found = error_of(ask(configured("openai"))[0])
     assert KEY not in found.message
@@ -142,7 +140,7 @@ def test_a_404_page_of_a_web_server_is_one_line(server: FakeOpenAI) -> None:
 def test_error_of_a_200_reply_holds_no_part_of_the_key(
     server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch, shape: Any, at: int
 ) -> None:
-    """Wherever a message is cut."""
+    """For every position at which the message is cut."""
     key = "sk-verysecret-1234567890abcdefghijklmnop"
     monkeypatch.setenv("SERVER_KEY", key)
     told = json.loads(json.dumps(shape).replace("{}", "x" * at + key))

@@ -1,4 +1,4 @@
-"""Who is there: the models that a server of the OpenAI protocol lists, and what it tells of them."""
+"""The models that a server of the OpenAI protocol lists, and their details."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def test_server_that_lists_another_model_is_noted(server: FakeOpenAI) -> None:
         Reply(body=b"\xff\xfe\xfd"),
     ],
 )
-def test_a_server_without_a_list_of_models_is_asked_all_the_same(server: FakeOpenAI, reply: Reply) -> None:
+def test_server_without_a_model_list_is_used(server: FakeOpenAI, reply: Reply) -> None:
     server.page("/v1/models", reply)
     info = identify(configured("openai", server.base_url))
     assert (info.model, info.engine, info.note) == (MODEL, "openai", "")
 
 
-def test_a_refused_key_shows_before_anything_is_asked(hosted: FakeOpenAI) -> None:
+def test_rejected_key_is_reported_before_any_prompt(hosted: FakeOpenAI) -> None:
     hosted.page("/v1/models", error(401, f"no: {KEY}"))
     with pytest.raises(BackendError, match=r"refuses the key \(401\)"):
         identify(configured("openai"))
 
 
 @pytest.mark.parametrize("meta", [None, "x", [], {"ftype": "Q4_K - Medium", "n_params": 7}])
-def test_what_a_llama_cpp_server_tells_of_its_model_is_kept(server: FakeOpenAI, meta: Any) -> None:
+def test_llama_cpp_model_details_are_recorded(server: FakeOpenAI, meta: Any) -> None:
     server.page("/v1/models", Reply(json={"data": [{"id": MODEL, "meta": meta}]}))
     info = identify(configured("openai", server.base_url))
     expected = ("Q4_K - Medium", "7") if isinstance(meta, dict) else ("", "")
@@ -74,6 +74,6 @@ def test_a_password_in_the_address_is_never_shown(unused_port: int) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_only_a_server_of_ones_own_is_warmed_up(hosted: FakeOpenAI) -> None:
+def test_only_self_hosted_servers_are_warmed_up(hosted: FakeOpenAI) -> None:
     assert not backends.connect(configured("openai")).warm_up
     assert backends.connect(configured("openai", hosted.base_url)).warm_up

@@ -1,4 +1,4 @@
-"""What is sent over the OpenAI protocol: sampling, roles, options of one's own, keys."""
+"""Requests over the OpenAI protocol: sampling, roles, extra options, keys."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_no_key_goes_to_another_server_unless_named(server: FakeOpenAI, monkeypa
     ask(configured("openai", server.base_url, api_key_env="MY_KEY"))
     sent = [asked.headers.get("Authorization", asked.headers.get("authorization")) for asked in server.chats]
     assert sent == ["Bearer none", "Bearer mine-123456"]
-    assert KEY not in str([asked.headers for asked in server.asked])
+    assert KEY not in str([asked.headers for asked in server.received])
 
 
 def test_the_hosted_service_gets_the_key_from_the_environment(hosted: FakeOpenAI) -> None:
@@ -69,7 +69,7 @@ def test_a_missing_key_names_the_variable_to_set(config: dict[str, str], variabl
 
 
 @pytest.mark.parametrize("key", ["sk-\u00e9t\u00e9", "sk-one\nsk-two"])
-def test_a_key_that_no_header_can_hold_is_told_and_not_shown(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+def test_key_invalid_in_a_header_is_reported_unshown(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
     with pytest.raises(BackendError, match="OPENAI_API_KEY contains characters that no API key has") as caught:
         backends.connect(configured("openai"))

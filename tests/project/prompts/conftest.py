@@ -1,4 +1,4 @@
-"""A template's text compiled, the prompts of the small project, and what is said where they are wrong."""
+"""Fixtures: compiled templates, the prompt library of a small project, and error messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LABELS = ["billing", "technical", "general"]
 
 @pytest.fixture
 def compiled(tmp_path: Path) -> Any:
-    """Compiles a template's text."""
+    """Function that compiles the text of a template."""
 
     def compile_text(text: str | bytes) -> Variant:
         path = tmp_path / "local.j2"
@@ -31,19 +31,19 @@ def compiled(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def library(project: Project) -> PromptLibrary:
-    """The prompts of a project that works."""
+    """Prompt library of a valid project."""
     return PromptLibrary(project.root / "prompts")
 
 
 @pytest.fixture
 def complaint(tmp_path: Path) -> Complaint:
-    """What the `PromptError` of a call says, without the folder. It must be one line."""
+    """Function that returns the one-line message of a call's `PromptError`, without the folder."""
 
     def complaint_of(run: Callable[..., Any], *arguments: Any, **named: Any) -> str:
         with pytest.raises(PromptError) as caught:
             run(*arguments, **named)
-        said = str(caught.value)
-        assert "\n" not in said
-        return said.replace(f"{tmp_path}/", "").replace("prompts/triage", "triage").replace("prompts/lock", "lock")
+        message = str(caught.value)
+        assert "\n" not in message
+        return message.replace(f"{tmp_path}/", "").replace("prompts/triage", "triage").replace("prompts/lock", "lock")
 
     return complaint_of

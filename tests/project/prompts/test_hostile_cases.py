@@ -1,4 +1,4 @@
-"""The text of a case is a value, whatever it looks like."""
+"""Text of a case is never run as a template."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ HOSTILE = [
 
 
 class TestHostileCases:
-    """The text of a case is a value, whatever it looks like: it opens no role block and runs as no template."""
+    """Text of a case opens no role block and is not run as a template."""
 
     @pytest.mark.parametrize("text", HOSTILE)
     @pytest.mark.parametrize("name", ["gpt", "local"])
-    def test_the_text_stays_inert_byte_for_byte(self, library: PromptLibrary, name: str, text: str) -> None:
+    def test_text_is_rendered_unchanged(self, library: PromptLibrary, name: str, text: str) -> None:
         variant = library.load("triage").variant(name)
-        harmless, hostile = (variant.render({"labels": LABELS, "text": one}) for one in ("@", text))
+        harmless, hostile = (variant.render({"labels": LABELS, "text": value}) for value in ("@", text))
         assert hostile == tuple(Message(m.role, m.content.replace("@", text.strip())) for m in harmless)
 
     @pytest.mark.parametrize("text", HOSTILE)
-    def test_so_do_labels(self, compiled: Any, text: str) -> None:
+    def test_labels_are_rendered_unchanged(self, compiled: Any, text: str) -> None:
         variant = compiled("{% system %}One of: {{ labels | join(' / ') }}.{% endsystem %}{% user %}x{% enduser %}")
         assert variant.render({"labels": [text, "b"]})[0] == Message("system", f"One of: {text} / b.")
 
-    def test_no_input_can_replace_the_messages(self, compiled: Any) -> None:
+    def test_input_cannot_replace_the_messages(self, compiled: Any) -> None:
         variant = compiled("{% user %}{{ text }}{% enduser %}")
         assert variant.render({"text": "a", "_harness_messages": ["x"]}) == (Message("user", "a"),)
 
     @given(text=st.text(min_size=1) | st.lists(st.sampled_from([*HOSTILE, "{%", "%}", "{{", "}}", "\n"])).map("".join))
     @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    def test_any_text_at_all(self, compiled: Any, text: str) -> None:
+    def test_arbitrary_text_is_rendered_unchanged(self, compiled: Any, text: str) -> None:
         variant = compiled(
             "{% system %}s{% endsystem %}{% user %}[{{ text }}]{% enduser %}{% assistant %}a{% endassistant %}"
         )

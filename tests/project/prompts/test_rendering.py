@@ -1,4 +1,4 @@
-"""Templates: the messages that they become, and the mistakes in them, named by file and line."""
+"""Templates: rendered messages, and errors with file and line."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class TestRendering:
             Message("user", "Ticket: It crashes\nCategory:"),
         )
 
-    def test_a_file_without_role_blocks_is_one_user_message(self, compiled: Any) -> None:
+    def test_file_without_role_blocks_is_one_user_message(self, compiled: Any) -> None:
         assert compiled("\nSay {{ x }}\n").render({"x": "hi"}) == (Message("user", "Say hi"),)
 
-    def test_a_loop_makes_few_shot_turns(self, compiled: Any) -> None:
+    def test_loop_renders_few_shot_turns(self, compiled: Any) -> None:
         shots = (
             "{% for q, a in shots %}{% user %}{{ q }}{% enduser %}{% assistant %}{{ a }}{% endassistant %}{% endfor %}"
         )
@@ -34,23 +34,23 @@ class TestRendering:
             *(("user", "1+1"), ("assistant", "2"), ("user", "2+2"), ("assistant", "4"), ("user", "3+3")),
         ]
 
-    def test_a_condition_may_leave_a_message_out(self, compiled: Any) -> None:
+    def test_condition_can_omit_a_message(self, compiled: Any) -> None:
         variant = compiled("{% if rules %}{% system %}{{ rules }}{% endsystem %}{% endif %}{% user %}x{% enduser %}")
         assert [m.role for m in variant.render({"rules": "be brief"})] == ["system", "user"]
         assert [m.role for m in variant.render({"rules": ""})] == ["user"]
 
-    def test_white_space_around_a_message_is_not_sent_but_that_inside_is(self, compiled: Any) -> None:
+    def test_white_space_around_a_message_is_stripped(self, compiled: Any) -> None:
         variant = compiled("{% user %}\n\n  a\n\n  b  \n{% enduser %}")
         assert variant.render({}) == (Message("user", "a\n\n  b"),)
 
-    def test_comments_and_blank_lines_between_role_blocks_are_fine(self, compiled: Any) -> None:
+    def test_comments_between_role_blocks_are_ignored(self, compiled: Any) -> None:
         assert len(compiled("{# why #}\n\n{% system %}a{% endsystem %}\n\n{% user %}b{% enduser %}\n").render({})) == 2
 
-    def test_a_file_that_notepad_saved_has_no_invisible_mark(self, compiled: Any) -> None:
+    def test_byte_order_mark_and_crlf_are_normalized(self, compiled: Any) -> None:
         variant = compiled(b"\xef\xbb\xbf{% user %}a\r\nb{% enduser %}\r\n")
         assert variant.render({}) == (Message("user", "a\nb"),)
 
-    def test_nothing_random_is_at_hand_so_that_a_case_always_gives_the_same_prompt(self, compiled: Any) -> None:
+    def test_random_functions_are_not_available(self, compiled: Any) -> None:
         for text in ("{{ [1, 2] | random }}", "{{ lipsum() }}"):
             with pytest.raises(PromptError):
                 compiled(text).render({})
@@ -66,26 +66,26 @@ class TestMistakes:
             ("\n{{ text.subject }}", "local.j2:2: 'str object' has no attribute 'subject'"),
             ("\n{{ 1 / 0 }}", "local.j2:2: cannot be rendered: division by zero"),
             ("{{ text + 1 }}", 'local.j2:1: cannot be rendered: can only concatenate str (not "int") to str'),
-            ("{% system %}a{% endsystem %}\nb", "local.j2: text outside the role blocks: 'b': put it into one of them"),
-            ("{% system %}{% endsystem %}{% user %}a{% enduser %}", "local.j2: renders an empty system message"),
-            ("{# nothing #}", "local.j2: renders an empty user message"),
-            ("{% if false %}{% user %}a{% enduser %}{% endif %}", "local.j2: renders an empty user message"),
+            ("{% system %}a{% endsystem %}\nb", "local.j2: text outside the role blocks: 'b'"),
+            ("{% system %}{% endsystem %}{% user %}a{% enduser %}", "local.j2: the system message is empty"),
+            ("{# nothing #}", "local.j2: the user message is empty"),
+            ("{% if false %}{% user %}a{% enduser %}{% endif %}", "local.j2: the user message is empty"),
             (
                 "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
                 "local.j2:1: cannot be rendered: maximum recursion depth",
             ),
             (
                 "{% macro m() %}{% user %}a{% enduser %}{% endmacro %}{% system %}{{ m() }}{% endsystem %}",
-                "local.j2:1: cannot be rendered: a role block inside {% system %}: close it first",
+                "local.j2:1: cannot be rendered: role block inside {% system %}",
             ),
         ],
     )
-    def test_what_shows_when_a_case_is_rendered(
+    def test_render_error_is_reported_with_its_line(
         self, compiled: Any, text: str, message: str, complaint: Complaint
     ) -> None:
         variant = compiled(text)
-        said = complaint(variant.render, {"labels": LABELS, "text": "hello"})
-        assert said.startswith(message)
+        error = complaint(variant.render, {"labels": LABELS, "text": "hello"})
+        assert error.startswith(message)
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -96,16 +96,16 @@ class TestMistakes:
             ("{% user %}\nb", "local.j2:2: Unexpected end of template."),
             (
                 "{% system %}\n{% user %}a{% enduser %}{% endsystem %}",
-                "local.j2:2: a role block inside {% system %}: close it first",
+                "local.j2:2: role block inside {% system %}",
             ),
             (
                 "{% system %}{% if x %}\n\n{% user %}a{% enduser %}{% endif %}{% endsystem %}",
-                "local.j2:3: a role block inside {% system %}: close it first",
+                "local.j2:3: role block inside {% system %}",
             ),
             (b"a\n\xff", "local.j2:2: not UTF-8 text (byte 0xff): save the file as UTF-8"),
         ],
     )
-    def test_what_shows_before_any_case(
+    def test_compile_error_is_reported_with_its_line(
         self, compiled: Any, text: str | bytes, message: str, complaint: Complaint
     ) -> None:
         assert complaint(compiled, text).startswith(message)

@@ -1,4 +1,4 @@
-"""Prompts are pairs of templates, in versions that never change once released."""
+"""Prompt versions: pairs of templates that do not change after release."""
 
 from __future__ import annotations
 
@@ -16,32 +16,29 @@ from .conftest import LABELS, Complaint
 class TestPairs:
     def test_both_variants_must_exist(self, project: Project, library: PromptLibrary, complaint: Complaint) -> None:
         (project.root / "prompts/triage/v1/local.j2").unlink()
-        said = complaint(library.load, "triage")
-        assert said == "triage/v1: local.j2 is missing: a version is a pair of variants, gpt and local"
+        message = complaint(library.load, "triage")
+        assert message.startswith("triage/v1: local.j2 is missing")
 
-    def test_both_must_take_the_same_variables(
+    def test_variants_must_use_the_same_variables(
         self, project: Project, library: PromptLibrary, complaint: Complaint
     ) -> None:
         project.prompt(local=LOCAL.replace("text", "ticket"))
-        said = complaint(library.load, "triage")
-        assert (
-            said == "triage/v1: gpt.j2 and local.j2 take different variables: text, ticket stands in only one of them"
-        )
+        message = complaint(library.load, "triage")
+        assert message.startswith("triage/v1: gpt.j2 and local.j2")
+        assert message.endswith("text, ticket")
 
-    def test_a_variable_that_is_set_inside_is_none_to_be_given(self, project: Project, library: PromptLibrary) -> None:
+    def test_variable_set_in_the_template_is_not_required(self, project: Project, library: PromptLibrary) -> None:
         project.prompt(local=LOCAL + "{% set n = 3 %}{% for x in range(n) %}{% endfor %}")
         assert library.load("triage").variables == {"labels", "text"}
 
-    def test_more_variants_may_be_added(self, project: Project, library: PromptLibrary) -> None:
+    def test_more_variants_can_be_added(self, project: Project, library: PromptLibrary) -> None:
         project.prompt(mistral=LOCAL)
         assert list(library.load("triage").variants) == ["gpt", "local", "mistral"]
 
-    def test_an_unknown_variant_comes_with_the_nearest_and_what_to_add(
-        self, library: PromptLibrary, complaint: Complaint
-    ) -> None:
+    def test_unknown_variant_is_reported_with_a_suggestion(self, library: PromptLibrary, complaint: Complaint) -> None:
         prompt = library.load("triage")
-        said = complaint(prompt.variant, "lokal")
-        assert said == "triage/v1 has no variant 'lokal' (did you mean 'local'?): add triage/v1/lokal.j2"
+        message = complaint(prompt.variant, "lokal")
+        assert message == "triage/v1 has no variant 'lokal' (did you mean 'local'?): add triage/v1/lokal.j2"
 
 
 class TestVersions:
@@ -55,7 +52,7 @@ class TestVersions:
         ("triage", None, "triage/v2"), ("triage/v1", None, "triage/v1"), ("triage", "v1", "triage/v1"),
         ("triage/v1", "v2", "triage/v2"),
     ])  # fmt: skip
-    def test_a_version_can_be_pinned(
+    def test_version_can_be_pinned(
         self, project: Project, library: PromptLibrary, reference: str, version: str | None, loaded: str
     ) -> None:
         project.prompt(version="v2")
@@ -69,47 +66,46 @@ class TestVersions:
             ("triage/1", "prompt 'triage' has no version '1' (did you mean 'v1'?)"),
         ],
     )
-    def test_what_there_is_not_comes_with_the_nearest(
+    def test_unknown_prompt_or_version_gets_a_suggestion(
         self, library: PromptLibrary, reference: str, message: str
     ) -> None:
         with pytest.raises(PromptError) as caught:
             library.load(reference)
         assert str(caught.value) == message.format(folder=library.folder)
 
-    def test_a_new_version_is_a_copy_of_the_newest(self, project: Project, library: PromptLibrary) -> None:
+    def test_new_version_is_a_copy_of_the_newest(self, project: Project, library: PromptLibrary) -> None:
         project.prompt(gpt=GPT.replace("\n", "\r\n"), mistral=LOCAL)
         folder = library.new("triage")
         assert folder == library.folder / "triage" / "v2"
         for path in (library.folder / "triage" / "v1").iterdir():
             assert (folder / path.name).read_bytes() == path.read_bytes()
 
-    def test_a_new_prompt_starts_with_a_pair_that_works(self, library: PromptLibrary) -> None:
+    def test_new_prompt_starts_with_a_valid_pair(self, library: PromptLibrary) -> None:
         assert library.new("spam_filter").name == "v1"
         rendered = library.load("spam_filter").variant("local").render({"labels": LABELS, "text": "x"})
         assert [message.role for message in rendered] == ["system", "user"]
 
     @pytest.mark.parametrize("name", ["", "Triage", "a/b", "../a", "a b", "1a"])
-    def test_a_name_is_plain(self, library: PromptLibrary, name: str, complaint: Complaint) -> None:
-        assert complaint(library.new, name) == f"{name!r} is no prompt name: lower-case letters, digits and _"
+    def test_invalid_prompt_name_is_rejected(self, library: PromptLibrary, name: str, complaint: Complaint) -> None:
+        assert complaint(library.new, name).startswith(f"{name!r} is not a valid prompt name")
 
-    def test_no_folder_is_no_prompts(self, tmp_path: Path) -> None:
+    def test_missing_folder_has_no_prompts(self, tmp_path: Path) -> None:
         assert PromptLibrary(tmp_path / "prompts").names() == []
 
 
 class TestLock:
-    def test_a_released_version_never_changes(
+    def test_changed_released_version_is_rejected(
         self, project: Project, library: PromptLibrary, complaint: Complaint
     ) -> None:
         assert library.lock() == ["triage/v1"]
         assert library.lock() == []
         assert library.load("triage").id == "triage/v1"
         project.prompt(gpt=GPT.replace("only", "just"))
-        assert complaint(library.load, "triage") == (
-            "triage/v1: gpt.j2 changed after triage/v1 was released: "
-            "undo that and edit a new version (`harness prompts new triage`)"
-        )
+        message = complaint(library.load, "triage")
+        assert message.startswith("triage/v1: gpt.j2 changed after triage/v1 was released")
+        assert "`harness prompts new triage`" in message
 
-    def test_a_new_version_is_a_draft_that_may_change(self, project: Project, library: PromptLibrary) -> None:
+    def test_new_version_can_change_until_release(self, project: Project, library: PromptLibrary) -> None:
         library.lock()
         library.new("triage")
         project.prompt(gpt=GPT.replace("only", "just"), version="v2")
@@ -121,40 +117,40 @@ class TestLock:
         project.prompt(gpt=GPT.replace("\n", "\r\n"), local=LOCAL.replace("\n", "\r\n"))
         assert library.load("triage").id == "triage/v1"
 
-    def test_a_variant_added_or_taken_away_is_a_change_too(
+    def test_added_or_deleted_variant_is_a_change(
         self, project: Project, library: PromptLibrary, complaint: Complaint
     ) -> None:
         project.prompt(mistral=LOCAL)
         library.lock()
         (project.root / "prompts/triage/v1/mistral.j2").rename(project.root / "prompts/triage/v1/qwen.j2")
-        assert "mistral.j2 is gone and qwen.j2 was added after triage/v1" in complaint(library.load, "triage")
+        assert "mistral.j2 was deleted and qwen.j2 was added after triage/v1" in complaint(library.load, "triage")
 
-    def test_any_folder_and_file_name_survives_the_lock_file(self, project: Project, library: PromptLibrary) -> None:
+    def test_lock_file_keeps_any_folder_and_file_name(self, project: Project, library: PromptLibrary) -> None:
         project.prompt(name="my prompt.x", **{"gpt-4.1": GPT})
         library.lock()
         assert library.locked().keys() == {"my prompt.x/v1", "triage/v1"}
         assert library.locked()["my prompt.x/v1"].keys() == {"gpt", "local", "gpt-4.1"}
         assert library.load("my prompt.x").id == "my prompt.x/v1"
 
-    def test_the_file_is_sorted_so_that_merges_are_easy(self, project: Project, library: PromptLibrary) -> None:
+    def test_lock_file_is_sorted(self, project: Project, library: PromptLibrary) -> None:
         for version in ("v10", "v2"):
             project.prompt(version=version)
         library.lock()
-        headers = [one for one in (library.folder / "lock.toml").read_text().splitlines() if one.startswith("[")]
+        headers = [line for line in (library.folder / "lock.toml").read_text().splitlines() if line.startswith("[")]
         assert headers == ["[triage.v1]", "[triage.v2]", "[triage.v10]"]
 
     @pytest.mark.parametrize(
         "text", ["[triage", "triage = 3", "[triage]\nv1 = 3", "[triage.draft]\ngpt = 'x'", b"\xff", "<<<<<<< HEAD"]
     )
-    def test_a_damaged_lock_file_says_what_to_do(
+    def test_damaged_lock_file_suggests_a_fix(
         self, project: Project, library: PromptLibrary, text: str | bytes, complaint: Complaint
     ) -> None:
         project.write("prompts/lock.toml", text)
-        said = complaint(library.load, "triage")
-        assert said.startswith("lock.toml: cannot be read (")
-        assert said.endswith("restore it from git, or delete it and write it anew with `harness prompts lock`")
+        message = complaint(library.load, "triage")
+        assert message.startswith("lock.toml: cannot be read (")
+        assert message.endswith("`harness prompts lock`")
 
-    def test_nothing_is_released_while_a_prompt_is_broken(
+    def test_nothing_is_released_if_a_prompt_is_invalid(
         self, project: Project, library: PromptLibrary, complaint: Complaint
     ) -> None:
         project.prompt(gpt="{% user %}", name="zebra")

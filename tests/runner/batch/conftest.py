@@ -39,6 +39,6 @@ def api() -> Iterator[FakeBatches]:
 
 @pytest.fixture
 def batched(project: Project, api: FakeBatches) -> Project:
-    """The small project with four cases in its split `test`; its backend `fake` is the fake server."""
+    """The small project with four cases in the split `test`; its backend `fake` is the fake server."""
     project.config(CONFIG.replace("http://127.0.0.1:9/v1", api.base_url) + "retries = 1\n")
     return project

@@ -13,7 +13,7 @@ from harness.core.types import Request
 from harness.runner.batch import cell_batch, jsonl, openai_api
 from harness.runner.batch.jsonl import CustomId
 
-from ...support.batch_runs import RUN, by_case, errors, left_behind, newest, text_of, under_way
+from ...support.batch_runs import RUN, by_case, errors, leave_finished_batch, list_batches, newest, text_of
 from ...support.batches import End, FakeBatches, good, refused
 from ...support.cli import Terminal
 from ...support.project import Project
@@ -67,7 +67,7 @@ def test_a_rejected_batch_ends_the_cell_with_its_reason(harness: Terminal, batch
     api.ends.append(End("failed", why="Enqueued token limit reached"))
     ended = harness(*RUN)
     assert (ended.code, "Enqueued token limit reached" in ended.err) == (2, True)
-    assert "no pending batch jobs" in under_way(harness).out
+    assert "no pending batch jobs" in list_batches(harness).out
     assert harness(*RUN, "--resume").code == 0
     del batched
 
@@ -128,7 +128,7 @@ def test_unusable_result_lines_are_reported_and_retried(harness: Terminal, batch
 
 
 def test_a_broken_constraint_keeps_all_other_replies(harness: Terminal, batched: Project, api: FakeBatches) -> None:
-    """The run ends as a direct run does, but the whole batch is paid: its replies are saved."""
+    """The run ends as a direct run does, but its replies are saved, because the whole batch is paid."""
     batched.eval('decoding = ["constrained"]\n')
     replies = {"crashes": "I think billing"}
 
@@ -148,7 +148,7 @@ def test_a_broken_constraint_keeps_all_other_replies(harness: Terminal, batched:
     }
     assert list(errors(batched)) == ["t-2"]
     assert "'I think billing'" in errors(batched)["t-2"]
-    assert under_way(harness).out == "no pending batch jobs\n"
+    assert list_batches(harness).out == "no pending batch jobs\n"
     replies.clear()
     assert harness(*RUN, "--resume").code == 0
     assert [len(api.requests(name)) for name in api.batches] == [4, 1], "only requests without a reply are sent again"
@@ -158,7 +158,7 @@ def test_a_broken_constraint_of_an_earlier_batch_ends_one_run(
     harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batched.eval('decoding = ["constrained"]\n')
-    left_behind(harness, api, monkeypatch, lambda line: good(line, completion("I think billing")))
+    leave_finished_batch(harness, api, monkeypatch, lambda line: good(line, completion("I think billing")))
     assert "does not constrain" in harness(*RUN, "--resume").err
     assert len(errors(batched)) == 4
     api.result = lambda line: good(line, completion('{"answer": "billing"}'))

@@ -16,7 +16,7 @@ from harness.store.runs import open_store
 
 from ...support.batch_runs import newest
 from ...support.batches import good, refused, unanswered
-from ...support.cli import Ended, Terminal
+from ...support.cli import CommandResult, Terminal
 from ...support.project import CONFIG, LOCAL, Project, row
 from ...support.servers import FakeOpenAI, completion, tool_call
 
@@ -54,7 +54,7 @@ def replies(project: Project) -> dict[str, str]:
     return {r.case.id: r.response.error.kind if r.response.error else r.response.text for r in newest(project).results}
 
 
-def imported(harness: Terminal, *more: str) -> Ended:
+def imported(harness: Terminal, *more: str) -> CommandResult:
     return harness("batch", "import", "results.jsonl", *more)
 
 

@@ -1,4 +1,4 @@
-"""A batch outlives its command: after Ctrl-C, a crash or a cancellation it is collected, and paid only once."""
+"""A batch survives its command: after Ctrl-C, a crash or a cancellation, the next run collects it without paying twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from harness.runner.batch.openai_api import BatchAPI
 from harness.store import leases
 from harness.store.runs import open_store
 
-from ...support.batch_runs import RUN, WAITED, errors, interrupt_at_next_wait, left_behind, newest, under_way
+from ...support.batch_runs import (
+    RUN,
+    WAITED,
+    errors,
+    interrupt_at_next_wait,
+    leave_finished_batch,
+    list_batches,
+    newest,
+)
 from ...support.batches import End, FakeBatches
 from ...support.cli import Terminal
 from ...support.project import Project
@@ -24,7 +32,7 @@ def test_the_next_run_waits_for_the_batch_after_ctrl_c(
     interrupt_at_next_wait(monkeypatch)
     api.hangs = True
     assert harness(*RUN).code == 130
-    listed = under_way(harness).out
+    listed = list_batches(harness).out
     assert "batch_0  triage local@fake" in listed
     assert "in_progress" in listed
     monkeypatch.setattr(cell_batch, "_wait", WAITED)
@@ -42,10 +50,10 @@ def test_a_crash_before_the_servers_answer_does_not_pay_twice(
     api.after_create = error(500, "oh")
     ended = harness(*RUN)
     assert (ended.code, "--resume`" in ended.err) == (2, True), ended.err
-    assert "(not created)" in under_way(harness).out
+    assert "(not created)" in list_batches(harness).out
     assert harness(*RUN, "--resume").code == 0
     assert list(api.batches) == ["batch_0"]
-    assert "no pending batch jobs" in under_way(harness).out
+    assert "no pending batch jobs" in list_batches(harness).out
     del batched
 
 
@@ -108,7 +116,7 @@ def test_replies_of_a_cancelled_batch_are_kept(
     monkeypatch.setattr(cell_batch, "_wait", WAITED)
     api.ends.append(End(answered=1))
     assert "batch_0: cancelling" in harness("batch", "cancel", "batch_0").out
-    assert "cancelled, 1 of 4 answered, 3 failed" in under_way(harness).out
+    assert "cancelled, 1 of 4 answered, 3 failed" in list_batches(harness).out
     api.hangs = False
     assert harness(*RUN, "--resume").code == 0, "a new run sends the remaining requests"
     assert [len(api.requests(name)) for name in api.batches] == [4, 3]
@@ -142,7 +150,7 @@ def test_requests_are_sent_again_if_results_were_deleted(
     harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch, resume: tuple[str, ...]
 ) -> None:
     """OpenAI deletes files after a while: the cell must still be able to run."""
-    left_behind(harness, api, monkeypatch)
+    leave_finished_batch(harness, api, monkeypatch)
     api.loses_files = True
     api.on_look = lambda: setattr(api, "loses_files", "batch_1" not in api.batches)
     ended = harness(*RUN, *resume)
@@ -150,7 +158,7 @@ def test_requests_are_sent_again_if_results_were_deleted(
     assert "batch batch_0: " in ended.err
     assert "file file-1: Error code: 404 - No such File object" in ended.err
     assert [len(api.requests(name)) for name in api.batches] == [4, 4]
-    assert under_way(harness).out == "no pending batch jobs\n"
+    assert list_batches(harness).out == "no pending batch jobs\n"
     assert not errors(batched)
 
 
@@ -164,17 +172,17 @@ def test_a_result_file_missing_at_first_is_not_paid_again(
     api.loses_files = False
     assert harness(*RUN, "--resume").code == 0
     assert list(api.batches) == ["batch_0"]
-    assert under_way(harness).out == "no pending batch jobs\n"
+    assert list_batches(harness).out == "no pending batch jobs\n"
 
 
 def test_cancel_removes_a_job_whose_results_are_gone(
     harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left_behind(harness, api, monkeypatch)
+    leave_finished_batch(harness, api, monkeypatch)
     api.loses_files = True
     ended = harness("batch", "cancel", "batch_0")
     assert (ended.code, "batch_0: completed, 4 of 4 answered: removed" in ended.out) == (0, True)
-    assert under_way(harness).out == "no pending batch jobs\n"
+    assert list_batches(harness).out == "no pending batch jobs\n"
     api.loses_files = False
     assert harness(*RUN).code == 0
     assert list(api.batches) == ["batch_0", "batch_1"]
@@ -184,17 +192,17 @@ def test_cancel_removes_a_job_whose_results_are_gone(
 def test_cancel_removes_a_job_the_server_does_not_know(
     harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left_behind(harness, api, monkeypatch)
+    leave_finished_batch(harness, api, monkeypatch)
     api.batches.clear()
     assert "gone, 0 of 4 answered: removed" in harness("batch", "cancel", "--all").out
-    assert under_way(harness).out == "no pending batch jobs\n"
+    assert list_batches(harness).out == "no pending batch jobs\n"
     del batched
 
 
 def test_cancel_keeps_a_job_with_paid_results(
     harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left_behind(harness, api, monkeypatch)
+    leave_finished_batch(harness, api, monkeypatch)
     out = harness("batch", "cancel", "batch_0").out
     assert "batch_0: completed, 4 of 4 answered" in out
     assert "`harness run --batch`" in out
@@ -207,7 +215,7 @@ def test_two_runs_of_a_cell_share_one_batch(
     harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run belongs to one process. Another run reads the same batch, and leaves its results for the first."""
-    left_behind(harness, api, monkeypatch)
+    leave_finished_batch(harness, api, monkeypatch)
     store = open_store(batched.load().store_url)
     (first,) = store.manifests()
     assert leases.acquire(store, first.run_id, "elsewhere:1:ab")
@@ -235,6 +243,6 @@ def test_list_shows_why_a_status_is_unknown(
     api.hangs = True
     harness(*RUN)
     api.troubles.append(error(503, "down for an hour"))
-    assert "down for an hour" in under_way(harness).out
+    assert "down for an hour" in list_batches(harness).out
     batched.config((batched.root / "harness.toml").read_text().replace("backends.fake", "backends.new"))
-    assert "backend fake is no longer in harness.toml" in under_way(harness).out
+    assert "backend fake is no longer in harness.toml" in list_batches(harness).out

@@ -1,4 +1,4 @@
-"""`harness run --batch`: what is sent, and that the run ends like any other, at half the price."""
+"""`harness run --batch`: its requests, its end like any other run, and half the price."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from harness.analysis.costs.spend import run_usd
+from harness.analysis.costs.spend import run_cost
 from harness.core.types import Billing
 from harness.runner.batch import cell_batch
 
-from ...support.batch_runs import RUN, by_case, newest, text_of, under_way
+from ...support.batch_runs import RUN, by_case, list_batches, newest, text_of
 from ...support.batches import FakeBatches, good
 from ...support.cli import Terminal
 from ...support.project import Project, row
@@ -30,7 +30,7 @@ def test_a_batch_run_ends_like_any_other_run(harness: Terminal, batched: Project
         "t-3": "billing",
         "t-4": "billing",
     }
-    assert under_way(harness).out == "no pending batch jobs\n"
+    assert list_batches(harness).out == "no pending batch jobs\n"
     assert not api.chats
 
 
@@ -91,7 +91,7 @@ def test_the_next_run_takes_batch_replies_from_the_cache(harness: Terminal, batc
 def test_all_cells_send_their_batches_before_waiting(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     assert harness("run", "--batch", "-b", "fake").code == 0
     assert len(api.batches) == 2
-    paths = [request.path for request in api.asked if request.path.startswith("/v1/batches")]
+    paths = [request.path for request in api.received if request.path.startswith("/v1/batches")]
     second = [i for i, path in enumerate(paths) if path == "/v1/batches"][1]
     polls = [i for i, path in enumerate(paths) if path != "/v1/batches"]
     assert second < polls[2], "the second batch is sent before the first is polled again"
@@ -143,7 +143,7 @@ def test_batch_with_budget_or_without_openai_is_rejected(harness: Terminal, batc
 def test_a_batch_run_costs_half(harness: Terminal, batched: Project) -> None:
     batched.config((batched.root / "harness.toml").read_text() + "prompt_usd = 20.0\ncompletion_usd = 40.0\n")
     assert harness(*RUN).code == 0
-    spent = run_usd(batched.load(), newest(batched))
+    spent = run_cost(batched.load(), newest(batched))
     assert (spent.prompt_tokens, spent.completion_tokens) == (44, 12)
     assert spent.usd == pytest.approx((44 * 20 + 12 * 40) / 1e6 / 2)
 

@@ -1,4 +1,4 @@
-"""Earlier answers instead of the model: which are as good as new ones."""
+"""The reply cache: which saved replies replace a new request."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from harness.store.runs import Store
 
 from ...support.engine import answer, run_of, served
 from ...support.project import Project
-from ...support.running import Heard, Scripted, cells_of, config_of
+from ...support.running import RecordedEvents, Scripted, cells_of, config_of
 from ...support.servers import FakeOpenAI, Reply, error
 
-# The store instead of the model
+# Replies from the store
 
 
 def test_cached_result_comes_from_the_store_and_is_marked(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     first = run_of(project, store)
-    heard = Heard()
+    heard = RecordedEvents()
     again = run_of(project, store, heard=heard)
     assert len(server.prompts) == 4
     assert heard.of("started") == [("local@fake", 4, 4)]

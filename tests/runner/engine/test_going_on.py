@@ -1,4 +1,4 @@
-"""What is saved, whatever ends a run, and how the next one goes on with it."""
+"""Saved results after any end of a run, and `resume`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from harness.store.runs import Store, open_store
 
 from ...support.engine import Slow, after, answer, run_of, served
 from ...support.project import Project
-from ...support.running import Heard, Scripted, cases, config_of, execute
+from ...support.running import RecordedEvents, Scripted, cases, config_of, execute
 from ...support.servers import FakeOpenAI
 
-# Going on
+# Resume
 
 
 def interrupted(project: Project, store: Store, n: int = 5) -> str:
-    """A run of 20 cases that came as far as `n` answers and ten failures; returns its id."""
+    """Make a run of 20 cases with `n` answers and ten failures; return its id."""
     cases(project, 20)
     execute(project, store, backend=lambda _: Scripted(after(n, failed("server", "boom"))))
     return store.manifests()[0].run_id
@@ -39,10 +39,10 @@ def interrupted(project: Project, store: Store, n: int = 5) -> str:
 def test_resume_sends_only_unanswered_requests_of_the_run(project: Project, store: Store) -> None:
     run_id = interrupted(project, store)
     before = store.results(run_id)[:5]
-    backend, heard = Scripted(answer), Heard()
+    backend, heard = Scripted(answer), RecordedEvents()
     run = run_of(project, store, backend=lambda _: backend, resume=True, heard=heard)
     assert run.manifest.run_id == run_id
-    assert len(backend.asked) == 15
+    assert len(backend.received) == 15
     assert heard.of("started") == [("local@fake", 20, 5)]
     assert run.results[:5] == tuple(before)
     assert [r.response.error for r in run.results] == [None] * 20
@@ -86,7 +86,7 @@ def test_resume_without_cache_keeps_the_results_of_the_run(project: Project, sto
     interrupted(project, store)
     backend = Scripted(answer)
     run_of(project, store, backend=lambda _: backend, resume=True, cache=False)
-    assert len(backend.asked) == 15
+    assert len(backend.received) == 15
 
 
 # Saving
@@ -102,12 +102,12 @@ def test_results_are_saved_before_listeners_are_notified(project: Project, store
             ids = {row[0] for row in other.execute("SELECT case_id FROM results")}
         seen.append({result.case.id for result in results} <= ids)
 
-    heard = Heard(on_answer=look)
+    heard = RecordedEvents(on_answer=look)
     run_of(project, store, heard=heard)
     assert seen
     assert all(seen)
     assert sorted(i for _, ids in heard.of("answered") for i in ids) == [f"c-{i:03}" for i in range(12)]
-    assert heard.told[-1][0] == "finished"
+    assert heard.events[-1][0] == "finished"
 
 
 def test_full_disk_stops_the_run_and_keeps_saved_results(project: Project, store: Store) -> None:
@@ -125,7 +125,7 @@ def test_full_disk_stops_the_run_and_keeps_saved_results(project: Project, store
     assert 0 < kept < 60
     backend = Scripted(answer)
     run = run_of(project, store, backend=lambda _: backend, resume=True)
-    assert len(backend.asked) == 60 - kept
+    assert len(backend.received) == 60 - kept
     assert len(run.results) == 60
 
 
@@ -171,7 +171,7 @@ def test_stopped_run_waits_for_a_pending_save(project: Project, store: Store) ->
         save(run_id, results)
 
     def script(request: Request) -> Response:
-        if len(backend.asked) == 4:
+        if len(backend.received) == 4:
             msg = "gone"
             raise BackendError(msg)
         return answer(request)
@@ -187,8 +187,8 @@ def test_ctrl_c_saves_results_and_keeps_signal_handlers(project: Project, store:
     cases(project, 40)
 
     def script(request: Request) -> Response:
-        if len(backend.asked) >= 10:
-            os.kill(os.getpid(), signal.SIGINT)  # again and again, as impatient people do
+        if len(backend.received) >= 10:
+            os.kill(os.getpid(), signal.SIGINT)  # repeatedly, as impatient users do
         return answer(request)
 
     backend = Slow(script)
@@ -229,7 +229,7 @@ def test_bug_in_a_backend_is_raised_and_loses_no_result(project: Project, store:
     cases(project, 20)
 
     def script(request: Request) -> Response:
-        if len(backend.asked) == 4:
+        if len(backend.received) == 4:
             msg = "a defect"
             raise RuntimeError(msg)
         return answer(request)
@@ -240,14 +240,14 @@ def test_bug_in_a_backend_is_raised_and_loses_no_result(project: Project, store:
     assert len(store.results(store.manifests()[0].run_id)) == 3
 
 
-def test_an_empty_plan_is_an_empty_outcome(project: Project, store: Store) -> None:
+def test_empty_plan_gives_an_empty_outcome(project: Project, store: Store) -> None:
     assert execute(project, store, cells=[]) == engine.Outcome()
 
 
 @pytest.mark.parametrize(
     ("digest", "hours_later", "still_good"), [("", 23, True), ("", 25, False), ("sha256:1", 24 * 365, True)]
 )
-def test_answers_of_a_model_without_a_digest_are_good_for_a_day(
+def test_cache_without_a_model_digest_expires_after_a_day(
     project: Project, store: Store, monkeypatch: pytest.MonkeyPatch, digest: str, hours_later: int, still_good: bool
 ) -> None:
     info = ModelInfo(model="scripted", digest=digest)

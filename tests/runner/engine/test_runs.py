@@ -1,4 +1,4 @@
-"""The loop: what is asked, how many at once, and what a run carries."""
+"""Runs: the requests, their concurrency, and the contents of a run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from harness.store.runs import Store
 
 from ...support.engine import Slow, answer, run_of, served
 from ...support.project import Project
-from ...support.running import Heard, Scripted, cases, config_of, execute
+from ...support.running import RecordedEvents, Scripted, cases, config_of, execute
 from ...support.servers import FakeOpenAI, Reply
 
 # A run
 
 
-def test_every_case_is_sent_once_read_scored_and_saved(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_each_case_is_sent_once_then_read_scored_and_saved(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     server.answer = lambda asked: Reply("The category is: technical" if "crashes" in asked.prompt else "billing")
     run = run_of(project, store)
@@ -65,7 +65,7 @@ def test_run_has_a_complete_fingerprint(project: Project, store: Store, server: 
 def test_cells_of_a_backend_run_in_planned_order(project: Project, store: Store) -> None:
     project.config(config_of("b") + config_of("a"))
     cells = project.plan()
-    heard = Heard()
+    heard = RecordedEvents()
     outcome = execute(project, store, cells=cells, heard=heard, backend=lambda _: Scripted(answer))
     assert [run.manifest.cell for run in outcome.runs] == [cell.name for cell in cells]
     started = [name for name, _, _ in heard.of("started")]

@@ -1,4 +1,4 @@
-"""What is repeated, what is given up, and who is skipped, whatever a server does."""
+"""Retries, failed calls and skipped backends."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from harness.store.runs import Store
 
 from ...support.engine import after, answer, run_of, saved, served
 from ...support.project import Project
-from ...support.running import Heard, Scripted, cases, config_of, execute
-from ...support.servers import Asked, FakeOpenAI, Reply, closing, error
+from ...support.running import RecordedEvents, Scripted, cases, config_of, execute
+from ...support.servers import FakeOpenAI, ReceivedRequest, Reply, closing, error
 
-# Trouble with a call
+# Failures of a call
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -25,7 +25,7 @@ def test_failed_call_is_retried_until_it_succeeds(
     project: Project, store: Store, server: FakeOpenAI, status: int
 ) -> None:
     served(project, server, retries=4)
-    server.next(Reply("billing"), error(status), error(status), Reply("general"))  # the first one is the warm-up's
+    server.next(Reply("billing"), error(status), error(status), Reply("general"))  # the first request is the warm-up
     run = run_of(project, store, jobs=1)
     assert run.results[0].response.text == "general"
     assert [result.attempts for result in run.results] == [3, 1, 1, 1]
@@ -60,7 +60,7 @@ def test_transient_failures_are_retried(project: Project, store: Store, server: 
     assert run_of(project, store, jobs=1).results[0].attempts == 2
 
 
-def test_a_backend_that_never_returns_is_timed_out(project: Project, store: Store) -> None:
+def test_hanging_backend_times_out(project: Project, store: Store) -> None:
     project.config(config_of(timeout_s=0.05))
 
     class Stuck(Scripted):
@@ -79,7 +79,7 @@ def test_retry_after_header_is_honoured(
     served(project, server, retries=1)
     at: list[float] = []
 
-    def said(_: Asked) -> Reply:
+    def said(_: ReceivedRequest) -> Reply:
         at.append(time.monotonic())
         return error(429, **headers) if len(at) == 2 else Reply()
 
@@ -99,12 +99,13 @@ def test_retry_after_of_a_day_stops_the_run(project: Project, store: Store, serv
 def test_waits_are_not_counted_as_latency(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server, retries=1)
     server.next(Reply(), error(429, Retry_After="0.4"))
+    started = time.monotonic()
     latency = run_of(project, store, jobs=1).results[0].response.latency_s
     assert latency is not None
-    assert latency < 0.4
+    assert latency <= time.monotonic() - started - 0.4
 
 
-# Trouble with a backend
+# Failures of a backend
 
 
 def test_run_stops_after_ten_failures_and_saves_results(project: Project, store: Store) -> None:
@@ -131,8 +132,8 @@ def test_failures_with_answers_in_between_do_not_stop_a_run(project: Project, st
 def test_unavailable_backend_is_skipped_unless_named(
     project: Project, store: Store, named: tuple[str, ...], skipped: int
 ) -> None:
-    heard = Heard()
-    outcome = execute(project, store, heard=heard, named=named)  # nobody listens on port 9
+    heard = RecordedEvents()
+    outcome = execute(project, store, heard=heard, named=named)  # port 9 is closed
     assert (len(outcome.skipped), len(outcome.failures), outcome.runs) == (skipped, 1 - skipped, ())
     assert len(heard.of("skipped")) == skipped
     text = outcome.skipped[0][1] if skipped else str(outcome.failures[0])
@@ -168,7 +169,7 @@ def test_rejected_key_stops_the_run_and_keeps_results(project: Project, store: S
 
 def test_backend_lost_after_a_finished_cell_is_a_failure(project: Project, store: Store) -> None:
     def script(request: Request) -> Response:
-        if len(backend.asked) > 4:
+        if len(backend.received) > 4:
             msg = "gone"
             raise BackendUnavailable(msg)
         return answer(request)
@@ -203,12 +204,14 @@ def test_a_backend_is_closed_however_it_ends(project: Project, store: Store) -> 
 def test_the_model_is_loaded_before_anything_is_timed(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     server.next(Reply(delay_s=0.3))
+    started = time.monotonic()
     run = run_of(project, store, jobs=1)
+    took = time.monotonic() - started
     assert server.chats[0].prompt == "Say OK."
     assert server.chats[0].body["max_tokens"] == 1
     assert run.manifest.cold_start_s is not None
-    assert 0.3 <= run.manifest.cold_start_s < 5
-    assert all(r.response.latency_s is not None and r.response.latency_s < 0.3 for r in run.results)
+    assert run.manifest.cold_start_s >= 0.3
+    assert sum(r.response.latency_s or 0.0 for r in run.results) <= took - 0.3
     assert store.load(run.manifest.run_id).manifest.cold_start_s == run.manifest.cold_start_s
 
 

@@ -30,7 +30,7 @@ def bench() -> ModuleType:
 
 @pytest.mark.parametrize("each_s", [0.0, 0.001], ids=["slots of their own", "a batch"])
 @pytest.mark.parametrize("slots", [1, 4, 8, 32])
-def test_the_number_of_slots_is_found(bench: ModuleType, slots: int, each_s: float) -> None:
+def test_limit_converges_to_the_number_of_slots(bench: ModuleType, slots: int, each_s: float) -> None:
     server = bench.Server("", slots, each_s=each_s)
     outcome = bench.simulate(server, AdaptiveLimit(128), 4000)
     best = bench.simulate(server, bench.Fixed(slots), 4000)
@@ -39,7 +39,7 @@ def test_the_number_of_slots_is_found(bench: ModuleType, slots: int, each_s: flo
 
 
 @pytest.mark.parametrize("slots", [1, 8, 32])
-def test_slots_are_found_with_replies_of_varying_length(bench: ModuleType, slots: int) -> None:
+def test_limit_converges_with_replies_of_varying_length(bench: ModuleType, slots: int) -> None:
     server = bench.Server("", slots, tokens=40, noise=0.8, jitter=0.3)
     outcome = bench.simulate(server, AdaptiveLimit(128), 8000)
     best = bench.simulate(server, bench.Fixed(slots), 8000)
