@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import dataclass
 from functools import cache
+from threading import current_thread, main_thread
 
 import click
 import pytest
@@ -41,10 +43,14 @@ class Terminal:
         self.monkeypatch.setattr(cli, "app", commands)
         self.monkeypatch.setattr(sys, "argv", ["harness", *arguments])
         self.capsys.readouterr()
+        interrupt = signal.getsignal(signal.SIGINT)
         try:
             cli.main()
             code: int | str | None = 0
         except SystemExit as end:
             code = end.code
+        finally:  # an interrupted command ignores further Ctrl-C until its process ends; this process goes on
+            if current_thread() is main_thread():
+                signal.signal(signal.SIGINT, interrupt)
         out, err = self.capsys.readouterr()
         return CommandResult(int(code or 0), out, err)
