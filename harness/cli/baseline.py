@@ -189,6 +189,8 @@ def list_() -> None:
     Examples:
 
         harness baseline list
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.analysis import baseline
     from harness.cli._common import console
@@ -224,6 +226,8 @@ def show(
     Examples:
 
         harness baseline show ticket_triage
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.analysis import baseline
     from harness.core.errors import ConfigError

@@ -142,6 +142,8 @@ def list_() -> None:
     Examples:
 
         harness batch list
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.runner import batch
     from harness.runner.batch import pending
@@ -166,6 +168,8 @@ def cancel(
 
         harness batch cancel batch_abc123
         harness batch cancel --all
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.cli._common import print_error
     from harness.core.errors import ConfigError

@@ -47,6 +47,8 @@ def validate(
 
         harness datasets validate
         harness datasets validate ticket_triage
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.core.formatting import plural
 
@@ -63,6 +65,8 @@ def stats(
     Examples:
 
         harness datasets stats ticket_triage
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.core.formatting import plural
 
@@ -102,6 +106,8 @@ def show(
 
         harness datasets show ticket_triage --limit 20
         harness datasets show ticket_triage tt-004
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.core.errors import DatasetError
     from harness.core.formatting import visible

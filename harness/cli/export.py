@@ -29,6 +29,8 @@ def export(
 
         harness export ticket_triage -o triage.csv
         harness export triage/local@mistral-q4 --format lm-eval -o samples.jsonl
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.core.formatting import plural
     from harness.interop import export as write

@@ -20,6 +20,8 @@ def list_() -> None:
     Examples:
 
         harness models list
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.backends.local import models
 
@@ -47,6 +49,8 @@ def quantize(
     Examples:
 
         harness models quantize smollm2-135m-instruct --to F16,Q8_0,Q4_K_M,Q2_K
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.backends.local import gguf, models
     from harness.backends.local import quantize as quantizing
@@ -80,6 +84,8 @@ def pull(name: Annotated[str, typer.Argument(help="A name from `models list`, or
     Examples:
 
         harness models pull smollm2-135m-instruct
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.backends.local import models
     from harness.cli._progress import show_progress
@@ -98,6 +104,8 @@ def warmup(
     Examples:
 
         harness models warmup mistral-q4
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     import asyncio
     from time import perf_counter

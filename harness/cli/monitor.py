@@ -107,6 +107,8 @@ def power(
     Examples:
 
         harness monitor power --baseline 0.94 --drop-to 0.87 --per-week 100,250
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.cli._common import console
     from harness.core.errors import ConfigError

@@ -32,6 +32,8 @@ def list_() -> None:
     Examples:
 
         harness prompts list
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     library = _library()
     released = library.locked()
@@ -55,6 +57,8 @@ def show(
     Examples:
 
         harness prompts show ticket_triage/v2 --variant local --case tt-004
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness import tasks
     from harness.core.errors import ConfigError
@@ -92,6 +96,8 @@ def new(name: Annotated[str, typer.Argument(help="The prompt's name.")]) -> None
     Examples:
 
         harness prompts new ticket_triage
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.cli._common import print_note
 
@@ -117,6 +123,8 @@ def diff(
     Examples:
 
         harness prompts diff ticket_triage v1 v2
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.core.errors import PromptError
 
@@ -144,6 +152,8 @@ def lock(names: Annotated[list[str] | None, typer.Argument(help="Names of prompt
     Examples:
 
         harness prompts lock ticket_triage/v2
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.cli._common import print_note
 
@@ -162,6 +172,8 @@ def check() -> None:
     Examples:
 
         harness prompts check
+
+    Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.core.formatting import plural
 

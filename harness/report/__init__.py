@@ -3,7 +3,7 @@
 May import analysis, backends (types only) and everything below them.
 Never here: model calls, statistics.
 
-report = build(runs)                    every figure, computed once (model.py)
+    report = build(runs)                    every figure, computed once (model.py)
     write(report, Path("report.html"))      the ending picks the format, one file each in formats/
 
 A section of the page is one file in sections/ and one template of the same name in templates/.

@@ -1,4 +1,4 @@
-"""The summary for a terminal of 80 columns, or of any other width (columns.py).
+"""The summary for a terminal of 80 columns, or of any other width (terminal_table.py).
 
 Names come from files and replies: nothing is read as markup.
 """

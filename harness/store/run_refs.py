@@ -14,6 +14,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from harness.core.errors import StoreError
+from harness.core.formatting import plural
 from harness.core.toml import hint
 from harness.core.types import Run
 from harness.store.run_query import RunQuery
@@ -48,7 +49,7 @@ def find_run(store: Store, reference: str, eval_name: str | None = None) -> Run:
     if manifest is None:
         tagged = f" tagged {tag}" if tag else ""
         n = store.count_runs(of_cell)
-        msg = f"{reference!r}: there are only {n} finished runs of {name}{tagged} in {store.url}"
+        msg = f"{reference!r}: only {plural(n, 'finished run')} of {name}{tagged} in {store.url}"
         raise StoreError(msg)
     return store.with_results(manifest)
 

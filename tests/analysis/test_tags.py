@@ -87,7 +87,7 @@ def test_tag_after_a_name_filters_runs(store: Store, reference: str, found: str)
     ("reference", "said"),
     [
         ("latest#weekyl", r"no finished run tagged 'weekyl' .*did you mean 'weekly'"),
-        ("local@q4#weekly~3", r"only 1 finished runs of local@q4 tagged weekly"),
+        ("local@q4#weekly~3", r"only 1 finished run of local@q4 tagged weekly"),
         ("local@q9#weekly", r"no finished run of 'local@q9'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import shlex
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import typer.main
 
+from harness import cli
 from harness.cli import app
 from harness.cli._commands import HEADINGS, discover
 
@@ -91,3 +93,15 @@ def test_version_option_prints_the_version(harness: Terminal) -> None:
 def test_command_line_imports_no_slow_library() -> None:
     code = f"import sys, harness.cli; print([m for m in {SLOW} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_examples_stay_a_block_in_every_help() -> None:
+    """Typer dedents a help whose only other paragraph is `Examples:`, and then joins the examples to one line."""
+    joined = []
+    for path in sorted(Path(cli.__file__).parent.glob("*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            text = (ast.get_docstring(node) or "") if isinstance(node, ast.FunctionDef) else ""
+            paragraphs = [part for part in text.split("\n\n")[1:] if not part.startswith(" ")]
+            if paragraphs == ["Examples:"]:
+                joined.append(f"{path.name}:{node.name}")
+    assert joined == []

@@ -168,7 +168,7 @@ class TestAgainst:
         assert (missing.status, missing.required) == (GateStatus.UNDECIDED, True)
         assert missing.outcome.reason is GateReason.NO_BASELINE
         assert "`harness baseline save triage`" in gate_text(missing)
-        with pytest.raises(StoreError, match="there are only 1 finished runs"):
+        with pytest.raises(StoreError, match="only 1 finished run "):
             gate_checks.against(paired.with_store(store), "previous", run)
 
 
