@@ -3,9 +3,9 @@
     python bench/accuracy/reading_tools.py FILE [--left N]
 
 Each row of the data (BFCL) has tools and accepted calls. The calls are written in each notation, and parsed by both
-kinds of contract; no model is involved. A row counts as read if the lenient answer is exactly those calls, as wrong if it has
-other calls, and as in doubt if there is no answer. The questions of the rows contain no calls, and must be parsed as
-text answers.
+kinds of contract; no model is involved. A row counts as read if the lenient answer is exactly those calls, as wrong if
+it has other calls, and as in doubt if there is no answer. The questions of the rows contain no calls, and must be
+parsed as text answers.
 """
 
 from __future__ import annotations
