@@ -1,4 +1,4 @@
-# One environment for everything: .venv, made from what constraints.txt pins.
+# All targets use one environment, .venv, with the versions of constraints.txt.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -8,32 +8,32 @@ STAMP  := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-all check fmt evals clean
 
-help: ## say what there is
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-install: $(STAMP) ## make .venv and install the project into it
+install: $(STAMP) ## create .venv and install the project with all extras and tools
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@echo "installing into $(VENV) (about a minute the first time) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt 'pip>=25.1'  # the first that knows --group
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt 'pip>=25.1'  # the first version with --group
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable '.[all]'
 	@touch $@
 
-demo: $(STAMP) ## run every eval on a sample, quantize the model in four steps, write reports/demo.html
+demo: $(STAMP) ## run every eval on a sample, compare quantizations of the model, write reports/demo.html
 	@$(BIN)/harness run --demo
 	@$(BIN)/harness run ticket_triage --demo --ladder smollm2
 	@$(BIN)/harness report --output reports/demo.html
 
-test: $(STAMP) ## the fast tests: no key, no model server, no network
+test: $(STAMP) ## run the fast tests; needs no key, model server or network
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
-test-all: $(STAMP) ## all tests, the slow ones too
+test-all: $(STAMP) ## run all tests, including the slow ones
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m ""
 
-check: $(STAMP) ## lint, types, layers, prompts, datasets
+check: $(STAMP) ## check lint, format, types, layers, prompts and datasets
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -41,12 +41,12 @@ check: $(STAMP) ## lint, types, layers, prompts, datasets
 	@$(BIN)/harness prompts check
 	@$(BIN)/harness datasets validate
 
-fmt: $(STAMP) ## format and mend what can be mended
+fmt: $(STAMP) ## fix lint findings and format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-evals: $(STAMP) ## judge the gates, as CI does
+evals: $(STAMP) ## judge the gates of every eval, as CI does
 	@$(BIN)/python -m pytest evals/
 
-clean: ## remove what can be made again; keeps the runs in .harness
+clean: ## delete the environment and caches; keep the runs in .harness
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,4 +1,4 @@
-"""A test of one's own beside the gates: what must hold for the hard tickets."""
+"""A custom test next to the gates: replies to hard tickets are in the right format."""
 
 
 def test_hard_tickets_are_answered_in_format(run_eval):

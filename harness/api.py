@@ -1,167 +1,180 @@
-"""The library: what the command line and pytest do, as functions.
+"""Run evals, compare and report saved runs, and read replies from Python.
 
-from harness import run
+`run` and `arun` send requests and save results; `compare` and `build_report` use saved runs; `read` needs no project.
+Errors that a user can fix are `HarnessError`; a failed call is not an error but part of its `Result`.
 
-for cell in run("ticket_triage", backend="smollm2"):
-print(cell.name, cell.summary.accuracy.strict)
+>>> from harness import LabelContract, read
+>>> reading = read("The category is: technical", LabelContract(("billing", "technical")))
+>>> reading.strict, reading.lenient, reading.violations
+(None, 'technical', ('preamble',))
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
-from harness import backends
 from harness.analysis import trend
-from harness.backends.providers import replay
-from harness.core.errors import BackendUnavailable, ConfigError
-from harness.core.toml import at
-from harness.core.types import OWN_ORIGINS, Decoding
-from harness.project import config, evals, pricing
-from harness.project.config import BackendConfig, Config, RunConfig
-from harness.runner import batch, engine
-from harness.runner.backend_session import ExecutionSettings
-from harness.runner.budget import budget
+from harness.analysis.compare import Comparison, ComparisonQuestion, RunOutcomes, outcomes_of
+from harness.analysis.compare import compare as compare_outcomes
+from harness.analysis.compare.verdicts import DEFAULT_MARGIN
+from harness.core.errors import BackendUnavailable, ConfigError, StoreError
+from harness.core.types import OWN_ORIGINS, Decoding, Run
+from harness.interop import is_imported
+from harness.project import evals
+from harness.project.config import Config
+from harness.project.run_options import RunOptions
+from harness.runner import execution
 from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents
-from harness.runner.plan import Cell, Selection, plan
+from harness.runner.plan import Cell
+from harness.runner.project import Project
 from harness.store import tallies
-from harness.store.recording import Recorder
 from harness.store.run_query import RunQuery
-from harness.store.run_refs import TAG
-from harness.store.runs import Store, open_store
+from harness.store.run_refs import find_run
+from harness.store.runs import Store
 
 if TYPE_CHECKING:
-    from harness.report import CellReport
+    from harness.report import CellReport, Report
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """The flags of `harness run`. `None` and empty: what `[run]` of harness.toml says, else the default."""
+class RunArguments(TypedDict, total=False):
+    """Keyword arguments of `run` and `arun`: the options of `RunOptions`, a single string also for a sequence."""
 
-    backend: tuple[str, ...] = ()
-    variant: tuple[str, ...] = ()
-    own_variant_only: bool = False
-    version: str | None = None
-    decoding: tuple[Decoding, ...] = ()
-    split: str | None = None
-    limit: int | None = None
-    demo: bool = False
-    cache: bool | None = None
-    resume: bool = False
-    jobs: int | None = None
-    tag: tuple[str, ...] = ()
-    budget_usd: float | None = None
-    record: Path | None = None
-    batch: bool = False
-    """By the Batch API, those that have one: half the price, within a day."""
-    whole: bool = False
-    """Whole splits, as gates need them: what `[run]` says of variants and samples does not hold."""
-    every_backend: bool = False
-    """Run an eval also on backends that it leaves out: the user named both."""
+    backend: str | Sequence[str]
+    variant: str | Sequence[str]
+    version: str | None
+    decoding: Decoding | Sequence[Decoding]
+    split: str | None
+    limit: int | None
+    demo: bool
+    cache: bool | None
+    resume: bool
+    jobs: int | None
+    tag: str | Sequence[str]
+    budget: float | None
+    record: Path | str | None
+    batch: bool
 
 
-@contextmanager
-def project(start: Path | None = None, *, reading: bool = False) -> Iterator[tuple[Config, Store]]:
-    """The project around `start` (default: here) and its open store.
+def run(
+    *names: str,
+    ladder: str | None = None,
+    root: Path | str | None = None,
+    listener: RunEvents | None = None,
+    **options: Unpack[RunArguments],
+) -> list[CellReport]:
+    """Run evals and return one report per cell, as `harness run` does.
 
-    `reading`: what is there is looked at; a store in a folder that is not there is a mistake, unless it is the usual
-    one, in which nothing has been run yet.
+    Works inside a running event loop, such as a notebook's; in a coroutine, `arun` is the better choice.
+
+    Args:
+        names: Evals by name or path; by default all evals of the project.
+        ladder: A ladder of harness.toml, instead of `backend`.
+        root: A folder of the project; by default the working directory.
+        listener: Receives events while the run goes on, from another thread.
+        options: See `RunOptions`; precedence: argument, environment, `[run]` of harness.toml, default.
+
+    Raises:
+        HarnessError: The error that stopped a backend, `Interrupted` on Ctrl-C. Results so far are saved.
+
+    >>> [report] = run("triage", backend="fake", variant="local", root=folder)
+    >>> report.name, report.summary.accuracy.strict.value
+    ('local@fake', 0.5)
     """
-    found = config.load(start)
-    backends.check(found)
-    pricing.check(found)
-    store = open_store(found.store_url, home=found.root / ".harness" if reading else None)
+    with Project.open(root) as project:
+        cells, chosen = _planned(project, names, ladder, options)
+        outcome = execution.execute(project, cells, chosen, listener or RunEvents())
+    return _reports(outcome)
+
+
+async def arun(
+    *names: str,
+    ladder: str | None = None,
+    root: Path | str | None = None,
+    listener: RunEvents | None = None,
+    **options: Unpack[RunArguments],
+) -> list[CellReport]:
+    """Run evals in the caller's event loop; arguments, result and errors are those of `run`.
+
+    Several runs may share a loop. Cancellation saves the results so far; `resume=True` continues from them.
+
+    >>> import asyncio
+    >>> [report] = asyncio.run(arun("triage", backend="fake", variant="local", root=folder))
+    >>> report.summary.n
+    4
+    """
+    project = await _opened(root)
     try:
-        yield found, store
+        cells, chosen = await asyncio.to_thread(_planned, project, names, ladder, options)
+        outcome = await execution.aexecute(project, cells, chosen, listener or RunEvents())
     finally:
-        store.close()
+        project.close()
+    return await asyncio.to_thread(_reports, outcome)
 
 
-def cells(found: Config, store: Store, names: Sequence[str], options: RunOptions) -> list[Cell]:
-    """Plan the runs of the evals called `names` (default: all); asks no model."""
-    defaults = found.run
-    chosen = options.backend or defaults.backend
-    sample = RunConfig() if options.whole else defaults
-    selection = Selection(
-        variants=options.variant or (() if options.own_variant_only else sample.variant),
-        own_variant_only=options.own_variant_only,
-        version=options.version or sample.version,
-        decoding=options.decoding or sample.decoding,
-        split=options.split or sample.split,
-        limit=options.limit or sample.limit,
-        demo=options.demo or sample.demo,
-        every_backend=options.every_backend,
-    )
-    planned: list[Cell] = []
-    for definition in evals.find(found.root, names):
-        for name in definition.backends:
-            found.backend(name)  # a misspelt one would leave the eval out without a word
-        if definition.gates.margin is not None and found.pair is None:
-            where = at(definition.path, ("gates", "margin"))
-            msg = (
-                f"{where}margin asks how far the candidate is below the reference: name both in [pair] of harness.toml"
-            )
-            raise ConfigError(msg)
-        usual = (name for name in found.backends if name in {*found.usual, *definition.backends})
-        asked = [backend(found, store, name) for name in chosen or usual]
-        if not names:  # a file of answers need not be of every eval
-            asked = [one for one in asked if replay.has_replies_for(one, definition.name)]
-        planned += plan(found.root, [definition], asked, selection)
-    return planned
+def build_report(*names: str, root: Path | str | None = None) -> Report:
+    """Build a report of saved runs, as `harness report` does. Calls no model.
 
+    Args:
+        names: Evals, whose newest finished runs are shown, or ids of runs; by default all evals.
+        root: A folder of the project; by default the working directory.
 
-def climb(found: Config, ladder: str, options: RunOptions) -> RunOptions:
-    """`options` for the backends of a ladder, each with the variant that it is tuned for; raises `ConfigError`."""
-    if options.backend:
-        msg = "a ladder names its backends: leave out --backend (or HARNESS_BACKEND), or --ladder"
-        raise ConfigError(msg)
-    return replace(options, backend=found.ladder(ladder).steps, own_variant_only=True)
+    Raises:
+        StoreError: There is no finished run, or none of that name.
 
-
-def backend(found: Config, store: Store, name: str) -> BackendConfig:
-    """A backend of harness.toml, or `replay:RUN` or `replay:FILE`, which answers from a saved run or a recording."""
-    if not name.startswith(replay.PREFIX):
-        return found.backend(name)
-    if replay.is_file(name):
-        return replay.of_file(name)
-    saved = store.load(name.removeprefix(replay.PREFIX)).manifest
-    return replay.of_run(saved.run_id, saved.variant, found.store_url)
-
-
-def execute(found: Config, store: Store, planned: Sequence[Cell], options: RunOptions, listener: RunEvents) -> Outcome:
-    """Run what was planned.
-
-    Raises `ConfigError` where that is nothing, `Interrupted` on Ctrl-C, `StoreError` where results cannot be kept.
+    >>> report = build_report("triage", root=folder)
+    >>> [cell.name for cell in report.evals[0].cells]
+    ['gpt@fake', 'local@fake']
+    >>> write(report, folder / "triage.html")
     """
-    if not planned:
-        msg = "nothing to run: the evals leave these backends out; name an eval and a --backend to run it all the same"
-        raise ConfigError(msg)
-    defaults = found.run
-    spend = defaults.budget if options.budget_usd is None else options.budget_usd
-    record = options.record or (found.root / defaults.record if defaults.record else None)
-    settings = ExecutionSettings(
-        cache=defaults.cache if options.cache is None else options.cache,
-        resume=options.resume or defaults.resume,
-        jobs=options.jobs or defaults.jobs,
-        required=frozenset(options.backend or defaults.backend),
-        tags=_checked(options.tag or defaults.tag),
-        budget=None if spend is None else budget(found, {c.backend.name: c.backend for c in planned}, spend),
-    )
-    if options.batch:
-        _check_batch(planned, spend)
-    connect = batch.connect(store) if options.batch else backends.connect
-    with nullcontext() if record is None else Recorder(record) as recorder:
-        return engine.run(planned, store, listener, replace(settings, recorder=recorder), connect)
+    with Project.open(root, read_only=True) as project:
+        return report_of(project, names)
+
+
+def compare(
+    base: str,
+    head: str,
+    *,
+    eval_name: str | None = None,
+    question: Literal["move", "change"] | None = None,
+    margin: float | None = None,
+    shared: bool = False,
+    root: Path | str | None = None,
+) -> Comparison:
+    """Compare two saved runs case by case, as `harness compare` does. Calls no model.
+
+    Args:
+        base: A run: its id, `EVAL/CELL`, `CELL~1` for the run before, `latest`, `previous`.
+        head: The run to judge, named in the same way.
+        eval_name: Look for cells in this eval only.
+        question: "move": may the task move from base to head? "change": is head still as good? By default "move" for
+            the reference and the candidate of `[pair]`, else "change".
+        margin: Strict accuracy that may be lost, 0 to 1; by default the eval's, else 0.03.
+        shared: Compare only the cases that both runs have.
+        root: A folder of the project; by default the working directory.
+
+    Raises:
+        StoreError: There is no such run.
+        ConfigError: Both names mean the same run.
+
+    >>> comparison = compare("gpt@fake", "local@fake", root=folder)
+    >>> comparison.verdict.value, comparison.strict.paired.delta
+    ('INCONCLUSIVE', 0.0)
+    """
+    with Project.open(root, read_only=True) as project:
+        first, second = map(outcomes_of, find_pair(project.store, base, head, eval_name))
+        asked = question_of(project.config, first, second, question, margin)
+    return compare_outcomes(first, second, asked, shared=shared)
 
 
 def trends(
     store: Store, eval_name: str | None = None, *, cell: str = "", tag: str = "", newest: int = trend.NEWEST
 ) -> tuple[trend.Trend, ...]:
-    """The trends of all evals or of one, of all cells or of one, over all runs or those with a tag."""
+    """The trends of all evals or of one eval, of all cells or of one cell, over all runs or those with a tag."""
     points = RunQuery(
         eval=eval_name,
         cell=cell or None,
@@ -173,87 +186,96 @@ def trends(
     return trend.trends(store.manifests(points), lambda manifests: tallies.tallies(store, manifests), newest)
 
 
-def run(
-    *names: str,
-    backend: str | Sequence[str] = (),
-    variant: str | Sequence[str] = (),
-    version: str | None = None,
-    decoding: Decoding | Sequence[Decoding] = (),
-    split: str | None = None,
-    limit: int | None = None,
-    cache: bool | None = None,
-    ladder: str | None = None,
-    root: Path | None = None,
-    listener: RunEvents | None = None,
-) -> list[CellReport]:
-    """Run evals and return a report of each cell, as `harness run` does; raises what stopped a backend.
+def report_of(project: Project, names: Sequence[str]) -> Report:
+    """The report of `build_report`, from an open project."""
+    from harness.report import asked_by, build
 
-    `names`: evals by name or path, all of the project if none. `ladder`: one of harness.toml, instead of `backend`.
-    `root`: a folder of the project, default here.
-    """
-    options = RunOptions(
-        backend=_tuple(backend),
-        variant=_tuple(variant),
-        version=version,
-        decoding=(decoding,) if isinstance(decoding, str) else tuple(decoding),
-        split=split,
-        limit=limit,
-        cache=cache,
-        every_backend=bool(names and (backend or ladder)),
+    wanted: Sequence[str | None] = names or [None]
+    runs = [run for name in wanted for run in newest_runs(project.store, name, project.config.backends)]
+    if not runs:
+        msg = f"no finished runs in {project.store.url}: `harness run` makes some"
+        raise StoreError(msg)
+    shown = dict.fromkeys(run.manifest.eval for run in runs)
+    return build(
+        runs, [each for name in shown for each in trends(project.store, name)], asked_by(project.config, shown)
     )
-    with project(root) as (found, store):
-        options = climb(found, ladder, options) if ladder else options
-        outcome = execute(found, store, cells(found, store, names, options), options, listener or RunEvents())
+
+
+def newest_runs(store: Store, name: str | None, backends: Collection[str] = ()) -> list[Run]:
+    """The newest run of each cell of an eval, on `backends` if there are any; or the run with the id `name`."""
+    runs = [
+        run
+        for run in store.latest(name)
+        if not backends or run.manifest.backend in backends or is_imported(run.manifest)
+    ]
+    return runs if runs or name is None else [find_run(store, name)]
+
+
+def find_pair(store: Store, base: str, head: str, eval_name: str | None) -> tuple[Run, Run]:
+    """The two runs of a comparison; raises `StoreError`, or `ConfigError` if they are the same run."""
+    first, second = (find_run(store, name, eval_name) for name in (base, head))
+    if first.manifest.run_id == second.manifest.run_id:
+        msg = f"{base} and {head} are the same run, {first.manifest.run_id}: name two different runs"
+        raise ConfigError(msg)
+    return first, second
+
+
+def question_of(
+    config: Config,
+    base: RunOutcomes,
+    head: RunOutcomes,
+    kind: Literal["move", "change"] | None,
+    margin: float | None,
+) -> ComparisonQuestion:
+    """The question of a comparison, with the defaults of the project."""
+    pair = config.pair
+    is_pair = pair is not None and (base.backend, head.backend) == (pair.reference, pair.candidate)
+    chosen: Literal["move", "change"] = kind or ("move" if is_pair else "change")
+    if margin is None:
+        try:
+            (definition,) = evals.find(config.root, [head.eval])
+            gates = definition.gates
+            margin = gates.margin if chosen == "move" else gates.max_regression
+        except ConfigError:
+            margin = None  # the eval is gone, or the run was imported
+    return ComparisonQuestion(chosen, DEFAULT_MARGIN if margin is None else margin)
+
+
+async def _opened(root: Path | str | None) -> Project:
+    """Open a project without blocking the loop; a cancelled caller leaves no open store."""
+    opening = asyncio.create_task(asyncio.to_thread(Project.open, root))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        (await opening).close()
+        raise
+
+
+def _planned(
+    project: Project, names: Sequence[str], ladder: str | None, arguments: RunArguments
+) -> tuple[list[Cell], RunOptions]:
+    options = _options(arguments).over(RunOptions.from_environment())
+    if ladder:
+        options = execution.climb(project.config, ladder, options)
+    options = replace(options, every_backend=bool(names and options.backend))
+    return execution.cells(project, names, options), options
+
+
+def _options(arguments: RunArguments) -> RunOptions:
+    values: dict[str, Any] = dict(arguments)
+    for name in ("backend", "variant", "decoding", "tag"):
+        value = values.get(name, ())
+        values[name] = (value,) if isinstance(value, str) else tuple(value)
+    if values.get("record") is not None:
+        values["record"] = Path(values["record"])
+    return RunOptions(**values)
+
+
+def _reports(outcome: Outcome) -> list[CellReport]:
+    from harness.report import build
+
     for failure in outcome.failures:
         raise failure
     if not outcome.runs:
-        reasons = "; ".join(reason for _, reason in outcome.skipped)
-        raise BackendUnavailable(reasons)
-    from harness.report import build
-
+        raise BackendUnavailable("; ".join(reason for _, reason in outcome.skipped))
     return [cell for each in build(outcome.runs).evals for cell in each.cells]
-
-
-def collect(
-    planned: Sequence[Cell],
-    store: Store,
-    found: batch.BatchResults,
-    listener: RunEvents,
-    *,
-    where: str,
-    tags: Sequence[str] = (),
-    resume: bool = False,
-) -> Outcome:
-    """Make runs of results in files, of what was planned; `where` names the files. Asks no model."""
-
-    def connect(config: BackendConfig, _progress: object) -> batch.FileBackend:
-        return batch.FileBackend(config, found, where)
-
-    return engine.run(
-        planned, store, listener, ExecutionSettings(cache=False, resume=resume, tags=_checked(tags)), connect
-    )
-
-
-def _check_batch(planned: Sequence[Cell], spend: float | None) -> None:
-    """Raise `ConfigError` for what no batch can do."""
-    if not any(batch.takes_batches(cell.backend) for cell in planned):
-        msg = (
-            "no backend of this run is asked by batch: that is for provider openai; others take `harness batch export`"
-        )
-        raise ConfigError(msg)
-    if spend is not None:
-        msg = "a batch is paid as a whole, so no budget can stop it: leave out --batch or --budget (see --estimate)"
-        raise ConfigError(msg)
-
-
-def _checked(tags: Sequence[str]) -> tuple[str, ...]:
-    """The tags, each once; raises `ConfigError` for one that could not be written after a cell's name."""
-    for tag in tags:
-        if not TAG.fullmatch(tag):
-            msg = f"tag {tag!r}: a tag is letters, digits, dots, hyphens and underscores, 64 at most"
-            raise ConfigError(msg)
-    return tuple(dict.fromkeys(tags))
-
-
-def _tuple(value: str | Sequence[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)

@@ -1,9 +1,8 @@
-"""The weekly run: production's cells over whole splits, held against last week, against the baseline, and by the gates.
+"""The weekly run: production's cells over whole splits, compared with last week and the baseline, judged by the gates.
 
-Where a router logs what it routes, what production itself says is in it, too: its signals, and the newest review.
+With routed traffic it includes production signals and the newest review.
 
-A week has the name of a day. Its runs are tagged `weekly` and `weekly-2026-11-24`, so that a week can be gone on with,
-and found again whenever it was made.
+A week is named by a day. Its runs have the tags `weekly` and `weekly-2026-11-24`, so a week can be found and resumed.
 """
 
 from __future__ import annotations
@@ -18,20 +17,20 @@ from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.analysis.gates import GateStatus
 from harness.analysis.metrics.summary import summarize
 from harness.analysis.trend import Trend
-from harness.api import RunOptions
 from harness.core.formatting import listed
 from harness.core.types import OWN_ORIGINS, Manifest, Run
-from harness.monitor import weekly as production
-from harness.project.config import Config
+from harness.monitor import weekly_findings as production
+from harness.project.run_options import RunOptions
 from harness.report import comparison_text
 from harness.report.findings import ordered
 from harness.report.gate_text import gate_text
 from harness.report.model_findings import Finding, FindingStatus
 from harness.report.questions import Analyses, asked_by
-from harness.runner import gate_checks
+from harness.runner import execution, gate_checks
 from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
+from harness.runner.project import Project
 from harness.store.run_query import RunQuery
 from harness.store.runs import Store
 
@@ -46,17 +45,16 @@ _OF_GATES = {
 
 @dataclass(frozen=True, slots=True)
 class WeeklyPlan:
-    """The cells of the week called by `day`, in a project and its store."""
+    """The cells of the week that is named by `day`."""
 
-    found: Config
-    store: Store
+    project: Project
     day: date
     cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class WeeklyResult:
-    """What was made and found in one week. `comparisons`: with the week before, by eval and cell."""
+    """Runs and findings of one week. `comparisons`: with the previous week, by eval and cell."""
 
     runs: tuple[Run, ...]
     findings: tuple[Finding, ...]
@@ -64,42 +62,43 @@ class WeeklyResult:
 
 
 def tags(day: date) -> tuple[str, str]:
-    """What the runs of a week are tagged with."""
+    """The tags of a week's runs."""
     return TAG, f"{TAG}-{day.isoformat()}"
 
 
 def week_of(manifest: Manifest) -> str:
-    """The day by which a week is called: its tag's, else the one on which a run was made that is only tagged weekly."""
+    """The day that names the week of a run: from its tag, else the day of the run."""
     days = (tag.removeprefix(f"{TAG}-") for tag in manifest.tags if tag.startswith(f"{TAG}-"))
     return max(days, default=manifest.started_at[:10])
 
 
-def plan(found: Config, store: Store, day: date, options: RunOptions) -> WeeklyPlan:
-    """The cells that production would use, of every eval, on every usual backend and on both of the pair."""
+def plan(project: Project, day: date, options: RunOptions) -> WeeklyPlan:
+    """Plan the cells that production would use: every eval, on every usual backend and on both of the pair."""
     own = replace(options, own_variant_only=True, whole=True)
-    planned = api.cells(found, store, (), own)
-    if found.pair and not (options.backend or found.run.backend):
-        for name in dict.fromkeys((found.pair.reference, found.pair.candidate)):
+    planned = execution.cells(project, (), own)
+    pair = project.config.pair
+    if pair and not (options.backend or project.config.run.backend):
+        for name in dict.fromkeys((pair.reference, pair.candidate)):
             there = {(cell.definition.name, cell.backend.name) for cell in planned}
-            more = api.cells(found, store, (), replace(own, backend=(name,)))
+            more = execution.cells(project, (), replace(own, backend=(name,)))
             planned += [cell for cell in more if (cell.definition.name, cell.backend.name) not in there]
-    return WeeklyPlan(found, store, day, tuple(cell for cell in planned if cell.is_own))
+    return WeeklyPlan(project, day, tuple(cell for cell in planned if cell.is_own))
 
 
-def run(week: WeeklyPlan, options: RunOptions, listener: RunEvents) -> Outcome:
-    """Run the cells of a week. With `resume`, those that are done in it already are taken as they are."""
+def run(week: WeeklyPlan, options: RunOptions, events: RunEvents) -> Outcome:
+    """Run the cells of a week. With `resume`, cells with a complete, current run in that week are not run again."""
     done = {cell.key: made for cell in week.cells if options.resume and (made := _done(week, cell))}
     todo = [cell for cell in week.cells if cell.key not in done]
     outcome = Outcome()
     if todo or not done:
-        outcome = api.execute(week.found, week.store, todo, replace(options, tag=tags(week.day)), listener)
+        outcome = execution.execute(week.project, todo, replace(options, tag=tags(week.day)), events)
     by_name = {(one.manifest.eval, one.manifest.cell): one for one in (*done.values(), *outcome.runs)}
     in_order = (by_name.get((cell.definition.name, cell.name)) for cell in week.cells)
     return replace(outcome, runs=tuple(one for one in in_order if one is not None))
 
 
 def judge(week: WeeklyPlan, outcome: Outcome) -> WeeklyResult:
-    """Everything that the runs of a week show, what failed first."""
+    """All findings of a week, failures first."""
     by_name = {(one.manifest.eval, one.manifest.cell): one for one in outcome.runs}
     reasons = dict(outcome.skipped)
     findings = [Finding(FindingStatus.UNDECIDED, str(failure)) for failure in outcome.failures]
@@ -114,24 +113,24 @@ def judge(week: WeeklyPlan, outcome: Outcome) -> WeeklyResult:
         if before is None:
             findings.append(Finding(FindingStatus.NOTED, f"{_title(cell)}: no week before this one to compare with"))
         else:
-            comparisons[name] = _compared(week.store, cell, before, own)
+            comparisons[name] = _compared(week.project.store, cell, before, own)
             findings.append(_against(cell, before, own, comparisons[name]))
         findings += _of_run(week, cell, own, outcome.runs)
-    findings += production.found_in(week.found, week.store, week.day)
+    findings += production.weekly_findings(week.project, week.day)
     return WeeklyResult(outcome.runs, ordered(findings), comparisons)
 
 
 def trends(store: Store, week: WeeklyResult) -> list[Trend]:
-    """The weekly runs of every cell of a week, its comparison with the week before among them."""
+    """The weekly trend of every cell of a week, with its comparison with the previous week."""
     names = dict.fromkeys(one.manifest.eval for one in week.runs)
-    found = (trend for name in names for trend in api.trends(store, name, tag=TAG))
-    return [replace(trend, latest=week.comparisons.get((trend.eval, trend.cell))) for trend in found]
+    every = (trend for name in names for trend in api.trends(store, name, tag=TAG))
+    return [replace(trend, latest=week.comparisons.get((trend.eval, trend.cell))) for trend in every]
 
 
-def asked(week: WeeklyPlan, made: WeeklyResult) -> Analyses:
-    """What the page of a week is to tell: what the project asks of its runs, and first the week before."""
+def analyses(week: WeeklyPlan, made: WeeklyResult) -> Analyses:
+    """The analyses on the page of a week: those of the project, and the previous week first."""
     names = [cell.definition.name for cell in week.cells]
-    return replace(asked_by(week.found, names), comparisons=tuple(made.comparisons.values()))
+    return replace(asked_by(week.project.config, names), comparisons=tuple(made.comparisons.values()))
 
 
 def _of_cell(store: Store, cell: Cell) -> list[Manifest]:
@@ -150,23 +149,23 @@ def _of_cell(store: Store, cell: Cell) -> list[Manifest]:
 
 
 def _before(week: WeeklyPlan, cell: Cell) -> Manifest | None:
-    """The run of the newest week before this one."""
-    earlier = [m for m in _of_cell(week.store, cell) if week_of(m) < week.day.isoformat()]
+    """The run of the newest previous week."""
+    earlier = [m for m in _of_cell(week.project.store, cell) if week_of(m) < week.day.isoformat()]
     return max(earlier, key=lambda m: (week_of(m), m.started_at), default=None)
 
 
 def _done(week: WeeklyPlan, cell: Cell) -> Run | None:
-    """The run of a cell in this week, if no call of it failed and the files are still as they were."""
+    """The complete, current run of a cell in this week: no failed call, unchanged files."""
     planned = cell.fingerprint().items()
-    for m in _of_cell(week.store, cell):
+    for m in _of_cell(week.project.store, cell):
         if week_of(m) == week.day.isoformat() and planned <= dict(m.fingerprint).items():
-            made = week.store.with_results(m)
+            made = week.project.store.with_results(m)
             return None if summarize(made.results).n_errors else made
     return None
 
 
 def _missing(cell: Cell, before: Manifest | None, reason: str) -> Finding:
-    """A cell that was not run: news only where it was, the week before."""
+    """A cell without a run: undecided only if the previous week had a run."""
     if before is None:
         return Finding(FindingStatus.NOTED, f"{_title(cell)}: not run: {reason}")
     return Finding(
@@ -182,7 +181,7 @@ def _compared(store: Store, cell: Cell, before: Manifest, own: Run) -> Compariso
 
 
 def _against(cell: Cell, before: Manifest, own: Run, c: Comparison) -> Finding:
-    """The week before. What is not proven, though no call failed, is only noted: a small set proves little."""
+    """Compare with the previous week. An inconclusive comparison without failed calls is only noted."""
     standing = FindingStatus.FAILED if c.verdict is Verdict.REGRESSED else FindingStatus.PASSED
     if c.verdict is Verdict.INCOMPARABLE:
         standing = FindingStatus.UNDECIDED
@@ -197,16 +196,16 @@ def _against(cell: Cell, before: Manifest, own: Run, c: Comparison) -> Finding:
 
 
 def _of_run(week: WeeklyPlan, cell: Cell, own: Run, others: Sequence[Run]) -> Iterator[Finding]:
-    """Failed calls and gates. A baseline that nothing can be told from is noted, as nobody has asked for a verdict."""
+    """Failed calls and gates. An inconclusive implied baseline gate is only noted: the eval does not require it."""
     summary = summarize(own.results)
     if summary.n_errors:
         failed = (
             f"{summary.n_errors:,} of {summary.n:,} calls failed ({listed(summary.errors)}): run again with --resume"
         )
         yield Finding(FindingStatus.UNDECIDED, f"{_title(cell)}: {failed}")
-    told = gate_checks.evidence(week.found, week.store, cell, own, others)
-    for name in gate_checks.wanted(week.found, cell):
-        result = gate_checks.judge(name, cell, told)
+    evidence = gate_checks.evidence(week.project, cell, own, others)
+    for name in gate_checks.wanted(week.project.config, cell):
+        result = gate_checks.judge(name, cell, evidence)
         standing = _OF_GATES[result.status]
         if name == gate_checks.BASELINE and standing is FindingStatus.UNDECIDED and not summary.n_errors:
             standing = FindingStatus.NOTED

@@ -6,6 +6,7 @@ import atexit
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +14,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
+# A shell that starts the suite in the background has SIGINT ignored, here and in every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Python compiles each module once, and every process that a test starts loads the compiled one.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -23,7 +23,8 @@ from harness.analysis.metrics.embedding import pair_order, retrieve, search
 from harness.backends import connect
 from harness.core.types import Case, Message, Reading, Request, Response, Result, Sampling
 from harness.project import config, evals
-from harness.runner.plan import Cell, Selection, plan
+from harness.project.run_options import RunOptions
+from harness.runner.plan import Cell, plan
 from harness.tasks import read_and_score
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +54,7 @@ def by_model(texts: Sequence[str]) -> list[tuple[float, ...]]:
 def cell(split: str) -> Cell:
     """Plan of the shipped eval on the embedded model."""
     backend = config.load(ROOT).backend("smollm2")
-    chosen = Selection(variants=("local",), split=split, every_backend=True)
+    chosen = RunOptions(variant=("local",), split=split, every_backend=True)
     serving = backend.model_copy(update={"serves": ("chat", "embeddings")})
     return plan(ROOT, evals.find(ROOT, ["help_center_search"]), [serving], chosen)[0]
 
@@ -61,7 +62,7 @@ def cell(split: str) -> Cell:
 def show(name: str, one: Cell, vectors: Sequence[tuple[float, ...]], spent: float) -> None:
     """Score the vectors like those of a run, and print one line."""
     results = []
-    for (case, request), vector in zip(one.asks, vectors, strict=True):
+    for (case, request), vector in zip(one.requests, vectors, strict=True):
         response = Response(vector=vector)
         results.append(Result(case, response, *read_and_score(one.task, case, response), request.key))
     judged = one.task.judge(results)
@@ -116,14 +117,14 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="time a large search")
     chosen = parser.parse_args()
     one = cell(chosen.split)
-    texts = [f"{case.inputs.get('title', '')} {case.inputs['text']}" for case, _ in one.asks]
-    passages = [text for text, (case, _) in zip(texts, one.asks, strict=True) if case.expected is None]
+    texts = [f"{case.inputs.get('title', '')} {case.inputs['text']}" for case, _ in one.requests]
+    passages = [text for text, (case, _) in zip(texts, one.requests, strict=True) if case.expected is None]
     started = perf_counter()
     vectors = by_words(passages)(texts)
     show("tf-idf", one, vectors, perf_counter() - started)
     if chosen.model:
         started = perf_counter()
-        vectors = by_model([request.messages[-1].content for _, request in one.asks])
+        vectors = by_model([request.messages[-1].content for _, request in one.requests])
         show("smollm2", one, vectors, perf_counter() - started)
     if chosen.pairs:
         pairs(chosen.pairs, chosen.n, model=chosen.model)

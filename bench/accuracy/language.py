@@ -7,6 +7,7 @@ Reads tests/contracts/languages.jsonl: technical English, and five other languag
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -17,6 +18,7 @@ TEXTS = Path(__file__).parents[2] / "tests/contracts/languages.jsonl"
 
 def main() -> None:
     """Print the accuracy, then false and true violations for several thresholds."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     rows = [json.loads(line) for line in TEXTS.read_text(encoding="utf-8").splitlines()]
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     told = [(row["language"], *identifier.classify(row["text"])) for row in rows]

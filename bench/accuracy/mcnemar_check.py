@@ -7,12 +7,17 @@ The mid-p is the exact two-sided p minus the probability of the observed counts,
 gains (Fagerland, Lydersen and Laake 2013, supplementary material).
 """
 
+import argparse
 import json
 import math
-import sys
 
-path, base, head = sys.argv[1:4]
-rows = [json.loads(line)["correct"] for line in open(path, encoding="utf-8")]  # noqa: SIM115, PTH123
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("file", help="JSONL with `correct`: model -> 1, 0 or null")
+parser.add_argument("base", help="the model before")
+parser.add_argument("head", help="the model after")
+args = parser.parse_args()
+base, head = args.base, args.head
+rows = [json.loads(line)["correct"] for line in open(args.file, encoding="utf-8")]  # noqa: SIM115, PTH123
 pairs = [(bool(row[base]), bool(row[head])) for row in rows if None not in (row[base], row[head])]
 losses, gains = pairs.count((True, False)), pairs.count((False, True))
 n, k = losses + gains, min(losses, gains)

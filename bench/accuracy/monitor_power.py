@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import binom
 
 from harness.analysis.stats.unpaired import Stratum, counted, stratified_rate
-from harness.monitor import power, sampling, signals
+from harness.monitor import review_power, sampling, signals
 from harness.monitor.weeks import NO_ANSWER, WeekTally
 
 LABELS = ("billing", "technical", "general")
@@ -49,7 +49,7 @@ def week(traffic: Traffic, random: np.random.Generator) -> WeekTally:
         return 1 / (1 + math.exp(-(math.log(share / (1 - share)) + random.normal(0, traffic.wobble))))
 
     weights = np.array(traffic.shares) * np.exp(random.normal(0, traffic.wobble, len(traffic.shares)))
-    said = random.multinomial(n, weights / weights.sum())
+    labels = random.multinomial(n, weights / weights.sum())
     mean, spread = traffic.log_length + random.normal(0, traffic.wobble * 0.3), 0.4
     total = random.normal(n * mean, spread * math.sqrt(n))
     return WeekTally(
@@ -60,7 +60,7 @@ def week(traffic: Traffic, random: np.random.Generator) -> WeekTally:
         refusals=int(random.binomial(n, wavering(traffic.refusals))),
         unknown_labels=int(random.binomial(n, wavering(traffic.unknown))),
         fallbacks=int(random.binomial(n, wavering(traffic.fallbacks))),
-        said=Counter(dict(zip((*LABELS, NO_ANSWER), said.tolist(), strict=False))),
+        labels=Counter(dict(zip((*LABELS, NO_ANSWER), labels.tolist(), strict=False))),
         lengths=n,
         log_length=total,
         log_length_squared=n * spread**2 + total**2 / n,
@@ -68,7 +68,7 @@ def week(traffic: Traffic, random: np.random.Generator) -> WeekTally:
 
 
 def look(history: dict[str, dict[date, WeekTally]], day: date) -> signals.WeeklySignals:
-    return signals.look(history, day, dict.fromkeys(TASKS, LABELS))
+    return signals.compute_signals(history, day, dict.fromkeys(TASKS, LABELS))
 
 
 def false_alarms(traffic: Traffic, years: int, random: np.random.Generator) -> tuple[float, float]:
@@ -78,7 +78,7 @@ def false_alarms(traffic: Traffic, years: int, random: np.random.Generator) -> t
     """
     with_any = alarms = 0
     for _ in range(years):
-        days = [START + timedelta(weeks=i) for i in range(signals.LOOKS)]
+        days = [START + timedelta(weeks=i) for i in range(signals.LOOKS_PER_YEAR)]
         history = {task: {day: week(traffic, random) for day in days} for task in TASKS}
         count = sum(len(look(history, day).alarms) for day in days)
         with_any += count > 0
@@ -147,7 +147,7 @@ def print_seen(times: int, random: np.random.Generator) -> None:
     print(f"| change | weeks before | {heads} |")
     print("| --- " * (len(TRAFFIC) + 2) + "|")
     for words, name, change in CHANGES:
-        for n_before in (signals.FEWEST, signals.REFERENCE):
+        for n_before in (signals.MIN_WEEKS, signals.REFERENCE_WEEKS):
             shares = []
             for n, wobble in TRAFFIC:
                 before = Traffic(n, wobble)
@@ -196,26 +196,26 @@ def print_samples() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for baseline, drop_to in ((0.94, 0.90), (0.94, 0.87), (0.94, 0.80), (0.85, 0.80)):
         for n in SAMPLE_SIZES:
-            reach = power.reach(baseline, drop_to, n)
-            weeks = "more than a year" if reach.weeks is None else f"{reach.weeks}"
-            seen = " | ".join(f"{reach.by_week[week - 1]:.1%}" for week in (1, 2, 4))
-            print(f"| {baseline:.0%} → {drop_to:.0%} | {n} | {seen} | {weeks} | {reach.ok:.1%} |")
+            power = review_power.review_power(baseline, drop_to, n)
+            weeks = "more than a year" if power.weeks is None else f"{power.weeks}"
+            seen = " | ".join(f"{power.by_week[week - 1]:.1%}" for week in (1, 2, 4))
+            print(f"| {baseline:.0%} → {drop_to:.0%} | {n} | {seen} | {weeks} | {power.ok:.1%} |")
     print("\n**The same without any change: REGRESSED within a year, though nothing has (exact)**\n")
     print("| accuracy | a week | the baseline is the truth | the baseline was measured, too | OK in a week |")
     print("| --- | --- | --- | --- | --- |")
     for baseline in (0.94, 0.85):
         for n in SAMPLE_SIZES:
-            reach = power.reach(baseline, baseline, n)
-            print(f"| {baseline:.0%} | {n} | {reach.by_week[-1]:.1%} | {in_a_year(baseline, n):.1%} | {reach.ok:.0%} |")
+            power = review_power.review_power(baseline, baseline, n)
+            print(f"| {baseline:.0%} | {n} | {power.by_week[-1]:.1%} | {in_a_year(baseline, n):.1%} | {power.ok:.0%} |")
     print()
 
 
 def in_a_year(truth: float, per_week: int) -> float:
     """Probability of a false REGRESSED within a year, over all possible baselines of 300 cases."""
-    n = power.BASELINE_CASES
+    n = review_power.BASELINE_CASES
     chances = binom.pmf(np.arange(n + 1), n, truth)
     likely = [(right, chance) for right, chance in enumerate(chances.tolist()) if chance > 1e-5]
-    return sum(chance * power.reach(right / n, truth, per_week).by_week[-1] for right, chance in likely)
+    return sum(chance * review_power.review_power(right / n, truth, per_week).by_week[-1] for right, chance in likely)
 
 
 def main() -> None:

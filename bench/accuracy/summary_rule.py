@@ -8,6 +8,7 @@ the person rejects, the summary has an error whose wording the lists do not cove
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
 from pathlib import Path
 
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main() -> None:
     """Print the four counts, then each disagreement."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     by_thread = {case.inputs["thread"]: case for case in datasets.load(ROOT, "incident_summaries").cases}
     counts: Counter[tuple[str, bool]] = Counter()
     apart = []

@@ -8,6 +8,7 @@ Covers every rendered prompt of every eval of this project, and random text in m
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 from pathlib import Path
@@ -16,7 +17,8 @@ import quicktok
 
 from harness.core.types import Message, Request, Sampling
 from harness.project import config, evals
-from harness.runner.plan import Selection, plan
+from harness.project.run_options import RunOptions
+from harness.runner.plan import plan
 from harness.runner.tokens import about
 
 ENCODINGS = ("o200k_base", "cl100k_base")
@@ -29,8 +31,8 @@ def prompts() -> dict[str, list[str]]:
     texts: dict[str, list[str]] = {}
     for definition in evals.find(found.root):
         backend = found.backends[definition.backends[0] if definition.backends else "smollm2"]
-        for cell in plan(found.root, [definition], [backend], Selection(every_backend=True)):
-            turns = [message.content for _, request in cell.asks for message in request.messages]
+        for cell in plan(found.root, [definition], [backend], RunOptions(every_backend=True)):
+            turns = [message.content for _, request in cell.requests for message in request.messages]
             texts.setdefault(definition.name, []).extend(turns)
     return {name: list(dict.fromkeys(turns)) for name, turns in texts.items()}
 
@@ -42,6 +44,7 @@ def scrambled(n: int, seed: int = 1) -> list[str]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     texts = prompts()
     texts["random text"] = scrambled(3000)
     print(

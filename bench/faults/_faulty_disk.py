@@ -1,7 +1,7 @@
-"""What a power cut leaves of the store, made from the diary that bench/faults/_faulty_world.c keeps of a run.
+"""Disk images after a power cut, from the log of writes that bench/faults/_faulty_world.c records during a run.
 
-The image of a moment holds every write that was synced before it, and of those that were not, a random choice, the last
-of them cut off anywhere: a disk may write what it has in any order.
+An image holds every write synced before the cut, and a random selection of the unsynced writes, the last of them
+truncated at a random point: a disk may execute pending writes in any order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _File:
 
 
 def diary(path: Path) -> list[Entry]:
-    """All entries, oldest first."""
+    """Return all entries, oldest first."""
     data, at, entries = path.read_bytes(), 0, []
     while at + ENTRY.size <= len(data):
         kind, file, when, offset, length = ENTRY.unpack_from(data, at)
@@ -49,7 +49,7 @@ def diary(path: Path) -> list[Entry]:
 
 
 def apply(content: bytearray, entry: Entry) -> None:
-    """Do to a file what an entry says."""
+    """Apply an entry to a file."""
     if entry.kind == b"T":
         del content[entry.offset :]
     end = entry.offset + len(entry.data)
@@ -58,7 +58,7 @@ def apply(content: bytearray, entry: Entry) -> None:
 
 
 def after_power_cut(entries: list[Entry], chance: random.Random, folder: Path) -> None:
-    """Write the files as they would be found after the power was cut when the last of `entries` had happened."""
+    """Write the files as a power cut right after the last of `entries` would leave them."""
     files = {name: _File() for name in NAMES}
     for entry in entries:
         if entry.kind == b"S":

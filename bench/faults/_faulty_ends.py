@@ -1,4 +1,4 @@
-"""What happens to the process, its store, its clock and its server as a whole, for bench/faults/faults.py."""
+"""Faults of the process, the store, the clock and the server as a whole, for bench/faults/faults.py."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ CUTS = 60
 
 
 class Skipped(Exception):
-    """Why this machine cannot show it."""
+    """Raised if this machine cannot produce the fault; the message says why."""
 
 
 # Ends of the process
 
 
 def killed_often(scene: Scene) -> None:
-    """Five times; each time what is there must be enough to go on with."""
+    """Kill the run five times; each time it must be resumable."""
     chance = random.Random(SEED)
     for _ in range(5):
         process = scene.start("--resume")
@@ -44,7 +44,7 @@ def killed_often(scene: Scene) -> None:
 
 
 def killed_at_start(scene: Scene) -> None:
-    """While the store is being made and the run begun, until one is quick enough to come to its end."""
+    """Kill runs during the creation of the store, until one finishes first."""
     chance = random.Random(SEED)
     usual = seconds_to_start()
     for _ in range(6):
@@ -56,7 +56,7 @@ def killed_at_start(scene: Scene) -> None:
 
 
 def ended_by(name: str) -> Do:
-    """A signal that asks a process to end."""
+    """Return a fault that sends a termination signal."""
 
     def do(scene: Scene) -> None:
         process = scene.start()
@@ -68,7 +68,7 @@ def ended_by(name: str) -> Do:
 
 
 def resumed_twice(scene: Scene) -> None:
-    """Somebody is impatient, or two cron jobs meet."""
+    """Resume a run twice at the same time."""
     process = scene.start()
     scene.wait_for(scene.cases // 4, process)
     scene.end(process, signal.SIGKILL)
@@ -83,9 +83,9 @@ def resumed_twice(scene: Scene) -> None:
 
 
 def power_cut(scene: Scene) -> None:
-    """The store as a cut at any moment would have left it: each opens, and holds what was answered a second before.
+    """Check the stores that power cuts at many moments would leave: each opens and holds replies older than a second.
 
-    With one of them a run is really gone on with.
+    One of them is used to resume a run.
     """
     scene.environment |= {"LD_PRELOAD": str(world(scene.folder)), "FAULTY_DIARY": str(scene.folder / "diary")}
     process = scene.start()
@@ -108,7 +108,7 @@ def power_cut(scene: Scene) -> None:
 
 
 def disk_full(scene: Scene) -> None:
-    """A file system of a few hundred kilobytes; then somebody makes room."""
+    """Fill a file system of a few hundred kilobytes, then free space."""
     scene.store.parent.mkdir()
     mount(scene.store.parent, f"size={SMALL_DISK_KB}k")
     try:
@@ -134,13 +134,13 @@ def mount(folder: Path, options: str) -> None:
 
 
 def file_limit(scene: Scene) -> None:
-    """`ulimit -f`."""
+    """Limit the file size, as `ulimit -f` does."""
     scene.run(limit_bytes=SMALL_DISK_KB * 1024)
     scene.store_failed()
 
 
 def locked_for(seconds: float) -> Do:
-    """From the middle of the run on."""
+    """Lock the store from the middle of the run."""
 
     def do(scene: Scene) -> None:
         process = scene.start()
@@ -157,7 +157,7 @@ def locked_for(seconds: float) -> Do:
 
 
 def world(folder: Path) -> Path:
-    """Compile what stands between a process and its system."""
+    """Compile the library that is preloaded between a process and its system."""
     source, library = Path(__file__).with_name("_faulty_world.c"), folder / "world.so"
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
@@ -170,7 +170,7 @@ def world(folder: Path) -> Path:
 
 
 def clock(seconds: int) -> Do:
-    """The clock jumps in the middle of a run that is then killed, and is still wrong when it is gone on with."""
+    """Move the clock in the middle of a run, kill the run, and resume it with the wrong clock."""
 
     def do(scene: Scene) -> None:
         library = str(world(scene.folder))
@@ -187,21 +187,21 @@ def clock(seconds: int) -> Do:
 
 
 def seconds_to_start() -> float:
-    """How long this machine takes to start a run, roughly."""
+    """Return roughly how long this machine takes to start a run."""
     started = time.monotonic()
     subprocess.run([sys.executable, "-m", "harness", "run", "--help"], check=True, capture_output=True)
     return time.monotonic() - started
 
 
 def no_name(scene: Scene) -> None:
-    """From the start."""
+    """Disable name resolution from the start."""
     rename(scene, "no-such-host.invalid")
     scene.run("-b", "server")
     rename(scene, "127.0.0.1")
 
 
 def no_name_for_a_while(scene: Scene) -> None:
-    """In the middle, where each question needs a new connection."""
+    """Disable name resolution in the middle of a run whose requests each need a new connection."""
     rename(scene, "localhost")
     scene.server.latency_s = 0.1
     scene.server.serve = serves_once
@@ -211,13 +211,13 @@ def no_name_for_a_while(scene: Scene) -> None:
 
 
 def serves_once(_: Question, wire: Wire) -> None:
-    """And says that it will hang up."""
+    """Reply and announce `connection: close`."""
     wire.answer()
     wire.close()
 
 
 def rename(scene: Scene, host: str) -> None:
-    """Another name for the server in harness.toml."""
+    """Write another host name of the server to harness.toml."""
     path = scene.folder / "harness.toml"
     text = path.read_text(encoding="utf-8")
     old = text.partition('base_url = "http://')[2].partition(":")[0]
@@ -228,7 +228,7 @@ def rename(scene: Scene, host: str) -> None:
 
 
 def restart(scene: Scene) -> None:
-    """Down for three seconds."""
+    """Stop the server for three seconds."""
     process = scene.start()
     scene.wait_for(scene.cases // 3, process)
     scene.server.stop()
@@ -238,14 +238,14 @@ def restart(scene: Scene) -> None:
 
 
 def hangs_up_on_greeting(scene: Scene) -> None:
-    """Before anything is read."""
+    """Close connections before a request is read."""
     scene.server.serve = serves_once
     scene.server.greet = lambda place: place % 3 != 0
     scene.run()
 
 
 def slow_first_reply(seconds: float) -> Do:
-    """While the model is being loaded, everybody waits."""
+    """Delay all replies while the model is loaded."""
 
     def do(scene: Scene) -> None:
         ready = time.monotonic() + seconds
@@ -263,7 +263,7 @@ def slow_first_reply(seconds: float) -> Do:
 
 
 def another_model(scene: Scene) -> None:
-    """The run has to tell both."""
+    """Replace the model; the run must name both models."""
     scene.server.serve = serves_another
     scene.run()
     store = open_store(f"sqlite:///{scene.store}")

@@ -1,4 +1,4 @@
-"""What the server of bench/faults/faults.py does wrong: on the wire, in its replies, for a while."""
+"""Faults of the server: on the wire and in its replies, permanently or for a while."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOMB_BYTES = 1_000_000_000
 
 
 def some(trouble: Trouble, *, after: int = 0) -> Serve:
-    """One case in ten always meets the trouble, another one in ten when it is first asked, all others never."""
+    """Apply a fault to one case in ten always, and to another one in ten at its first request."""
 
     def serve(question: Question, wire: Wire) -> None:
         always, at_first = question.number % 10 == 3, question.number % 10 == 7 and question.time == 1
@@ -25,7 +25,7 @@ def some(trouble: Trouble, *, after: int = 0) -> Serve:
 
 
 def for_a_while(trouble: Trouble, seconds: float, *, after: int) -> Serve:
-    """Everybody meets the trouble for some seconds, once `after` questions have been asked."""
+    """Apply a fault to all requests for `seconds`, after the first `after` requests."""
     began: list[float] = []
 
     def serve(question: Question, wire: Wire) -> None:
@@ -39,7 +39,7 @@ def for_a_while(trouble: Trouble, seconds: float, *, after: int) -> Serve:
 
 
 def from_then_on(trouble: Trouble, *, after: int) -> Serve:
-    """Everybody meets the trouble, once `after` questions have been asked."""
+    """Apply a fault to all requests after the first `after`."""
     return for_a_while(trouble, float("inf"), after=after)
 
 
@@ -72,13 +72,13 @@ def mid_chunk(question: Question, wire: Wire) -> None:
 
 
 def after_each_reply(_: Question, wire: Wire) -> None:
-    """The reply promises that the connection stays, and it does not."""
+    """Promise keep-alive and close the connection."""
     wire.answer()
     wire.close()
 
 
 def idle_goodbye(_: Question, wire: Wire) -> None:
-    """As some proxies do: an answer, then, unasked, a 408 for the idle connection."""
+    """Reply, then send an unrequested 408 for the idle connection, as some proxies do."""
     wire.answer()
     wire.send(http(b"", "408 Request Timeout", connection="close"))
     wire.close()
@@ -89,7 +89,7 @@ def hangs(_: Question, wire: Wire) -> None:
 
 
 def drips(question: Question, wire: Wire) -> None:
-    """A byte now and then: never silent for long, never done."""
+    """Send a byte now and then: never silent for long, never finished."""
     for byte in http(completion(said(question.number))):
         wire.send(bytes([byte]))
         wire.wait(0.15)
@@ -128,14 +128,14 @@ def large(_: Question, wire: Wire) -> None:
 
 
 def endless(_: Question, wire: Wire) -> None:
-    """No length is told, and no end comes."""
+    """Send an endless reply without a length."""
     wire.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n")
     for _ in range(2_000):
         wire.send(b" " * 1_000_000)
 
 
 def bomb() -> Trouble:
-    """One megabyte that unpacks to a thousand."""
+    """Return a reply of one megabyte that unpacks to a thousand."""
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb") as file:
         head, _, tail = completion("|").partition(b"|")
@@ -152,14 +152,14 @@ def not_gzip(question: Question, wire: Wire) -> None:
 
 
 def one_too_many(question: Question, wire: Wire) -> None:
-    """After the reply another one that nobody asked for, to be taken for that to the next question."""
+    """Send a second, unrequested reply, which must not count as the answer to the next request."""
     stray = http(completion("general"))
     wire.wait(wire.server.latency_s)
     wire.counted(http(completion(said(question.number))) + stray, said(question.number))
 
 
 def too_short_a_length(question: Question, wire: Wire) -> None:
-    """The rest of the reply stays on the wire."""
+    """Announce a length that is too short; the rest stays on the connection."""
     body = completion(said(question.number))
     wire.send(http(body, content_length=str(len(body) - 40)))
 
@@ -176,7 +176,7 @@ def no_http(_: Question, wire: Wire) -> None:
 
 
 def another_model(question: Question, wire: Wire) -> None:
-    """From case 60 on another model answers, and ids are those of other replies."""
+    """Reply as another model from case 60, with ids of other replies."""
     name = MODEL if question.number < 60 else "faulty-2"
     wire.answer(model=name, reply_id=f"faulty-{question.number % 2}")
 

@@ -1,6 +1,6 @@
-"""The stage of one fault, for faults.py: a project in a folder, its server, `harness run` as a process, and the count.
+"""The environment of one fault: a project in a folder, its fake server, `harness run` as a process, and the figures.
 
-Nothing of the harness's inside is used but the store, which is opened as any program would: what counts is in there.
+Of the harness's internals only the store is used, and it is opened as any program would open it.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from harness.store.runs import open_store
 
 JOBS = 8
 DURABLE_S = 1.0
-"""An answer that a client has had for so long must outlive anything."""
+"""Seconds after which a reply must survive any fault."""
 MOST_IN_HAND = 6 * JOBS
-"""Answers that wait to be saved, at most."""
+"""Maximum number of replies that wait to be saved."""
 HANG_S = 90.0
-"""A process that takes longer hangs."""
+"""A process that takes longer counts as hanging."""
 
 MOST_MB = 600
-"""No fault is an excuse for more memory than a million cases may take."""
+"""Memory limit under any fault: the limit for a million cases."""
 
 NEAR = {"NO_PROXY": "localhost,127.0.0.1", "no_proxy": "localhost,127.0.0.1"}
-"""Loopback is not asked for by way of a proxy."""
+"""Loopback must not go through a proxy."""
 EVAL = f"""\
 task = "classification"
 prompt = "p"
@@ -49,10 +49,10 @@ labels = {json.dumps(LABELS)}
 
 @dataclass(frozen=True)
 class Tally:
-    """What a fault cost, over all cases.
+    """Figures of one fault over all cases.
 
-    `lost`: neither answered nor an error. `twice`: answered again although the answer was not in flight at any fault.
-    `in_flight`: answered again because it was. `wrong`: the store says something else than the server did.
+    `lost`: neither a reply nor an error. `twice`: repeated although the reply was not in flight at any fault.
+    `in_flight`: repeated because it was. `wrong`: the store differs from the server's reply.
     """
 
     lost: int
@@ -68,24 +68,24 @@ class Scene:
     def __init__(
         self, folder: Path, cases: int = 120, latency_s: float = 0.02, *, hosted: bool = False, **backend: object
     ) -> None:
-        """A project of `cases` tickets in `folder`; `backend`: more keys of its table in harness.toml.
+        """Write a project of `cases` tickets to `folder`. `backend`: more keys of its table in harness.toml.
 
-        `hosted`: the harness takes the server for api.openai.com, and asks by way of the `openai` SDK.
+        `hosted`: the server poses as api.openai.com, so that the harness uses the `openai` SDK.
         """
         self.folder = folder
         self.cases = cases
         self.server = Server(latency_s)
         self.moments: list[float] = []
-        """When (monotonic) a process was ended by force: what was in flight then may be asked again."""
+        """Times (monotonic) when a process was killed: requests in flight then may be repeated."""
         self.in_hand: set[int] = set()
-        """Cases answered when the store took nothing any more: they may be asked again."""
+        """Cases answered after the store failed: they may be repeated."""
         self.most_runs = 1
-        """More of them mean that `--resume` did not go on with the one that was there."""
+        """More runs mean that `--resume` did not continue the existing run."""
         self.ends: list[str] = []
         self.troubles: list[str] = []
-        """What may not happen, whatever the figures say."""
+        """Violations that fail the fault whatever its figures."""
         self.environment: dict[str, str] = {}
-        """For as long as the fault lasts."""
+        """Environment variables while the fault lasts."""
         self.hosted = {"OPENAI_BASE_URL": self.server.base_url, "OPENAI_API_KEY": "sk-faulty"} if hosted else {}
         self.peak_mb = 0
         self._write_project({} if hosted else {"base_url": self.server.base_url}, backend)
@@ -117,7 +117,7 @@ class Scene:
             target.write_text(text, encoding="utf-8")
 
     def start(self, *flags: str, limit_bytes: int | None = None) -> subprocess.Popen[str]:
-        """`harness run` in the project; `limit_bytes`: no file may grow larger."""
+        """Start `harness run` in the project. `limit_bytes`: maximum file size."""
 
         def limit() -> None:
             if limit_bytes is not None:
@@ -134,18 +134,18 @@ class Scene:
         )
 
     def wait_for(self, answers: int, process: subprocess.Popen[str]) -> None:
-        """Until the server has given so many more answers about cases, or the process has ended."""
+        """Wait until the server has answered `answers` more cases, or the process has ended."""
         goal, until = self.server.answered + answers, time.monotonic() + HANG_S
         while self.server.answered < goal and process.poll() is None and time.monotonic() < until:
             time.sleep(0.002)
 
     def end(self, process: subprocess.Popen[str], number: signal.Signals) -> None:
-        """Send a signal, which is a fault."""
+        """Send a signal and record its time."""
         self.moments.append(time.monotonic())
         process.send_signal(number)
 
     def finish(self, process: subprocess.Popen[str], timeout_s: float = HANG_S) -> str:
-        """Wait for a process; how it ended, in a few words."""
+        """Wait for a process; return how it ended."""
         until, ended = time.monotonic() + timeout_s, None
         while ended is None:
             try:
@@ -168,11 +168,11 @@ class Scene:
         return self.ends[-1]
 
     def run(self, *flags: str, **more: int) -> str:
-        """A whole run, from start to end."""
+        """Run `harness run` from start to end."""
         return self.finish(self.start(*flags, **more))
 
     def go_on(self) -> None:
-        """With a healthy server, `--resume` where the last process did not come to its end."""
+        """Make the server healthy, and resume the run if the last process did not finish."""
         self.server.serve = healthy
         self.environment.clear()
         if not self.ends or not self.ends[-1].startswith(("done", "errors")):
@@ -180,7 +180,7 @@ class Scene:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Another program is writing to the store."""
+        """Lock the store as another program would."""
         other = sqlite3.connect(self.store, isolation_level=None)
         other.execute("PRAGMA busy_timeout = 10000")
         other.execute("BEGIN IMMEDIATE")
@@ -188,7 +188,7 @@ class Scene:
         other.close()
 
     def results(self) -> list[Result]:
-        """What the newest run has, after a look at the file's health."""
+        """Check the integrity of the store; return the results of the newest run."""
         with sqlite3.connect(self.store) as connection:
             if connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
                 self.troubles.append("CORRUPT")
@@ -206,14 +206,14 @@ class Scene:
             store.close()
 
     def store_failed(self) -> None:
-        """After a run that the store has ended: what was in hand then is lost, so it may not be much."""
+        """Check after a store failure that only few unsaved replies were lost."""
         kept = {number_of(result) for result in self.results()}
         self.in_hand = {number for number in self.server.answers if number != WARM_UP} - kept
         if len(self.in_hand) > MOST_IN_HAND:
             self.troubles.append(f"{len(self.in_hand)} ANSWERS NOT SAVED")
 
     def tally(self) -> Tally:
-        """Count, when all is over."""
+        """Count the figures at the end."""
         results = self.results()
         again = [self._again(number) for number in range(self.cases)]
         return Tally(
@@ -225,7 +225,7 @@ class Scene:
         )
 
     def _again(self, number: int) -> tuple[int, int]:
-        """How often a case was answered once more: though its answer was safe, and because it was in flight."""
+        """Return how often a case was repeated: although its reply was safe, and because it was in flight."""
         answers = self.server.answers[number]
         in_flight = (number in self.in_hand) + sum(
             any(one.asked_at <= moment < one.sent_at + DURABLE_S and moment <= other.sent_at for moment in self.moments)
@@ -245,22 +245,22 @@ class Scene:
         return result.response.text not in given or score is None or (score.strict, score.lenient) != expected
 
     def warm_ups(self) -> int:
-        """How often the model was woken up."""
+        """Number of warm-up requests."""
         return len(self.server.answers[WARM_UP])
 
 
 def caller() -> dict[str, str]:
-    """The environment without what would change a run."""
+    """Return the environment without variables that would change a run."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("HARNESS_", "OPENAI_"))}
 
 
 def number_of(result: Result) -> int:
-    """The number of a result's case."""
+    """Return the number of a result's case."""
     return int(result.case.id.removeprefix("c-"))
 
 
 def peak_mb(pid: int) -> int:
-    """The most memory that a process has had so far; 0 where it has ended, or the system does not tell."""
+    """Return the peak memory of a process in MB; 0 if it has ended or the system does not report it."""
     try:
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
     except OSError:
@@ -269,7 +269,7 @@ def peak_mb(pid: int) -> int:
 
 
 def how(code: int, err: str) -> str:
-    """How a process ended: done, errors in the run, a signal, or what its last line of complaint says."""
+    """Return how a process ended: done, errors, a signal, or its last error line."""
     lines = [re.sub(r"\s+", " ", line) for line in err.splitlines() if line.startswith("error: ")]
     if code == 0:
         return "done"

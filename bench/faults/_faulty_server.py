@@ -1,7 +1,7 @@
-"""A model server that misbehaves on purpose, for faults.py. No model answers here: what is right is arithmetic.
+"""A fake model server that misbehaves on purpose. There is no model: the correct reply is computed from a number.
 
-A question is known by its number, which is in its text. What each gets is the server's `serve`, a function of the
-question and the connection; what was asked, and what was answered whole to somebody who was still there, is counted.
+Each request carries its number in the prompt. The server's `serve`, a function of request and connection, sends the
+reply. Requests are counted, and complete replies to clients that were still connected.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from typing import BinaryIO
 MODEL = "faulty-1"
 LABELS = ("billing", "technical", "general")
 WARM_UP = -1
-"""The number of a question that is about no case."""
+"""The number of the warm-up request."""
 
 
 def label(number: int) -> str:
-    """What the golden dataset expects for a case."""
+    """Return the expected label of a case."""
     return LABELS[number % 3]
 
 
 def said(number: int) -> str:
-    """What the server answers: every fifth one is wrong, every seventh says more than was asked for."""
+    """Return the reply to a case: every fifth is wrong, every seventh has extra text."""
     answer = LABELS[(number + (number % 5 == 0)) % 3]
     return f"The category is: {answer}" if number % 7 == 0 else answer
 
 
 def completion(text: str, model: str = MODEL, reply_id: str = "faulty") -> bytes:
-    """A chat completion of the OpenAI protocol."""
+    """Return a chat completion of the OpenAI protocol."""
     message = {"role": "assistant", "content": text}
     return json.dumps(
         {
@@ -52,7 +52,7 @@ def completion(text: str, model: str = MODEL, reply_id: str = "faulty") -> bytes
 
 
 def http(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
-    """A whole reply; an underscore in a header's name is a hyphen."""
+    """Return a complete HTTP reply; underscores in header names become hyphens."""
     known = {"content-type": "application/json", "content-length": str(len(body))}
     named = known | {name.replace("_", "-"): value for name, value in headers.items()}
     return "".join([f"HTTP/1.1 {status}\r\n", *(f"{k}: {v}\r\n" for k, v in named.items()), "\r\n"]).encode() + body
@@ -60,7 +60,7 @@ def http(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
 
 @dataclass(frozen=True)
 class Question:
-    """`number`: of the case. `time`: the how-manieth time it is asked, from 1. `place`: among all questions, from 1."""
+    """A request. `number`: its case; `time`: which request of this case; `place`: which request overall; from 1."""
 
     number: int
     time: int
@@ -69,7 +69,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """A text that a client has got, and when (monotonic) it was asked for and sent."""
+    """A reply that reached a client, with the times (monotonic) of request and reply."""
 
     text: str
     asked_at: float
@@ -77,26 +77,26 @@ class Answer:
 
 
 class Gone(Exception):
-    """Whoever asked is not there any more, or is to be hung up on."""
+    """The client has closed the connection, or the server must close it."""
 
 
 class Wire:
-    """One connection, as long as one question is being answered."""
+    """A connection while one request is answered."""
 
     def __init__(self, server: Server, connection: socket.socket, question: Question) -> None:
-        """`question` has just been read from `connection`."""
+        """Args: `question` was just read from `connection`."""
         self.server = server
         self.connection = connection
         self.question = question
         self.asked_at = time.monotonic()
 
     def answer(self, **more: str) -> None:
-        """What a healthy server says, after the time that a model takes."""
+        """Send a correct reply after the latency of a model."""
         self.wait(self.server.latency_s)
         self.counted(http(completion(said(self.question.number), **more)), said(self.question.number))
 
     def counted(self, reply: bytes, text: str) -> None:
-        """A whole reply that gives the client `text`."""
+        """Send a complete reply and count that the client got `text`."""
         if self.left():
             raise Gone
         self.send(reply)
@@ -105,11 +105,11 @@ class Wire:
             self.server.answers[self.question.number].append(answer)
 
     def send(self, data: bytes) -> None:
-        """Bytes as they are; a reply that is no answer."""
+        """Send bytes without counting a reply."""
         self.connection.sendall(data)
 
     def wait(self, seconds: float) -> None:
-        """Not longer than somebody is waiting for it."""
+        """Wait, but only while the client is connected."""
         until = time.monotonic() + seconds
         while (rest := until - time.monotonic()) > 0:
             if self.left():
@@ -117,17 +117,17 @@ class Wire:
             time.sleep(min(rest, 0.1))
 
     def left(self) -> bool:
-        """Whether the client has hung up."""
+        """Whether the client has closed the connection."""
         readable, _, _ = select.select([self.connection], [], [], 0)
         return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def reset(self) -> None:
-        """Hang up as a process that was killed does."""
+        """Reset the connection, as a killed process does."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise Gone
 
     def close(self) -> None:
-        """Hang up in good order."""
+        """Close the connection properly."""
         raise Gone
 
 
@@ -135,19 +135,19 @@ Serve = Callable[[Question, Wire], None]
 
 
 def healthy(_: Question, wire: Wire) -> None:
-    """No fault."""
+    """Reply without a fault."""
     wire.answer()
 
 
 class Server:
-    """Listens on loopback; a thread a connection."""
+    """A server on loopback with one thread per connection."""
 
     def __init__(self, latency_s: float = 0.02) -> None:
-        """Start listening on a port of the system's choice."""
+        """Listen on a free port."""
         self.latency_s = latency_s
         self.serve: Serve = healthy
         self.greet: Callable[[int], bool] = lambda _: True
-        """Whether the n-th connection is talked to at all."""
+        """Whether the n-th connection is served at all."""
         self.lock = threading.Lock()
         self.asked: Counter[int] = Counter()
         self.answers: dict[int, list[Answer]] = defaultdict(list)
@@ -158,12 +158,12 @@ class Server:
 
     @property
     def base_url(self) -> str:
-        """What goes into harness.toml."""
+        """The base URL for harness.toml."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     @property
     def answered(self) -> int:
-        """How many answers about cases have been given."""
+        """Number of replies to cases."""
         with self.lock:
             return sum(len(answers) for number, answers in self.answers.items() if number != WARM_UP)
 
@@ -174,7 +174,7 @@ class Server:
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def stop(self) -> None:
-        """Stop listening, and hang up on everybody."""
+        """Stop listening and close all connections."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -218,7 +218,7 @@ class Server:
 
 
 def read(stream: BinaryIO) -> tuple[str, bytes] | None:
-    """The path and body of a request, or `None` where the client has gone."""
+    """Return path and body of a request; `None` if the client has closed the connection."""
     first, headers = stream.readline(), {}
     while (line := stream.readline()) not in (b"\r\n", b""):
         name, _, value = line.partition(b":")

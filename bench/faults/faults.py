@@ -1,17 +1,17 @@
-"""What goes wrong beside a run, done to `harness run` on purpose: what is lost, repeated, or scored wrongly?
+"""Faults injected into `harness run`: what does a run lose, repeat or score wrongly?
 
     python bench/faults/faults.py [WORD ...] [--at-once 3] [--keep FOLDER]
 
-A server of the bench's own on loopback speaks the OpenAI protocol and counts; the harness is the real command in a
-process of its own with a store of its own. After each fault the server is healthy again, and where the run had not come
-to its end, `--resume` goes on. Words choose the faults whose names hold one of them. Prints Markdown; ends with 1 where
-a figure that has to be 0 is not.
+The server is a fake on loopback that speaks the OpenAI protocol and counts requests. The harness is the real command in
+its own process with its own store. After each fault the server is healthy again; if the run did not finish, `--resume`
+continues it. WORDs select faults by parts of their names. Prints Markdown; exits with 1 if a figure that must be 0 is
+not.
 
-lost         cases that are neither answered nor recorded as an error in the end
-asked twice  cases answered again although their answer was safe; "+n" were in flight when the fault struck, or had been
-             answered less than a second before
-wrong        results that say something else than the server did, or errors that were scored
-errors       cases whose call failed to the end, and was recorded so: of those that always meet the fault
+lost         cases without a reply or a recorded error at the end
+asked twice  cases requested again although their reply was safe; "+n" were in flight when the fault struck, or answered
+             less than a second before
+wrong        results that differ from the server's reply, and errors that were scored
+errors       recorded errors of cases that always meet the fault
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from _faulty_server import Serve
 HEAD = ("fault", "cases", "lost", "asked twice", "wrong", "errors", "ends as", "seconds")
 
 SHORT = {"timeout_s": 1.0, "retries": 1}
-"""What is waited for in vain is waited for a second."""
+"""Time-out of one second for faults that end in a time-out."""
 
 PATIENT = {"retries": 4}
-"""As often as a call is repeated where harness.toml says nothing."""
+"""The default number of retries."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`do` lets it happen; `options` are those of its `Scene`."""
+    """A fault. `do` produces it; `options` are arguments of its `Scene`."""
 
     name: str
     do: Callable[[Scene], None]
@@ -51,12 +51,12 @@ class Fault:
 
 
 def served(name: str, serve: Serve, **options: Any) -> Fault:
-    """A fault of the server alone."""
+    """Return a fault of the server alone."""
     return made(name, lambda: serve, **options)
 
 
 def made(name: str, make: Callable[[], Serve], **options: Any) -> Fault:
-    """The same, made when its turn has come: it is costly, or remembers something."""
+    """Return a fault of the server that is created only when it runs: it is costly or has state."""
 
     def do(scene: Scene) -> None:
         scene.server.serve = make()
@@ -66,7 +66,7 @@ def made(name: str, make: Callable[[], Serve], **options: Any) -> Fault:
 
 
 def faults() -> Iterator[Fault]:
-    """All of them, the slow ones first."""
+    """Yield all faults, slow ones first."""
     yield Fault("another program holds the store for 35 s", ends.locked_for(35))
     yield Fault("the model loads for 30 s", ends.slow_first_reply(30), {"timeout_s": 60.0})
     yield Fault("SIGKILL at five random moments", ends.killed_often, {"cases": 400, "latency_s": 0.08})
@@ -122,7 +122,7 @@ def faults() -> Iterator[Fault]:
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one fault."""
+    """The outcome of one fault."""
 
     fault: Fault
     scene: Scene
@@ -131,11 +131,11 @@ class Row:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was lost, repeated, or scored wrongly, and nothing hung or crashed."""
+        """Whether nothing was lost, repeated or scored wrongly, and no process hung or crashed."""
         return not (self.tally.lost or self.tally.twice or self.tally.wrong or self.scene.troubles)
 
     def cells(self) -> tuple[str, ...]:
-        """A line of the table."""
+        """Return the cells of a table row."""
         tally = self.tally
         twice = f"{tally.twice} +{tally.in_flight}" if tally.in_flight else str(tally.twice)
         how = "; ".join([" → ".join(self.scene.ends), *dict.fromkeys(self.scene.troubles)])
@@ -146,7 +146,7 @@ class Row:
 
 
 def happen(fault: Fault, folder: Path) -> Row:
-    """One fault from start to end."""
+    """Run one fault from start to end."""
     started = time.monotonic()
     scene = Scene(folder, **fault.options)
     try:
@@ -162,7 +162,7 @@ def happen(fault: Fault, folder: Path) -> Row:
 
 
 def main() -> None:
-    """Print the table as it comes."""
+    """Print each row as soon as it is finished."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="only faults whose names hold one of these")
     parser.add_argument("--at-once", type=int, default=3, help="faults side by side")

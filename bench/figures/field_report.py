@@ -7,6 +7,7 @@ tests/support/field_report.py defines the project, its runs and token counts. Th
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from tests.support.project import Project  # noqa: E402
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     with TemporaryDirectory() as folder:
         project = field_report(Project(Path(folder)))
         store = open_store(project.load().store_url)

@@ -8,6 +8,7 @@ each of them. Distributions of the core do not count for extras.
 
 from __future__ import annotations
 
+import argparse
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -50,6 +51,7 @@ def show(what: str, names: set[str]) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     core = needed(project["dependencies"])
     show("core", core)

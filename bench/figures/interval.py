@@ -5,6 +5,7 @@ python bench/figures/interval.py
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -40,6 +41,7 @@ def change(found: Paired) -> str:
 
 def main() -> None:
     """Draw and write the figure."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     colours = {"MOVE": RIGHT, "OK": RIGHT, "STAY": WRONG, "REGRESSED": WRONG, "INCONCLUSIVE": OPEN}
     figure, axes = plt.subplots(figsize=(10, 3.6), dpi=150)
     axes.axvspan(-100 * MARGIN, 11, color=RIGHT, alpha=0.07, linewidth=0)

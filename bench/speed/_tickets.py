@@ -1,7 +1,7 @@
-"""A project of many synthetic tickets, and a server that answers them by their words: for the benches of speed.
+"""A project of synthetic tickets and a fake server that answers them, for the speed benchmarks.
 
-The server is the protocol and nothing else: it waits, and says what the words of a ticket give away. It is not a model,
-and nothing that is measured against it says anything of one.
+The server implements only the protocol: it waits, then replies with a label that it derives from words of the ticket.
+It is not a model, and its figures say nothing about models.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ BODIES = (
     ("may {m} of us visit your office on the {m}th?", "is there a version for schools with {n} pupils?"),
 )
 WRONG = 0.12
-"""The share of tickets whose reply gives another label than the right one."""
+"""Share of tickets that get a wrong label."""
 
 
 def tickets(n: int, seed: int = 1) -> Iterator[tuple[str, int]]:
-    """`n` tickets, each unlike the others, and the place of each one's label."""
+    """Yield `n` different tickets, each with the index of its label."""
     draw = random.Random(seed)
     for number in range(n):
         label = draw.randrange(3)
@@ -37,7 +37,7 @@ def tickets(n: int, seed: int = 1) -> Iterator[tuple[str, int]]:
 
 
 def make_project(folder: Path, n: int, base_url: str, connections: int = 50) -> Path:
-    """A project of one eval over `n` tickets, asked of `base_url`."""
+    """Write a project with one eval over `n` tickets and the backend `base_url`."""
     for name in ("evals", "prompts/tickets/v1", "datasets/tickets"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "harness.toml").write_text(
@@ -67,7 +67,7 @@ def make_project(folder: Path, n: int, base_url: str, connections: int = 50) -> 
 
 
 def reply(ticket: str) -> str:
-    """What the server says: by the words, in one reply of ten wrapped in a sentence, in two with a full stop."""
+    """Return the server's reply: a label; one reply in ten is a sentence, two in ten end in a full stop."""
     kind = zlib.crc32(ticket.encode())
     right = next((i for i, words in enumerate((("EUR",), ("error", "sync"))) if any(w in ticket for w in words)), 2)
     label = LABELS[(right + 1) % 3 if kind % 1000 < WRONG * 1000 else right]
@@ -76,7 +76,7 @@ def reply(ticket: str) -> str:
 
 
 class _Connection(asyncio.Protocol):
-    """HTTP/1.1 with a content length, one request after the other."""
+    """HTTP/1.1 with a content length, one request at a time."""
 
     latency_s = 0.05
 
@@ -95,13 +95,13 @@ class _Connection(asyncio.Protocol):
             return
         self.received = rest[length:]
         if head.startswith(b"POST"):
-            asked = json.loads(rest[:length])["messages"][-1]["content"]
-            ticket = asked.partition("<ticket>")[2].partition("</ticket>")[0]
+            prompt = json.loads(rest[:length])["messages"][-1]["content"]
+            ticket = prompt.partition("<ticket>")[2].partition("</ticket>")[0]
             choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": reply(ticket)}}
-            usage = {"prompt_tokens": len(asked) // 4, "completion_tokens": 2}
-            said = {"id": "c", "object": "chat.completion", "created": 0, "model": "mock-1", "choices": [choice]}
+            usage = {"prompt_tokens": len(prompt) // 4, "completion_tokens": 2}
+            completion = {"id": "c", "object": "chat.completion", "created": 0, "model": "mock-1", "choices": [choice]}
             loop = asyncio.get_running_loop()
-            loop.call_later(self.latency_s, self._send, json.dumps({**said, "usage": usage}).encode())
+            loop.call_later(self.latency_s, self._send, json.dumps({**completion, "usage": usage}).encode())
         elif b"/models" in head.split(b"\r\n")[0]:
             self._send(b'{"object": "list", "data": [{"id": "mock-1", "object": "model"}]}')
         else:
@@ -121,14 +121,14 @@ async def _serve(latency_s: float) -> None:
 
 @contextmanager
 def server(latency_ms: float, script: Path | None = None) -> Iterator[str]:
-    """A running server's base URL. `script`: another one, that takes --port and --latency-ms and prints its address."""
+    """Start a server and yield its base URL. `script`: a server that takes --port and --latency-ms, prints its URL."""
     command = [sys.executable, str(script or __file__), "--latency-ms", str(latency_ms)]
     command += ["--port", "0"] if script else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            said = process.stdout.readline()
-            port = said.split("127.0.0.1:")[1].split("/")[0] if script else said.strip()
+            line = process.stdout.readline()
+            port = line.split("127.0.0.1:")[1].split("/")[0] if script else line.strip()
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.terminate()

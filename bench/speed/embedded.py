@@ -1,8 +1,8 @@
-"""What the embedded engine's defaults cost and gain: slots, and how its threads wait. Read the ratios.
+"""What the embedded engine's defaults gain: number of slots, and how threads wait. Compare the ratios.
 
     python bench/speed/embedded.py [-n 12]
 
-Each row is a process of its own that asks SmolLM2 for 32 tokens about `n` short tickets behind a common prefix.
+Each row is a separate process. It requests 32 tokens from SmolLM2 for each of `n` short tickets with a common prefix.
 """
 
 from __future__ import annotations
@@ -28,44 +28,44 @@ WAITS = {
 
 
 async def cases_per_s(n: int, slots: int) -> float:
-    """Ask with as many requests at once as there are slots; the first one, which loads the model, is not timed."""
+    """Return cases per second with one request per slot. The first request loads the model and is not timed."""
     config = {"name": "x", "provider": "llamacpp", "model": "smollm2-135m-instruct", "variant": "local"}
     backend = LlamaCppBackend.connect(BackendConfig.model_validate({**config, "concurrency": slots}))
     limit = asyncio.Semaphore(slots)
 
-    async def one(i: int) -> None:
+    async def complete(i: int) -> None:
         messages = (Message("system", SYSTEM), Message("user", f"Ticket {i}: the invoice of my account shows {i * 7}."))
         async with limit:
             await backend.complete(Request(messages, Sampling(max_tokens=32)))
 
-    await one(0)
+    await complete(0)
     started = perf_counter()
-    await asyncio.gather(*(one(i) for i in range(1, n + 1)))
+    await asyncio.gather(*(complete(i) for i in range(1, n + 1)))
     spent = perf_counter() - started
     await backend.close()
     return n / spent
 
 
 def measure(n: int, slots: int, waits: str, busy: int) -> float:
-    """The same in a process of its own, because OpenMP reads its settings once; beside `busy` busy processes."""
+    """Return cases per second of a new process beside `busy` busy ones. OpenMP reads its settings only at the start."""
     command = [sys.executable, __file__, "-n", str(n), "--slots", str(slots)]
     others = [subprocess.Popen(BUSY) for _ in range(busy)]
     try:
-        told = subprocess.run(command, env=os.environ | WAITS[waits], capture_output=True, text=True, check=True)
+        ended = subprocess.run(command, env=os.environ | WAITS[waits], capture_output=True, text=True, check=True)
     finally:
         for other in others:
             other.kill()
             other.wait()
-    return float(told.stdout)
+    return float(ended.stdout)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-n", type=int, default=12, help="cases a row")
-    parser.add_argument("--slots", type=int, help="measure one row in this process, and print its cases a second")
-    chosen = parser.parse_args()
-    if chosen.slots:
-        print(asyncio.run(cases_per_s(chosen.n, chosen.slots)))
+    parser.add_argument("-n", type=int, default=12, help="cases per row")
+    parser.add_argument("--slots", type=int, help="measure one row in this process and print its cases per second")
+    args = parser.parse_args()
+    if args.slots:
+        print(asyncio.run(cases_per_s(args.n, args.slots)))
         return
     print(f"{'slots':>5}  {'threads wait':12}  {'busy processes beside':21}  cases/s")
     for slots, waits, busy in (
@@ -76,7 +76,7 @@ def main() -> None:
         (1, "ours", 2),
         (1, "passive", 2),
     ):
-        print(f"{slots:5}  {waits:12}  {busy:21}  {measure(chosen.n, slots, waits, busy):7.2f}", flush=True)
+        print(f"{slots:5}  {waits:12}  {busy:21}  {measure(args.n, slots, waits, busy):7.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""What it takes to read the quantization of a model file: harness/backends/local/gguf.py against the package `gguf`.
+"""Cost of reading a model file's quantization: harness/backends/local/gguf.py compared with the package `gguf`.
 
     python bench/speed/gguf_header.py MODEL.gguf       time of a cold import and of a read, peak memory of the process
-    python bench/speed/gguf_header.py                  what becomes of damaged files, in at most 3 GB of memory
+    python bench/speed/gguf_header.py                  results for damaged files, with at most 3 GB of memory
 
-`gguf` is no dependency of ours: install it beside us, in an environment that may be thrown away.
+`gguf` is not a dependency of the harness: install it in a temporary environment.
 """
 
 from __future__ import annotations
 
+import argparse
 import struct
 import subprocess
 import sys
@@ -30,7 +31,7 @@ peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(f"import {imported - started:.4f} s  read {read - imported:.4f} s  peak {peak:.0f} MB  {found}")
 """
 READERS = {
-    "harness.backends.local.gguf": ("from harness import gguf", "gguf.quantization(Path(sys.argv[1]))"),
+    "harness.backends.local.gguf": ("from harness.backends.local import gguf", "gguf.quantization(Path(sys.argv[1]))"),
     "gguf": ("from gguf import GGUFReader", 'GGUFReader(sys.argv[1]).fields["general.file_type"].contents()'),
 }
 ARRAY, STRING, UINT8, UINT32 = 9, 8, 0, 4
@@ -49,7 +50,7 @@ def array(kind: int, count: int) -> bytes:
 
 
 def damaged() -> dict[str, bytes]:
-    """Name -> content of files that are broken or made to do harm."""
+    """Return name -> content of damaged and malicious files."""
     file_type = key(b"general.file_type", UINT32) + struct.pack("<I", 15)
     empty = b"".join(key(b"k%d" % i, ARRAY) + array(UINT32, 0) for i in range(100_000))
     return {
@@ -91,4 +92,6 @@ def main(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", help="GGUF files; without any, damaged files are read")
+    main(parser.parse_args().models)

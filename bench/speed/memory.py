@@ -1,9 +1,9 @@
-"""That memory does not grow with the number of cases: from the dataset's file to the store and the printed summary.
+"""Memory of a run by number of cases, from the dataset's file to the store and the summary.
 
     python bench/speed/memory.py                      # 10,000 and 100,000 cases
-    python bench/speed/memory.py -n 1000000           # a million, which takes as long as it takes
+    python bench/speed/memory.py -n 1000000           # a million cases, about 11 minutes
 
-The server answers at once, so that the time is the harness's own.
+The server answers at once, so the time is the harness's own.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from throughput import timed
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-n", type=int, action="append", help="cases; may be repeated")
+    parser.add_argument("-n", type=int, action="append", help="number of cases; repeatable")
+    sizes = parser.parse_args().n or [10_000, 100_000]
     print("| cases | dataset MB | store MB | peak MB | CPU ms a case | wall s |\n|---|---|---|---|---|---|")
     with _tickets.server(0) as url:
-        for n in parser.parse_args().n or [10_000, 100_000]:
+        for n in sizes:
             with tempfile.TemporaryDirectory() as folder:
                 project = _tickets.make_project(Path(folder), n, url)
                 wall, cpu, peak = timed([sys.executable, "-m", "harness", "run", "--variant", "gpt"], project)

@@ -1,4 +1,4 @@
-"""What our pytest plugin costs a project that does not use it.
+"""Start-up time that the pytest plugin adds to a project that does not use it.
 
     python bench/speed/plugin_startup.py [pairs]
 
@@ -7,14 +7,15 @@ pytest runs one empty test in an empty folder, without the plugins of other pack
 *with, without*: the same command with `-p no:prompt_portability_harness`, alternately. CPU time (user and system) and
 wall time of the process, medians; the difference is the median over pairs with its 95% interval.
 
-*in parts*: the CPU time inside one process that pytest spends on our entry point: import, registration (options and
-hooks), and its search for fixtures. It varies less than the difference above.
-"list of files" is not the plugin's: pytest lists the files of every distribution that has a plugin, to know which
-modules to rewrite, also where `-p no:` is given. An editable install has few files.
+*in parts*: CPU time that pytest spends on the plugin's entry point inside one process: import, registration (options
+and hooks), and search for fixtures. It varies less than the difference above.
+"list of files" is not due to the plugin: pytest lists the files of every distribution with a plugin, to know which
+modules to rewrite, even with `-p no:`. An editable install has few files.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -32,7 +33,7 @@ PLUGIN = "prompt_portability_harness"
 OTHERS = [f"-pno:{one.name}" for one in metadata.entry_points(group="pytest11") if one.name != PLUGIN]
 COMMAND = ["-q", "-pno:cacheprovider", *OTHERS]
 ENV = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-"""Without bytecode pytest would compile every plugin of the environment anew at each start."""
+"""Without bytecode, pytest would compile every plugin of the environment at each start."""
 
 PARTS = """
 import json, sys, time
@@ -72,7 +73,7 @@ print(json.dumps([parts, listing]), file=before)
 
 
 def timed(folder: Path, *options: str) -> tuple[float, float]:
-    """CPU and wall time of one run, in milliseconds."""
+    """Return CPU and wall time of one run, in milliseconds."""
     started = perf_counter()
     command = [sys.executable, "-m", "pytest", *COMMAND, *options]
     child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, env=ENV)
@@ -85,7 +86,7 @@ def timed(folder: Path, *options: str) -> tuple[float, float]:
 
 
 def in_parts(folder: Path) -> tuple[dict[str, float], float]:
-    """Milliseconds of each part of our entry point, and of the list of files."""
+    """Return the milliseconds of each part of the plugin's entry point, and of the list of files."""
     values = {"PLUGIN": PLUGIN, "MODULE": "harness.pytest_plugin", "DISTRIBUTION": DISTRIBUTION, "COMMAND": COMMAND}
     code = "".join(f"{name} = {value!r}\n" for name, value in values.items()) + PARTS
     ended = subprocess.run(
@@ -119,4 +120,6 @@ def main(pairs: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else PAIRS)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", nargs="?", type=int, default=PAIRS, help="pairs of runs")
+    main(parser.parse_args().pairs)

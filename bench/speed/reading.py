@@ -1,10 +1,11 @@
-"""How fast the label contract reads.
+"""Speed of the label contract, in readings per second.
 
 python bench/speed/reading.py
 """
 
 from __future__ import annotations
 
+import argparse
 import time
 
 from harness.contracts.label.contract import LabelContract
@@ -32,7 +33,8 @@ ROUNDS = 5
 
 
 def main() -> None:
-    """Print readings a second."""
+    """Print readings per second by kind of reply."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for labels in (FEW, MANY):
         contract = LabelContract(labels)
         for name, shape in REPLIES.items():
@@ -47,7 +49,7 @@ def main() -> None:
 
 
 def rate(contract: LabelContract, text: str) -> float:
-    """Measure the readings a second of one reply: the best of several rounds, for other processes only slow it down."""
+    """Return readings per second of one reply: the best of several rounds, because other load only slows it down."""
     response = Response(text=text)
     contract.read(response)
     return max(_round(contract, response) for _ in range(ROUNDS))

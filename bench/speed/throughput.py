@@ -1,12 +1,12 @@
-"""What the harness costs beside the model: wall and CPU of a run against a server that answers after 50 ms.
+"""Wall and CPU time of a run against a fake server that replies after 50 ms.
 
-    python bench/speed/throughput.py                        # five rounds of 10,000 cases, some three minutes
+    python bench/speed/throughput.py                        # five rounds of 10,000 cases, about three minutes
     python bench/speed/throughput.py --server FILE          # another server, started as `FILE --port 0 --latency-ms 50`
 
-A round is, in turn: the floor (a bare client that asks the same questions and throws the replies away), `harness run`
-(plans, renders, asks, reads, scores, stores every result durably, prints), and the same command again, which answers
-all from the store. Ideal is cases × latency / connections. CPU is user and system time of the client's process tree.
-These machines are noisy: compare the ratios of one round.
+A round measures, in this order: the floor (a bare client that sends the same requests and discards the replies),
+`harness run`, and the same command again, which takes every reply from the store. Ideal is cases × latency /
+connections. CPU is user and system time of the client's process tree. The machines are noisy: compare the ratios of
+one round.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ asyncio.run(main(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
 
 
 def timed(command: list[str], folder: Path) -> tuple[float, float, int]:
-    """Wall and CPU seconds of a command, and its most memory in MB."""
+    """Return wall seconds, CPU seconds and peak memory in MB of a command."""
     started = time.perf_counter()
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        said = process.stdout.read() if process.stdout else ""
+        output = process.stdout.read() if process.stdout else ""
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - started
     if process.returncode:
-        sys.exit(f"{' '.join(command)}\n{said}")
+        sys.exit(f"{' '.join(command)}\n{output}")
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024
 
 
@@ -69,25 +69,25 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=50)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--server", type=Path, help="a server of your own")
-    told = parser.parse_args()
-    ideal = told.n * told.latency_ms / 1000 / told.connections
+    args = parser.parse_args()
+    ideal = args.n * args.latency_ms / 1000 / args.connections
     here = str(Path(__file__).parent)
     run = [sys.executable, "-m", "harness", "run", "tickets", "--variant", "gpt"]
     measured: dict[str, list[tuple[float, float, int]]] = {"floor": [], "harness run": [], "again, from the store": []}
-    with _tickets.server(told.latency_ms, told.server) as url, tempfile.TemporaryDirectory() as folder:
-        floor = [sys.executable, "-c", FLOOR, here, url, str(told.n), str(told.connections)]
-        for each in range(told.rounds):
-            project = _tickets.make_project(Path(folder) / str(each), told.n, url, told.connections)
+    with _tickets.server(args.latency_ms, args.server) as url, tempfile.TemporaryDirectory() as folder:
+        floor = [sys.executable, "-c", FLOOR, here, url, str(args.n), str(args.connections)]
+        for each in range(args.rounds):
+            project = _tickets.make_project(Path(folder) / str(each), args.n, url, args.connections)
             measured["floor"].append(timed(floor, project))
             measured["harness run"].append(timed(run, project))
             measured["again, from the store"].append(timed(run, project))
-    print(f"{told.n:,} cases, {told.connections} connections, {told.latency_ms:g} ms a reply; medians of {told.rounds}")
+    print(f"{args.n:,} cases, {args.connections} connections, {args.latency_ms:g} ms a reply; medians of {args.rounds}")
     print(f"ideal {ideal:.1f} s; {resource.getpagesize()} bytes a page, {os.cpu_count()} cores\n")
     print("| | wall s | × ideal | CPU ms a case | peak MB |\n|---|---|---|---|---|")
     for name, rounds in measured.items():
         wall, cpu, peak = (statistics.median(column) for column in zip(*rounds, strict=True))
         ratio = f"{wall / ideal:.2f}" if "store" not in name else ""
-        print(f"| {name} | {wall:.1f} | {ratio} | {cpu / told.n * 1000:.2f} | {peak:.0f} |")
+        print(f"| {name} | {wall:.1f} | {ratio} | {cpu / args.n * 1000:.2f} | {peak:.0f} |")
     over = [run[1] / bare[1] for run, bare in zip(measured["harness run"], measured["floor"], strict=True)]
     print(f"\nCPU of harness run over the floor, round by round: {', '.join(f'{ratio:.1f}×' for ratio in over)}")
 

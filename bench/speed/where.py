@@ -1,9 +1,9 @@
-"""Where the harness's own time goes: a run against a server that answers after 50 ms, sampled every millisecond of CPU.
+"""CPU time of a run by part of the harness: sampled every millisecond, against a fake server.
 
     python bench/speed/where.py                        # prints the table, writes docs/performance.png
 
-A sample is given to the first part of the harness on the stack, from the inside, that is one of the parts below. While
-the main thread waits for the network, the sample is of whichever other thread works.
+A sample counts for the innermost frame on the stack that belongs to one of the parts below. While the main thread waits
+for the network, another running thread is sampled.
 """
 
 from __future__ import annotations
@@ -23,19 +23,24 @@ import _tickets
 
 PARTS = {
     "importing": ("importlib",),
-    "reading and checking cases": ("harness/datasets", "harness/sources", "harness/spool"),
-    "rendering prompts": ("harness/prompts", "harness/plan"),
-    "saving, and looking for earlier answers": ("harness/store", "harness/records", "harness/keeping", "sqlalchemy"),
+    "reading and checking cases": ("harness/project/dataset", "harness/core/lazy"),
+    "rendering prompts": ("harness/project/prompts", "harness/runner/plan"),
+    "saving, and looking for earlier answers": ("harness/store", "harness/runner/saving", "sqlalchemy"),
     "reading replies and scoring": ("harness/contracts", "harness/tasks"),
     "HTTP": ("harness/backends",),
-    "pace, retries, queues": ("harness/pace", "harness/asking", "harness/answering", "asyncio"),
-    "summary and report": ("harness/metrics", "harness/report", "harness/stats", "harness/cli"),
+    "pace, retries, queues": (
+        "harness/runner/pacing",
+        "harness/runner/retrying",
+        "harness/runner/cell_runner",
+        "asyncio",
+    ),
+    "summary and report": ("harness/analysis", "harness/report", "harness/cli"),
 }
 WAITING = ("selectors.py", "threading.py", "concurrent/futures/thread.py")
 
 
 def part(frame: FrameType | None) -> str | None:
-    """The part of the harness that a stack is in; `None` where it waits."""
+    """Return the part of the harness that a stack is in; `None` if it waits."""
     if frame is None or frame.f_code.co_filename.endswith(WAITING):
         return None
     while frame is not None:
@@ -48,14 +53,13 @@ def part(frame: FrameType | None) -> str | None:
 
 
 def sampled(arguments: list[str]) -> Counter[str]:
-    """Samples by part of one command of the harness, run in this process."""
+    """Run one command of the harness in this process; return the number of samples by part."""
     counted: Counter[str] = Counter()
 
     def take(_number: int, frame: FrameType | None) -> None:
-        frames = sys._current_frames().values()  # noqa: SLF001  Python's own way, under this name
+        frames = sys._current_frames().values()  # noqa: SLF001  the documented way to read the stacks of all threads
         stacks = (other for other in frames if other is not frame)
-        found = part(frame) or next(filter(None, map(part, stacks)), "other")
-        counted[found] += 1
+        counted[part(frame) or next(filter(None, map(part, stacks)), "other")] += 1
 
     signal.signal(signal.SIGPROF, take)
     signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
@@ -93,16 +97,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, default=10_000)
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[2] / "docs" / "performance.png")
-    told = parser.parse_args()
+    args = parser.parse_args()
     with _tickets.server(50) as url, tempfile.TemporaryDirectory() as folder:
-        os.chdir(_tickets.make_project(Path(folder), told.n, url))
+        os.chdir(_tickets.make_project(Path(folder), args.n, url))
         counted = sampled(["run", "tickets", "--variant", "gpt", "--quiet"])
         os.chdir("/")
     print("| part | share of CPU |\n|---|---|")
     for name in [*PARTS, "other"]:
         print(f"| {name} | {counted[name] / counted.total():.0%} |")
-    draw(counted, told.n, told.output)
-    print(f"\n{told.output}: {counted.total():,} samples")
+    draw(counted, args.n, args.output)
+    print(f"\n{args.output}: {counted.total():,} samples")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from harness.project import config, evals
 from harness.project.config import BackendConfig, Config, PairConfig, Service
 from harness.project.evals import Eval, TrafficConfig
 from harness.project.pricing import is_local, price_of
+from harness.runner.project import Project
 from harness.runner.staleness import CurrentDefinition
 from harness.store.run_query import RunQuery
 from harness.store.runs import SavedResults, Store
@@ -60,8 +61,9 @@ class _EvalRuns:
     seen: tuple[RunFreshness, ...]
 
 
-def advise(found: Config, store: Store, wanted: Sequence[str] = ()) -> Advice:
+def advise(project: Project, wanted: Sequence[str] = ()) -> Advice:
     """The advice on every eval with traffic, or on those that are named. Raises `ConfigError` without a `[pair]`."""
+    found = project.config
     if found.pair is None:
         msg = f"{found.path or found.root}: this needs [pair]: what production runs on, and what it should move to"
         raise ConfigError(msg)
@@ -69,7 +71,7 @@ def advise(found: Config, store: Store, wanted: Sequence[str] = ()) -> Advice:
     definitions = evals.find(found.root, wanted)
     pair = found.pair
     advised = [
-        _advised(found, _sides(found, pair, store, definition, definition.traffic))
+        _advised(found, _sides(project, pair, definition, definition.traffic))
         for definition in definitions
         if definition.traffic is not None
     ]
@@ -101,8 +103,9 @@ def _check_keep(found: Config) -> None:
             raise ConfigError(msg)
 
 
-def _sides(found: Config, pair: PairConfig, store: Store, definition: Eval, traffic: TrafficConfig) -> _EvalRuns:
+def _sides(project: Project, pair: PairConfig, definition: Eval, traffic: TrafficConfig) -> _EvalRuns:
     """Whatever the newest runs of an eval say; a whole run before a sample."""
+    found = project.config
     if traffic.backend is not None and traffic.backend not in found.backends:
         where = at(definition.path, ("traffic", "backend"))
         msg = f"{where}[traffic] backend = {traffic.backend!r} is not a backend{hint(traffic.backend, found.backends)}"
@@ -110,7 +113,7 @@ def _sides(found: Config, pair: PairConfig, store: Store, definition: Eval, traf
     now = _now(found, traffic.backend, pair.reference, _service(definition))
     candidate = found.backend(pair.candidate)
     then = candidate if _service(definition) in candidate.serves else None
-    runs = _SavedRuns(store, definition, CurrentDefinition(definition))
+    runs = _SavedRuns(project.store, definition, CurrentDefinition(definition))
     decoding = definition.decoding[0]
     run_now = runs.newest(now, decoding)
     run_then = runs.newest(then, decoding) if then else None

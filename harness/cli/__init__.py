@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import _commands, _exit
+from harness.cli import _commands, _exit, _process
 
 app = typer.Typer(
     name="harness",
@@ -52,5 +52,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without “–” prints “?” instead of a traceback
-    with _exit.closed_pipe(), _exit.errors():
+    with _exit.closed_pipe(), _process.settings(), _exit.errors():
         app()

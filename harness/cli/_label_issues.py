@@ -25,10 +25,11 @@ from harness.report.formats.json import dumps
 from harness.report.label_text import group_text
 from harness.report.rate_text import rate_text
 from harness.runner import gate_checks
-from harness.store.runs import Store
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from harness.runner.project import Project
 
 COLUMNS = ("eval", "case_id", "expected", "label_source", "said", "said_by", "why", "tags", "inputs")
 SHOWN_INPUT = 60
@@ -45,14 +46,12 @@ class LabelReview:
     notes: tuple[str, ...]
 
 
-def review(project: Config, store: Store, definition: Eval, backends: Collection[str]) -> LabelReview:
+def review(project: Project, definition: Eval, backends: Collection[str]) -> LabelReview:
     """Check the newest complete run of each cell on these backends. Cases edited since then are left out."""
-    runs = [
-        run for run in gate_checks.newest(project, store, definition, every=True) if run.manifest.backend in backends
-    ]
-    own = [m.cell for m in (run.manifest for run in runs) if m.variant == project.backends[m.backend].variant]
+    runs = [run for run in gate_checks.newest(project, definition, every=True) if run.manifest.backend in backends]
+    own = [m.cell for m in (run.manifest for run in runs) if m.variant == project.config.backends[m.backend].variant]
     suspects = label_issues.find(runs, own)
-    digests, notes = _current_digests(project, definition)
+    digests, notes = _current_digests(project.config, definition)
     current = [s for s in suspects if digests is None or digests.get(s.case.id) == s.case.digest]
     if not runs:
         notes.append(f"no complete run yet: start one with `harness run {definition.name}`")

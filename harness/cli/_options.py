@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from harness.project import run_options
 
 if TYPE_CHECKING:
     from harness.core.types import Decoding
@@ -22,34 +24,20 @@ class DecodingName(StrEnum):
     CONSTRAINED = "constrained"
 
 
-Output = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--output",
-        "-o",
-        envvar="HARNESS_OUTPUT",
-        help="Write a report to this file: .html .json .jsonl .csv .md; repeatable.",
-    ),
-]
+def option(name: str, *flags: str) -> Any:
+    """The command-line option for a field of `RunOptions`, with its help, environment variable and lower bound."""
+    (declared,) = (each for each in run_options.options() if each.name == name)
+    return typer.Option(
+        *flags,
+        envvar=run_options.variable(name),
+        help=declared.metadata["doc"],
+        min=declared.metadata["at_least"],
+    )
 
-Backends = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--backend",
-        "-b",
-        envvar="HARNESS_BACKEND",
-        help="A backend from harness.toml, or replay:RUN, or replay:FILE.jsonl; repeatable.",
-    ),
-]
-Cache = Annotated[
-    bool | None,
-    typer.Option("--cache/--no-cache", envvar="HARNESS_CACHE", help="Reuse saved replies to identical requests."),
-]
-Jobs = Annotated[
-    int | None,
-    typer.Option("--jobs", "-j", min=1, envvar="HARNESS_JOBS", help="Maximum concurrent requests per backend."),
-]
-Resume = Annotated[
-    bool,
-    typer.Option("--resume", envvar="HARNESS_RESUME", help="Continue an interrupted run and retry its failed calls."),
-]
+
+Output = Annotated[list[Path] | None, option("output", "--output", "-o")]
+Backends = Annotated[list[str] | None, option("backend", "--backend", "-b")]
+Cache = Annotated[bool | None, option("cache", "--cache/--no-cache")]
+Jobs = Annotated[int | None, option("jobs", "--jobs", "-j")]
+Resume = Annotated[bool, option("resume", "--resume")]
+Quiet = Annotated[bool, option("quiet", "--quiet", "-q")]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.project.config import Config
     from harness.runner.engine import Outcome
     from harness.runner.plan import Cell
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
 
 def print_outcome(project: Config, outcome: Outcome, outputs: Sequence[Path]) -> None:
@@ -90,7 +90,7 @@ def failure_lines(runs: Sequence[Run]) -> list[str]:
 
 
 def compare_with(
-    project: Config, store: Store, reference: str, runs: Sequence[Run], cells: Sequence[Cell], gates: list[GateResult]
+    project: Project, reference: str, runs: Sequence[Run], cells: Sequence[Cell], gates: list[GateResult]
 ) -> list[GateResult]:
     """Gate results, and a comparison of each backend's own run with the reference (`--against`)."""
     from harness.runner import gate_checks
@@ -101,10 +101,10 @@ def compare_with(
         typer.echo(f"{name}: a sample of cases is not compared with {reference}")
     # With --against baseline, the automatic baseline gate would repeat the same comparison.
     others = [result for result in gates if result.gate != gate_checks.BASELINE or reference != gate_checks.BASELINE]
-    return others + [gate_checks.against(project, store, reference, run) for run in own_runs]
+    return others + [gate_checks.against(project, reference, run) for run in own_runs]
 
 
-def judge_gates(project: Config, store: Store, runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
+def judge_gates(project: Project, runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
     """Gate results of each backend's own variant. Runs of a sample of cases are not judged."""
     from harness.analysis import gates
     from harness.core.formatting import plural
@@ -123,13 +123,13 @@ def judge_gates(project: Config, store: Store, runs: Sequence[Run], cells: Seque
             typer.echo(f"{name}: gates are not judged, because no run of {unfinished} finished")
     for run in runs:
         cell = by_key.get((run.manifest.eval, run.manifest.cell))
-        names = gate_checks.wanted(project, cell) if cell else []
+        names = gate_checks.wanted(project.config, cell) if cell else []
         if cell is None or not names:
             continue
         if cell.limit is not None:
             samples[f"{cell.definition.name}: gates are not judged on a sample ({plural(cell.limit, 'case')})"] = None
             continue
-        evidence = gate_checks.evidence(project, store, cell, run, runs)
+        evidence = gate_checks.evidence(project, cell, run, runs)
         results += [gate_checks.judge(name, cell, evidence) for name in names]
     for line in samples:
         typer.echo(line)

@@ -61,7 +61,7 @@ class CellProgress:
         if self.usd is not None:
             parts.append(f"${self.usd:.4f}")
         if pace is not None and (wait_s := pace.waiting_s) is not None and wait_s >= 1:
-            parts.append(f"waiting {duration(wait_s)} ({pace.waits_for})")
+            parts.append(f"waiting {duration(wait_s)} ({pace.wait_reason})")
         return " · ".join(parts)
 
 

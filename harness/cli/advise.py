@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.analysis.costs.projection import Advice
     from harness.project.config import Config
     from harness.project.routing import Routing
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
 HEADING = "Act on it"
 ORDER = 2
@@ -63,23 +63,23 @@ def advise(
 
     Exit codes: 0 success, whatever the advice is; 2 usage or configuration error.
     """
-    from harness import api
     from harness import report as report_module
     from harness.advice import advise as advising
     from harness.advice import routes as routes_from
     from harness.core.files import write
     from harness.core.formatting import dollars
     from harness.report.cost_text import amount
+    from harness.runner.project import Project
 
     for path in output or ():
         report_module.check_path(path)
-    with api.project(reading=True) as (project, store):
-        advice = advising.advise(project, store, evals or ())
+    with Project.open(read_only=True) as project:
+        advice = advising.advise(project, evals or ())
         make = routes_from.routing if form is RoutesFormat.ROUTING else routes_from.litellm
         target = to or project.root / form.file
-        existing = _existing_routes(project, target)
-        text = make(project, advice, existing)
-        routes = routes_from.routes(project, advice, existing)
+        existing = _existing_routes(project.config, target)
+        text = make(project.config, advice, existing)
+        routes = routes_from.routes(project.config, advice, existing)
         advice = routes_from.noted(advice, routes)
         _print_advice(advice)
         bill = advice.bill
@@ -95,7 +95,7 @@ def advise(
         write(text, target)
         typer.echo(f"{form.value}: {target}")
         for path in output or ():
-            _write_report(project, store, advice, path)
+            _write_report(project, advice, path)
             typer.echo(f"report: {path}")
 
 
@@ -135,13 +135,15 @@ def _print_advice(advice: Advice) -> None:
         typer.echo(f"no advice, because the eval has no [traffic] daily_calls: {', '.join(advice.left_out)}")
 
 
-def _write_report(project: Config, store: Store, advice: Advice, path: Path) -> None:
+def _write_report(project: Project, advice: Advice, path: Path) -> None:
     """Write a report of the newest runs of all advised evals, with the advice."""
     from dataclasses import replace
 
     from harness import report as report_module
 
     names = [advised.line.eval for advised in advice.advised]
-    runs = [run for name in names for run in store.latest(name) if run.manifest.backend in project.backends]
-    analyses = replace(report_module.asked_by(project, names), advice=advice)
+    runs = [
+        run for name in names for run in project.store.latest(name) if run.manifest.backend in project.config.backends
+    ]
+    analyses = replace(report_module.asked_by(project.config, names), advice=advice)
     report_module.write(report_module.build(runs, asked=analyses), path)

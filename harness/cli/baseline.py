@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from harness.analysis.compare import Comparison, RunOutcomes
     from harness.analysis.stats import Rate
     from harness.core.types import Run
-    from harness.project.config import Config
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
 HEADING = "Evaluate"
 ORDER = 6
@@ -53,14 +52,14 @@ def save(
         harness baseline save
         harness baseline save ticket_triage --cell local@mistral-q4
     """
-    from harness import api
     from harness.analysis import baseline
     from harness.analysis.compare import outcomes_of
     from harness.core.formatting import visible
     from harness.runner import gate_checks
+    from harness.runner.project import Project
 
-    with api.project(reading=True) as (project, store):
-        runs = _runs(project, store, evals, cell)
+    with Project.open(read_only=True) as project:
+        runs = _runs(project, evals, cell)
         sides = [outcomes_of(run) for run in runs]
         for each in sides:
             baseline.check(each)  # all or nothing
@@ -68,7 +67,7 @@ def save(
             typer.echo(visible(gate_checks.renew(project.root, each, _reply_texts(run) if replies else None)))
 
 
-def _runs(project: Config, store: Store, names: Sequence[str] | None, cell: str | None) -> list[Run]:
+def _runs(project: Project, names: Sequence[str] | None, cell: str | None) -> list[Run]:
     """The newest complete run of each cell that gates apply to, or of `cell`.
 
     Raises:
@@ -79,12 +78,12 @@ def _runs(project: Config, store: Store, names: Sequence[str] | None, cell: str 
     from harness.runner import gate_checks
 
     definitions = evals.find(project.root, names or ())
-    runs = [run for each in definitions for run in gate_checks.newest(project, store, each, every=cell is not None)]
+    runs = [run for each in definitions for run in gate_checks.newest(project, each, every=cell is not None)]
     selected = [run for run in runs if cell in {None, run.manifest.cell}]
     if not selected:
         of = f" of {cell}" if cell else ""
         there = f" (available: {', '.join(sorted({run.manifest.cell for run in runs}))})" if runs else ""
-        msg = f"no complete run{of} in {store.url}{there}: start one with `harness run`"
+        msg = f"no complete run{of} in {project.store.url}{there}: start one with `harness run`"
         raise StoreError(msg)
     return selected
 
@@ -115,13 +114,13 @@ def check(
     Exit codes: 0 good or INCONCLUSIVE, 1 REGRESSED, 2 usage error, 4 INCOMPARABLE, no newer run, failed calls that
     could change the verdict, nothing to compare, or INCONCLUSIVE with --strict.
     """
-    from harness import api
     from harness.analysis.compare import Verdict
     from harness.cli._common import print_error, print_note
+    from harness.runner.project import Project
 
     codes: set[int] = set()
-    with api.project(reading=True) as (project, store):
-        for title, c in _compared(project, store, evals, cell):
+    with Project.open(read_only=True) as project:
+        for title, c in _compared(project, evals, cell):
             if isinstance(c, str):
                 print_error(f"{title}: {c}") if c == NO_RUN else print_note(f"{title}: {c}")
                 codes |= {4} if c == NO_RUN else set()
@@ -143,7 +142,7 @@ NO_BASELINE = "has no baseline: save one with `harness baseline save`"
 
 
 def _compared(
-    project: Config, store: Store, names: Sequence[str] | None, cell: str | None
+    project: Project, names: Sequence[str] | None, cell: str | None
 ) -> Iterator[tuple[str, Comparison | str]]:
     """Each cell with a run or a baseline: its name, and the comparison or what is missing."""
     from harness.analysis import baseline
@@ -153,8 +152,8 @@ def _compared(
 
     for definition in evals_module.find(project.root, names or ()):
         saved = {s.cell for s in baseline.find(project.root, definition.name)}
-        runs = {run.manifest.cell: run for run in gate_checks.newest(project, store, definition, every=True)}
-        own = {run.manifest.cell for run in gate_checks.newest(project, store, definition)}
+        runs = {run.manifest.cell: run for run in gate_checks.newest(project, definition, every=True)}
+        own = {run.manifest.cell for run in gate_checks.newest(project, definition)}
         for name in sorted(saved | own):
             if cell not in {None, name}:
                 continue
@@ -226,18 +225,18 @@ def show(
 
         harness baseline show ticket_triage
     """
-    from harness import api
     from harness.analysis import baseline
     from harness.core.errors import ConfigError
     from harness.core.formatting import moment, visible
     from harness.report.rate_text import rate_text
+    from harness.runner.project import Project
 
-    with api.project(reading=True) as (project, store):
+    with Project.open(read_only=True) as project:
         saved = [side for side in baseline.find(project.root, eval_name) if cell in {None, side.cell}]
         if not saved:
             msg = f"{eval_name} has no baseline{f' of {cell}' if cell else ''}: save one with `harness baseline save`"
             raise ConfigError(msg)
-        now = dict(_compared(project, store, [eval_name], cell))
+        now = dict(_compared(project, [eval_name], cell))
         for side in saved:
             typer.secho(visible(f"{side.eval} {side.cell}"), bold=True)
             facts = [
@@ -248,7 +247,7 @@ def show(
             facts += [(name, side.fingerprint[name]) for name in HEAD if side.fingerprint.get(name)]
             for name, text in (*facts, *_since(now[f"{side.eval} {side.cell}"])):
                 typer.echo(visible(f"  {name:14} {text}"))
-            for line in _replies(project, store, now[f"{side.eval} {side.cell}"]):
+            for line in _replies(project, now[f"{side.eval} {side.cell}"]):
                 typer.echo(visible(line))
 
 
@@ -271,7 +270,7 @@ def _since(c: Comparison | str) -> list[tuple[str, str]]:
     return [*rows, ("lost cases", ", ".join(ids[:SHOWN_FLIPS]) + more)] if ids else rows
 
 
-def _replies(project: Config, store: Store, c: Comparison | str) -> Iterator[str]:
+def _replies(project: Project, c: Comparison | str) -> Iterator[str]:
     """Lines with the old and new reply to each lost case, if the baseline has replies."""
     from harness.analysis import baseline
     from harness.core.formatting import one_line
@@ -279,7 +278,7 @@ def _replies(project: Config, store: Store, c: Comparison | str) -> Iterator[str
     kept = {} if isinstance(c, str) else baseline.replies(project.root, c.base)
     if not kept or isinstance(c, str):
         return
-    now = _reply_texts(store.load(c.head.run_id))
+    now = _reply_texts(project.store.load(c.head.run_id))
     lost = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
     for i in lost[:SHOWN_FLIPS]:
         then, today = (one_line(replies.get(i, ""), SHOWN_REPLY) for replies in (kept, now))

@@ -11,8 +11,8 @@ import typer
 from harness.cli._options import DecodingName, Evals, Output
 
 if TYPE_CHECKING:
-    from harness.api import RunOptions
     from harness.project.config import Config
+    from harness.project.run_options import RunOptions
 
 HEADING = "Replies and other tools"
 ORDER = 6
@@ -51,15 +51,15 @@ def export(
         vllm run-batch -i requests.jsonl -o results.jsonl --model NAME
         harness batch import results.jsonl
     """
-    from harness import api
     from harness.cli._common import print_note
     from harness.core.errors import ConfigError
     from harness.core.formatting import plural
-    from harness.runner import batch
+    from harness.runner import batch, execution
+    from harness.runner.project import Project
 
     options = _options(evals, backend, variant, version, decoding, limit, split)
-    with api.project() as (project, store):
-        cells = api.cells(project, store, evals or (), options)
+    with Project.open() as project:
+        cells = execution.cells(project, evals or (), options)
         if not cells:
             msg = "nothing to export: the evals exclude this backend; name an eval and a --backend"
             raise ConfigError(msg)
@@ -67,8 +67,8 @@ def export(
     for line in left_out:
         print_note(line)
     typer.echo(f"{output}: {plural(written, 'request')} of {plural(len(cells), 'cell')}")
-    if written > batch.MOST_REQUESTS or output.stat().st_size > batch.MOST_BYTES:
-        limits = f"{batch.MOST_REQUESTS:,} requests and {batch.MOST_BYTES // 1_000_000} MB"
+    if written > batch.MAX_REQUESTS or output.stat().st_size > batch.MAX_BYTES:
+        limits = f"{batch.MAX_REQUESTS:,} requests and {batch.MAX_BYTES // 1_000_000} MB"
         print_note(
             f"OpenAI accepts {limits} per file: use `harness run --batch`, which splits; vllm run-batch has no limit"
         )
@@ -104,34 +104,34 @@ def import_(
 
     Exit codes: 0 success, 1 a gate failed, 2 usage or configuration error, 4 missing results or an undecided gate.
     """
-    from harness import api
     from harness import report as report_module
     from harness.cli._common import print_note
     from harness.cli._outcome import judge_gates, print_gates_and_exit, print_outcome
     from harness.cli._progress import show_progress
     from harness.core.errors import ConfigError
-    from harness.runner import batch
+    from harness.runner import batch, execution
+    from harness.runner.project import Project
 
     options = _options(evals, backend, variant, version, decoding, limit, split)
     batch_results = batch.BatchResults(results)
-    with api.project() as (project, store):
-        outputs = output or [project.root / path for path in project.run.output]
+    with Project.open() as project:
+        outputs = output or [project.root / path for path in project.config.run.output]
         for path in outputs:
             report_module.check_path(path)
-        planned = api.cells(project, store, evals or (), _all_backends(project, options))
+        planned = execution.cells(project, evals or (), _all_backends(project.config, options))
         cells = [cell for cell in planned if batch.cell_part(cell) in batch_results.cells()]
         if cells:
-            with show_progress(quiet=project.run.quiet) as progress:
-                names = ", ".join(path.name for path in results)
-                outcome = api.collect(cells, store, batch_results, progress, where=names, tags=tag or (), resume=resume)
-        unused = [*batch_results.problems, *batch.left_over(batch_results, cells)]
+            with show_progress(quiet=project.config.run.quiet) as progress:
+                tagged = replace(options, tag=tuple(tag or ()), resume=resume)
+                outcome = execution.collect(cells, project.store, batch_results, progress, tagged)
+        unused = [*batch_results.problems, *batch.unused_results(batch_results, cells)]
         for line in [*unused[:SHOWN], *([f"and {len(unused) - SHOWN:,} more"] if len(unused) > SHOWN else [])]:
             print_note(line)
         if not cells:
             msg = f"{results[0]}: no result belongs to this project: repeat the options of the export"
             raise ConfigError(msg)
-        print_outcome(project, outcome, outputs)
-        gate_results = judge_gates(project, store, outcome.runs, cells)
+        print_outcome(project.config, outcome, outputs)
+        gate_results = judge_gates(project, outcome.runs, cells)
     print_gates_and_exit(outcome, gate_results)
 
 
@@ -143,14 +143,14 @@ def list_() -> None:
 
         harness batch list
     """
-    from harness import api
     from harness.runner import batch
     from harness.runner.batch import pending
+    from harness.runner.project import Project
 
-    with api.project() as (project, store):
-        sent = batch.read(store)
-        for job, status in pending.look(project, sent):
-            state = status if isinstance(status, str) else status.told(job.requests)
+    with Project.open() as project:
+        sent = batch.read(project.store)
+        for job, status in pending.statuses(project.config, sent):
+            state = status if isinstance(status, str) else status.text(job.requests)
             typer.echo(f"{job.batch_id or '(not created)'}  {job.title}  sent {job.sent_at[:16]}: {state}")
     typer.echo("collect the results with `harness run --batch`" if sent else "no pending batch jobs")
 
@@ -167,14 +167,14 @@ def cancel(
         harness batch cancel batch_abc123
         harness batch cancel --all
     """
-    from harness import api
     from harness.cli._common import print_error
     from harness.core.errors import ConfigError
     from harness.runner import batch
     from harness.runner.batch import pending
+    from harness.runner.project import Project
 
-    with api.project() as (project, store):
-        sent = batch.read(store)
+    with Project.open() as project:
+        sent = batch.read(project.store)
         known = {job.batch_id: job for job in sent if job.batch_id}
         selected = list(known) if everything else batches or []
         if unknown := [name for name in selected if name not in known]:
@@ -184,12 +184,12 @@ def cancel(
             msg = "no batch job named: give ids from `harness batch list`, or --all"
             raise ConfigError(msg)
         failed = False
-        for job, status in pending.cancel(project, store, [known[name] for name in selected]):
+        for job, status in pending.cancel(project.config, project.store, [known[name] for name in selected]):
             if isinstance(status, str):
                 print_error(f"{job.batch_id}: {status}")
                 failed = True
             else:
-                typer.echo(f"{job.batch_id}: {status.told(job.requests)}")
+                typer.echo(f"{job.batch_id}: {status.text(job.requests)}")
     raise typer.Exit(2 if failed else 0)
 
 
@@ -202,7 +202,7 @@ def _options(
     limit: int | None,
     split: str | None,
 ) -> RunOptions:
-    from harness.api import RunOptions
+    from harness.project.run_options import RunOptions
 
     return RunOptions(
         backend=tuple(backend or ()),
@@ -217,7 +217,7 @@ def _options(
 
 def _all_backends(project: Config, options: RunOptions) -> RunOptions:
     """Consider all backends that support files, also those that run only on request."""
-    from harness.runner.batch import takes_files
+    from harness.runner.batch import supports_files
 
-    every = tuple(name for name, backend in project.backends.items() if takes_files(backend))
+    every = tuple(name for name, backend in project.backends.items() if supports_files(backend))
     return replace(options, backend=options.backend or every)

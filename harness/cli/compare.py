@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from harness.analysis.compare import Comparison, ComparisonQuestion, RunOutcomes
+    from harness.analysis.compare import Comparison
     from harness.core.types import Run
-    from harness.project.config import Config
 
 HEADING = "Evaluate"
 ORDER = 4
@@ -27,6 +26,7 @@ SHOWN_FLIPS = 8
 class QuestionKind(StrEnum):
     """Values of `--question`."""
 
+    value: Literal["move", "change"]
     MOVE = "move"
     CHANGE = "change"
 
@@ -81,20 +81,19 @@ def compare(
     from harness.analysis.compare import compare as compare_sides
     from harness.analysis.compare import outcomes_of
     from harness.cli._common import console
-    from harness.core.errors import ConfigError
     from harness.report.write import check_ending
+    from harness.runner.project import Project
     from harness.store.run_refs import find_run
 
     for path in output or ():
         check_ending(path, ENDINGS)
-    with api.project(reading=True) as (project, store):
-        runs = [find_run(store, name, eval_name) for name in (base, head)]
-        if runs[0].manifest.run_id == runs[1].manifest.run_id:
-            msg = f"{base} and {head} are the same run, {runs[0].manifest.run_id}: name two different runs"
-            raise ConfigError(msg)
+    with Project.open(read_only=True) as project:
+        runs = api.find_pair(project.store, base, head, eval_name)
         sides = [outcomes_of(run) for run in runs]
-        same = [outcomes_of(find_run(store, name, eval_name)) for name in noise or ()]
-        comparison_question = _question(project, sides[0], sides[1], question, margin)
+        same = [outcomes_of(find_run(project.store, name, eval_name)) for name in noise or ()]
+        comparison_question = api.question_of(
+            project.config, sides[0], sides[1], question.value if question else None, margin
+        )
     comparison = compare_sides(sides[0], sides[1], comparison_question, shared=shared)
     floor = compare_sides(same[0], same[1], comparison_question, shared=shared) if same else None
     console().print(_screen(comparison, floor))
@@ -102,27 +101,6 @@ def compare(
         _write(comparison, floor, runs, path)
         typer.echo(f"comparison: {path}")
     raise typer.Exit(_exit_code(comparison, strict=strict))
-
-
-def _question(
-    project: Config, base: RunOutcomes, head: RunOutcomes, kind: QuestionKind | None, margin: float | None
-) -> ComparisonQuestion:
-    from harness.analysis.compare import ComparisonQuestion
-    from harness.analysis.compare.verdicts import DEFAULT_MARGIN
-    from harness.core.errors import ConfigError
-    from harness.project import evals
-
-    pair = project.pair
-    is_pair = pair is not None and (base.backend, head.backend) == (pair.reference, pair.candidate)
-    question: Literal["move", "change"] = "move" if (kind == QuestionKind.MOVE or (is_pair and not kind)) else "change"
-    if margin is None:
-        try:
-            (definition,) = evals.find(project.root, [head.eval])
-            gates = definition.gates
-            margin = gates.margin if question == "move" else gates.max_regression
-        except ConfigError:
-            margin = None  # the run is of an eval that is no longer there, or an import
-    return ComparisonQuestion(question, DEFAULT_MARGIN if margin is None else margin)
 
 
 def _screen(c: Comparison, floor: Comparison | None) -> RenderableType:

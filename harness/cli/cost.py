@@ -32,12 +32,12 @@ def cost(
 
     Exit codes: 0 success, 2 usage or configuration error.
     """
-    from harness import api
     from harness.advice import advise
     from harness.core.formatting import visible
+    from harness.runner.project import Project
 
-    with api.project(reading=True) as (project, store):
-        advice = advise.advise(project, store, evals or ())
+    with Project.open(read_only=True) as project:
+        advice = advise.advise(project, evals or ())
     if advice.bill.lines:
         _print_bill(advice.bill)
     for note in _left_out(advice.left_out):

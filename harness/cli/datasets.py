@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
     from harness.analysis.compare import Comparison
     from harness.core.types import Case
-    from harness.project.config import Config
     from harness.project.datasets import Dataset
     from harness.project.evals import Eval
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
 HEADING = "Prompts and datasets"
 ORDER = 2
@@ -143,23 +142,23 @@ def power(
 
         harness datasets power ticket_triage --eval ticket_triage
     """
-    from harness import api
     from harness.cli import _dataset_power
     from harness.cli._common import console
     from harness.core.errors import ConfigError
     from harness.project import evals
+    from harness.runner.project import Project
 
     (dataset,) = _load([name])
     measured: Comparison | None = None
     split_name = split or ("test" if "test" in dataset.splits else "all")
     if eval_name:
-        with api.project(reading=True) as (project, store):
+        with Project.open(read_only=True) as project:
             (definition,) = evals.find(project.root, [eval_name])
             if definition.dataset != name:
                 msg = f"eval {definition.name} is over dataset {definition.dataset!r}, not {name!r}"
                 raise ConfigError(msg)
             split_name = split or (definition.split if dataset.splits and definition.split else "all")
-            measured = _pair(project, store, definition)
+            measured = _pair(project, definition)
     cases = [case for case in dataset.select(None if split_name == "all" else split_name) if case.expected is not None]
     figures = _dataset_power.figures(name, split_name if dataset.splits else "", cases, measured)
     if as_json:
@@ -171,15 +170,17 @@ def power(
         typer.echo(f"\nNothing measured yet: {eval_name} has no complete runs of both backends of [pair].")
 
 
-def _pair(project: Config, store: Store, definition: Eval) -> Comparison | None:
+def _pair(project: Project, definition: Eval) -> Comparison | None:
     """The newest runs of reference and candidate, compared over the cases that both have."""
     from harness.analysis.compare import ComparisonQuestion, compare, outcomes_of
     from harness.runner import gate_checks
 
-    runs = {run.manifest.backend: run for run in gate_checks.newest(project, store, definition)}
-    if project.pair is None or not {project.pair.reference, project.pair.candidate} <= runs.keys():
+    runs = {run.manifest.backend: run for run in gate_checks.newest(project, definition)}
+    if project.config.pair is None or not {project.config.pair.reference, project.config.pair.candidate} <= runs.keys():
         return None
-    base, head = (outcomes_of(runs[backend]) for backend in (project.pair.reference, project.pair.candidate))
+    base, head = (
+        outcomes_of(runs[backend]) for backend in (project.config.pair.reference, project.config.pair.candidate)
+    )
     return compare(base, head, ComparisonQuestion("move"), shared=True)
 
 
@@ -206,21 +207,21 @@ def suspects(
         harness datasets suspects ticket_triage
         harness datasets suspects -o review.csv
     """
-    from harness import api
     from harness.cli import _label_issues
     from harness.cli._common import console, print_note
     from harness.core.files import write
     from harness.project import evals
     from harness.report.write import check_ending
+    from harness.runner.project import Project
 
     for path in output or ():
         check_ending(path, tuple(_label_issues.FORMATS))
-    with api.project(reading=True) as (project, store):
+    with Project.open(read_only=True) as project:
         for name in backend or ():
-            project.backend(name)
+            project.config.backend(name)
         definitions = evals.find(project.root, [eval_name] if eval_name else [])
         reviews = [
-            _label_issues.review(project, store, definition, backend or project.usual) for definition in definitions
+            _label_issues.review(project, definition, backend or project.config.usual) for definition in definitions
         ]
     for review in reviews:
         console().print(_label_issues.screen(review, limit))

@@ -30,15 +30,17 @@ def export(
         harness export ticket_triage -o triage.csv
         harness export triage/local@mistral-q4 --format lm-eval -o samples.jsonl
     """
-    from harness import api
     from harness.core.formatting import plural
     from harness.interop import export as write
     from harness.interop import export_format
+    from harness.runner.project import Project
     from harness.store.run_refs import find_run
 
     export_as = export_format(output, format_name)
-    with api.project(reading=True) as (_, store):
-        selected: list[Run] = [run for name in runs for run in store.latest(name) or [find_run(store, name)]]
+    with Project.open(read_only=True) as project:
+        selected: list[Run] = [
+            run for name in runs for run in project.store.latest(name) or [find_run(project.store, name)]
+        ]
         write(selected, output, export_as)
     n_results = sum(len(run.results) for run in selected)
     typer.echo(f"{output}: {plural(n_results, 'result')} of {plural(len(selected), 'run')}")

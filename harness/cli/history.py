@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from harness.analysis.compare import Comparison
     from harness.analysis.trend import Point, Trend
     from harness.core.types import Manifest
-    from harness.project.config import Config
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
 HEADING = "Evaluate"
 ORDER = 5
@@ -45,18 +44,18 @@ def history(
         harness history ticket_triage    # shows the trend of its cells
         harness history ticket_triage --cell local@mistral-q4 --tag weekly -n 12
     """
-    from harness import api
     from harness.analysis.trend import NEWEST
     from harness.cli import _traffic as traffic
     from harness.cli._common import console
     from harness.project import evals
+    from harness.runner.project import Project
     from harness.store.run_query import RunQuery
 
-    with api.project(reading=True) as (project, store):
+    with Project.open(read_only=True) as project:
         listed = (limit or 20) if eval_name is None else None
         tags = () if tag is None else (tag,)
-        runs = store.manifests(RunQuery(eval=eval_name, cell=cell, tags=tags, limit=listed))
-        routed = traffic.show(store, eval_name) if cell is None and tag is None else None
+        runs = project.store.manifests(RunQuery(eval=eval_name, cell=cell, tags=tags, limit=listed))
+        routed = traffic.show(project.store, eval_name) if cell is None and tag is None else None
         if not runs and routed is None:
             if eval_name is not None:
                 evals.find(project.root, [eval_name])  # raises for an unknown name, which is probably a typo
@@ -72,7 +71,7 @@ def history(
         elif runs and eval_name is None:
             console().print(_run_table(runs), "")
         elif runs:
-            console().print(_trends(project, store, runs, limit or NEWEST))
+            console().print(_trends(project, runs, limit or NEWEST))
         if routed is not None:
             console().print(routed)
 
@@ -94,7 +93,7 @@ def _run_table(runs: Sequence[Manifest]) -> RenderableType:
     return table
 
 
-def _trends(project: Config, store: Store, runs: Sequence[Manifest], newest: int) -> RenderableType:
+def _trends(project: Project, runs: Sequence[Manifest], newest: int) -> RenderableType:
     """All trends of one eval, and the number of its runs that are in no trend."""
     from rich.console import Group
     from rich.text import Text
@@ -103,11 +102,11 @@ def _trends(project: Config, store: Store, runs: Sequence[Manifest], newest: int
     from harness.core.formatting import plural, visible
     from harness.store import tallies as history
 
-    all_trends = trends(runs, lambda manifests: history.tallies(store, manifests), newest)
+    all_trends = trends(runs, lambda manifests: history.tallies(project.store, manifests), newest)
     parts: list[RenderableType] = [Text(visible(runs[0].eval), style="bold")]
     splits = {trend.split for trend in all_trends}
     for trend in all_trends:
-        parts += [_trend(project, store, trend, split=len(splits) > 1), Text("")]
+        parts += [_trend(project, trend, split=len(splits) > 1), Text("")]
     if left_out := sum(not is_point(m) for m in runs):
         reasons = "sample, replay or unfinished"
         parts.append(
@@ -116,7 +115,7 @@ def _trends(project: Config, store: Store, runs: Sequence[Manifest], newest: int
     return Group(*parts)
 
 
-def _trend(project: Config, store: Store, trend: Trend, *, split: bool) -> RenderableType:
+def _trend(project: Project, trend: Trend, *, split: bool) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -138,12 +137,12 @@ def _trend(project: Config, store: Store, trend: Trend, *, split: bool) -> Rende
     facts = Table(box=None, padding=(0, 2, 0, 2), pad_edge=True, show_header=False)
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for word, text in _facts(project, store, trend):
+    for word, text in _facts(project, trend):
         facts.add_row(word, text)
     return Group(head, facts)
 
 
-def _facts(project: Config, store: Store, trend: Trend) -> list[tuple[str, Text]]:
+def _facts(project: Project, trend: Trend) -> list[tuple[str, Text]]:
     from rich.text import Text
 
     from harness.core.formatting import plural, visible
@@ -159,7 +158,7 @@ def _facts(project: Config, store: Store, trend: Trend) -> list[tuple[str, Text]
     if newest.n_errors:
         rows.append(("errors", Text(f"{plural(newest.n_errors, 'call')} of the newest run failed", style="red")))
     if len(trend.points) > 1:
-        rows.append((f"since {_day(trend.points[-2])}", _since(_compare_last_two(project, store, trend))))
+        rows.append((f"since {_day(trend.points[-2])}", _since(_compare_last_two(project, trend))))
     return [*rows, ("changed last", Text(visible(_last_change(trend))))]
 
 
@@ -175,13 +174,13 @@ def _since(c: Comparison) -> Text:
     return Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(reason_text(c))}")
 
 
-def _compare_last_two(project: Config, store: Store, trend: Trend) -> Comparison:
+def _compare_last_two(project: Project, trend: Trend) -> Comparison:
     from harness.analysis.compare import ComparisonQuestion, compare, outcomes_of
     from harness.analysis.compare.verdicts import DEFAULT_MARGIN
     from harness.core.errors import ConfigError
     from harness.project import evals
 
-    before, newest = (outcomes_of(store.with_results(point.manifest)) for point in trend.points[-2:])
+    before, newest = (outcomes_of(project.store.with_results(point.manifest)) for point in trend.points[-2:])
     try:
         (definition,) = evals.find(project.root, [trend.eval])
         margin = definition.gates.max_regression

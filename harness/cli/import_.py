@@ -66,11 +66,11 @@ def import_(
         harness import samples_gsm8k_2026-11-01T10-00-00.jsonl --as mistral-q4
         harness import logs/triage.eval --as gpt-4o --correct match
     """
-    from harness import api
     from harness.analysis.metrics.summary import summarize
     from harness.core.formatting import plural, visible
     from harness.interop import ColumnSelection, RunNaming, SourceFile, read_run
     from harness.report.rate_text import rate_text
+    from harness.runner.project import Project
 
     columns = ColumnSelection(
         id=id_column,
@@ -85,9 +85,9 @@ def import_(
         ),
     )
     naming = RunNaming(name, eval_name, format_name, contract.value if contract else None, _listed(labels), task)
-    with api.project() as (_, store):
+    with Project.open() as project:
         imported = read_run(SourceFile(file, _ReadProgress(file)), naming, columns)
-        store.add(imported.run)
+        project.store.add(imported.run)
     summary = summarize(imported.run.results)
     rates = summary.accuracy
     typer.echo(visible(imported.read_as))

@@ -34,23 +34,25 @@ def judge(
 
         harness judge incident_summaries/local@mistral-q4 --backend gpt-4o
     """
-    from harness import api
     from harness.cli._progress import show_progress
     from harness.core.files import write
+    from harness.project.run_options import RunOptions
     from harness.report.write import check_ending
+    from harness.runner import execution
     from harness.runner.llm_judge import judge as judge_run
+    from harness.runner.project import Project
     from harness.store.run_refs import find_run
 
     if output:
         check_ending(output, (".json",))
-    options = api.RunOptions(
+    options = RunOptions(
         backend=(backend,), variant=(variant,) if variant else (), own_variant_only=True, whole=True, every_backend=True
     )
-    with api.project() as (project, store):
-        (sample,) = api.cells(project, store, [eval_name], options)
+    with Project.open() as project:
+        (sample,) = execution.cells(project, [eval_name], options)
         with show_progress() as progress:
             result = judge_run(
-                sample, find_run(store, run), lambda cells: api.execute(project, store, cells, options, progress)
+                sample, find_run(project.store, run), lambda cells: execution.execute(project, cells, options, progress)
             )
     for line in _result_lines(result):
         typer.echo(line)

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from harness.monitor.power import ReviewPower
+    from harness.monitor.review_power import ReviewPower
     from harness.monitor.signals import WeeklySignals
 
 HEADING = "Act on it"
@@ -51,16 +51,17 @@ def monitor(
     Exit codes: 0 STEADY or too little data, 1 WORSE, 2 usage error, 4 CHANGED, or no calls of a task that had calls
     before, or too little data with --strict.
     """
+    from harness.runner.project import Project
+
     if context.invoked_subcommand is not None:
         return
     from datetime import UTC, date, datetime
 
-    from harness import api
     from harness.cli._common import console
     from harness.core.errors import ConfigError, StoreError
     from harness.monitor import signals, weeks
-    from harness.monitor.kinds import labels_of
     from harness.monitor.signals import SignalStatus
+    from harness.monitor.task_labels import labels_of
     from harness.store import traffic
 
     last_week = weeks.newest_whole(datetime.now(UTC))
@@ -72,16 +73,20 @@ def monitor(
     if start > day:
         msg = f"--since {weeks.name(start)} is after the checked week, {weeks.name(day)}"
         raise ConfigError(msg)
-    with api.project(reading=True) as (project, store):
-        tasks = traffic.tasks(store)
+    with Project.open(read_only=True) as project:
+        tasks = traffic.tasks(project.store)
         if not tasks:
-            msg = f"no logged calls in {store.url}: route production calls with harness.router first"
+            msg = f"no logged calls in {project.store.url}: route production calls with harness.router first"
             raise StoreError(msg)
-        result = signals.watch(
-            store, day, labels_of(project, tasks), reference=reference or signals.REFERENCE, since=start
+        result = signals.read_signals(
+            project.store,
+            day,
+            labels_of(project.config, tasks),
+            reference=reference or signals.REFERENCE_WEEKS,
+            since=start,
         )
     console().print(_screen(result))
-    standings = {signal.standing for signal in result.signals}
+    standings = {signal.status for signal in result.signals}
     early = not result.signals or SignalStatus.TOO_EARLY in standings
     undecided = SignalStatus.CHANGED in standings or bool(result.silent) or (strict and early)
     raise typer.Exit(1 if SignalStatus.WORSE in standings else 4 if undecided else 0)
@@ -105,7 +110,7 @@ def power(
     """
     from harness.cli._common import console
     from harness.core.errors import ConfigError
-    from harness.monitor.power import reach
+    from harness.monitor.review_power import review_power
 
     sizes = [part.strip() for part in per_week.split(",")]
     if not all(part.isdecimal() and 0 < int(part) <= 100_000 for part in sizes):
@@ -114,7 +119,7 @@ def power(
     if drop_to > baseline:
         msg = f"--drop-to {drop_to:g} is above --baseline {baseline:g}: give a lower --drop-to"
         raise ConfigError(msg)
-    powers = [reach(baseline, drop_to, int(n), baseline_cases=baseline_cases, margin=margin) for n in sizes]
+    powers = [review_power(baseline, drop_to, int(n), baseline_cases=baseline_cases, margin=margin) for n in sizes]
     console().print(_power_screen(powers, baseline_cases, margin))
 
 
@@ -124,8 +129,8 @@ def _screen(result: WeeklySignals) -> RenderableType:
     from rich.text import Text
 
     from harness.core.formatting import plural, visible
-    from harness.monitor import weeks, words
-    from harness.monitor.signals import LOOKS, YEARLY, SignalStatus
+    from harness.monitor import weeks, wording
+    from harness.monitor.signals import LOOKS_PER_YEAR, YEARLY_ALPHA, SignalStatus
     from harness.report.terminal_table import TerminalTable
 
     colours = {SignalStatus.WORSE: "bold red", SignalStatus.CHANGED: "bold yellow", SignalStatus.STEADY: "green"}
@@ -138,21 +143,23 @@ def _screen(result: WeeklySignals) -> RenderableType:
         parts.append(Text.assemble("\n", (visible(task), "bold"), f"  {before}"))
         if not n:
             if task in result.silent:
-                parts.append(Text(f"  no calls: {words.SILENT}", style="bold yellow"))
+                parts.append(Text(f"  no calls: {wording.SILENT}", style="bold yellow"))
             continue
-        if not of_task or any(signal.standing is SignalStatus.TOO_EARLY for signal in of_task):
-            parts.append(Text(f"  too early to tell: {words.too_early(result, task)}", style="dim"))
+        if not of_task or any(signal.status is SignalStatus.TOO_EARLY for signal in of_task):
+            parts.append(Text(f"  too early to tell: {wording.too_early_text(result, task)}", style="dim"))
         table = TerminalTable("signal", "", "this week", "before", "p", names=("signal",), left=("",))
         for s in of_task:
-            badge = Text(s.standing.value, style=colours.get(s.standing, "dim"))
+            badge = Text(s.status.value, style=colours.get(s.status, "dim"))
             name = f"label {s.label}" if s.label else s.name
-            table.add(name, badge, words.value(s.newest), words.value(s.before), words.adjusted(s))
+            table.add(
+                name, badge, wording.value_text(s.newest), wording.value_text(s.before), wording.adjusted_p_text(s)
+            )
         if of_task:
             parts.append(Padding(table, (0, 0, 0, 2)))
     parts.append(
         Text(
-            f"\np is corrected for all signals together. An alarm is p < {YEARLY}/{LOOKS}: "
-            f"if nothing changes, {YEARLY:.0%} of years have a false alarm.",
+            f"\np is corrected for all signals together. An alarm is p < {YEARLY_ALPHA}/{LOOKS_PER_YEAR}: "
+            f"if nothing changes, {YEARLY_ALPHA:.0%} of years have a false alarm.",
             style="dim",
         )
     )
@@ -164,13 +171,13 @@ def _power_screen(powers: list[ReviewPower], baseline_cases: int, margin: float)
     from rich.text import Text
 
     from harness.core.formatting import plural
-    from harness.monitor.power import SURE
+    from harness.monitor.review_power import CERTAINTY
     from harness.report.terminal_table import TerminalTable
 
     first = powers[0]
     drop = f"{first.baseline:.1%} on {plural(baseline_cases, 'case')}, dropped to {first.drop_to:.1%}"
     head = f"{drop}; allowed loss: {100 * margin:g} points"
-    chances = ("detected in week 1", "by week 2", "by week 4", f"weeks to detect, {SURE:.0%} sure", "on average")
+    chances = ("detected in week 1", "by week 2", "by week 4", f"weeks to detect, {CERTAINTY:.0%} sure", "on average")
     table = TerminalTable("labels a week", *chances, "OK in a week", names=())
     for r in powers:
         until = "more than 52" if r.weeks is None else str(r.weeks)

@@ -31,19 +31,20 @@ def report(
     from harness.cli._saved_runs import find_runs
     from harness.core.errors import StoreError
     from harness.report.terminal import matrix
+    from harness.runner.project import Project
 
-    with api.project(reading=True) as (project, store):
+    with Project.open(read_only=True) as project:
         outputs = output or [project.root / "reports" / "report.html"]
         for path in outputs:
             report_module.check_path(path)
         selected: list[str | None] = list(evals) if evals else [None]
-        runs = [run for name in selected for run in find_runs(store, name, project.backends)]
+        runs = [run for name in selected for run in find_runs(project.store, name, project.config.backends)]
         if not runs:
-            msg = f"no finished runs in {store.url}: start one with `harness run`"
+            msg = f"no finished runs in {project.store.url}: start one with `harness run`"
             raise StoreError(msg)
         names = dict.fromkeys(run.manifest.eval for run in runs)
-        trends = [trend for name in names for trend in api.trends(store, name)]
-        built = report_module.build(runs, trends, report_module.asked_by(project, names))
+        trends = [trend for name in names for trend in api.trends(project.store, name)]
+        built = report_module.build(runs, trends, report_module.asked_by(project.config, names))
         console().print(matrix(built))
         for path in outputs:
             report_module.write(built, path)

@@ -28,21 +28,21 @@ def rescore(
 
         harness rescore ticket_triage
     """
-    from harness import api
     from harness import report as report_module
     from harness.cli._common import console
     from harness.cli._saved_runs import find_runs
     from harness.report.terminal import matrix
+    from harness.runner.project import Project
     from harness.runner.rescore import differences
 
     for path in output or ():
         report_module.check_path(path)
-    with api.project(reading=True) as (project, store):
+    with Project.open(read_only=True) as project:
         rescored = []
-        for old in [run for name in runs for run in find_runs(store, name)]:
+        for old in [run for name in runs for run in find_runs(project.store, name)]:
             new = _rescored(project.root, old)
             changed = differences(old.results, new.results)
-            store.add(new)
+            project.store.add(new)
             rescored.append(new)
             typer.echo(
                 f"{old.manifest.run_id} -> {new.manifest.run_id}: {len(changed)} of {len(new.results)} readings changed"

@@ -10,11 +10,10 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.monitor.files import LabelFile
+    from harness.monitor.label_files import LabelFile
+    from harness.monitor.review import Review
     from harness.monitor.sheets import SheetLabel
-    from harness.monitor.verdicts import Review
-    from harness.project.config import Config
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
 HEADING = "Act on it"
 ORDER = 4
@@ -51,23 +50,23 @@ def import_(
 
     Exit codes: 0 good or INCONCLUSIVE, 1 REGRESSED, 2 usage error or invalid file, 4 INCONCLUSIVE with --strict.
     """
-    from harness import api
     from harness.core.errors import ConfigError
-    from harness.monitor import files, sheets
+    from harness.monitor import label_files, sheets
+    from harness.runner.project import Project
 
-    label_files = [files.read(path) for path in file]
-    names = _reviewers(label_files, reviewer)
-    if len(sheet_ids := {each.sheet for each in label_files}) > 1:
+    read_files = [label_files.read(path) for path in file]
+    names = _reviewers(read_files, reviewer)
+    if len(sheet_ids := {each.sheet for each in read_files}) > 1:
         msg = f"the files belong to several sheets, {', '.join(sorted(sheet_ids))}: import one sheet at a time"
         raise ConfigError(msg)
-    with api.project(reading=True) as (project, store):
-        sheet = sheets.load(store, label_files[0].sheet)
+    with Project.open(read_only=True) as project:
+        sheet = sheets.load(project.store, read_files[0].sheet)
         checked: list[list[SheetLabel]] = [
-            files.labels(each, sheet, name) for each, name in zip(label_files, names, strict=True)
+            label_files.labels(each, sheet, name) for each, name in zip(read_files, names, strict=True)
         ]
         for labels in checked:  # all or nothing
-            sheets.add_labels(store, sheet.sheet, labels)
-        _judge(project, store, sheet.sheet, strict=strict)
+            sheets.add_labels(project.store, sheet.sheet, labels)
+        _judge(project, sheet.sheet, strict=strict)
 
 
 @app.command()
@@ -85,25 +84,26 @@ def show(
 
     Exit codes: as for `harness review import`.
     """
-    from harness import api
     from harness.core.errors import StoreError
     from harness.monitor import sheets
+    from harness.runner.project import Project
 
-    with api.project(reading=True) as (project, store):
-        reviewed = sheets.reviewed(store)
+    with Project.open(read_only=True) as project:
+        reviewed = sheets.labelled_sheets(project.store)
         if not (sheet or reviewed):
-            msg = f"no labels in {store.url}: draw replies with `harness sample`, then run `harness review import`"
+            url = project.store.url
+            msg = f"no labels in {url}: draw replies with `harness sample`, then run `harness review import`"
             raise StoreError(msg)
-        _judge(project, store, sheet or reviewed[0], strict=strict)
+        _judge(project, sheet or reviewed[0], strict=strict)
 
 
-def _judge(project: Config, store: Store, sheet: str, *, strict: bool) -> None:
+def _judge(project: Project, sheet: str, *, strict: bool) -> None:
     from harness.analysis.compare import Verdict
-    from harness.monitor import verdicts, words
+    from harness.monitor import review as reviews
 
-    review = verdicts.review(project, store, sheet)
+    review = reviews.review(project, sheet)
     _print_review(review)
-    verdict = words.verdict(review)
+    verdict = review.verdict
     raise typer.Exit(1 if verdict is Verdict.REGRESSED else 4 if strict and verdict is Verdict.INCONCLUSIVE else 0)
 
 
@@ -112,7 +112,7 @@ def _print_review(review: Review) -> None:
 
     from harness.cli._common import console
     from harness.core.formatting import visible
-    from harness.monitor import words
+    from harness.monitor import wording
     from harness.report.comparison_text import standing
     from harness.report.terminal import COLOURS
 
@@ -123,10 +123,10 @@ def _print_review(review: Review) -> None:
     for c in review.cells:
         badge = (c.verdict.value, f"bold {COLOURS[standing(c.verdict)]}") if c.verdict else ("not judged", "dim")
         screen.print(Text.assemble((visible(f"{c.task} {c.cell}"), "bold"), "  ", badge))
-        screen.print(Text(visible(f"  {words.cell(c)}")))
-        screen.print(Text(visible(f"  {words.rest(c)}"), style="dim"))
+        screen.print(Text(visible(f"  {wording.cell_text(c)}")))
+        screen.print(Text(visible(f"  {wording.counts_text(c)}"), style="dim"))
     for agreement in review.agreements:
-        screen.print(Text(visible(f"{agreement.task}: {words.agreement(agreement)}")))
+        screen.print(Text(visible(f"{agreement.task}: {wording.agreement_text(agreement)}")))
 
 
 def _reviewers(label_files: Sequence[LabelFile], reviewer: str | None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli._options import Backends, Cache, DecodingName, Evals, Jobs, Output, Resume
+from harness.cli._options import Backends, Cache, DecodingName, Evals, Jobs, Output, Quiet, Resume, option
 
 HEADING = "Evaluate"
 ORDER = 1
@@ -20,36 +20,12 @@ def run(
     ladder: Annotated[
         str | None, typer.Option(help="Run the backends of this [ladders] entry, each with its own prompt variant.")
     ] = None,
-    variant: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--variant", envvar="HARNESS_VARIANT", help="A prompt variant (gpt, local, …); repeatable. Default: all."
-        ),
-    ] = None,
-    version: Annotated[
-        str | None,
-        typer.Option(
-            envvar="HARNESS_VERSION", help="A prompt version, such as v1. Default: the eval's, else the newest."
-        ),
-    ] = None,
-    decoding: Annotated[
-        list[DecodingName] | None,
-        typer.Option(
-            "--decoding",
-            envvar="HARNESS_DECODING",
-            help="free, or constrained: the server restricts output to what the contract allows; repeatable.",
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=1, envvar="HARNESS_LIMIT", help="Run only the first N cases. Gates are not judged."),
-    ] = None,
-    demo: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool, typer.Option("--demo", envvar="HARNESS_DEMO", help="Run only the first `demo_limit` cases of each eval.")
-    ] = False,
-    split: Annotated[
-        str | None, typer.Option(envvar="HARNESS_SPLIT", help="A dataset split, or `all`. Default: the eval's.")
-    ] = None,
+    variant: Annotated[list[str] | None, option("variant", "--variant")] = None,
+    version: Annotated[str | None, option("version")] = None,
+    decoding: Annotated[list[DecodingName] | None, option("decoding", "--decoding")] = None,
+    limit: Annotated[int | None, option("limit")] = None,
+    demo: Annotated[bool, option("demo", "--demo")] = False,  # noqa: FBT002  Typer's way to say a flag
+    split: Annotated[str | None, option("split")] = None,
     resume: Resume = False,  # noqa: FBT002  Typer's way to say a flag
     cache: Cache = None,
     jobs: Jobs = None,
@@ -61,40 +37,18 @@ def run(
             help="Run each cell N times without the cache, and count answers that change.",
         ),
     ] = 1,
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tag", envvar="HARNESS_TAG", help="Label the runs, for latest#NAME and history --tag; repeatable."
-        ),
-    ] = None,
+    tag: Annotated[list[str] | None, option("tag", "--tag")] = None,
     against: Annotated[
         str | None,
         typer.Option(envvar="HARNESS_AGAINST", help="Compare each run with `baseline`, `previous`, or a saved run."),
     ] = None,
-    budget: Annotated[
-        float | None,
-        typer.Option(
-            min=0, envvar="HARNESS_BUDGET", help="Stop before spending more than this many USD (exit code 3)."
-        ),
-    ] = None,
+    budget: Annotated[float | None, option("budget")] = None,
     estimate: Annotated[  # noqa: FBT002  Typer's way to say a flag
         bool, typer.Option("--estimate", help="Print the expected calls, tokens and cost. Sends no requests.")
     ] = False,
-    record: Annotated[
-        Path | None,
-        typer.Option(envvar="HARNESS_RECORD", help="Save the replies to a .jsonl file, for --backend replay:FILE."),
-    ] = None,
-    batch: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool,
-        typer.Option(
-            "--batch",
-            envvar="HARNESS_BATCH",
-            help="Use OpenAI's Batch API: half the price, results within 24 hours.",
-        ),
-    ] = False,
-    quiet: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool, typer.Option("--quiet", "-q", envvar="HARNESS_QUIET", help="Show no progress.")
-    ] = False,
+    record: Annotated[Path | None, option("record")] = None,
+    batch: Annotated[bool, option("batch", "--batch")] = False,  # noqa: FBT002
+    quiet: Quiet = False,  # noqa: FBT002
     output: Output = None,
 ) -> None:
     """Run prompt variants on backends over golden datasets, and judge the gates.
@@ -114,15 +68,16 @@ def run(
     Exit codes: 0 success, 1 a gate failed or a regression, 2 usage or configuration error, 3 budget exhausted, 4 calls
     failed or a gate is undecided, 70 a bug in the harness, 130 interrupted, 143 terminated.
     """
-    from harness import api
     from harness import report as report_module
     from harness.cli._estimate import print_estimates
     from harness.cli._outcome import compare_with, judge_gates, noise_lines, print_gates_and_exit, print_outcome
     from harness.cli._progress import show_progress, token_prices
-    from harness.runner import gate_checks
+    from harness.project.run_options import RunOptions
+    from harness.runner import execution, gate_checks
     from harness.runner.estimate import estimate as estimate_cells
+    from harness.runner.project import Project
 
-    options = api.RunOptions(
+    options = RunOptions(
         backend=tuple(backend or ()),
         variant=tuple(variant or ()),
         version=version,
@@ -134,29 +89,29 @@ def run(
         resume=resume,
         jobs=jobs,
         tag=tuple(tag or ()),
-        budget_usd=budget,
+        budget=budget,
         record=record,
         batch=batch,
         every_backend=bool(evals and (backend or ladder)),
     )
-    with api.project() as (project, store):
-        options = api.climb(project, ladder, options) if ladder else options
-        outputs = output or [project.root / path for path in project.run.output]
+    with Project.open() as project:
+        options = execution.climb(project.config, ladder, options) if ladder else options
+        outputs = output or project.config.run.output
         for path in outputs:
             report_module.check_path(path)
-        planned = api.cells(project, store, evals or (), options)
+        planned = execution.cells(project, evals or (), options)
         cells = [replace(cell, copy=n) for cell in planned for n in range(repeat_cell)]
         if estimate:
-            print_estimates(estimate_cells(project, store, cells))
+            print_estimates(estimate_cells(project, cells))
             return
         if against == gate_checks.BASELINE:
-            gate_checks.need_baselines(project, [cell for cell in cells if cell.is_own])
-        with show_progress(token_prices(project), quiet=quiet or project.run.quiet) as progress:
-            outcome = api.execute(project, store, cells, options, progress)
-        print_outcome(project, outcome, outputs)
+            gate_checks.need_baselines(project.root, [cell for cell in cells if cell.is_own])
+        with show_progress(token_prices(project.config), quiet=quiet or project.config.run.quiet) as progress:
+            outcome = execution.execute(project, cells, options, progress)
+        print_outcome(project.config, outcome, outputs)
         for line in noise_lines(outcome.runs) if repeat_cell > 1 else ():
             typer.echo(line)
-        gate_results = judge_gates(project, store, outcome.runs, cells)
+        gate_results = judge_gates(project, outcome.runs, cells)
         if against:
-            gate_results = compare_with(project, store, against, outcome.runs, cells, gate_results)
+            gate_results = compare_with(project, against, outcome.runs, cells, gate_results)
     print_gates_and_exit(outcome, gate_results)

@@ -47,25 +47,25 @@ def sample(
     """
     from datetime import UTC
 
-    from harness import api
     from harness.core.files import write
     from harness.core.formatting import plural, visible
-    from harness.monitor import files, page, sheets, weeks
-    from harness.monitor.kinds import labels_of
+    from harness.monitor import label_files, label_page, sheets, weeks
+    from harness.monitor.task_labels import labels_of
+    from harness.runner.project import Project
     from harness.store import traffic
 
     start, end = weeks.days(since, until.date() if until else None, datetime.now(UTC))
-    with api.project(reading=True) as (project, store):
-        tasks = _known_tasks(traffic.tasks(store), task or ())
+    with Project.open(read_only=True) as project:
+        tasks = _known_tasks(traffic.tasks(project.store), task or ())
         request = sheets.SampleRequest(start, end, per_task, seed, tuple(task or ()))
-        sheet, drawn = sheets.draw(store, labels_of(project, tasks), request)
+        sheet, drawn = sheets.draw(project.store, labels_of(project.config, tasks), request)
         stem = output or project.root / FOLDER / sheet.sheet
     if stem.suffix in {".html", ".csv"}:
         stem = stem.with_suffix("")
     _make_git_ignored(stem.parent)
     paths = [stem.with_name(f"{stem.name}{ending}") for ending in (".html", ".csv")]
-    write(page.render(sheet, drawn), paths[0])
-    write(files.csv_of(sheet, drawn), paths[1])
+    write(label_page.render(sheet, drawn), paths[0])
+    write(label_files.csv_of(sheet, drawn), paths[1])
     typer.echo(
         f"sheet {sheet.sheet}: {plural(len(drawn), 'reply', 'replies')} from {start[:10]} to {weeks.last_day(end)}"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli._options import Backends, Cache, Jobs, Resume
+from harness.cli._options import Backends, Cache, Jobs, Quiet, Resume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +35,7 @@ def weekly(
     resume: Resume = False,  # noqa: FBT002  Typer's way to say a flag
     cache: Cache = None,
     jobs: Jobs = None,
-    quiet: Annotated[  # noqa: FBT002  Typer's way to say a flag
-        bool, typer.Option("--quiet", "-q", envvar="HARNESS_QUIET", help="Show no progress.")
-    ] = False,
+    quiet: Quiet = False,  # noqa: FBT002  Typer's way to say a flag
 ) -> None:
     """Run all evals as in production, compare with last week and the baselines, and write a report.
 
@@ -58,22 +56,24 @@ def weekly(
     """
     from dataclasses import replace
 
-    from harness import api, weekly
     from harness import report as report_module
+    from harness import weekly
     from harness.cli._common import console, print_error
     from harness.cli._progress import show_progress
     from harness.core.errors import Interrupted
     from harness.core.files import write
+    from harness.project.run_options import RunOptions
     from harness.report import findings
     from harness.report.formats import md
     from harness.report.terminal import matrix
+    from harness.runner.project import Project
 
     week = day.date() if day else datetime.now().astimezone().date()
-    options = api.RunOptions(backend=tuple(backend or ()), cache=cache, resume=resume, jobs=jobs)
-    with api.project() as (project, store):
-        planned = weekly.plan(project, store, week, options)
+    options = RunOptions(backend=tuple(backend or ()), cache=cache, resume=resume, jobs=jobs)
+    with Project.open() as project:
+        planned = weekly.plan(project, week, options)
         try:
-            with show_progress(quiet=quiet or project.run.quiet) as progress:
+            with show_progress(quiet=quiet or project.config.run.quiet) as progress:
                 outcome = weekly.run(planned, options, progress)
         except Interrupted as error:
             msg = f"{error}: harness weekly --date {week} --resume"
@@ -84,7 +84,7 @@ def weekly(
             print_error("nothing was run: no backend is available; check them with `harness doctor`")
             raise typer.Exit(2)
         judged = weekly.judge(planned, outcome)
-        built = report_module.build(judged.runs, weekly.trends(store, judged), weekly.asked(planned, judged))
+        built = report_module.build(judged.runs, weekly.trends(project.store, judged), weekly.analyses(planned, judged))
     verdicts = findings.markdown(f"Weekly evals {week}", judged.findings)
     whole = f"{verdicts}\n{md.render(built)}"
     pages = [project.root / FOLDER / f"{week}{ending}" for ending in (".html", ".md")]

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Write files atomically."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from harness.core.errors import ConfigError
 
 
 def write(content: str | bytes, path: Path) -> None:
-    """Write a file, its folder too. The old one stays until the new one is complete, and a link stays a link.
+    """Write a file and create its folder. The old file stays until the new one is complete; a link stays a link.
 
-    Raises `ConfigError` for whatever the disk has against it.
+    Raises `ConfigError` if the file cannot be written.
     """
-    # A lone surrogate, which a broken server can send, has no UTF-8; `\ud800` is what JSON writes for it, too.
+    # A broken server can send a lone surrogate, which has no UTF-8. It is written as `\ud800`, as in JSON.
     data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")

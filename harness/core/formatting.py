@@ -12,7 +12,7 @@ from typing import Any
 from harness.core.types import Response
 
 NOTHING = "–"
-"""Stands where there is no figure."""
+"""Shown in place of a missing figure."""
 
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters except tab, newline and carriage return
@@ -24,7 +24,7 @@ _INVISIBLE = re.compile(
 
 
 def percent(hits: float, n: int) -> str:
-    """A share with one decimal, rounded half up. Only none is `0.0%` and only all is `100.0%`."""
+    """Return a share with one decimal, rounded half up. Only 0 of n is `0.0%`, only n of n is `100.0%`."""
     if n == 0:
         return NOTHING
     tenths = int((2000 * hits + n) // (2 * n))
@@ -34,7 +34,7 @@ def percent(hits: float, n: int) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """`340 ms`, `1.24 s`, `12.3 s`, `135 s`."""
+    """Return a duration such as `340 ms`, `1.24 s`, `12.3 s` or `135 s`."""
     if value is None:
         return NOTHING
     if round(value, 3) < 1:
@@ -44,7 +44,7 @@ def seconds(value: float | None) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """`$1,204`, `$48.00`, `$0.31`, `$0.00080`; of less than ten cents, two figures that say something."""
+    """Return an amount such as `$1,204`, `$48.00`, `$0.31` or `$0.00080`: two significant digits below 10 cents."""
     if value is None:
         return NOTHING
     if value < 0:
@@ -57,7 +57,7 @@ def dollars(value: float | None) -> str:
 
 
 def moment(stamp: str) -> str:
-    """`2025-06-01 10:04 UTC` of an ISO 8601 time; anything else as it is."""
+    """Return an ISO 8601 time as `2025-06-01 10:04 UTC`; any other text unchanged."""
     try:
         time = datetime.fromisoformat(stamp)
     except ValueError:
@@ -66,38 +66,38 @@ def moment(stamp: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """`12,345`."""
+    """Return a rounded number such as `12,345`."""
     return NOTHING if value is None else f"{value:,.0f}"
 
 
-def plural(n: int, one: str, many: str = "") -> str:
-    """`1 call`, `2 calls`."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
+def plural(n: int, singular: str, plural_form: str = "") -> str:
+    """Return `1 call`, `2 calls`. `plural_form`: for plurals without a simple `s`."""
+    return f"{n:,} {singular if n == 1 else plural_form or singular + 's'}"
 
 
 def listed(counts: tuple[tuple[str, int], ...], top: int | None = None) -> str:
-    """`preamble 120, quoted 4, 3 more`."""
+    """Return the first `top` counts such as `preamble 120, quoted 4, 3 more`."""
     shown = counts[:top]
     rest = [f"{len(counts) - len(shown)} more"] if len(counts) > len(shown) else []
     return ", ".join([f"{name} {count:,}" for name, count in shown] + rest)
 
 
 def visible(text: str) -> str:
-    """The same text with every character that hides or rearranges text spelled out, as in `‹U+202E›`."""
+    """Return the text with characters that hide or reorder text spelled out, such as `‹U+202E›`."""
     return _INVISIBLE.sub(lambda m: f"‹U+{ord(m[0]):04X}›", text)
 
 
-def said(response: Response) -> str:
-    """The reply, and what came beside it in fields of its own."""
+def reply_text(response: Response) -> str:
+    """Return the text of a reply, followed by its refusal and its tool calls."""
     refusal = [f"[refusal] {response.refusal}"] if response.refusal else []
     calls = [f"[tool call] {value_text(call)}" for call in response.tool_calls]
     return "\n".join([*([response.text] if response.text or not (refusal or calls) else []), *refusal, *calls])
 
 
 def cut(text: str, limit: int) -> tuple[str, int | None]:
-    """The text, and `None`; or, where it is longer than `limit`, its two ends and its full length.
+    """Cut a text in the middle; return the text and its full length, or `None` if it was not cut.
 
-    Both ends are kept because models state the answer at either.
+    Both ends are kept, because models answer at either end.
     """
     if len(text) <= limit:
         return text, None
@@ -107,20 +107,20 @@ def cut(text: str, limit: int) -> tuple[str, int | None]:
 
 
 def one_line(text: str, limit: int) -> str:
-    """White space folded and cut at the end, for table cells and examples."""
+    """Return the text on one line, cut at `limit` characters, for table cells and examples."""
     folded = " ".join(text[: 20 * limit].split())
     return folded if len(folded) <= limit else folded[: limit - 1] + "…"
 
 
 def value_text(value: Any) -> str:
-    """A value read from a reply, or an expected one: text as it is, all else as JSON, nothing as nothing."""
+    """Return a value as text: a string unchanged, `None` as "", anything else as JSON."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=dict)
 
 
 def inputs_text(inputs: Mapping[str, Any]) -> str:
-    """What a case puts into the prompt: the text alone where there is one input, else `name: text` lines."""
+    """Return the inputs of a case as text: a single input alone, several as `name: text` lines."""
     if len(inputs) == 1:
         return value_text(next(iter(inputs.values())))
     return "\n".join(f"{name}: {value_text(value)}" for name, value in inputs.items())

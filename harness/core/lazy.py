@@ -1,8 +1,8 @@
-"""Sequences that do not have to fit into memory: a million golden cases are read from a file of their own.
+"""Sequences that need not fit into memory: a million golden cases are read from a temporary file.
 
-rows = Spool()                      bytes in, bytes out, by place
-cases = LazyMap(rows, make)          what `make` makes of each, whenever it is looked at
-some = LazySubset(cases, places)        those at some places, in that order
+rows = Spool()                        rows of bytes, by index
+cases = LazyMap(rows, make)           `make(row)` for each row, computed on access
+subset = LazySubset(cases, indices)   the items at `indices`, in that order
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from typing import Generic, TypeVar, overload
 T = TypeVar("T")
 
 IN_MEMORY = 32_000_000
-"""Bytes beyond which rows go to a temporary file."""
-AT_ONCE = 256
-"""How many rows are read at a time."""
+"""Rows go to a temporary file beyond this number of bytes."""
+ROWS_PER_READ = 256
+"""Rows read at a time during iteration."""
 
 
 class Spool:
-    """Rows of bytes, in memory while they are few and in a temporary file when they are many."""
+    """Rows of bytes, in memory if few, in a temporary file if many. Readable from several threads."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  it goes with the spool
+        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  it lives as long as the spool
         self._ends = array("Q", [0])
-        self._turn = Lock()
+        self._lock = Lock()
 
     def append(self, row: bytes) -> None:
-        """One row more. All are appended before the first is read."""
+        """Append a row. All rows must be appended before the first is read."""
         self._file.write(row)
         self._ends.append(self._ends[-1] + len(row))
 
@@ -40,9 +40,9 @@ class Spool:
         return len(self._ends) - 1
 
     def read(self, start: int, stop: int) -> list[bytes]:
-        """The rows from `start` to before `stop`."""
+        """Return the rows from `start` to `stop`, `stop` excluded."""
         first, last = self._ends[start], self._ends[stop]
-        with self._turn:
+        with self._lock:
             self._file.seek(first)
             block = self._file.read(last - first)
         ends = (end - first for end in self._ends[start : stop + 1])
@@ -55,29 +55,29 @@ class Spool:
 
 
 class _LazySequence(Sequence[T], Generic[T]):
-    """What sequences have in common that make their items when they are looked at."""
+    """A sequence whose items are computed on access."""
 
     @abstractmethod
-    def some(self, start: int, stop: int) -> Iterable[T]:
-        """The items from `start` to before `stop`."""
+    def read_range(self, start: int, stop: int) -> Iterable[T]:
+        """Return the items from `start` to `stop`, `stop` excluded."""
 
     def __iter__(self) -> Iterator[T]:
-        for start in range(0, len(self), AT_ONCE):
-            yield from self.some(start, min(start + AT_ONCE, len(self)))
+        for start in range(0, len(self), ROWS_PER_READ):
+            yield from self.read_range(start, min(start + ROWS_PER_READ, len(self)))
 
     @overload
-    def __getitem__(self, place: int) -> T: ...
+    def __getitem__(self, index: int) -> T: ...
     @overload
-    def __getitem__(self, place: slice) -> Sequence[T]: ...
-    def __getitem__(self, place: int | slice) -> T | Sequence[T]:
-        if isinstance(place, slice):
-            return LazySubset(self, range(*place.indices(len(self))))
-        found = range(len(self))[place]
-        return next(iter(self.some(found, found + 1)))
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        if isinstance(index, slice):
+            return LazySubset(self, range(*index.indices(len(self))))
+        position = range(len(self))[index]
+        return next(iter(self.read_range(position, position + 1)))
 
 
 class LazyMap(_LazySequence[T]):
-    """The rows of a spool as what `make` makes of them."""
+    """`make(row)` for each row of a spool."""
 
     def __init__(self, rows: Spool, make: Callable[[bytes], T]) -> None:
         self._rows = rows
@@ -86,24 +86,24 @@ class LazyMap(_LazySequence[T]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def some(self, start: int, stop: int) -> Iterable[T]:
-        """Read together."""
+    def read_range(self, start: int, stop: int) -> Iterable[T]:
+        """Return the items of a range with a single read."""
         return map(self._make, self._rows.read(start, stop))
 
 
 class LazySubset(_LazySequence[T]):
-    """The items of another sequence at `places`, in that order."""
+    """The items of another sequence at `indices`, in that order."""
 
-    def __init__(self, items: Sequence[T], places: Sequence[int]) -> None:
+    def __init__(self, items: Sequence[T], indices: Sequence[int]) -> None:
         self._items = items
-        self._places = places
+        self._indices = indices
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._indices)
 
-    def some(self, start: int, stop: int) -> Iterable[T]:
-        """Read together where the places follow one another."""
-        places = self._places[start:stop]
-        if isinstance(self._items, _LazySequence) and all(b - a == 1 for a, b in pairwise(places)):
-            return self._items.some(places[0], places[-1] + 1)
-        return (self._items[place] for place in places)
+    def read_range(self, start: int, stop: int) -> Iterable[T]:
+        """Return the items of a range, with a single read if the indices are consecutive."""
+        indices = self._indices[start:stop]
+        if isinstance(self._items, _LazySequence) and all(b - a == 1 for a, b in pairwise(indices)):
+            return self._items.read_range(indices[0], indices[-1] + 1)
+        return (self._items[index] for index in indices)

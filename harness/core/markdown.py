@@ -1,16 +1,16 @@
-"""Markdown escaping: any text becomes inert inside a line of Markdown."""
+"""Escape text for Markdown."""
 
 from __future__ import annotations
 
 from harness.core.formatting import visible
 
-OURS = " .,;:()%–’→−+="
-"""Punctuation of our own sentences that Markdown leaves alone inside a line."""
+SAFE = " .,;:()%–’→−+="
+"""Punctuation in the harness's own sentences that has no meaning in Markdown inside a line."""
 
 
 def inert(text: str, plain: str = " ") -> str:
-    """Any text so that Markdown shows it and does nothing else with it.
+    """Escape a text, so that Markdown shows it literally. `plain`: characters that are not escaped.
 
-    An entity is never structure (CommonMark 0.31, section 2.5), so all but letters, digits and `plain` becomes one.
+    Everything except letters, digits and `plain` becomes an entity, which is never structure (CommonMark 0.31, 2.5).
     """
     return "".join(c if c.isalnum() or c in plain else f"&#{ord(c)};" for c in visible(" ".join(text.split())))

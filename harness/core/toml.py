@@ -1,4 +1,4 @@
-"""TOML files: read with path, line and key of what is wrong, and written by tomlkit."""
+"""Read TOML files, with path, line and key in every error; write TOML tables with tomlkit."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.core.errors import ConfigError
 
 _SET_BY_US = {"root", "path", "name"}
-"""Fields of our models that are no keys of a file."""
+"""Model fields that are not keys of a file."""
 
 
 class StrictModel(BaseModel):
-    """The base of everything read from TOML: frozen, no unknown keys, no silent conversion ("1.0" is not 1.0)."""
+    """Base class of everything read from TOML: frozen, no unknown keys, no conversion ("1.0" is not 1.0)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -26,14 +26,14 @@ class StrictModel(BaseModel):
 M = TypeVar("M", bound=BaseModel)
 
 Names = Annotated[tuple[str, ...], Field(strict=False)]
-"""A TOML array of strings, kept as a tuple."""
+"""A TOML array of strings, stored as a tuple."""
 
 Name = Annotated[str, Field(min_length=1)]
-"""A string that is not empty."""
+"""A non-empty string."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as a dict; raises `ConfigError` with path and line."""
+    """Return a TOML file as a dict; raises `ConfigError` with path and line."""
     text = ""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -46,8 +46,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         msg = f"{path}:{line}: not UTF-8 text (byte {error.object[error.start]:#04x}): save the file as UTF-8"
         raise ConfigError(msg) from None
     except tomllib.TOMLDecodeError as error:
-        found = re.search(r"at line (\d+)", str(error))
-        line = int(found.group(1)) if found else text.rstrip().count("\n") + 1
+        match = re.search(r"at line (\d+)", str(error))
+        line = int(match.group(1)) if match else text.rstrip().count("\n") + 1
         msg = f"{path}:{line}: not valid TOML: {re.sub(r' [(]at .*[)]$', '', str(error))}"
         raise ConfigError(msg) from None
     except OSError as error:
@@ -56,7 +56,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def parse(model: type[M], data: Mapping[str, Any], path: Path, section: tuple[str, ...] = ()) -> M:
-    """`data` as a `model`; raises `ConfigError` that names file, line and key, and the nearest valid key."""
+    """Validate `data` as `model`; raises `ConfigError` with file, line, key and the closest valid key."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -66,20 +66,20 @@ def parse(model: type[M], data: Mapping[str, Any], path: Path, section: tuple[st
 def _explain(model: type[BaseModel], item: Any, path: Path, section: tuple[str, ...]) -> str:
     loc = (*section, *(str(part) for part in item["loc"]))
     where = at(path, loc)
-    table = f" in [{dotted(loc[:-1])}]" if len(loc) > 1 else ""
+    table = f" in [{table_name(loc[:-1])}]" if len(loc) > 1 else ""
     if item["type"] == "extra_forbidden":
         known = _fields_at(model, item["loc"][:-1])
         return f"{where}unknown key {loc[-1]!r}{table}{hint(loc[-1], known)}"
     if item["type"] == "missing":
         return f"{where}missing key {loc[-1]!r}{table}"
-    if item["type"] == "value_error":  # our own validators write whole sentences
+    if item["type"] == "value_error":  # the harness's own validators write complete messages
         return f"{where}{item['msg'].removeprefix('Value error, ')}"
     value = item["input"]
     given = f", not {str(value).lower() if isinstance(value, bool) else f'{value!r:.60}'}"
     if value == "" or not isinstance(value, str | int | float):
         given = ""
     what = f"item {int(loc[-1]) + 1} of {loc[-2]}" if isinstance(item["loc"][-1], int) else f"{loc[-1]}{table}"
-    return f"{where}{what} {_PLAIN.get(item['type'], item['msg'].removeprefix('Input '))}{_least(item)}{given}"
+    return f"{where}{what} {_PLAIN.get(item['type'], item['msg'].removeprefix('Input '))}{_lengths(item)}{given}"
 
 
 _PLAIN = {
@@ -88,6 +88,7 @@ _PLAIN = {
     "dict_type": "should be a table",
     "mapping_type": "should be a table",
     "model_type": "should be a table",
+    "dataclass_type": "should be a table",
     "model_attributes_type": "should be a table",
     "string_type": "should be a string",
     "string_too_short": "should not be empty",
@@ -97,24 +98,24 @@ _PLAIN = {
     "bool_type": "should be true or false",
     "too_short": "should have at least",
 }
-"""Pydantic's error types in the words of TOML."""
+"""Pydantic's error types in TOML's terms."""
 
 
-def _least(item: Any) -> str:
-    """How many there should be and how many there are, where an array is too short."""
+def _lengths(item: Any) -> str:
+    """Return the minimum and the actual length of an array that is too short."""
     if item["type"] != "too_short":
         return ""
-    least = item["ctx"]["min_length"]
-    return f" {least} item{'' if least == 1 else 's'}, not {item['ctx']['actual_length']}"
+    minimum = item["ctx"]["min_length"]
+    return f" {minimum} item{'' if minimum == 1 else 's'}, not {item['ctx']['actual_length']}"
 
 
-def dotted(loc: tuple[str, ...]) -> str:
-    """A table's name as it is written between brackets."""
+def table_name(loc: tuple[str, ...]) -> str:
+    """Return a table's name as written between brackets."""
     return ".".join(part if re.fullmatch(r"[\w-]+", part, re.ASCII) else f'"{part}"' for part in loc)
 
 
 def _fields_at(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
-    """The valid keys of the table at `loc` below `model`."""
+    """Return the valid keys of the table at `loc` in `model`."""
     here: Any = model
     for part in loc:
         field = getattr(here, "model_fields", {}).get(part)
@@ -132,7 +133,7 @@ def _fields_at(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
 
 
 def at(path: Path, loc: tuple[str, ...]) -> str:
-    """`path:line: ` of a key. TOML parsers keep no positions, so the key is looked up in the text."""
+    """Return `path:line: ` of a key. TOML parsers keep no positions, so the key is searched in the text."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -156,7 +157,7 @@ _KEY = rf"{_PART}(?:\s*\.\s*{_PART})*"
 
 
 def _parts(key: str) -> tuple[str, ...]:
-    """The parts of a dotted key; a dot between quotation marks is none."""
+    """Return the parts of a dotted key; a dot between quotation marks does not separate."""
     return tuple(part[1:-1] if part[0] in "\"'" else part for part in re.findall(_PART, key))
 
 
@@ -179,9 +180,9 @@ def comment(text: str) -> str:
 
 
 def hint(name: str, known: Any) -> str:
-    """` (did you mean 'x'?)`, or the list of what there is, or nothing."""
+    """Return ` (did you mean 'x'?)`, or the list of known names, or "" if there are none."""
     names = sorted(known)
-    near = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.6)
-    if near:
-        return f" (did you mean {near[0]!r}?)"
+    close = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.6)
+    if close:
+        return f" (did you mean {close[0]!r}?)"
     return f" (there are: {', '.join(names)})" if names else ""

@@ -1,16 +1,20 @@
 """Watch production: weekly samples, labels, signals, verdicts.
 
-May import report, tasks and everything below them.
+May import runner, router and everything below them.
 Never here: model calls.
 
-weeks       logged calls, counted by task and ISO week
-    tallies     these counts, kept
-    signals     the newest whole week against the weeks before it, by a rule that holds its false alarms over a year
-    sampling    a stratified sample of logged calls
-    sheets      what was drawn and what people said of it, in the store
-    files       the sheet as CSV and as a page, and labels read back
-    verdicts    what the labels come to: accuracy with its interval, against the baseline
-    power       what a weekly sample can see
+    weeks             ISO weeks, and logged calls counted by task and week
+    weekly_counts     these counts, cached in the store
+    signals           the newest whole week compared with the weeks before, with a yearly false-alarm rate
+    sampling          a stratified sample of logged calls
+    sheets            samples and people's labels, in the store
+    label_files       a sample as CSV; labels read from CSV and JSON
+    label_page        a sample as an HTML page for labelling
+    task_labels       which tasks have a list of labels
+    review            accuracy of the labelled replies, compared with a baseline
+    review_power      chance that a weekly sample detects a drop
+    weekly_findings   signals and the newest review, for `harness weekly`
+    wording           signals and reviews as text
 
-How each is done, and how well: docs/monitoring.md.
+docs/monitoring.md explains the methods and how well they work.
 """

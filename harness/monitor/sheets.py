@@ -1,8 +1,8 @@
-"""What was drawn for review, and what people said of it, in tables of their own in the store.
+"""Review sheets: samples of logged calls and people's labels, in their own tables of the store.
 
-Of a call is kept what the verdict needs (what was read from the reply, whether it was as agreed, its stratum), not what
-customers wrote: that is in the sheet's files only. So a label file that comes back brings labels, and nothing else of
-it has to be believed; and the verdict can be told when the calls are long forgotten.
+The store keeps what the verdict needs: the value, whether the reply kept the contract, the stratum. Customers' texts
+are only in the sheet's files. So only the labels of an imported file are trusted, and a review works after the calls
+were deleted.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from harness.store.schema import REVIEW_ITEMS, REVIEW_LABELS, REVIEW_SHEETS
 
 @dataclass(frozen=True, slots=True)
 class SheetItem:
-    """One reply to be reviewed. `said`: its stratum's; `size`: how many calls that stratum had.
+    """One reply to review. `outcome` and `size`: those of its stratum.
 
-    `by_label`: its task has a list of labels, and people say which is right; else they say whether the reply is.
+    `by_label`: the task has a list of labels and reviewers choose one. Otherwise they choose right or wrong.
     """
 
     item: int
@@ -39,14 +39,14 @@ class SheetItem:
     call_id: int
     value: JSON
     compliant: bool | None
-    said: str
+    outcome: str
     size: int
     by_label: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One sample. `choices`: task -> labels, of tasks that have a list of them. `since`, `until` as calls' times."""
+    """One sample. `choices`: task -> labels, for tasks with a list of labels. `since`, `until`: ISO 8601 times."""
 
     sheet: str
     drawn_at: str
@@ -59,7 +59,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class SheetLabel:
-    """What one person said of one item: a label of the task or `right`, `wrong`; or `UNCLEAR`."""
+    """One reviewer's label of one item: a label of the task, `right`, `wrong` or `UNCLEAR`."""
 
     item: int
     reviewer: str
@@ -70,12 +70,12 @@ class SheetLabel:
 
 RIGHT, WRONG = "right", "wrong"
 UNCLEAR = "?"
-"""Said of what a person could not tell."""
+"""The label of a reply that the reviewer could not judge."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """What to draw. `since`, `until` as calls' times; `tasks`: only these, all if there are none."""
+    """What to draw. `since`, `until`: ISO 8601 times; `tasks`: only these tasks, all tasks if empty."""
 
     since: str
     until: str
@@ -85,66 +85,54 @@ class SampleRequest:
 
 
 def draw(
-    store: Store, labels: Mapping[str, Sequence[str]], wanted: SampleRequest
+    store: Store, labels: Mapping[str, Sequence[str]], request: SampleRequest
 ) -> tuple[Sheet, tuple[sampling.SampledCall, ...]]:
-    """Draw a sample and keep what it takes to judge it; raises `ConfigError` where there is nothing to draw.
+    """Draw a sample and save its sheet; raises `ConfigError` if there are no calls to draw.
 
-    The same calls and the same arguments give the same sheet, and do not touch what was said of it.
+    The same calls and arguments give the same sheet, and keep the labels that it already has.
     """
-    since, until, seed = wanted.since, wanted.until, wanted.seed
-    there = [task for task in traffic.tasks(store) if not wanted.tasks or task in wanted.tasks]
+    since, until, seed = request.since, request.until, request.seed
+    tasks = [task for task in traffic.tasks(store) if not request.tasks or task in request.tasks]
 
     def logged() -> Iterable[traffic.RoutedCall]:
-        return (call for task in there for call in traffic.read(store, task=task, since=since, until=until))
+        return (call for task in tasks for call in traffic.read(store, task=task, since=since, until=until))
 
-    found = sampling.strata(logged(), labels)
-    if not found:
-        raise ConfigError(_nothing(wanted, has_calls=any(True for _ in logged())))
-    drawn = sampling.arrange(logged(), sampling.choose(found, wanted.per_task, seed), found, seed)
-    items = tuple(
-        SheetItem(
-            item=one.item,
-            task=one.call.task,
-            backend=one.call.backend,
-            variant=one.call.variant,
-            called_at=one.call.called_at,
-            call_id=one.call.call_id or 0,
-            value=one.call.value,
-            compliant=one.call.compliant,
-            said=one.stratum.said,
-            size=one.size,
-            by_label=bool(labels.get(one.call.task)),
-        )
-        for one in drawn
-    )
+    by_stratum = sampling.strata(logged(), labels)
+    if not by_stratum:
+        raise ConfigError(_nothing_to_draw(request, has_calls=any(True for _ in logged())))
+    chosen = sampling.choose(by_stratum, request.per_task, seed)
+    drawn = sampling.arrange(logged(), chosen, by_stratum, seed)
+    items = tuple(_item(sampled, by_label=bool(labels.get(sampled.call.task))) for sampled in drawn)
     used = {item.task for item in items}
     choices = {task: tuple(labels[task]) for task in sorted(used) if labels.get(task)}
     content = serialize.dump([since, until, seed, choices, [serialize.dump(_record(item)) for item in items]])
     week = weeks.name(weeks.holding(since, until))
-    sheet = f"{week.lower()}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
-    made = Sheet(sheet, ids.now(), since, until, seed, choices, items)
-    _keep(store, made)
-    return made, drawn
+    name = f"{week.lower()}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+    sheet = Sheet(name, ids.now(), since, until, seed, choices, items)
+    _save(store, sheet)
+    return sheet, drawn
 
 
 def load(store: Store, sheet: str) -> Sheet:
-    """A sheet by its name; raises `StoreError` with what there is."""
+    """Load a sheet by its name; raises `StoreError` with the newest names if it does not exist."""
     with store.connection() as connection:
         row = connection.execute(sa.select(REVIEW_SHEETS).where(REVIEW_SHEETS.c.sheet == sheet)).one_or_none()
         if row is not None:
             query = sa.select(REVIEW_ITEMS.c.record).where(REVIEW_ITEMS.c.sheet == sheet).order_by(REVIEW_ITEMS.c.item)
-            items = tuple(SheetItem(**json.loads(record)) for record in connection.scalars(query))
+            items = tuple(_from_record(json.loads(record)) for record in connection.scalars(query))
             head = json.loads(row.head)
             choices = {task: tuple(labels) for task, labels in head["choices"].items()}
             return Sheet(sheet, row.drawn_at, head["since"], head["until"], head["seed"], choices, items)
     known = names(store)
-    there = f"; the newest there are: {', '.join(known[:3])}" if known else ""
-    msg = f"no review sheet {sheet!r} in {store.url}: labels go to the store that it was drawn from{there}"
+    newest = f" (newest sheets: {', '.join(known[:3])})" if known else ""
+    msg = (
+        f"no review sheet {sheet!r} in {store.url}: import labels into the store that the sheet was drawn from{newest}"
+    )
     raise StoreError(msg)
 
 
 def names(store: Store) -> list[str]:
-    """All sheets, by the end of what they were drawn from, the newest first."""
+    """Return the names of all sheets, newest period first."""
     with store.connection() as connection:
         rows = connection.execute(
             sa.select(REVIEW_SHEETS.c.sheet, REVIEW_SHEETS.c.drawn_at, REVIEW_SHEETS.c.head)
@@ -153,7 +141,7 @@ def names(store: Store) -> list[str]:
 
 
 def add_labels(store: Store, sheet: str, labels: Sequence[SheetLabel]) -> None:
-    """Keep what people said; what the same person said of the same item before is replaced."""
+    """Save labels. A reviewer's earlier label of the same item is replaced."""
     now = ids.now()
     rows = [
         {
@@ -173,7 +161,7 @@ def add_labels(store: Store, sheet: str, labels: Sequence[SheetLabel]) -> None:
 
 
 def labels_of(store: Store, sheet: str) -> list[SheetLabel]:
-    """All that was said of a sheet, by item and reviewer."""
+    """Return all labels of a sheet, by item and reviewer."""
     with store.connection() as connection:
         query = (
             sa.select(REVIEW_LABELS)
@@ -183,14 +171,14 @@ def labels_of(store: Store, sheet: str) -> list[SheetLabel]:
         return [SheetLabel(row.item, row.reviewer, **json.loads(row.record)) for row in connection.execute(query)]
 
 
-def reviewed(store: Store) -> list[str]:
-    """The sheets of which anything was said, the newest first."""
+def labelled_sheets(store: Store) -> list[str]:
+    """Return the names of the sheets that have labels, newest period first."""
     with store.connection() as connection:
         labelled = set(connection.scalars(sa.select(REVIEW_LABELS.c.sheet).distinct()))
     return [name for name in names(store) if name in labelled]
 
 
-def _keep(store: Store, sheet: Sheet) -> None:
+def _save(store: Store, sheet: Sheet) -> None:
     head = {"since": sheet.since, "until": sheet.until, "seed": sheet.seed, "choices": sheet.choices}
     rows = [{"sheet": sheet.sheet, "item": i.item, "record": serialize.dump(_record(i))} for i in sheet.items]
     with store.connection(writing=True) as connection:
@@ -202,16 +190,38 @@ def _keep(store: Store, sheet: Sheet) -> None:
         connection.execute(REVIEW_ITEMS.insert(), rows)
 
 
+def _item(sampled: sampling.SampledCall, *, by_label: bool) -> SheetItem:
+    call = sampled.call
+    return SheetItem(
+        item=sampled.item,
+        task=call.task,
+        backend=call.backend,
+        variant=call.variant,
+        called_at=call.called_at,
+        call_id=call.call_id or 0,
+        value=call.value,
+        compliant=call.compliant,
+        outcome=sampled.stratum.outcome,
+        size=sampled.size,
+        by_label=by_label,
+    )
+
+
 def _record(item: SheetItem) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in SheetItem.__slots__}
+    """Return an item as stored. The key of `outcome` is `said`, as in the first version of the table."""
+    return {"said" if name == "outcome" else name: getattr(item, name) for name in SheetItem.__slots__}
 
 
-def _nothing(wanted: SampleRequest, *, has_calls: bool) -> str:
-    of = f" of {', '.join(wanted.tasks)}" if wanted.tasks else ""
-    between = f"{wanted.since[:10]} to {weeks.last_day(wanted.until)}"
+def _from_record(record: dict[str, Any]) -> SheetItem:
+    return SheetItem(outcome=record.pop("said"), **record)
+
+
+def _nothing_to_draw(request: SampleRequest, *, has_calls: bool) -> str:
+    of_tasks = f" of {', '.join(request.tasks)}" if request.tasks else ""
+    period = f"{request.since[:10]} to {weeks.last_day(request.until)}"
     if has_calls:
         return (
-            f"calls{of} from {between} were logged without their texts, so nobody can review them: "
-            "set texts = true in [log] of harness.toml, and sample what is logged from then on"
+            f"calls{of_tasks} from {period} were logged without their texts and cannot be reviewed: "
+            "set texts = true in [log] of harness.toml, and sample later calls"
         )
-    return f"no calls{of} were logged from {between}: `harness sample --since 30d` looks further back"
+    return f"no calls{of_tasks} were logged from {period}: look further back with `harness sample --since 30d`"

@@ -1,9 +1,9 @@
-"""What needs no labels, watched on all logged replies: the newest whole week against the weeks before it.
+"""Signals that need no labels, from all logged replies: the newest whole week compared with the weeks before.
 
-A year has 52 looks, and each look has several tasks with several signals. The chance of any false alarm in a year, if
-nothing changes, is to be at most `YEARLY`. It is divided among the 52 looks alike (Bonferroni, so that it does not
-matter that neighbouring looks share weeks), and within a look Holm's correction takes care of tasks and signals. The
-test itself is `stats.drift`: it knows that weeks differ by themselves. Simulated in bench/accuracy/monitor_power.py.
+A year has 52 weekly looks, and each look tests several signals of several tasks. If nothing changes, the probability of
+any false alarm in a year is at most `YEARLY_ALPHA`. It is split evenly over the 52 looks (Bonferroni, which holds
+although neighbouring looks share weeks). Within a look, Holm's correction covers tasks and signals. The test,
+`stats.drift`, allows for variation between weeks. Simulated in bench/accuracy/monitor_power.py.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from enum import StrEnum
 from harness.analysis.stats import Rate, holm
 from harness.analysis.stats.drift import Direction, WeeklyValue, label_ps, predicted_p, share_p
 from harness.analysis.stats.unpaired import counted
-from harness.monitor import tallies
+from harness.monitor import weekly_counts
 from harness.monitor.weeks import Weeks, WeekTally
 from harness.store.runs import Store
 
-YEARLY = 0.05
-"""The chance of any false alarm in a year of looks, over all tasks and signals together."""
+YEARLY_ALPHA = 0.05
+"""Probability of any false alarm in a year, over all tasks and signals."""
 
-LOOKS = 52
-ALARM = YEARLY / LOOKS
-"""An adjusted p below it is an alarm."""
+LOOKS_PER_YEAR = 52
+ALARM_P = YEARLY_ALPHA / LOOKS_PER_YEAR
+"""An adjusted p below this is an alarm."""
 
-REFERENCE = 26
-"""So many weeks before the newest are what it is held against."""
+REFERENCE_WEEKS = 26
+"""Number of weeks that the newest week is compared with."""
 
-FEWEST = 6
-"""With fewer weeks before it, how much weeks vary is not known well enough to cry."""
+MIN_WEEKS = 6
+"""With fewer earlier weeks, the variation between weeks is too uncertain for an alarm."""
 
-CHANCES: Mapping[str, Direction] = {
+SHARES: Mapping[str, Direction] = {
     "compliance": "down",
     "refusals": "up",
     "unknown labels": "up",
     "fallbacks": "up",
 }
-"""Signals that are shares, and which way is worse."""
+"""Signals that are shares, and the direction that is worse."""
 
 
 class SignalStatus(StrEnum):
-    """WORSE: shown to have changed for the worse. CHANGED: shown to have changed; whether that is bad, people tell."""
+    """Status of a signal. WORSE: significantly worse. CHANGED: significantly different; people judge whether worse."""
 
     WORSE = "WORSE"
     CHANGED = "CHANGED"
@@ -54,10 +54,18 @@ class SignalStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One signal of one task in the newest week. `p` is of its own test, `adjusted` after Holm over the whole look.
+    """One signal of one task in the newest week.
 
-    `before` and `newest` are rates of a share, geometric means in characters of the reply length. `label`: of the label
-    distribution, the label that is likeliest to have changed; `before` and `newest` are its share.
+    Attributes:
+        task: The task.
+        name: A key of `SHARES`, `labels` or `reply length`.
+        before: The earlier weeks: a rate, or the geometric mean of the reply length in characters.
+        newest: The newest week, likewise.
+        p: p of the signal's own test.
+        adjusted: p after Holm's correction over the whole look.
+        status: What the test shows.
+        label: For `labels`, the label with the smallest p; `before` and `newest` are its share.
+
     """
 
     task: str
@@ -66,15 +74,22 @@ class Signal:
     newest: Rate | float
     p: float
     adjusted: float = 1.0
-    standing: SignalStatus = SignalStatus.STEADY
+    status: SignalStatus = SignalStatus.STEADY
     label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WeeklySignals:
-    """One look. `week` and `first` are Mondays, the newest week and the oldest before it; `n_before` by task.
+    """The signals of one week.
 
-    `silent`: tasks without a call in this week that had some in the week before; all that ever had, where none has any.
+    Attributes:
+        week: Monday of the newest week.
+        first: Monday of the oldest week in the comparison.
+        signals: All signals.
+        n_before: Task -> number of earlier weeks with calls.
+        calls: Task -> number of calls in the week.
+        silent: Tasks without calls that had calls the week before; if no task has calls, all tasks with earlier calls.
+
     """
 
     week: date
@@ -86,69 +101,80 @@ class WeeklySignals:
 
     @property
     def alarms(self) -> tuple[Signal, ...]:
-        """What has been shown to have changed."""
-        return tuple(s for s in self.signals if s.standing in {SignalStatus.WORSE, SignalStatus.CHANGED})
+        """The signals that changed significantly."""
+        return tuple(s for s in self.signals if s.status in {SignalStatus.WORSE, SignalStatus.CHANGED})
 
 
-def watch(
+def read_signals(
     store: Store,
     week: date,
     labels: Mapping[str, Collection[str]],
     *,
-    reference: int = REFERENCE,
+    reference: int = REFERENCE_WEEKS,
     since: date = date.min,
 ) -> WeeklySignals:
-    """Look at one week, by its Monday. `labels`: of tasks that have a list; `since`: no week before it counts.
+    """Compute the signals of one week from the store; raises `StoreError`.
 
-    Raises `StoreError`.
+    Args:
+        store: The store with the traffic log.
+        week: Monday of the week.
+        labels: Task -> labels, for tasks with a list of labels.
+        reference: Number of weeks to compare with.
+        since: Monday of the first week to use.
+
     """
     first = max(week - timedelta(weeks=reference), since)
-    return look(tallies.counted(store, first, week, labels), week, labels, reference=reference)
+    return compute_signals(weekly_counts.counted(store, first, week, labels), week, labels, reference=reference)
 
 
-def look(
-    found_in: Weeks, week: date, labels: Mapping[str, Collection[str]], *, reference: int = REFERENCE
+def compute_signals(
+    counted_weeks: Weeks, week: date, labels: Mapping[str, Collection[str]], *, reference: int = REFERENCE_WEEKS
 ) -> WeeklySignals:
-    """The same of calls that are counted already. Pure."""
+    """Compute the signals of one week from counted calls. Pure."""
     first = week - timedelta(weeks=reference)
-    found: list[Signal] = []
+    signals: list[Signal] = []
     n_before: dict[str, int] = {}
-    sizes: dict[str, int] = {}
-    for task, mondays in sorted(found_in.items()):
+    calls: dict[str, int] = {}
+    for task, mondays in sorted(counted_weeks.items()):
         newest = mondays.get(week, WeekTally())
         before = [tally for day, tally in sorted(mondays.items()) if first <= day < week]
-        n_before[task], sizes[task] = len(before), newest.calls
+        n_before[task], calls[task] = len(before), newest.calls
         if newest.calls and before:
-            found += _of_task(task, before, newest, labels.get(task, ()))
-    dead = not any(sizes.values())
-    last = week - timedelta(weeks=1)
+            signals += _signals_of_task(task, before, newest, labels.get(task, ()))
+    no_calls = not any(calls.values())
+    last_week = week - timedelta(weeks=1)
     silent = [
-        t for t, n in sizes.items() if not n and n_before[t] and (dead or found_in[t].get(last, WeekTally()).calls)
+        task
+        for task, n in calls.items()
+        if not n and n_before[task] and (no_calls or counted_weeks[task].get(last_week, WeekTally()).calls)
     ]
-    return WeeklySignals(week, first, tuple(_judged(found, n_before)), n_before, sizes, tuple(silent))
+    return WeeklySignals(week, first, tuple(_with_status(signals, n_before)), n_before, calls, tuple(silent))
 
 
-def _judged(found: Sequence[Signal], n_before: Mapping[str, int]) -> Iterator[Signal]:
-    """Holm's correction goes over the signals that can cry at all."""
-    ready = [signal for signal in found if n_before[signal.task] >= FEWEST]
-    yield from (replace(signal, standing=SignalStatus.TOO_EARLY) for signal in found if n_before[signal.task] < FEWEST)
+def _with_status(signals: Sequence[Signal], n_before: Mapping[str, int]) -> Iterator[Signal]:
+    """Apply Holm's correction to the signals with enough earlier weeks, and set each status."""
+    ready = [signal for signal in signals if n_before[signal.task] >= MIN_WEEKS]
+    early = [signal for signal in signals if n_before[signal.task] < MIN_WEEKS]
+    yield from (replace(signal, status=SignalStatus.TOO_EARLY) for signal in early)
     for signal, p in zip(ready, holm([signal.p for signal in ready]), strict=True):
-        proven = SignalStatus.WORSE if signal.name in CHANCES else SignalStatus.CHANGED
-        yield replace(signal, adjusted=p, standing=proven if p < ALARM else SignalStatus.STEADY)
+        changed = SignalStatus.WORSE if signal.name in SHARES else SignalStatus.CHANGED
+        yield replace(signal, adjusted=p, status=changed if p < ALARM_P else SignalStatus.STEADY)
 
 
-def _of_task(task: str, before: Sequence[WeekTally], newest: WeekTally, labels: Collection[str]) -> Iterator[Signal]:
-    for name, direction in CHANCES.items():
+def _signals_of_task(
+    task: str, before: Sequence[WeekTally], newest: WeekTally, labels: Collection[str]
+) -> Iterator[Signal]:
+    for name, direction in SHARES.items():
         if name == "unknown labels" and not labels:
             continue
         weeks, last = [_share(tally, name) for tally in before], _share(newest, name)
         if last[1] and any(n for _, n in weeks):
             yield Signal(task, name, _pooled(weeks), counted(*last), share_p(weeks, last, direction))
-    if labels and newest.said:
-        yield _labels(task, before, newest, labels)
-    known = [tally for tally in before if tally.lengths]
-    if newest.lengths and known:
-        yield _length(task, known, newest)
+    if labels and newest.labels:
+        yield _label_signal(task, before, newest, labels)
+    with_lengths = [tally for tally in before if tally.lengths]
+    if newest.lengths and with_lengths:
+        yield _length_signal(task, with_lengths, newest)
 
 
 def _share(tally: WeekTally, name: str) -> tuple[int, int]:
@@ -164,19 +190,19 @@ def _pooled(weeks: Sequence[tuple[int, int]]) -> Rate:
     return counted(sum(hits for hits, _ in weeks), sum(n for _, n in weeks))
 
 
-def _labels(task: str, before: Sequence[WeekTally], newest: WeekTally, labels: Collection[str]) -> Signal:
-    tested = label_ps([tally.said for tally in before], newest.said, tuple(labels))
+def _label_signal(task: str, before: Sequence[WeekTally], newest: WeekTally, labels: Collection[str]) -> Signal:
+    tested = label_ps([tally.labels for tally in before], newest.labels, tuple(labels))
     label, p = tested[0]
-    weeks = [(tally.said[label], tally.said.total()) for tally in before]
-    last = counted(newest.said[label], newest.said.total())
+    weeks = [(tally.labels[label], tally.labels.total()) for tally in before]
+    last = counted(newest.labels[label], newest.labels.total())
     return Signal(task, "labels", _pooled(weeks), last, min(1.0, len(tested) * p), label=label)
 
 
-def _length(task: str, before: Sequence[WeekTally], newest: WeekTally) -> Signal:
-    """Of the logarithm, so that one long reply does not weigh as a hundred."""
+def _length_signal(task: str, before: Sequence[WeekTally], newest: WeekTally) -> Signal:
+    """Compare logarithms, so that one long reply does not dominate the mean."""
     n = sum(tally.lengths for tally in (*before, newest))
     within = sum(t.log_length_squared - t.log_length**2 / t.lengths for t in (*before, newest)) / max(1, n)
-    variance = max(within, 1e-9)  # replies of all one length: any other length is news
+    variance = max(within, 1e-9)  # if all replies have one length, any other length is a change
     weeks = [WeeklyValue(t.log_length / t.lengths, variance / t.lengths) for t in before]
     last = WeeklyValue(newest.log_length / newest.lengths, variance / newest.lengths)
     mean = sum(t.log_length for t in before) / sum(t.lengths for t in before)

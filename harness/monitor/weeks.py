@@ -1,4 +1,4 @@
-"""Logged calls, counted by task and ISO week (Monday to Sunday, UTC). Calls are many, counts are few."""
+"""ISO weeks (Monday to Sunday, UTC), and logged calls counted by task and week."""
 
 from __future__ import annotations
 
@@ -12,12 +12,27 @@ from harness.core.errors import ConfigError
 from harness.store.traffic import RoutedCall
 
 NO_ANSWER = "no clear answer"
-"""Counted as a label of its own: a reply of which no value could be read."""
+"""Counts as a label: a reply without a readable value."""
 
 
 @dataclass(slots=True)
 class WeekTally:
-    """One task in one week. `answered` are calls that got a reply, `read` those whose reply a contract has read."""
+    """Counts of one task in one week.
+
+    Attributes:
+        calls: All calls.
+        answered: Calls with a reply.
+        read: Replies read under a contract.
+        compliant: Replies that kept the contract.
+        refusals: Replies that were refusals.
+        unknown_labels: Replies with a label that the task does not have.
+        fallbacks: Calls that the first backend did not answer, or that failed.
+        labels: Label -> number of replies, including `NO_ANSWER`.
+        lengths: Replies with a known length.
+        log_length: Sum of log(1 + characters).
+        log_length_squared: Sum of the squares.
+
+    """
 
     calls: int = 0
     answered: int = 0
@@ -26,13 +41,13 @@ class WeekTally:
     refusals: int = 0
     unknown_labels: int = 0
     fallbacks: int = 0
-    said: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
     lengths: int = 0
     log_length: float = 0.0
     log_length_squared: float = 0.0
 
     def add(self, call: RoutedCall, labels: Collection[str]) -> None:
-        """Count one call; `labels` are those of its task, none where it has no list of them."""
+        """Count one call. `labels`: the labels of its task, empty if it has no list of labels."""
         self.calls += 1
         self.fallbacks += bool(call.fallback or call.error)
         if call.error:
@@ -50,7 +65,7 @@ class WeekTally:
         self.refusals += "refusal" in call.violations
         self.unknown_labels += "unknown_label" in call.violations
         if labels:
-            self.said[call.value if call.value in labels else NO_ANSWER] += 1
+            self.labels[call.value if call.value in labels else NO_ANSWER] += 1
 
 
 Weeks = Mapping[str, Mapping[date, WeekTally]]
@@ -58,65 +73,70 @@ Weeks = Mapping[str, Mapping[date, WeekTally]]
 
 
 def monday(day: date) -> date:
-    """The first day of its week."""
+    """Return the Monday of the week that contains `day`."""
     return day - timedelta(days=day.weekday())
 
 
 def name(week: date) -> str:
-    """`2026-W48` of its Monday."""
+    """Return the name of a week by its Monday, such as `2026-W48`."""
     year, number, _ = week.isocalendar()
     return f"{year}-W{number:02}"
 
 
 def parse(text: str) -> date:
-    """The Monday of `2026-W48`; raises `ConfigError`."""
+    """Return the Monday of a week such as `2026-W48`; raises `ConfigError`."""
     try:
-        found = datetime.strptime(f"{text.upper()}-1", "%G-W%V-%u").replace(tzinfo=UTC).date()
+        day = datetime.strptime(f"{text.upper()}-1", "%G-W%V-%u").replace(tzinfo=UTC).date()
     except ValueError:
-        found = date.min
-    if found.year < 2000:
-        msg = f"{text!r} is no week: write 2026-W48"
+        day = date.min
+    if day.year < 2000:
+        msg = f"{text!r} is not a week: write it like 2026-W48"
         raise ConfigError(msg)
-    return found
+    return day
 
 
 def newest_whole(now: datetime) -> date:
-    """The Monday of the newest week that is over, so that all who look in one week see the same."""
+    """Return the Monday of the newest complete week. Fixed within a week, so that results do not depend on the day."""
     return monday(now.astimezone(UTC).date()) - timedelta(weeks=1)
 
 
 def stamp(day: date) -> str:
-    """Where a day begins, as calls have their time."""
+    """Return the start of a day in the format of logged calls."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC).isoformat(timespec="milliseconds")
 
 
 def holding(since: str, until: str) -> date:
-    """The Monday of the week that holds the middle of some days: of seven days, most of them."""
+    """Return the Monday of the week that contains the middle of a period."""
     start, end = (datetime.fromisoformat(text) for text in (since, until))
     return monday((start + (end - start) / 2).date())
 
 
 def last_day(until: str) -> date:
-    """The last day that lies before a time."""
+    """Return the last day of a period that ends before `until`."""
     return date.fromisoformat(until[:10]) - timedelta(days=1)
 
 
 def count(calls: Iterable[RoutedCall], labels: Mapping[str, Collection[str]]) -> Weeks:
-    """All calls, counted. `labels`: of the tasks that have a list of them."""
-    found: dict[str, dict[date, WeekTally]] = defaultdict(lambda: defaultdict(WeekTally))
+    """Count calls by task and week. `labels`: task -> labels, for tasks with a list of labels."""
+    counts: dict[str, dict[date, WeekTally]] = defaultdict(lambda: defaultdict(WeekTally))
     mondays: dict[str, date] = {}
     for call in calls:
         day = call.called_at[:10]
         if day not in mondays:
             mondays[day] = monday(date.fromisoformat(day))
-        found[call.task][mondays[day]].add(call, labels.get(call.task, ()))
-    return {task: dict(weeks) for task, weeks in found.items()}
+        counts[call.task][mondays[day]].add(call, labels.get(call.task, ()))
+    return {task: dict(weeks) for task, weeks in counts.items()}
 
 
 def days(since: str, until: date | None, now: datetime) -> tuple[str, str]:
-    """From when until when, of `7d`, `2w` or a day; whole days, so that the same command draws the same.
+    """Return start and end of a period in whole days, so that repeated commands use the same calls.
 
-    `until` is the last day, today if it is not said. Raises `ConfigError`.
+    Args:
+        since: `7d`, `2w`, or the first day.
+        until: The last day; today if `None`.
+        now: The current time.
+
+    Raises `ConfigError` if `since` is malformed or after the last day.
     """
     last = until or now.astimezone(UTC).date()
     end = last + timedelta(days=1)
@@ -126,9 +146,9 @@ def days(since: str, until: date | None, now: datetime) -> tuple[str, str]:
         try:
             start = date.fromisoformat(since)
         except ValueError:
-            msg = f"--since {since!r}: write 7d, 2w or a day such as {last - timedelta(days=6)}"
+            msg = f"--since {since!r} is not a period: write 7d, 2w or a day such as {last - timedelta(days=6)}"
             raise ConfigError(msg) from None
     if start > last:
-        msg = f"--since {since}: is after {last}, the last day"
+        msg = f"--since {since} is after {last}, the last day of the sample"
         raise ConfigError(msg)
     return stamp(start), stamp(end)

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 from harness.core.errors import ConfigError
 from harness.core.plugins import ProviderCapabilities, provider_capabilities
-from harness.core.toml import Name, Names, StrictModel, at, dotted, hint, parse, read_toml
-from harness.core.types import Decoding
+from harness.core.toml import Name, Names, StrictModel, at, hint, parse, read_toml, table_name
+from harness.project import run_options
+from harness.project.run_options import RunOptions
 
 FILE_NAME = "harness.toml"
 _INTERNAL_FIELDS = {"root", "path"}
@@ -46,26 +47,6 @@ class LogConfig(StrictModel):
     keep_days: int = Field(default=90, ge=1)
     queue: int = Field(default=10_000, ge=1)
     redact: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
-
-
-class RunConfig(StrictModel):
-    """`[run]`: defaults for the options of `harness run`, with the same names."""
-
-    backend: Names = ()
-    variant: Names = ()
-    version: str | None = None
-    decoding: Annotated[tuple[Decoding, ...], Field(strict=False)] = ()
-    limit: int | None = Field(default=None, ge=1)
-    demo: bool = False
-    split: str | None = None
-    cache: bool = True
-    resume: bool = False
-    jobs: int | None = Field(default=None, ge=1)
-    tag: Names = ()
-    budget: float | None = Field(default=None, ge=0)
-    record: str | None = None
-    quiet: bool = False
-    output: Names = ()
 
 
 class LadderConfig(StrictModel):
@@ -177,7 +158,7 @@ class Config(StrictModel):
     path: Path | None = None
     store: StoreConfig = StoreConfig()
     pair: PairConfig | None = None
-    run: RunConfig = RunConfig()
+    run: RunOptions = RunOptions()
     log: LogConfig = LogConfig()
     backends: Mapping[str, BackendConfig] = Field(default_factory=dict)
     ladders: Mapping[str, LadderConfig] = Field(default_factory=dict)
@@ -234,6 +215,8 @@ def _read(path: Path) -> Config:
     _refuse(data, _INTERNAL_FIELDS, path)
     if isinstance(backends := data.get("backends"), dict):
         data["backends"] = {name: _named(name, table, path) for name, table in backends.items()}
+    if isinstance(run := data.get("run"), dict):
+        data["run"] = _run_options(run, path)
     config = parse(Config, {**data, "root": path.parent, "path": path}, path)
     for role, name in config.pair.model_dump().items() if config.pair else ():
         if name not in config.backends:
@@ -243,16 +226,41 @@ def _read(path: Path) -> Config:
     for model in config.prices:
         if model not in models:
             table = ("prices", model)
-            msg = f"{at(path, table)}[{dotted(table)}] is not the model of any backend{hint(model, models)}"
+            msg = f"{at(path, table)}[{table_name(table)}] is not the model of any backend{hint(model, models)}"
             raise ConfigError(msg)
     for ladder, steps in config.ladders.items():
         for step in steps.steps:
             if step not in config.backends:
                 table = ("ladders", ladder)
                 near = hint(step, config.backends)
-                msg = f"{at(path, (*table, 'steps'))}[{dotted(table)}] step {step!r} is not a backend{near}"
+                msg = f"{at(path, (*table, 'steps'))}[{table_name(table)}] step {step!r} is not a backend{near}"
                 raise ConfigError(msg)
     return config
+
+
+def _run_options(table: dict[str, Any], path: Path) -> RunOptions:
+    """`[run]`, with paths relative to the folder of the file."""
+    values = parse(_RUN_TABLE, table, path, ("run",)).model_dump(exclude_unset=True)
+    if "record" in values:
+        values["record"] = path.parent / values["record"]
+    if "output" in values:
+        values["output"] = tuple(path.parent / output for output in values["output"])
+    return RunOptions(**values)
+
+
+def _run_table() -> type[StrictModel]:
+    """The keys of `[run]`: the options of a run that a file may set."""
+    types = {**run_options.types(), "record": str | None, "output": tuple[str, ...]}
+    keys: dict[str, Any] = {}
+    for option in run_options.options():
+        is_array = option.default == ()
+        checks = Field(default=option.default, ge=option.metadata["at_least"], strict=False if is_array else None)
+        if option.metadata["toml"]:
+            keys[option.name] = (types[option.name], checks)
+    return create_model("RunTable", __base__=StrictModel, **keys)
+
+
+_RUN_TABLE = _run_table()
 
 
 def _named(name: str, table: Any, path: Path) -> Any:
@@ -266,6 +274,6 @@ def _refuse(table: Mapping[str, Any], keys: set[str], path: Path, section: tuple
     """Raise for keys that are model fields but cannot be set by the user."""
     for key in table:
         if key in keys:
-            inside = f" in [{dotted(section)}]" if section else ""
+            inside = f" in [{table_name(section)}]" if section else ""
             msg = f"{at(path, (*section, key))}unknown key {key!r}{inside}: remove it"
             raise ConfigError(msg)

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
-from harness.core.toml import at, dotted
+from harness.core.toml import at, table_name
 from harness.project.config import BackendConfig, Config
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _check_complete(backend: BackendConfig, keys: Mapping[str, Any], config: Con
         if keys.get(key) is None:
             where = at(config.path, table) if config.path else f"{config.root}: "
             msg = (
-                f"{where}[{dotted(table)}] has no {key}, so {what} of {backend.name} would be free: "
+                f"{where}[{table_name(table)}] has no {key}, so {what} of {backend.name} would be free: "
                 "add the USD per million tokens, or 0 if they are free"
             )
             raise ConfigError(msg)
@@ -86,7 +86,7 @@ def _checked(price: Price, config: Config, table: tuple[str, str]) -> Price:
         value = getattr(price, key)
         if value is not None and not value <= MOST_USD:
             where = at(config.path, (*table, key)) if config.path else f"{config.root}: "
-            msg = f"{where}[{dotted(table)}] {key} = {value} is not a price: write the USD per million tokens"
+            msg = f"{where}[{table_name(table)}] {key} = {value} is not a price: write the USD per million tokens"
             raise ConfigError(msg)
     return price
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from harness.report import CellReport
 
 EVALS_FOLDER = "evals"
-RUN_PROPERTY = "harness_run"
-"""The property of a test's report that names its run."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -88,7 +86,12 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the matrix of all runs of the session, and write the reports that `--eval-report` names."""
     reports = [one for group in terminalreporter.stats.values() for one in group if isinstance(one, pytest.TestReport)]
-    run_ids = list(dict.fromkeys(v for one in reports for key, v in one.user_properties if key == RUN_PROPERTY))
+    properties = [each for report in reports for each in report.user_properties]
+    if not properties:
+        return
+    from harness.pytest_plugin._properties import RUN_PROPERTY
+
+    run_ids = list(dict.fromkeys(value for key, value in properties if key == RUN_PROPERTY))
     if run_ids:
         from harness.pytest_plugin._summary import summarize
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.pytest_plugin import RUN_PROPERTY
+from harness.pytest_plugin._properties import RUN_PROPERTY
 from harness.pytest_plugin._runs import open_project, shared_run
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ def runner(request: pytest.FixtureRequest) -> Callable[..., CellReport]:
         from harness.report import build
 
         folder = request.path
-        with open_project(folder) as (project, _, plan_cells):
+        with open_project(folder) as (project, plan_cells):
+            config = project.config
             backend_name = backend or next(iter(request.config.getoption("--backend")), None)
-            backend_name = backend_name or (project.pair.candidate if project.pair else next(iter(project.backends)))
+            backend_name = backend_name or (config.pair.candidate if config.pair else next(iter(config.backends)))
             (cell,) = plan_cells(request.config, [name], (backend_name,), (variant,) if variant else ())
         run = shared_run(request.config, folder, cell)
         request.node.user_properties.append((RUN_PROPERTY, run.manifest.run_id))
@@ -42,7 +43,7 @@ def comparer(request: pytest.FixtureRequest) -> Callable[[CellReport], Compariso
         from harness.project import evals
         from harness.runner import gate_checks
 
-        with open_project(request.path) as (project, _, _plan_cells):
+        with open_project(request.path) as (project, _):
             (definition,) = evals.find(project.root, [cell.manifest.eval])
             outcomes = outcomes_of(Run(cell.manifest, cell.results))
             comparison = gate_checks.to_baseline(project.root, outcomes, definition.gates.max_regression)

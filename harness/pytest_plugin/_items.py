@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.pytest_plugin import RUN_PROPERTY
-from harness.pytest_plugin._runs import UPDATE_PROPERTY, GateFailed, open_project, shared_run
+from harness.pytest_plugin._properties import RUN_PROPERTY, UPDATE_PROPERTY
+from harness.pytest_plugin._runs import GateFailed, open_project, shared_run
 
 if TYPE_CHECKING:
     from harness.core.types import Run
@@ -30,9 +30,11 @@ class EvalFile(pytest.File):
         from harness.runner import gate_checks
 
         try:
-            with open_project(self.path) as (project, _, plan_cells):
+            with open_project(self.path) as (project, plan_cells):
                 cells = plan_cells(self.config, [str(self.path)])
-                gates: list[tuple[Cell, list[str]]] = [(cell, gate_checks.wanted(project, cell)) for cell in cells]
+                gates: list[tuple[Cell, list[str]]] = [
+                    (cell, gate_checks.wanted(project.config, cell)) for cell in cells
+                ]
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
         update = self.config.getoption("--update-baselines")
@@ -77,8 +79,8 @@ class GateItem(pytest.Item):
                 msg = f"{self.cell.name}: {summary.n_errors} of {summary.n} calls failed"
                 raise GateFailed(msg)
             return
-        with open_project(self.path) as (project, store, _):
-            result = gate_checks.judge(self.gate, self.cell, gate_checks.evidence(project, store, self.cell, run))
+        with open_project(self.path) as (project, _):
+            result = gate_checks.judge(self.gate, self.cell, gate_checks.evidence(project, self.cell, run))
         if self.gate == gate_checks.BASELINE and result.status is gates.GateStatus.UNDECIDED and not summary.n_errors:
             pytest.skip(f"inconclusive: {gate_text(result)}")
         if result.status is not gates.GateStatus.PASSED:
@@ -86,10 +88,11 @@ class GateItem(pytest.Item):
 
     def _run_reference(self) -> None:
         """Run the reference over the same cases. If it is unavailable, the gate uses its newest saved run."""
-        with open_project(self.path) as (project, _, plan_cells):
-            if project.pair is None:
+        with open_project(self.path) as (project, plan_cells):
+            config = project.config
+            if config.pair is None:
                 return
-            reference = project.backends[project.pair.reference]
+            reference = config.backends[config.pair.reference]
             cells = plan_cells(self.config, [str(self.path)], (reference.name,), (reference.variant,))
         for cell in cells:  # none if the eval excludes the reference
             with suppress(pytest.skip.Exception):
@@ -113,7 +116,7 @@ def _update_baseline(start: Path, run: Run) -> str:
     from harness.analysis.compare import outcomes_of
     from harness.runner import gate_checks
 
-    with open_project(start) as (project, _, _plan_cells):
+    with open_project(start) as (project, _):
         return gate_checks.renew(project.root, outcomes_of(run))
 
 

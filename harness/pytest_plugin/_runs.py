@@ -18,12 +18,10 @@ import pytest
 
 if TYPE_CHECKING:
     from harness.core.types import Run
-    from harness.project.config import Config
     from harness.runner.engine import Outcome
     from harness.runner.plan import Cell
-    from harness.store.runs import Store
+    from harness.runner.project import Project
 
-UPDATE_PROPERTY = "harness_baseline"
 
 _SESSION = pytest.StashKey[str]()
 
@@ -48,11 +46,12 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
     """
     from filelock import FileLock
 
-    from harness import api
     from harness.core.errors import Interrupted
+    from harness.project.run_options import RunOptions
+    from harness.runner import execution
     from harness.runner.events import RunEvents
 
-    with open_project(start) as (project, store, _):
+    with open_project(start) as (project, _):
         folder = Path(gettempdir()) / f"harness-pytest-{_session(config)}"
         folder.mkdir(mode=0o700, exist_ok=True)
         key = hashlib.sha256(f"{cell.definition.path}\n{cell.name}".encode()).hexdigest()[:16]
@@ -61,7 +60,7 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
             if not summary_file.exists():
                 named = tuple(config.getoption("--backend"))
                 try:
-                    outcome = api.execute(project, store, [cell], api.RunOptions(backend=named), RunEvents())
+                    outcome = execution.execute(project, [cell], RunOptions(backend=named), RunEvents())
                 except Interrupted as error:  # Ctrl-C ends the session, not this test alone
                     raise KeyboardInterrupt(str(error)) from None
                 summary_file.write_text(json.dumps(_summary(outcome)), encoding="utf-8")
@@ -70,7 +69,7 @@ def shared_run(config: pytest.Config, start: Path, cell: Cell) -> Run:
             pytest.skip(saved["skipped"])
         if saved["failure"]:
             raise GateFailed(saved["failure"])
-        return store.load(saved["run_id"])
+        return project.store.load(saved["run_id"])
 
 
 def _summary(outcome: Outcome) -> dict[str, str]:
@@ -83,25 +82,27 @@ def _summary(outcome: Outcome) -> dict[str, str]:
 
 
 @contextmanager
-def open_project(start: Path) -> Iterator[tuple[Config, Store, Callable[..., list[Cell]]]]:
-    """The project around `start`, its open store, and a function that plans cells by pytest's options."""
-    from harness import api
+def open_project(start: Path) -> Iterator[tuple[Project, Callable[..., list[Cell]]]]:
+    """The open project around `start`, and a function that plans cells by pytest's options."""
+    from harness.project.run_options import RunOptions
+    from harness.runner import execution
+    from harness.runner.project import Project
 
-    with api.project(start if start.is_dir() else start.parent) as (project, store):
+    with Project.open(start if start.is_dir() else start.parent) as project:
 
         def plan_cells(
             config: pytest.Config, names: list[str], backends: tuple[str, ...] = (), variants: tuple[str, ...] = ()
         ) -> list[Cell]:
             variant = variants or tuple(config.getoption("--variant"))
             backend = backends or tuple(config.getoption("--backend"))
-            options = api.RunOptions(
+            options = RunOptions(
                 backend=backend,
                 variant=variant,
                 own_variant_only=not variant,
                 demo=config.getoption("--eval-demo"),
                 whole=True,
             )
-            cells = api.cells(project, store, names, options)
+            cells = execution.cells(project, names, options)
             return [cell for cell in cells if cell.decoding == cell.definition.decoding[0]]
 
-        yield project, store, plan_cells
+        yield project, plan_cells

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.pytest_plugin._runs import UPDATE_PROPERTY, open_project
+from harness.pytest_plugin._properties import UPDATE_PROPERTY
+from harness.pytest_plugin._runs import open_project
 
 
 def summarize(
@@ -20,9 +21,11 @@ def summarize(
     """Print the matrix of the runs with these ids, and write the reports of `--eval-report`."""
     from harness.report import asked_by, build, write
 
-    with open_project(_root_of(config)) as (project, store, _):
-        runs = sorted((store.load(str(run_id)) for run_id in run_ids), key=lambda r: (r.manifest.eval, r.manifest.cell))
-        built = build(runs, asked=asked_by(project, {run.manifest.eval for run in runs}))
+    with open_project(_root_of(config)) as (project, _):
+        runs = sorted(
+            (project.store.load(str(run_id)) for run_id in run_ids), key=lambda r: (r.manifest.eval, r.manifest.cell)
+        )
+        built = build(runs, asked=asked_by(project.config, {run.manifest.eval for run in runs}))
     terminalreporter.section("evals")
     terminalreporter.write(_as_text(built))
     for line in sorted({str(v) for one in reports for key, v in one.user_properties if key == UPDATE_PROPERTY}):

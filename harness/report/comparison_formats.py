@@ -28,7 +28,7 @@ from typing import Any
 from harness.analysis.compare import Comparison, Difference, RunOutcomes
 from harness.analysis.compare.flips import KINDS, counts
 from harness.analysis.stats import Paired
-from harness.core.markdown import OURS, inert
+from harness.core.markdown import SAFE, inert
 from harness.report.comparison_text import (
     changed_text,
     delta_text,
@@ -54,12 +54,12 @@ def markdown(c: Comparison) -> str:
     facts = [("Gap", gap_text(c)), ("Flips", flips_text(c)), ("Changed", changed_text(c))]
     return "\n".join(
         [
-            f"### {inert(c.head.eval)}: {inert(title(c), OURS)}\n",
-            f"**{c.verdict.value}** – {inert(reason_text(c), OURS)}\n",
+            f"### {inert(c.head.eval)}: {inert(title(c), SAFE)}\n",
+            f"**{c.verdict.value}** – {inert(reason_text(c), SAFE)}\n",
             "| | base | head | difference in points | p |\n|:--|--:|--:|--:|--:|",
             *rows,
             "",
-            *(f"- {name}: {inert(text, OURS)}" for name, text in facts),
+            *(f"- {name}: {inert(text, SAFE)}" for name, text in facts),
             "",
         ]
     )

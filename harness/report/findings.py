@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from harness.core.formatting import visible
-from harness.core.markdown import OURS, inert
+from harness.core.markdown import SAFE, inert
 from harness.report.model_findings import Finding, FindingStatus
 
-_PLAIN = OURS + "-"
+_PLAIN = SAFE + "-"
 """A hyphen within a line, as in a date, is no list, rule or heading."""
 SUMMARY_BYTES = 1_000_000
 """What GitHub takes as a step summary is 1 MiB; more is refused as a whole."""

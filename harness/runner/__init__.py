@@ -1,5 +1,15 @@
 """Run evals: plan the requests, send them, retry, read, score, save.
 
+execution.py         names and options become cells (plan.py), then an engine run
+engine.py            backends concurrently; backend_session.py runs the cells of one backend in sequence
+cell_runner.py       one cell: a producer, N callers and a writer; cached and resumed results first
+  budget.py          reserves the maximum cost of a call before it is sent
+  retrying.py        sends a request, retries; pacing/ sets concurrency and rate
+  tasks (room)       read_and_score: the contract reads the reply, the task scores it
+  saving.py          writes results durably; then events.py notifies listeners
+gate_checks.py       judges the gates of a finished run; llm_judge.py scores summaries; rescore.py reads again
+estimate.py          calls, tokens and dollars before a run; staleness.py compares a saved run with the files
+
 May import report, tasks and everything below them.
 Never here: terminal output, statistics.
 """

@@ -1,16 +1,16 @@
-"""What a run would take, before anything is asked: calls, tokens, dollars."""
+"""Estimate the calls, tokens and dollars of a run, before any request is sent."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.types import Request
-from harness.project.config import Config
 from harness.project.pricing import is_local, is_openai, price_of, usd
+from harness.runner.blocking import run_blocking
 from harness.runner.budget import most_prompt_tokens
 from harness.runner.plan import Cell
+from harness.runner.project import Project
 from harness.runner.tokens import count, encoding_of
 from harness.store.run_query import RunQuery
 from harness.store.runs import Store
@@ -21,12 +21,11 @@ NO_LIMIT = frozenset({"max_tokens", "max_completion_tokens"})
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One cell. `counted_by`: whose tokenizer; `measured_in`: the run whose mean reply is expected again.
+    """Estimate of one cell. `counted_by`: the tokenizer; `measured_in`: the run that gives the mean reply length.
 
-    `completion_tokens` and `usd` are `None` where no run of the cell is saved, `usd` and `most_usd` also where nobody
-    says what the model costs. At most: every reply as long as it may be, every prompt as long as `most_prompt_tokens`,
-    which no tokenizer exceeds; `None` where the server is not told how long a reply may be. Nothing of it is from the
-    store, nothing is asked twice: answers that the store has make a run cheaper, retries make it dearer.
+    `completion_tokens` and `usd` are `None` without a saved run of the cell; `usd` and `most_usd` also without a known
+    price. The `most_…` fields are upper bounds: no tokenizer exceeds them, every reply reaches `max_tokens`; `None`
+    if the backend sends no limit. The cache can make a run cheaper, retries can make it more expensive.
     """
 
     eval: str
@@ -43,25 +42,25 @@ class Estimate:
     local: bool
 
 
-def estimate(found: Config, store: Store, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
-    """An estimate of each cell, in their order. A local server may be asked for its tokenizer, and no model at all."""
+def estimate(project: Project, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
+    """Estimate each cell, in order. Calls no model, but may use the tokenizer of a local server."""
 
-    async def all_of_them() -> list[Estimate]:
-        return [await _cell(found, store, cell) for cell in cells]
+    async def estimates() -> list[Estimate]:
+        return [await _cell(project, cell) for cell in cells]
 
-    return tuple(asyncio.run(all_of_them()))
+    return tuple(run_blocking(estimates()))
 
 
-async def _cell(found: Config, store: Store, cell: Cell) -> Estimate:
-    local = is_local(found, cell.backend)
-    price = None if local else price_of(found, cell.backend)
-    requests = [request for _, request in cell.asks]
+async def _cell(project: Project, cell: Cell) -> Estimate:
+    local = is_local(project.config, cell.backend)
+    price = None if local else price_of(project.config, cell.backend)
+    requests = [request for _, request in cell.requests]
     counted = await count(cell.backend, requests, local=local)
     prompt = sum(counted.tokens)
     exact = is_openai(cell.backend) and counted.by == encoding_of(cell.backend.model)
     most_prompt = sum(_most(request, n, exact=exact) for request, n in zip(requests, counted.tokens, strict=True))
     most = None if _boundless(cell) else sum(0 if r.embed else r.sampling.max_tokens for r in requests)
-    run_id, mean = ("", 0.0) if cell.task.embeds else _measured(store, cell)
+    run_id, mean = ("", 0.0) if cell.task.embeds else _measured(project.store, cell)
     expected = None if mean is None else round(mean * len(requests))
     if expected is not None and most is not None:
         expected = min(most, expected)
@@ -88,21 +87,21 @@ async def _cell(found: Config, store: Store, cell: Cell) -> Estimate:
 
 
 def _boundless(cell: Cell) -> bool:
-    """Whether no limit of a reply is sent: the backend omits the parameter."""
+    """True if the backend omits the limit on the length of a reply."""
     return not cell.task.embeds and not NO_LIMIT.isdisjoint(cell.backend.options.get("omit", ()))
 
 
 def _most(request: Request, counted: int, *, exact: bool) -> int:
-    """A prompt's tokens by the model's own tokenizer; where it is not known, as many as a budget sets aside for it.
+    """Prompt tokens by the model's own tokenizer, else the upper bound of a budget.
 
-    Nor is it where there are tools or a schema: how a service writes these into the prompt is not told.
+    With tools or a schema the count is not exact: services do not document how these enter the prompt.
     """
     by_count = exact and not request.tools and request.constraint is None
     return counted if by_count else max(counted, most_prompt_tokens(request))
 
 
 def _measured(store: Store, cell: Cell) -> tuple[str, float | None]:
-    """The mean reply of the newest saved run of the cell, in tokens."""
+    """Mean reply length, in tokens, of the newest saved run of the cell."""
     for m in store.manifests(RunQuery(eval=cell.definition.name, cell=cell.name, finished=True)):
         lengths = [r.response.completion_tokens for r in store.results(m.run_id) if r.response.error is None]
         known = [tokens for tokens in lengths if tokens is not None]

@@ -1,4 +1,4 @@
-"""Who hears how a run goes."""
+"""Events of a run, for progress displays."""
 
 from __future__ import annotations
 
@@ -10,28 +10,31 @@ from harness.runner.plan import Cell
 
 
 class RunEvents:
-    """Hears how a run goes. This one does nothing with it; the command line's draw bars or write lines."""
+    """Receives the events of a run. These methods do nothing: override those you need, and return quickly.
+
+    The event loop calls them. That loop has a thread of its own in `harness.run`.
+    """
 
     def skipped(self, backend: str, reason: str) -> None:
-        """A backend takes no part."""
+        """A backend is unavailable and takes no part."""
 
     def noted(self, cell: str, text: str) -> None:
-        """Something worth a line."""
+        """A note about a cell, such as a server that ignores a parameter."""
 
     def waits(self, cell: Cell, text: str) -> None:
-        """How work stands that is done elsewhere and may take hours, such as a batch."""
+        """Status of remote work that may take hours, such as a batch."""
 
     def fetching(self, what: str, done: int, total: int) -> None:
-        """A model file is on its way; sizes in bytes."""
+        """Download progress of a model file, in bytes."""
 
     def paced(self, backend: str, pace: Pace) -> None:
-        """A backend is there, and will be asked at this pace."""
+        """A backend is available; `pace` shows its current concurrency and waits."""
 
     def started(self, cell: Cell, total: int, from_store: int) -> None:
-        """A cell begins; `from_store` of its `total` answers are already there."""
+        """A cell starts; `from_store` of its `total` results are already saved."""
 
     def answered(self, cell: Cell, results: Sequence[Result]) -> None:
-        """Some answers have been saved."""
+        """Some results have been saved."""
 
     def finished(self, cell: Cell, run: Run) -> None:
-        """A cell is done."""
+        """A cell has finished."""

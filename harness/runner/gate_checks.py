@@ -1,4 +1,4 @@
-"""What the gates of a cell are judged by: its run, the reference's run, the baseline."""
+"""Judge the gates of a cell by its run, the run of the reference, and the baseline."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from harness.project.evals import Eval
 from harness.project.pricing import price_of
 from harness.report import comparison_text
 from harness.runner.plan import Cell
+from harness.runner.project import Project
 from harness.store.run_query import RunQuery
 from harness.store.run_refs import find_run
-from harness.store.runs import Store
 
 BASELINE = "baseline"
-"""The gate of a cell that has a baseline, where the eval sets none: nothing is shown to be lost."""
+"""The implied gate of a cell with a baseline: no proven loss. An eval's own baseline gate replaces it."""
 
 
 BY_BASELINE = frozenset({BASELINE}) | gates.comparing_with("baseline")
 """The gates that compare with the baseline."""
 
 
-def wanted(found: Config, cell: Cell) -> list[str]:
-    """The gates of a cell: its eval's, `margin` for the candidate only; `baseline` if one is saved and none is set."""
+def wanted(config: Config, cell: Cell) -> list[str]:
+    """The gates of a cell: those of its eval, `margin` only for the candidate, and the implied `baseline`."""
     names = gates.names(cell.definition.gates)
-    if found.pair is None or cell.backend.name != found.pair.candidate:
+    if config.pair is None or cell.backend.name != config.pair.candidate:
         by_reference = gates.comparing_with("reference")
         names = [name for name in names if name not in by_reference]
     has_own = BY_BASELINE & set(names)
-    has_file = baseline.path_of(found.root, cell.definition.name, cell.name).is_file()
+    has_file = baseline.path_of(config.root, cell.definition.name, cell.name).is_file()
     return names if has_own or not has_file else [*names, BASELINE]
 
 
-def evidence(found: Config, store: Store, cell: Cell, run: Run, others: Sequence[Run] = ()) -> Evidence:
-    """Everything that the gates of `cell` are judged by. `others`: runs of this session, before those of the store."""
+def evidence(project: Project, cell: Cell, run: Run, others: Sequence[Run] = ()) -> Evidence:
+    """Evidence for the gates of `cell`. `others`: runs of this session, preferred to saved runs."""
     own, limits = outcomes_of(run), cell.definition.gates
     by_reference = gates.comparing_with("reference") & limits.limits.keys()
     return Evidence(
@@ -50,29 +50,29 @@ def evidence(found: Config, store: Store, cell: Cell, run: Run, others: Sequence
         summary=summarize(run.results),
         results=run.results,
         labels=run.manifest.labels,
-        price=price_of(found, cell.backend),
-        reference=_to_reference(found, store, cell, own, others) if by_reference else None,
-        baseline=to_baseline(found.root, own, limits.max_regression),
+        price=price_of(project.config, cell.backend),
+        reference=_to_reference(project, cell, own, others) if by_reference else None,
+        baseline=to_baseline(project.root, own, limits.max_regression),
     )
 
 
-def judge(gate: str, cell: Cell, told: Evidence) -> GateResult:
+def judge(gate: str, cell: Cell, evidence: Evidence) -> GateResult:
     """Judge one gate of one cell."""
     if gate != BASELINE:
-        return gates.judge(gate, cell.definition.gates, told)
+        return gates.judge(gate, cell.definition.gates, evidence)
     implied = cell.definition.gates.model_copy(update={"max_regression": DEFAULT_MARGIN})
-    result = gates.judge("max_regression", implied, told)
+    result = gates.judge("max_regression", implied, evidence)
     return GateResult(BASELINE, result.cell, result.outcome, required=False)
 
 
-def newest(found: Config, store: Store, definition: Eval, *, every: bool = False) -> list[Run]:
+def newest(project: Project, definition: Eval, *, every: bool = False) -> list[Run]:
     """The newest whole run of each cell that production would use; `every`: of each variant on each backend.
 
-    Whole: finished, over all cases of the eval's own split. Backends that harness.toml no longer has are left out.
+    A whole run is finished and covers all cases of the eval's split. Backends missing from harness.toml are left out.
     """
     query = RunQuery(
         eval=definition.name,
-        backends=tuple(found.backends),
+        backends=tuple(project.config.backends),
         decoding=definition.decoding[0],
         splits=("", definition.split or ""),
         finished=True,
@@ -80,30 +80,32 @@ def newest(found: Config, store: Store, definition: Eval, *, every: bool = False
         origins=frozenset(RunOrigin) - {RunOrigin.JUDGED},
         newest_per_cell=True,
     )
-    manifests = [m for m in store.manifests(query) if every or m.variant == found.backends[m.backend].variant]
-    return [store.with_results(m) for m in sorted(manifests, key=lambda m: m.cell)]
+    manifests = [
+        m for m in project.store.manifests(query) if every or m.variant == project.config.backends[m.backend].variant
+    ]
+    return [project.store.with_results(m) for m in sorted(manifests, key=lambda m: m.cell)]
 
 
-def need_baselines(found: Config, cells: Sequence[Cell]) -> None:
-    """Raise `ConfigError` before anything is asked, where no cell has a baseline to be judged by.
+def need_baselines(root: Path, cells: Sequence[Cell]) -> None:
+    """Raise `ConfigError` if no cell has a baseline.
 
-    One without is not: its backend may not be there, which shows only when it is asked.
+    A single missing baseline is no error: its backend may be unavailable, which only the run shows.
     """
-    if not any(baseline.load(found.root, cell.definition.name, cell.name) for cell in cells):
+    if not any(baseline.load(root, cell.definition.name, cell.name) for cell in cells):
         names = ", ".join(dict.fromkeys(f"{cell.definition.name} {cell.name}" for cell in cells))
         msg = f"there is no baseline of {names}: `harness baseline save` makes one of each whole run"
         raise ConfigError(msg)
 
 
-def against(found: Config, store: Store, reference: str, run: Run) -> GateResult:
-    """A run against `baseline`, the `previous` run of its cell, or any run; raises where there is no such thing."""
+def against(project: Project, reference: str, run: Run) -> GateResult:
+    """Compare a run with `baseline`, the `previous` run of its cell, or any run; raises `StoreError` without one."""
     own = outcomes_of(run)
     title = f"{own.eval} {own.cell}"
     if reference == BASELINE:
-        base = baseline.load(found.root, own.eval, own.cell)
+        base = baseline.load(project.root, own.eval, own.cell)
     else:
         wanted_run = f"{own.eval}/{own.cell}~1" if reference == "previous" else reference
-        base = outcomes_of(find_run(store, wanted_run, own.eval), reference)
+        base = outcomes_of(find_run(project.store, wanted_run, own.eval), reference)
     if base is None:
         return GateResult("against", title, gates.undecided(GateReason.NO_BASELINE))
     c = compare(base, own, ComparisonQuestion("change", DEFAULT_MARGIN))
@@ -112,22 +114,22 @@ def against(found: Config, store: Store, reference: str, run: Run) -> GateResult
 
 
 def to_baseline(root: Path, own: RunOutcomes, margin: float | None) -> Comparison | None:
-    """A run against the baseline of its cell, if there is one."""
+    """Compare a run with the baseline of its cell; `None` without a baseline."""
     saved = baseline.load(root, own.eval, own.cell)
     return None if saved is None else compare(saved, own, ComparisonQuestion("change", margin or DEFAULT_MARGIN))
 
 
 def renew(root: Path, own: RunOutcomes, kept: Mapping[str, str] | None = None) -> str:
-    """Save a run as the baseline of its cell; returns the file's name and what is not as it was.
+    """Save a run as the baseline of its cell; returns the file's name and the changes.
 
-    `kept`: replies to be kept, by case id. Raises `ConfigError` for a run that is none to go by.
+    `kept`: replies to save, by case id. Raises `ConfigError` if the run cannot be a baseline.
     """
     baseline.check(own)
     try:
         before = to_baseline(root, own, None)
         what = "new" if before is None else _renewed(before)
     except ConfigError:
-        what = "in the place of a file that could not be read"
+        what = "replaces a file that could not be read"
     return f"{baseline.save(root, own, kept).name}: {what}"
 
 
@@ -138,29 +140,28 @@ def _renewed(c: Comparison) -> str:
     return f"{others}flips: {comparison_text.flips_text(c)}; changed: {comparison_text.changed_text(c)}"
 
 
-def _to_reference(
-    found: Config, store: Store, cell: Cell, own: RunOutcomes, others: Sequence[Run]
-) -> Comparison | None:
-    reference = _reference_run(found, store, cell, others)
-    asked = ComparisonQuestion("move", cell.definition.gates.margin or DEFAULT_MARGIN)
-    return None if reference is None else compare(outcomes_of(reference), own, asked)
+def _to_reference(project: Project, cell: Cell, own: RunOutcomes, others: Sequence[Run]) -> Comparison | None:
+    reference = _reference_run(project, cell, others)
+    question = ComparisonQuestion("move", cell.definition.gates.margin or DEFAULT_MARGIN)
+    return None if reference is None else compare(outcomes_of(reference), own, question)
 
 
-def _reference_run(found: Config, store: Store, cell: Cell, others: Sequence[Run]) -> Run | None:
-    """The newest whole run of the reference as production uses it, over the same eval and split."""
-    if found.pair is None:
+def _reference_run(project: Project, cell: Cell, others: Sequence[Run]) -> Run | None:
+    """The newest finished run of the reference's own variant, over the same eval, split and limit."""
+    pair = project.config.pair
+    if pair is None:
         return None
-    backend = found.backends[found.pair.reference]
+    backend = project.config.backends[pair.reference]
 
-    def is_it(m: Manifest) -> bool:
+    def matches(m: Manifest) -> bool:
         same = (m.eval, m.split, m.limit) == (cell.definition.name, cell.split or "", cell.limit)
         as_used = (m.backend, m.variant, m.decoding) == (backend.name, backend.variant, cell.definition.decoding[0])
         return same and as_used and m.finished_at is not None
 
     for run in others:
-        if is_it(run.manifest):
+        if matches(run.manifest):
             return run
-    newest = store.newest(
+    newest = project.store.newest(
         RunQuery(
             eval=cell.definition.name,
             backends=(backend.name,),
@@ -173,4 +174,4 @@ def _reference_run(found: Config, store: Store, cell: Cell, others: Sequence[Run
             origins=frozenset(RunOrigin) - {RunOrigin.JUDGED},
         )
     )
-    return None if newest is None else store.with_results(newest)
+    return None if newest is None else project.store.with_results(newest)

@@ -1,8 +1,7 @@
-"""A model that judges replies, and how far it is to be believed.
+"""LLM as judge: score replies with a model, and report the model's agreement with people.
 
-A judge is a classification eval like any other: a prompt, labels, and a golden dataset that people have labelled. So it
-is run twice: over that dataset, which gives its agreement with people, and over the replies of a run. The second figure
-is never given without the first.
+A judge is a classification eval: a prompt, labels, and a golden dataset labelled by people. It runs twice: over that
+dataset, which gives its agreement with people, and over the replies of a run. No score is reported without agreement.
 """
 
 from __future__ import annotations
@@ -24,11 +23,10 @@ REFERENCE = "reference"
 
 @dataclass(frozen=True, slots=True)
 class JudgeReport:
-    """What a judge made of a run.
+    """A judge's scores for a run.
 
-    `accepted`: the replies that got the first of its labels, among those it gave any. `agreement`: Cohen's kappa with
-    the people who labelled the sample, chance agreement taken out; `agreed`: the plain share of the `agreed.n` rows.
-    `unread`: replies that it gave no label.
+    `accepted`: share of replies with the first label, among labelled replies. `agreement`: Cohen's kappa with the
+    people who labelled the sample; `agreed`: raw agreement over `agreed.n` rows. `unread`: replies without a label.
     """
 
     judge: str
@@ -40,10 +38,10 @@ class JudgeReport:
     runs: tuple[str, str]
 
 
-def judge(sample: Cell, run: Run, ask: Callable[[Sequence[Cell]], Outcome]) -> JudgeReport:
-    """Have the replies of `run` judged by `sample`, the cell that a judge's labelled sample is run with.
+def judge(sample: Cell, run: Run, execute: Callable[[Sequence[Cell]], Outcome]) -> JudgeReport:
+    """Judge the replies of `run`. `sample`: the judge's cell over its labelled dataset; `execute` runs cells.
 
-    `ask` runs cells. Raises `ConfigError` where there is nothing to judge, `BackendError` where the judge fails.
+    Raises `ConfigError` if there is nothing to judge, `BackendError` if the judge fails.
     """
     manifest = run.manifest
     if not (task_capabilities(manifest.task).free_text and task_capabilities(sample.definition.task).single_label):
@@ -52,20 +50,20 @@ def judge(sample: Cell, run: Run, ask: Callable[[Sequence[Cell]], Outcome]) -> J
             f"run {manifest.run_id} is of {manifest.task}"
         )
         raise ConfigError(msg)
-    cases = [case for result in run.results if (case := _question(result)) is not None]
+    cases = [case for result in run.results if (case := _case(result)) is not None]
     if not cases:
         msg = f"run {manifest.run_id} has no replies to judge"
         raise ConfigError(msg)
-    outcome = ask([sample, sample.over_replies(cases, manifest.run_id)])
+    outcome = execute([sample, sample.over_replies(cases, manifest.run_id)])
     for failure in outcome.failures:
         raise failure
     if len(outcome.runs) != 2:
         raise BackendError("; ".join(why for _, why in outcome.skipped))
-    return _opinion(sample, *outcome.runs)
+    return _report(sample, *outcome.runs)
 
 
-def _question(result: Result) -> Case | None:
-    """What the judge is asked about one reply, `None` where there is none. Nobody knows yet what it should answer."""
+def _case(result: Result) -> Case | None:
+    """The judge's case for one reply, without an expected label; `None` if there is no reply."""
     if result.reading is None or result.reading.lenient is None or result.case.expected is None:
         return None
     inputs = {
@@ -77,16 +75,16 @@ def _question(result: Result) -> Case | None:
     return Case(case_id, inputs, None, result.case.tags, digest=case_digest(case_id, inputs, None))
 
 
-def _opinion(sample: Cell, labelled: Run, judged: Run) -> JudgeReport:
+def _report(sample: Cell, labelled: Run, judged: Run) -> JudgeReport:
     label = sample.task.labels[0]
     pairs = [(r.case.expected, r.reading.lenient or "") for r in labelled.results if r.reading is not None]
     given = [r.reading.lenient for r in judged.results if r.reading is not None]
-    said = [answer for answer in given if answer is not None]
+    labels = [given_label for given_label in given if given_label is not None]
     return JudgeReport(
         judge=f"{sample.prompt.id} {sample.name}",
         label=label,
-        accepted=rate(said.count(label), len(said)),
-        unread=len(judged.results) - len(said),
+        accepted=rate(labels.count(label), len(labels)),
+        unread=len(judged.results) - len(labels),
         agreement=kappa(*_columns(pairs)),
         agreed=rate(sum(a == b for a, b in pairs), len(pairs)),
         runs=(labelled.manifest.run_id, judged.manifest.run_id),

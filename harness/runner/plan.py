@@ -1,4 +1,4 @@
-"""From eval files to cells: everything that can be wrong is found here, before any model is asked."""
+"""From eval files to cells. Every error in the files is reported here, before any request is sent."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ from harness.project.config import BackendConfig, Service
 from harness.project.datasets import Dataset
 from harness.project.evals import Eval
 from harness.project.prompts import Prompt, PromptLibrary, Variant
+from harness.project.run_options import RunOptions
 from harness.report.gate_text import undecidable_text
 from harness.tasks import Task, task_of
 
 SHOWN = 5
 KEPT_CHARS = 16_000_000
-"""How much of what the cases of one variant are asked is kept from the check to the asking."""
+"""Limit on the rendered text, per variant, that is kept between the check and the run."""
 
 
 class CellKey(NamedTuple):
@@ -63,7 +64,7 @@ class Cell:
     backend: BackendConfig
     dataset: Dataset
     cases: Sequence[Case]
-    asks: RequestPlan
+    requests: RequestPlan
     split: str | None
     limit: int | None
     decoding: Decoding = "free"
@@ -78,32 +79,34 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """`variant@backend`, and `+constrained` where the server is told what to let through."""
+        """`variant@backend`, and `+constrained` with constrained decoding."""
         return cell_name(self.variant.name, self.backend.name, self.decoding)
 
     @property
     def sampling(self) -> Sampling:
-        """How every request is sampled, but for the seeds of repeats."""
-        return self.asks.sampling
+        """Sampling parameters of every request, except for the seeds of repeats."""
+        return self.requests.sampling
 
     @property
     def is_own(self) -> bool:
-        """The cell that production would use: the variant that the backend is tuned for, as the eval decodes first."""
+        """True for the cell that production would use: the backend's own variant, in the eval's first decoding."""
         return self.variant.name == self.backend.variant and self.decoding == self.definition.decoding[0]
 
     def over_replies(self, cases: Sequence[Case], run_id: str) -> Cell:
         """A judge's cell whose `cases` are the replies of run `run_id`."""
         source = f"run:{run_id}"
-        asks = RequestPlan(self.definition, self.task, cases, Path(source), self.variant, self.decoding)
+        requests = RequestPlan(self.definition, self.task, cases, Path(source), self.variant, self.decoding)
         dataset = replace(self.dataset, name=source)
-        return replace(self, cases=cases, asks=asks, dataset=dataset, split=None, limit=None, origin=RunOrigin.JUDGED)
+        return replace(
+            self, cases=cases, requests=requests, dataset=dataset, split=None, limit=None, origin=RunOrigin.JUDGED
+        )
 
     def fingerprint(self) -> dict[str, str]:
-        """What of a run's identity is known before the backend is asked."""
+        """The part of a run's identity that is known before the backend answers."""
         return {
             "prompt": f"{self.prompt.id}/{self.variant.name}",
             "prompt_hash": self.variant.digest,
-            "rendered_hash": self.asks.digest,
+            "rendered_hash": self.requests.digest,
             "dataset": self.dataset.name,
             "dataset_hash": datasets.fingerprint(self.cases),
             "contract": self.task.contract.id,
@@ -114,75 +117,55 @@ class Cell:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What of the matrix is wanted. Empty `variants`: all that the prompt has; empty `decoding`: what the eval says.
-
-    `demo`: no more cases than an eval's `demo_limit`.
-    `every_backend`: those too that an eval's `backends` leaves out, because the user named them.
-    """
-
-    variants: tuple[str, ...] = ()
-    own_variant_only: bool = False
-    version: str | None = None
-    decoding: tuple[Decoding, ...] = ()
-    split: str | None = None
-    limit: int | None = None
-    demo: bool = False
-    every_backend: bool = False
-
-
-def plan(
-    root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConfig], selection: Selection
-) -> list[Cell]:
-    """The cells of the matrix, eval by eval; raises `ConfigError` for whatever would go wrong later."""
+def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConfig], options: RunOptions) -> list[Cell]:
+    """The cells of the matrix, eval by eval; raises `ConfigError` for any error in the files."""
     library = PromptLibrary(root / "prompts")
     cells: list[Cell] = []
     for definition in definitions:
         gates.check(definition.gates, definition.path)
         task = task_of(definition)
         task.require(str(definition.path))
-        prompt = library.load(definition.prompt, version=selection.version)
+        prompt = library.load(definition.prompt, version=options.version)
         dataset = datasets.load(root, definition.dataset)
-        split = _split(definition, dataset, selection)
-        limit = definition.demo_limit if selection.limit is None and selection.demo else selection.limit
+        split = _split(definition, dataset, options)
+        limit = definition.demo_limit if options.limit is None and options.demo else options.limit
         cases = dataset.select(None if split == "all" else split, limit)
         if task.context:
             cases = (*task.context, *cases)
-        # All of the split, whatever the sample: what is wrong further down would show only in the long run.
+        # Checks the whole split, so that an error outside of a sample does not surface in the full run.
         _check_expected(task, dataset, dataset.select(None if split == "all" else split))
-        if limit is None and selection.split is None:  # over part of its cases an eval's gates are not what it says
+        if limit is None and options.split is None:  # gates hold for the whole split
             _check_gates(definition, cases)
-        asked: dict[tuple[str, Decoding], RequestPlan] = {}  # the same of every backend
-        for backend in _backends_for(definition, task, backends, selection):
+        plans: dict[tuple[str, Decoding], RequestPlan] = {}  # shared by all backends
+        for backend in _backends_for(definition, task, backends, options):
             if not backend.capabilities.replays:
-                prompt.variant(backend.variant)  # a misspelt one would leave every gate unjudged
-            own = selection.own_variant_only or backend.capabilities.replays  # a saved run has answers to one variant
-            names = selection.variants or ((backend.variant,) if own else tuple(prompt.variants))
-            for variant, decoding in product(map(prompt.variant, names), selection.decoding or definition.decoding):
-                if (variant.name, decoding) not in asked:
-                    asked[variant.name, decoding] = RequestPlan(
+                prompt.variant(backend.variant)  # a misspelt variant would leave every gate unjudged
+            own = options.own_variant_only or backend.capabilities.replays  # a saved run has answers to one variant
+            names = options.variant or ((backend.variant,) if own else tuple(prompt.variants))
+            for variant, decoding in product(map(prompt.variant, names), options.decoding or definition.decoding):
+                if (variant.name, decoding) not in plans:
+                    plans[variant.name, decoding] = RequestPlan(
                         definition, task, cases, dataset.path, variant, decoding
                     )
-                asks = asked[variant.name, decoding]
+                requests = plans[variant.name, decoding]
                 cells.append(
-                    Cell(definition, task, prompt, variant, backend, dataset, cases, asks, split, limit, decoding)
+                    Cell(definition, task, prompt, variant, backend, dataset, cases, requests, split, limit, decoding)
                 )
     return list({cell.key: cell for cell in cells}.values())  # a backend or variant may be named twice
 
 
 def _backends_for(
-    definition: Eval, task: Task, backends: Sequence[BackendConfig], selection: Selection
+    definition: Eval, task: Task, backends: Sequence[BackendConfig], options: RunOptions
 ) -> Iterator[BackendConfig]:
-    """Those that the eval does not leave out and that serve what it asks for; a named one that does not is an error."""
+    """Backends that the eval allows and that serve its kind of request; raises `ConfigError` for a named exception."""
     service: Service = "embeddings" if task.embeds else "chat"
     for backend in backends:
         named = backend.name in definition.backends
-        if definition.backends and not named and not selection.every_backend:
+        if definition.backends and not named and not options.every_backend:
             continue
         if backend.capabilities.replays or service in backend.serves:
             yield backend
-        elif named or selection.every_backend:
+        elif named or options.every_backend:
             msg = (
                 f"{definition.path}: {definition.task} needs {service}, which backend {backend.name} does not serve: "
                 f'if it does, say so in harness.toml: [backends.{backend.name}] serves = ["{service}"]'
@@ -190,11 +173,11 @@ def _backends_for(
             raise ConfigError(msg)
 
 
-def _split(definition: Eval, dataset: Dataset, selection: Selection) -> str | None:
-    """The split to run over. Only the default one is given up where the dataset is not split at all."""
+def _split(definition: Eval, dataset: Dataset, options: RunOptions) -> str | None:
+    """The split to run over. Only the default split may be missing from the dataset."""
     if dataset.splits:
-        return selection.split or definition.split
-    wanted = selection.split or (definition.split if "split" in definition.model_fields_set else None)
+        return options.split or definition.split
+    wanted = options.split or (definition.split if "split" in definition.model_fields_set else None)
     if wanted not in {None, "all"}:
         msg = f"{dataset.path}: no cases in split {wanted!r}: the dataset is not split (`all` takes every case)"
         raise DatasetError(msg)
@@ -203,10 +186,10 @@ def _split(definition: Eval, dataset: Dataset, selection: Selection) -> str | No
 
 @dataclass
 class RequestPlan:
-    """What a cell asks: each case and its request; with `repeats`, each case so often, under a seed of its own.
+    """The requests of a cell, in order: one per case and repeat, each repeat with its own seed.
 
-    `path`: where the cases come from, for messages. Requests are made when they are gone through, and only so much of
-    their text is kept: there may be a million of them.
+    `path` names the source of the cases in messages. Requests are built during iteration, because there may be a
+    million of them.
     """
 
     definition: Eval
@@ -216,15 +199,15 @@ class RequestPlan:
     variant: Variant
     decoding: Decoding
     sampling: Sampling = field(init=False)
-    """How every request is sampled, but for the seeds of repeats."""
+    """Sampling parameters of every request, except for the seeds of repeats."""
     digest: str = field(init=False)
-    """`sha256:…` of what the model sees, in whatever order the cases are."""
+    """`sha256:…` of all rendered messages, independent of the order of the cases."""
     _constraint: Constraint | None = field(init=False)
     _len: int = field(init=False)
     _rendered: dict[str, tuple[Message, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises `ConfigError` for a case that cannot be asked."""
+        """Raises `ConfigError` for a case that cannot be rendered."""
         chosen = {name: value for name, value in self.definition.sampling if value is not None}
         self.sampling = replace(self.task.sampling, **chosen)
         self._constraint = self._constrained() if self.decoding == "constrained" else None
@@ -260,7 +243,7 @@ class RequestPlan:
         return Request(messages, sampling, repeat, self.task.tools(case), self._constraint, self.task.embeds)
 
     def _times(self, case: Case) -> int:
-        """How often to ask. What is neither judged nor sampled has nothing to tell by being asked again."""
+        """Requests for one case. Cases without an expected value, and embeddings, are not repeated."""
         return self.definition.repeats if case.expected is not None and not self.task.embeds else 1
 
     def _messages(self, case: Case) -> tuple[Message, ...]:
@@ -301,14 +284,14 @@ def _check_expected(task: Task, dataset: Dataset, cases: Sequence[Case]) -> None
 
 
 def _check_gates(definition: Eval, cases: Sequence[Case]) -> None:
-    """Raise for gates that the golden set cannot show, whatever a model answers."""
+    """Raise for gates that this number of cases cannot pass, even with perfect replies."""
     refused = dataset_power.refusals(definition.gates, (case for case in cases if case.expected is not None))
     if refused:
         raise ConfigError("\n".join(f"{at(definition.path, each.key)}{undecidable_text(each)}" for each in refused))
 
 
 def contract_digest(contract: Contract, settings: Mapping[str, JSON] = NOTHING) -> str:
-    """Hash of what decides how replies are read, and with a task's `settings` how they are scored."""
+    """Hash of the rules that read replies, and of the `settings` of a task that score them."""
     fields = getattr(contract, "__dataclass_fields__", {})
     rules = {name: getattr(contract, name) for name, f in fields.items() if f.init and f.compare}
     return _digest([contract.id, rules, dict(settings)] if settings else [contract.id, rules])

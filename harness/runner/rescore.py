@@ -1,4 +1,4 @@
-"""Saved replies, read again by today's contract: so that a scorer's change is never taken for a model's."""
+"""Read saved replies again under the current contract, so that scoring changes do not look like model changes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from harness.tasks import read_and_score, task_of
 
 
 def rescore(run: Run, definition: Eval) -> Run:
-    """A new run with the replies of `run` under the contract of `definition` as it is now. Asks no model.
+    """A new run with the replies of `run`, read under the current contract of `definition`. Calls no model.
 
-    Raises `ConfigError` where the eval has another task by now, or no longer has a label that a case expects.
+    Raises `ConfigError` if the eval now has another task, or lacks a label that a case expects.
     """
     old = run.manifest
     if definition.task != old.task:
@@ -47,7 +47,7 @@ def rescore(run: Run, definition: Eval) -> Run:
 
 
 def differences(before: Sequence[Result], after: Sequence[Result]) -> list[tuple[Result, Result]]:
-    """The results whose reading is another one now, old and new."""
+    """Pairs of old and new results whose readings differ."""
     old = {(result.case.id, result.repeat): result for result in before}
     pairs = ((old[result.case.id, result.repeat], result) for result in after)
     return [(a, b) for a, b in pairs if a.reading != b.reading]

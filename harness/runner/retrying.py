@@ -1,4 +1,4 @@
-"""Asking one model one thing: its turn, time-outs, retries, what it may cost, and when to stop trying altogether."""
+"""One call to one backend: pacing, time-out, retries, budget; and when a cell stops after failures."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from harness.project.config import BackendConfig
 from harness.runner.budget import Budget
 from harness.runner.pacing import LONGEST_PAUSE_S, Pace, retry_wait_s
 
-SILENCE = 3
-"""Time-outs without any answer after which a server is taken to be gone."""
-LEAST_SILENCE_S = 30.0
-"""A server that restarts is waited for at least so long."""
-FEW, MANY = 3, 10
-"""Failed calls in a row that end a cell, of a server that is silent and of one that answers with errors."""
+SILENT_TIMEOUTS = 3
+"""Time-outs without any reply after which a server counts as silent."""
+MIN_SILENCE_S = 30.0
+"""Shortest silence that counts, so that a server may restart."""
+MAX_FAILURES_SILENT, MAX_FAILURES = 3, 10
+"""Consecutive failures that end a cell: of a silent server, and of a server that replies with errors."""
 CHARS_PER_TOKEN = 4
-"""For `tokens_per_minute`, before the server has said how many there were."""
+"""Estimates the tokens of a request for `tokens_per_minute`."""
 
 
 @dataclass
 class RetryingClient:
-    """One backend, asked at the pace that it keeps up with and within a budget. Used from one event loop."""
+    """Client of one backend with pacing, retries and budget. Used from one event loop."""
 
     backend: Backend
     config: BackendConfig
@@ -33,29 +33,30 @@ class RetryingClient:
     budget: Budget | None = None
 
     async def ask(self, request: Request) -> tuple[Response, int]:
-        """One answer, or the error that remains after all attempts, and how many attempts it took.
+        """Return the reply, or the error after all attempts, and the number of attempts.
 
-        Raises `BudgetExhausted` where the next attempt may cost more than is left.
+        Raises `BudgetExhausted` if the next attempt may cost more than is left, and `BackendError` if the server asks
+        for a wait longer than `LONGEST_PAUSE_S`.
         """
         attempts = 0
         while True:
             attempts += 1
             async with self.pace.turn(self._tokens(request)) as turn:
                 response = await (self._attempt(request) if self.budget is None else self._paid(self.budget, request))
-                turn.learn(response)
+                turn.record(response)
             error = response.error
             if error is None or not error.retryable:
                 return response, attempts
             if error.retry_after_s is not None and error.retry_after_s > LONGEST_PAUSE_S:
-                raise BackendError(_put_off(error, error.retry_after_s), backend=self.config.name)
+                raise BackendError(_too_long_a_wait(error, error.retry_after_s), backend=self.config.name)
             if attempts > self.config.retries or self.is_silent or not self.pace.may_retry():
                 return response, attempts
             await asyncio.sleep(retry_wait_s(attempts, error.retry_after_s))
 
     @property
     def is_silent(self) -> bool:
-        """Nobody has been answered for so long that asking again only makes the end come later."""
-        return self.pace.silent_s > max(SILENCE * self.config.timeout_s, LEAST_SILENCE_S)
+        """Whether the server has not replied for so long that retries are pointless."""
+        return self.pace.silent_s > max(SILENT_TIMEOUTS * self.config.timeout_s, MIN_SILENCE_S)
 
     async def _attempt(self, request: Request) -> Response:
         try:
@@ -74,7 +75,7 @@ class RetryingClient:
         return response
 
     def _tokens(self, request: Request) -> int:
-        """About how many tokens an attempt takes, where that is limited."""
+        """Return an estimate of an attempt's tokens; 0 if they are not limited."""
         if self.config.tokens_per_minute is None:
             return 0
         return sum(len(m.content) for m in request.messages) // CHARS_PER_TOKEN + request.sampling.max_tokens
@@ -82,24 +83,25 @@ class RetryingClient:
 
 @dataclass
 class FailureLimit:
-    """Stops a cell whose every call fails: hours of retries would end with nothing."""
+    """Stops a cell whose calls all fail, instead of hours of retries."""
 
-    asker: RetryingClient
+    client: RetryingClient
     in_a_row: int = 0
 
     def watch(self, response: Response) -> None:
-        """Count a final failure, or forget them all after an answer."""
+        """Count a failure after all retries; a reply resets the count. Raises `BackendError` at the limit."""
         self.in_a_row = self.in_a_row + 1 if response.error else 0
-        enough = FEW if self.asker.is_silent else max(MANY, 2 * self.asker.pace.now)
-        if response.error and self.in_a_row >= enough:
+        silent, concurrency = self.client.is_silent, self.client.pace.current_limit
+        limit = MAX_FAILURES_SILENT if silent else max(MAX_FAILURES, 2 * concurrency)
+        if response.error and self.in_a_row >= limit:
             msg = (
                 f"stopped after {self.in_a_row} failed calls in a row, the last one "
-                f"{response.error.kind}: {response.error.message}; what was answered is saved, go on with --resume"
+                f"{response.error.kind}: {response.error.message}; replies so far are saved: continue with --resume"
             )
-            raise BackendError(msg, backend=self.asker.config.name)
+            raise BackendError(msg, backend=self.client.config.name)
 
 
-def _put_off(error: CallError, for_s: float) -> str:
+def _too_long_a_wait(error: CallError, for_s: float) -> str:
     hours = for_s / 3600
     wait = f"{hours:.0f} hours" if hours >= 2 else f"{for_s / 60:.0f} minutes"
-    return f"asks to wait {wait} ({error.message}); what was answered is saved, go on with --resume by then"
+    return f"the server asks to wait {wait} ({error.message}); replies so far are saved: continue later with --resume"

@@ -1,7 +1,7 @@
-"""Whether a saved run is still of today's prompt, dataset, contract and model: what it would be of, were it made now.
+"""Compare a saved run with the current prompt, dataset, contract and model of its eval.
 
-Nobody is asked. What a model is beyond its name and the quantization that harness.toml tells
-(the bytes of a file, what a server has loaded) shows only when it is asked, so it is not looked at.
+Calls no model. Of a model only the name and the quantization in harness.toml are compared: a changed file or server
+shows only in a run.
 """
 
 from __future__ import annotations
@@ -25,42 +25,42 @@ from harness.runner.plan import RequestPlan, contract_digest
 from harness.tasks import Task, task_of
 
 PLANNED = frozenset({"prompt", "prompt_hash", "dataset", "dataset_hash", "contract", "contract_hash", "sampling"})
-"""The parts of a fingerprint for which an eval's files are read."""
+"""The parts of a fingerprint that come from an eval's files."""
 MOST_RENDERED = 20_000
-"""With more cases it is not looked at whether the prompt still makes the same messages of them: that takes long."""
+"""Limit on the cases whose rendered messages are compared, because rendering takes long."""
 RENDERED = "rendered_hash"
 
 
 @dataclass(frozen=True)
 class CurrentDefinition:
-    """One eval as its files are now. They are read when a run is looked at that tells something of them."""
+    """The current definition of one eval. Its files are read when a comparison needs them."""
 
     definition: Eval
 
     def changed(self, m: Manifest, backend: BackendConfig) -> tuple[Change, ...]:
-        """What of a run of `backend` is not as it is today; raises `HarnessError` for files that cannot be read.
+        """Differences of a run from the current definition and `backend`; raises `HarnessError` for unreadable files.
 
-        A part that the run does not tell is not compared.
+        Parts that the run's fingerprint lacks are not compared.
         """
         now = {"model": backend.model, "repeats": str(self.definition.repeats)}
         if backend.quantization:
             now["quantization"] = backend.quantization
         if PLANNED & m.fingerprint.keys():
             now |= self._planned(m)
-        told = {**DEFAULTS, **m.fingerprint}
-        then = {name: told[name] for name in now if told.get(name)}
+        recorded = {**DEFAULTS, **m.fingerprint}
+        then = {name: recorded[name] for name in now if recorded.get(name)}
         now = {name: now[name] for name in then}
-        if now.get("dataset_hash") == then.get("dataset_hash"):  # the same cases, whatever their folder is called
+        if now.get("dataset_hash") == then.get("dataset_hash"):  # same cases, whatever the name of the folder
             now.pop("dataset", None)
             then.pop("dataset", None)
-        found = changes(then, now)
-        if {one.what for one in found} <= {"contract"} and RENDERED in m.fingerprint:
-            # a label that was added is in the prompt, too: to read the old replies again would not do
-            found += changes({RENDERED: m.fingerprint[RENDERED]}, {RENDERED: self._rendered(m)})
-        return found
+        different = changes(then, now)
+        if {change.what for change in different} <= {"contract"} and RENDERED in m.fingerprint:
+            # an added label also changes the prompt, so rescoring the old replies is not enough
+            different += changes({RENDERED: m.fingerprint[RENDERED]}, {RENDERED: self._rendered(m)})
+        return different
 
     def _planned(self, m: Manifest) -> dict[str, str]:
-        """The parts of `Cell.fingerprint` that need no rendering."""
+        """The parts of `Cell.fingerprint` that need no rendered messages."""
         task, variant = self._task, self._prompt.variant(m.variant)
         chosen = {name: value for name, value in self.definition.sampling if value is not None}
         return {
@@ -86,86 +86,86 @@ class CurrentDefinition:
         return datasets.load(self.definition.root, self.definition.dataset)
 
     @cached_property
-    def _told(self) -> dict[Any, str]:
-        """Hashes that were made: each takes all cases."""
+    def _hashes(self) -> dict[Any, str]:
+        """Computed hashes: each reads all cases."""
         return {}
 
     def _cases(self, limit: int | None) -> Sequence[Case]:
-        """Of the eval's split."""
+        """The cases of the eval's split."""
         split = None if self.definition.split == "all" else self.definition.split
         cases = self._dataset.select(split, limit)
         return (*self._task.context, *cases) if self._task.context else cases
 
     def _hash(self, limit: int | None) -> str:
-        if limit not in self._told:
-            self._told[limit] = datasets.fingerprint(self._cases(limit))
-        return self._told[limit]
+        if limit not in self._hashes:
+            self._hashes[limit] = datasets.fingerprint(self._cases(limit))
+        return self._hashes[limit]
 
     def _rendered(self, m: Manifest) -> str:
-        """Of what the model would see; as the run tells it where there are too many cases."""
+        """Hash of the rendered messages; the recorded hash if there are too many cases."""
         key, cases = (m.variant, m.decoding, m.limit), self._cases(m.limit)
         if len(cases) > MOST_RENDERED:
             return m.fingerprint[RENDERED]
-        if key not in self._told:
+        if key not in self._hashes:
             variant = self._prompt.variant(m.variant)
-            asks = RequestPlan(self.definition, self._task, cases, self._dataset.path, variant, m.decoding)
-            self._told[key] = asks.digest
-        return self._told[key]
+            requests = RequestPlan(self.definition, self._task, cases, self._dataset.path, variant, m.decoding)
+            self._hashes[key] = requests.digest
+        return self._hashes[key]
 
 
 def sentence(cell: str, changed: Sequence[Change]) -> str:
-    """`the run of local@mistral is of model a, today's is b`; all that differs, cause by cause."""
-    told = [_SAID.get(one.what, _other)(one) for one in changed]
-    return f"the run of {cell} is {'; '.join(told)}"
+    """All differences in one sentence: `the run of local@mistral is of model a, today's is b`."""
+    parts = [_WORDING.get(change.what, _other)(change) for change in changed]
+    return f"the run of {cell} is {'; '.join(parts)}"
 
 
-def _values(one: Change) -> dict[str, tuple[str, str]]:
-    return {name: (then, now) for name, then, now in one.parts}
+def _values(change: Change) -> dict[str, tuple[str, str]]:
+    return {name: (then, now) for name, then, now in change.parts}
 
 
-def _model(one: Change) -> str:
-    values = _values(one)
+def _model(change: Change) -> str:
+    values = _values(change)
     return "; ".join(f"of {name} {then}, today's is {now}" for name, (then, now) in values.items())
 
 
-def _prompt(one: Change) -> str:
-    if "prompt" in (values := _values(one)):
+def _prompt(change: Change) -> str:
+    if "prompt" in (values := _values(change)):
         return "of prompt {}, today's is {}".format(*values["prompt"])
     return "of an earlier text of its prompt"
 
 
-def _dataset(one: Change) -> str:
-    if "dataset" in (values := _values(one)):
+def _dataset(change: Change) -> str:
+    if "dataset" in (values := _values(change)):
         return "over dataset {}, today's is {}".format(*values["dataset"])
     return "over other cases than today's dataset has"
 
 
-def _contract(one: Change) -> str:
-    if "contract" in (values := _values(one)):
+def _contract(change: Change) -> str:
+    if "contract" in (values := _values(change)):
         return "read by contract {}, today's is {}".format(*values["contract"])
     return "read by other rules than today's: labels, or settings of the contract"
 
 
-def _sampling(one: Change) -> str:
-    then, now = (json.loads(value) for value in _values(one)["sampling"])
+def _sampling(change: Change) -> str:
+    then, now = (json.loads(value) for value in _values(change)["sampling"])
     differing = [name for name in sorted(then.keys() | now.keys()) if then.get(name) != now.get(name)]
-    told = ", ".join(f"{name} {json.dumps(then.get(name))}, today {json.dumps(now.get(name))}" for name in differing)
-    return f"sampled otherwise ({told})"
+    values = ", ".join(f"{name} {json.dumps(then.get(name))}, today {json.dumps(now.get(name))}" for name in differing)
+    return f"sampled otherwise ({values})"
 
 
-def _repeats(one: Change) -> str:
-    return "with repeats = {}, today's is {}".format(*_values(one)["repeats"])
+def _repeats(change: Change) -> str:
+    return "with repeats = {}, today's is {}".format(*_values(change)["repeats"])
 
 
 def _messages(_one: Change) -> str:
     return "of other messages than today's prompt makes of the cases"
 
 
-def _other(one: Change) -> str:
-    return f"not as today: {change_text(one)}"
+def _other(change: Change) -> str:
+    return f"not as today: {change_text(change)}"
 
 
-_SAID = {
+_WORDING = {
     "model": _model,
     "prompt": _prompt,
     "dataset": _dataset,

@@ -1,7 +1,7 @@
-"""How many tokens a prompt is, before it is sent: by OpenAI's own encodings, by the server's tokenizer, or about.
+"""Count prompt tokens before a request is sent: by OpenAI's encodings, by the server's tokenizer, or roughly by bytes.
 
 OpenAI's encodings come with the package `quicktok-v1` (the extra `tokens`): `tiktoken` fetches them from the net.
-vLLM and llama.cpp's server count for themselves. Where neither is there, a prompt is taken by its bytes.
+The servers of vLLM and llama.cpp count tokens themselves. Otherwise the count is estimated from bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.core.types import Message, Request
 from harness.project.config import BackendConfig
 
 BYTES_PER_TOKEN = 3.5
-"""Of English text, prompts and JSON, by OpenAI's encodings: `python bench/accuracy/tokens.py`."""
+"""Mean for English text, prompts and JSON in OpenAI's encodings: `python bench/accuracy/tokens.py`."""
 PER_MESSAGE = 4
 """Tokens around a turn of OpenAI's chats: its start, its role, its end (OpenAI cookbook, "How to count tokens")."""
 PER_REPLY = 3
@@ -34,30 +34,30 @@ Counter = Callable[[Request], Awaitable[int | None]]
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """Tokens of each request, and who counted them."""
+    """Tokens of each request, and the name of the tokenizer."""
 
     tokens: tuple[int, ...]
     by: str
 
 
 async def count(backend: BackendConfig, requests: Sequence[Request], *, local: bool) -> TokenCounts:
-    """The prompt tokens of each request. Asks a local server for its tokenizer, and no model for anything."""
-    once = list({_question(request): request for request in requests}.values())
+    """Count the prompt tokens of each request. Calls no model, but may use the tokenizer of a local server."""
+    once = list({_prompt_key(request): request for request in requests}.values())
     counted = await _of_server(backend, once) if local else _of_encoding(backend.model, once)
     if counted is None:
         counted = TokenCounts(tuple(map(about, once)), f"about: {BYTES_PER_TOKEN:g} bytes a token")
-    by_question = dict(zip(map(_question, once), counted.tokens, strict=True))
-    return TokenCounts(tuple(by_question[_question(request)] for request in requests), counted.by)
+    by_prompt = dict(zip(map(_prompt_key, once), counted.tokens, strict=True))
+    return TokenCounts(tuple(by_prompt[_prompt_key(request)] for request in requests), counted.by)
 
 
 def about(request: Request) -> int:
-    """Without any tokenizer."""
+    """Estimate tokens from bytes."""
     size = sum(len(text.encode("utf-8", "backslashreplace")) for text in _texts(request))
-    return round(size / BYTES_PER_TOKEN) + _around(request)
+    return round(size / BYTES_PER_TOKEN) + _overhead(request)
 
 
 def encoding_of(model: str) -> str:
-    """The encoding of a model of OpenAI's; of one that is not known, the newest."""
+    """The encoding of an OpenAI model; the newest for an unknown model."""
     name = model.removeprefix("ft:")
     return "cl100k_base" if name == "gpt-4" or name.startswith(_OLD) else "o200k_base"
 
@@ -73,11 +73,11 @@ def _of_encoding(model: str, requests: Sequence[Request]) -> TokenCounts | None:
         # a lone surrogate is sent as an escape, too
         return len(encoding.encode_ordinary(text.encode("utf-8", "backslashreplace").decode()))
 
-    return TokenCounts(tuple(sum(map(tokens, _texts(r))) + _around(r) for r in requests), encoding_of(model))
+    return TokenCounts(tuple(sum(map(tokens, _texts(r))) + _overhead(r) for r in requests), encoding_of(model))
 
 
 async def _of_server(backend: BackendConfig, requests: Sequence[Request]) -> TokenCounts | None:
-    """By the server's own tokenizer, its chat template included; `None` where it has none that we know."""
+    """Count by the server's tokenizer, with its chat template; `None` without a known tokenizer API."""
     if backend.base_url is None or not requests:
         return None
     root = backend.base_url.rstrip("/").removesuffix("/v1")
@@ -89,8 +89,8 @@ async def _of_server(backend: BackendConfig, requests: Sequence[Request]) -> Tok
 
             async def counted(request: Request, counter: Counter = counter, turn: asyncio.Semaphore = turn) -> int:
                 async with turn:
-                    found = await counter(request)
-                return about(request) if found is None else found
+                    tokens = await counter(request)
+                return about(request) if tokens is None else tokens
 
             return TokenCounts(tuple(await asyncio.gather(*map(counted, requests))), f"{engine}'s tokenizer at {root}")
     return None
@@ -98,9 +98,9 @@ async def _of_server(backend: BackendConfig, requests: Sequence[Request]) -> Tok
 
 def _vllm(client: httpx.AsyncClient, model: str) -> Counter:
     async def counter(request: Request) -> int | None:
-        asked = {"prompt": _texts(request)[0]} if request.embed else {"messages": _turns(request.messages)}
-        told = await _post(client, "/tokenize", {"model": model, **asked})
-        return told.get("count") if isinstance(told.get("count"), int) else None
+        prompt = {"prompt": _texts(request)[0]} if request.embed else {"messages": _turns(request.messages)}
+        reply = await _post(client, "/tokenize", {"model": model, **prompt})
+        return reply.get("count") if isinstance(reply.get("count"), int) else None
 
     return counter
 
@@ -112,20 +112,19 @@ def _llamacpp(client: httpx.AsyncClient) -> Counter:
             text = (await _post(client, "/apply-template", {"messages": _turns(request.messages)})).get("prompt")
         if not isinstance(text, str):
             return None
-        told = await _post(client, "/tokenize", {"content": text, "add_special": True})
-        return len(told["tokens"]) if isinstance(told.get("tokens"), list) else None
+        reply = await _post(client, "/tokenize", {"content": text, "add_special": True})
+        return len(reply["tokens"]) if isinstance(reply.get("tokens"), list) else None
 
     return counter
 
 
 async def _post(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """What a server says, or nothing."""
     try:
         reply = await client.post(path, json=body)
-        told = reply.raise_for_status().json()
+        answer = reply.raise_for_status().json()
     except (httpx.HTTPError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _turns(messages: Sequence[Message]) -> list[dict[str, str]]:
@@ -133,17 +132,17 @@ def _turns(messages: Sequence[Message]) -> list[dict[str, str]]:
 
 
 def _texts(request: Request) -> list[str]:
-    """Everything of a request that a model reads. A tool is taken as the JSON that it is sent as."""
+    """All text of a request that a model reads. A tool counts as its JSON."""
     return [
         *(message.content for message in request.messages),
         *(json.dumps(tool, default=dict) for tool in request.tools),
     ]
 
 
-def _around(request: Request) -> int:
+def _overhead(request: Request) -> int:
     return 0 if request.embed else PER_MESSAGE * len(request.messages) + PER_REPLY
 
 
-def _question(request: Request) -> tuple[object, ...]:
-    """What makes a prompt: repeats of a case have the same."""
+def _prompt_key(request: Request) -> tuple[object, ...]:
+    """Identity of a prompt: repeats of a case share it."""
     return (request.messages, str(request.tools))

@@ -39,19 +39,24 @@ class SavedCell(NamedTuple):
 
 
 class SavedResults(Sequence[Result]):
-    """The results of a run, read from the store at each iteration: a run may have a million of them."""
+    """The results of a run. Up to `CHUNK` results are read once; more are read from the store at each iteration."""
 
     def __init__(self, store: Store, run_id: str, n: int) -> None:
         """`n`: number of results."""
         self._store = store
         self._run_id = run_id
         self._n = n
+        self._kept: list[Result] | None = None
 
     def __len__(self) -> int:
         return self._n
 
     def __iter__(self) -> Iterator[Result]:
-        return self._store.each(self._run_id)
+        if self._n > CHUNK:
+            return self._store.each(self._run_id)
+        if self._kept is None:
+            self._kept = self._store.results(self._run_id)
+        return iter(self._kept)
 
     @overload
     def __getitem__(self, place: int) -> Result: ...

@@ -21,8 +21,9 @@ from harness.core.errors import ConfigError
 from harness.project import config, evals, routing
 from harness.project.config import BackendConfig, Config
 from harness.project.routing import Routing, TaskRoute
+from harness.project.run_options import RunOptions
 from harness.report.comparison_text import reason_text
-from harness.runner.plan import Selection, plan
+from harness.runner.plan import plan
 from harness.runner.staleness import CurrentDefinition
 from harness.store.runs import Store, open_store
 
@@ -60,7 +61,7 @@ def traffic(project: Project, extra: str = "", daily_calls: int = 4000) -> None:
 
 def advised(team: Project, store: Store) -> EvalAdvice:
     """The advice on the only eval."""
-    (one,) = advise(team.load(), store).advised
+    (one,) = advise(team.with_store(store)).advised
     return one
 
 
@@ -181,7 +182,7 @@ class TestFormat:
         traffic(team, "[gates]\nmargin = 0.2\n")
         reference(store)
         candidate(store, badly_put=30)
-        advice = advise(team.load(), store)
+        advice = advise(team.with_store(store))
         assert advice.advised[0].decision is MOVE
         assert 'on_broken_contract = "escalate"' in routes(team.load(), advice)
 
@@ -241,7 +242,7 @@ class TestGates:
 def as_planned(team: Project, backend: str) -> dict[str, str]:
     """What a run that is made now tells of itself."""
     found = team.load()
-    (cell,) = plan(found.root, [team.definition()], [found.backend(backend)], Selection(own_variant_only=True))
+    (cell,) = plan(found.root, [team.definition()], [found.backend(backend)], RunOptions(own_variant_only=True))
     return cell.fingerprint()
 
 
@@ -378,7 +379,7 @@ def test_no_eval_of_this_repository_takes_a_fresh_run_for_an_old_one(name: str) 
     found = config.load(ROOT)
     (definition,) = evals.find(ROOT, [name])
     backends = [found.backend(backend) for backend in ("gpt-4o", "openai-embeddings", "smollm2")]
-    for cell in plan(ROOT, [definition], backends, Selection(own_variant_only=True, limit=3)):
+    for cell in plan(ROOT, [definition], backends, RunOptions(own_variant_only=True, limit=3)):
         tells = {**cell.fingerprint(), "model": cell.backend.model, "quantization": "as the file says"}
         m = made(name, cell.variant.name, cell.backend.name, 3, limit=3, fingerprint=tells).manifest
         assert CurrentDefinition(definition).changed(replace(m, decoding=cell.decoding), cell.backend) == ()
@@ -472,7 +473,7 @@ def test_between_two_apis_each_eval_must_save_by_itself(team: Project, store: St
     for name, tokens in (("triage", (300, 5)), ("wordy", (300, 3000))):
         store.add(made(name, "gpt", "gpt-4o", N))
         store.add(made(name, "gpt", "gpt-4o-mini", N, tokens=tokens))
-    decided = {one.line.eval: one for one in advise(team.load(), store).advised}
+    decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
     assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "wordy": STAY}
     assert "moving does not pay: $96.00 a month now, $221.40 moved" in told(decided["wordy"], "savings")
 
@@ -486,7 +487,7 @@ def test_what_does_not_pay_for_its_server_stays_beside_what_does(team: Project, 
     candidate(store)
     store.add(made("cheap", "gpt", "gpt-4o-mini", N, tokens=(10, 1)))
     store.add(made("cheap", "local", "mistral-vllm", N, tokens=(10, 1)))
-    advice = advise(team.load(), store)
+    advice = advise(team.with_store(store))
     decided = {one.line.eval: one for one in advice.advised}
     assert {name: one.decision for name, one in decided.items()} == {"triage": MOVE, "cheap": STAY}
     why = "moving does not pay: $7.26 a month now, the servers would cost $80.00 more with it"
@@ -502,12 +503,12 @@ def test_where_nothing_pays_that_is_told_of_all_of_it(team: Project, store: Stor
         store.add(made(name, "gpt", "gpt-4o-mini", N, tokens=(30, 1)))
         store.add(made(name, "local", "mistral-vllm", N, tokens=(30, 1)))
     why = "all tasks that could move cost $42.30 a month now and would cost $165.00 moved"
-    for one in advise(team.load(), store).advised:
+    for one in advise(team.with_store(store)).advised:
         assert why in told(one, "savings")
         assert "no part of them would cost less" in told(one, "savings")
     team.config(CONFIG)
     why = "need 2 servers; no part that 1 server can carry is cheaper"
-    assert all(why in told(one, "savings") for one in advise(team.load(), store).advised)
+    assert all(why in told(one, "savings") for one in advise(team.with_store(store)).advised)
 
 
 def test_what_would_pay_with_others_that_are_not_decided_yet_is_not_decided_either(team: Project, store: Store) -> None:
@@ -518,14 +519,14 @@ def test_what_would_pay_with_others_that_are_not_decided_yet_is_not_decided_eith
     assert advised(team, store).decision is STAY
     team.eval("\n[traffic]\ndaily_calls = 2000\n", name="other")
     store.add(made("other", "gpt", "gpt-4o", N))
-    decided = {one.line.eval: one for one in advise(team.load(), store).advised}
+    decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
     assert {name: one.decision for name, one in decided.items()} == {"triage": INCONCLUSIVE, "other": INCONCLUSIVE}
     assert told(decided["triage"], "savings") == (
         "moving does not pay: all tasks that could move cost $48.00 a month now and would cost $85.00 moved; "
         "it would pay together with other, still undecided"
     )
     store.add(made("other", "local", "mistral-vllm", N, 60))  # it is decided: it stays
-    decided = {one.line.eval: one for one in advise(team.load(), store).advised}
+    decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
     assert {name: one.decision for name, one in decided.items()} == {"triage": STAY, "other": STAY}
 
 
@@ -534,7 +535,7 @@ def test_neither_is_what_would_pay_with_others_whose_cost_is_not_known(team: Pro
     team.eval("\n[traffic]\ndaily_calls = 2000\n", name="other")  # never run
     reference(store)
     candidate(store)
-    decided = {one.line.eval: one for one in advise(team.load(), store).advised}
+    decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
     assert decided["triage"].decision is INCONCLUSIVE
     assert told(decided["triage"], "savings").endswith("the savings of other are unknown: no price or no token counts")
 
@@ -544,10 +545,10 @@ def test_of_some_evals_it_is_not_said_that_the_server_does_not_pay_for_all(team:
         team.eval("\n[traffic]\ndaily_calls = 2000\n", name=name)
         store.add(made(name, "gpt", "gpt-4o", N))
         store.add(made(name, "local", "mistral-vllm", N))
-    (one,) = advise(team.load(), store, ["triage"]).advised
+    (one,) = advise(team.with_store(store), ["triage"]).advised
     assert one.decision is INCONCLUSIVE
     assert "`harness advise` without names" in told(one, "savings")
-    assert {one.decision for one in advise(team.load(), store).advised} == {MOVE}
+    assert {one.decision for one in advise(team.with_store(store)).advised} == {MOVE}
 
 
 @pytest.mark.parametrize(
@@ -579,19 +580,19 @@ def test_of_what_does_not_fit_together_that_moves_which_saves_more(team: Project
     for name, tokens in (("triage", (300, 5)), ("long", (900, 5))):
         store.add(made(name, "gpt", "gpt-4o", N, tokens=tokens))
         store.add(made(name, "local", "mistral-vllm", N, tokens=tokens))
-    decided = {one.line.eval: one for one in advise(team.load(), store).advised}
+    decided = {one.line.eval: one for one in advise(team.with_store(store)).advised}
     assert {name: one.decision for name, one in decided.items()} == {"long": MOVE, "triage": STAY}
     assert "beside tasks that save more" in [r for r in decided["triage"].reasons if r.code == "capacity"][-1].text
 
 
 def test_an_eval_without_traffic_is_no_task_of_production(team: Project, store: Store) -> None:
     team.eval(name="other")
-    assert advise(team.load(), store).left_out == ("other",)
+    assert advise(team.with_store(store)).left_out == ("other",)
 
 
 def test_a_project_without_a_pair_cannot_be_advised(project: Project, store: Store) -> None:
     with pytest.raises(ConfigError, match=r"needs \[pair\]"):
-        advise(project.load(), store)
+        advise(project.with_store(store))
 
 
 def test_a_misspelt_backend_of_traffic_is_told(team: Project, store: Store) -> None:
@@ -599,7 +600,7 @@ def test_a_misspelt_backend_of_traffic_is_told(team: Project, store: Store) -> N
     with pytest.raises(
         ConfigError, match=r"triage\.toml:\d+: \[traffic\] backend = 'gpt-4o-min' .*did you mean 'gpt-4o-mini'"
     ):
-        advise(team.load(), store)
+        advise(team.with_store(store))
 
 
 @pytest.fixture(scope="module")
@@ -608,7 +609,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, A
     opened = open_store("sqlite:///:memory:")
     runs(opened, n=200, lost=1)
     project = field_report(Project(tmp_path_factory.mktemp("team")))
-    yield project, advise(project.load(), opened)
+    yield project, advise(project.with_store(opened))
     opened.close()
 
 
@@ -660,7 +661,7 @@ class TestRoutes:
         team.config(CONFIG + more.format("third"))
         for name, backend in (("one", "gpt-4o-mini"), ("two", "third")):
             team.eval(f'\n[traffic]\ndaily_calls = 500\nbackend = "{backend}"\n', name=name)
-        text = routes(team.load(), advise(team.load(), store))
+        text = routes(team.load(), advise(team.with_store(store)))
         told_ = (
             "third needs the tier api_fast, the one for an API other than the reference's, and that is gpt-4o-mini's"
         )
@@ -675,7 +676,7 @@ class TestRoutes:
         reference(store)
         candidate(store)
         path = team.write("routing.toml", '[tiers]\nlocal = "ollama"\n[tasks.by_hand]\ntiers = ["local"]\n')
-        found, advice = team.load(), advise(team.load(), store)
+        found, advice = team.load(), advise(team.with_store(store))
         why = "mistral-vllm needs the tier local, the one for a local backend, and that is ollama's"
         before = routing.load(path, found)
         assert f"# triage is not routed: {why}" in routes(found, advice, before).replace("\n#   ", " ")
@@ -700,14 +701,14 @@ class TestRoutes:
     def test_each_reason_has_the_sign_that_it_has_on_the_screen(self, team: Project, store: Store) -> None:
         traffic(team, daily_calls=99)
         store.add(made("triage", "local", "mistral-vllm", N, limit=N))
-        text = routes(team.load(), advise(team.load(), store))
+        text = routes(team.load(), advise(team.with_store(store)))
         assert "\n# ? quality is unknown" in text
         assert "\n# - 99 calls a day < min_daily_calls" in text
         assert "\n# + 0.00344 calls a second at peak" in text
 
     def test_a_task_whose_eval_is_gone_is_left_out_with_a_word(self, team: Project, store: Store) -> None:
         path = team.write("routing.toml", '[tiers]\napi_fast = "gpt-4o-mini"\n[tasks.old]\ntiers = ["api_fast"]\n')
-        found, advice = team.load(), advise(team.load(), store)
+        found, advice = team.load(), advise(team.with_store(store))
         text = routes(found, advice, routing.load(path, found))
         assert "\n# old is left out: there is no eval of this name any more" in text
         path.write_text(text, encoding="utf-8")
@@ -717,7 +718,7 @@ class TestRoutes:
     def test_no_name_of_a_task_that_is_gone_ends_its_comment(self, team: Project, store: Store) -> None:
         task = '[tasks."old\\n[probe]\\nevery_s = 9"]\ntiers = ["api_fast"]\n'
         path = team.write("routing.toml", f'[tiers]\napi_fast = "gpt-4o-mini"\n{task}')
-        found, advice = team.load(), advise(team.load(), store)
+        found, advice = team.load(), advise(team.with_store(store))
         path.write_text(routes(found, advice, routing.load(path, found)), encoding="utf-8")
         assert routing.load(path, found).probe.every_s == 5
 
@@ -756,7 +757,7 @@ class TestLiteLLM:
         team.config(CONFIG.replace(vllm, keys))
         reference(store)
         candidate(store)
-        text = litellm(team.load(), advise(team.load(), store))
+        text = litellm(team.load(), advise(team.with_store(store)))
         models = yaml.safe_load(text)["model_list"]
         return text, next(one["litellm_params"] for one in models if one["model_name"] == "triage")
 
@@ -805,13 +806,13 @@ class TestLiteLLM:
         team.config(CONFIG.replace(vllm, 'provider = "llamacpp"\n'))
         reference(store)
         candidate(store)
-        text = litellm(team.load(), advise(team.load(), store))
+        text = litellm(team.load(), advise(team.with_store(store)))
         assert "# mistral-vllm runs inside the process that asks it" in text
         assert [one["model_name"] for one in yaml.safe_load(text)["model_list"]] == ["triage"]
 
     def test_no_name_can_break_out_of_its_string(self, team: Project, store: Store) -> None:
         team.config(CONFIG.replace('model = "gpt-4o"\n', "model = 'a\": {b'\nprompt_usd = 1.0\ncompletion_usd = 1.0\n"))
-        text = litellm(team.load(), advise(team.load(), store))
+        text = litellm(team.load(), advise(team.with_store(store)))
         (one,) = yaml.safe_load(text)["model_list"]
         assert one["litellm_params"]["model"] == 'openai/a": {b'
 

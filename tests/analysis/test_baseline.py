@@ -323,5 +323,5 @@ class TestCommand:
         path = project.root / "evals/baselines/triage.local@fake.json"
         path.write_text("{")
         assert saved("baseline", "check").code == 2
-        assert "in the place of a file that could not be read" in saved("baseline", "save").out
+        assert "replaces a file that could not be read" in saved("baseline", "save").out
         assert "no run since the baseline" in saved("baseline", "check").out

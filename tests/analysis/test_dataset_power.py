@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import api
 from harness.analysis import dataset_power
 from harness.analysis.stats import rate, required_n_margin
 from harness.core.errors import ConfigError
 from harness.core.types import Case
 from harness.project.evals import GateConfig
+from harness.project.run_options import RunOptions
+from harness.runner import execution
 from harness.store.runs import open_store
 
 from ..support.cli import Terminal
@@ -31,7 +32,7 @@ def complaint(project: Project, gates: str, n: int, **options: Any) -> str:
     project.eval(gates)
     store = open_store("sqlite:///:memory:")
     try:
-        api.cells(project.load(), store, [], api.RunOptions(**options))
+        execution.cells(project.with_store(store), [], RunOptions(**options))
     except ConfigError as error:
         return str(error).replace(f"{project.root}/", "")
     finally:
@@ -188,9 +189,10 @@ def test_the_page_about_datasets_has_the_figures_that_are_given() -> None:
     for told in (
         f"between {common.low:.0%} and {common.high:.0%} on such cases",
         f"can ask for more than {dataset_power.down(dataset_power.provable(240)):.3f}",
-        f"within a margin of {now.margin:.3f}; a true loss of {now.drop:.3f} is noticed",
-        f"bring the margin to {twice.margin:.3f}, four times as many to {fourfold.margin:.3f}",
-        f"For a margin of 0.01 it takes {required_n_margin(0.01, dataset_power.TWO_MODELS):,}.",
+        f"within a margin of {now.margin:.3f}",
+        f"true loss of {now.drop:.3f}",
+        f"margin to {twice.margin:.3f}, four times as many to {fourfold.margin:.3f}",
+        f"a margin of 0.01 needs {required_n_margin(0.01, dataset_power.TWO_MODELS):,} cases.",
         f"margin 0.01 needs about {required_n_margin(0.01, dataset_power.TWO_MODELS):,} cases at 10% discordance; the set has 240",
         f"fewer than {dataset_power.SMALL} cases",
     ):

@@ -101,10 +101,10 @@ def test_resume_goes_on_only_with_a_run_that_has_the_tags(project: Project, stor
     """A weekly run that goes on must not end up in a run of last week in which calls had failed."""
     answers = iter([Response("billing", error=None)] * 99)
     failing = Scripted(lambda request: Response(error=CallError("timeout", "no answer within 1 s")))
-    (first,) = execute(project, store, backend=lambda _: failing, tags=("weekly-1",)).runs
+    (first,) = execute(project, store, backend=lambda _: failing, tag=("weekly-1",)).runs
     assert first.manifest.tags == ("weekly-1",)
     mended = Scripted(lambda request: next(answers))
     for tags, same in [(("weekly-2",), False), (("weekly-1",), True)]:
-        (run,) = execute(project, store, backend=lambda _: mended, cells=cells_of(project), resume=True, tags=tags).runs
+        (run,) = execute(project, store, backend=lambda _: mended, cells=cells_of(project), resume=True, tag=tags).runs
         assert (run.manifest.run_id == first.manifest.run_id) is same
         assert run.manifest.tags == tags

@@ -62,8 +62,8 @@ def test_cost_without_runs_lists_what_is_unknown(harness: Terminal, project: Pro
     assert ended.code == 0
     assert "$0" not in ended.out.replace("$80.00", "")
     assert "        – a month  today\n" in ended.out
-    assert "        – a month  all of it on the candidate, good enough or not\n" in ended.out
-    assert "how many tokens a call takes (harness run makes one): agent, invoice_fields" in ended.out
+    assert "        – a month  everything on the candidate, whatever its quality\n" in ended.out
+    assert "no saved run has token counts. Run `harness run`: agent, invoice_fields" in ended.out
 
 
 def test_sums_name_the_number_of_evals_with_runs(harness: Terminal, project: Project) -> None:
@@ -71,9 +71,9 @@ def test_sums_name_the_number_of_evals_with_runs(harness: Terminal, project: Pro
     save(project, made("ticket_triage", "gpt", "gpt-4o", 150), made("ticket_triage", "local", "mistral-vllm", 150))
     ended = harness("cost")
     assert "at least $48.00 a month  today, of 1 of 6 evals\n" in ended.out
-    assert "at least $24.00 a month  in batches, whose answers may take a day, of 1 of 6 evals\n" in ended.out
+    assert "at least $24.00 a month  in batches (answers may take a day), of 1 of 6 evals\n" in ended.out
     assert "at least $48.00 a month  as advised: 0 evals on the candidate, of 1 of 6 evals\n" in ended.out
-    assert "at least $85.00 a month  all of it on the candidate, good enough or not, of 1 of 6 evals\n" in ended.out
+    assert "at least $85.00 a month  everything on the candidate, whatever its quality, of 1 of 6 evals\n" in ended.out
 
 
 def test_eval_missing_from_one_sum_is_named(harness: Terminal, project: Project) -> None:
@@ -81,18 +81,16 @@ def test_eval_missing_from_one_sum_is_named(harness: Terminal, project: Project)
     save(project, made("ticket_triage", "gpt", "gpt-4o", 150))
     ended = harness("cost", "ticket_triage")
     assert "  $48.00 a month  today\n" in ended.out
-    assert "at least $85.00 a month  all of it on the candidate, good enough or not\n" in ended.out
-    assert "not in the sum of the candidate, because no run tells how much of a server it takes: ticket_triage" in (
-        ended.out
-    )
+    assert "at least $85.00 a month  everything on the candidate, whatever its quality\n" in ended.out
+    assert "not in the candidate's sum: no run shows how much of a server it takes: ticket_triage" in (ended.out)
 
 
 def test_candidate_api_without_runs_has_unknown_cost(harness: Terminal, project: Project) -> None:
     on_an_api(project)
     save(project, made("ticket_triage", "gpt", "gpt-4o", 150))
     ended = harness("cost", "ticket_triage")
-    assert "       – a month  all of it on the candidate, good enough or not\n" in ended.out
-    assert "because no run tells how many tokens a call takes there: ticket_triage" in ended.out
+    assert "       – a month  everything on the candidate, whatever its quality\n" in ended.out
+    assert "no run on it has token counts: ticket_triage" in ended.out
     assert "server" not in ended.out
 
 
@@ -103,14 +101,14 @@ def test_model_without_price_is_in_no_sum(harness: Terminal, project: Project) -
     save(project, made("ticket_triage", "gpt", "gpt-4o", 150))
     ended = harness("cost", "ticket_triage")
     assert "       – a month  today\n" in ended.out
-    assert "what a call costs today ([prices] in harness.toml can): ticket_triage (gpt-4o)" in ended.out
+    assert "Set [prices] in harness.toml: ticket_triage (gpt-4o)" in ended.out
 
 
 def test_candidate_without_price_is_named_with_its_eval(harness: Terminal, project: Project) -> None:
     on_an_api(project, model="gpt-9")
     save(project, made("ticket_triage", "gpt", "gpt-4o", 150), made("ticket_triage", "gpt", "gpt-4o-mini", 150))
     ended = harness("cost", "ticket_triage")
-    assert "what a call costs there ([prices] can): ticket_triage (gpt-4o-mini)" in ended.out
+    assert "Set [prices] in harness.toml: ticket_triage (gpt-4o-mini)" in ended.out
 
 
 def test_sums_of_estimated_tokens_are_marked(harness: Terminal, project: Project) -> None:
@@ -120,8 +118,8 @@ def test_sums_of_estimated_tokens_are_marked(harness: Terminal, project: Project
     ended = harness("cost", "ticket_triage")
     assert "~$48.00 a month  today\n" in ended.out
     assert "~$24.00 a month  in batches" in ended.out
-    assert "its tokens are taken from the nearest run: ticket_triage by local@mistral-vllm\n" in ended.out
-    assert "may not be like the others: ticket_triage 2 calls of local@mistral-vllm\n" in ended.out
+    assert "tokens are from the nearest run: ticket_triage by local@mistral-vllm\n" in ended.out
+    assert "treat as rough: ticket_triage 2 calls of local@mistral-vllm\n" in ended.out
 
 
 def test_no_break_even_beyond_server_capacity(harness: Terminal, project: Project) -> None:
@@ -132,9 +130,7 @@ def test_no_break_even_beyond_server_capacity(harness: Terminal, project: Projec
     ended = harness("cost", "ticket_triage")
     (row,) = [line.split() for line in ended.out.splitlines() if line.startswith("ticket_triage ")]
     assert row[-1] == "none"
-    assert (
-        "no break-even: as many calls a day as one server carries cost less than it: ticket_triage 960\n" in ended.out
-    )
+    assert "no break-even: even a full server costs more than its calls do now: ticket_triage 960\n" in ended.out
 
 
 def test_evals_without_traffic_are_listed_without_a_table(harness: Terminal, project: Project) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import api
 from harness.analysis.compare import ComparisonQuestion, Verdict, compare, outcomes_of
 from harness.core.errors import ConfigError
 from harness.core.types import RunOrigin
 from harness.interop import rescore_imported
 from harness.report import build
+from harness.runner.project import Project as OpenProject
 from harness.store.run_refs import find_run
 
 from ..support.cli import Terminal
@@ -41,21 +41,23 @@ def test_last_output_line_names_the_run(harness: Terminal, project: Project) -> 
     assert "strict      66.7%" in ended.out
     last = ended.out.splitlines()[-1]
     assert last.startswith("imported 30 cases as b: run 2")
-    with api.project(project.root) as (_, store):
-        assert find_run(store, "b").manifest.run_id == last.split()[-1]
+    with OpenProject.open(project.root) as opened:
+        assert find_run(opened.store, "b").manifest.run_id == last.split()[-1]
 
 
 def test_name_refers_to_the_latest_import(two: Terminal, project: Project) -> None:
     jsonl(project.root / "x.jsonl", tickets("b", {"t-0": "nothing"}))
     last = two("import", "x.jsonl", "--as", "b", *COLUMNS).out.split()[-1]
-    with api.project(project.root) as (_, store):
-        assert find_run(store, "b").manifest.run_id == last
+    with OpenProject.open(project.root) as opened:
+        assert find_run(opened.store, "b").manifest.run_id == last
 
 
 def test_two_imports_compare_over_the_same_cases(two: Terminal, project: Project) -> None:
-    with api.project(project.root) as (_, store):
+    with OpenProject.open(project.root) as opened:
         comparison = compare(
-            outcomes_of(find_run(store, "a")), outcomes_of(find_run(store, "b")), ComparisonQuestion("change")
+            outcomes_of(find_run(opened.store, "a")),
+            outcomes_of(find_run(opened.store, "b")),
+            ComparisonQuestion("change"),
         )
     assert comparison.verdict is Verdict.REGRESSED
     assert (comparison.n, len(comparison.unequal.edited)) == (30, 0)
@@ -63,8 +65,8 @@ def test_two_imports_compare_over_the_same_cases(two: Terminal, project: Project
 
 
 def test_imported_run_can_be_reported(two: Terminal, project: Project) -> None:
-    with api.project(project.root) as (_, store):
-        report = build(store.latest("x"))
+    with OpenProject.open(project.root) as opened:
+        report = build(opened.store.latest("x"))
     assert [cell.name for cell in report.evals[0].cells] == ["imported@a", "imported@b"]
     assert report.evals[0].cells[0].classification is not None
     assert two("export", "x", "-o", "x.html").code == 0
@@ -72,8 +74,8 @@ def test_imported_run_can_be_reported(two: Terminal, project: Project) -> None:
 
 
 def test_imported_replies_are_rescored(two: Terminal, project: Project) -> None:
-    with api.project(project.root) as (_, store):
-        old = find_run(store, "b")
+    with OpenProject.open(project.root) as opened:
+        old = find_run(opened.store, "b")
     new = rescore_imported(old)
     assert new.manifest.origin is RunOrigin.IMPORTED
     assert new.manifest.run_id != old.manifest.run_id
@@ -84,8 +86,8 @@ def test_imported_replies_are_rescored(two: Terminal, project: Project) -> None:
 def test_recorded_scores_cannot_be_rescored(harness: Terminal, project: Project) -> None:
     promptfoo(project.root / "r.json", [promptfoo_result(0, "billing", passed=True)])
     assert harness("import", "r.json", "--as", "p", "--provider", "gpt-4o").code == 0
-    with api.project(project.root) as (_, store), pytest.raises(ConfigError, match="nothing to rescore"):
-        rescore_imported(find_run(store, "p"))
+    with OpenProject.open(project.root) as opened, pytest.raises(ConfigError, match="nothing to rescore"):
+        rescore_imported(find_run(opened.store, "p"))
 
 
 def test_export_accepts_run_names_and_formats(two: Terminal, project: Project) -> None:

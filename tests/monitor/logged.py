@@ -1,4 +1,4 @@
-"""Logged calls as a router writes them, made up."""
+"""Made-up logged calls, as a router writes them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 @contextmanager
 def opened(project: Project) -> Iterator[Store]:
-    """The project's store."""
+    """Open the project's store."""
     store = open_store(project.load().store_url)
     try:
         yield store
@@ -29,20 +29,20 @@ def opened(project: Project) -> Iterator[Store]:
 
 
 def at(days_ago: float) -> str:
-    """A time so many days before `NOW`, as calls have it."""
+    """Return the time `days_ago` days before `NOW`, in the format of logged calls."""
     return (NOW - timedelta(days=days_ago)).isoformat(timespec="milliseconds")
 
 
-def call(said: str | None = "billing", *, days_ago: float = 1, **more: Any) -> RoutedCall:
-    """One answered call of the project's eval."""
-    reply = said or "Hm."
+def call(label: str | None = "billing", *, days_ago: float = 1, **more: Any) -> RoutedCall:
+    """Return an answered call of the project's eval; without `label`, its reply breaks the contract."""
+    reply = label or "Hm."
     usual = {
         "task": "triage",
         "variant": "local",
         "backend": "fake",
-        "compliant": said is not None,
-        "violations": () if said is not None else ("no_answer",),
-        "value": said,
+        "compliant": label is not None,
+        "violations": () if label is not None else ("no_answer",),
+        "value": label,
         "reply": reply,
         "reply_chars": len(reply),
         "inputs": {"text": "I was charged twice"},
@@ -51,15 +51,15 @@ def call(said: str | None = "billing", *, days_ago: float = 1, **more: Any) -> R
 
 
 def weeks(n: int, per_week: int, *, broken: Sequence[float] = (), seed: int = 1) -> list[RoutedCall]:
-    """Calls of the `n` whole weeks before `NOW`, oldest first; `broken`: the share out of contract, of the last weeks."""
-    drawn = random.Random(seed)
+    """Return calls of `n` whole weeks before `NOW`, oldest first; `broken`: contract-breaking shares of the last."""
+    generator = random.Random(seed)
     shares = [0.02] * (n - len(broken)) + list(broken)
-    found = []
+    calls = []
     for week, share in enumerate(shares):
         for _ in range(per_week):
-            days_ago = 2.5 + 7 * (n - 1 - week) + 7 * drawn.random()
-            found.append(call(None if drawn.random() < share else drawn.choice(LABELS), days_ago=days_ago))
-    return found
+            days_ago = 2.5 + 7 * (n - 1 - week) + 7 * generator.random()
+            calls.append(call(None if generator.random() < share else generator.choice(LABELS), days_ago=days_ago))
+    return calls
 
 
 def log(project: Project, logged: Sequence[RoutedCall]) -> None:

@@ -1,4 +1,4 @@
-"""`harness sample`, `harness review`, `harness monitor`, as they are typed."""
+"""The commands `harness sample`, `harness review` and `harness monitor`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from ..support.cli import Ended, Terminal
 from ..support.project import LABELS, Project
 from .logged import call, log, weeks
-from .test_verdicts import keep_baseline
+from .test_review import keep_baseline
 
 DRAW = ("sample", "--until", "2026-11-25", "--per-task", "60", "--seed", "3", "-o", "reviews/now")
 
@@ -27,7 +27,7 @@ def logged(project: Project) -> Project:
 
 
 def fill(project: Project, wrong: int, name: str = "anna") -> Path:
-    """The drawn CSV with labels: of the first `wrong` replies another one than was said."""
+    """Label the drawn CSV; the first `wrong` replies get a label other than their value."""
     with (project.root / "reviews/now.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for i, row in enumerate(rows):
@@ -41,7 +41,7 @@ def fill(project: Project, wrong: int, name: str = "anna") -> Path:
     return path
 
 
-def test_a_sample_is_a_page_and_a_table_and_keeps_out_of_git(harness: Terminal, logged: Project) -> None:
+def test_sample_writes_page_and_csv_and_git_ignores_them(harness: Terminal, logged: Project) -> None:
     ended = harness(*DRAW)
     assert ended.code == 0, ended.err
     assert "60 replies from 2026-11-19 to 2026-11-25" in ended.out
@@ -49,7 +49,7 @@ def test_a_sample_is_a_page_and_a_table_and_keeps_out_of_git(harness: Terminal, 
     assert {p.name for p in (logged.root / "reviews").iterdir()} == {".gitignore", "now.csv", "now.html"}
 
 
-def test_an_ending_of_the_output_is_taken_for_what_it_is(harness: Terminal, logged: Project) -> None:
+def test_an_extension_in_the_output_name_is_replaced(harness: Terminal, logged: Project) -> None:
     assert harness("sample", "--until", "2026-11-25", "-o", "out/week.html").code == 0
     assert {p.name for p in (logged.root / "out").iterdir()} == {".gitignore", "week.csv", "week.html"}
 
@@ -61,7 +61,7 @@ def test_the_same_command_writes_the_same_files(harness: Terminal, logged: Proje
     assert (logged.root / "reviews/now.html").read_bytes() == first
 
 
-def test_labels_come_to_a_verdict_and_its_exit_code(harness: Terminal, logged: Project) -> None:
+def test_review_import_prints_a_verdict_and_exits_by_it(harness: Terminal, logged: Project) -> None:
     keep_baseline(logged, 285)
     harness(*DRAW)
     good = harness("review", "import", str(fill(logged, 0)))
@@ -71,11 +71,11 @@ def test_labels_come_to_a_verdict_and_its_exit_code(harness: Terminal, logged: P
     assert bad.code == 1
     assert "triage local@fake  REGRESSED" in bad.out
     assert "strict accuracy 66.7%" in bad.out
-    assert "against baseline of 2026-11-01, 95.0% (92–97) of 300 cases: −28.3 points" in " ".join(bad.out.split())
+    assert "baseline of 2026-11-01, 95.0% (92–97) of 300 cases: −28.3 points" in " ".join(bad.out.split())
     assert harness("review", "show").out == bad.out
 
 
-def test_too_few_labels_prove_nothing(harness: Terminal, logged: Project) -> None:
+def test_too_few_labels_are_inconclusive_and_strict_exits_4(harness: Terminal, logged: Project) -> None:
     keep_baseline(logged, 285)
     harness(*DRAW)
     path = fill(logged, 5)
@@ -93,12 +93,12 @@ def test_two_files_are_two_reviewers(harness: Terminal, logged: Project) -> None
     assert "anna and ben agree on 54 of 60, Cohen's kappa 0.8" in out
 
 
-def test_a_reviewer_can_be_named(harness: Terminal, logged: Project) -> None:
+def test_the_reviewer_option_names_the_reviewer(harness: Terminal, logged: Project) -> None:
     harness(*DRAW)
     assert "labelled by carla" in harness("review", "import", str(fill(logged, 0)), "--reviewer", "carla").out
 
 
-def test_a_file_of_nobody_and_of_another_store_is_refused(harness: Terminal, logged: Project) -> None:
+def test_import_rejects_duplicate_reviewers_and_other_stores(harness: Terminal, logged: Project) -> None:
     harness(*DRAW)
     path = fill(logged, 0)
     twice = harness("review", "import", str(path), str(path))
@@ -107,7 +107,6 @@ def test_a_file_of_nobody_and_of_another_store_is_refused(harness: Terminal, log
     other = harness("review", "import", str(path))
     assert other.code == 2
     assert "no review sheet '2026-w01-00000000'" in other.err
-    assert "labels go to the store that it was drawn from" in other.err
 
 
 def test_one_wrong_label_imports_nothing(harness: Terminal, logged: Project) -> None:
@@ -120,7 +119,7 @@ def test_one_wrong_label_imports_nothing(harness: Terminal, logged: Project) -> 
     assert harness("review", "show").code == 2
 
 
-def test_calls_without_texts_are_one_clear_line(harness: Terminal, project: Project) -> None:
+def test_sample_without_logged_texts_names_the_log_table(harness: Terminal, project: Project) -> None:
     log(project, [call(reply=None, inputs=None)])
     ended = harness("sample", "--until", "2026-11-25")
     assert ended.code == 2
@@ -138,7 +137,7 @@ def look(harness: Terminal, *more: str) -> Ended:
     return harness("monitor", "--week", "2026-W47", *more)
 
 
-def test_steady_weeks_end_with_0(harness: Terminal, project: Project) -> None:
+def test_monitor_exits_0_for_steady_weeks(harness: Terminal, project: Project) -> None:
     log(project, weeks(14, 60))
     ended = look(harness)
     assert ended.code == 0, ended.out
@@ -146,7 +145,7 @@ def test_steady_weeks_end_with_0(harness: Terminal, project: Project) -> None:
     assert "WORSE" not in ended.out
 
 
-def test_a_broken_contract_ends_with_1(harness: Terminal, project: Project) -> None:
+def test_monitor_exits_1_for_broken_contracts(harness: Terminal, project: Project) -> None:
     log(project, weeks(14, 120, broken=[0.5]))
     ended = look(harness)
     assert ended.code == 1
@@ -154,32 +153,32 @@ def test_a_broken_contract_ends_with_1(harness: Terminal, project: Project) -> N
     assert "compliance" in ended.out
 
 
-def test_a_change_ends_with_4(harness: Terminal, project: Project) -> None:
+def test_monitor_exits_4_for_a_change(harness: Terminal, project: Project) -> None:
     calls = [c for c in weeks(14, 60) if c.called_at < "2026-11-16"]
     log(project, [*calls, *(call("billing", days_ago=4, reply_chars=500) for _ in range(60))])
     assert look(harness).code == 4
 
 
-def test_too_early_says_from_when_on(harness: Terminal, project: Project) -> None:
+def test_too_early_names_the_number_of_weeks_needed(harness: Terminal, project: Project) -> None:
     log(project, weeks(2, 40))
     ended = look(harness)
     assert ended.code == 0
-    assert "1 whole week before 2026-W47, and how much weeks vary is known from 6 on" in ended.out
+    assert re.search(r"1 whole week .*2026-W47.* 6 ", ended.out)
     assert look(harness, "--strict").code == 4
 
 
-def test_weeks_before_a_change_that_was_meant_do_not_count(harness: Terminal, project: Project) -> None:
+def test_monitor_ignores_weeks_before_since(harness: Terminal, project: Project) -> None:
     log(project, weeks(14, 120, broken=[0.5, 0.5, 0.5, 0.5]))
     assert look(harness, "--since", "2026-W44").code == 0
 
 
-def test_nothing_logged_is_one_clear_line(harness: Terminal) -> None:
+def test_monitor_without_logged_calls_exits_2(harness: Terminal) -> None:
     ended = harness("monitor")
     assert ended.code == 2
     assert "no logged calls in" in ended.err
 
 
-def test_power_says_what_a_sample_sees(harness: Terminal) -> None:
+def test_monitor_power_prints_detection_probabilities(harness: Terminal) -> None:
     ended = harness("monitor", "power", "--baseline", "0.94", "--drop-to", "0.87", "--per-week", "100,250")
     assert ended.code == 0, ended.err
     assert "94.0% on 300 cases, dropped to 87.0%" in ended.out
@@ -188,11 +187,11 @@ def test_power_says_what_a_sample_sees(harness: Terminal) -> None:
 
 
 @pytest.mark.parametrize("more", [("--per-week", "many"), ("--per-week", "0"), ("--drop-to", "0.99")])
-def test_power_refuses_nonsense(harness: Terminal, more: tuple[str, ...]) -> None:
+def test_monitor_power_rejects_invalid_options(harness: Terminal, more: tuple[str, ...]) -> None:
     assert harness("monitor", "power", *more).code == 2
 
 
-def test_the_page_holds_no_reply_as_markup(harness: Terminal, project: Project) -> None:
+def test_the_label_page_contains_no_reply_as_markup(harness: Terminal, project: Project) -> None:
     hostile = "</script><img src=x onerror=hacked=1>\u202eevil"
     log(project, [call(reply=hostile, inputs={"text": hostile})])
     harness("sample", "--until", "2026-11-25", "-o", "reviews/now")
@@ -206,14 +205,11 @@ def test_the_page_holds_no_reply_as_markup(harness: Terminal, project: Project) 
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (("--week", "2036-W01"), r"--week 2036-W01 is not over yet: .* 20\d\d-W\d\d"),
-        (
-            ("--week", "2026-W47", "--since", "2026-W48"),
-            "--since 2026-W48 is after .*2026-W47",
-        ),
+        (("--week", "2036-W01"), r"--week 2036-W01.* 20\d\d-W\d\d"),
+        (("--week", "2026-W47", "--since", "2026-W48"), "--since 2026-W48.* 2026-W47"),
     ],
 )
-def test_a_week_that_is_not_over_or_that_nothing_comes_before_is_not_looked_at(
+def test_monitor_rejects_unfinished_weeks_and_late_since(
     harness: Terminal, project: Project, more: tuple[str, ...], says: str
 ) -> None:
     log(project, [call()])
@@ -222,8 +218,8 @@ def test_a_week_that_is_not_over_or_that_nothing_comes_before_is_not_looked_at(
     assert re.search(says, ended.err)
 
 
-def test_a_week_without_a_call_is_no_steady_week(harness: Terminal, project: Project) -> None:
+def test_monitor_exits_4_for_a_week_without_calls(harness: Terminal, project: Project) -> None:
     log(project, [call(days_ago=7 * week) for week in range(3, 12)])
     ended = harness("monitor", "--week", "2026-W47")
     assert ended.code == 4
-    assert "no calls: is the router's log still written?" in ended.out
+    assert "no calls: " in ended.out

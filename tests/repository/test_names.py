@@ -84,21 +84,11 @@ ALLOWED = frozenset(
         "harness/analysis/costs/projection.py:today",
         "harness/cli/datasets.py:suspects",
         "harness/contracts/json/coerce.py:_chosen",
-        "harness/core/formatting.py:said",
         "harness/report/comparison_formats.py:_side",
         "harness/report/comparison_text.py:standing",
         "harness/report/formats/json.py:_rates",
         "harness/report/sections/advice.py:_standing",
         "harness/report/terminal.py:_rates",
-        "harness/runner/batch/openai_api.py:_asked",
-        "harness/runner/batch/openai_api.py:_seen",
-        "harness/runner/batch/openai_api.py:_told",
-        "harness/runner/batch/status.py:told",
-        "harness/runner/budget.py:_told",
-        "harness/runner/pacing/limits.py:heed",
-        "harness/runner/pacing/pace.py:heed",
-        "harness/runner/staleness.py:_told",
-        "harness/weekly.py:asked",
     ]
 )
 """Names that still have to go. The list only gets shorter: a name that is gone must leave it, too."""

@@ -106,7 +106,7 @@ def test_the_files_it_shows_make_a_project(project: Project) -> None:
     project.write("datasets/triage/cases.jsonl", "".join(rows))
     cells = project.plan()
     assert [cell.name for cell in cells] == ["gpt@mistral-q4", "local@mistral-q4"]
-    assert next(iter(cells[1].asks))[1].messages[1].content == "I was charged twice"
+    assert next(iter(cells[1].requests))[1].messages[1].content == "I was charged twice"
 
 
 def test_its_make_targets_exist() -> None:
@@ -136,8 +136,9 @@ def test_every_dependency_has_its_line_in_the_decisions() -> None:
 def test_every_provider_and_every_key_is_documented() -> None:
     from harness import backends
     from harness.core.plugins import PROVIDERS
-    from harness.project.config import BackendConfig, RunConfig
+    from harness.project.config import BackendConfig
     from harness.project.evals import Eval, GateConfig, SamplingConfig
+    from harness.project.run_options import options as run_options
 
     page = (ROOT / "docs/backends.md").read_text()
     for provider in backends.provider_names():
@@ -148,6 +149,7 @@ def test_every_provider_and_every_key_is_documented() -> None:
         )  # its own are not the user's
     assert all(f"`{key}`" in page for key in BackendConfig.model_fields if key not in {"name", "folder"})
     page = (ROOT / "docs/files.md").read_text()
-    for model in (RunConfig, GateConfig, SamplingConfig):
+    assert all(f"`{option.name}`" in page for option in run_options() if option.metadata["toml"])
+    for model in (GateConfig, SamplingConfig):
         assert all(f"`{key}`" in page for key in model.model_fields)
     assert all(re.search(rf"`\[?{key}\]?`", page) for key in Eval.model_fields if key not in {"name", "path"})

@@ -12,7 +12,8 @@ from harness.project import config, datasets, evals
 from harness.project.config import Config
 from harness.project.datasets import Dataset
 from harness.project.prompts import PromptLibrary
-from harness.runner.plan import Selection, plan
+from harness.project.run_options import RunOptions
+from harness.runner.plan import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,7 +58,7 @@ def test_every_eval_can_be_run_on_every_backend_with_every_version_of_its_prompt
         able = [backend for backend in project.backends.values() if service in backend.serves]
         for version in PromptLibrary(ROOT / "prompts").versions(name):
             for split in (None, "all"):
-                selection = Selection(version=version, split=split, every_backend=True)
+                selection = RunOptions(version=version, split=split, every_backend=True)
                 cells = plan(ROOT, [definition], able, selection)
                 assert len(cells) >= 2 * len(able) >= 2
 
@@ -66,7 +67,7 @@ def test_the_starter_project_can_be_run_as_it_is() -> None:
     starter = ROOT / "harness" / "project" / "starter"
     project = config.load(starter)
     backends.check(project)
-    cells = plan(project.root, evals.find(starter), list(project.backends.values()), Selection())
+    cells = plan(project.root, evals.find(starter), list(project.backends.values()), RunOptions())
     assert any(cell.is_own for cell in cells)
 
 

@@ -1,4 +1,4 @@
-"""Two servers on loopback, and a small project whose task `triage` goes to the first and then to the second."""
+"""Two fake servers on loopback, and a project whose task `triage` goes to the first, then to the second."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ MESSAGES: list[Any] = [{"role": "user", "content": "I was charged twice"}]
 
 
 class Desk:
-    """The project, its two servers, and what its store has heard."""
+    """The project, its two fake servers, and the calls in its store."""
 
     def __init__(self, project: Project, local: Lean, api: Lean) -> None:
         """Write the files."""
@@ -72,7 +72,7 @@ class Desk:
         self.project.config(CONFIG.format(local=self.local.base_url, api=self.api.base_url) + extra)
 
     def routing(self, route: str = "", *, text: str = ROUTING) -> None:
-        """Write `routing.toml`, with more keys for the task."""
+        """Write `routing.toml`, with `route` as additional keys of the task."""
         self.project.write("routing.toml", text.replace("{route}", route))
 
     def router(self) -> ModelRouter:
@@ -80,7 +80,7 @@ class Desk:
         return ModelRouter.from_file(self.path)
 
     def calls(self) -> list[RoutedCall]:
-        """What is in the store."""
+        """Return the logged calls."""
         store = open_store(load(self.project.root).store_url)
         try:
             return list(read(store))
@@ -90,7 +90,7 @@ class Desk:
 
 @pytest.fixture
 def desk(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """Both servers are up, and answer `billing`."""
+    """Both servers are up and answer `billing`."""
     skip_certificates(monkeypatch)
     local, api = Lean(), Lean()
     yield Desk(project, local, api)

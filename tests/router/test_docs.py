@@ -1,4 +1,4 @@
-"""docs/routing.md says all there is."""
+"""docs/routing.md documents every key, field and failure kind."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from harness.project.config import LogConfig
 from harness.project.routing import BreakerConfig, ProbeConfig, TaskRoute
 from harness.router import Answer
-from harness.router._breaker import COUNTED
+from harness.router._circuit_breaker import COUNTED
 
 PAGE = (Path(__file__).parents[2] / "docs/routing.md").read_text(encoding="utf-8")
 
 
-def test_every_key_every_field_and_every_kind_of_failure_is_documented() -> None:
+def test_every_key_field_and_failure_kind_is_documented() -> None:
     for model in (TaskRoute, ProbeConfig, BreakerConfig, LogConfig):
         for key, field in model.model_fields.items():
             assert re.search(rf"^\| `(\[\w+\] )?{key}`", PAGE, re.MULTILINE), key

@@ -1,4 +1,4 @@
-"""Calls while the local server is killed and comes back: a few hundred, and at length a thousand."""
+"""Calls while the local server is killed and restarted: 200, and 1,000 in the slow test."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from harness.router import ModelRouter
 
 from ..support.lean import WARM_UP, Act, Lean
 from .conftest import ROUTING, Desk
-from .test_faults import until
+from .test_failures import until
 
 
 def says(server: Lean, name: str, delay_s: float, each_s: float = 0.0) -> None:
-    """The server answers with its name and the number it is asked for, the higher the later."""
+    """Make the server reply with its name and the number in the prompt, later for higher numbers."""
 
-    def answer(asked: dict[str, Any]) -> Act:
-        text = asked["messages"][-1]["content"]
+    def answer(body: dict[str, Any]) -> Act:
+        text = body["messages"][-1]["content"]
         number = re.search(r"\d+", text)
         if number is None or text == WARM_UP:
             return Act("ok")
@@ -30,7 +30,7 @@ def says(server: Lean, name: str, delay_s: float, each_s: float = 0.0) -> None:
 
 
 async def numbered(router: ModelRouter, number: int) -> str:
-    """Three of four with the task's own prompt."""
+    """Send three of four calls through `ask`, the others through the SDK's call."""
     if number % 4:
         return (await router.ask("triage", text=str(number))).response.text
     messages: list[Any] = [{"role": "user", "content": str(number)}]
@@ -47,27 +47,27 @@ def test_no_call_is_lost_and_traffic_returns(desk: Desk, calls: int) -> None:
     async def main() -> tuple[list[str], list[str]]:
         async with desk.router() as router:
             desk.local.dies_after = calls // 10
-            said = await asyncio.gather(*(numbered(router, number) for number in range(calls)))
+            replies = await asyncio.gather(*(numbered(router, number) for number in range(calls)))
             assert list(router.down) == ["home"]
             desk.local.start()
             await until(lambda: not router.down)
             says(desk.local, "home", 0.0)
-            return said, await asyncio.gather(*(numbered(router, number) for number in range(20)))
+            return replies, await asyncio.gather(*(numbered(router, number) for number in range(20)))
 
-    said, after = asyncio.run(main())
-    assert [text.split()[1] for text in said] == [str(number) for number in range(calls)]
-    who = Counter(text.split()[0] for text in said)
-    assert who["home"] > 0
-    assert who["api"] > 0
+    replies, after = asyncio.run(main())
+    assert [text.split()[1] for text in replies] == [str(number) for number in range(calls)]
+    by_backend = Counter(text.split()[0] for text in replies)
+    assert by_backend["home"] > 0
+    assert by_backend["api"] > 0
     assert {text.split()[0] for text in after} == {"home"}
     logged = desk.calls()
     assert len(logged) == calls + 20
-    assert Counter(call.backend for call in logged[:calls]) == who
-    assert max(Counter(desk.api.prompts).values()) == 1, "nobody is asked twice where the first time was answered"
+    assert Counter(call.backend for call in logged[:calls]) == by_backend
+    assert max(Counter(desk.api.prompts).values()) == 1, "an answered call is not repeated"
 
 
 @pytest.mark.slow
-def test_where_nobody_else_can_answer_every_call_fails_clearly_or_is_answered(desk: Desk) -> None:
+def test_without_alternatives_calls_are_answered_or_raise(desk: Desk) -> None:
     from harness.core.errors import AllBackendsFailed
 
     desk.api.kill()
@@ -78,7 +78,7 @@ def test_where_nobody_else_can_answer_every_call_fails_clearly_or_is_answered(de
             desk.local.dies_after = 50
             return await asyncio.gather(*(numbered(router, number) for number in range(200)), return_exceptions=True)
 
-    said = asyncio.run(main())
-    assert all(isinstance(one, AllBackendsFailed) or one == f"home {i}" for i, one in enumerate(said))
-    assert 0 < sum(isinstance(one, str) for one in said) < 200
+    outcomes = asyncio.run(main())
+    assert all(isinstance(o, AllBackendsFailed) or o == f"home {i}" for i, o in enumerate(outcomes))
+    assert 0 < sum(isinstance(o, str) for o in outcomes) < 200
     assert len(desk.calls()) == 200

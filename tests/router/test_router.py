@@ -1,4 +1,4 @@
-"""Routed calls where all goes well, and the rules that hold over the whole chain."""
+"""Routed calls that succeed, and the rules of a whole call: budget, hedging, cancellation, start and close."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.router import ModelRouter
 from ..support.lean import WARM_UP, Act, refusal
 from ..support.servers import FakeOpenAI
 from .conftest import CONFIG, MESSAGES, ROUTING, Desk
-from .test_faults import create, until
+from .test_failures import create, until
 
 
 def within(desk: Desk, work: Callable[[ModelRouter], Awaitable[Any]]) -> Any:
@@ -27,7 +27,7 @@ def within(desk: Desk, work: Callable[[ModelRouter], Awaitable[Any]]) -> Any:
     return asyncio.run(main())
 
 
-def test_the_call_is_the_sdks_and_so_is_the_reply(desk: Desk) -> None:
+def test_create_takes_and_returns_what_the_sdk_does(desk: Desk) -> None:
     async def work(router: ModelRouter) -> Any:
         return await router.chat.completions.create(
             task="triage", messages=MESSAGES, temperature=0.2, max_completion_tokens=9, extra_body={"top_k": 3}
@@ -38,11 +38,11 @@ def test_the_call_is_the_sdks_and_so_is_the_reply(desk: Desk) -> None:
     reply = within(desk, work)
     assert isinstance(reply, ChatCompletion)
     assert reply.choices[0].message.content == "billing"
-    asked = desk.local.asked[-1]
-    assert asked == {"messages": MESSAGES, "model": "fake-model", "temperature": 0.2, "max_tokens": 9, "top_k": 3}
+    body = desk.local.asked[-1]
+    assert body == {"messages": MESSAGES, "model": "fake-model", "temperature": 0.2, "max_tokens": 9, "top_k": 3}
 
 
-def test_a_server_is_told_what_its_keys_in_harness_toml_say(desk: Desk) -> None:
+def test_omit_and_extra_body_apply_to_routed_calls(desk: Desk) -> None:
     desk.config()
     text = (desk.project.root / "harness.toml").read_text()
     keys = 'omit = ["temperature"]\nmax_tokens_parameter = "max_completion_tokens"\nextra_body = { top_k = 5, min_p = 1 }\n'
@@ -54,11 +54,11 @@ def test_a_server_is_told_what_its_keys_in_harness_toml_say(desk: Desk) -> None:
         )
 
     within(desk, work)
-    asked = desk.local.asked[-1]
-    assert asked == {"messages": MESSAGES, "model": "fake-model", "max_completion_tokens": 9, "top_k": 3, "min_p": 1}
+    body = desk.local.asked[-1]
+    assert body == {"messages": MESSAGES, "model": "fake-model", "max_completion_tokens": 9, "top_k": 3, "min_p": 1}
 
 
-def test_a_model_is_routing_tomls_to_name(desk: Desk) -> None:
+def test_create_rejects_a_model_parameter(desk: Desk) -> None:
     async def work(router: ModelRouter) -> None:
         with pytest.raises(TypeError, match="takes no model"):
             await router.chat.completions.create(task="triage", messages=MESSAGES, model="gpt-4o")
@@ -66,14 +66,14 @@ def test_a_model_is_routing_tomls_to_name(desk: Desk) -> None:
     within(desk, work)
 
 
-def test_ask_renders_the_variant_of_whoever_answers_and_reads_the_reply(desk: Desk) -> None:
+def test_ask_renders_the_targets_variant_and_reads_the_reply(desk: Desk) -> None:
     async def work(router: ModelRouter) -> None:
         desk.local.next = [Act("The category is: billing")]
         answer = await router.ask("triage", text="charged twice")
         assert (answer.value, answer.backend, answer.variant, answer.fallback) == ("billing", "home", "local", "")
         assert answer.reading.violations == ("preamble",)
         assert (answer.usd, answer.attempts) == (0.0, 1)
-        assert 0 < answer.latency_s < 2
+        assert answer.latency_s > 0
         desk.local.next = [refusal(500)]
         answer = await router.ask("triage", text="charged twice")
         assert (answer.backend, answer.variant, answer.fallback, answer.attempts) == ("api", "gpt", "server", 2)
@@ -93,11 +93,11 @@ def test_ask_renders_the_variant_of_whoever_answers_and_reads_the_reply(desk: De
 @pytest.mark.parametrize(
     ("inputs", "error", "says"),
     [
-        ({"txt": "x"}, PromptError, r"'text' is undefined \(did you mean 'txt'\?\)"),
-        ({"text": "x", "labels": ["mine"]}, ConfigError, "input 'labels' has the name of a variable"),
+        ({"txt": "x"}, PromptError, "'text'.*'txt'"),
+        ({"text": "x", "labels": ["mine"]}, ConfigError, "input 'labels'"),
     ],
 )
-def test_inputs_that_do_not_fit_are_the_callers_mistake(
+def test_inputs_that_do_not_fit_raise_without_a_request(
     desk: Desk, inputs: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     async def work(router: ModelRouter) -> None:
@@ -108,7 +108,7 @@ def test_inputs_that_do_not_fit_are_the_callers_mistake(
     assert desk.api.prompts == []
 
 
-def test_a_broken_contract_is_accepted_unless_the_route_says_otherwise(desk: Desk) -> None:
+def test_a_broken_contract_is_accepted_by_default(desk: Desk) -> None:
     async def work(router: ModelRouter) -> None:
         desk.local.next = [Act("I would rather talk about the weather.")]
         answer = await router.ask("triage", text="x")
@@ -118,7 +118,7 @@ def test_a_broken_contract_is_accepted_unless_the_route_says_otherwise(desk: Des
     assert desk.calls()[0].value is None
 
 
-def test_escalating_reads_leniently_asks_once_more_and_then_asks_the_next(desk: Desk) -> None:
+def test_escalate_repeats_once_and_then_tries_the_next_target(desk: Desk) -> None:
     desk.routing('on_broken_contract = "escalate"')
     weather = Act("Nice weather.")
 
@@ -128,18 +128,19 @@ def test_escalating_reads_leniently_asks_once_more_and_then_asks_the_next(desk: 
         return [(a.backend, a.fallback, a.attempts) for a in answers]
 
     assert within(desk, work) == [("home", "", 1), ("home", "", 2), ("api", "contract", 3)]
-    first, again = desk.local.asked[-2:]
+    first, second = desk.local.asked[-2:]
     assert (first["temperature"], first["seed"]) == (0.0, 0)
-    assert (again["temperature"], again["seed"]) == (0.5, 1)
+    assert (second["temperature"], second["seed"]) == (0.5, 1)
 
 
-def test_where_every_contract_is_broken_that_is_what_the_exception_says(desk: Desk) -> None:
+def test_contract_broken_by_all_backends_is_the_named_cause(desk: Desk) -> None:
     desk.routing('on_broken_contract = "escalate"')
 
     async def work(router: ModelRouter) -> None:
         desk.local.answer = desk.api.answer = lambda _: Act("Nice weather.")
-        with pytest.raises(AllBackendsFailed, match=r"home: contract: asked twice, .* \(\w+.*\); api: contract: "):
+        with pytest.raises(AllBackendsFailed) as caught:
             await router.ask("triage", text="x")
+        assert [(name, kind) for name, kind, _ in caught.value.causes] == [("home", "contract"), ("api", "contract")]
 
     within(desk, work)
     (call,) = desk.calls()
@@ -147,21 +148,19 @@ def test_where_every_contract_is_broken_that_is_what_the_exception_says(desk: De
     assert call.usd == pytest.approx(0.028)
 
 
-def test_no_backend_is_asked_that_would_cost_more_than_a_call_may(desk: Desk) -> None:
+def test_a_backend_above_max_usd_is_not_called(desk: Desk) -> None:
     desk.routing("max_usd = 0.02")
 
     async def work(router: ModelRouter) -> None:
         desk.local.next = [refusal(500), refusal(500)]
-        with pytest.raises(
-            AllBackendsFailed, match=r"api: budget: not asked: \$0.0\d+ in all is more than the \$0.02 of a call"
-        ):
+        with pytest.raises(AllBackendsFailed, match=r"api: budget: .*\$0.0\d+.* max_usd = 0.02"):
             await router.ask("triage", text="x")
 
     within(desk, work)
     assert desk.api.prompts == []
 
 
-def test_hedging_asks_the_next_one_too_and_takes_the_first_answer(desk: Desk) -> None:
+def test_hedging_calls_the_next_target_too_and_first_reply_wins(desk: Desk) -> None:
     desk.routing("hedge_after_s = 0.1")
 
     async def work(router: ModelRouter) -> tuple[str, str, float]:
@@ -176,20 +175,21 @@ def test_hedging_asks_the_next_one_too_and_takes_the_first_answer(desk: Desk) ->
     assert (len(desk.local.prompts), len(desk.api.prompts)) == (1, 1)
 
 
-def test_one_that_hangs_is_found_out_when_hedging_too(desk: Desk) -> None:
+def test_hedging_still_opens_the_breaker_of_a_hanging_target(desk: Desk) -> None:
     desk.routing("hedge_after_s = 0.02")
 
     async def work(router: ModelRouter) -> list[str]:
         desk.local.answer = lambda _: Act(delay_s=30)
         await asyncio.gather(*(router.ask("triage", text="x") for _ in range(3)))
-        assert router.down == {"home": "overtaken by one that was asked 0.02 s later"}
+        assert list(router.down) == ["home"]
+        assert "0.02 s" in router.down["home"]
         return [(await router.ask("triage", text="x")).fallback]
 
     assert within(desk, work) == ["breaker_open"]
 
 
-def test_what_a_call_that_was_called_off_has_cost_is_not_known(desk: Desk) -> None:
-    """The first one being the paid one."""
+def test_the_cost_of_a_cancelled_attempt_is_unknown(desk: Desk) -> None:
+    """The first target is the paid one."""
     text = ROUTING.replace("{route}", "hedge_after_s = 0.05")
     desk.routing(text=text.replace('"home"', '"x"').replace('"api"', '"home"').replace('"x"', '"api"'))
 
@@ -201,7 +201,7 @@ def test_what_a_call_that_was_called_off_has_cost_is_not_known(desk: Desk) -> No
     within(desk, work)
 
 
-def test_hedging_does_not_wait_after_a_failure_and_asks_nobody_else_after_an_answer(desk: Desk) -> None:
+def test_hedging_starts_the_next_target_only_when_needed(desk: Desk) -> None:
     desk.routing(text=ROUTING.replace("2.0", "600.0").replace("{route}", "hedge_after_s = 500"))
 
     async def work(router: ModelRouter) -> None:
@@ -214,23 +214,23 @@ def test_hedging_does_not_wait_after_a_failure_and_asks_nobody_else_after_an_ans
 
 
 @pytest.mark.parametrize("how", [create, lambda router: router.ask("triage", text="x")])
-def test_without_hedging_the_second_is_asked_only_when_the_first_has_been_hung_up_on(
+def test_without_hedging_targets_are_called_one_at_a_time(
     desk: Desk, how: Callable[[ModelRouter], Awaitable[Any]]
 ) -> None:
     desk.routing(text=ROUTING.replace("2.0", "1.2"))
-    waited_for: list[int] = []
+    open_calls: list[int] = []
 
-    def looks_back(_: dict[str, Any]) -> Act:
-        asyncio.get_running_loop().call_later(0.02, lambda: waited_for.append(desk.local.waited_for))
+    def count_open_calls(_: dict[str, Any]) -> Act:
+        asyncio.get_running_loop().call_later(0.02, lambda: open_calls.append(desk.local.waited_for))
         return Act(delay_s=0.05)
 
     async def work(router: ModelRouter) -> None:
         desk.local.answer = lambda _: Act(delay_s=30)
-        desk.api.answer = looks_back
+        desk.api.answer = count_open_calls
         await how(router)
 
     within(desk, work)
-    assert waited_for == [0]
+    assert open_calls == [0]
     assert len(desk.local.prompts) == 1
 
 
@@ -259,7 +259,7 @@ def test_cancellation_leaves_nothing_running(desk: Desk, route: str) -> None:
     assert [(call.backend, call.error, call.fallback) for call in desk.calls()] == [("", "cancelled", "")] * 2
 
 
-def test_a_call_that_is_under_way_when_the_router_is_closed_says_so(desk: Desk) -> None:
+def test_close_ends_calls_in_flight_with_harness_error(desk: Desk) -> None:
     async def main() -> None:
         router = desk.router()
         await router.start()
@@ -274,7 +274,7 @@ def test_a_call_that_is_under_way_when_the_router_is_closed_says_so(desk: Desk) 
     asyncio.run(main())
 
 
-def test_who_waits_for_the_start_of_a_router_that_is_closed_is_not_cancelled_but_told(desk: Desk) -> None:
+def test_close_during_the_start_raises_harness_error(desk: Desk) -> None:
     async def main() -> None:
         desk.local.answer = desk.api.answer = lambda _: Act(delay_s=30)
         router = desk.router()
@@ -287,7 +287,7 @@ def test_who_waits_for_the_start_of_a_router_that_is_closed_is_not_cancelled_but
     asyncio.run(main())
 
 
-def test_a_caller_that_gives_up_during_the_start_takes_no_other_with_it(desk: Desk) -> None:
+def test_a_caller_cancelled_during_the_start_affects_no_other(desk: Desk) -> None:
     async def main() -> str:
         desk.local.answer = desk.api.answer = lambda _: Act(delay_s=0.2)
         router = desk.router()
@@ -302,7 +302,7 @@ def test_a_caller_that_gives_up_during_the_start_takes_no_other_with_it(desk: De
     assert asyncio.run(main()) == "billing"
 
 
-def test_the_sdks_own_time_limit_holds(desk: Desk) -> None:
+def test_the_sdks_timeout_parameter_applies(desk: Desk) -> None:
     desk.routing(text=ROUTING.replace("2.0", "60.0"))
 
     async def work(router: ModelRouter) -> None:
@@ -313,9 +313,9 @@ def test_the_sdks_own_time_limit_holds(desk: Desk) -> None:
     assert [(call.backend, call.fallback) for call in desk.calls()] == [("api", "timeout")]
 
 
-def test_models_are_loaded_before_anybody_is_served_and_again_after_a_restart(desk: Desk) -> None:
+def test_models_are_loaded_at_the_start_and_after_a_restart(desk: Desk) -> None:
     async def work(router: ModelRouter) -> None:
-        assert [asked["messages"][0]["content"] for asked in desk.local.asked] == [WARM_UP]
+        assert [body["messages"][0]["content"] for body in desk.local.asked] == [WARM_UP]
         await create(router)
         desk.local.kill()
         for _ in range(3):
@@ -326,11 +326,11 @@ def test_models_are_loaded_before_anybody_is_served_and_again_after_a_restart(de
         await create(router)
 
     within(desk, work)
-    asked = [asked["messages"][0]["content"] == WARM_UP for asked in desk.local.asked]
-    assert asked == [True, False, True, False]
+    warm_ups = [body["messages"][0]["content"] == WARM_UP for body in desk.local.asked]
+    assert warm_ups == [True, False, True, False]
 
 
-def test_the_first_call_starts_a_router_that_was_not_started(desk: Desk) -> None:
+def test_the_first_call_starts_the_router(desk: Desk) -> None:
     async def main() -> None:
         router = desk.router()
         assert await asyncio.gather(create(router), create(router)) == ["billing", "billing"]
@@ -349,7 +349,7 @@ passages = "datasets/passages.jsonl"
 
 
 def searched(desk: Desk, url: str = "") -> None:
-    """The task asks for vectors; with `url`, from one backend there."""
+    """Make the task an embedding task; with `url`, served by one backend there."""
     desk.project.prompt("{{ role }}: {{ text }}", "{{ role }}: {{ text }}", name="search")
     desk.project.write("datasets/passages.jsonl", json.dumps({"id": "p1", "title": "a", "text": "b"}) + "\n")
     desk.project.eval(text=EMBEDDING)
@@ -358,7 +358,7 @@ def searched(desk: Desk, url: str = "") -> None:
         desk.routing(text=ROUTING.replace("{route}", "").replace('["local", "api_frontier"]', '["local"]'))
 
 
-def test_a_vector_can_be_asked_for(desk: Desk, server: FakeOpenAI) -> None:
+def test_ask_returns_a_vector_for_an_embedding_task(desk: Desk, server: FakeOpenAI) -> None:
     searched(desk, server.base_url)
 
     async def work(router: ModelRouter) -> None:
@@ -371,26 +371,24 @@ def test_a_vector_can_be_asked_for(desk: Desk, server: FakeOpenAI) -> None:
     assert desk.calls()[0].value is None
 
 
-def test_vectors_of_two_models_cannot_stand_in_for_each_other(desk: Desk, server: FakeOpenAI) -> None:
+def test_an_embedding_task_must_have_a_single_tier(desk: Desk, server: FakeOpenAI) -> None:
     searched(desk, server.base_url)
     desk.config()
     desk.project.config(
         (desk.project.root / "harness.toml").read_text().replace("variant", 'serves = ["embeddings"]\nvariant')
     )
     desk.routing()
-    with pytest.raises(ConfigError, match=r"routing.toml:6: triage asks for vectors, and those of two models cannot"):
+    with pytest.raises(ConfigError, match=r"routing.toml:6: triage needs vectors.* name one tier"):
         desk.router()
 
 
-def test_a_backend_that_does_not_serve_what_a_task_asks_for_is_found_at_once(desk: Desk) -> None:
+def test_a_backend_without_embeddings_is_an_error_at_the_start(desk: Desk) -> None:
     searched(desk)
-    with pytest.raises(
-        ConfigError, match=r"routing.toml:6: triage needs embeddings, which backend home does not serve"
-    ):
+    with pytest.raises(ConfigError, match=r"routing.toml:6: triage needs embeddings.* backend home"):
         desk.router()
 
 
-def test_a_routing_without_tasks_starts_and_says_that_there_are_none(desk: Desk) -> None:
+def test_a_routing_without_tasks_starts_and_rejects_calls(desk: Desk) -> None:
     desk.routing(text='[tiers]\nlocal = "home"\n')
 
     async def work(router: ModelRouter) -> None:

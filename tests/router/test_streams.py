@@ -1,4 +1,4 @@
-"""`create(stream=True)`: chunks as they come, an end that is none, and connections that serve the next call, too."""
+"""`create(stream=True)`: chunks, truncated streams, and connections that are reused for the next call."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 
 from harness.core.errors import BackendError
 from harness.router import ModelRouter
-from harness.router._chain import FallbackCall
-from harness.router._chat import _StreamedChatRequest
+from harness.router._chat_completions import _StreamedChatRequest
+from harness.router._fallback import FallbackCall
 
 from ..support.lean import WARM_UP, Act
 from ..support.wire import Part, Wire, chunked, reply
 from .conftest import MESSAGES, Desk
-from .test_faults import create
+from .test_failures import create
 from .test_router import within
 
 
@@ -28,18 +28,18 @@ async def streamed(router: ModelRouter) -> str:
     return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
 
-def test_the_chunk_that_tells_the_tokens_is_for_who_asked_for_it(desk: Desk) -> None:
+def test_the_usage_chunk_is_passed_on_if_the_caller_requests_it(desk: Desk) -> None:
     async def work(router: ModelRouter) -> list[bool]:
-        told = {"include_usage": True}
+        options = {"include_usage": True}
         stream = await router.chat.completions.create(
-            task="triage", messages=MESSAGES, stream=True, stream_options=told
+            task="triage", messages=MESSAGES, stream=True, stream_options=options
         )
         return [bool(chunk.usage) for chunk in [chunk async for chunk in stream]]
 
     assert within(desk, work) == [False, False, False, False, True]
 
 
-def test_a_stream_can_be_closed_early_and_is_logged_once(desk: Desk) -> None:
+def test_a_stream_closed_early_is_logged_once(desk: Desk) -> None:
     async def work(router: ModelRouter) -> None:
         async with await router.chat.completions.create(task="triage", messages=MESSAGES, stream=True) as stream:
             async for chunk in stream:
@@ -52,7 +52,7 @@ def test_a_stream_can_be_closed_early_and_is_logged_once(desk: Desk) -> None:
     assert [(c.reply_chars, c.error, c.compliant) for c in desk.calls()] == [(2, "", None), (7, "", None)]
 
 
-def test_a_stream_that_dies_before_its_first_chunk_goes_on_elsewhere(desk: Desk) -> None:
+def test_fallback_before_the_first_chunk_of_a_stream(desk: Desk) -> None:
     async def main() -> str:
         async with desk.router() as router:
             desk.local.answer = lambda _: Act(body=b"{}", drop=True)
@@ -65,7 +65,7 @@ def test_a_stream_that_dies_before_its_first_chunk_goes_on_elsewhere(desk: Desk)
 
 
 @pytest.mark.parametrize("act", [Act(drop=True), Act(silent=True)])
-def test_a_stream_that_dies_in_the_middle_says_so(desk: Desk, act: Act) -> None:
+def test_a_stream_that_breaks_off_raises_backend_error(desk: Desk, act: Act) -> None:
     async def main() -> None:
         async with desk.router() as router:
             desk.local.answer = lambda _: act
@@ -77,11 +77,11 @@ def test_a_stream_that_dies_in_the_middle_says_so(desk: Desk, act: Act) -> None:
     assert (call.backend, call.error) == ("home", "connection")
 
 
-# What a server sends beyond a reply, and what it does not send
+# Servers that send more or less than one reply
 
 
 def event(text: str | None, **more: Any) -> bytes:
-    """A chunk of a stream as it goes over the wire."""
+    """Return a chunk of a stream as bytes on the wire."""
     choice = {"index": 0, "delta": {"content": text}, "finish_reason": None if text else "stop"}
     known = {"id": "fake-1", "object": "chat.completion.chunk", "created": 1, "model": "fake-model"}
     return f"data: {json.dumps({**known, 'choices': [choice], **more})}\n\n".encode()
@@ -94,7 +94,7 @@ UP = [reply(json.dumps({"object": "list", "data": [{"id": "fake-model", "object"
 
 @pytest.fixture
 def home(desk: Desk) -> Iterator[Wire]:
-    """The first backend, byte by byte."""
+    """A fake first backend whose bytes the test controls."""
     desk.local.kill()
     server = Wire(lambda _: UP)
     text = (desk.project.root / "harness.toml").read_text()
@@ -104,13 +104,13 @@ def home(desk: Desk) -> Iterator[Wire]:
 
 
 def slow(desk: Desk) -> None:
-    """The first backend has half a second."""
+    """Set `timeout_s = 0.5` for the first backend."""
     text = (desk.project.root / "harness.toml").read_text()
     desk.project.config(text.replace("[backends.api]", "timeout_s = 0.5\n\n[backends.api]"))
 
 
 def plays(home: Wire, *answers: Sequence[Part]) -> None:
-    """What it sends to the calls, one each, the last of them again and again."""
+    """Script one answer per call; the last one repeats."""
 
     def answer(number: int) -> Sequence[Part]:
         if home.requests[number].startswith("GET"):
@@ -125,47 +125,42 @@ def plays(home: Wire, *answers: Sequence[Part]) -> None:
 
 @pytest.mark.parametrize("later", [False, True])
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_reply_too_many_is_not_the_answer_to_the_next_call(
-    desk: Desk, home: Wire, *, stream: bool, later: bool
-) -> None:
+def test_a_surplus_reply_is_not_taken_for_the_next_answer(desk: Desk, home: Wire, *, stream: bool, later: bool) -> None:
     first, surplus = WHOLE_STREAM if stream else reply("billing"), reply("technical")
     plays(home, [first, surplus] if later else [first + surplus], [reply("general")])
 
     async def work(router: ModelRouter) -> list[str]:
-        said = await (streamed(router) if stream else create(router))
-        await asyncio.sleep(0.05)  # until what nobody asked for is there
-        return [said, await create(router)]
+        first_reply = await (streamed(router) if stream else create(router))
+        await asyncio.sleep(0.05)  # until the surplus reply has arrived
+        return [first_reply, await create(router)]
 
     assert within(desk, work) == ["billing", "general"]
 
 
-def test_a_stream_that_has_ended_leaves_its_connection_to_the_next_call(desk: Desk, home: Wire) -> None:
+def test_a_finished_stream_leaves_its_connection_reusable(desk: Desk, home: Wire) -> None:
     plays(home, [WHOLE_STREAM])
 
     async def work(router: ModelRouter) -> list[str]:
         return [await streamed(router) for _ in range(4)]
 
     assert within(desk, work) == ["billing"] * 4
-    assert home.connections <= 2, "one for the probe, and one for all of them"
+    assert home.connections <= 2, "one for the probe, one for all streams"
 
 
-def test_a_stream_that_falls_silent_ends_when_the_backend_has_had_its_time(desk: Desk, home: Wire) -> None:
+def test_a_silent_stream_times_out_after_timeout_s(desk: Desk, home: Wire) -> None:
     plays(home, [HEAD + chunked(event("bill")).removesuffix(b"0\r\n\r\n"), 5.0])
     slow(desk)
 
     async def work(router: ModelRouter) -> None:
-        with pytest.raises(
-            BackendError,
-            match=r"broke off after 4 characters: (nothing has come|the server has stopped)",
-        ):
+        with pytest.raises(BackendError, match="broke off after 4 characters"):
             await streamed(router)
 
     within(desk, work)
     assert [(call.backend, call.error, call.reply_chars) for call in desk.calls()] == [("home", "timeout", 4)]
 
 
-def test_a_server_that_writes_faster_than_anybody_reads_has_to_wait(desk: Desk, home: Wire) -> None:
-    """Of 100 MB only what the system's buffers hold is taken."""
+def test_an_unread_stream_makes_the_server_wait(desk: Desk, home: Wire) -> None:
+    """Of 100 MB only as much as the system's buffers hold is read."""
     piece = event("x" * 100_000)
     plays(home, [HEAD, *[b"%x\r\n%s\r\n" % (len(piece), piece)] * 1000])
 
@@ -177,25 +172,24 @@ def test_a_server_that_writes_faster_than_anybody_reads_has_to_wait(desk: Desk, 
     assert within(desk, work) < 30_000_000
 
 
-def test_a_stream_that_only_says_that_it_is_alive_is_silent(desk: Desk, home: Wire) -> None:
+def test_keep_alive_comments_do_not_prevent_the_time_out(desk: Desk, home: Wire) -> None:
     ping = b"c\r\n: still on\n\n\r\n"
     plays(home, [HEAD + chunked(event("bill")).removesuffix(b"0\r\n\r\n"), *[ping, 0.1] * 50])
     slow(desk)
 
     async def work(router: ModelRouter) -> None:
-        with pytest.raises(
-            BackendError, match=r"broke off after 4 characters: (nothing has come|the server has stopped)"
-        ):
+        with pytest.raises(BackendError, match="broke off after 4 characters"):
             await streamed(router)
 
     within(desk, work)
+    assert [call.error for call in desk.calls()] == ["timeout"]
 
 
 STRANGE = [b"5", b'{"choices": [null]}', b'{"choices": [{"delta": {"content": 5}}]}', b"[" * 5000, b"{}x"]
 
 
 @pytest.mark.parametrize("data", STRANGE)
-def test_what_is_no_part_of_a_reply_ends_a_stream_or_asks_the_next_one(desk: Desk, home: Wire, data: bytes) -> None:
+def test_a_malformed_chunk_ends_the_stream_or_falls_back(desk: Desk, home: Wire, data: bytes) -> None:
     strange = b"data: " + data + b"\n\n"
     plays(home, [HEAD + chunked(strange)], [HEAD + chunked(event("bill"), strange)])
 
@@ -211,20 +205,20 @@ def test_what_is_no_part_of_a_reply_ends_a_stream_or_asks_the_next_one(desk: Des
     ]
 
 
-def test_of_two_replies_in_one_stream_both_must_have_ended(desk: Desk, home: Wire) -> None:
+def test_each_choice_of_a_stream_must_have_ended(desk: Desk, home: Wire) -> None:
     def part(index: int, text: str | None) -> bytes:
         return event(text).replace(b'"index": 0', b'"index": %d' % index)
 
     plays(home, [HEAD + chunked(part(0, "a"), part(1, "b"), part(0, None), b"data: [DONE]\n\n")])
 
     async def work(router: ModelRouter) -> None:
-        with pytest.raises(BackendError, match="it ended before the reply did"):
+        with pytest.raises(BackendError, match="broke off after 2 characters"):
             await streamed(router)
 
     within(desk, work)
 
 
-def test_a_stream_that_its_user_closes_or_gives_up_is_no_fault_of_the_backend(desk: Desk, home: Wire) -> None:
+def test_a_stream_the_caller_abandons_does_not_count_as_failure(desk: Desk, home: Wire) -> None:
     plays(home, [HEAD + chunked(event("bill")).removesuffix(b"0\r\n\r\n"), 5.0])
 
     async def closed(router: ModelRouter) -> None:
@@ -233,7 +227,7 @@ def test_a_stream_that_its_user_closes_or_gives_up_is_no_fault_of_the_backend(de
         reading = asyncio.create_task(anext(stream))
         await asyncio.sleep(0.02)
         await stream.close()
-        with pytest.raises(BackendError, match="it was closed"):
+        with pytest.raises(BackendError, match="closed"):
             await reading
 
     async def given_up(router: ModelRouter) -> None:
@@ -241,7 +235,7 @@ def test_a_stream_that_its_user_closes_or_gives_up_is_no_fault_of_the_backend(de
         await anext(stream)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(stream), 0.02)
-        with pytest.raises(BackendError, match="who read it has given up"):
+        with pytest.raises(BackendError, match="cancelled"):
             await anext(stream)
 
     async def work(router: ModelRouter) -> dict[str, str]:
@@ -255,10 +249,8 @@ def test_a_stream_that_its_user_closes_or_gives_up_is_no_fault_of_the_backend(de
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_little_gzip_that_becomes_a_lot_is_too_large_and_the_next_one_is_asked(
-    desk: Desk, home: Wire, *, stream: bool
-) -> None:
-    """200 kB that become 200 MB: of a stream as of a reply no more is unpacked than there is room for."""
+def test_a_gzip_bomb_is_too_large_and_falls_back(desk: Desk, home: Wire, *, stream: bool) -> None:
+    """200 kB that unpack to 200 MB: unpacking stops at the size limit."""
     bomb = gzip.compress(b"data: " + b" " * 200_000_000, compresslevel=1)
     kind = "content-type: text/event-stream"
     plays(home, [reply(bomb, "content-encoding: gzip").replace(b"content-type: application/json", kind.encode())])
@@ -274,7 +266,7 @@ def test_a_little_gzip_that_becomes_a_lot_is_too_large_and_the_next_one_is_asked
 
 def test_streams_that_break_off_open_the_breaker(desk: Desk) -> None:
     async def work(router: ModelRouter) -> None:
-        desk.local.answer = lambda asked: Act("OK") if WARM_UP in str(asked) else Act(drop=True)
+        desk.local.answer = lambda body: Act("OK") if WARM_UP in str(body) else Act(drop=True)
         for _ in range(3):
             with pytest.raises(BackendError):
                 await streamed(router)
@@ -284,15 +276,15 @@ def test_streams_that_break_off_open_the_breaker(desk: Desk) -> None:
     within(desk, work)
 
 
-def test_a_stream_that_came_second_is_hung_up_on_and_counted(desk: Desk) -> None:
-    job = _StreamedChatRequest({"messages": MESSAGES})
+def test_a_stream_that_lost_the_hedge_is_closed_and_counted(desk: Desk) -> None:
+    request = _StreamedChatRequest({"messages": MESSAGES})
 
     async def work(router: ModelRouter) -> float | None:
-        (member,) = (one for one in router._service.members.values() if one.name == "api")
-        chain = FallbackCall("triage", router._service.routing.tasks["triage"], [member], job)
-        second = await job.ask(member, chain)
-        await job.drop(second, chain)
-        assert second._told
-        return chain.usd
+        target = router._pool.targets["api"]
+        call = FallbackCall("triage", router._pool.routing.tasks["triage"], [target], request)
+        loser = await request.send(target, call)
+        await request.discard(loser, call)
+        assert loser._ended
+        return call.usd
 
-    assert within(desk, work) is None, "nobody knows what it has cost"
+    assert within(desk, work) is None, "the cost of a discarded stream is unknown"

@@ -1,4 +1,4 @@
-"""The real model: embedded, and in a process of its own that is killed and started again."""
+"""The real model: embedded, and in a server process that is killed and restarted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.backends.local import models
 
 from ..support.lean import Act
 from .conftest import Desk
-from .test_faults import create, until
+from .test_failures import create, until
 
 ROOT = Path(__file__).parents[2]
 NAME = "smollm2-135m-instruct"
@@ -37,7 +37,7 @@ pytestmark = [
 ]
 
 
-def test_the_script_of_the_docs_asks_the_embedded_model(
+def test_the_docs_script_runs_with_the_embedded_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = (ROOT / "docs/routing.md").read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ def test_the_script_of_the_docs_asks_the_embedded_model(
 
 
 @pytest.mark.slow
-def test_the_embedded_model_also_takes_the_sdks_call(desk: Desk) -> None:
+def test_the_embedded_model_serves_create_and_streams(desk: Desk) -> None:
     desk.project.config(
         f'[backends.home]\nprovider = "llamacpp"\nmodel = "{NAME}"\nvariant = "local"\nn_ctx = 512\n'
         f'[backends.api]\nprovider = "openai"\nmodel = "fake-model"\nbase_url = "{desk.api.base_url}"\nvariant = "gpt"\n'
@@ -90,7 +90,7 @@ def served(port: int) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.slow
-def test_a_model_server_that_is_killed_in_mid_load_loses_no_call(desk: Desk) -> None:
+def test_killing_a_model_server_under_load_loses_no_call(desk: Desk) -> None:
     desk.local.kill()
     port = desk.local.port
     desk.api.answer = lambda _: Act("general")
@@ -109,7 +109,7 @@ def test_a_model_server_that_is_killed_in_mid_load_loses_no_call(desk: Desk) -> 
                     await create(router)
 
     asyncio.run(main())
-    who = [call.backend for call in desk.calls()]
-    assert len(who) == 41
-    assert set(who) == {"home", "api"}
-    assert who[-1] == "home"
+    backends = [call.backend for call in desk.calls()]
+    assert len(backends) == 41
+    assert set(backends) == {"home", "api"}
+    assert backends[-1] == "home"

@@ -39,7 +39,7 @@ def failed(kind: str) -> Response:
 
 
 class TestWhatACallCanCost:
-    def test_a_token_a_byte_and_as_many_as_it_may_answer(self) -> None:
+    def test_upper_bound_is_one_token_per_byte_plus_max_tokens(self) -> None:
         assert most_prompt_tokens(REQUEST) == 500
         assert most_usd(PRICE, REQUEST) == pytest.approx(MOST)
         assert most_usd(PRICE, replace(REQUEST, embed=True)) == pytest.approx(0.0005)
@@ -53,7 +53,7 @@ class TestWhatACallCanCost:
         assert most_prompt_tokens(tools) > 600
         assert most_prompt_tokens(schema) > 600
 
-    def test_no_tokenizer_makes_more_of_it(self) -> None:
+    def test_no_tokenizer_exceeds_the_upper_bound(self) -> None:
         quicktok = pytest.importorskip("quicktok")
         for text in ("Hello there", "日本語のテキスト", "\U0001f9ea" * 9, "\x00\xad\u202e", "aAaA0" * 40):
             for name in ("o200k_base", "cl100k_base"):
@@ -74,13 +74,13 @@ class TestSettling:
             (failed("connection"), 0.0),
         ],
     )
-    def test_what_is_told_counts_and_otherwise_the_worst(self, response: Response | None, costs: float) -> None:
+    def test_reported_tokens_settle_else_the_maximum_cost(self, response: Response | None, costs: float) -> None:
         held = of(1.0)
         held.settle(reserve(held), response)
         assert held.settled_usd == pytest.approx(costs)
         assert held.held_usd == 0
 
-    def test_it_is_exhausted_before_it_is_exceeded(self) -> None:
+    def test_budget_is_exhausted_before_it_is_exceeded(self) -> None:
         held = of(2.5 * MOST)
         for _ in range(2):
             held.settle(reserve(held), None)
@@ -89,7 +89,7 @@ class TestSettling:
         assert told.value.exit_code == 3
         assert "--resume" in str(told.value)
 
-    def test_a_local_backend_goes_on_when_nothing_is_left(self) -> None:
+    def test_local_backend_continues_with_an_exhausted_budget(self) -> None:
         free = BACKEND.model_copy(update={"name": "home"})
         held = Budget(MOST, {"api": PRICE, "home": Price(0.0, 0.0, None, "local")})
         held.settle(reserve(held), None)
@@ -98,7 +98,7 @@ class TestSettling:
 
 
 class TestManyAtOnce:
-    def test_who_does_not_fit_waits_for_those_under_way(self) -> None:
+    def test_call_that_does_not_fit_waits_for_pending_calls(self) -> None:
         """There is room for one worst case at a time, and each call costs a tenth of it: seven are made, not one."""
         done: list[int] = []
 
@@ -115,7 +115,7 @@ class TestManyAtOnce:
         assert asyncio.run(all_of_them(held)) == [None] * 7
         assert sorted(done) == list(range(7))
 
-    def test_whoever_waits_is_told_when_it_cannot_fit_any_more(self) -> None:
+    def test_waiting_call_raises_once_it_cannot_fit(self) -> None:
         async def both(held: Budget) -> str:
             first = await held.reserve(BACKEND, REQUEST)
             second = asyncio.create_task(held.reserve(BACKEND, REQUEST))
@@ -127,7 +127,7 @@ class TestManyAtOnce:
 
         assert "spent" in asyncio.run(both(of(1.5 * MOST)))
 
-    def test_one_that_is_cancelled_while_it_waits_holds_nothing(self) -> None:
+    def test_cancelled_waiter_reserves_nothing(self) -> None:
         async def cancelled(held: Budget) -> None:
             first = await held.reserve(BACKEND, REQUEST)
             second = asyncio.create_task(held.reserve(BACKEND, REQUEST))
@@ -143,7 +143,7 @@ class TestManyAtOnce:
 
     @settings(max_examples=30)
     @given(st.integers(0, 10_000), st.floats(0.0, 12 * MOST), st.integers(1, 12))
-    def test_what_is_settled_and_held_never_exceeds_the_limit(self, seed: int, limit: float, workers: int) -> None:
+    def test_settled_plus_reserved_never_exceeds_the_limit(self, seed: int, limit: float, workers: int) -> None:
         rng = random.Random(seed)
         held = of(limit)
         answers = [None, failed("rate_limit"), Response("ok"), *(Response("", "", p, p // 10) for p in (1, 90, 500))]
@@ -194,14 +194,14 @@ class TestOfAProject:
     def test_a_local_backend_costs_nothing(self, project: Project) -> None:
         assert self.made(project).prices["fake"].prompt_usd == 0
 
-    def test_a_service_whose_price_nobody_says_is_refused(self, project: Project) -> None:
+    def test_backend_with_unknown_price_is_rejected(self, project: Project) -> None:
         hosted = '[backends.new]\nprovider = "openai"\nmodel = "not-yet-out"\nvariant = "gpt"\n'
-        with pytest.raises(ConfigError, match=r'nobody says what not-yet-out costs.*\[prices\."not-yet-out"\]'):
+        with pytest.raises(ConfigError, match=r'the price of not-yet-out is unknown.*\[prices\."not-yet-out"\]'):
             self.made(project, hosted)
         priced = "[prices.not-yet-out]\nprompt_usd = 1.0\ncompletion_usd = 4.0\n"
         assert self.made(project, hosted, priced).prices["new"].completion_usd == 4
 
-    def test_replies_without_a_limit_are_refused(self, project: Project) -> None:
+    def test_backend_without_max_tokens_is_rejected(self, project: Project) -> None:
         hosted = '[backends.o]\nprovider = "openai"\nmodel = "gpt-4o"\nvariant = "gpt"\nomit = ["max_tokens"]\n'
         with pytest.raises(ConfigError, match="it omits max_tokens"):
             self.made(project, hosted)

@@ -30,24 +30,23 @@ def store() -> Iterator[Store]:
 
 def estimated(project: Project, store: Store) -> dict[str, Estimate]:
     """Each backend's own cell."""
-    found = project.load()
-    return {one.cell: one for one in estimate(found, store, project.plan(own_variant_only=True))}
+    return {one.cell: one for one in estimate(project.with_store(store), project.plan(own_variant_only=True))}
 
 
-def test_a_hosted_model_costs_at_most_what_its_longest_replies_would(project: Project, store: Store) -> None:
+def test_maximum_cost_assumes_the_longest_replies(project: Project, store: Store) -> None:
     project.config(CONFIG + HOSTED)
     one = estimated(project, store)["gpt@big"]
     assert (one.calls, one.local) == (4, False)
     assert one.most_completion_tokens is not None
     assert one.most_completion_tokens == sum(
-        request.sampling.max_tokens for _, request in project.plan(own_variant_only=True)[-1].asks
+        request.sampling.max_tokens for _, request in project.plan(own_variant_only=True)[-1].requests
     )
     assert one.most_usd == pytest.approx((one.most_prompt_tokens * 2.5 + one.most_completion_tokens * 10) / 1e6)
     assert (one.usd, one.completion_tokens) == (None, None)
 
 
 @pytest.mark.parametrize("tokenizer", ["quicktok", None])
-def test_at_most_is_what_a_budget_would_set_aside_where_the_models_tokenizer_is_not_known(
+def test_unknown_tokenizer_uses_the_upper_bound_of_a_budget(
     project: Project, store: Store, monkeypatch: pytest.MonkeyPatch, tokenizer: str | None
 ) -> None:
     """A server of somebody else's: whose tokens another model's encoding, or bytes, may be too few of."""
@@ -57,27 +56,29 @@ def test_at_most_is_what_a_budget_would_set_aside_where_the_models_tokenizer_is_
     project.config(CONFIG + HOSTED.replace("gpt-4o", "mistral") + 'base_url = "http://10.0.0.7:8000/v1"\n' + priced)
     one = estimated(project, store)["gpt@big"]
     price = Price(2.5, 10.0, None, "")
-    asks = [request for _, request in project.plan(own_variant_only=True)[-1].asks]
+    asks = [request for _, request in project.plan(own_variant_only=True)[-1].requests]
     assert one.most_usd == pytest.approx(sum(most_usd(price, request) for request in asks))
     assert one.most_prompt_tokens > one.prompt_tokens
 
 
-def test_by_the_models_own_tokenizer_it_is_what_was_counted(project: Project, store: Store) -> None:
+def test_known_tokenizer_gives_the_exact_count(project: Project, store: Store) -> None:
     pytest.importorskip("quicktok")
     project.config(CONFIG + HOSTED)
     one = estimated(project, store)["gpt@big"]
     assert one.most_prompt_tokens == one.prompt_tokens
 
 
-def test_without_it_bytes_are_the_bound(project: Project, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tokenizer_bytes_are_the_upper_bound(
+    project: Project, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "quicktok", None)
     project.config(CONFIG + HOSTED)
     one = estimated(project, store)["gpt@big"]
-    asks = [request for _, request in project.plan(own_variant_only=True)[-1].asks]
+    asks = [request for _, request in project.plan(own_variant_only=True)[-1].requests]
     assert one.most_prompt_tokens == sum(map(most_prompt_tokens, asks))
 
 
-def test_without_a_limit_of_a_reply_there_is_no_at_most(project: Project, store: Store) -> None:
+def test_without_max_tokens_there_is_no_maximum(project: Project, store: Store) -> None:
     project.config(CONFIG + HOSTED + 'omit = ["max_tokens"]\n')
     store.add(made("triage", "gpt", "big", 10, tokens=(300, 3)))
     one = estimated(project, store)["gpt@big"]
@@ -85,7 +86,7 @@ def test_without_a_limit_of_a_reply_there_is_no_at_most(project: Project, store:
     assert one.usd == pytest.approx((one.prompt_tokens * 2.5 + 12 * 10) / 1e6)
 
 
-def test_a_saved_run_says_how_long_replies_are(project: Project, store: Store) -> None:
+def test_saved_run_gives_the_mean_reply_length(project: Project, store: Store) -> None:
     project.config(CONFIG + HOSTED)
     store.add(made("triage", "gpt", "big", 10, tokens=(300, 3)))
     one = estimated(project, store)["gpt@big"]
@@ -95,21 +96,21 @@ def test_a_saved_run_says_how_long_replies_are(project: Project, store: Store) -
     assert one.usd < (one.most_usd or 0)
 
 
-def test_a_local_model_costs_nothing_and_is_not_asked(served: Project, server: FakeOpenAI, store: Store) -> None:
+def test_local_model_costs_nothing_and_is_not_called(served: Project, server: FakeOpenAI, store: Store) -> None:
     one = estimated(served, store)["local@fake"]
     assert (one.local, one.usd, one.most_usd) == (True, 0.0, 0.0)
     assert one.prompt_tokens > 4
     assert server.chats == []
 
 
-def test_a_model_whose_price_nobody_says_is_in_no_sum(project: Project, store: Store) -> None:
+def test_model_with_unknown_price_is_left_out_of_sums(project: Project, store: Store) -> None:
     project.config(CONFIG + HOSTED.replace("gpt-4o", "gpt-9"))
     one = estimated(project, store)["gpt@big"]
     assert one.most_usd is None
     assert one.prompt_tokens > 0
 
 
-def test_repeats_are_calls(project: Project, store: Store) -> None:
+def test_repeats_count_as_calls(project: Project, store: Store) -> None:
     project.config(CONFIG + HOSTED)
     once = estimated(project, store)["gpt@big"]
     project.eval("repeats = 3\n")

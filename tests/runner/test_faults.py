@@ -117,7 +117,7 @@ CLOSES = {
 
 
 @pytest.mark.parametrize("trouble", CLOSES.values(), ids=CLOSES)
-def test_a_connection_that_ends_costs_one_more_try_and_then_only_that_case(
+def test_lost_connection_costs_one_retry_then_only_that_case(
     project: Project, store: Store, server: Rough, trouble: Serve
 ) -> None:
     server.serve = meets(trouble, times=1)
@@ -129,15 +129,13 @@ def test_a_connection_that_ends_costs_one_more_try_and_then_only_that_case(
     assert sum(server.asked.values()) == 2 * N + 2
 
 
-def test_a_connection_that_ends_between_two_questions_costs_no_answer(
-    project: Project, store: Store, server: Rough
-) -> None:
+def test_connection_closed_between_requests_costs_no_result(project: Project, store: Store, server: Rough) -> None:
     server.serve = sends(lambda question: http(echo(question)))
     assert errors(run_against(server, project, store, retries=4)) == {}
     assert set(server.asked.values()) == {1}  # a request that crossed the end was never read
 
 
-def test_a_server_that_is_started_again_is_waited_for(
+def test_restarted_server_is_waited_for(
     project: Project, store: Store, server: Rough, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "FIRST_WAIT_S", 0.1)
@@ -155,7 +153,7 @@ def test_a_server_that_is_started_again_is_waited_for(
     assert errors(run_against(server, project, store, retries=5)) == {}
 
 
-def test_a_name_that_is_not_found_is_one_line_at_first_and_an_error_of_the_case_later(
+def test_unresolved_host_skips_first_then_fails_single_cases(
     project: Project, store: Store, server: Rough, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, known = socket.getaddrinfo, [False]
@@ -190,7 +188,7 @@ def test_a_name_that_is_not_found_is_one_line_at_first_and_an_error_of_the_case_
 
 
 @pytest.mark.parametrize("way", ["lean", "sdk"])
-def test_a_reply_too_many_is_not_taken_for_that_to_the_next_question(
+def test_extra_reply_is_not_used_for_the_next_request(
     project: Project, store: Store, server: Rough, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     server.serve = meets(sends(lambda question: http(echo(question)) + http(echo("billing")), stays=True))
@@ -206,9 +204,7 @@ def test_a_reply_too_many_is_not_taken_for_that_to_the_next_question(
     assert set(server.asked.values()) == {1}
 
 
-def test_a_reply_that_comes_unasked_while_nothing_is_asked_is_not_taken_for_the_next_one(
-    project: Project, store: Store, server: Rough
-) -> None:
+def test_unsolicited_reply_on_idle_connection_is_discarded(project: Project, store: Store, server: Rough) -> None:
     def late(question: str, connection: socket.socket) -> bool:
         answers(question, connection)
         connection.sendall(http(b"", "408 Request Timeout", connection="close"))
@@ -218,9 +214,7 @@ def test_a_reply_that_comes_unasked_while_nothing_is_asked_is_not_taken_for_the_
     assert errors(run_against(server, project, store)) == {}
 
 
-def test_what_is_left_of_a_reply_longer_than_its_content_length_harms_no_other_case(
-    project: Project, store: Store, server: Rough
-) -> None:
+def test_bytes_beyond_content_length_harm_no_other_case(project: Project, store: Store, server: Rough) -> None:
     def short(question: str) -> bytes:
         body = echo(question)
         return http(body, content_length=str(len(body) - 40))
@@ -234,9 +228,7 @@ def test_what_is_left_of_a_reply_longer_than_its_content_length_harms_no_other_c
 
 
 @pytest.mark.parametrize("every_s", [0.02, 60.0])
-def test_a_reply_that_drips_or_never_comes_is_a_time_out(
-    project: Project, store: Store, server: Rough, every_s: float
-) -> None:
+def test_slow_or_missing_reply_is_a_timeout(project: Project, store: Store, server: Rough, every_s: float) -> None:
     over = threading.Event()
 
     def drips(question: str, connection: socket.socket) -> bool:
@@ -279,7 +271,7 @@ LARGE = {"without a length": endless, "50 MB": fifty_megabytes, "packed": sends(
 
 
 @pytest.mark.parametrize("trouble", LARGE.values(), ids=LARGE)
-def test_a_reply_of_any_size_is_an_error_and_takes_little_memory(
+def test_oversized_reply_is_an_error_and_takes_little_memory(
     project: Project, store: Store, server: Rough, trouble: Serve
 ) -> None:
     served: list[int] = []
@@ -302,7 +294,7 @@ def test_a_reply_of_any_size_is_an_error_and_takes_little_memory(
 # Another model
 
 
-def test_a_run_that_two_models_answered_names_both(project: Project, store: Store, server: Rough) -> None:
+def test_run_answered_by_two_models_names_both(project: Project, store: Store, server: Rough) -> None:
     def swapped(question: str) -> bytes:
         return http(echo(question).replace(b'"fake-model"', b'"other-model"'))
 

@@ -64,17 +64,15 @@ def made(project: Project, store: Store, cell: Cell, *, lost: int = 0) -> Run:
 
 def judged(project: Project, store: Store, gate: str, cell: Cell, run: Run, others: Sequence[Run] = ()) -> GateResult:
     """One gate of a cell, with all that there is to judge by."""
-    return gate_checks.judge(gate, cell, gate_checks.evidence(project.load(), store, cell, run, others))
+    return gate_checks.judge(gate, cell, gate_checks.evidence(project.with_store(store), cell, run, others))
 
 
 class TestWanted:
-    def test_the_margin_is_for_the_candidate_alone(self, paired: Project) -> None:
+    def test_margin_applies_to_the_candidate_only(self, paired: Project) -> None:
         assert gate_checks.wanted(paired.load(), own(paired)) == ["margin"]
         assert gate_checks.wanted(paired.load(), own(paired, "big")) == []
 
-    def test_a_cell_with_a_baseline_is_held_against_it_unless_the_eval_says_how(
-        self, paired: Project, store: Store
-    ) -> None:
+    def test_baseline_gate_is_implied_unless_the_eval_sets_one(self, paired: Project, store: Store) -> None:
         baseline.save(paired.root, outcomes_of(made(paired, store, own(paired))))
         assert gate_checks.wanted(paired.load(), own(paired)) == ["margin", "baseline"]
         assert gate_checks.wanted(paired.load(), own(paired, "big")) == []
@@ -86,7 +84,7 @@ class TestMargin:
     @pytest.mark.parametrize(
         ("lost", "verdict"), [(0, GateStatus.PASSED), (10, GateStatus.UNDECIDED), (60, GateStatus.FAILED)]
     )
-    def test_it_is_judged_against_the_references_run(
+    def test_margin_compares_with_the_run_of_the_reference(
         self, paired: Project, store: Store, lost: int, verdict: GateStatus
     ) -> None:
         made(paired, store, own(paired, "big"))
@@ -95,16 +93,16 @@ class TestMargin:
         assert found.status is verdict
         assert found.outcome.comparison
 
-    def test_without_a_run_of_the_reference_it_is_undecided(self, paired: Project, store: Store) -> None:
+    def test_margin_without_reference_run_is_undecided(self, paired: Project, store: Store) -> None:
         cell = own(paired)
         found = judged(paired, store, "margin", cell, made(paired, store, cell))
         assert found.status is GateStatus.UNDECIDED
         assert found.outcome.reason is GateReason.NO_REFERENCE
 
     @pytest.mark.parametrize(
-        "selection", [{"limit": 50}, {"variants": ("local",), "own_variant_only": False}, {"split": "all"}]
+        "selection", [{"limit": 50}, {"variant": ("local",), "own_variant_only": False}, {"split": "all"}]
     )
-    def test_a_sample_another_variant_or_another_split_is_no_run_of_the_reference(
+    def test_partial_or_different_run_is_no_reference_run(
         self, paired: Project, store: Store, selection: dict[str, Any]
     ) -> None:
         chosen = {"own_variant_only": True} | selection
@@ -112,7 +110,7 @@ class TestMargin:
         cell = own(paired)
         assert judged(paired, store, "margin", cell, made(paired, store, cell)).status is GateStatus.UNDECIDED
 
-    def test_a_run_of_this_session_comes_before_those_of_the_store(self, paired: Project, store: Store) -> None:
+    def test_run_of_this_session_precedes_saved_runs(self, paired: Project, store: Store) -> None:
         cell, run = own(paired, "big"), made(paired, store, own(paired))
         this = made(paired, store, cell)
         made(paired, store, cell, lost=199)  # newer, and of somebody else
@@ -134,7 +132,7 @@ class TestBaseline:
             ("[gates]\nmax_flips = 1\n", "max_flips", 2, GateStatus.FAILED),
         ],
     )
-    def test_a_cell_is_held_against_its_baseline(
+    def test_cell_is_judged_against_its_baseline(
         self, paired: Project, store: Store, gates: str, gate: str, lost: int, verdict: GateStatus
     ) -> None:
         paired.eval(gates)
@@ -147,15 +145,15 @@ class TestBaseline:
 
 
 class TestAgainst:
-    def test_the_baseline_the_run_before_or_any_run(self, paired: Project, store: Store) -> None:
+    def test_against_accepts_baseline_previous_or_any_run(self, paired: Project, store: Store) -> None:
         cell = own(paired)
         first = made(paired, store, cell)
         baseline.save(paired.root, outcomes_of(first))
         made(paired, store, cell, lost=20)
         third = made(paired, store, cell, lost=20)
-        found = paired.load()
+        opened = paired.with_store(store)
         verdicts = {
-            reference: gate_checks.against(found, store, reference, third)
+            reference: gate_checks.against(opened, reference, third)
             for reference in ("baseline", "previous", first.manifest.run_id, "local@fake~2")
         }
         assert [one.status for one in verdicts.values()] == [
@@ -164,14 +162,14 @@ class TestAgainst:
         assert gate_text(verdicts["baseline"]).startswith("triage local@fake: against baseline: REGRESSED: ")
         assert "right → wrong: c-000, c-001" in gate_text(verdicts["baseline"])
 
-    def test_what_is_not_there_is_named(self, paired: Project, store: Store) -> None:
+    def test_missing_comparison_run_is_named(self, paired: Project, store: Store) -> None:
         run = made(paired, store, own(paired))
-        missing = gate_checks.against(paired.load(), store, "baseline", run)
+        missing = gate_checks.against(paired.with_store(store), "baseline", run)
         assert (missing.status, missing.required) == (GateStatus.UNDECIDED, True)
         assert missing.outcome.reason is GateReason.NO_BASELINE
         assert "`harness baseline save triage`" in gate_text(missing)
         with pytest.raises(StoreError, match="there are only 1 finished runs"):
-            gate_checks.against(paired.load(), store, "previous", run)
+            gate_checks.against(paired.with_store(store), "previous", run)
 
 
 class TestNewest:
@@ -180,20 +178,20 @@ class TestNewest:
         whole = made(paired, store, own(paired))
         made(paired, store, own(paired, limit=20))
         made(paired, store, own(paired, split="all"))
-        other = made(paired, store, next(c for c in paired.plan(variants=("gpt",)) if c.backend.name == "fake"))
-        found, definition = paired.load(), paired.definition()
-        assert [run.manifest.run_id for run in gate_checks.newest(found, store, definition)] == [whole.manifest.run_id]
-        every = [run.manifest.run_id for run in gate_checks.newest(found, store, definition, every=True)]
+        other = made(paired, store, next(c for c in paired.plan(variant=("gpt",)) if c.backend.name == "fake"))
+        opened, definition = paired.with_store(store), paired.definition()
+        assert [run.manifest.run_id for run in gate_checks.newest(opened, definition)] == [whole.manifest.run_id]
+        every = [run.manifest.run_id for run in gate_checks.newest(opened, definition, every=True)]
         assert every == [other.manifest.run_id, whole.manifest.run_id]
 
     def test_backends_that_are_gone_are_left_out(self, paired: Project, store: Store) -> None:
         made(paired, store, own(paired))
         paired.config(CONFIG.replace("[backends.fake]", "[backends.new]"))
-        assert gate_checks.newest(paired.load(), store, paired.definition()) == []
+        assert gate_checks.newest(paired.with_store(store), paired.definition()) == []
 
 
 class TestRenew:
-    def test_it_says_what_is_not_as_it_was(self, paired: Project, store: Store) -> None:
+    def test_renewed_baseline_lists_its_changes(self, paired: Project, store: Store) -> None:
         first, second = (outcomes_of(made(paired, store, own(paired), lost=lost)) for lost in (0, 12))
         assert gate_checks.renew(paired.root, first) == "triage.local@fake.json: new"
         assert (
@@ -203,7 +201,7 @@ class TestRenew:
             "triage.local@fake.json: flips: right → wrong 12; changed: nothing in the fingerprint"
         )
 
-    def test_other_cases_are_said(self, paired: Project, store: Store) -> None:
+    def test_renewed_baseline_reports_other_cases(self, paired: Project, store: Store) -> None:
         whole = outcomes_of(made(paired, store, own(paired)))
         gate_checks.renew(paired.root, whole)
         fewer = {i: case for i, case in whole.cases.items() if i != "c-000"}

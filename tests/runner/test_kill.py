@@ -65,9 +65,7 @@ def resume(project: Project, harness: Terminal) -> None:
         assert connection.execute("SELECT count(*), count(finished_at) FROM runs").fetchone() == (1, 1)
 
 
-def test_after_a_sigkill_resume_finishes_the_run_and_asks_no_answered_case_again(
-    harness: Terminal, project: Project, server: FakeOpenAI
-) -> None:
+def test_resume_after_sigkill_repeats_no_answered_case(harness: Terminal, project: Project, server: FakeOpenAI) -> None:
     process = start(project)
     wait_until_asked(server, N // 2, process)
     process.kill()
@@ -104,9 +102,7 @@ def test_ctrl_c_ends_with_130_and_one_line_and_resume_goes_on(
 
 
 @pytest.mark.parametrize("presses", [1, 3])
-def test_a_server_that_is_stuck_does_not_hold_up_ctrl_c_however_often_it_is_pressed(
-    project: Project, server: FakeOpenAI, presses: int
-) -> None:
+def test_repeated_ctrl_c_ends_a_run_on_a_stuck_server(project: Project, server: FakeOpenAI, presses: int) -> None:
     server.next(*[Reply()] * 5)
     server.answer = lambda _: Reply(delay_s=600)
     process = start(project)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import api
 from harness.core.errors import ConfigError
 from harness.project import config
+from harness.project.run_options import RunOptions
+from harness.runner import execution
+from harness.runner.project import Project as OpenProject
 
 from ..support.cli import Terminal
 from ..support.project import CONFIG, Project
@@ -32,8 +34,8 @@ def laddered(served: Project, server: FakeOpenAI) -> Project:
 
 
 def planned(project: Project, *names: str, **options: object) -> list[str]:
-    with api.project(project.root) as (found, store):
-        return [cell.name for cell in api.cells(found, store, names, api.RunOptions(**options))]  # type: ignore[arg-type]
+    with OpenProject.open(project.root) as opened:
+        return [cell.name for cell in execution.cells(opened, names, RunOptions(**options))]  # type: ignore[arg-type]
 
 
 def ran(told: str) -> list[str]:
@@ -46,9 +48,7 @@ def test_each_step_is_run_with_its_own_variant(harness: Terminal) -> None:
     assert ran(ended.err) == ["triage gpt@q4", "triage local@f16", "triage local@q8"]
 
 
-def test_a_variant_of_run_in_the_file_does_not_hold_and_one_that_is_typed_does(
-    harness: Terminal, laddered: Project
-) -> None:
+def test_ladder_ignores_toml_variant_but_not_the_flag(harness: Terminal, laddered: Project) -> None:
     laddered.config((laddered.root / "harness.toml").read_text() + '[run]\nvariant = ["gpt"]\nbackend = ["fake"]\n')
     assert ran(harness("run", "--ladder", "tiny").err) == ["triage gpt@q4", "triage local@f16", "triage local@q8"]
     typed = harness("run", "--ladder", "tiny", "--variant", "local").err
@@ -66,7 +66,7 @@ def test_an_unknown_ladder_is_one_line(harness: Terminal) -> None:
     assert "(did you mean 'tiny'?)" in err
 
 
-def test_a_step_that_is_not_there_is_an_error_and_not_skipped(harness: Terminal, laddered: Project) -> None:
+def test_unavailable_ladder_step_is_an_error_not_a_skip(harness: Terminal, laddered: Project) -> None:
     laddered.config(
         (laddered.root / "harness.toml").read_text().replace("[backends.q8]", '[backends.q8]\napi_key_env = "NO_KEY"')
     )
@@ -75,7 +75,7 @@ def test_a_step_that_is_not_there_is_an_error_and_not_skipped(harness: Terminal,
     assert "NO_KEY" in ended.err
 
 
-def test_the_library_climbs_too(laddered: Project) -> None:
+def test_library_runs_a_ladder(laddered: Project) -> None:
     from harness import run
 
     cells = run("triage", ladder="tiny", root=laddered.root)
@@ -83,19 +83,19 @@ def test_the_library_climbs_too(laddered: Project) -> None:
 
 
 class TestDefaultFalse:
-    def test_a_run_without_names_leaves_it_out(self, laddered: Project) -> None:
+    def test_run_without_backends_skips_default_false(self, laddered: Project) -> None:
         assert planned(laddered) == ["gpt@fake", "local@fake"]
 
-    def test_it_is_asked_where_it_is_named(self, laddered: Project) -> None:
+    def test_named_backend_with_default_false_runs(self, laddered: Project) -> None:
         assert planned(laddered, backend=("q8",)) == ["gpt@q8", "local@q8"]
 
-    def test_an_eval_names_it_for_itself(self, laddered: Project) -> None:
+    def test_eval_can_name_a_backend_with_default_false(self, laddered: Project) -> None:
         laddered.eval('backends = ["fake", "q8"]\n', name="other")
         assert planned(laddered, "other") == ["gpt@fake", "local@fake", "gpt@q8", "local@q8"]
         assert planned(laddered, "triage") == ["gpt@fake", "local@fake"]
 
 
-def test_the_ladder_of_this_project_waits_to_be_named() -> None:
+def test_ladder_of_this_repository_is_not_run_by_default() -> None:
     found = config.load(ROOT)
     steps = [found.backend(step) for step in found.ladder("smollm2").steps]
     assert [step.model.split(":")[1] for step in steps] == ["F16", "Q8_0", "Q4_K_M", "Q2_K"]

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from harness import api
 from harness.core.types import RunOrigin
 from harness.project import evals
 from harness.runner import gate_checks
+from harness.runner.project import Project as OpenProject
 from harness.store.run_query import RunQuery
 
 from ..support.cli import Terminal
@@ -62,7 +62,7 @@ def answers(asked: Asked) -> Reply:
     return Reply("A good summary." if "Disk 1" in prompt or "Disk 3" in prompt else "A summary.")
 
 
-def test_an_opinion_stands_beside_the_judges_agreement(harness: Terminal, project: Project) -> None:
+def test_judge_report_includes_agreement_with_people(harness: Terminal, project: Project) -> None:
     assert harness("run", "brief", "--variant", "local").code == 0
     ended = harness("judge", "brief/fake", "--backend", "fake", "-o", "opinion.json")
     assert ended.code == 0, ended.err
@@ -72,7 +72,7 @@ def test_an_opinion_stands_beside_the_judges_agreement(harness: Terminal, projec
     assert (saved["accepted"]["hits"], saved["agreed"]["n"], saved["unread"]) == (2, 8, 0)
 
 
-def test_a_judge_that_agrees_with_nobody_is_said_to(harness: Terminal, project: Project, server: FakeOpenAI) -> None:
+def test_judge_without_agreement_is_reported(harness: Terminal, project: Project, server: FakeOpenAI) -> None:
     harness("run", "brief", "--variant", "local")
     server.answer = lambda _: Reply("acceptable")
     ended = harness("judge", "brief/fake", "--backend", "fake")
@@ -80,7 +80,7 @@ def test_a_judge_that_agrees_with_nobody_is_said_to(harness: Terminal, project: 
     assert "do not rely on this judge" in ended.out
 
 
-def test_what_a_judge_said_is_no_news_of_its_eval(harness: Terminal, project: Project) -> None:
+def test_judged_run_is_not_the_latest_run_of_its_eval(harness: Terminal, project: Project) -> None:
     harness("run", "brief", "--variant", "local")
     harness("judge", "brief/fake", "--backend", "fake")
     assert harness("report", "-o", "r.json").code == 0
@@ -91,11 +91,11 @@ def test_what_a_judge_said_is_no_news_of_its_eval(harness: Terminal, project: Pr
 def test_judged_run_is_never_the_newest_run_of_its_eval(harness: Terminal, project: Project) -> None:
     harness("run", "brief", "--variant", "local")
     harness("judge", "brief/fake", "--backend", "fake")
-    with api.project(project.root) as (found, store):
-        judged, sample = store.manifests(RunQuery(eval="summary_judge"))
+    with OpenProject.open(project.root) as opened:
+        judged, sample = opened.store.manifests(RunQuery(eval="summary_judge"))
         assert {judged.origin, sample.origin} == {RunOrigin.ASKED, RunOrigin.JUDGED}
         (definition,) = evals.find(project.root, ["summary_judge"])
-        (newest,) = gate_checks.newest(found, store, definition)
+        (newest,) = gate_checks.newest(opened, definition)
         assert newest.manifest.origin is RunOrigin.ASKED
 
 

@@ -29,13 +29,13 @@ class TestCells:
         assert [cell.name for cell in project.plan()] == ["gpt@fake", "local@fake", "gpt@gpt", "local@gpt"]
         assert [cell.name for cell in project.plan() if cell.is_own] == ["local@fake", "gpt@gpt"]
 
-    def test_only_what_production_would_use_can_be_asked_for(self, project: Project) -> None:
+    def test_own_variant_only_selects_production_cells(self, project: Project) -> None:
         project.config(TWO)
         assert [cell.name for cell in project.plan(own_variant_only=True)] == ["local@fake", "gpt@gpt"]
-        assert [cell.name for cell in project.plan(variants=("gpt",))] == ["gpt@fake", "gpt@gpt"]
+        assert [cell.name for cell in project.plan(variant=("gpt",))] == ["gpt@fake", "gpt@gpt"]
 
     def test_variant_or_decoding_named_twice_makes_one_cell(self, project: Project) -> None:
-        twice = project.plan(variants=("gpt", "gpt"), decoding=("free", "free"))
+        twice = project.plan(variant=("gpt", "gpt"), decoding=("free", "free"))
         assert [cell.name for cell in twice] == ["gpt@fake"]
 
     def test_cell_keys_are_unique_and_hashable(self, project: Project) -> None:
@@ -48,31 +48,31 @@ class TestCells:
 
     def test_every_eval_is_planned(self, project: Project) -> None:
         project.eval(name="another")
-        assert [cell.definition.name for cell in project.plan(variants=("gpt",))] == ["another", "triage"]
+        assert [cell.definition.name for cell in project.plan(variant=("gpt",))] == ["another", "triage"]
 
     def test_a_cell_has_one_request_for_each_case(self, project: Project) -> None:
-        cell = project.plan(variants=("local",))[0]
+        cell = project.plan(variant=("local",))[0]
         assert [case.id for case in cell.cases] == ["t-1", "t-2", "t-3", "t-4"]
-        assert [request.messages[-1].content for _, request in cell.asks][:2] == [
+        assert [request.messages[-1].content for _, request in cell.requests][:2] == [
             *("Ticket: I was charged twice for March\nCategory:", "Ticket: The billing page crashes\nCategory:"),
         ]
 
-    def test_a_repeated_case_is_asked_under_seeds_of_its_own(self, project: Project) -> None:
+    def test_each_repeat_has_its_own_seed(self, project: Project) -> None:
         project.eval("repeats = 3\n")
-        cell = project.plan(variants=("local",))[0]
-        first = [(case.id, request.repeat, request.sampling.seed) for case, request in cell.asks][:4]
+        cell = project.plan(variant=("local",))[0]
+        first = [(case.id, request.repeat, request.sampling.seed) for case, request in cell.requests][:4]
         assert first == [("t-1", 0, 0), ("t-1", 1, 1), ("t-1", 2, 2), ("t-2", 0, 0)]
-        assert (len(cell.cases), len({request.key for _, request in cell.asks})) == (4, 12)
+        assert (len(cell.cases), len({request.key for _, request in cell.requests})) == (4, 12)
 
     def test_each_decoding_is_a_cell_and_production_uses_the_first(self, project: Project) -> None:
         project.eval('decoding = ["free", "constrained"]\n')
-        free, constrained = project.plan(variants=("local",))
+        free, constrained = project.plan(variant=("local",))
         assert [(c.name, c.is_own) for c in (free, constrained)] == [
             ("local@fake", True),
             ("local@fake+constrained", False),
         ]
-        assert next(iter(free.asks))[1].constraint is None
-        assert next(iter(constrained.asks))[1].constraint == Constraint(choices=("billing", "technical", "general"))
+        assert next(iter(free.requests))[1].constraint is None
+        assert next(iter(constrained.requests))[1].constraint == Constraint(choices=("billing", "technical", "general"))
         assert free.fingerprint()["rendered_hash"] == constrained.fingerprint()["rendered_hash"]
 
     def test_a_decoding_can_be_chosen(self, project: Project) -> None:
@@ -80,13 +80,13 @@ class TestCells:
             *("gpt@fake+constrained", "local@fake+constrained")
         }
 
-    def test_a_demo_takes_so_many_cases_as_the_eval_says(self, project: Project) -> None:
+    def test_demo_uses_the_demo_limit_of_the_eval(self, project: Project) -> None:
         project.eval("demo_limit = 2\n")
-        assert [(len(cell.cases), cell.limit) for cell in project.plan(demo=True, variants=("gpt",))] == [(2, 2)]
-        assert [len(cell.cases) for cell in project.plan(demo=True, limit=1, variants=("gpt",))] == [1]
-        assert [len(cell.cases) for cell in project.plan(variants=("gpt",))] == [4]
+        assert [(len(cell.cases), cell.limit) for cell in project.plan(demo=True, variant=("gpt",))] == [(2, 2)]
+        assert [len(cell.cases) for cell in project.plan(demo=True, limit=1, variant=("gpt",))] == [1]
+        assert [len(cell.cases) for cell in project.plan(variant=("gpt",))] == [4]
 
-    def test_sampling_is_explicit_and_cold_unless_the_eval_says_otherwise(self, project: Project) -> None:
+    def test_sampling_defaults_to_temperature_zero(self, project: Project) -> None:
         assert project.plan()[0].sampling == Sampling(temperature=0.0, top_p=1.0, max_tokens=32, seed=0, stop=())
         project.eval('[sampling]\nmax_tokens = 8\nstop = ["\\n"]\n')
         assert project.plan()[0].sampling == Sampling(max_tokens=8, stop=("\n",))
@@ -131,7 +131,7 @@ class TestSplits:
         assert (len(cell.cases), cell.split) == (2, None)
         assert project.plan(split="all")[0].split == "all"
 
-    def test_but_not_under_the_name_of_a_split_that_somebody_asked_for(self, project: Project) -> None:
+    def test_named_split_of_an_unsplit_dataset_is_an_error(self, project: Project) -> None:
         project.cases([row()])
         message = (
             "datasets/tickets/cases.jsonl: no cases in split 'dev': the dataset is not split (`all` takes every case)"
@@ -147,7 +147,7 @@ class TestMistakes:
         said = complaint(project)
         assert said == "prompts/triage/v1/gpt.j2:2: 'text' is undefined (did you mean 'txt'?) (case t-2)"
 
-    def test_so_does_a_template_that_fails_for_one_case(self, project: Project) -> None:
+    def test_failing_template_names_file_line_and_case(self, project: Project) -> None:
         project.prompt(local=LOCAL.replace("{{ text }}", "{{ text + '!' }}"))
         project.cases([row("t-1"), row("t-2", "") | {"inputs": {"text": 7}}])
         assert complaint(project).startswith("prompts/triage/v1/local.j2:2: cannot be rendered: unsupported operand")
@@ -160,13 +160,13 @@ class TestMistakes:
             "datasets/tickets/cases.jsonl: case t-2: expected 'biling' is not among the labels (did you mean 'billing'?)"
         )
 
-    def test_of_many_labels_outside_the_list_some_are_named_and_the_rest_counted(self, project: Project) -> None:
+    def test_many_unknown_labels_are_named_in_part_and_counted(self, project: Project) -> None:
         project.cases([row(f"t-{i}", f"text {i}", "spam") for i in range(9)])
         said = complaint(project).splitlines()
         assert len(said) == 5
         assert said[-1].endswith("(and 4 more)")
 
-    def test_an_input_must_not_have_the_name_of_a_variable_of_the_task(self, project: Project) -> None:
+    def test_input_named_as_a_task_variable_is_rejected(self, project: Project) -> None:
         project.cases([{"id": "t-1", "inputs": {"text": "x", "labels": "mine"}, "expected": "billing"}])
         assert complaint(project) == (
             "datasets/tickets/cases.jsonl: case t-1: input 'labels' has the name of a variable that the task gives: "
@@ -190,16 +190,16 @@ class TestMistakes:
             (lambda p: p.card('labels = ["a", "b"]\n', text=CARD), "is not among the card's labels"),
         ],
     )
-    def test_whatever_would_go_wrong_later_goes_wrong_now(
+    def test_errors_in_files_are_raised_while_planning(
         self, project: Project, spoil: Callable[[Project], object], error: str
     ) -> None:
         spoil(project)
         assert error in complaint(project, own_variant_only="lokal" in error)
 
-    def test_an_unknown_variant_that_was_asked_for(self, project: Project) -> None:
-        assert "has no variant 'lcal' (did you mean 'local'?)" in complaint(project, variants=("lcal",))
+    def test_unknown_requested_variant_is_an_error(self, project: Project) -> None:
+        assert "has no variant 'lcal' (did you mean 'local'?)" in complaint(project, variant=("lcal",))
 
-    def test_a_limit_of_nothing(self, project: Project) -> None:
+    def test_limit_without_cases_is_an_error(self, project: Project) -> None:
         with pytest.raises(DatasetError, match="limit is 0"):
             project.plan(limit=0)
 
@@ -227,11 +227,11 @@ class TestFingerprint:
             (lambda p: p.eval("[traffic]\ndaily_calls = 5\n"), set()),
         ],
     )
-    def test_it_changes_exactly_with_what_changed(
+    def test_fingerprint_changes_exactly_with_its_parts(
         self, project: Project, change: Callable[[Project], object], parts: set[str]
     ) -> None:
         def fingerprint() -> dict[str, str]:
-            return project.plan(variants=("local",))[0].fingerprint()
+            return project.plan(variant=("local",))[0].fingerprint()
 
         before = fingerprint()
         change(project)
@@ -239,14 +239,14 @@ class TestFingerprint:
         assert before.keys() == after.keys()
         assert {part for part in before if before[part] != after[part]} == parts
 
-    def test_the_variants_of_a_version_differ_in_the_prompt_only(self, project: Project) -> None:
+    def test_fingerprints_of_variants_differ_in_the_prompt_only(self, project: Project) -> None:
         gpt, local = (cell.fingerprint() for cell in project.plan())
         assert {part for part in gpt if gpt[part] != local[part]} == {"prompt", "prompt_hash", "rendered_hash"}
         assert (gpt["prompt"], gpt["dataset"], gpt["contract"].split("/")[0]) == ("triage/v1/gpt", "tickets", "label")
         assert json.loads(gpt["sampling"])["temperature"] == 0
 
 
-def test_an_eval_may_leave_backends_out_unless_they_are_named(project: Project) -> None:
+def test_named_backends_override_those_an_eval_leaves_out(project: Project) -> None:
     project.eval('backends = ["other"]\n')
     assert project.plan() == []
     assert [cell.name for cell in project.plan(every_backend=True)] == ["gpt@fake", "local@fake"]

@@ -9,7 +9,7 @@ from ..support.project import Project
 from ..support.servers import FakeOpenAI, Reply
 
 
-def test_a_contract_that_allows_more_accepts_more_of_the_same_replies(
+def test_looser_contract_accepts_more_of_the_same_replies(
     harness: Terminal, served: Project, server: FakeOpenAI
 ) -> None:
     server.answer = lambda _: Reply("Billing")
@@ -40,7 +40,7 @@ def test_the_new_run_names_the_old_one_and_is_the_newest(harness: Terminal, serv
     assert "read again" in json.dumps(cell)
 
 
-def test_a_run_whose_eval_no_longer_has_its_labels_is_refused(harness: Terminal, served: Project) -> None:
+def test_run_with_removed_labels_cannot_be_rescored(harness: Terminal, served: Project) -> None:
     harness("run", "--variant", "local")
     served.eval(text='task = "classification"\nprompt = "triage"\ndataset = "tickets"\nlabels = ["a", "b"]\n')
     ended = harness("rescore", "triage")

@@ -42,13 +42,13 @@ def asker(clock: Clock, backend: Never | None = None) -> RetryingClient:
     return RetryingClient(backend or Never(), config, Pace(4, clock=clock, draw=lambda: 0.0))  # type: ignore[arg-type]
 
 
-def test_a_call_that_times_out_is_repeated_while_others_are_answered() -> None:
+def test_timed_out_call_is_retried_while_others_succeed() -> None:
     backend = Never()
     _, attempts = asyncio.run(asker(Clock(), backend).ask(QUESTION))
     assert (attempts, backend.asked) == (3, 3)
 
 
-def test_when_nobody_has_been_answered_for_three_time_outs_nothing_is_repeated() -> None:
+def test_silent_server_gets_no_retries_after_three_timeouts() -> None:
     clock, backend = Clock(), Never()
     it = asker(clock, backend)
     clock.now = 361.0
@@ -56,7 +56,7 @@ def test_when_nobody_has_been_answered_for_three_time_outs_nothing_is_repeated()
     assert attempts == 1
 
 
-def test_a_silent_server_is_given_up_after_three_calls_and_a_failing_one_after_ten() -> None:
+def test_run_stops_after_3_silent_or_10_failed_calls() -> None:
     clock, lost = Clock(), failed("timeout", "no answer within 120 s")
     it = asker(clock)
     patience = FailureLimit(it)
@@ -71,7 +71,7 @@ def test_a_silent_server_is_given_up_after_three_calls_and_a_failing_one_after_t
         patience.watch(lost)
 
 
-def test_an_answer_makes_the_failures_before_it_forgotten() -> None:
+def test_success_resets_the_count_of_failures() -> None:
     patience = FailureLimit(asker(Clock()))
     for response in [failed("server", "boom")] * 9 + [Response("billing")] + [failed("server", "boom")] * 9:
         patience.watch(response)

@@ -52,16 +52,16 @@ def tokenizer(request: Any) -> Any:
 
 
 class TestTheServersTokenizer:
-    def test_it_counts_with_its_own_template(self, tokenizer: Tokenizer) -> None:
+    def test_server_tokenizer_includes_the_chat_template(self, tokenizer: Tokenizer) -> None:
         found = counted(configured("openai", tokenizer.base_url))
         assert found.tokens == (8, 3)
         assert found.by == f"{tokenizer.engine}'s tokenizer at {tokenizer.root}"
 
-    def test_the_model_itself_is_asked_for_nothing(self, tokenizer: Tokenizer) -> None:
+    def test_token_count_calls_no_model(self, tokenizer: Tokenizer) -> None:
         counted(configured("openai", tokenizer.base_url))
         assert {asked.path for asked in tokenizer.asked} <= {"/tokenize", "/apply-template"}
 
-    def test_a_text_to_be_embedded_has_no_template(self, tokenizer: Tokenizer) -> None:
+    def test_embedding_input_has_no_chat_template(self, tokenizer: Tokenizer) -> None:
         embed = Request((Message("user", "three little words"),), Sampling(), embed=True)
         assert counted(configured("openai", tokenizer.base_url), requests=(embed,)).tokens == (3,)
         assert "/apply-template" not in {asked.path for asked in tokenizer.asked}
@@ -71,17 +71,17 @@ class TestTheServersTokenizer:
         assert counted(configured("openai", tokenizer.base_url), requests=many).tokens == (8,) * 50
         assert len(tokenizer.asked) < 10
 
-    def test_a_server_without_one_is_taken_by_its_bytes(self, server: FakeOpenAI) -> None:
+    def test_server_without_tokenizer_is_estimated_by_bytes(self, server: FakeOpenAI) -> None:
         found = counted(configured("openai", server.base_url))
         assert found.by == "about: 3.5 bytes a token"
         assert found.tokens == tuple(map(about, REQUESTS))
 
-    def test_a_server_that_is_not_there_as_well(self) -> None:
+    def test_missing_server_is_estimated_by_bytes(self) -> None:
         assert counted(configured("openai", "http://127.0.0.1:9/v1")).by.startswith("about")
 
 
 class TestOpenAIsEncodings:
-    def test_they_are_tiktokens(self) -> None:
+    def test_counts_equal_those_of_tiktoken(self) -> None:
         """`tiktoken.get_encoding("o200k_base")`: "Answer with one word." is 5 tokens, "I was charged twice" is 4."""
         pytest.importorskip("quicktok")
         found = counted(configured("openai").model_copy(update={"model": "gpt-4o"}), local=False)
@@ -114,10 +114,10 @@ class TestOpenAIsEncodings:
             ("text-embedding-3-small", "cl100k_base"),
         ],
     )
-    def test_of_each_model_as_tiktoken_knows_it(self, model: str, encoding: str) -> None:
+    def test_encoding_of_each_model_matches_tiktoken(self, model: str, encoding: str) -> None:
         assert encoding_of(model) == encoding
 
 
-def test_about_is_by_bytes_and_turns() -> None:
+def test_estimate_is_by_bytes_and_turns() -> None:
     assert about(Request((Message("user", "x" * 35),), Sampling())) == 10 + 4 + 3
     assert about(Request((Message("user", "x" * 35),), Sampling(), embed=True)) == 10

@@ -6,6 +6,7 @@ test_runs.py. `bench/faults/faults.py` runs all of these against the real comman
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -27,6 +28,7 @@ from harness.store.runs import Store, open_store
 from ..runner import test_kill
 from ..runner.test_kill import start, stored, times_asked, wait_until_asked
 from ..support.cli import Terminal
+from ..support.engine import Slow
 from ..support.project import Project
 from ..support.running import Scripted, cases, config_of, execute
 from ..support.servers import FakeOpenAI, Reply, error
@@ -72,7 +74,7 @@ def test_truncated_log_leaves_a_valid_store_with_fewer_results(project: Project,
 
 
 def test_resume_requests_only_results_lost_in_a_power_failure(project: Project, store: Store) -> None:
-    execute(project, store, backend=lambda _: Scripted(answer), cells=project.plan(variants=("local",), limit=25))
+    execute(project, store, backend=lambda _: Scripted(answer), cells=project.plan(variant=("local",), limit=25))
     manifest = store.manifests()[0]
     with closing(sqlite3.connect(file_of(project))) as connection:  # as if the run had not ended
         connection.execute("UPDATE runs SET finished_at = NULL")
@@ -80,7 +82,7 @@ def test_resume_requests_only_results_lost_in_a_power_failure(project: Project, 
         connection.commit()
     backend = Scripted(answer)
     (run,) = execute(
-        project, store, backend=lambda _: backend, cells=project.plan(variants=("local",), limit=25), resume=True
+        project, store, backend=lambda _: backend, cells=project.plan(variant=("local",), limit=25), resume=True
     ).runs
     assert run.manifest.run_id == manifest.run_id
     assert len(backend.asked) == 5
@@ -154,10 +156,10 @@ def test_clock_jump_loses_and_repeats_no_result(
         if len(backend.asked) == 20:
             monkeypatch.setattr(ids, "datetime", Jumped)
         if len(backend.asked) == 30:
-            signal.raise_signal(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)  # as a terminal does: to the process, not to this thread
         return answer(request)
 
-    backend = Scripted(script)
+    backend = Slow(script)
     with pytest.raises(Exception, match="interrupted"):
         execute(project, store, backend=lambda _: backend)
     again = Scripted(answer)

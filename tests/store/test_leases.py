@@ -128,7 +128,10 @@ def test_resume_of_a_run_in_progress_is_refused(project: Project, server: FakeOp
     _, err = second.communicate(timeout=60)
     assert (second.returncode, first.poll()) == (2, None), err
     (line,) = [line for line in err.splitlines() if line.startswith("error")]
-    assert f"is being gone on with by process {first.pid} on {socket.gethostname()}: wait until that ends" in line
+    assert (
+        f"is already being resumed by process {first.pid} on {socket.gethostname()}: wait until that process ends"
+        in line
+    )
     first.kill()
     first.communicate()
     server.answer = lambda _: Reply()

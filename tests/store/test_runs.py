@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from harness.core.errors import StoreError
 from harness.core.types import Case, Reading, Response, Result, Score
-from harness.store import database
-from harness.store.runs import Store, open_store
+from harness.store import database, runs
+from harness.store.runs import SavedResults, Store, open_store
 from harness.store.schema import FORMAT
 
 from ..support.stored import NASTY, failure, manifest, result
@@ -73,6 +73,27 @@ def test_every_field_of_a_result_survives_a_round_trip(begun: Store) -> None:
     failed = failure("t-2", attempts=5)
     begun.save("20250601-1000-aaaa", [full, failed])
     assert begun.results("20250601-1000-aaaa") == [full, failed]
+
+
+@pytest.mark.parametrize(("chunk", "reads"), [(2, 1), (1, 3)])
+def test_few_results_are_read_once_many_on_each_iteration(
+    begun: Store, monkeypatch: pytest.MonkeyPatch, chunk: int, reads: int
+) -> None:
+    run_id = "20250601-1000-aaaa"
+    begun.save(run_id, [result("t-1"), result("t-2")])
+    each, read = begun.each, []
+
+    def counted(run_id: str) -> Iterator[Result]:
+        read.append(run_id)
+        return each(run_id)
+
+    monkeypatch.setattr(runs, "CHUNK", chunk)
+    monkeypatch.setattr(begun, "each", counted)
+    saved = SavedResults(begun, run_id, 2)
+    assert [saved_result.case.id for saved_result in saved] == ["t-1", "t-2"]
+    assert saved[1].case.id == "t-2"
+    assert list(saved) == begun.results(run_id)
+    assert len(read) == reads + 1
 
 
 def test_every_field_of_a_manifest_survives_finish(begun: Store) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.core.types import Result, Run
-from harness.runner.batch import backend
+from harness.runner.batch import cell_batch
 from harness.store.runs import open_store
 
 from .batches import FakeBatches, good
@@ -18,7 +18,7 @@ from .cli import Ended, Terminal
 from .project import Project
 
 RUN = ("run", "--batch", "-b", "fake", "--variant", "local")
-WAITED = backend._waited
+WAITED = cell_batch._wait
 
 
 def newest(project: Project) -> Run:
@@ -51,12 +51,12 @@ def left_behind(
     monkeypatch: pytest.MonkeyPatch,
     result: Callable[[dict[str, Any]], dict[str, Any]] = good,
 ) -> None:
-    """A batch that ends after who has sent it was interrupted."""
+    """Send a batch, interrupt the run, and let the batch finish."""
     interrupt_at_next_wait(monkeypatch)
     api.result = result
     api.hangs = True
     assert harness(*RUN).code == 130
-    monkeypatch.setattr(backend, "_waited", WAITED)
+    monkeypatch.setattr(cell_batch, "_wait", WAITED)
     api.hangs = False
     assert "completed, 4 of 4 answered" in under_way(harness).out
 
@@ -66,4 +66,4 @@ def interrupt_at_next_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         return await WAITED(wait_s)
 
-    monkeypatch.setattr(backend, "_waited", waited)
+    monkeypatch.setattr(cell_batch, "_wait", waited)

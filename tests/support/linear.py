@@ -12,20 +12,22 @@ TOO_SHORT_S = 0.005
 ATTEMPTS = 5
 
 
-def assert_linear(run: Callable[[str], object], text_of: Callable[[int], str]) -> None:
-    """Fail if `run` takes more than linear time for every pair of texts that `text_of(size)` makes.
+def assert_linear(
+    run: Callable[[str], object], text_of: Callable[[int], str], *, small: int = SMALL, large: int = LARGE
+) -> None:
+    """Fail if `run` takes more than linear time for texts of `small` and `large` characters, made by `text_of`.
 
     The clock counts the CPU time of this thread only, so that other processes do not matter. What remains is noise,
     and noise does not exceed the margin in each of several attempts.
     """
     ratios = []
-    small, large = text_of(SMALL), text_of(LARGE)
+    short, long = text_of(small), text_of(large)
     for _ in range(ATTEMPTS):
-        brief = max(_seconds(run, small), TOO_SHORT_S)
-        ratios.append(_seconds(run, large) / brief)
-        if ratios[-1] <= MARGIN * LARGE / SMALL:
+        brief = max(_seconds(run, short), TOO_SHORT_S)
+        ratios.append(_seconds(run, long) / brief)
+        if ratios[-1] <= MARGIN * large / small:
             return
-    message = f"{LARGE // SMALL} times the text took {', '.join(f'{ratio:.0f}' for ratio in ratios)} times the time"
+    message = f"{large // small} times the text took {', '.join(f'{ratio:.0f}' for ratio in ratios)} times the time"
     raise AssertionError(message)
 
 

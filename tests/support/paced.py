@@ -1,4 +1,4 @@
-"""A pace on virtual time, and attempts that keep to it."""
+"""A `Pace` on virtual time, and attempts that use it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def pace(limit: int = 4, **more: Any) -> Pace:
 
 
 async def ask(pace: Pace, response: Response = ANSWER, *, takes: float = 0.0, **more: Any) -> float:
-    """One attempt; when it started."""
+    """Make one attempt; return its start time."""
     tokens, headers = more.get("tokens", 0), more.get("headers", {})
     async with pace.turn(tokens) as turn:
         started = now()
         await asyncio.sleep(takes)
-        turn.learn(response, headers)
+        turn.record(response, headers)
     return started
 
 

@@ -10,7 +10,10 @@ from typing import Any
 from harness.project import config, evals
 from harness.project.config import Config
 from harness.project.evals import Eval
-from harness.runner.plan import Cell, Selection, plan
+from harness.project.run_options import RunOptions
+from harness.runner.plan import Cell, plan
+from harness.runner.project import Project as OpenProject
+from harness.store.runs import Store
 
 LABELS = ("billing", "technical", "general")
 
@@ -110,10 +113,14 @@ class Project:
         """The project's configuration."""
         return config.load(self.root)
 
+    def with_store(self, store: Store) -> OpenProject:
+        """The project as it is opened, with a store of the test's."""
+        return OpenProject(self.load(), store)
+
     def definition(self, name: str = "triage") -> Eval:
         """One of its evals."""
         return evals.load(self.root / "evals" / f"{name}.toml")
 
     def plan(self, **selection: Any) -> list[Cell]:
-        """The cells of all evals on all backends; keywords are those of `Selection`."""
-        return plan(self.root, evals.find(self.root), list(self.load().backends.values()), Selection(**selection))
+        """The cells of all evals on all backends; keywords are those of `RunOptions`."""
+        return plan(self.root, evals.find(self.root), list(self.load().backends.values()), RunOptions(**selection))

@@ -11,11 +11,14 @@ from harness.backends import Backend
 from harness.backends.local.models import Progress
 from harness.core.types import ModelInfo, Request, Response, Result, Run
 from harness.project.config import BackendConfig
+from harness.project.run_options import RunOptions
 from harness.runner import engine
-from harness.runner.backend_session import ExecutionSettings
+from harness.runner.backend_session import RunSetup
+from harness.runner.budget import Budget
 from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
+from harness.store.recording import Recorder
 from harness.store.runs import Store
 
 from .project import Project, row
@@ -101,7 +104,7 @@ def cases(project: Project, n: int) -> None:
 
 def cells_of(project: Project, **selection: Any) -> list[Cell]:
     """The project's cells, of the variant `local` unless something else is asked for."""
-    return project.plan(**({"variants": ("local",)} | selection))
+    return project.plan(**({"variant": ("local",)} | selection))
 
 
 def execute(
@@ -111,7 +114,10 @@ def execute(
     backend: Callable[[BackendConfig], Backend] | None = None,
     heard: Heard | None = None,
     cells: Sequence[Cell] | None = None,
-    **settings: Any,
+    named: Sequence[str] = (),
+    budget: Budget | None = None,
+    recorder: Recorder | None = None,
+    **options: Any,
 ) -> Outcome:
     """Run the project's cells; `backend` takes the place of the real `connect`."""
 
@@ -119,4 +125,5 @@ def execute(
         return backend(config) if backend else backends.connect(config, progress)
 
     chosen = cells_of(project) if cells is None else cells
-    return engine.run(chosen, store, heard or Heard(), ExecutionSettings(**settings), connect)
+    setup = RunSetup(RunOptions(backend=tuple(named), **options), connect, budget, recorder)
+    return engine.run(chosen, store, heard or Heard(), setup)

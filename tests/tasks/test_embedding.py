@@ -187,15 +187,15 @@ def test_the_kind_is_found_by_its_file() -> None:
 
 
 def test_each_text_is_asked_with_its_role_and_title(search: Project) -> None:
-    (cell,) = search.plan(variants=("local",))
-    said = [request.messages[0].content for _, request in cell.asks]
+    (cell,) = search.plan(variant=("local",))
+    said = [request.messages[0].content for _, request in cell.requests]
     assert said == [
         "passage: Seats Give back seats",
         "passage: Cancel Cancel the plan",
         "passage:  Fax",
         "query:  stop the plan",
     ]
-    assert all(request.embed for _, request in cell.asks)
+    assert all(request.embed for _, request in cell.requests)
 
 
 @pytest.mark.parametrize(

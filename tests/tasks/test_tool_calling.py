@@ -57,15 +57,15 @@ def score(cell: Cell, case: int, response: Response) -> Score:
 
 def test_native_tools_are_in_the_request_without_constraint(desk: Project) -> None:
     cell = desk.plan()[0]
-    assert [tool["function"]["name"] for tool in next(iter(cell.asks))[1].tools] == ["get_order", "refund_order"]
+    assert [tool["function"]["name"] for tool in next(iter(cell.requests))[1].tools] == ["get_order", "refund_order"]
     assert cell.task.constraint is None
 
 
 def test_text_tools_are_in_the_prompt_and_can_be_constrained(desk: Project) -> None:
     desk.eval('calls = "text"\n', name="desk", text=EVAL)
     cell = desk.plan()[0]
-    assert next(iter(cell.asks))[1].tools == ()
-    assert '"name": "get_order"' in next(iter(cell.asks))[1].messages[-1].content
+    assert next(iter(cell.requests))[1].tools == ()
+    assert '"name": "get_order"' in next(iter(cell.requests))[1].messages[-1].content
     constraint = cell.task.constraint
     assert constraint is not None
     assert constraint.schema is not None

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness import weekly
-from harness.api import RunOptions
 from harness.core.errors import Interrupted
 from harness.core.types import Manifest
+from harness.project.run_options import RunOptions
 from harness.store.runs import open_store
 
 from ..report.fakes import fake_manifest
@@ -179,7 +179,7 @@ def test_the_pair_is_run_even_where_it_is_not_usual(served: Project) -> None:
     step = rare.replace("backends.rare", "backends.step")
     path.write_text(f'[pair]\nreference = "rare"\ncandidate = "fake"\n{one}{rare}{step}')
     store = open_store("sqlite://")
-    planned = weekly.plan(served.load(), store, weekly.date(2026, 11, 24), RunOptions())
+    planned = weekly.plan(served.with_store(store), weekly.date(2026, 11, 24), RunOptions())
     assert [cell.name for cell in planned.cells] == ["local@fake", "local@rare"]
 
 

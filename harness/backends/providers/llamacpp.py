@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 LOOPBACK_KEY = "embedded"
 NEEDS = ("llamacpp", "the embedded llama.cpp needs xllamacpp")
-SPIN_COUNT = "10000"
 T = TypeVar("T")
 
 
@@ -164,9 +163,6 @@ class LlamaCppBackend:
 
     def _load(self, path: Path, *, embed: bool) -> xllamacpp.Server:
         """Start the engine with one slot per concurrent request, each with the whole context."""
-        # OpenMP threads spin long while they wait, and so slow the thread they wait for if other work runs. Without
-        # any spinning the speed is halved (bench/speed/embedded.py).
-        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
         with needed(*NEEDS, partial(BackendUnavailable, backend=self.config.name)):
             import xllamacpp
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.costs.projection import Advice
-from harness.core.formatting import NOTHING, dollars, number, one_line, said, seconds
-from harness.core.markdown import OURS, inert
+from harness.core.formatting import NOTHING, dollars, number, one_line, reply_text, seconds
+from harness.core.markdown import SAFE, inert
 from harness.report import comparison_formats, comparison_text, cost_text
 from harness.report.headline import sentences
 from harness.report.model import CellReport, EvalReport, Report
@@ -36,33 +36,33 @@ def _advice(advice: Advice) -> Iterator[str]:
     bill = advice.bill
     yield "## Should it move?\n"
     for one in advice.advised:
-        yield f"- **{one.decision.value}** {inert(one.line.eval, OURS)}"
-        yield from (f"    - {STANDS[reason.stands]}: {inert(reason.text, OURS)}" for reason in one.reasons)
+        yield f"- **{one.decision.value}** {inert(one.line.eval, SAFE)}"
+        yield from (f"    - {STANDS[reason.stands]}: {inert(reason.text, SAFE)}" for reason in one.reasons)
     if bill.lines:
         yield f"\n| {' | '.join(cost_text.HEADINGS)} |"
         yield "|:--|" + "--:|" * (len(cost_text.HEADINGS) - 1)
-        yield from (f"| {' | '.join(inert(cell, OURS) for cell in cost_text.row(line))} |" for line in bill.lines)
+        yield from (f"| {' | '.join(inert(cell, SAFE) for cell in cost_text.row(line))} |" for line in bill.lines)
         yield "\n| a month | |"
         yield "|--:|:--|"
-        yield from (f"| {inert(amount, OURS)} | {inert(name, OURS)} |" for amount, name in cost_text.sums(bill))
+        yield from (f"| {inert(amount, SAFE)} | {inert(name, SAFE)} |" for amount, name in cost_text.sums(bill))
         yield ""
-        yield from (f"- {inert(note, OURS)}" for note in cost_text.notes(bill))
+        yield from (f"- {inert(note, SAFE)}" for note in cost_text.notes(bill))
     if advice.left_out:
-        yield f"- not on the bill, because the eval has no traffic: {inert(', '.join(advice.left_out), OURS)}"
+        yield f"- not on the bill, because the eval has no traffic: {inert(', '.join(advice.left_out), SAFE)}"
     yield ""
 
 
 def _eval(e: EvalReport) -> Iterator[str]:
     yield f"## {inert(e.name)}\n"
     for notice in notices(e):
-        yield f"> {'**Errors.**' if notice.kind == 'error' else 'Note.'} {inert(notice.text, OURS)}\n"
+        yield f"> {'**Errors.**' if notice.kind == 'error' else 'Note.'} {inert(notice.text, SAFE)}\n"
     for c in e.answers.comparisons:
         title, reason = comparison_text.title(c), comparison_text.reason_text(c)
-        yield f"- **{c.verdict.value}** {inert(title, OURS)}: {inert(reason, OURS)}"
+        yield f"- **{c.verdict.value}** {inert(title, SAFE)}: {inert(reason, SAFE)}"
     if e.answers.portability is not None:
-        yield f"- {inert(portability_text(e.answers.portability), OURS)}"
+        yield f"- {inert(portability_text(e.answers.portability), SAFE)}"
     for sentence in sentences(e):
-        yield f"- **{inert(sentence.cell)}**: {inert(sentence.rest, OURS)}"
+        yield f"- **{inert(sentence.cell)}**: {inert(sentence.rest, SAFE)}"
     yield "\n| cell | strict accuracy | compliance | lenient accuracy | n | errors | p50 |"
     yield "|:--|--:|--:|--:|--:|--:|--:|"
     for cell in e.cells:
@@ -79,7 +79,7 @@ def _eval(e: EvalReport) -> Iterator[str]:
     yield from _costs(e)
     for ladder in e.answers.ladders:
         yield f"### Ladder {inert(ladder.name)}\n"
-        yield from (f"- {inert(step_text(step), OURS)}" for step in ladder.steps)
+        yield from (f"- {inert(step_text(step), SAFE)}" for step in ladder.steps)
         yield ""
     for c in e.answers.comparisons:
         yield comparison_formats.markdown(c)
@@ -95,10 +95,10 @@ def _costs(e: EvalReport) -> Iterator[str]:
     for row in found["rows"]:
         spent, price = row["spent"], row["price"]
         most = f", at most {dollars(spent.at_most_usd)}" if spent.untold and price else ""
-        run = inert(f"{dollars(spent.usd)}{most}" if price else "own server", OURS)
-        per_1k = inert(dollars(spent.usd_per_1k), OURS) if price else NOTHING
+        run = inert(f"{dollars(spent.usd)}{most}" if price else "own server", SAFE)
+        per_1k = inert(dollars(spent.usd_per_1k), SAFE) if price else NOTHING
         counts = f"{number(spent.asked)} | {number(spent.from_store)} | {number(spent.attempts)}"
-        by = f"{price.prompt_usd:g} and {price.completion_usd:g} ({inert(price.source, OURS)})" if price else NOTHING
+        by = f"{price.prompt_usd:g} and {price.completion_usd:g} ({inert(price.source, SAFE)})" if price else NOTHING
         yield f"| {inert(row['cell'].name)} | {run} | {per_1k} | {counts} | {by} |"
     yield ""
 
@@ -112,5 +112,5 @@ def _row(cell: CellReport) -> str:
 
 def _example(cell: CellReport, code: str) -> str:
     found = examples(cell, code, 1)
-    reply = one_line(said(found[0].response), _EXAMPLE) if found else ""
+    reply = one_line(reply_text(found[0].response), _EXAMPLE) if found else ""
     return f"<code>{inert(reply)}</code>" if reply else NOTHING

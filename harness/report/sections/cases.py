@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.contracts.violations import VIOLATIONS
-from harness.core.formatting import cut, inputs_text, plural, said, seconds, value_text, visible
+from harness.core.formatting import cut, inputs_text, plural, reply_text, seconds, value_text, visible
 from harness.core.types import Result
 from harness.report.model import OUTCOMES, CellReport, EvalReport, JoinedCase, outcome
 from harness.report.sections.matrix import words
@@ -56,7 +56,7 @@ def _reply(result: Result, limit: int) -> dict[str, Any]:
         error = response.error
         text = f"{error.kind}: {error.message}" if error else "not scored"
         return {"k": "error", "e": visible(cut(text, limit)[0]), "m": f"attempts {result.attempts}"}
-    reply, length = cut(said(response), limit)
+    reply, length = cut(reply_text(response), limit)
     shown: dict[str, Any] = {"s": visible(reply), "k": kind, "c": int(reading.compliant), "m": _call(result)}
     optional = {
         "n": length,
@@ -81,6 +81,6 @@ def _call(result: Result) -> str:
 
 def _longer(report: EvalReport, limit: int) -> int:
     def count(cell: CellReport) -> int:
-        return sum(len(said(r.response)) > limit for r in cell.results)
+        return sum(len(reply_text(r.response)) > limit for r in cell.results)
 
     return sum(count(cell) for cell in report.cells)

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.analysis.compare import Comparison
 from harness.analysis.compare.flips import KINDS
-from harness.core.formatting import NOTHING, inputs_text, one_line, said, seconds, value_text
+from harness.core.formatting import NOTHING, inputs_text, one_line, reply_text, seconds, value_text
 from harness.core.types import Result
 from harness.report import comparison_text
 from harness.report.intervals import scale
@@ -119,5 +119,5 @@ def _row(case_id: str, base: Result | None, head: Result | None) -> dict[str, st
 
 def _reply(result: Result) -> str:
     """Both ends of a reply on one line, because models state the answer at either."""
-    text = " ".join(said(result.response).split())
+    text = " ".join(reply_text(result.response).split())
     return text if len(text) <= _REPLY else f"{text[: _REPLY // 2]} … {text[-_REPLY // 2 :]}"

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from harness.contracts.violations import VIOLATIONS
-from harness.core.formatting import cut, one_line, said, value_text
+from harness.core.formatting import cut, one_line, reply_text, value_text
 from harness.core.types import Result
 from harness.report.model import CellReport, EvalReport
 
@@ -50,7 +50,7 @@ def examples(cell: CellReport, code: str, n: int) -> list[Result]:
 
 
 def _shown(result: Result) -> dict[str, Any]:
-    reply, length = cut(said(result.response), _EXAMPLE_LENGTH)
+    reply, length = cut(reply_text(result.response), _EXAMPLE_LENGTH)
     reading = result.reading
     return {
         "case": result.case.id,

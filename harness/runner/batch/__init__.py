@@ -1,9 +1,19 @@
-"""Batches: files of requests that an engine works through in its own time, for half the price or on its own machine.
+"""Batches: files of requests that a server processes in its own time, at half the price or on your own machine.
 
-    harness run --batch             the Batch API of OpenAI: sent, waited for, collected, also by the next process
-    harness batch export, import    files for `vllm run-batch` and its like
+    harness run --batch             OpenAI's Batch API: send, wait, collect; a later process can collect too
+    harness batch export, import    files for `vllm run-batch` and similar engines
 
-A batch is a way to be asked and nothing more: what is sent, read, scored and saved is what `harness run` does.
+Only the transport differs: requests, reading, scoring and saving are those of `harness run`.
+
+    backend         BatchBackend, the backend of `harness run --batch`
+    cell_batch      the batches of one cell: send, wait, retry, save
+    jobs            unfinished batches, claimed by one cell each
+    openai_api      OpenAI's Batch API
+    status          how a batch stands
+    pending         `harness batch list` and `harness batch cancel`
+    files           `harness batch export` and `harness batch import`
+    jsonl           the lines of request and result files
+    results         index of result files
 """
 
 from __future__ import annotations
@@ -16,8 +26,9 @@ from harness.backends import Backend
 from harness.backends.local.models import Progress
 from harness.backends.providers.openai import OpenAIBackend, key_of
 from harness.project.config import BackendConfig
-from harness.runner.batch.backend import MOST_BYTES, MOST_REQUESTS, BatchBackend
-from harness.runner.batch.files import FileBackend, export, left_over, takes_files
+from harness.runner.batch.backend import BatchBackend
+from harness.runner.batch.cell_batch import MAX_BYTES, MAX_REQUESTS
+from harness.runner.batch.files import FileBackend, export, supports_files, unused_results
 from harness.runner.batch.jsonl import cell_part
 from harness.runner.batch.results import BatchResults
 from harness.runner.batch.status import ENDED, BatchStatus, BusyError
@@ -29,45 +40,45 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENDED",
-    "MOST_BYTES",
-    "MOST_REQUESTS",
+    "MAX_BYTES",
+    "MAX_REQUESTS",
     "BatchBackend",
     "BatchJob",
     "BatchResults",
     "BatchStatus",
     "BusyError",
     "FileBackend",
+    "batch_api",
     "cell_part",
     "connect",
     "export",
     "forget",
-    "left_over",
     "read",
-    "service",
-    "takes_batches",
-    "takes_files",
+    "supports_batches",
+    "supports_files",
+    "unused_results",
 ]
 
 
-def takes_batches(config: BackendConfig) -> bool:
-    """Whether `run --batch` asks a backend by batch; whether its server has the Batch API shows when it is asked."""
+def supports_batches(config: BackendConfig) -> bool:
+    """Return whether `run --batch` sends a backend's requests by batch. The server may still lack a Batch API."""
     return config.capabilities.batch_api
 
 
 def connect(store: Store) -> Callable[[BackendConfig, Progress | None], Backend]:
-    """How `run --batch` reaches its backends: by batch where there is such a thing, else as usual."""
+    """Return the connect function of `run --batch`: by batch if the backend supports it, else directly."""
 
-    def connected(config: BackendConfig, progress: Progress | None) -> Backend:
+    def connect_backend(config: BackendConfig, progress: Progress | None) -> Backend:
         backend = backends.connect(config, progress)
-        if takes_batches(config) and isinstance(backend, OpenAIBackend):
-            return BatchBackend(backend, service(config), store)
+        if supports_batches(config) and isinstance(backend, OpenAIBackend):
+            return BatchBackend(backend, batch_api(config), store)
         return backend
 
-    return connected
+    return connect_backend
 
 
-def service(config: BackendConfig) -> BatchAPI:
-    """The Batch API of a backend's server; raises `BackendUnavailable` without a key."""
+def batch_api(config: BackendConfig) -> BatchAPI:
+    """Return the Batch API of a backend's server; raises `BackendUnavailable` without an API key."""
     from harness.runner.batch.openai_api import BatchAPI  # the SDK takes half a second to import
 
     return BatchAPI(config, key_of(config))

@@ -1,7 +1,7 @@
-"""The lines of a batch: a request becomes one, and its answer is found again by the id that it was given.
+"""The lines of batch files. Requests and results are matched by `custom_id`.
 
-An id, `<cell>-<case>-<asked>`, is three hashes: of the cell with its split and sample, of the case with its repeat, and
-of what was asked of which model. An answer whose last part differs is one to another prompt, or of another model.
+An id, `<cell>-<case>-<request>`, is three hashes: of the cell with split and sample, of the case with repeat, and of
+the request with model. A result whose last part differs belongs to another prompt or another model.
 
 A result is `{"custom_id", "response": {"status_code", "body"}, "error"}`, as OpenAI's Batch API and `vllm run-batch`
 write it: https://platform.openai.com/docs/api-reference/batch/request-output
@@ -30,8 +30,8 @@ from harness.runner.plan import Cell
 
 _ID = re.compile(r"([0-9a-f]{8})-([0-9a-f]{16})-([0-9a-f]{32})")
 EXPIRED, CANCELLED = "batch_expired", "batch_cancelled"
-"""OpenAI's codes for requests that were not got round to."""
-GIVEN_UP = "the batch was cancelled before this was asked"
+"""OpenAI's error codes of requests that were not processed."""
+CANCELLED_MESSAGE = "the batch was cancelled before this request was processed"
 
 
 class CustomId(NamedTuple):
@@ -39,74 +39,75 @@ class CustomId(NamedTuple):
 
     cell: str
     case: str
-    asked: str
+    request: str
 
     def __str__(self) -> str:
-        """As it stands in a file."""
+        """Return the id as written to files."""
         return "-".join(self)
 
 
-def parsed(custom_id: str) -> CustomId | None:
-    """The parts of an id, or `None` for one that is not of our making."""
-    found = _ID.fullmatch(custom_id)
-    return CustomId(*found.groups()) if found else None
+def parse_id(custom_id: str) -> CustomId | None:
+    """Return the parts of an id; `None` if the harness did not make it."""
+    match = _ID.fullmatch(custom_id)
+    return CustomId(*match.groups()) if match else None
 
 
 def cell_part(cell: Cell) -> str:
-    """The part of an id that all requests of a cell share."""
+    """Return the part of the id that all requests of a cell share."""
     return _hash(cell.definition.name, cell.name, cell.split or "", str(cell.limit or ""))[:8]
 
 
-def id_of(cell: Cell, asked: PlannedRequest) -> CustomId:
-    """The id of a request."""
-    case = _hash(asked.case.id, str(asked.request.repeat))[:16]
-    return CustomId(cell_part(cell), case, _hash(asked.key, _who(cell.backend))[:32])
+def custom_id_of(cell: Cell, planned: PlannedRequest) -> CustomId:
+    """Return the id of a request."""
+    case = _hash(planned.case.id, str(planned.request.repeat))[:16]
+    return CustomId(cell_part(cell), case, _hash(planned.key, _model_of(cell.backend))[:32])
 
 
-def line_of(backend: OpenAIBackend, custom_id: CustomId, request: Request) -> bytes:
-    """A request as a line; raises `ValueError` for text that no JSON can hold."""
+def request_line(backend: OpenAIBackend, custom_id: CustomId, request: Request) -> bytes:
+    """Return a request as a line; raises `ValueError` for text that cannot be encoded as JSON."""
     path, body = backend.body_of(request)
     return encoded({"custom_id": str(custom_id), "method": "POST", "url": f"/v1/{path}", "body": body}) + b"\n"
 
 
-def result_of(line: bytes) -> dict[str, JSON] | str:
-    """A line of results, or what is wrong with it."""
+def parse_result(line: bytes) -> dict[str, JSON] | str:
+    """Return a line of a result file as a dict, or what is wrong with the line."""
     try:
         result = json.loads(line)
     except (ValueError, RecursionError):
-        return "no whole JSON"
+        return "incomplete JSON"
     if not isinstance(result, dict) or not isinstance(result.get("custom_id"), str):
-        return "no result of a batch: it has no custom_id"
+        return "not a batch result: it has no custom_id"
     if "body" in result and result.get("response") is None and result.get("error") is None:
-        return "a request, and not what came of it: give the file that the engine has written"
+        return "a request, not a result: pass the file that the engine wrote"
     return result
 
 
-def is_good(result: Mapping[str, JSON]) -> bool:
-    """Whether a result has an answer in it."""
+def is_success(result: Mapping[str, JSON]) -> bool:
+    """Return whether a result contains a reply."""
     response = result.get("response")
     return isinstance(response, dict) and _is_success(response.get("status_code")) and response.get("body") is not None
 
 
 def response_of(backend: OpenAIBackend, request: Request, result: Mapping[str, JSON]) -> Response:
-    """What a result says, read as if it had come at once; how long it took is not known.
+    """Return the response of a result, read like a direct reply. Its latency is unknown.
 
-    Raises `BackendError` where the server took no notice of a constraint.
+    Raises `BackendError` if the server ignored a decoding constraint.
     """
     response, error = result.get("response"), result.get("error")
-    if is_good(result):
+    if is_success(result):
         return replace(backend.response_of(request, result["response"]["body"], 0.0), latency_s=None)
     if not isinstance(response, dict) or not isinstance(status := response.get("status_code"), int):
         return _unanswered(error, backend.secrets)
     if _is_success(status):
         return failed("bad_reply", "a result without a body", retry=True)
-    told = response.get("body") or (error if isinstance(error, dict) else {"error": error})  # vLLM: beside the response
-    return failed_status(status, safe_line(refusal_of(status, told)[0], backend.secrets), {})
+    # vLLM puts the error beside an empty response.
+    body = response.get("body") or (error if isinstance(error, dict) else {"error": error})
+    return failed_status(status, safe_line(refusal_of(status, body)[0], backend.secrets), {})
 
 
 def answered_at(result: Mapping[str, JSON]) -> str:
-    """When an answer was given, as far as its body tells; else now."""
-    body = result["response"]["body"] if is_good(result) else None
+    """Return the time of a reply from its body, or the current time if the body has none."""
+    body = result["response"]["body"] if is_success(result) else None
     created = body.get("created") if isinstance(body, dict) else None
     if not isinstance(created, int) or not 0 < created < time():
         return now()
@@ -114,19 +115,18 @@ def answered_at(result: Mapping[str, JSON]) -> str:
 
 
 def content_of(result: Mapping[str, JSON]) -> JSON:
-    """What an answer says, without what is different each time: ids and times."""
+    """Return the content of a reply, without ids and times, which always differ."""
     body = result["response"]["body"]
     return [body.get("choices"), body.get("data")] if isinstance(body, dict) else body
 
 
 def _unanswered(error: JSON, secrets: Sequence[str]) -> Response:
-    """A request that nobody has answered, as the Batch API says it."""
-    told = error if isinstance(error, dict) else {"message": error}
-    code, message = told.get("code"), told.get("message") or "no reason is given"
+    details = error if isinstance(error, dict) else {"message": error}
+    code, message = details.get("code"), details.get("message") or "no reason given"
     if code == EXPIRED:
-        return failed("server", "the batch expired before this was asked", retry=True)
+        return failed("server", "the batch expired before this request was processed", retry=True)
     if code == CANCELLED:
-        return failed("server", GIVEN_UP, retry=True)
+        return failed("server", CANCELLED_MESSAGE, retry=True)
     return failed("server", safe_line(f"{code}: {message}" if code else message, secrets), retry=True)
 
 
@@ -134,7 +134,7 @@ def _is_success(status: JSON) -> bool:
     return isinstance(status, int) and 200 <= status < 300
 
 
-def _who(backend: BackendConfig) -> str:
+def _model_of(backend: BackendConfig) -> str:
     return json.dumps([backend.provider, backend.model, backend.options], sort_keys=True, default=dict)
 
 

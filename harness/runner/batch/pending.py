@@ -1,4 +1,4 @@
-"""Looks at batches under way, and ends them: `harness batch list`, `harness batch cancel`."""
+"""List and cancel unfinished batches: `harness batch list`, `harness batch cancel`."""
 
 from __future__ import annotations
 
@@ -15,65 +15,67 @@ from harness.runner.batch.status import ENDED, BatchStatus, BusyError
 from harness.store.batches import BatchJob, forget
 from harness.store.runs import Store
 
-Told = BatchStatus | str
-"""How a batch stands, or why that cannot be told."""
-_Ask = Callable[[BatchAPI, BatchJob], Awaitable[BatchStatus]]
+StatusOrError = BatchStatus | str
+"""The status of a batch, or why it is unknown."""
+_Request = Callable[[BatchAPI, BatchJob], Awaitable[BatchStatus]]
 
 
-def look(config: Config, sent: Sequence[BatchJob]) -> Iterator[tuple[BatchJob, Told]]:
-    """How each stands."""
-    yield from _each(config, sent, _look)
+def statuses(config: Config, jobs: Sequence[BatchJob]) -> Iterator[tuple[BatchJob, StatusOrError]]:
+    """Yield each job with its status."""
+    yield from _each(config, jobs, _status)
 
 
-def cancel(config: Config, store: Store, sent: Sequence[BatchJob]) -> Iterator[tuple[BatchJob, Told]]:
-    """Have the server stop. One that has ended is forgotten, unless the server has answers that are paid for."""
-    for one, told in _each(config, sent, _cancel):
-        if isinstance(told, str) or told.status not in ENDED:
-            yield one, told
-        elif told.files:
-            yield one, replace(told, then="`harness run --batch` collects them")
+def cancel(config: Config, store: Store, jobs: Sequence[BatchJob]) -> Iterator[tuple[BatchJob, StatusOrError]]:
+    """Cancel jobs on their servers. An ended job is deleted, unless the server still holds paid results."""
+    for job, status in _each(config, jobs, _cancel):
+        if isinstance(status, str) or status.status not in ENDED:
+            yield job, status
+        elif status.files:
+            yield job, replace(status, action="collect its results with `harness run --batch`")
         else:
-            forget(store, one.token)
-            yield one, replace(told, then=f"forgotten, {told.why or 'it holds no answers'}")
+            forget(store, job.token)
+            yield job, replace(status, action=f"removed from the list, {status.reason or 'it has no results'}")
 
 
-async def _look(service: BatchAPI, sent: BatchJob) -> BatchStatus:
-    found = await (service.look(sent.batch_id) if sent.batch_id else service.find(sent.token))
-    return found or BatchStatus("", "gone", why="the server has never heard of it")
+async def _status(api: BatchAPI, job: BatchJob) -> BatchStatus:
+    status = await (api.status(job.batch_id) if job.batch_id else api.find(job.token))
+    return status or BatchStatus("", "gone", reason="the server did not create it")
 
 
-async def _cancel(service: BatchAPI, sent: BatchJob) -> BatchStatus:
-    """How it stands afterwards; of its files only those that can be collected."""
-    seen = await _look(service, sent)
-    if seen.status not in ENDED:
-        seen = await service.cancel(seen.batch_id)
-    if seen.status not in ENDED or not seen.files:
-        return seen
-    there = tuple([file_id for file_id in seen.files if await service.has(file_id)])
-    return replace(seen, files=there, why=seen.why or "the server does not give its results any more")
+async def _cancel(api: BatchAPI, job: BatchJob) -> BatchStatus:
+    """Return the status after cancelling, with the files that can still be downloaded."""
+    status = await _status(api, job)
+    if status.status not in ENDED:
+        status = await api.cancel(status.batch_id)
+    if status.status not in ENDED or not status.files:
+        return status
+    files = tuple([file_id for file_id in status.files if await api.has_file(file_id)])
+    return replace(status, files=files, reason=status.reason or "its results are no longer on the server")
 
 
-def _each(config: Config, sent: Sequence[BatchJob], ask: _Ask) -> Iterator[tuple[BatchJob, Told]]:
-    """Backend by backend, the oldest first."""
-    by_backend = sorted(sent, key=lambda one: one.backend)
-    for name, group in groupby(by_backend, key=lambda one: one.backend):
-        yield from asyncio.run(_of_one(config, name, list(group), ask))
+def _each(config: Config, jobs: Sequence[BatchJob], request: _Request) -> Iterator[tuple[BatchJob, StatusOrError]]:
+    """Make one request for each job, backend by backend, oldest first."""
+    by_backend = sorted(jobs, key=lambda job: job.backend)
+    for name, group in groupby(by_backend, key=lambda job: job.backend):
+        yield from asyncio.run(_of_backend(config, name, list(group), request))
 
 
-async def _of_one(config: Config, name: str, sent: Sequence[BatchJob], ask: _Ask) -> list[tuple[BatchJob, Told]]:
+async def _of_backend(
+    config: Config, name: str, jobs: Sequence[BatchJob], request: _Request
+) -> list[tuple[BatchJob, StatusOrError]]:
     if name not in config.backends:
-        return [(one, f"backend {name} is not in harness.toml any more") for one in sent]
+        return [(job, f"backend {name} is no longer in harness.toml") for job in jobs]
     try:
-        service = batch.service(config.backends[name])
+        api = batch.batch_api(config.backends[name])
     except BackendError as error:
-        return [(one, str(error)) for one in sent]
-    told: list[tuple[BatchJob, Told]] = []
+        return [(job, str(error)) for job in jobs]
+    answered: list[tuple[BatchJob, StatusOrError]] = []
     try:
-        for one in sent:
+        for job in jobs:
             try:
-                told.append((one, await ask(service, one)))
+                answered.append((job, await request(api, job)))
             except (BackendError, BusyError) as error:
-                told.append((one, str(error)))
+                answered.append((job, str(error)))
     finally:
-        await service.close()
-    return told
+        await api.close()
+    return answered

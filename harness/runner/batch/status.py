@@ -1,26 +1,34 @@
-"""What a server says of a batch."""
+"""The status of a batch, and the errors of a Batch API."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 ENDED = frozenset({"completed", "failed", "expired", "cancelled", "gone"})
-"""States in which a batch stays. `gone` is ours: the server does not know it any more."""
+"""Final states. `gone` is our own: the server no longer knows the batch."""
 
 
 class BusyError(Exception):
-    """The server cannot answer now, and may later."""
+    """The server cannot answer now; a later call may succeed."""
 
 
 class NoFileError(Exception):
-    """Nothing can be had of a file of results, now or later."""
+    """A file of results cannot be downloaded, now or later."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """How a batch stands, as the server says. `files`: of results and of errors, those that there are.
+    """The status of a batch.
 
-    `then`: what we have made of that.
+    Attributes:
+        batch_id: The server's id.
+        status: OpenAI's state, or `gone`.
+        answered: Requests answered so far.
+        failed: Requests failed so far.
+        files: Ids of the existing result and error files.
+        reason: Why the batch failed.
+        action: What `harness batch cancel` did about it.
+
     """
 
     batch_id: str
@@ -28,11 +36,11 @@ class BatchStatus:
     answered: int = 0
     failed: int = 0
     files: tuple[str, ...] = ()
-    why: str = ""
-    then: str = ""
+    reason: str = ""
+    action: str = ""
 
-    def told(self, requests: int) -> str:
-        """In a few words, of a batch of so many requests."""
+    def text(self, requests: int) -> str:
+        """Return the status on one line, for a batch of `requests` requests."""
         failed = f", {self.failed:,} failed" if self.failed else ""
-        then = f": {self.then}" if self.then else ""
-        return f"{self.status}, {self.answered:,} of {requests:,} answered{failed}{then}"
+        action = f": {self.action}" if self.action else ""
+        return f"{self.status}, {self.answered:,} of {requests:,} answered{failed}{action}"

@@ -1,4 +1,4 @@
-"""How long requests take at one concurrency, and whether more at once got more done."""
+"""Latency samples at one concurrency, and whether a higher concurrency raised throughput."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import math
 from dataclasses import dataclass, field
 
 ELASTICITY = 0.15
-"""Twice as many in flight must do at least 15% more work; below that they only wait for one another."""
+"""Doubling the concurrency must raise throughput by at least 15%; below that, requests only wait for each other."""
 _COUNTED = 0.9
-"""A cohort is whole when nine tenths are back. The slowest tenth would hold everything up, and one hung socket is no
-sign of a busy server. What is left out is left out of both sides of a comparison."""
+"""A sample is complete when 90% of its requests are answered. Waiting for the slowest 10% would stall the search, and a
+hung socket is no sign of a busy server. Both samples of a comparison leave out the same share."""
 _ENOUGH_FOR_A_SLOPE = 8
 
 
 @dataclass(slots=True)
 class LatencySample:
-    """Requests that start at one concurrency. `full_only`: those that find all other slots taken."""
+    """Requests started at one concurrency. `full_only`: only requests that fill the last free slot."""
 
     level: int
-    want: int
+    target_size: int
     full_only: bool
     joined: int = 0
     refused: int = 0
@@ -26,14 +26,18 @@ class LatencySample:
     tokens: list[int] = field(default_factory=list)
 
     @property
-    def whole(self) -> bool:
-        """Whether enough are back."""
-        return self.want > 0 and len(self.latencies) >= math.ceil(_COUNTED * self.want)
+    def complete(self) -> bool:
+        """Whether enough requests are answered."""
+        return self.target_size > 0 and len(self.latencies) >= math.ceil(_COUNTED * self.target_size)
 
 
 @dataclass(frozen=True, slots=True)
 class LatencyFit:
-    """What a cohort came to: seconds a request, completion tokens a request, and how the one goes with the other."""
+    """Mean latency and tokens of a sample, and the slope of latency over tokens.
+
+    `latency_s`: seconds per request; `error_s`: its standard error; `tokens`: completion tokens per request;
+    `slope`: seconds per token.
+    """
 
     level: int
     latency_s: float
@@ -42,33 +46,33 @@ class LatencyFit:
     slope: float
 
     def at(self, tokens: float) -> float:
-        """The latency of a reply of so many tokens."""
+        """Return the latency of a reply of `tokens` tokens."""
         return max(self.latency_s + self.slope * (tokens - self.tokens), 0.1 * self.latency_s, 1e-9)
 
 
-def measured(cohort: LatencySample) -> LatencyFit:
-    """Mean latency, corrected for the lengths of the replies where latency goes with length.
+def fit(sample: LatencySample) -> LatencyFit:
+    """Fit the latency of a sample, with a regression on reply length if latency depends on length.
 
-    Long replies must not pass for a slow server. Dividing by the number of tokens would be wrong where most of the time
-    is not theirs (the prompt, the network); a regression on them takes out just as much as they explain.
+    Long replies must not look like a slow server. Dividing by tokens would be wrong if prompt or network dominate; the
+    regression removes only what tokens explain.
     """
-    n = len(cohort.latencies)
-    mean, tokens = sum(cohort.latencies) / n, sum(cohort.tokens) / n
-    spread = sum((latency - mean) ** 2 for latency in cohort.latencies)
-    lengths = sum((count - tokens) ** 2 for count in cohort.tokens)
+    n = len(sample.latencies)
+    mean, tokens = sum(sample.latencies) / n, sum(sample.tokens) / n
+    spread = sum((latency - mean) ** 2 for latency in sample.latencies)
+    lengths = sum((count - tokens) ** 2 for count in sample.tokens)
     slope = 0.0
     if n >= _ENOUGH_FOR_A_SLOPE and lengths > 0:
-        pairs = zip(cohort.latencies, cohort.tokens, strict=True)
+        pairs = zip(sample.latencies, sample.tokens, strict=True)
         slope = max(0.0, sum((latency - mean) * (count - tokens) for latency, count in pairs) / lengths)
         spread = max(0.0, spread - slope * slope * lengths)
-    return LatencyFit(cohort.level, mean, math.sqrt(spread / max(1, n - 1) / n), tokens, slope)
+    return LatencyFit(sample.level, mean, math.sqrt(spread / max(1, n - 1) / n), tokens, slope)
 
 
 def gain(low: LatencyFit, high: LatencyFit) -> tuple[float, float]:
-    """By how much (as a logarithm) the higher concurrency does more than it must, and the standard error of that.
+    """Return the log of throughput gain over required gain, and its standard error; positive favours `high`.
 
-    Little's law: requests a second = in flight / latency. The bar is a share of the growth in flight, so that a batch
-    that slows down a little with each request is filled as well as slots that do not feel each other.
+    Throughput is in flight / latency (Little's law). The required gain is a share of the growth in concurrency, so
+    that a batching server, which slows down a little with each request, is filled like one with independent slots.
     """
     tokens = (low.tokens + high.tokens) / 2
     before, after = low.at(tokens), high.at(tokens)

@@ -39,7 +39,7 @@ def advice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Advice]:
     """What comes of the field report's runs."""
     store = open_store("sqlite:///:memory:")
     runs(store)
-    yield advise(field_report(Project(tmp_path_factory.mktemp("team"))).load(), store)
+    yield advise(field_report(Project(tmp_path_factory.mktemp("team"))).with_store(store))
     store.close()
 
 

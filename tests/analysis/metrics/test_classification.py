@@ -31,7 +31,7 @@ def test_confusion_matrix_has_a_column_for_unusable_replies() -> None:
 @pytest.mark.parametrize(
     ("lenient", "precision", "recall", "f1"),
     [
-        # a: 3 of 4 answers a are correct, 3 of 6 gold a are actual; b: 2 of 3, 2 of 3; c: never answered
+        # a: 3 of 4 answers a are correct, 3 of 6 gold a are found; b: 2 of 3, 2 of 3; c: never answered
         (False, (3 / 4, 2 / 3, 0), (3 / 6, 2 / 3, 0), (3 / 5, 2 / 3, 0)),
         (True, (5 / 6, 2 / 3, 0), (5 / 6, 2 / 3, 0), (5 / 6, 2 / 3, 0)),
     ],

@@ -1,4 +1,4 @@
-"""`harness run --batch`: what is sent, and that the run ends as any other does, at half the price."""
+"""`harness run --batch`: what is sent, and that the run ends like any other, at half the price."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from harness.analysis.costs.spend import run_usd
 from harness.core.types import Billing
-from harness.runner.batch import backend
+from harness.runner.batch import cell_batch
 
 from ...support.batch_runs import RUN, by_case, newest, text_of, under_way
 from ...support.batches import FakeBatches, good
@@ -19,7 +19,7 @@ from ...support.project import Project, row
 from ...support.servers import completion, embedding, letters
 
 
-def test_a_run_by_batch_ends_as_any_run_does(harness: Terminal, batched: Project, api: FakeBatches) -> None:
+def test_a_batch_run_ends_like_any_other_run(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     api.result = lambda line: good(line, completion("technical" if "crashes" in text_of(line) else "billing"))
     ended = harness(*RUN)
     assert ended.code == 0, ended.err
@@ -34,20 +34,20 @@ def test_a_run_by_batch_ends_as_any_run_does(harness: Terminal, batched: Project
     assert not api.chats
 
 
-def test_what_is_sent_is_what_would_be_asked_directly(harness: Terminal, batched: Project, api: FakeBatches) -> None:
+def test_batch_requests_equal_direct_requests(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     harness(*RUN)
     harness("run", "-b", "fake", "--variant", "local", "--no-cache")
     lines = api.requests("batch_0")
     assert {(line["method"], line["url"]) for line in lines} == {("POST", "/v1/chat/completions")}
-    warm_up, *asked = [json.dumps(each.body, sort_keys=True) for each in api.chats]
-    assert sorted(json.dumps(line["body"], sort_keys=True) for line in lines) == sorted(asked)
+    warm_up, *direct = [json.dumps(each.body, sort_keys=True) for each in api.chats]
+    assert sorted(json.dumps(line["body"], sort_keys=True) for line in lines) == sorted(direct)
     assert "Say OK." in warm_up
     assert api.batches["batch_0"]["endpoint"] == "/v1/chat/completions"
     assert api.batches["batch_0"]["completion_window"] == "24h"
 
 
 def test_embeddings_go_to_their_own_endpoint(harness: Terminal, batched: Project, api: FakeBatches) -> None:
-    """Passages and queries; OpenAI takes no file whose lines are for another endpoint than the batch."""
+    """Passages and queries. OpenAI rejects files with lines for an endpoint other than the batch's."""
     (batched.root / "evals/triage.toml").unlink()
     batched.config((batched.root / "harness.toml").read_text() + 'serves = ["embeddings"]\n')
     batched.eval(
@@ -67,12 +67,10 @@ def test_embeddings_go_to_their_own_endpoint(harness: Terminal, batched: Project
     assert by_case(batched)["q1"].response.vector == tuple(letters("stop the plan"))
 
 
-def test_latency_is_unknown_and_neither_gates_nor_comparisons_mind(
-    harness: Terminal, batched: Project, api: FakeBatches
-) -> None:
+def test_unknown_latency_leaves_its_gate_undecided(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     batched.eval("[gates]\nmin_compliance = 0.3\nmax_p95_latency_s = 1.0\n")
     ended = harness(*RUN, "-o", "report.html", "-o", "r.jsonl", "-o", "r.csv", "-o", "r.md", "-o", "r.json")
-    assert (ended.code, "latency was measured" in ended.out) == (4, True), ended.out + ended.err
+    assert (ended.code, "max_p95_latency_s is undecided" in ended.out) == (4, True), ended.out + ended.err
     assert {r.response.latency_s for r in newest(batched).results} == {None}
     manifest = newest(batched).manifest
     assert (manifest.billing, manifest.notes) == (Billing.BATCH, ("asked by batch",))
@@ -83,62 +81,58 @@ def test_latency_is_unknown_and_neither_gates_nor_comparisons_mind(
     assert "Traceback" not in compared.err
 
 
-def test_answers_by_batch_are_known_to_the_next_run(harness: Terminal, batched: Project, api: FakeBatches) -> None:
+def test_the_next_run_takes_batch_replies_from_the_cache(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     harness(*RUN)
     assert harness("run", "-b", "fake", "--variant", "local").code == 0
     assert [result.cached for result in newest(batched).results] == [True] * 4
     assert not api.chats
 
 
-def test_all_cells_wait_at_the_same_time(harness: Terminal, batched: Project, api: FakeBatches) -> None:
+def test_all_cells_send_their_batches_before_waiting(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     assert harness("run", "--batch", "-b", "fake").code == 0
     assert len(api.batches) == 2
-    paths = [asked.path for asked in api.asked if asked.path.startswith("/v1/batches")]
-    second = [place for place, path in enumerate(paths) if path == "/v1/batches"][1]
-    looks = [place for place, path in enumerate(paths) if path != "/v1/batches"]
-    assert second < looks[2], "the second cell is sent before the first is looked at again and again"
+    paths = [request.path for request in api.asked if request.path.startswith("/v1/batches")]
+    second = [i for i, path in enumerate(paths) if path == "/v1/batches"][1]
+    polls = [i for i, path in enumerate(paths) if path != "/v1/batches"]
+    assert second < polls[2], "the second batch is sent before the first is polled again"
 
 
-def test_files_are_split_as_the_server_takes_them(
+def test_files_are_split_at_the_servers_limits(
     harness: Terminal, batched: Project, api: FakeBatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batched.cases([row(f"c-{i}", f"ticket {i}", split="test") for i in range(7)])
-    monkeypatch.setattr(backend, "MOST_REQUESTS", 3)
+    monkeypatch.setattr(cell_batch, "MAX_REQUESTS", 3)
     assert harness(*RUN).code == 0
     assert sorted(len(api.requests(name)) for name in api.batches) == [1, 3, 3]
-    monkeypatch.setattr(backend, "MOST_BYTES", 1)
+    monkeypatch.setattr(cell_batch, "MAX_BYTES", 1)
     assert harness(*RUN, "--no-cache").code == 0
     assert sorted(len(api.requests(name)) for name in api.batches)[:7] == [1] * 7
 
 
-def test_cases_that_are_asked_the_same_have_answers_of_their_own(
-    harness: Terminal, batched: Project, api: FakeBatches
-) -> None:
+def test_cases_with_equal_requests_each_get_a_reply(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     batched.cases([row(f"c-{i}", "the same", split="test") for i in range(3)])
     assert harness(*RUN).code == 0
     assert len({line["custom_id"] for line in api.requests("batch_0")}) == 3
     assert len(newest(batched).results) == 3
 
 
-def test_repeated_cells_do_not_collect_each_others_batches(
-    harness: Terminal, batched: Project, api: FakeBatches
-) -> None:
+def test_repeated_cells_have_batches_of_their_own(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     assert harness(*RUN, "--repeat-cell", "2").code == 0
     assert [len(api.requests(name)) for name in api.batches] == [4, 4]
     del batched
 
 
-def test_other_backends_of_the_run_go_the_usual_way(harness: Terminal, batched: Project, api: FakeBatches) -> None:
+def test_other_backends_of_the_run_are_called_directly(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     more = (
         f'[backends.direct]\nprovider = "vllm"\nmodel = "fake-model"\nbase_url = "{api.base_url}"\nvariant = "local"\n'
     )
     batched.config((batched.root / "harness.toml").read_text() + more)
     assert harness("run", "--batch", "--variant", "local").code == 0
     assert len(api.batches) == 1
-    assert len([asked for asked in api.chats if asked.prompt != "Say OK."]) == 4
+    assert len([request for request in api.chats if request.prompt != "Say OK."]) == 4
 
 
-def test_what_no_batch_can_do_is_refused_at_once(harness: Terminal, batched: Project, api: FakeBatches) -> None:
+def test_batch_with_budget_or_without_openai_is_rejected(harness: Terminal, batched: Project, api: FakeBatches) -> None:
     assert "leave out --batch or --budget" in harness(*RUN, "--budget", "1").err
     text = (batched.root / "harness.toml").read_text()
     batched.config(text.replace('"openai"', '"vllm"'))
@@ -146,7 +140,7 @@ def test_what_no_batch_can_do_is_refused_at_once(harness: Terminal, batched: Pro
     assert not api.batches
 
 
-def test_it_costs_half(harness: Terminal, batched: Project) -> None:
+def test_a_batch_run_costs_half(harness: Terminal, batched: Project) -> None:
     batched.config((batched.root / "harness.toml").read_text() + "prompt_usd = 20.0\ncompletion_usd = 40.0\n")
     assert harness(*RUN).code == 0
     spent = run_usd(batched.load(), newest(batched))

@@ -17,9 +17,7 @@ from ...support.servers import FakeOpenAI, Reply, error
 # The store instead of the model
 
 
-def test_what_was_asked_before_is_served_from_the_store_and_says_so(
-    project: Project, store: Store, server: FakeOpenAI
-) -> None:
+def test_cached_result_comes_from_the_store_and_is_marked(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     first = run_of(project, store)
     heard = Heard()
@@ -33,14 +31,14 @@ def test_what_was_asked_before_is_served_from_the_store_and_says_so(
     assert store.load(again.manifest.run_id) == again
 
 
-def test_no_cache_asks_again(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_no_cache_sends_every_request_again(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     run_of(project, store)
     assert not any(result.cached for result in run_of(project, store, cache=False).results)
     assert len(server.prompts) == 8
 
 
-def test_the_newest_answer_is_the_one_that_is_served(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_cache_serves_the_newest_reply(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     run_of(project, store)
     server.answer = lambda _: Reply("general")
@@ -48,7 +46,7 @@ def test_the_newest_answer_is_the_one_that_is_served(project: Project, store: St
     assert {result.response.text for result in run_of(project, store).results} == {"general"}
 
 
-def test_only_what_is_new_is_asked(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_only_uncached_cases_are_sent(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     run_of(project, store, cells=cells_of(project, limit=2))
     run = run_of(project, store)
@@ -63,7 +61,7 @@ def test_a_failed_call_is_never_served_from_the_store(project: Project, store: S
     assert [r.cached for r in run_of(project, store).results] == [False, True, True, True]
 
 
-def test_with_a_temperature_every_run_is_a_new_draw(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_temperature_above_zero_bypasses_the_cache(project: Project, store: Store, server: FakeOpenAI) -> None:
     project.eval("[sampling]\ntemperature = 0.7\n")
     served(project, server)
     run_of(project, store)
@@ -80,9 +78,7 @@ def test_with_a_temperature_every_run_is_a_new_draw(project: Project, store: Sto
         {"info": ModelInfo(model="scripted", digest="sha256:1", engine_version="2")},
     ],
 )
-def test_a_model_that_is_not_the_same_does_not_answer_for_this_one(
-    project: Project, store: Store, other: dict[str, Any]
-) -> None:
+def test_cache_is_not_shared_between_models(project: Project, store: Store, other: dict[str, Any]) -> None:
     run_of(project, store, backend=lambda _: Scripted(answer))
     assert all(r.cached for r in run_of(project, store, backend=lambda _: Scripted(answer)).results)
     assert not any(r.cached for r in run_of(project, store, backend=lambda _: Scripted(answer, **other)).results)
@@ -91,7 +87,7 @@ def test_a_model_that_is_not_the_same_does_not_answer_for_this_one(
 @pytest.mark.parametrize(
     "change", [{"model": "other"}, {"url": "http://127.0.0.1:10/v1"}, {"max_tokens_parameter": "max_tokens"}]
 )
-def test_another_model_server_or_option_in_the_configuration_is_another_model(
+def test_model_url_and_options_are_part_of_the_cache_key(
     project: Project, store: Store, change: dict[str, Any]
 ) -> None:
     run_of(project, store, backend=lambda _: Scripted(answer))
@@ -100,15 +96,13 @@ def test_another_model_server_or_option_in_the_configuration_is_another_model(
 
 
 @pytest.mark.parametrize("change", [{"timeout_s": 7.0}, {"concurrency": 3}, {"retries": 1}, {"name": "renamed"}])
-def test_a_name_or_a_time_out_changes_nothing_about_the_model(
-    project: Project, store: Store, change: dict[str, Any]
-) -> None:
+def test_name_and_timeout_are_no_part_of_the_cache_key(project: Project, store: Store, change: dict[str, Any]) -> None:
     run_of(project, store, backend=lambda _: Scripted(answer))
     project.config(config_of(**change))
     assert all(r.cached for r in run_of(project, store, backend=lambda _: Scripted(answer)).results)
 
 
-def test_a_saved_reply_is_read_by_the_contract_of_today(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_cached_reply_is_read_by_the_current_contract(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     server.answer = lambda _: Reply("Billing")
     assert not run_of(project, store).results[0].score.strict  # type: ignore[union-attr]

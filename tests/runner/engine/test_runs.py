@@ -17,7 +17,7 @@ from ...support.servers import FakeOpenAI, Reply
 # A run
 
 
-def test_every_case_is_asked_once_read_scored_and_saved(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_every_case_is_sent_once_read_scored_and_saved(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     server.answer = lambda asked: Reply("The category is: technical" if "crashes" in asked.prompt else "billing")
     run = run_of(project, store)
@@ -40,9 +40,7 @@ def test_every_case_is_asked_once_read_scored_and_saved(project: Project, store:
     assert len(server.prompts) == 4
 
 
-def test_a_run_carries_all_that_decides_whether_it_can_be_compared(
-    project: Project, store: Store, server: FakeOpenAI
-) -> None:
+def test_run_has_a_complete_fingerprint(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server, quantization="Q4_K_M")
     run = run_of(project, store)
     fingerprint = run.manifest.fingerprint
@@ -64,7 +62,7 @@ def test_a_run_carries_all_that_decides_whether_it_can_be_compared(
     assert run.manifest.n_cases == 4
 
 
-def test_the_cells_of_a_backend_run_in_the_order_they_were_planned(project: Project, store: Store) -> None:
+def test_cells_of_a_backend_run_in_planned_order(project: Project, store: Store) -> None:
     project.config(config_of("b") + config_of("a"))
     cells = project.plan()
     heard = Heard()
@@ -75,7 +73,7 @@ def test_the_cells_of_a_backend_run_in_the_order_they_were_planned(project: Proj
         assert [name for name in started if name.endswith(backend)] == [f"gpt@{backend}", f"local@{backend}"]
 
 
-def test_one_at_a_time_asks_in_the_order_of_the_dataset(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_one_job_sends_in_the_order_of_the_dataset(project: Project, store: Store, server: FakeOpenAI) -> None:
     cases(project, 12)
     served(project, server)
     run_of(project, store, jobs=1)
@@ -83,9 +81,7 @@ def test_one_at_a_time_asks_in_the_order_of_the_dataset(project: Project, store:
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_a_server_never_sees_more_requests_at_once_than_were_allowed(
-    project: Project, store: Store, server: FakeOpenAI, jobs: int
-) -> None:
+def test_concurrency_never_exceeds_jobs(project: Project, store: Store, server: FakeOpenAI, jobs: int) -> None:
     cases(project, 12)
     served(project, server, concurrency=9)
     server.answer = lambda _: Reply(delay_s=0.03)
@@ -93,9 +89,7 @@ def test_a_server_never_sees_more_requests_at_once_than_were_allowed(
     assert server.most_at_once == jobs
 
 
-def test_without_a_flag_the_configuration_says_how_many_at_once(
-    project: Project, store: Store, server: FakeOpenAI
-) -> None:
+def test_concurrency_defaults_to_the_backend_setting(project: Project, store: Store, server: FakeOpenAI) -> None:
     cases(project, 12)
     served(project, server, concurrency=2)
     server.answer = lambda _: Reply(delay_s=0.03)
@@ -103,9 +97,7 @@ def test_without_a_flag_the_configuration_says_how_many_at_once(
     assert server.most_at_once == 2
 
 
-def test_an_embedded_engine_gets_no_more_at_once_than_it_has_slots_because_the_rest_would_wait_as_latency(
-    project: Project, store: Store
-) -> None:
+def test_embedded_concurrency_is_limited_by_its_slots(project: Project, store: Store) -> None:
     cases(project, 40)
     assert busiest(project, store, exclusive=True, slots=2, jobs=6) == 2
     assert busiest(project, store, exclusive=True, slots=2, jobs=1) == 1
@@ -118,7 +110,7 @@ def busiest(project: Project, store: Store, *, exclusive: bool, slots: int, jobs
     return backend.most_at_once
 
 
-def test_two_embedded_engines_do_not_share_the_cores(project: Project, store: Store) -> None:
+def test_embedded_engines_run_one_at_a_time(project: Project, store: Store) -> None:
     project.config(config_of("a") + config_of("b"))
     at_work: Counter[str] = Counter()
     most = [0]

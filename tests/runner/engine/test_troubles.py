@@ -21,7 +21,7 @@ from ...support.servers import Asked, FakeOpenAI, Reply, closing, error
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_call_is_repeated_until_it_is_answered(
+def test_failed_call_is_retried_until_it_succeeds(
     project: Project, store: Store, server: FakeOpenAI, status: int
 ) -> None:
     served(project, server, retries=4)
@@ -31,9 +31,7 @@ def test_a_call_is_repeated_until_it_is_answered(
     assert [result.attempts for result in run.results] == [3, 1, 1, 1]
 
 
-def test_a_call_is_given_up_after_all_retries_and_is_no_wrong_answer(
-    project: Project, store: Store, server: FakeOpenAI
-) -> None:
+def test_call_fails_after_all_retries_and_is_not_scored(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server, retries=2)
     server.answer = lambda asked: error(500, "boom") if "crashes" in asked.prompt else Reply("billing")
     run = run_of(project, store)
@@ -45,7 +43,7 @@ def test_a_call_is_given_up_after_all_retries_and_is_no_wrong_answer(
     assert saved(store, run) == list(run.results)
 
 
-def test_what_the_server_does_not_take_is_not_repeated(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_rejected_request_is_not_retried(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server, retries=4)
     server.answer = lambda asked: error(400, "too long") if "crashes" in asked.prompt else Reply("billing")
     run = run_of(project, store)
@@ -56,7 +54,7 @@ def test_what_the_server_does_not_take_is_not_repeated(project: Project, store: 
 @pytest.mark.parametrize(
     "trouble", [Reply(drop=True), Reply(body=b"<html>"), Reply(json={"choices": []}), Reply(delay_s=0.5)]
 )
-def test_any_passing_trouble_is_repeated(project: Project, store: Store, server: FakeOpenAI, trouble: Reply) -> None:
+def test_transient_failures_are_retried(project: Project, store: Store, server: FakeOpenAI, trouble: Reply) -> None:
     served(project, server, retries=1, timeout_s=0.3)
     server.next(Reply("billing"), trouble)
     assert run_of(project, store, jobs=1).results[0].attempts == 2
@@ -75,7 +73,7 @@ def test_a_backend_that_never_returns_is_timed_out(project: Project, store: Stor
 
 
 @pytest.mark.parametrize("headers", [{"Retry_After": "0.2"}, {"Retry_After_Ms": "200"}])
-def test_the_engine_waits_as_long_as_the_server_asks(
+def test_retry_after_header_is_honoured(
     project: Project, store: Store, server: FakeOpenAI, headers: dict[str, str]
 ) -> None:
     served(project, server, retries=1)
@@ -90,7 +88,7 @@ def test_the_engine_waits_as_long_as_the_server_asks(
     assert at[2] - at[1] >= 0.2
 
 
-def test_a_server_that_asks_for_a_day_is_not_waited_for(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_retry_after_of_a_day_stops_the_run(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     server.next(Reply(), error(429, Retry_After="86400"))
     (failure,) = execute(project, store, jobs=1).failures
@@ -98,20 +96,19 @@ def test_a_server_that_asks_for_a_day_is_not_waited_for(project: Project, store:
     assert "--resume" in str(failure)
 
 
-def test_waiting_is_no_latency(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_waits_are_not_counted_as_latency(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server, retries=1)
     server.next(Reply(), error(429, Retry_After="0.4"))
+    started = time.monotonic()
     latency = run_of(project, store, jobs=1).results[0].response.latency_s
     assert latency is not None
-    assert latency < 0.4
+    assert latency <= time.monotonic() - started - 0.4
 
 
 # Trouble with a backend
 
 
-def test_a_run_in_which_every_call_fails_is_stopped_and_what_was_answered_is_saved(
-    project: Project, store: Store
-) -> None:
+def test_run_stops_after_ten_failures_and_saves_results(project: Project, store: Store) -> None:
     cases(project, 40)
     backend = Scripted(after(5, failed("server", "boom", status=500)))
     outcome = execute(project, store, backend=lambda _: backend)
@@ -131,12 +128,12 @@ def test_failures_with_answers_in_between_do_not_stop_a_run(project: Project, st
     assert len(run_of(project, store, backend=lambda _: backend).results) == 40
 
 
-@pytest.mark.parametrize(("required", "skipped"), [(frozenset(), 1), (frozenset({"fake"}), 0)])
-def test_a_backend_that_is_not_there_is_skipped_unless_it_was_asked_for(
-    project: Project, store: Store, required: frozenset[str], skipped: int
+@pytest.mark.parametrize(("named", "skipped"), [((), 1), (("fake",), 0)])
+def test_unavailable_backend_is_skipped_unless_named(
+    project: Project, store: Store, named: tuple[str, ...], skipped: int
 ) -> None:
     heard = Heard()
-    outcome = execute(project, store, heard=heard, required=required)  # nobody listens on port 9
+    outcome = execute(project, store, heard=heard, named=named)  # nobody listens on port 9
     assert (len(outcome.skipped), len(outcome.failures), outcome.runs) == (skipped, 1 - skipped, ())
     assert len(heard.of("skipped")) == skipped
     text = outcome.skipped[0][1] if skipped else str(outcome.failures[0])
@@ -159,9 +156,7 @@ def test_one_backend_that_fails_does_not_stop_another(project: Project, store: S
     assert ["backend bad: the server refuses the key (401)" in str(failure) for failure in outcome.failures] == [True]
 
 
-def test_a_key_refused_in_mid_run_stops_it_and_keeps_what_was_answered(
-    project: Project, store: Store, server: FakeOpenAI
-) -> None:
+def test_rejected_key_stops_the_run_and_keeps_results(project: Project, store: Store, server: FakeOpenAI) -> None:
     cases(project, 20)
     served(project, server)
     server.next(*[Reply()] * 6)
@@ -172,9 +167,7 @@ def test_a_key_refused_in_mid_run_stops_it_and_keeps_what_was_answered(
     assert len(server.chats) == 7
 
 
-def test_a_backend_that_goes_away_after_a_finished_cell_is_a_failure_and_not_a_skip(
-    project: Project, store: Store
-) -> None:
+def test_backend_lost_after_a_finished_cell_is_a_failure(project: Project, store: Store) -> None:
     def script(request: Request) -> Response:
         if len(backend.asked) > 4:
             msg = "gone"
@@ -211,12 +204,14 @@ def test_a_backend_is_closed_however_it_ends(project: Project, store: Store) -> 
 def test_the_model_is_loaded_before_anything_is_timed(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     server.next(Reply(delay_s=0.3))
+    started = time.monotonic()
     run = run_of(project, store, jobs=1)
+    took = time.monotonic() - started
     assert server.chats[0].prompt == "Say OK."
     assert server.chats[0].body["max_tokens"] == 1
     assert run.manifest.cold_start_s is not None
-    assert 0.3 <= run.manifest.cold_start_s < 5
-    assert all(r.response.latency_s is not None and r.response.latency_s < 0.3 for r in run.results)
+    assert run.manifest.cold_start_s >= 0.3
+    assert sum(r.response.latency_s or 0.0 for r in run.results) <= took - 0.3
     assert store.load(run.manifest.run_id).manifest.cold_start_s == run.manifest.cold_start_s
 
 
@@ -226,7 +221,7 @@ def test_one_warm_up_serves_all_cells_of_a_backend(project: Project, store: Stor
     assert [asked.prompt for asked in server.chats].count("Say OK.") == 1
 
 
-def test_nothing_is_warmed_up_where_nothing_has_to_be_asked(project: Project, store: Store, server: FakeOpenAI) -> None:
+def test_fully_cached_run_needs_no_warm_up(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server)
     run_of(project, store)
     n = len(server.chats)
@@ -235,9 +230,7 @@ def test_nothing_is_warmed_up_where_nothing_has_to_be_asked(project: Project, st
     assert again.manifest.cold_start_s is None
 
 
-def test_a_server_that_does_not_survive_the_warm_up_is_not_there(
-    project: Project, store: Store, server: FakeOpenAI
-) -> None:
+def test_failed_warm_up_makes_the_backend_unavailable(project: Project, store: Store, server: FakeOpenAI) -> None:
     served(project, server, retries=1)
     server.answer = lambda _: error(503, "loading model")
     ((name, reason),) = execute(project, store).skipped

@@ -1,4 +1,4 @@
-"""When the next one may start: rests that a server asks for, what it says is left, requests and tokens per minute."""
+"""When the next request may start: `retry-after`, `x-ratelimit-*`, requests and tokens per minute."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from ...support.virtual_time import run
         (failed("rate_limit", "", status=429, retry=True), 0.0),
     ],
 )
-def test_nothing_starts_before_a_server_that_asked_for_it_has_had_its_rest(error: Response, pause: float) -> None:
+def test_no_request_starts_during_a_servers_pause(error: Response, pause: float) -> None:
     async def scene() -> float:
-        kept = pace(1)
-        await ask(kept, error)
-        assert kept.waiting_s is None  # nobody waits
-        waiting = asyncio.create_task(ask(kept))
+        paced = pace(1)
+        await ask(paced, error)
+        assert paced.waiting_s is None  # no request waits
+        waiting = asyncio.create_task(ask(paced))
         await asyncio.sleep(0)
-        assert kept.waiting_s == (pause or None)
-        assert kept.waits_for == ("the server asked to wait" if pause else "")
+        assert paced.waiting_s == (pause or None)
+        assert paced.wait_reason == ("the server asked to wait" if pause else "")
         return await waiting
 
     assert run(scene()) == pytest.approx(pause)
 
 
-def test_those_already_in_flight_and_a_shorter_pause_do_not_shorten_one() -> None:
+def test_a_shorter_pause_does_not_shorten_a_longer_one() -> None:
     async def scene() -> float:
-        kept = pace(2)
+        paced = pace(2)
         long, short = (failed("rate_limit", "", status=429, after_s=s) for s in (9.0, 1.0))
-        await asyncio.gather(ask(kept, long), ask(kept, short, takes=0.5))
-        return await ask(kept)
+        await asyncio.gather(ask(paced, long), ask(paced, short, takes=0.5))
+        return await ask(paced)
 
     assert run(scene()) == pytest.approx(9.0)
 
@@ -61,22 +61,22 @@ def test_those_already_in_flight_and_a_shorter_pause_do_not_shorten_one() -> Non
         ({"x-ratelimit-remaining-tokens": "199", "x-ratelimit-reset-tokens": "2s"}, [0, 2]),
     ],
 )
-def test_what_the_server_says_is_left_is_kept_to(headers: Mapping[str, str], starts: list[float]) -> None:
+def test_ratelimit_headers_delay_the_next_requests(headers: Mapping[str, str], starts: list[float]) -> None:
     async def scene() -> list[float]:
-        kept = pace(4)
-        await ask(kept, headers=headers)
-        return await ask_all(kept, 2, tokens=100)
+        paced = pace(4)
+        await ask(paced, headers=headers)
+        return await ask_all(paced, 2, tokens=100)
 
     assert run(scene()) == pytest.approx(starts)
 
 
-def test_what_is_in_flight_counts_as_used() -> None:
+def test_requests_in_flight_count_against_the_remaining() -> None:
     async def scene() -> float:
-        kept = pace(3)
-        busy = [asyncio.create_task(ask(kept, takes=5.0)) for _ in range(2)]
+        paced = pace(3)
+        busy = [asyncio.create_task(ask(paced, takes=5.0)) for _ in range(2)]
         await asyncio.sleep(0)
-        await ask(kept, headers={"x-ratelimit-remaining-requests": "2", "x-ratelimit-reset-requests": "60s"})
-        started = await ask(kept)
+        await ask(paced, headers={"x-ratelimit-remaining-requests": "2", "x-ratelimit-reset-requests": "60s"})
+        started = await ask(paced)
         await asyncio.gather(*busy)
         return started
 
@@ -85,10 +85,10 @@ def test_what_is_in_flight_counts_as_used() -> None:
 
 @settings(max_examples=40)
 @given(per_minute=st.integers(1, 3000), seed=st.integers(0, 99))
-def test_no_minute_sees_more_requests_than_its_limit(per_minute: int, seed: int) -> None:
+def test_no_minute_exceeds_requests_per_minute(per_minute: int, seed: int) -> None:
     at, starts, bucket = 0.0, [], TokenBucket(per_minute, 0.0)
     for number in range(min(4 * per_minute, 2000)):
-        at += 0.7 * ((number * 7919 + seed) % 5 == 0)  # now and then nobody asks
+        at += 0.7 * ((number * 7919 + seed) % 5 == 0)  # pauses without requests
         at += bucket.delay_s(1, at)
         bucket.take(1)
         starts.append(at)
@@ -96,20 +96,20 @@ def test_no_minute_sees_more_requests_than_its_limit(per_minute: int, seed: int)
         assert last - first >= 60.0 - 1e-6
 
 
-def test_requests_per_minute() -> None:
+def test_requests_per_minute_spreads_starts() -> None:
     async def scene() -> tuple[list[float], str]:
-        kept = pace(10, rpm=120)
-        waiting = asyncio.create_task(ask_all(kept, 121))
+        paced = pace(10, rpm=120)
+        waiting = asyncio.create_task(ask_all(paced, 121))
         await asyncio.sleep(0.1)
-        why = kept.waits_for
-        return await waiting, why
+        reason = paced.wait_reason
+        return await waiting, reason
 
-    starts, why = run(scene())
-    assert why == "requests_per_minute in harness.toml"
+    starts, reason = run(scene())
+    assert reason == "requests_per_minute in harness.toml"
     assert 59.5 <= starts[-1] - starts[0] <= 61.5
 
 
-def test_tokens_per_minute_by_what_was_used_and_not_by_what_was_thought() -> None:
+def test_tokens_per_minute_counts_used_not_estimated_tokens() -> None:
     async def last(tokens: int) -> float:
         return (await ask_all(pace(10, tpm=6000), 61, tokens=tokens))[-1]
 
@@ -117,9 +117,9 @@ def test_tokens_per_minute_by_what_was_used_and_not_by_what_was_thought() -> Non
     assert run(last(200)) == pytest.approx(61, rel=0.05)
 
 
-def test_a_request_larger_than_a_minute_starts_and_is_paid_off() -> None:
+def test_a_request_above_tokens_per_minute_delays_the_next() -> None:
     async def scene() -> list[float]:
-        kept = pace(1, tpm=60)
-        return [await ask(kept, tokens=100), await ask(kept, tokens=100)]
+        paced = pace(1, tpm=60)
+        return [await ask(paced, tokens=100), await ask(paced, tokens=100)]
 
     assert run(scene()) == pytest.approx([0, 100 * 61 / 60], rel=0.02)
