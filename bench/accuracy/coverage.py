@@ -1,9 +1,9 @@
-"""How often the paired interval holds the truth, and how often a verdict built on it is wrong. Prints Markdown.
+"""Measure the coverage of the paired interval and the error rates of verdicts. Prints Markdown.
 
     python bench/accuracy/coverage.py [--cases 50,100,300]
 
-Nothing is sampled: for n cases of which each is a gain or a loss with known chances, the chances of all outcomes are
-added up (outcomes rarer than one in 10^11 are left out), so the figures are exact and the same every time.
+Nothing is sampled. Each of n cases is a gain or a loss with a known probability, and the probabilities of all outcomes
+are summed (without outcomes rarer than one in 10^11). The figures are exact and reproducible.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Outcomes:
-    """All (gains, losses) that may come of `n` cases, and their chances."""
+    """All outcomes (gains, losses) of `n` cases, and their probabilities."""
 
     n: int
     gains: NDArray[np.int64]
@@ -44,19 +44,19 @@ class Outcomes:
     chance: Floats
 
     def low(self) -> Floats:
-        """The lower end of the interval, for each."""
+        """Return the lower end of the interval for each outcome."""
         return np.array([tango(gains, losses, self.n)[0] for gains, losses in self._pairs()])
 
     def high(self) -> Floats:
-        """The upper end of the interval, for each."""
+        """Return the upper end of the interval for each outcome."""
         return np.array([tango(gains, losses, self.n)[1] for gains, losses in self._pairs()])
 
     def p(self, test: Callable[[int, int], float]) -> Floats:
-        """The p value, for each."""
+        """Return the p value for each outcome."""
         return np.array([test(gains, losses) for gains, losses in self._pairs()])
 
     def share(self, happens: NDArray[np.bool_]) -> float:
-        """How often it happens."""
+        """Return the total probability of the selected outcomes."""
         return float(self.chance[happens].sum())
 
     def _pairs(self) -> Iterator[tuple[int, int]]:
@@ -64,7 +64,7 @@ class Outcomes:
 
 
 def outcomes(n: int, discordance: float, delta: float) -> Outcomes:
-    """Of `n` cases, where runs differ on a share `discordance` of all cases and by `delta` in accuracy."""
+    """Return the outcomes of `n` cases for runs with this discordance and accuracy difference `delta`."""
     differing = np.arange(n + 1)
     chance = binom.pmf(differing, n, discordance)
     gains, losses, chances = [], [], []
@@ -79,19 +79,19 @@ def outcomes(n: int, discordance: float, delta: float) -> Outcomes:
 
 
 def coverage(n: int, discordance: float, delta: float) -> float:
-    """How often the interval holds the true difference."""
+    """Return the probability that the interval contains the true difference."""
     of = outcomes(n, discordance, delta)
     return of.share((of.low() <= delta) & (delta <= of.high()))
 
 
 def moved(n: int, discordance: float, delta: float, margin: float) -> float:
-    """How often the verdict is MOVE: the lower end is above `-margin`."""
+    """Return the probability of MOVE: the lower end is above `-margin`."""
     of = outcomes(n, discordance, delta)
     return of.share(of.low() > -margin)
 
 
 def regressed(n: int, discordance: float, delta: float) -> float:
-    """How often the interval lies below 0: the most that REGRESSED can happen, whatever drop is allowed."""
+    """Return the probability of an interval below 0, an upper bound for REGRESSED with any allowed drop."""
     of = outcomes(n, discordance, delta)
     return of.share(of.high() < 0)
 

@@ -1,8 +1,8 @@
-"""How often intervals hold the truth where that cannot be added up exactly: repeats, scores, macro-F1. Prints Markdown.
+"""Estimate interval coverage by simulation: repeats, scores and macro-F1. Prints Markdown.
 
     python bench/accuracy/coverage_sampled.py [--samples 4000]
 
-Each figure is a share of samples drawn with a fixed seed; with 4,000 of them its own standard error is 0.3 points.
+Each figure is a share of samples drawn with a fixed seed. With 4,000 samples, its standard error is 0.3 points.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Draw = Callable[[np.random.Generator, int], Floats]
 
 CASES = (20, 50, 100, 300)
 ANSWERS = 5
-"""To each case, where cases are asked more than once."""
+"""Answers per case in the tables with repeats."""
 
-# How often the model is right on a case: for all three 0.9 on average.
+# Probability of a correct answer by case. The mean is 0.9 for all three.
 HABITS: dict[str, Draw] = {
     "always or never": lambda random, n: (random.random(n) < 0.9).astype(np.float64),
     "mostly always or never": lambda random, n: random.beta(0.9, 0.1, n),
@@ -47,7 +47,7 @@ SCORES: dict[str, tuple[Draw, float]] = {
     "around 0.8": (lambda random, n: random.beta(8, 2, n), 0.8),
 }
 LABELS = np.array([0.5, 0.3, 0.2])
-"""How frequent each of three labels is."""
+"""Frequencies of the three labels."""
 TRUTH_CASES = 2_000_000
 
 
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def repeats(samples: int) -> list[list[str]]:
-    """Coverage of the interval that knows of cases, and of the one that takes each answer for a case."""
+    """Coverage of the clustered interval, and of an interval that counts each answer as a case."""
     rows = []
     for name, habit in HABITS.items():
         held: list[list[float]] = [[], []]
@@ -81,7 +81,7 @@ def repeats(samples: int) -> list[list[str]]:
 
 
 def twice(samples: int) -> list[list[str]]:
-    """The second model has the first's chance on four cases of five, and on the fifth one of its own."""
+    """Coverage of paired intervals. On 80% of the cases, both models are equally likely to be correct."""
     rows = []
     for name, habit in HABITS.items():
         held: list[list[float]] = [[], [], []]
@@ -104,14 +104,14 @@ def twice(samples: int) -> list[list[str]]:
 
 
 def _two(random: np.random.Generator, habit: Draw, n: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Right or not, shape (cases, answers), of both models."""
+    """Correctness of both models, each of shape (cases, answers)."""
     first, own = habit(random, n), habit(random, n)
     second = np.where(random.random(n) < 0.8, first, own)
     return random.random((n, ANSWERS)) < first[:, None], random.random((n, ANSWERS)) < second[:, None]
 
 
 def scores(samples: int) -> list[list[str]]:
-    """With and without the bounds told."""
+    """Coverage of the interval of a mean, with and without bounds."""
     rows = []
     for name, (draw, truth) in SCORES.items():
         held: list[list[float]] = [[], []]
@@ -125,7 +125,7 @@ def scores(samples: int) -> list[list[str]]:
 
 
 def macro_f1(samples: int) -> list[str]:
-    """The first is right on 90%, the second on 82%, independently; errors fall on any label, or on none."""
+    """Coverage for macro-F1. Independent models have 90% and 82% accuracy; an error is any label or none."""
     random = np.random.default_rng(0)
     everything = macro_f1_difference(*_labelled(random, TRUTH_CASES), len(LABELS))
     truth = float(everything(np.ones((1, TRUTH_CASES)))[0])

@@ -1,10 +1,10 @@
-"""What counting words finds in help_center_search, beside the embedded model: below that no model is worth its time.
+"""Retrieval baseline for help_center_search: TF-IDF, compared with the embedded model.
 
     python bench/accuracy/embedding_baseline.py [--split test] [--model] [--pairs FILE.jsonl] [-n 300] [--large]
 
-TF-IDF is judged by the same code as a run. `--model` embeds all texts with SmolLM2 (variant `local`) as well. `--pairs`
-takes rows with `s1`, `s2` and `gold` (STS) and prints Spearman's correlation of `gold` and cosine. `--large` prints the
-time of a search for 2,000 queries in 50,000 passages of 768 numbers.
+A model below the baseline is not worth its cost. TF-IDF is scored by the same code as a run. `--model` also embeds all
+texts with SmolLM2 (variant `local`). `--pairs` reads rows with `s1`, `s2` and `gold` (STS) and prints Spearman's
+correlation of `gold` and cosine. `--large` times a search of 2,000 queries in 50,000 passages of 768 dimensions.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ Embed = Callable[[Sequence[str]], list[tuple[float, ...]]]
 
 
 def by_words(texts: Sequence[str]) -> Embed:
-    """TF-IDF over the words of `texts`."""
+    """Return a TF-IDF embedding fitted to `texts`."""
     words = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit(texts)
     return lambda asked: [tuple(map(float, row)) for row in words.transform(asked).toarray()]
 
 
 def by_model(texts: Sequence[str]) -> list[tuple[float, ...]]:
-    """The vectors that the embedded model gives."""
+    """Return the vectors of the embedded model."""
 
     async def ask() -> list[Response]:
         backend = connect(config.load(ROOT).backend("smollm2"))
@@ -52,7 +52,7 @@ def by_model(texts: Sequence[str]) -> list[tuple[float, ...]]:
 
 
 def cell(split: str) -> Cell:
-    """The shipped eval as it would be run on the embedded model."""
+    """Plan of the shipped eval on the embedded model."""
     backend = config.load(ROOT).backend("smollm2")
     chosen = RunOptions(variant=("local",), split=split, every_backend=True)
     serving = backend.model_copy(update={"serves": ("chat", "embeddings")})
@@ -60,7 +60,7 @@ def cell(split: str) -> Cell:
 
 
 def show(name: str, one: Cell, vectors: Sequence[tuple[float, ...]], spent: float) -> None:
-    """Judge the vectors as a run's are, and print a line."""
+    """Score the vectors like those of a run, and print one line."""
     results = []
     for (case, request), vector in zip(one.requests, vectors, strict=True):
         response = Response(vector=vector)
@@ -80,7 +80,7 @@ def show(name: str, one: Cell, vectors: Sequence[tuple[float, ...]], spent: floa
 
 
 def pairs(path: Path, n: int, *, model: bool) -> None:
-    """Spearman's correlation of cosine and what people said, over the first `n` pairs."""
+    """Print Spearman's correlation of cosine and human rating over the first `n` pairs."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()][:n]
     left, right, gold = ([row[key] for row in rows] for key in ("s1", "s2", "gold"))
     ways: dict[str, Embed] = {"tf-idf": by_words([*left, *right])} | ({"smollm2": by_model} if model else {})

@@ -1,11 +1,11 @@
-"""How many wrong labels does `harness datasets suspects` find, and how many of what it lists are wrong labels?
+"""Measure recall and precision of `harness datasets suspects` on injected label errors.
 
     python bench/accuracy/label_issues.py FILE --task fpb \
         --models "gpt-4 (July 2023)" "gpt-3.5-turbo (May 2023)"
 
-A file of real replies: `input`, `allowed`, `reply`, `gold`, `model`, `task` a line. One label in twenty is replaced by
-another one at random, twenty times over, and the suspects are looked up. Labels that were wrong in the file to begin
-with count as right here, so "of what is listed" is the least that it can be.
+FILE has real replies: `input`, `allowed`, `reply`, `gold`, `model` and `task` on each line. In each of 20 rounds, 5%
+of the labels are replaced at random, and the suspects are listed. Labels that were already wrong in the file count as
+correct here, so the measured precision is a lower bound.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TIMES = 20
 
 
 def run_of(model: str, rows: list[dict], gold: dict[str, str]) -> Run:
-    """The replies of one model, read by the label contract and judged by `gold`."""
+    """Run of one model: replies parsed by the label contract and scored with `gold`."""
     results = []
     for row in rows:
         case = Case(row["input"], {"text": row["input"]}, gold[row["input"]])
@@ -41,7 +41,7 @@ def run_of(model: str, rows: list[dict], gold: dict[str, str]) -> Run:
 
 
 def spoilt(run: Run, gold: dict[str, str]) -> Run:
-    """The same replies, judged by other labels."""
+    """Score the same replies with other labels."""
     judged = []
     for result in run.results:
         case, reading = replace(result.case, expected=gold[result.case.id]), result.reading

@@ -1,8 +1,8 @@
-"""How well the language of short summaries is told, and where the text contract would find fault wrongly.
+"""Measure language identification on short summaries, and false violations of the text contract.
 
     python bench/accuracy/language.py
 
-Reads tests/contracts/languages.jsonl: technical English, and five other languages full of English terms.
+Reads tests/contracts/languages.jsonl: technical English, and five other languages with many English terms.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TEXTS = Path(__file__).parents[2] / "tests/contracts/languages.jsonl"
 
 
 def main() -> None:
-    """One line of accuracy, then for several thresholds: wrongly faulted, and faults that were seen."""
+    """Print the accuracy, then false and true violations for several thresholds."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     rows = [json.loads(line) for line in TEXTS.read_text(encoding="utf-8").splitlines()]
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,10 +1,10 @@
-"""Flips and McNemar's mid-p of two models by the standard library alone, to confirm what `harness compare` says.
+"""Independent check of `harness compare`: flips and McNemar's mid-p with the standard library only.
 
     python bench/accuracy/mcnemar_check.py FILE Athene-70B gpt-4o-2024-05-13
 
-FILE is JSON Lines. Each line has `correct`: model -> 1, 0 or null; null was not answered, and such a pair is left out.
-The mid-p is the exact two-sided p less the probability of what was observed, of which only half is taken off where
-losses and gains are equal (Fagerland, Lydersen and Laake 2013, supplementary material).
+FILE is JSON Lines. Each line has `correct`: model -> 1, 0 or null. Null means no answer, and such a pair is left out.
+The mid-p is the exact two-sided p minus the probability of the observed counts, or minus half of it if losses equal
+gains (Fagerland, Lydersen and Laake 2013, supplementary material).
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""What the weekly watch sees and what it cries wrongly in a year; what a weekly sample of labels sees. Prints Markdown.
+"""Measure power and false alarms of weekly monitoring and of a weekly label sample. Prints Markdown.
 
     python bench/accuracy/monitor_power.py [--years 400] [--seed 1]
 
-The first three tables are simulated: a figure is a share of `--years` years (of as many weeks in the table of what is
-seen, of 4,000 samples in that of intervals), by the very functions that the commands call. The last two are exact.
+The first three tables are simulations with the functions that the commands use. A figure is a share of `--years` years;
+the power table uses as many weeks, and the interval table 4,000 samples. The last two tables are exact.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TASKS = ("ticket_triage", "comment_moderation")
 
 @dataclass(frozen=True)
 class Traffic:
-    """One task's weeks. `wobble`: the standard deviation of the log-odds of every share from week to week."""
+    """Weekly traffic of one task. `wobble` is the standard deviation between weeks of the log-odds of each share."""
 
     calls: int
     wobble: float = 0.0
@@ -42,7 +42,7 @@ class Traffic:
 
 
 def week(traffic: Traffic, random: np.random.Generator) -> WeekTally:
-    """One week of it. The number of calls wavers, too, by a tenth."""
+    """Simulate one week. The number of calls varies by a tenth."""
     n = max(1, int(random.normal(traffic.calls, traffic.calls / 10)))
 
     def wavering(share: float) -> float:
@@ -72,7 +72,7 @@ def look(history: dict[str, dict[date, WeekTally]], day: date) -> signals.Weekly
 
 
 def false_alarms(traffic: Traffic, years: int, random: np.random.Generator) -> tuple[float, float]:
-    """The share of years with any alarm though nothing changed, and the mean number of alarms a year.
+    """Share of years with a false alarm, and mean number of false alarms per year.
 
     The year is the first one: in its first weeks there is hardly any history yet.
     """
@@ -89,7 +89,7 @@ def false_alarms(traffic: Traffic, years: int, random: np.random.Generator) -> t
 def seen(
     before: Traffic, after: Traffic, name: str, *, n_before: int, times: int, random: np.random.Generator
 ) -> float:
-    """How often the first week after a change is an alarm of the signal called `name`."""
+    """Share of simulations in which the signal `name` raises an alarm in the first week after a change."""
     days = [START + timedelta(weeks=i) for i in range(n_before + 1)]
     found = 0
     for _ in range(times):
@@ -158,7 +158,7 @@ def print_seen(times: int, random: np.random.Generator) -> None:
 
 
 def coverage(sizes: Sequence[int], right: Sequence[float], per_week: int, random: np.random.Generator) -> list[float]:
-    """How often the interval holds the accuracy of the traffic: as drawn, and as if all had been drawn alike."""
+    """Coverage of the accuracy of the traffic: with the sampling weights, and without them."""
     truth = sum(n * p for n, p in zip(sizes, right, strict=True)) / sum(sizes)
     drawn = sampling.allocate(sizes, per_week)
     hits = np.array(
@@ -211,7 +211,7 @@ def print_samples() -> None:
 
 
 def in_a_year(truth: float, per_week: int) -> float:
-    """The chance of REGRESSED within a year without any change, over all baselines that 300 cases may have given."""
+    """Probability of a false REGRESSED within a year, over all possible baselines of 300 cases."""
     n = review_power.BASELINE_CASES
     chances = binom.pmf(np.arange(n + 1), n, truth)
     likely = [(right, chance) for right, chance in enumerate(chances.tolist()) if chance > 1e-5]

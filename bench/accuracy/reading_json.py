@@ -1,10 +1,10 @@
-r"""How well the JSON contract reads: against a benchmark's own parse of the replies of 51 models.
+r"""Compare the JSON contract with a benchmark's own parser on the replies of 51 models.
 
     python bench/accuracy/reading_json.py FILE [--left]
 
-The benchmark (ZeroEval, CRUX) demanded {"reasoning": …, "answer": …}; `authors_parsed_answer` is what its authors took
-for the answer. It is text, whatever the model wrote, and where the JSON is broken it is cut out as it stands, its
-escapes not decoded; so `\n` and a line break count as the same here. Nothing else does.
+The benchmark (ZeroEval, CRUX) requires {"reasoning": …, "answer": …}. `authors_parsed_answer` is the answer that its
+authors extracted, always as text. From invalid JSON it is cut out without decoding escapes, so `\n` and a line break
+count as equal here. Nothing else does.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ SCHEMA = {
     "properties": {"reasoning": {"type": "string"}, "answer": {}},
     "required": ["reasoning", "answer"],
 }
-"""The prompt does not say what type an answer has, and the benchmark takes any."""
+"""Any type, because neither the prompt nor the benchmark restricts the answer."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One reply, what the benchmark made of it, what the contract makes of it."""
+    """Reply with the answer of the benchmark and the reading of the contract."""
 
     id: str
     reply: str
@@ -46,7 +46,7 @@ class Row:
 
     @property
     def kind(self) -> str:
-        """How the two relate."""
+        """Relation of both answers."""
         if self.theirs is None:
             return "neither" if self.ours is None else "only ours"
         if self.ours is None:
@@ -59,7 +59,7 @@ class Row:
 
     @property
     def _cut(self) -> bool:
-        """Whether theirs is nowhere in the reply the whole value of `answer`: more of the value follows it."""
+        """Whether their answer is only a part of the value of `answer` in the reply."""
         whole = rf'"answer"\s*:\s*"?{re.escape(self.theirs or "")}"?\s*(?:,\s*"\w+"\s*:|[,.;:]?\s*}})'
         return re.search(whole, self.reply) is None and '"answer"' in self.reply
 
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def load(path: Path) -> list[Row]:
-    """Read the rows and let the contract read their replies."""
+    """Load the rows and parse their replies with the contract."""
     contract = JsonContract(SCHEMA)
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -88,7 +88,7 @@ def load(path: Path) -> list[Row]:
 
 
 def print_figures(rows: Sequence[Row]) -> None:
-    """Count."""
+    """Print the counts."""
     kinds = Counter(row.kind for row in rows)
     same = kinds["same"] + kinds["same but for escapes"]
     given = sum(row.theirs is not None for row in rows)
@@ -109,7 +109,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def print_left(rows: Sequence[Row]) -> None:
-    """List what is read otherwise than by the benchmark."""
+    """List the replies whose answers differ from the benchmark."""
     for row in rows:
         if row.kind not in ("same", "same but for escapes", "neither"):
             print(f"\n{row.kind}: {row.id} {row.reading.violations}")

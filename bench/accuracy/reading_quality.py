@@ -1,8 +1,8 @@
-"""How well the label contract reads: against replies that a careful human has read.
+"""Measure the label contract against human readings of replies.
 
     python bench/accuracy/reading_quality.py FILE [--half 0|1] [--left]
 
-Rows are split in two by a hash of their id: half 0 was looked at while the rules were written, half 1 was not.
+Rows are split in two by a hash of their id. The rules were written with half 0; half 1 was held out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.core.types import Reading, Response
 
 @dataclass(frozen=True)
 class Row:
-    """One reply, what the human made of it, what the contract makes of it."""
+    """Reply with the human reading and the reading of the contract."""
 
     id: str
     reply: str
@@ -32,17 +32,17 @@ class Row:
 
     @property
     def half(self) -> int:
-        """0 for the rows that the rules were built on."""
+        """0 for rows that were used to write the rules, 1 for held-out rows."""
         return hashlib.sha256(self.id.encode()).digest()[0] & 1
 
     @property
     def wrong(self) -> bool:
-        """A label where the human has another, or none."""
+        """Whether the contract has a label, and the human has another or none."""
         return self.reading.lenient is not None and self.reading.lenient != self.human["lenient"]
 
     @property
     def missed(self) -> bool:
-        """No label where the human has one."""
+        """Whether only the human has a label."""
         return self.reading.lenient is None and self.human["lenient"] is not None
 
 
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def load(path: Path) -> list[Row]:
-    """Read the rows and let the contract read their replies."""
+    """Load the rows and parse their replies with the contract."""
     contracts: dict[tuple[str, ...], tuple[LabelContract, LabelContract]] = {}
     rows = []
     for text in path.read_text(encoding="utf-8").splitlines():
@@ -79,7 +79,7 @@ def load(path: Path) -> list[Row]:
 
 
 def line(name: str, rows: Sequence[Row]) -> str:
-    """One line of the table of figures."""
+    """Format one line of the table."""
     n = len(rows)
     answered = [row for row in rows if row.human["lenient"] is not None]
     right = sum(row.reading.lenient == row.human["lenient"] for row in answered)
@@ -97,7 +97,7 @@ def _percent(part: int, whole: int) -> str:
 
 
 def print_left(rows: Sequence[Row]) -> None:
-    """List what is read otherwise than by the human."""
+    """List the replies whose label differs from the human label."""
     for row in rows:
         if row.wrong or row.missed:
             kind = "WRONG " if row.wrong else "missed"

@@ -1,11 +1,11 @@
-"""How well the tool contract reads: accepted calls of a public benchmark, written in the notations that models use.
+"""Measure the tool contract on calls of a public benchmark, written in the notations that models use.
 
     python bench/accuracy/reading_tools.py FILE [--left N]
 
-Each row of the data (BFCL) has tools and the calls that are right. The calls are written down in each notation and read
-back by both kinds of contract; nothing was said by a model. A row counts as read where the lenient reading is exactly
-the calls that were written, as wrong where it is other calls, and as in doubt where there is none. The questions of the
-rows, which call nothing, must be read as answers in words.
+Each row of the data (BFCL) has tools and accepted calls. The calls are written in each notation, and parsed by both
+kinds of contract; no model is involved. A row counts as read if the lenient answer is exactly those calls, as wrong if
+it has other calls, and as in doubt if there is no answer. The questions of the rows contain no calls, and must be
+parsed as text answers.
 """
 
 from __future__ import annotations

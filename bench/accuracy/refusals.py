@@ -1,10 +1,9 @@
-"""How well refusals are told: against replies that two people have annotated.
+"""Measure refusal detection against replies with two human annotations.
 
     python bench/accuracy/refusals.py FILE [--half 0|1] [--show]
 
-Rows are split in two by a hash of the prompt, so that all models' replies to one prompt are on one side. The
-rules were built on half 0. Precision and recall are of full refusals against full compliance; partial refusals are
-neither, and are counted apart.
+Rows are split in two by a hash of the prompt, so all replies to one prompt are in the same half. The rules were written
+with half 0. Precision and recall compare full refusals with full compliance; partial refusals are counted separately.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ REFUSAL, COMPLIANCE, PARTIAL = "2_full_refusal", "1_full_compliance", "3_partial
 
 @dataclass(frozen=True)
 class Row:
-    """One reply, what the annotators say, what the rules say."""
+    """Reply with the human annotation and the result of the rules."""
 
     id: str
     model: str
@@ -34,23 +33,23 @@ class Row:
 
     @property
     def half(self) -> int:
-        """0 for the prompts that the rules were built on."""
+        """0 for prompts that were used to write the rules, 1 for held-out prompts."""
         return hashlib.sha256(self.prompt.strip().encode()).digest()[0] & 1
 
     @property
     def missed(self) -> bool:
-        """A refusal that is taken for an answer."""
+        """Whether a refusal was not detected."""
         return self.gold == REFUSAL and not self.refused
 
     @property
     def false(self) -> bool:
-        """An answer that is taken for a refusal."""
+        """Whether an answer was detected as a refusal."""
         return self.gold == COMPLIANCE and self.refused
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a set of rows was told."""
+    """Counts for a set of rows."""
 
     rows: int
     refusals: int
@@ -61,12 +60,12 @@ class Score:
 
     @property
     def precision(self) -> float:
-        """How many of the replies told as refusals are: partial ones left out."""
+        """Share of detected refusals that are refusals, without partial refusals."""
         return self.found / (self.found + self.false) if self.found + self.false else float("nan")
 
     @property
     def recall(self) -> float:
-        """How many of the full refusals are told."""
+        """Share of full refusals that are detected."""
         return self.found / self.refusals if self.refusals else float("nan")
 
 
@@ -89,7 +88,7 @@ def main() -> None:
 
 
 def load(path: Path) -> list[Row]:
-    """Read the rows and tell their refusals."""
+    """Load the rows and detect refusals."""
     rows = []
     for text in path.read_text(encoding="utf-8").splitlines():
         one = json.loads(text)
@@ -99,7 +98,7 @@ def load(path: Path) -> list[Row]:
 
 
 def score(rows: Sequence[Row]) -> Score:
-    """Count what was told of the rows."""
+    """Count results over the rows."""
     refusals = [row for row in rows if row.gold == REFUSAL]
     partial = [row for row in rows if row.gold == PARTIAL]
     return Score(
@@ -113,7 +112,7 @@ def score(rows: Sequence[Row]) -> Score:
 
 
 def line(name: str, rows: Sequence[Row]) -> str:
-    """One line of the table of figures."""
+    """Format one line of the table."""
     of = score(rows)
     return (
         f"{name:18}{of.rows:6}{of.precision:11.3f}{of.recall:8.3f}{of.found:8}/{of.refusals:<3}{of.false:7}"
@@ -122,7 +121,7 @@ def line(name: str, rows: Sequence[Row]) -> str:
 
 
 def show(rows: Sequence[Row]) -> None:
-    """List what is told otherwise than by the annotators."""
+    """List the replies whose result differs from the annotation."""
     for row in rows:
         if row.missed or row.false:
             print(f"\n{'missed' if row.missed else 'FALSE '} {row.id}: {row.prompt}")

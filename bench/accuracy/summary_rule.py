@@ -1,9 +1,9 @@
-"""How far the rule that calls a summary right agrees with the labels of datasets/summary_judgements.
+"""Measure the agreement of the summary rule with the labels of datasets/summary_judgements.
 
     python bench/accuracy/summary_rule.py
 
-The rule asks for facts, forbidden statements and made-up things; the label was given by a reader. Where the rule says
-right and the reader unacceptable, something is told wrongly in words that no list foresaw.
+The rule checks facts, forbidden statements and inventions; a person gave the label. If the rule accepts a summary that
+the person rejects, the summary has an error whose wording the lists do not cover.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
-    """The four counts, then each disagreement."""
+    """Print the four counts, then each disagreement."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     by_thread = {case.inputs["thread"]: case for case in datasets.load(ROOT, "incident_summaries").cases}
     counts: Counter[tuple[str, bool]] = Counter()

@@ -1,9 +1,9 @@
-"""How far a prompt's tokens are from its bytes, and whether the packaged encodings are tiktoken's.
+"""Measure bytes per token of prompts, and compare the packaged encodings with tiktoken.
 
     python bench/accuracy/tokens.py                                  # needs the extra `tokens`
     TIKTOKEN_CACHE_DIR=… python bench/accuracy/tokens.py  # with tiktoken and its files there: compares the counts
 
-Over every prompt of every eval of this project, as a model would see it, and over random text of many scripts.
+Covers every rendered prompt of every eval of this project, and random text in many scripts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SCRIPTS = ((32, 126), (0xA0, 0x24F), (0x370, 0x5FF), (0x900, 0x97F), (0x4E00, 0x
 
 
 def prompts() -> dict[str, list[str]]:
-    """Eval -> every turn of every prompt, once."""
+    """Return the distinct turns of all prompts: eval -> texts."""
     found = config.load(Path(__file__).parent)
     texts: dict[str, list[str]] = {}
     for definition in evals.find(found.root):
@@ -38,7 +38,7 @@ def prompts() -> dict[str, list[str]]:
 
 
 def scrambled(n: int, seed: int = 1) -> list[str]:
-    """Texts that nobody wrote."""
+    """Return random texts in many scripts."""
     rng = random.Random(seed)
     return ["".join(chr(rng.randint(*rng.choice(SCRIPTS))) for _ in range(rng.randrange(1, 80))) for _ in range(n)]
 

@@ -1,8 +1,8 @@
-"""The bill of the field report's team, by its volumes and token counts that are plausible for each kind of task.
+"""Cost of the field report's team, from its call volumes and plausible token counts for each kind of task.
 
     python bench/figures/field_report.py
 
-The project, its runs and where the tokens come from: tests/support/field_report.py. No model made these runs.
+tests/support/field_report.py defines the project, its runs and token counts. The runs are synthetic.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How much disk the core, each extra and the development tools take, by the files of each distribution.
+"""Measure the disk space of the core, each extra and the development tools.
 
     .venv/bin/python bench/figures/install_size.py
 
-Run it in the environment of `make install`, which has everything. A distribution that several extras need counts for
-each of them; the core's do not count for extras.
+Run it in the environment of `make install`, which has all extras. A distribution that several extras need counts for
+each of them. Distributions of the core do not count for extras.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ INSTALLED = {canonical(one.metadata["Name"]): one for one in metadata.distributi
 
 
 def megabytes(name: str) -> float:
-    """The blocks on disk of a distribution's files."""
+    """Disk space of the files of a distribution, in MB."""
     one = INSTALLED[name]
     paths = (Path(str(one.locate_file(path))) for path in one.files or ())
     return sum(path.stat().st_blocks * 512 for path in paths if path.is_file()) / 1e6
 
 
 def needed(requirements: list[str]) -> set[str]:
-    """The installed distributions that these requirements need, directly or not."""
+    """Return the installed distributions that the requirements need, including indirect ones."""
     found: set[tuple[str, tuple[str, ...]]] = set()
     todo = [(text, ("",)) for text in requirements]
     while todo:

@@ -26,21 +26,21 @@ INK = "#222222"
 
 
 def move(found: Paired) -> str:
-    """May the candidate replace the reference?"""
+    """Return the verdict on replacing the reference by the candidate."""
     if found.low > -MARGIN:
         return "MOVE"
     return "STAY" if found.high < -MARGIN else "INCONCLUSIVE"
 
 
 def change(found: Paired) -> str:
-    """Did a change break it, where a drop of the margin is allowed?"""
+    """Return the verdict on a change, with an allowed drop of the margin."""
     if found.low > -MARGIN:
         return "OK"
     return "REGRESSED" if found.high < 0 else "INCONCLUSIVE"
 
 
 def main() -> None:
-    """Write the picture."""
+    """Draw and write the figure."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     colours = {"MOVE": RIGHT, "OK": RIGHT, "STAY": WRONG, "REGRESSED": WRONG, "INCONCLUSIVE": OPEN}
     figure, axes = plt.subplots(figsize=(10, 3.6), dpi=150)

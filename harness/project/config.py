@@ -239,7 +239,7 @@ def _read(path: Path) -> Config:
 
 
 def _run_options(table: dict[str, Any], path: Path) -> RunOptions:
-    """`[run]`, with paths that count from the file's folder."""
+    """`[run]`, with paths relative to the folder of the file."""
     values = parse(_RUN_TABLE, table, path, ("run",)).model_dump(exclude_unset=True)
     if "record" in values:
         values["record"] = path.parent / values["record"]

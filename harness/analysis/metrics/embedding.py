@@ -148,7 +148,7 @@ def retrieve(results: Sequence[Result], worst: int = 8) -> RetrievalMetrics | No
     queries = [result for result in judged if result.reading and result.reading.lenient]
     usable = [result for result in passages.values() if result.reading and result.reading.lenient]
     searched = list(zip(queries, search(queries, usable), strict=True))
-    pairs = [(s, q.case.expected[name]) for q, found in searched for name, s in found.similarities.items()]
+    pairs = [(s, q.case.expected[name]) for q, ranking in searched for name, s in ranking.similarities.items()]
     read = [result for result in results if result.reading is not None]
     tags = sorted({tag for result in judged for tag in result.case.tags})
     return RetrievalMetrics(
@@ -165,7 +165,7 @@ def retrieve(results: Sequence[Result], worst: int = 8) -> RetrievalMetrics | No
 def _means(results: Sequence[Result]) -> dict[str, Mean]:
     names = dict.fromkeys(name for result in results if result.score for name in result.score.measures)
     values = {name: [r.score.measures.get(name) for r in results if r.score] for name in names}
-    return {name: mean([v for v in found if v is not None], bounds=(0.0, 1.0)) for name, found in values.items()}
+    return {name: mean([v for v in column if v is not None], bounds=(0.0, 1.0)) for name, column in values.items()}
 
 
 def _misses(
@@ -173,12 +173,12 @@ def _misses(
 ) -> list[RankingMiss]:
     """Queries whose best relevant passage is not first, worst rank first."""
     misses = []
-    for query, found in searched:
+    for query, ranking in searched:
         relevant = [name for name, grade in query.case.expected.items() if grade > 0]
-        wanted = min(relevant, key=lambda name: (found.places.get(name, math.inf), -query.case.expected[name], name))
-        place = found.places.get(wanted)
-        if place != 1 and found.top and wanted in passages:
-            misses.append(RankingMiss(query.case, passages[found.top], passages[wanted], place))
+        wanted = min(relevant, key=lambda name: (ranking.places.get(name, math.inf), -query.case.expected[name], name))
+        place = ranking.places.get(wanted)
+        if place != 1 and ranking.top and wanted in passages:
+            misses.append(RankingMiss(query.case, passages[ranking.top], passages[wanted], place))
     return sorted(misses, key=lambda miss: (-(miss.place or math.inf), miss.query.id))[:most]
 
 

@@ -39,13 +39,13 @@ def test_confusion_matrix_has_a_column_for_unusable_replies() -> None:
 def test_precision_recall_and_f1_match_the_table(
     lenient: bool, precision: tuple[float, ...], recall: tuple[float, ...], f1: tuple[float, ...]
 ) -> None:
-    found = classify(RESULTS, LABELS, lenient=lenient)
-    assert [one.label for one in found.per_label] == list(LABELS)
-    assert [one.support for one in found.per_label] == [6, 3, 1]
-    assert [one.precision for one in found.per_label] == pytest.approx(precision)
-    assert [one.recall for one in found.per_label] == pytest.approx(recall)
-    assert [one.f1 for one in found.per_label] == pytest.approx(f1)
-    assert found.macro_f1 == pytest.approx(sum(f1) / 3)
+    actual = classify(RESULTS, LABELS, lenient=lenient)
+    assert [one.label for one in actual.per_label] == list(LABELS)
+    assert [one.support for one in actual.per_label] == [6, 3, 1]
+    assert [one.precision for one in actual.per_label] == pytest.approx(precision)
+    assert [one.recall for one in actual.per_label] == pytest.approx(recall)
+    assert [one.f1 for one in actual.per_label] == pytest.approx(f1)
+    assert actual.macro_f1 == pytest.approx(sum(f1) / 3)
 
 
 def test_unusable_reply_costs_recall_not_precision() -> None:
@@ -54,8 +54,8 @@ def test_unusable_reply_costs_recall_not_precision() -> None:
 
 
 def test_label_can_be_called_unusable() -> None:
-    found = classify([answered("unusable", "unusable"), answered("x", None)], ("unusable", "x"))
-    assert found.confusion == ((1, 0, 0), (0, 0, 1))
+    actual = classify([answered("unusable", "unusable"), answered("x", None)], ("unusable", "x"))
+    assert actual.confusion == ((1, 0, 0), (0, 0, 1))
 
 
 def test_label_that_never_occurs_counts_zero() -> None:

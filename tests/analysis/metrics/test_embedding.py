@@ -44,7 +44,7 @@ def around(degrees: float, length: float = 1.0) -> Vector:
     return (length * math.cos(math.radians(degrees)), length * math.sin(math.radians(degrees)))
 
 
-def found(places: dict[str, int]) -> SearchResult:
+def actual(places: dict[str, int]) -> SearchResult:
     return SearchResult("", places, {})
 
 
@@ -97,10 +97,10 @@ def test_empty_index_returns_nothing() -> None:
 def test_recall_and_mrr_depend_only_on_ranks(
     places: dict[str, int], recall: float, mrr: float, *, is_hit: bool
 ) -> None:
-    given_ = measures(found(places), {"a": 2, "b": 1, "c": 0}, 3)
+    given_ = measures(actual(places), {"a": 2, "b": 1, "c": 0}, 3)
     assert given_["recall@3"] == recall
     assert given_["mrr"] == mrr
-    assert hit(found(places), 3) is is_hit
+    assert hit(actual(places), 3) is is_hit
 
 
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=30).filter(any), st.randoms())
@@ -110,7 +110,7 @@ def test_ndcg_matches_scikit_learn(grades: list[int], random: object) -> None:
     judged = {f"p{i}": grade for i, grade in enumerate(grades)}
     places = {f"p{i}": order[i] + 1 for i in range(len(grades)) if grades[i]}
     theirs = ndcg_score([grades], [[-place for place in order]], k=10)
-    assert measures(found(places), judged, 5)["ndcg@10"] == pytest.approx(theirs)
+    assert measures(actual(places), judged, 5)["ndcg@10"] == pytest.approx(theirs)
 
 
 @given(ANGLES, st.floats(1e-6, 1e6), st.sampled_from(["cosine", "dot"]))
@@ -208,7 +208,7 @@ def test_tf_idf_correlates_with_human_similarity_ratings(public_data: Callable[[
 
 
 def test_measures_decrease_with_rank() -> None:
-    worth = [measures(found({"a": place}), {"a": 2}, 5) for place in range(1, 12)]
+    worth = [measures(actual({"a": place}), {"a": 2}, 5) for place in range(1, 12)]
     for better, worse in pairwise(worth):
         assert better["mrr"] > worse["mrr"]
         assert better["ndcg@10"] > worse["ndcg@10"] or better["ndcg@10"] == worse["ndcg@10"] == 0

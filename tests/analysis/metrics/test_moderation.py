@@ -54,70 +54,70 @@ RESULTS = [
 
 
 def test_precision_and_recall_by_category() -> None:
-    found = moderate(RESULTS)
-    assert found is not None
-    assert found.categories["hate"] == Flagging(precision=rate(3, 4), recall=rate(3, 5))
-    assert found.categories["spam"] == Flagging(precision=rate(2, 4), recall=rate(2, 3))
-    assert found.categories["hate"].f1 == pytest.approx(2 * 3 / (4 + 5))
+    actual = moderate(RESULTS)
+    assert actual is not None
+    assert actual.categories["hate"] == Flagging(precision=rate(3, 4), recall=rate(3, 5))
+    assert actual.categories["spam"] == Flagging(precision=rate(2, 4), recall=rate(2, 3))
+    assert actual.categories["hate"].f1 == pytest.approx(2 * 3 / (4 + 5))
 
 
 def test_harmful_ignores_the_category() -> None:
-    found = moderate(RESULTS)
-    assert found is not None
-    assert found.harmful == Flagging(precision=rate(6, 8), recall=rate(6, 8))
-    assert found.missed == rate(2, 8)
+    actual = moderate(RESULTS)
+    assert actual is not None
+    assert actual.harmful == Flagging(precision=rate(6, 8), recall=rate(6, 8))
+    assert actual.missed == rate(2, 8)
 
 
 def test_false_alarms_are_also_counted_for_look_alikes() -> None:
-    found = moderate(RESULTS)
-    assert found is not None
-    assert found.false_alarms == rate(2, 9)
-    assert found.look_alikes == rate(1, 3)
-    assert [(wrong.case.id, wrong.categories) for wrong in found.flagged_wrongly] == [("alike", ("hate",))]
+    actual = moderate(RESULTS)
+    assert actual is not None
+    assert actual.false_alarms == rate(2, 9)
+    assert actual.look_alikes == rate(1, 3)
+    assert [(wrong.case.id, wrong.categories) for wrong in actual.flagged_wrongly] == [("alike", ("hate",))]
 
 
 def test_lenient_answers_have_more_hits_and_false_alarms() -> None:
-    found = moderate(RESULTS, lenient=True)
-    assert found is not None
-    assert found.categories["hate"].recall == rate(4, 5)
-    assert found.missed == rate(1, 8)
-    assert found.look_alikes == rate(2, 3)
-    assert [wrong.case.id for wrong in found.flagged_wrongly] == ["alike", "chatty"]
+    actual = moderate(RESULTS, lenient=True)
+    assert actual is not None
+    assert actual.categories["hate"].recall == rate(4, 5)
+    assert actual.missed == rate(1, 8)
+    assert actual.look_alikes == rate(2, 3)
+    assert [wrong.case.id for wrong in actual.flagged_wrongly] == ["alike", "chatty"]
 
 
 def test_harmful_comment_with_the_tag_is_not_a_look_alike() -> None:
-    found = moderate([judged("hate", "hate", tags=ALIKE)])
-    assert found is not None
-    assert (found.look_alikes.n, found.flagged_wrongly) == (0, ())
+    actual = moderate([judged("hate", "hate", tags=ALIKE)])
+    assert actual is not None
+    assert (actual.look_alikes.n, actual.flagged_wrongly) == (0, ())
 
 
 def test_two_category_comment_can_be_hit_and_missed() -> None:
-    found = moderate([judged(("hate", "spam"), "hate")])
-    assert found is not None
-    assert (found.categories["hate"].recall.hits, found.categories["spam"].recall.hits) == (1, 0)
-    assert (found.missed.hits, found.missed.n) == (0, 1)
+    actual = moderate([judged(("hate", "spam"), "hate")])
+    assert actual is not None
+    assert (actual.categories["hate"].recall.hits, actual.categories["spam"].recall.hits) == (1, 0)
+    assert (actual.missed.hits, actual.missed.n) == (0, 1)
 
 
 def test_comment_with_four_repeats_counts_once() -> None:
-    found = moderate(
+    actual = moderate(
         [
             *(judged("hate", said, id="often") for said in ("hate", "hate", "hate", "")),
             *(judged("ok", said, id="benign", tags=ALIKE) for said in ("hate", "", "", "")),
         ]
     )
-    assert found is not None
-    assert (found.missed.hits, found.missed.n) == (0.25, 1)
-    assert (found.false_alarms.hits, found.false_alarms.n) == (0.25, 1)
-    assert (found.categories["hate"].recall.hits, found.categories["hate"].recall.n) == (0.75, 1)
-    assert found.categories["hate"].precision.value == 0.75  # 3 of the 4 flags
-    assert len(found.flagged_wrongly) == 1
+    assert actual is not None
+    assert (actual.missed.hits, actual.missed.n) == (0.25, 1)
+    assert (actual.false_alarms.hits, actual.false_alarms.n) == (0.25, 1)
+    assert (actual.categories["hate"].recall.hits, actual.categories["hate"].recall.n) == (0.75, 1)
+    assert actual.categories["hate"].precision.value == 0.75  # 3 of the 4 flags
+    assert len(actual.flagged_wrongly) == 1
 
 
 def test_category_without_flags_has_no_precision_and_f1_zero() -> None:
-    found = moderate([judged("hate"), judged("ok")])
-    assert found is not None
-    assert found.categories["hate"].precision == Rate(0, 0, 0.0, 1.0)
-    assert [flagging.f1 for flagging in (found.harmful, *found.categories.values())] == [0.0, 0.0, 0.0]
+    actual = moderate([judged("hate"), judged("ok")])
+    assert actual is not None
+    assert actual.categories["hate"].precision == Rate(0, 0, 0.0, 1.0)
+    assert [flagging.f1 for flagging in (actual.harmful, *actual.categories.values())] == [0.0, 0.0, 0.0]
 
 
 def test_failed_calls_are_not_counted() -> None:
@@ -127,19 +127,19 @@ def test_failed_calls_are_not_counted() -> None:
 
 def test_average_precision_matches_scikit_learn() -> None:
     ranked = [("hate", 0.9, 0.1), ("ok", 0.8, 0.0), ("hate", 0.3, 0.7), ("ok", 0.1, 0.2)]
-    found = average_precision([judged(is_, scores={"hate": hate, "spam": spam}) for is_, hate, spam in ranked])
-    assert found is not None
-    assert found.categories == {"hate": pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3), "spam": None}
-    assert found.harmful == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3)  # by the highest: 0.9, 0.8, 0.7, 0.2
-    assert (found.scored, found.n) == (4, 4)
+    actual = average_precision([judged(is_, scores={"hate": hate, "spam": spam}) for is_, hate, spam in ranked])
+    assert actual is not None
+    assert actual.categories == {"hate": pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3), "spam": None}
+    assert actual.harmful == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3)  # by the highest: 0.9, 0.8, 0.7, 0.2
+    assert (actual.scored, actual.n) == (4, 4)
 
 
 def test_average_precision_averages_scores_of_repeats() -> None:
     often = [judged("hate", id="often", scores={"hate": score, "spam": 0}) for score in (0.9, 0.1)]
-    found = average_precision([*often, judged("ok", scores={"hate": 0.4, "spam": 0}), judged("hate")])
-    assert found is not None
-    assert found.categories["hate"] == 1.0  # 0.5 before 0.4
-    assert (found.scored, found.n) == (2, 3)
+    actual = average_precision([*often, judged("ok", scores={"hate": 0.4, "spam": 0}), judged("hate")])
+    assert actual is not None
+    assert actual.categories["hate"] == 1.0  # 0.5 before 0.4
+    assert (actual.scored, actual.n) == (2, 3)
 
 
 def test_labels_have_no_average_precision() -> None:
@@ -150,11 +150,11 @@ def test_labels_have_no_average_precision() -> None:
 def test_single_label_metrics_match_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     from sklearn.metrics import precision_recall_fscore_support
 
-    found = moderate([judged(expected, flagged) for expected, flagged in pairs])
-    assert found is not None
+    actual = moderate([judged(expected, flagged) for expected, flagged in pairs])
+    assert actual is not None
     expected, flagged = zip(*pairs, strict=True)
     theirs = precision_recall_fscore_support(expected, flagged, labels=CATEGORIES, zero_division=0)
-    ours = [found.categories[name] for name in CATEGORIES]
+    ours = [actual.categories[name] for name in CATEGORIES]
     assert [f.precision.value if f.precision.n else 0 for f in ours] == pytest.approx(list(theirs[0]))
     assert [f.recall.value if f.recall.n else 0 for f in ours] == pytest.approx(list(theirs[1]))
     assert [f.f1 for f in ours] == pytest.approx(list(theirs[2]))

@@ -157,9 +157,9 @@ def test_rouge_and_chrf_compare_with_the_reference() -> None:
 
 
 def test_missing_text_scores_zero_and_has_no_inventions() -> None:
-    found = measures(CASE, None)
-    assert (found["rouge_l"], found["chrf"], found["fact_recall"]) == (0, 0, 0)
-    assert found["no_invented_numbers"] is found["no_invented_names"] is None
+    actual = measures(CASE, None)
+    assert (actual["rouge_l"], actual["chrf"], actual["fact_recall"]) == (0, 0, 0)
+    assert actual["no_invented_numbers"] is actual["no_invented_names"] is None
 
 
 def result(text: str | None, case: Case = CASE, repeat: int = 0) -> Result:
@@ -172,20 +172,20 @@ def result(text: str | None, case: Case = CASE, repeat: int = 0) -> Result:
 def test_run_has_means_over_cases_and_shares_of_texts() -> None:
     other = Case("d", CASE.inputs, CASE.expected)
     empty = Case("e", CASE.inputs, CASE.expected)
-    found = summaries(
+    actual = summaries(
         [result(REFERENCE), result("KMS, 99 logins, a DDoS attack.", other), result(None, empty), failed()]
     )
-    assert found is not None
-    assert found.fact_recall.n == 3
-    assert found.fact_recall.value == pytest.approx((1 + 1 / 3 + 0) / 3)
-    assert (found.made_up_numbers.hits, found.made_up_numbers.n) == (1, 2)
-    assert (found.made_up_names.hits, found.stated.hits, found.n_texts) == (1, 1, 2)
+    assert actual is not None
+    assert actual.fact_recall.n == 3
+    assert actual.fact_recall.value == pytest.approx((1 + 1 / 3 + 0) / 3)
+    assert (actual.made_up_numbers.hits, actual.made_up_numbers.n) == (1, 2)
+    assert (actual.made_up_names.hits, actual.stated.hits, actual.n_texts) == (1, 1, 2)
 
 
 def test_repeats_are_averaged_before_the_mean() -> None:
-    found = summaries([result(REFERENCE), result(None, repeat=1)])
-    assert found is not None
-    assert (found.rouge_l.n, found.rouge_l.value) == (1, 0.5)
+    actual = summaries([result(REFERENCE), result(None, repeat=1)])
+    assert actual is not None
+    assert (actual.rouge_l.n, actual.rouge_l.value) == (1, 0.5)
 
 
 def test_run_without_scores_has_no_metrics() -> None:

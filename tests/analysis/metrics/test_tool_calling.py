@@ -104,9 +104,9 @@ def test_arguments_are_counted_in_the_best_matching_call(given: Any, counted: Ar
     ],
 )
 def test_measures_of_one_reply(expected: Any, given: Any, values: tuple[float | None, ...]) -> None:
-    found = measures(expected, given)
-    assert list(found) == ["tool_accuracy", "argument_accuracy", "false_call", "missed_call"]
-    assert tuple(found.values()) == values
+    actual = measures(expected, given)
+    assert list(actual) == ["tool_accuracy", "argument_accuracy", "false_call", "missed_call"]
+    assert tuple(actual.values()) == values
 
 
 def result(case_id: str, expected: list[Any], lenient: Any, strict: Any = None, repeat: int = 0) -> Result:
@@ -128,26 +128,26 @@ TABLE = [
 
 
 def test_metrics_of_a_run_match_the_table() -> None:
-    found = call_tools([*TABLE, failed()], lenient=True)
-    assert found is not None
-    assert (found.whole, found.tools) == (rate(3, 8), rate(4, 8))
-    assert (found.false_calls, found.missed_calls) == (rate(1, 2), rate(2, 6))
-    assert (found.arguments.value, found.arguments.n) == (0.5, 4)
-    assert found.per_tool == (ToolScore("a", 4, 3, 2), ToolScore("b", 2, 2, 0))
-    assert found.confusions == ((NO_CALL, "b", 1), ("a", "b", 1), ("b", IN_DOUBT, 1), ("b", NO_CALL, 1))
+    actual = call_tools([*TABLE, failed()], lenient=True)
+    assert actual is not None
+    assert (actual.whole, actual.tools) == (rate(3, 8), rate(4, 8))
+    assert (actual.false_calls, actual.missed_calls) == (rate(1, 2), rate(2, 6))
+    assert (actual.arguments.value, actual.arguments.n) == (0.5, 4)
+    assert actual.per_tool == (ToolScore("a", 4, 3, 2), ToolScore("b", 2, 2, 0))
+    assert actual.confusions == ((NO_CALL, "b", 1), ("a", "b", 1), ("b", IN_DOUBT, 1), ("b", NO_CALL, 1))
 
 
 def test_strict_metrics_count_only_usable_replies() -> None:
-    found = call_tools(TABLE)
-    assert found is not None
-    assert (found.whole, found.false_calls) == (rate(2, 8), rate(0, 2))
-    assert found.per_tool[0] == ToolScore("a", 4, 1, 1)
+    actual = call_tools(TABLE)
+    assert actual is not None
+    assert (actual.whole, actual.false_calls) == (rate(2, 8), rate(0, 2))
+    assert actual.per_tool[0] == ToolScore("a", 4, 1, 1)
 
 
 def test_case_with_repeats_counts_once() -> None:
-    found = call_tools([result("c", [], [call("b")], repeat=0), result("c", [], [], repeat=1)], lenient=True)
-    assert found is not None
-    assert (found.false_calls.value, found.false_calls.n) == (0.5, 1)
+    actual = call_tools([result("c", [], [call("b")], repeat=0), result("c", [], [], repeat=1)], lenient=True)
+    assert actual is not None
+    assert (actual.false_calls.value, actual.false_calls.n) == (0.5, 1)
 
 
 def test_run_without_answers_has_no_metrics() -> None:

@@ -34,52 +34,52 @@ def test_kappa_matches_scikit_learn(table: list[list[int]]) -> None:
     ],
 )
 def test_kappa_interval_matches_statsmodels(table: list[list[int]], value: float, low: float, high: float) -> None:
-    found = kappa(*labelled(table))
-    assert found.value == pytest.approx(value, abs=5e-5)
-    assert (found.low, found.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+    actual = kappa(*labelled(table))
+    assert actual.value == pytest.approx(value, abs=5e-5)
+    assert (actual.low, actual.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 
 def test_perfect_agreement_has_a_wide_interval() -> None:
-    found = kappa(["a", "b"] * 5, ["a", "b"] * 5)
-    assert (found.value, found.high) == (1, 1)
-    assert found.low == pytest.approx((rate(10, 10).low - 0.5) / 0.5)
-    assert kappa(["a", "b"] * 50, ["a", "b"] * 50).low > found.low
+    actual = kappa(["a", "b"] * 5, ["a", "b"] * 5)
+    assert (actual.value, actual.high) == (1, 1)
+    assert actual.low == pytest.approx((rate(10, 10).low - 0.5) / 0.5)
+    assert kappa(["a", "b"] * 50, ["a", "b"] * 50).low > actual.low
 
 
 @pytest.mark.parametrize(("a", "b"), [([], []), (["x"], ["x"]), (["x", "x"], ["x", "x"])])
 def test_kappa_is_nan_with_a_single_label(a: list[str], b: list[str]) -> None:
-    found = kappa(a, b)
-    assert math.isnan(found.value)
-    assert (found.low, found.high) == (-1, 1)
+    actual = kappa(a, b)
+    assert math.isnan(actual.value)
+    assert (actual.low, actual.high) == (-1, 1)
 
 
 @pytest.mark.parametrize(("a", "b"), [("x", "y"), ("xxx", "xyx"), ("xyz" * 100, "x" * 300)])
 def test_single_label_on_one_side_gives_zero_and_full_range(a: str, b: str) -> None:
     """Kappa is 0 for any number of cases if one side uses a single label."""
-    found = kappa(list(a), list(b))
-    assert (found.value, found.low, found.high) == (0, -1, 1)
+    actual = kappa(list(a), list(b))
+    assert (actual.value, actual.low, actual.high) == (0, -1, 1)
 
 
 def test_full_disagreement_has_a_wide_interval() -> None:
-    found = kappa(["x", "y"], ["y", "x"])
-    assert (found.value, found.low, found.high) == (-1, -1, 1)
+    actual = kappa(["x", "y"], ["y", "x"])
+    assert (actual.value, actual.low, actual.high) == (-1, -1, 1)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=30))
 def test_kappa_interval_always_has_width(pairs: list[tuple[str, str]]) -> None:
-    found = kappa([a for a, _ in pairs], [b for _, b in pairs])
-    assert found.low < found.high
+    actual = kappa([a for a, _ in pairs], [b for _, b in pairs])
+    assert actual.low < actual.high
 
 
 def test_spearman_matches_a_worked_example() -> None:
     """Worked example of Wikipedia's article: IQ and hours of television, rho = −29/165."""
     iq = [106, 100, 86, 101, 99, 103, 97, 113, 112, 110]
     hours = [7, 27, 2, 50, 28, 29, 20, 12, 6, 17]
-    found = spearman(iq, hours)
-    assert found.value == pytest.approx(-29 / 165)
+    actual = spearman(iq, hours)
+    assert actual.value == pytest.approx(-29 / 165)
     half = 1.959964 * math.sqrt((1 + (29 / 165) ** 2 / 2) / 7)
-    assert math.atanh(found.high) - math.atanh(found.value) == pytest.approx(half)
-    assert math.atanh(found.value) - math.atanh(found.low) == pytest.approx(half)
+    assert math.atanh(actual.high) - math.atanh(actual.value) == pytest.approx(half)
+    assert math.atanh(actual.value) - math.atanh(actual.low) == pytest.approx(half)
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_spearman_matches_a_worked_example() -> None:
 def test_spearman_of_few_pairs_spans_the_full_range(
     a: list[float], b: list[float], value: float | None, low: float, high: float
 ) -> None:
-    found = spearman(a, b)
-    assert math.isnan(found.value) if value is None else found.value == pytest.approx(value)
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    actual = spearman(a, b)
+    assert math.isnan(actual.value) if value is None else actual.value == pytest.approx(value)
+    assert (actual.low, actual.high) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_unequal_lengths_are_rejected() -> None:

@@ -46,19 +46,19 @@ def test_macro_f1_matches_scikit_learn_on_every_resample() -> None:
     statistic = macro_f1_difference(gold.tolist(), base.tolist(), head.tolist(), 3)
     weights = np.random.default_rng(0).multinomial(60, np.full(60, 1 / 60), 5).astype(float)
     weights[0] = gold < 2  # a resample without the third label
-    for drawn, found in zip(weights, statistic(weights), strict=True):
+    for drawn, actual in zip(weights, statistic(weights), strict=True):
         first, second = (
             f1_score(gold, said, labels=[0, 1, 2], average="macro", sample_weight=drawn, zero_division=0)
             for said in (base, head)
         )
-        assert found == pytest.approx(second - first)
+        assert actual == pytest.approx(second - first)
 
 
 def test_accuracy_interval_agrees_with_tango() -> None:
     gains, losses, n = 20, 44, 400
     change = np.repeat([1.0, -1.0, 0.0], [gains, losses, n - gains - losses])
-    found, known = paired_bootstrap(mean_of(change), n), paired(gains, losses, n)
-    assert (found.low, found.high) == (pytest.approx(known.low, abs=0.005), pytest.approx(known.high, abs=0.005))
+    actual, known = paired_bootstrap(mean_of(change), n), paired(gains, losses, n)
+    assert (actual.low, actual.high) == (pytest.approx(known.low, abs=0.005), pytest.approx(known.high, abs=0.005))
 
 
 def test_same_seed_gives_the_same_interval() -> None:
@@ -70,15 +70,15 @@ def test_same_seed_gives_the_same_interval() -> None:
 
 def test_equal_runs_have_an_infinite_interval() -> None:
     gold, base, _ = (side.tolist() for side in made_up(9))
-    found = paired_bootstrap(macro_f1_difference(gold, base, base, 3), 9)
-    assert (found.value, found.low, found.high) == (0, -math.inf, math.inf)
+    actual = paired_bootstrap(macro_f1_difference(gold, base, base, 3), 9)
+    assert (actual.value, actual.low, actual.high) == (0, -math.inf, math.inf)
 
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_fewer_than_two_cases_have_an_infinite_interval(n: int) -> None:
-    found = paired_bootstrap(mean_of(np.ones(n)), n)
-    assert (found.low, found.high) == (-math.inf, math.inf)
-    assert math.isnan(found.value) == (n == 0)
+    actual = paired_bootstrap(mean_of(np.ones(n)), n)
+    assert (actual.low, actual.high) == (-math.inf, math.inf)
+    assert math.isnan(actual.value) == (n == 0)
 
 
 def test_resampling_in_chunks_gives_the_same_interval(monkeypatch: pytest.MonkeyPatch) -> None:

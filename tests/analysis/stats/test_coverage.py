@@ -78,6 +78,6 @@ def test_docs_contain_the_bench_output(bench: ModuleType) -> None:
 
 def test_docs_state_the_cases_that_settle_the_example() -> None:
     page = (ROOT / "docs/statistics.md").read_text(encoding="utf-8")
-    found = paired(2, 3, 60)
+    actual = paired(2, 3, 60)
     for power in (0.8, 0.5):
-        assert f"{settles(found.delta, found.discordance, 60, 0.03, power=power):,}" in page
+        assert f"{settles(actual.delta, actual.discordance, 60, 0.03, power=power):,}" in page

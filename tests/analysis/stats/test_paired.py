@@ -37,10 +37,10 @@ def score(gains: float, losses: float, n: float, delta: float) -> float:
     ],
 )
 def test_interval_matches_published_tango_intervals(gains: int, losses: int, n: int, low: float, high: float) -> None:
-    found = paired(gains, losses, n)
+    actual = paired(gains, losses, n)
     places = 5e-4 if n == 21 else 5e-5
-    assert (found.low, found.high) == (pytest.approx(low, abs=places), pytest.approx(high, abs=places))
-    assert found.delta == (gains - losses) / n
+    assert (actual.low, actual.high) == (pytest.approx(low, abs=places), pytest.approx(high, abs=places))
+    assert actual.delta == (gains - losses) / n
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_closed_formulas_are_close_to_their_neighbours(n: int) -> None:
 
 
 def test_no_cases_give_nan_and_the_full_range() -> None:
-    found = paired(0, 0, 0)
-    assert math.isnan(found.delta)
-    assert math.isnan(found.discordance)
-    assert (found.low, found.high, found.p) == (-1, 1, 1)
+    actual = paired(0, 0, 0)
+    assert math.isnan(actual.delta)
+    assert math.isnan(actual.discordance)
+    assert (actual.low, actual.high, actual.p) == (-1, 1, 1)
     assert (clustered_paired([], []).low, clustered_paired([], []).high) == (-1, 1)
 
 
@@ -145,20 +145,20 @@ def test_one_answer_per_case_equals_paired() -> None:
 def test_identical_repeats_count_as_one_answer() -> None:
     base = [(5, 5)] * 60 + [(0, 5)] * 40
     head = [(5, 5)] * 50 + [(0, 5)] * 10 + [(5, 5)] * 4 + [(0, 5)] * 36
-    found, once = clustered_paired(base, head), paired(4, 10, 100)
-    assert (found.gains, found.losses, found.n, found.delta) == (4, 10, 100, pytest.approx(once.delta))
-    assert (found.low, found.high) == (pytest.approx(once.low), pytest.approx(once.high))
-    assert found.p == pytest.approx(math.erfc(6 / math.sqrt(14) / math.sqrt(2)))  # McNemar's chi-squared
+    actual, once = clustered_paired(base, head), paired(4, 10, 100)
+    assert (actual.gains, actual.losses, actual.n, actual.delta) == (4, 10, 100, pytest.approx(once.delta))
+    assert (actual.low, actual.high) == (pytest.approx(once.low), pytest.approx(once.high))
+    assert actual.p == pytest.approx(math.erfc(6 / math.sqrt(14) / math.sqrt(2)))  # McNemar's chi-squared
 
 
 def test_varying_repeats_narrow_the_interval() -> None:
     random = np.random.default_rng(0)
     base, head = (random.binomial(8, 0.7, 200).tolist() for _ in range(2))
-    found = clustered_paired([(b, 8) for b in base], [(h, 8) for h in head])
+    actual = clustered_paired([(b, 8) for b in base], [(h, 8) for h in head])
     difference = np.array(head) / 8 - np.array(base) / 8
-    assert found.delta == pytest.approx(difference.mean())
+    assert actual.delta == pytest.approx(difference.mean())
     error = difference.std(ddof=1) / math.sqrt(200)
-    assert found.high - found.low == pytest.approx(2 * 1.97 * error, rel=0.05)  # what Student's t has, near enough
+    assert actual.high - actual.low == pytest.approx(2 * 1.97 * error, rel=0.05)  # what Student's t has, near enough
 
 
 def test_unequal_numbers_of_cases_are_rejected() -> None:

@@ -78,12 +78,12 @@ def test_drop_above_discordance_counts_as_losses_only() -> None:
 )
 def test_settles_is_where_the_interval_leaves_the_margin(n: int, gains: int, losses: int, margin: float) -> None:
     gains, losses = min(gains, n // 2), min(losses, n // 2)
-    found = paired(gains, losses, n)
-    needed = settles(found.delta, found.discordance, n, margin, power=0.5)
+    actual = paired(gains, losses, n)
+    needed = settles(actual.delta, actual.discordance, n, margin, power=0.5)
     if needed is None:
-        assert found.delta == pytest.approx(-margin)
+        assert actual.delta == pytest.approx(-margin)
         return
-    inconclusive = found.low <= -margin <= found.high
+    inconclusive = actual.low <= -margin <= actual.high
     assert (needed > n) == inconclusive or needed == n
     if inconclusive:
         low, high = tango(gains * needed / n, losses * needed / n, needed)

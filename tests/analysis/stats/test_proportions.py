@@ -28,9 +28,9 @@ from harness.analysis.stats import as_json, clustered_rate, quantile, rate
     ],
 )
 def test_interval_matches_published_wilson_intervals(hits: int, n: int, low: float, high: float) -> None:
-    found = rate(hits, n)
-    assert (found.low, found.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
-    assert (found.hits, found.n, found.value) == (hits, n, hits / n)
+    actual = rate(hits, n)
+    assert (actual.low, actual.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+    assert (actual.hits, actual.n, actual.value) == (hits, n, hits / n)
 
 
 def test_interval_matches_the_formula_of_1927() -> None:
@@ -38,8 +38,8 @@ def test_interval_matches_the_formula_of_1927() -> None:
     p = hits / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    found = rate(hits, n)
-    assert (found.low, found.high) == (pytest.approx(middle - half), pytest.approx(middle + half))
+    actual = rate(hits, n)
+    assert (actual.low, actual.high) == (pytest.approx(middle - half), pytest.approx(middle + half))
 
 
 def test_higher_confidence_widens_the_interval() -> None:
@@ -48,16 +48,16 @@ def test_higher_confidence_widens_the_interval() -> None:
 
 @given(n=st.integers(1, 5000), share=st.floats(0, 1))
 def test_interval_contains_the_rate_and_stays_in_0_to_1(n: int, share: float) -> None:
-    found = rate(round(n * share), n)
-    assert 0 <= found.low <= found.value + 1e-12
-    assert found.value - 1e-12 <= found.high <= 1
+    actual = rate(round(n * share), n)
+    assert 0 <= actual.low <= actual.value + 1e-12
+    assert actual.value - 1e-12 <= actual.high <= 1
 
 
 def test_no_cases_give_nan_and_the_full_range() -> None:
-    found = rate(0, 0)
-    assert math.isnan(found.value)
-    assert (found.low, found.high) == (0.0, 1.0)
-    assert as_json(found) == {"hits": 0, "n": 0, "value": None, "low": 0.0, "high": 1.0}
+    actual = rate(0, 0)
+    assert math.isnan(actual.value)
+    assert (actual.low, actual.high) == (0.0, 1.0)
+    assert as_json(actual) == {"hits": 0, "n": 0, "value": None, "low": 0.0, "high": 1.0}
 
 
 @pytest.mark.parametrize(("hits", "n"), [(-1, 3), (4, 3), (1, 0), (0, -1)])
@@ -94,17 +94,17 @@ def test_one_answer_per_case_equals_rate() -> None:
     ],
 )
 def test_identical_repeats_do_not_narrow_the_interval(cases: list[tuple[int, int]], same_as: tuple[int, int]) -> None:
-    found, once = clustered_rate(cases), rate(*same_as)
-    assert (found.hits, found.n) == (once.hits, once.n)
-    assert (found.low, found.high) == (pytest.approx(once.low), pytest.approx(once.high))
+    actual, once = clustered_rate(cases), rate(*same_as)
+    assert (actual.hits, actual.n) == (once.hits, once.n)
+    assert (actual.low, actual.high) == (pytest.approx(once.low), pytest.approx(once.high))
 
 
 def test_varying_repeats_narrow_at_most_like_new_cases() -> None:
     random = np.random.default_rng(0)
     right = random.binomial(4, 0.5, 200).tolist()  # nothing is due to the case
-    found = clustered_rate([(hits, 4) for hits in right])
-    assert rate(sum(right), 800).low >= found.low > rate(round(sum(right) / 4), 200).low
-    assert found.value == pytest.approx(sum(right) / 800)
+    actual = clustered_rate([(hits, 4) for hits in right])
+    assert rate(sum(right), 800).low >= actual.low > rate(round(sum(right) / 4), 200).low
+    assert actual.value == pytest.approx(sum(right) / 800)
 
 
 def test_case_counts_once_regardless_of_repeats() -> None:
@@ -113,9 +113,9 @@ def test_case_counts_once_regardless_of_repeats() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3)).map(lambda c: (min(c), c[1])), min_size=1))
 def test_clustered_interval_contains_its_share(cases: list[tuple[int, int]]) -> None:
-    found = clustered_rate(cases)
-    assert 0 <= found.low <= found.value + 1e-12
-    assert found.value - 1e-12 <= found.high <= 1
+    actual = clustered_rate(cases)
+    assert 0 <= actual.low <= actual.value + 1e-12
+    assert actual.value - 1e-12 <= actual.high <= 1
 
 
 @pytest.mark.parametrize("case", [(1, 0), (0, 0), (3, 2), (-1, 2)])

@@ -13,18 +13,18 @@ pytest.importorskip("statsmodels")
 def test_wilson(hits: int, n: int) -> None:
     from statsmodels.stats.proportion import proportion_confint
 
-    found = rate(hits, n)
-    assert (found.low, found.high) == pytest.approx(proportion_confint(hits, n, method="wilson"))
+    actual = rate(hits, n)
+    assert (actual.low, actual.high) == pytest.approx(proportion_confint(hits, n, method="wilson"))
 
 
 def test_wilson_accepts_fractional_n() -> None:
     from scipy.stats import norm, t
     from statsmodels.stats.proportion import proportion_confint
 
-    found = clustered_rate([(5, 5)] * 6 + [(2, 4)] * 4)
+    actual = clustered_rate([(5, 5)] * 6 + [(2, 4)] * 4)
     share, variance = 0.8, 0.6 * 0.2**2 + 0.4 * 0.3**2
     n = 10 * share * (1 - share) / variance * (norm.ppf(0.975) / t.ppf(0.975, 9)) ** 2
-    assert (found.low, found.high) == pytest.approx(proportion_confint(share * n, n, method="wilson"))
+    assert (actual.low, actual.high) == pytest.approx(proportion_confint(share * n, n, method="wilson"))
 
 
 @pytest.mark.parametrize(("gains", "losses"), [(1, 7), (6, 16), (0, 3), (5, 5)])

@@ -23,37 +23,37 @@ def test_interval_matches_newcombes_table(
     base: tuple[int, int], head: tuple[int, int], low: float, high: float
 ) -> None:
     """Newcombe 1998, Stat. Med. 17:873, method 10."""
-    found = unpaired(rate(*base), rate(*head))
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.00005)
+    actual = unpaired(rate(*base), rate(*head))
+    assert (actual.low, actual.high) == pytest.approx((low, high), abs=0.00005)
 
 
 @pytest.mark.parametrize(("base", "head"), [((282, 300), (87, 100)), ((5, 10), (5, 10)), ((99, 100), (40, 50))])
 def test_interval_matches_statsmodels(base: tuple[int, int], head: tuple[int, int]) -> None:
     proportion = pytest.importorskip("statsmodels.stats.proportion")
-    found = unpaired(rate(*base), rate(*head))
+    actual = unpaired(rate(*base), rate(*head))
     ends = proportion.confint_proportions_2indep(*head, *base, method="newcomb", compare="diff")
-    assert (found.low, found.high) == pytest.approx(ends, abs=1e-9)
-    assert found.p == pytest.approx(proportion.proportions_ztest([head[0], base[0]], [head[1], base[1]])[1])
+    assert (actual.low, actual.high) == pytest.approx(ends, abs=1e-9)
+    assert actual.p == pytest.approx(proportion.proportions_ztest([head[0], base[0]], [head[1], base[1]])[1])
 
 
 def test_no_cases_give_nan_and_the_full_range() -> None:
-    found = unpaired(rate(0, 0), rate(5, 10))
-    assert math.isnan(found.delta)
-    assert (found.low, found.high, found.p) == (-1.0, 1.0, 1.0)
+    actual = unpaired(rate(0, 0), rate(5, 10))
+    assert math.isnan(actual.delta)
+    assert (actual.low, actual.high, actual.p) == (-1.0, 1.0, 1.0)
 
 
 def test_proportional_sample_equals_rate() -> None:
     strata = [Stratum(45, 50, 500), Stratum(27, 30, 300), Stratum(10, 20, 200)]
-    found, plain = stratified_rate(strata), rate(82, 100)
-    assert (found.value, found.low, found.high) == pytest.approx((plain.value, plain.low, plain.high))
+    actual, plain = stratified_rate(strata), rate(82, 100)
+    assert (actual.value, actual.low, actual.high) == pytest.approx((plain.value, plain.low, plain.high))
     assert effective_n(strata) == pytest.approx(100)
 
 
 def test_oversampled_stratum_is_weighted_by_its_size() -> None:
     """A label with 1% of the replies makes up half of the sample."""
     strata = [Stratum(50, 50, 9_900), Stratum(0, 50, 100)]
-    found = stratified_rate(strata)
-    assert found.value == pytest.approx(0.99)
+    actual = stratified_rate(strata)
+    assert actual.value == pytest.approx(0.99)
     assert effective_n(strata) == pytest.approx(51, abs=0.1)
 
 
@@ -64,30 +64,32 @@ def test_impossible_stratum_is_rejected() -> None:
 
 @st.composite
 def strata(draw: st.DrawFn) -> list[Stratum]:
-    found = []
+    actual = []
     for _ in range(draw(st.integers(1, 6))):
         size = draw(st.integers(1, 5000))
         n = draw(st.integers(0, min(size, 60)))
-        found.append(Stratum(draw(st.integers(0, n)), n, size))
-    return found
+        actual.append(Stratum(draw(st.integers(0, n)), n, size))
+    return actual
 
 
 @given(strata())
 def test_stratified_interval_contains_its_estimate(parts: list[Stratum]) -> None:
-    found = stratified_rate(parts)
-    if not found.n:
-        assert (found.low, found.high) == (0.0, 1.0)
+    actual = stratified_rate(parts)
+    if not actual.n:
+        assert (actual.low, actual.high) == (0.0, 1.0)
         return
-    assert 0 <= found.low <= found.value + 1e-9
-    assert found.value - 1e-9 <= found.high <= 1
-    assert effective_n(parts) <= found.n + 1e-6
-    low, high = wilson(found.value, found.n)
-    assert found.high - found.low >= high - low - 1e-9
+    assert 0 <= actual.low <= actual.value + 1e-9
+    assert actual.value - 1e-9 <= actual.high <= 1
+    assert effective_n(parts) <= actual.n + 1e-6
+    low, high = wilson(actual.value, actual.n)
+    assert actual.high - actual.low >= high - low - 1e-9
 
 
 @given(st.integers(0, 40), st.integers(1, 40), st.integers(0, 40), st.integers(1, 40))
 def test_swapping_the_rates_negates_the_difference(a: int, n: int, b: int, m: int) -> None:
     one, other = rate(min(a, n), n), rate(min(b, m), m)
-    found, back = unpaired(one, other), unpaired(other, one)
-    assert (found.delta, found.low, found.high, found.p) == pytest.approx((-back.delta, -back.high, -back.low, back.p))
-    assert found.low <= found.delta <= found.high
+    actual, back = unpaired(one, other), unpaired(other, one)
+    assert (actual.delta, actual.low, actual.high, actual.p) == pytest.approx(
+        (-back.delta, -back.high, -back.low, back.p)
+    )
+    assert actual.low <= actual.delta <= actual.high
