@@ -14,18 +14,8 @@ from harness.advice import reasons
 from harness.advice.reasons import RunFreshness
 from harness.analysis.compare import Comparison, ComparisonQuestion, compare, outcomes_of
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN
-from harness.analysis.costs.projection import (
-    Advice,
-    AdviceCode,
-    CostProjection,
-    Decision,
-    EvalAdvice,
-    EvalCost,
-    Reason,
-    Usage,
-    cheapest,
-    usage,
-)
+from harness.analysis.costs.advice_types import Advice, AdviceCode, Decision, EvalAdvice, Reason
+from harness.analysis.costs.projection import CostProjection, EvalCost, Usage, cheapest, usage
 from harness.analysis.gates import Evidence
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError, HarnessError

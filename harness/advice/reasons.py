@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from harness.analysis import gates
 from harness.analysis.compare import Change, Comparison, ComparisonQuestion, Verdict
+from harness.analysis.costs.advice_types import AdviceCode, Reason, Stands
 from harness.analysis.costs.capacity import PARTS
-from harness.analysis.costs.projection import AdviceCode, CostProjection, EvalCost, Reason, Stands
+from harness.analysis.costs.projection import CostProjection, EvalCost
 from harness.analysis.gates import Evidence
 from harness.core.plugins import task_capabilities
 from harness.core.types import Run

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness.advice import litellm as proxy
 from harness.advice.reasons import SIGNS
-from harness.analysis.costs.projection import Advice, AdviceCode, Decision, EvalAdvice, Reason
+from harness.analysis.costs.advice_types import Advice, AdviceCode, Decision, EvalAdvice, Reason
 from harness.core.plugins import task_capabilities
 from harness.core.toml import comment
 from harness.project import evals

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.advice.routes import Routes
-    from harness.analysis.costs.projection import Advice
+    from harness.analysis.costs.advice_types import Advice
     from harness.project.config import Config
     from harness.project.routing import Routing
     from harness.runner.project import Project
@@ -109,7 +109,7 @@ def _existing_routes(project: Config, target: Path) -> Routing | None:
 
 def _unrouted_lines(routes: Routes, advice: Advice) -> Iterator[str]:
     """Evals that the cost counts as moved but no route moves, and routes of evals that no longer exist."""
-    from harness.analysis.costs.projection import Decision
+    from harness.analysis.costs.advice_types import Decision
     from harness.core.formatting import dollars, visible
 
     for advised in advice.advised:
@@ -122,7 +122,7 @@ def _unrouted_lines(routes: Routes, advice: Advice) -> Iterator[str]:
 
 def _print_advice(advice: Advice) -> None:
     from harness.advice.reasons import SIGNS
-    from harness.analysis.costs.projection import Decision
+    from harness.analysis.costs.advice_types import Decision
     from harness.core.formatting import visible
 
     colours = {Decision.MOVE: "green", Decision.STAY: "red", Decision.INCONCLUSIVE: "yellow"}

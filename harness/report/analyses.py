@@ -10,7 +10,7 @@ from harness.analysis.compare.ladder import Ladder, climb
 from harness.analysis.compare.noise import floor
 from harness.analysis.compare.portability import Portability, Prompts, portability
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN
-from harness.analysis.costs.projection import Advice
+from harness.analysis.costs.advice_types import Advice
 from harness.core.errors import ConfigError
 from harness.core.types import Decoding, Run
 from harness.project import evals

@@ -16,7 +16,7 @@ from harness.advice.advise import advise
 from harness.advice.routes import litellm, noted
 from harness.advice.routes import routes as routes_of
 from harness.advice.routes import routing as routes
-from harness.analysis.costs.projection import Advice, Decision, EvalAdvice
+from harness.analysis.costs.advice_types import Advice, Decision, EvalAdvice
 from harness.core.errors import ConfigError
 from harness.project import config, evals, routing
 from harness.project.config import BackendConfig, Config

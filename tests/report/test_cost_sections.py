@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.analysis.costs.projection import Advice, CostProjection, Decision, EvalAdvice, EvalCost, Reason, usage
+from harness.analysis.costs.advice_types import Advice, Decision, EvalAdvice, Reason
+from harness.analysis.costs.projection import CostProjection, EvalCost, usage
 from harness.core.formatting import dollars
 from harness.core.types import Run
 from harness.project.config import LocalConfig

@@ -1,6 +1,6 @@
 """Project the monthly cost from measured tokens: current, in batches, on the candidate, and split.
 
-    line.current_usd      every call on what production asks today
+    line.current_usd    every call on the current backend
     bill.hybrid_usd     evals that stay, plus evals that move and their servers
     bill.share_usd      what one eval pays of that server
     bill.advised        the sum for readers: with what is missing in it, and whether it is an estimate
@@ -14,11 +14,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from functools import cached_property
-from typing import Literal
 
-from harness.analysis.compare import Comparison
 from harness.analysis.costs import capacity as servers
 from harness.analysis.costs.capacity import PARTS
 from harness.analysis.costs.spend import DAYS, SECONDS, attempts_without_tokens, tokens
@@ -167,62 +164,6 @@ class EvalCost:
         """Calls a day that one server carries at this peak."""
         measured = self.candidate_usage.calls_per_s if self.candidate_usage and self.local else None
         return int(measured * SECONDS / self.peak * (1 + NOISE)) if measured else None
-
-
-class Decision(StrEnum):
-    """Advice on a task."""
-
-    MOVE = "MOVE"
-    STAY = "STAY"
-    INCONCLUSIVE = "INCONCLUSIVE"
-
-    @classmethod
-    def _missing_(cls, value: object) -> Decision | None:
-        return cls.STAY if value == "KEEP" else None  # the name in files of older versions
-
-
-Stands = Literal["for", "against", "open", "note"]
-"""Whether a reason is for moving, against it, an open question, or a note."""
-
-
-class AdviceCode(StrEnum):
-    """What a reason is about."""
-
-    CAPACITY = "capacity"
-    CONTEXT = "context"
-    FORMAT = "format"
-    GATE = "gate"
-    INDEX = "index"
-    KEEP = "keep"
-    LATENCY = "latency"
-    PRICE = "price"
-    QUALITY = "quality"
-    ROUTE = "route"
-    SAMPLE = "sample"
-    SAVINGS = "savings"
-    SERVICE = "service"
-    STALE = "stale"
-    TOKENS = "tokens"
-    VOLUME = "volume"
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason of an advice. `text` is rendered by report/advice_text.py."""
-
-    code: AdviceCode
-    stands: Stands
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class EvalAdvice:
-    """Advice on one eval with its reasons. `comparison`: the basis of the quality verdict."""
-
-    cost: EvalCost
-    decision: Decision
-    reasons: tuple[Reason, ...]
-    comparison: Comparison | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,19 +317,6 @@ def cheapest(lines: Sequence[EvalCost], local: LocalConfig) -> frozenset[str]:
     own.sort(key=lambda line: (-gains[line.eval] / max(1, line.load_parts), line.eval))
     best = servers.cheapest([line.load_parts for line in own], [gains[line.eval] for line in own], local)
     return frozenset(line.eval for i, line in enumerate(own) if best >> i & 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """Advice on every eval that has traffic. `left_out`: evals without traffic."""
-
-    advised: tuple[EvalAdvice, ...]
-    bill: CostProjection
-    left_out: tuple[str, ...] = ()
-
-    def of(self, name: str) -> EvalAdvice | None:
-        """The advice on one eval."""
-        return next((advice for advice in self.advised if advice.cost.eval == name), None)
 
 
 def usage(run: Run) -> Usage | None:

@@ -36,7 +36,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from harness.analysis.costs.projection import Advice, CostProjection, EvalAdvice
+from harness.analysis.costs.advice_types import Advice, EvalAdvice
+from harness.analysis.costs.projection import CostProjection
 from harness.analysis.costs.spend import RunCost
 from harness.analysis.metrics.summary import Accuracy
 from harness.analysis.stats import as_json

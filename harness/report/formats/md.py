@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.analysis.costs.projection import Advice
+from harness.analysis.costs.advice_types import Advice
 from harness.core.formatting import NOTHING, dollars, number, one_line, reply_text, seconds
 from harness.core.markdown import SAFE, inert
 from harness.report import comparison_formats, comparison_text, cost_text

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.analysis.costs.projection import CostProjection, Decision, EvalAdvice, EvalCost
+from harness.analysis.costs.advice_types import Decision, EvalAdvice
+from harness.analysis.costs.projection import CostProjection, EvalCost
 from harness.core.formatting import NOTHING, dollars, number, plural
 from harness.report.charts import CostBar, bill
 from harness.report.cost_text import amount

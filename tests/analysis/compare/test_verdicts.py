@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.analysis.compare import Verdict
-from harness.analysis.costs.projection import Decision
+from harness.analysis.costs.advice_types import Decision
 
 
 def test_keep_in_files_of_older_versions_reads_as_stay() -> None:

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.advice.advise import advise
+from harness.analysis.costs.advice_types import Advice
 from harness.analysis.costs.capacity import MOST_SERVERS, PARTS
 from harness.analysis.costs.projection import (
     FEW,
-    Advice,
     CostProjection,
     CostTotal,
     EvalCost,
