@@ -20,14 +20,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 from harness.analysis import trend
 from harness.analysis.compare import Comparison, ComparisonQuestion, RunOutcomes, outcomes_of
 from harness.analysis.compare import compare as compare_outcomes
-from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.core.errors import BackendUnavailable, ConfigError, StoreError
 from harness.core.types import OWN_ORIGINS, Decoding, Run
 from harness.interop import is_imported
-from harness.project import evals
-from harness.project.config import Config
 from harness.project.run_options import RunOptions
-from harness.runner import execution
+from harness.runner import execution, questions
 from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
@@ -167,8 +164,8 @@ def compare(
     """
     with Project.open(root, read_only=True) as project:
         first, second = map(outcomes_of, find_pair(project.store, base, head, eval_name))
-        query = question_of(project.config, first, second, question, margin)
-    return compare_outcomes(first, second, query, shared=shared)
+        asked = question_of(project, first, second, question, margin)
+    return compare_outcomes(first, second, asked, shared=shared)
 
 
 def trends(
@@ -188,7 +185,7 @@ def trends(
 
 def report_of(project: Project, names: Sequence[str]) -> Report:
     """The report of `build_report`, from an open project."""
-    from harness.report import analyses_of, build
+    from harness.report import build
 
     wanted: Sequence[str | None] = names or [None]
     runs = [run for name in wanted for run in newest_runs(project.store, name, project.config.backends)]
@@ -197,7 +194,7 @@ def report_of(project: Project, names: Sequence[str]) -> Report:
         raise StoreError(msg)
     shown = dict.fromkeys(run.manifest.eval for run in runs)
     return build(
-        runs, [each for name in shown for each in trends(project.store, name)], analyses_of(project.config, shown)
+        runs, [each for name in shown for each in trends(project.store, name)], questions.analyses(project, shown)
     )
 
 
@@ -221,24 +218,18 @@ def find_pair(store: Store, base: str, head: str, eval_name: str | None) -> tupl
 
 
 def question_of(
-    config: Config,
+    project: Project,
     base: RunOutcomes,
     head: RunOutcomes,
     kind: Literal["move", "change"] | None,
     margin: float | None,
 ) -> ComparisonQuestion:
     """The question of a comparison, with the defaults of the project."""
-    pair = config.pair
+    pair = project.config.pair
     is_pair = pair is not None and (base.backend, head.backend) == (pair.reference, pair.candidate)
     chosen: Literal["move", "change"] = kind or ("move" if is_pair else "change")
-    if margin is None:
-        try:
-            (definition,) = evals.find(config.root, [head.eval])
-            gates = definition.gates
-            margin = gates.margin if chosen == "move" else gates.max_regression
-        except ConfigError:
-            margin = None  # the eval is gone, or the run was imported
-    return ComparisonQuestion(chosen, DEFAULT_MARGIN if margin is None else margin)
+    asked = questions.question(project, head.eval, chosen)
+    return asked if margin is None else replace(asked, margin=margin)
 
 
 async def _opened(root: Path | str | None) -> Project:

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from harness import api
-from harness.analysis.compare import Comparison, ComparisonQuestion, Verdict, compare, outcomes_of
-from harness.analysis.compare.verdicts import DEFAULT_MARGIN
+from harness.analysis.compare import Comparison, Verdict, compare, outcomes_of
 from harness.analysis.gates import GateStatus
 from harness.analysis.metrics.summary import summarize
 from harness.analysis.trend import Trend
@@ -21,12 +20,12 @@ from harness.core.formatting import listed
 from harness.core.types import OWN_ORIGINS, Manifest, Run
 from harness.monitor import weekly_findings as production
 from harness.project.run_options import RunOptions
-from harness.report import comparison_text
-from harness.report.analyses import Analyses, analyses_of
+from harness.report import comparison_text, verdict_text
+from harness.report.analyses import Analyses
 from harness.report.findings import ordered
 from harness.report.gate_text import gate_text
 from harness.report.model_findings import Finding, FindingStatus
-from harness.runner import execution, gate_checks
+from harness.runner import execution, gate_checks, questions
 from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
@@ -113,7 +112,7 @@ def judge(week: WeeklyPlan, outcome: Outcome) -> WeeklyResult:
         if before is None:
             findings.append(Finding(FindingStatus.NOTED, f"{_title(cell)}: no week before this one to compare with"))
         else:
-            comparisons[name] = _compared(week.project.store, cell, before, own)
+            comparisons[name] = _compared(week.project, cell, before, own)
             findings.append(_against(cell, before, own, comparisons[name]))
         findings += _of_run(week, cell, own, outcome.runs)
     findings += production.weekly_findings(week.project, week.day)
@@ -130,7 +129,7 @@ def trends(store: Store, week: WeeklyResult) -> list[Trend]:
 def analyses(week: WeeklyPlan, made: WeeklyResult) -> Analyses:
     """The analyses on the page of a week: the comparison with the previous week, then the project's analyses."""
     names = [cell.definition.name for cell in week.cells]
-    return replace(analyses_of(week.project.config, names), comparisons=tuple(made.comparisons.values()))
+    return replace(questions.analyses(week.project, names), comparisons=tuple(made.comparisons.values()))
 
 
 def _of_cell(store: Store, cell: Cell) -> list[Manifest]:
@@ -173,11 +172,9 @@ def _missing(cell: Cell, before: Manifest | None, reason: str) -> Finding:
     )
 
 
-def _compared(store: Store, cell: Cell, before: Manifest, own: Run) -> Comparison:
-    base = outcomes_of(store.with_results(before), f"the week of {week_of(before)}")
-    return compare(
-        base, outcomes_of(own), ComparisonQuestion("change", cell.definition.gates.max_regression or DEFAULT_MARGIN)
-    )
+def _compared(project: Project, cell: Cell, before: Manifest, own: Run) -> Comparison:
+    base = outcomes_of(project.store.with_results(before), f"the week of {week_of(before)}")
+    return compare(base, outcomes_of(own), questions.question(project, cell.definition.name, "change"))
 
 
 def _against(cell: Cell, before: Manifest, own: Run, c: Comparison) -> Finding:
@@ -191,7 +188,7 @@ def _against(cell: Cell, before: Manifest, own: Run, c: Comparison) -> Finding:
     if c.changed or standing is FindingStatus.FAILED:
         changed = f"changed: {comparison_text.changes_text(c.changed) or 'nothing in the fingerprint'}"
     stored = "every answer is from the store" if all(r.cached for r in own.results) else ""
-    parts = [comparison_text.verdict_text(c), changed, stored, comparison_text.lost_cases_text(c)]
+    parts = [verdict_text.verdict_text(c), changed, stored, comparison_text.lost_cases_text(c)]
     return Finding(standing, f"{_title(cell)}: against the week of {week_of(before)}: {'; '.join(filter(None, parts))}")
 
 

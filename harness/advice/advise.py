@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from harness.advice import reasons
 from harness.advice.reasons import RunFreshness
 from harness.analysis.compare import Comparison, ComparisonQuestion, compare, outcomes_of
-from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.analysis.costs.advice_types import Advice, AdviceCode, Decision, EvalAdvice, Reason
 from harness.analysis.costs.projection import CostProjection, EvalCost, Usage, cheapest, usage
 from harness.analysis.gates import Evidence
@@ -27,6 +26,7 @@ from harness.project.config import FILE_NAME, BackendConfig, Config, PairConfig,
 from harness.project.evals import Eval, TrafficConfig
 from harness.project.pricing import is_local, price_of
 from harness.runner.project import Project
+from harness.runner.questions import question
 from harness.runner.staleness import CurrentDefinition
 from harness.store.run_query import RunQuery
 from harness.store.runs import SavedResults, Store
@@ -71,7 +71,11 @@ def advise(project: Project, wanted: Sequence[str] = ()) -> Advice:
     definitions = evals.find(config.root, wanted)
     pair = config.pair
     advised = [
-        _advise(config, _runs_of(config, pair, store, definition, definition.traffic))
+        _advise(
+            config,
+            _runs_of(config, pair, store, definition, definition.traffic),
+            question(project, definition.name, "move"),
+        )
         for definition in definitions
         if definition.traffic is not None
     ]
@@ -189,11 +193,11 @@ class _SavedRuns:
         return Run(m, SavedResults(self.store, m.run_id, self.store.count(m.run_id))) if m else None
 
 
-def _advise(config: Config, runs: _EvalRuns) -> EvalAdvice:
+def _advise(config: Config, runs: _EvalRuns, asked: ComparisonQuestion) -> EvalAdvice:
     """Advise on one eval, without regard to the others."""
     cost, run = _cost(config, runs), runs.candidate_run
-    c, limits = _compare(runs.current_run, run, runs.definition), runs.definition.gates
-    constrained = _compare(runs.current_run, runs.constrained_run, runs.definition)
+    c, limits = _compare(runs.current_run, run, asked), runs.definition.gates
+    constrained = _compare(runs.current_run, runs.constrained_run, asked)
     all_reasons = [reasons.quality(cost, c, runs.models)]
     all_reasons += reasons.gate(limits, run, lambda: _evidence(config, runs), local=cost.local)
     all_reasons += reasons.form(c, constrained, run)
@@ -216,11 +220,10 @@ def _evidence(config: Config, runs: _EvalRuns) -> Evidence:
     )
 
 
-def _compare(current: Run | None, candidate: Run | None, definition: Eval) -> Comparison | None:
+def _compare(current: Run | None, candidate: Run | None, asked: ComparisonQuestion) -> Comparison | None:
     if current is None or candidate is None or current.manifest.backend == candidate.manifest.backend:
         return None
-    question = ComparisonQuestion("move", definition.gates.margin or DEFAULT_MARGIN)
-    return compare(outcomes_of(current), outcomes_of(candidate), question)
+    return compare(outcomes_of(current), outcomes_of(candidate), asked)
 
 
 def _decision(all_reasons: Iterable[Reason]) -> Decision:

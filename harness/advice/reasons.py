@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from harness.analysis import gates
-from harness.analysis.compare import Change, Comparison, ComparisonQuestion, Verdict
+from harness.analysis.compare import Change, Comparison, Verdict
 from harness.analysis.costs.advice_types import AdviceCode, Reason, Stands
 from harness.analysis.costs.capacity import PARTS
 from harness.analysis.costs.projection import CostProjection, EvalCost
@@ -81,8 +81,6 @@ def quality(cost: EvalCost, c: Comparison | None, models: Sequence[RunFreshness]
     samples = [model.backend for model in models if model.run is not None and model.run.manifest.limit is not None]
     if samples:
         return Reason(AdviceCode.SAMPLE, "open", advice_text.only_sample(samples, _commands(cost.eval, models), text))
-    if c.n and not c.strict.base.hits:
-        return Reason(AdviceCode.QUALITY, "open", advice_text.nothing_right(cost, c))
     stands: Stands = "for" if c.verdict is Verdict.MOVE else "against" if c.verdict is Verdict.STAY else "open"
     return Reason(AdviceCode.QUALITY, stands, text)
 
@@ -151,7 +149,7 @@ def form(c: Comparison | None, constrained: Comparison | None, run: Run | None) 
     """
     if c is None or not c.n or c.format_gap.high >= 0:
         return []
-    leniently = ComparisonQuestion("move", c.question.margin).decide(c.lenient.paired)
+    leniently = c.question.decide(c.lenient.paired)
     other = leniently.value if leniently is not c.verdict else ""
     by_constraint = ""
     if constrained is not None and constrained.verdict is Verdict.MOVE:

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
     from harness.analysis.gates import GateResult
     from harness.core.types import Run
-    from harness.project.config import Config
     from harness.runner.engine import Outcome
     from harness.runner.plan import Cell
     from harness.runner.project import Project
 
 
-def print_outcome(project: Config, outcome: Outcome, outputs: Sequence[Path]) -> None:
+def print_outcome(project: Project, outcome: Outcome, outputs: Sequence[Path]) -> None:
     """Print failures and the matrix of the runs, and write the reports."""
     from harness import report
     from harness.cli._common import console, print_error, print_note
     from harness.report.terminal import matrix
+    from harness.runner import questions
 
     for error in dict.fromkeys(map(str, outcome.failures)):
         print_error(error)
@@ -32,7 +32,7 @@ def print_outcome(project: Config, outcome: Outcome, outputs: Sequence[Path]) ->
     if not outcome.runs:
         return
     names = {run.manifest.eval for run in outcome.runs}
-    built = report.build(outcome.runs, analyses=report.analyses_of(project, names))
+    built = report.build(outcome.runs, analyses=questions.analyses(project, names))
     for path in outputs:
         report.write(built, path)
     console().print(matrix(built))

@@ -140,10 +140,11 @@ def _write_report(project: Project, advice: Advice, path: Path) -> None:
     from dataclasses import replace
 
     from harness import report as report_module
+    from harness.runner import questions
 
     names = [advised.cost.eval for advised in advice.advised]
     runs = [
         run for name in names for run in project.store.latest(name) if run.manifest.backend in project.config.backends
     ]
-    analyses = replace(report_module.analyses_of(project.config, names), advice=advice)
+    analyses = replace(questions.analyses(project, names), advice=advice)
     report_module.write(report_module.build(runs, analyses=analyses), path)

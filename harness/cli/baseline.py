@@ -149,6 +149,7 @@ def _compared(
     from harness.analysis.compare import outcomes_of
     from harness.project import evals as evals_module
     from harness.runner import gate_checks
+    from harness.runner.questions import question
 
     for definition in evals_module.find(project.root, names or ()):
         saved = {s.cell for s in baseline.find(project.root, definition.name)}
@@ -160,7 +161,9 @@ def _compared(
             if name not in saved or name not in runs:
                 yield f"{definition.name} {name}", NO_RUN if name in saved else NO_BASELINE
                 continue
-            c = gate_checks.to_baseline(project.root, outcomes_of(runs[name]), definition.gates.max_regression)
+            c = gate_checks.to_baseline(
+                project.root, outcomes_of(runs[name]), question(project, definition.name, "change")
+            )
             if c is not None:
                 yield f"{definition.name} {name}", c
 
@@ -169,7 +172,7 @@ def _print_verdict(title: str, c: Comparison) -> None:
     from harness.analysis.compare import Verdict
     from harness.analysis.compare.verdicts import UNDECIDED
     from harness.core.formatting import visible
-    from harness.report import comparison_text
+    from harness.report import comparison_text, verdict_text
 
     verdict = Verdict.INCONCLUSIVE if c.base.run_id == c.head.run_id else c.verdict
     colour = "red" if verdict is Verdict.REGRESSED else "yellow" if verdict in UNDECIDED else "green"
@@ -178,7 +181,7 @@ def _print_verdict(title: str, c: Comparison) -> None:
         typer.echo(visible(f"{title}: no run since the baseline, {c.base.run_id}"))
         return
     typer.echo(
-        visible(f"{title}: {comparison_text.reason_and_losses_text(c)}; changed: {comparison_text.changed_text(c)}")
+        visible(f"{title}: {verdict_text.reason_and_losses_text(c)}; changed: {comparison_text.changed_text(c)}")
     )
 
 
@@ -261,13 +264,13 @@ HEAD = ("prompt", "dataset", "contract", "model", "quantization", "engine", "eng
 
 def _since(c: Comparison | str) -> list[tuple[str, str]]:
     """Rows about the newest run since the baseline was saved."""
-    from harness.report import comparison_text
+    from harness.report import comparison_text, verdict_text
 
     if isinstance(c, str):
         return [("since", "no run")]
     if c.base.run_id == c.head.run_id:
         return [("since", "no newer run")]
-    rows = [("newest run", c.head.run_id), ("verdict", comparison_text.verdict_text(c))]
+    rows = [("newest run", c.head.run_id), ("verdict", verdict_text.verdict_text(c))]
     rows += [("flips", comparison_text.flips_text(c)), ("changed", comparison_text.changed_text(c))]
     ids = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
     more = f" and {len(ids) - SHOWN_FLIPS:,} more" if len(ids) > SHOWN_FLIPS else ""

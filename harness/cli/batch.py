@@ -130,7 +130,7 @@ def import_(
         if not cells:
             msg = f"{results[0]}: no result belongs to this project: repeat the options of the export"
             raise ConfigError(msg)
-        print_outcome(project.config, outcome, outputs)
+        print_outcome(project, outcome, outputs)
         gate_results = judge_gates(project, outcome.runs, cells)
     print_gates_and_exit(outcome, gate_results)
 

@@ -91,9 +91,7 @@ def compare(
         runs = api.find_pair(project.store, base, head, eval_name)
         sides = [outcomes_of(run) for run in runs]
         same = [outcomes_of(find_run(project.store, name, eval_name)) for name in noise or ()]
-        comparison_question = api.question_of(
-            project.config, sides[0], sides[1], question.value if question else None, margin
-        )
+        comparison_question = api.question_of(project, sides[0], sides[1], question.value if question else None, margin)
     comparison = compare_sides(sides[0], sides[1], comparison_question, shared=shared)
     floor = compare_sides(same[0], same[1], comparison_question, shared=shared) if same else None
     console().print(_screen(comparison, floor))
@@ -109,7 +107,7 @@ def _screen(c: Comparison, floor: Comparison | None) -> RenderableType:
     from rich.text import Text
 
     from harness.core.formatting import visible
-    from harness.report import comparison_text
+    from harness.report import comparison_text, verdict_text
     from harness.report.rate_text import rate_text
     from harness.report.terminal import COLOURS
     from harness.report.terminal_table import TerminalTable
@@ -131,8 +129,8 @@ def _screen(c: Comparison, floor: Comparison | None) -> RenderableType:
         facts.add_row(name, Text(visible(text)))
     return Group(
         Text(visible(f"{c.head.eval}  {comparison_text.title(c)}"), style="bold"),
-        Text(comparison_text.question(c), style="dim"),
-        Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(comparison_text.reason_text(c))}"),
+        Text(verdict_text.question(c), style="dim"),
+        Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(verdict_text.reason_text(c))}"),
         Text(""),
         rates,
         Text(""),
@@ -157,6 +155,7 @@ def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
             else ""
         )
         rows.insert(1, ("macro-F1", f"{base:.3f} -> {head:.3f}, {comparison_text.points(interval.value)} points{ends}"))
+    rows += comparison_text.notes(c)
     if c.base.n_errors + c.head.n_errors:
         rows.append(("errors", comparison_text.bounds_text(c)))
     if floor is not None:

@@ -168,25 +168,18 @@ def _since(c: Comparison) -> Text:
     from harness.analysis.compare import Verdict
     from harness.analysis.compare.verdicts import UNDECIDED
     from harness.core.formatting import visible
-    from harness.report.comparison_text import reason_text
+    from harness.report.verdict_text import reason_text
 
     colour = "red" if c.verdict is Verdict.REGRESSED else "yellow" if c.verdict in UNDECIDED else "green"
     return Text.assemble((c.verdict.value, f"bold {colour}"), f"  {visible(reason_text(c))}")
 
 
 def _compare_last_two(project: Project, trend: Trend) -> Comparison:
-    from harness.analysis.compare import ComparisonQuestion, compare, outcomes_of
-    from harness.analysis.compare.verdicts import DEFAULT_MARGIN
-    from harness.core.errors import ConfigError
-    from harness.project import evals
+    from harness.analysis.compare import compare, outcomes_of
+    from harness.runner.questions import question
 
     before, newest = (outcomes_of(project.store.with_results(point.manifest)) for point in trend.points[-2:])
-    try:
-        (definition,) = evals.find(project.root, [trend.eval])
-        margin = definition.gates.max_regression
-    except ConfigError:
-        margin = None  # the eval was deleted, or the runs are imported
-    return compare(before, newest, ComparisonQuestion("change", margin or DEFAULT_MARGIN))
+    return compare(before, newest, question(project, trend.eval, "change"))
 
 
 def _last_change(trend: Trend) -> str:

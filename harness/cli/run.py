@@ -108,7 +108,7 @@ def run(
             gate_checks.need_baselines(project.root, [cell for cell in cells if cell.is_own])
         with show_progress(token_prices(project.config), quiet=quiet or project.config.run.quiet) as progress:
             outcome = execution.execute(project, cells, options, progress)
-        print_outcome(project.config, outcome, outputs)
+        print_outcome(project, outcome, outputs)
         for line in noise_lines(outcome.runs) if repeat_cell > 1 else ():
             typer.echo(line)
         gate_results = judge_gates(project, outcome.runs, cells)

@@ -30,11 +30,15 @@ class GateConfig(TagGates):
     """`[gates]`: limits for each cell. Every module of `harness/analysis/gates` adds a key.
 
     `margin` (to the reference) and `max_regression` (to the baseline) also set the margins of comparisons.
+    `max_label_loss` and `max_tag_loss` are no gates of their own: they limit the loss of each label and tag in all
+    comparisons.
     `judge` selects what must meet a limit: a bound of the 95% interval, or the observed value (`point`).
     """
 
     margin: float | None = Field(default=None, gt=0, lt=1)
     max_regression: float | None = Field(default=None, gt=0, lt=1)
+    max_label_loss: float | None = Field(default=None, gt=0, le=1)
+    max_tag_loss: float | None = Field(default=None, gt=0, le=1)
     tag: Mapping[str, TagGates] = Field(default_factory=dict)
     judge: Literal["interval", "point"] = "interval"
 
@@ -68,6 +72,8 @@ class Eval(StrictModel):
     Attributes:
         decoding: Decoding modes, one cell each. Gates apply to the first, which production uses.
         repeats: Requests per case.
+        production: How production code reads replies. By default leniently if `routing.toml` routes the task, because
+            `router.ask` does; else strictly.
         demo_limit: Number of cases for `--demo`.
     """
 
@@ -82,6 +88,7 @@ class Eval(StrictModel):
     backends: Names = ()
     decoding: Annotated[tuple[Decoding, ...], Field(strict=False, min_length=1)] = ("free",)
     repeats: int = Field(default=1, ge=1)
+    production: Literal["strict", "lenient"] | None = None
     demo_limit: int | None = Field(default=None, ge=1)
     sampling: SamplingConfig = SamplingConfig()
     gates: GateConfig = GateConfig()

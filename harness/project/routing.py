@@ -101,6 +101,13 @@ def load(path: Path, config: Config) -> Routing:
     return routing
 
 
+def routed(root: Path) -> frozenset[str]:
+    """Return the tasks that the `routing.toml` of a project routes; raises `ConfigError` if it is not TOML."""
+    path = root / FILE_NAME
+    tasks = read_toml(path).get("tasks") if path.is_file() else None
+    return frozenset(tasks) if isinstance(tasks, dict) else frozenset()
+
+
 def _check_tiers(path: Path, tables: Sequence[tuple[str, Any]]) -> None:
     """Raise for an unknown tier. pydantic's own message would mention literals."""
     for name, table in tables:

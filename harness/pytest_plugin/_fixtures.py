@@ -40,13 +40,13 @@ def comparer(request: pytest.FixtureRequest) -> Callable[[CellReport], Compariso
     def compared(cell: CellReport) -> Comparison:
         from harness.analysis.compare import outcomes_of
         from harness.core.types import Run
-        from harness.project import evals
         from harness.runner import gate_checks
+        from harness.runner.questions import question
 
         with open_project(request.path) as (project, _):
-            (definition,) = evals.find(project.root, [cell.manifest.eval])
             outcomes = outcomes_of(Run(cell.manifest, cell.results))
-            comparison = gate_checks.to_baseline(project.root, outcomes, definition.gates.max_regression)
+            asked = question(project, cell.manifest.eval, "change")
+            comparison = gate_checks.to_baseline(project.root, outcomes, asked)
         if comparison is None:
             missing = f"{outcomes.eval} {outcomes.cell} has no baseline"
             pytest.fail(f"{missing}: save one with `harness baseline save {outcomes.eval}`", pytrace=False)

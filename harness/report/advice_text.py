@@ -8,7 +8,7 @@ from harness.analysis.compare import Comparison
 from harness.analysis.costs.projection import EvalCost, Usage
 from harness.analysis.gates import GateResult
 from harness.core.formatting import dollars, number, percent, plural, seconds
-from harness.report import comparison_text
+from harness.report import comparison_text, verdict_text
 from harness.report.gate_text import outcome_text
 
 FIXES = {
@@ -58,16 +58,7 @@ def quality(c: Comparison) -> str:
     """The verdict of a comparison, and the runs it is of."""
     n = "" if c.needed is not None else f"{plural(c.n, 'case')}, "  # the reason names them
     runs = f"runs {c.base.run_id} and {c.head.run_id}"
-    return f"{comparison_text.title(c)}: {comparison_text.verdict_text(c)} ({n}{runs})"
-
-
-def nothing_right(line: EvalCost, c: Comparison) -> str:
-    """The current model is never right, so no loss can be measured."""
-    head = c.strict.head
-    rates = f"{line.current} has no right answer, {line.candidate} {percent(head.hits, head.n)}"
-    if not head.hits:
-        rates = "no answer is right on either side"
-    return f"{rates}. Check the eval first ({quality(c)})"
+    return f"{comparison_text.title(c)}: {verdict_text.verdict_text(c)} ({n}{runs})"
 
 
 def stale(runs: Sequence[str], remedy: str) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from harness.analysis.compare import Comparison, ComparisonQuestion, compare, outcomes_of
+from harness.analysis.compare import Comparison, ComparisonQuestion, compare, outcomes_of, question_of
 from harness.analysis.compare.ladder import Ladder, climb
 from harness.analysis.compare.noise import floor
 from harness.analysis.compare.portability import Portability, Prompts, portability
-from harness.analysis.compare.verdicts import DEFAULT_MARGIN
 from harness.analysis.costs.advice_types import Advice
 from harness.core.errors import ConfigError
 from harness.core.types import Decoding, Run
-from harness.project import evals
+from harness.project import evals, routing
 from harness.project.config import Config
 from harness.project.pricing import Price, is_local, price_of
 
@@ -24,7 +23,8 @@ class Analyses:
 
     `pair`: the backends of reference and candidate.
     `own`: the variant that each backend is tuned for. For other backends, the only variant that was run.
-    `margins`: by eval, default 0.03. `decodings`: the one that production uses, by eval, default `free`.
+    `questions`: whether the task may move, by eval, with the default margin for others.
+    `decodings`: the one that production uses, by eval, default `free`.
     `ladders`: backends by name; the others are compared with the first.
     `comparisons`: finished ones, shown before all others.
     `noise`: a comparison of two identical runs; by default looked for among the runs.
@@ -34,7 +34,7 @@ class Analyses:
 
     pair: tuple[str, str] | None = None
     own: Mapping[str, str] = field(default_factory=dict)
-    margins: Mapping[str, float] = field(default_factory=dict)
+    questions: Mapping[str, ComparisonQuestion] = field(default_factory=dict)
     decodings: Mapping[str, Decoding] = field(default_factory=dict)
     ladders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
@@ -58,8 +58,8 @@ class AnalysisResults:
 NO_RESULTS = AnalysisResults()
 
 
-def analyses_of(config: Config, names: Iterable[str]) -> Analyses:
-    """Collect the analyses that a project configures for these evals.
+def analyses_of(config: Config, names: Iterable[str], candidates: Mapping[str, int] | None = None) -> Analyses:
+    """Collect the analyses that a project configures for these evals. `candidates`: compared before, by eval.
 
     A missing or broken eval file is no error, so that a report of saved runs never fails for it. Its margin is the
     default.
@@ -69,10 +69,14 @@ def analyses_of(config: Config, names: Iterable[str]) -> Analyses:
     return Analyses(
         pair=(config.pair.reference, config.pair.candidate) if config.pair else None,
         own={name: backend.variant for name, backend in config.backends.items()},
-        margins={
-            definition.name: definition.gates.margin
+        questions={
+            definition.name: question_of(
+                "move",
+                definition,
+                routed=routing.routed(config.root),
+                candidates=(candidates or {}).get(definition.name, 1),
+            )
             for definition in definitions
-            if definition.gates.margin is not None
         },
         decodings={definition.name: definition.decoding[0] for definition in definitions},
         ladders={name: ladder.steps for name, ladder in config.ladders.items()},
@@ -82,14 +86,16 @@ def analyses_of(config: Config, names: Iterable[str]) -> Analyses:
 
 def analyze(analyses: Analyses, name: str, runs: Sequence[Run]) -> AnalysisResults:
     """Analyze the runs of the eval `name`. Of several runs of a cell, the last one counts."""
-    margin = analyses.margins.get(name, DEFAULT_MARGIN)
+    asked = analyses.questions.get(name, ComparisonQuestion("move"))
+    margin = asked.margin
     cells = _RunsByCell(analyses, name, runs)
     given = tuple(c for c in analyses.comparisons if c.head.eval == name)
     ladders = (
-        climb(ladder, steps, cells.own_runs(), margin, analyses.noise) for ladder, steps in analyses.ladders.items()
+        climb(ladder, steps, cells.own_runs(), replace(asked, candidates=1), analyses.noise)
+        for ladder, steps in analyses.ladders.items()
     )
     return AnalysisResults(
-        comparisons=(*given, *_moves(cells, margin)),
+        comparisons=(*given, *_moves(cells, asked)),
         portability=_portability(cells, margin),
         ladders=tuple(ladder for ladder in ladders if ladder is not None),
         noise=analyses.noise or floor(runs),
@@ -136,14 +142,14 @@ class _RunsByCell:
         return next(reversed(list(of_cell)), None)
 
 
-def _moves(cells: _RunsByCell, margin: float) -> list[Comparison]:
+def _moves(cells: _RunsByCell, asked: ComparisonQuestion) -> list[Comparison]:
     """Compare the candidate's own run with the reference's."""
     if cells.analyses.pair is None:
         return []
     reference, candidate = (cells.own(backend) for backend in cells.analyses.pair)
     if reference is None or candidate is None or reference is candidate:
         return []
-    return [compare(outcomes_of(reference), outcomes_of(candidate), ComparisonQuestion("move", margin))]
+    return [compare(outcomes_of(reference), outcomes_of(candidate), asked)]
 
 
 def _portability(cells: _RunsByCell, margin: float) -> Portability | None:

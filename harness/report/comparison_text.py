@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from harness.analysis.compare import Change, Comparison, Difference, ReasonCode, Verdict
+from harness.analysis.compare import Change, Comparison, Difference, Verdict
 from harness.analysis.compare.changes import BACKEND
 from harness.analysis.compare.flips import counts
 from harness.analysis.compare.noise import beyond
@@ -25,7 +25,6 @@ FLIPS = {
 """Names of the kinds of flips."""
 
 _LISTED_CASES = 12
-_EXAMPLE_CASES = 3
 _DIGEST_CHARACTERS = 12
 
 
@@ -42,104 +41,6 @@ def title(c: Comparison) -> str:
     if base.name == head.name:
         return f"{head.name}: {base.run_id} -> {head.run_id}"
     return f"{base.name} -> {head.name}"
-
-
-def question(c: Comparison) -> str:
-    """The question of a comparison, with its margin."""
-    words = "may the task move?" if c.question.kind == "move" else "is it still as good?"
-    return f"{words} (margin {_margin(c)} of strict accuracy)"
-
-
-def verdict_text(c: Comparison) -> str:
-    """`MOVE: difference -0.3 points (95% interval -1.3 to +0.6), within the margin of 3 points`."""
-    return f"{c.verdict.value}: {reason_text(c)}"
-
-
-def reason_text(c: Comparison) -> str:
-    """Why a comparison has its verdict, figures first. No full stop at the end."""
-    return _REASONS[c.reason.code](c)
-
-
-def _within(c: Comparison) -> str:
-    return f"{difference_text(c.strict.paired)}, within the margin of {_margin(c)}"
-
-
-def _beyond(c: Comparison) -> str:
-    return f"{difference_text(c.strict.paired)}, a loss of more than {_margin(c)}"
-
-
-def _better(c: Comparison) -> str:
-    return f"{difference_text(c.strict.paired)}, a gain"
-
-
-def _worse(c: Comparison) -> str:
-    return f"{difference_text(c.strict.paired)}, a proven loss that may exceed {_margin(c)}"
-
-
-def _open(c: Comparison) -> str:
-    return f"the loss could be more or less than {_margin(c)}: {difference_text(c.strict.paired)}. {needed_text(c)}"
-
-
-def _failed_calls(c: Comparison) -> str:
-    failed = plural(c.base.n_errors + c.head.n_errors, "call")
-    possible = f"{c.reason.worst} at worst, {c.reason.best} at best"
-    return f"{failed} failed, so the verdict is open: {possible}. Run again with --resume"
-
-
-def _contract_kind(c: Comparison) -> str:
-    base, head = (side.fingerprint.get("contract", "") for side in (c.base, c.head))
-    return f"different contracts read the replies: {base} and {head}. For an import, set --labels or --contract"
-
-
-def _contract_settings(_c: Comparison) -> str:
-    return (
-        "different contract settings read the replies. `harness rescore` reads the older run with the current settings"
-    )
-
-
-def _cases(c: Comparison) -> str:
-    unequal = c.unequal
-    groups = [
-        (unequal.only_base, f"only in {c.base.name}"),
-        (unequal.only_head, f"only in {c.head.name}"),
-        (unequal.edited, "edited"),
-    ]
-    differing = "; ".join(f"{len(ids):,} {what} ({_examples(ids)})" for ids, what in groups if ids)
-    return f"the runs cover different cases: {differing}. --shared compares the {plural(c.n, 'case')} of both"
-
-
-def _no_shared_case(_c: Comparison) -> str:
-    return "no case was answered in both runs"
-
-
-_REASONS = {
-    ReasonCode.WITHIN_MARGIN: _within,
-    ReasonCode.BEYOND_MARGIN: _beyond,
-    ReasonCode.BETTER: _better,
-    ReasonCode.WORSE: _worse,
-    ReasonCode.MORE_CASES: _open,
-    ReasonCode.TOO_FEW_CASES: _open,
-    ReasonCode.ON_MARGIN: _open,
-    ReasonCode.FAILED_CALLS: _failed_calls,
-    ReasonCode.CONTRACT_KIND: _contract_kind,
-    ReasonCode.CONTRACT_SETTINGS: _contract_settings,
-    ReasonCode.CASES: _cases,
-    ReasonCode.NO_SHARED_CASE: _no_shared_case,
-}
-
-
-def needed_text(c: Comparison) -> str:
-    """How many cases would settle an open verdict, or why no number can be given."""
-    return settled_text(c.reason.code, c.needed, c.n)
-
-
-def settled_text(code: ReasonCode, needed: int | None, n: int) -> str:
-    """The same, of `n` compared cases. `code`: of `analysis.compare.comparison.open_reason`."""
-    if code is ReasonCode.MORE_CASES and needed is not None:
-        return f"About {needed:,} cases would settle it ({n:,} compared)"
-    if code is ReasonCode.TOO_FEW_CASES:
-        return f"{plural(n, 'case is', 'cases are')} too few to estimate how many would settle it"
-    return "The difference equals the margin, so no number of cases settles it"
 
 
 def measured(c: Comparison) -> list[tuple[str, Difference]]:
@@ -162,14 +63,29 @@ def delta_text(p: Paired) -> str:
     return f"{points(p.delta)} ({points(p.low)} to {points(p.high)})" if p.n else NOTHING
 
 
-def difference_text(p: Paired) -> str:
-    """`difference -4.0 points (95% interval -6.9 to -2.2)`."""
-    return f"difference {plain_points(p.delta)} points {interval_text(p)}"
+def difference_text(p: Paired, confidence: float = 0.95, limits: Sequence[float] = ()) -> str:
+    """`difference -4.0 points (95% interval -6.9 to -2.2)`. `limits`: as in `interval_text`."""
+    return f"difference {plain_points(p.delta)} points {interval_text(p, confidence, limits)}"
 
 
-def interval_text(p: Paired) -> str:
-    """`(95% interval -6.9 to -2.2)`."""
-    return f"(95% interval {plain_points(p.low)} to {plain_points(p.high)})"
+def interval_text(p: Paired, confidence: float = 0.95, limits: Sequence[float] = ()) -> str:
+    """`(95% interval -6.9 to -2.2)`. Ends have enough digits to differ from each of `limits`, which are shares."""
+    low, high = (_end(end, limits) for end in (p.low, p.high))
+    return f"({confidence_text(confidence)} interval {low} to {high})"
+
+
+def _end(end: float, limits: Sequence[float]) -> str:
+    """An end of an interval, in points."""
+    for digits in range(1, 5):
+        text = f"{round(100 * end, digits) or 0.0:+.{digits}f}"
+        if all(end == limit or float(text) != round(100 * limit, digits) for limit in limits):
+            break
+    return text
+
+
+def confidence_text(confidence: float) -> str:
+    """`95%`, `98.3%`."""
+    return f"{round(100 * confidence, 2):g}%"
 
 
 def p_text(p: float) -> str:
@@ -187,6 +103,38 @@ def gap_text(c: Comparison) -> str:
     return f"capability {delta_text(c.capability_gap)}, format {delta_text(c.format_gap)}"
 
 
+def answering_text(c: Comparison) -> str:
+    """How often a reply has an answer, and who is right where both answer; empty if every reply has an answer."""
+    answering, both = c.answering, c.right_if_answered
+    if answering.base.hits == answering.head.hits == c.n:
+        return ""
+    given = f"{answering.base.value:.1%} -> {answering.head.value:.1%} of the replies, {delta_text(answering.paired)}"
+    right = f"{both.gains:g} gained, {both.losses:g} lost, {delta_text(both)}"
+    return f"an answer is given in {given}; where both answer ({plural(both.n, 'case')}): {right}"
+
+
+def labels_text(c: Comparison) -> str:
+    """A warning if one of the compared models made the labels; empty otherwise."""
+    if not c.labelled_by:
+        return ""
+    made = " and ".join(f"{n:,} by {backend}" for backend, n in c.labelled_by)
+    return (
+        f"made by a model of this comparison ({made}). Where its labels are wrong, the other model loses. "
+        "Check a sample by hand"
+    )
+
+
+def candidates_text(c: Comparison) -> str:
+    """How many candidates share the error of a verdict; empty for one."""
+    number = c.question.candidates
+    if number < 2 or c.question.kind != "move":
+        return ""
+    return (
+        f"{number} prompts and models were compared on this split, so intervals have "
+        f"{confidence_text(c.question.confidence)} instead of 95%. A `holdout` split for the final prompt avoids it"
+    )
+
+
 def flips_text(c: Comparison) -> str:
     """`right → wrong 12, wrong → right 3`, or `none in 300 cases`."""
     counted = [f"{FLIPS[kind]} {count:,}" for kind, count in counts(c.flips).items() if count]
@@ -198,11 +146,6 @@ def lost_cases_text(c: Comparison) -> str:
     ids = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
     more = f" and {len(ids) - _LISTED_CASES:,} more" if len(ids) > _LISTED_CASES else ""
     return f"{FLIPS['right_to_wrong']}: {', '.join(ids[:_LISTED_CASES])}{more}" if ids else ""
-
-
-def reason_and_losses_text(c: Comparison) -> str:
-    """The reason, and the cases that went from right to wrong."""
-    return "; ".join(filter(None, [reason_text(c), lost_cases_text(c)]))
 
 
 def change_text(change: Change) -> str:
@@ -254,6 +197,12 @@ def slices_text(c: Comparison) -> str:
     return f"a difference is proven in {n or 'none'} of {tested}"
 
 
+def notes(c: Comparison) -> list[tuple[str, str]]:
+    """What a reader of the verdict must know besides: a name and a text each."""
+    texts = [("answers", answering_text(c)), ("labels", labels_text(c)), ("candidates", candidates_text(c))]
+    return [(name, text) for name, text in texts if text]
+
+
 def ratios(c: Comparison) -> dict[str, float | None]:
     """Head over base: median latency, tokens per call."""
     return {
@@ -268,18 +217,10 @@ def _ratio(base: float | None, head: float | None) -> float | None:
     return head / base if base and head is not None else None
 
 
-def _margin(c: Comparison) -> str:
-    return margin_text(c.question.margin)
-
-
 def margin_text(margin: float) -> str:
     """`3 points`, `1 point`."""
     number = f"{100 * margin:g}"
     return f"{number} point{'' if number == '1' else 's'}"
-
-
-def _examples(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:_EXAMPLE_CASES]) + (", …" if len(ids) > _EXAMPLE_CASES else "")
 
 
 def _short(value: str) -> str:

@@ -7,7 +7,7 @@ from harness.analysis.dataset_power import GateProblem, UndecidableGate
 from harness.analysis.gates import GateOutcome, GateReason, GateResult, GateStatus
 from harness.core.formatting import listed, plural, seconds
 from harness.core.toml import hint
-from harness.report import comparison_text
+from harness.report import comparison_text, verdict_text
 
 
 def gate_text(result: GateResult) -> str:
@@ -81,7 +81,7 @@ def _compared(gate: str, outcome: GateOutcome) -> str:
         return "; ".join(filter(None, [_measured(gate, outcome), lost]))
     by_point = outcome.reason is GateReason.POINT
     point = f"judged by the observed value only, {gate} {_limit(outcome)}" if by_point else ""
-    parts = [comparison_text.verdict_text(c), _changed(c), point, lost]
+    parts = [verdict_text.verdict_text(c), _changed(c), point, lost]
     return f"against {c.base.name}: {'; '.join(filter(None, parts))}"
 
 

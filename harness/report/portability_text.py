@@ -21,12 +21,12 @@ import math
 from typing import Any
 
 from harness.analysis.compare import Comparison, ReasonCode, Verdict
-from harness.analysis.compare.comparison import open_reason
 from harness.analysis.compare.ladder import Ladder, LadderStep
 from harness.analysis.compare.portability import Portability, PortabilityAdvice, PortabilityReason
+from harness.analysis.compare.verdict_rules import open_reason
 from harness.analysis.stats import Paired, PairedMean, as_json
 from harness.core.formatting import plural
-from harness.report import comparison_formats, comparison_text
+from harness.report import comparison_formats, comparison_text, verdict_text
 
 _SAME_SPEED = 0.05
 """Median latencies that differ by less vary as much from run to run."""
@@ -47,15 +47,20 @@ def _advice(p: Portability) -> str:
     (theirs, ours), (_, candidate), gap = p.variants, p.backends, p.transfer.strict.paired
     margin = comparison_text.margin_text(p.margin)
     if p.reason is PortabilityReason.INCOMPARABLE:
-        return f"Cannot tell whether one prompt serves both: {comparison_text.reason_text(p.transfer)}."
+        return f"Cannot tell whether one prompt serves both: {verdict_text.reason_text(p.transfer)}."
     if p.reason is PortabilityReason.FAILED_CALLS:
         failed = plural(p.failed, "call")
         return f"Cannot tell whether one prompt serves both: {failed} failed. Run again with --resume."
     if p.reason is PortabilityReason.NOT_PROVEN:
-        settled = comparison_text.settled_text(open_reason(p.needed, gap.n), p.needed, gap.n)
+        settled = verdict_text.settled_text(open_reason(p.needed, gap.n), p.needed, gap.n)
         return (
             f"Cannot tell whether one prompt serves both: on {candidate}, the {ours} prompt minus the {theirs} prompt "
             f"is {_signed(gap)}, margin {margin} ({_accuracies(p)}). {settled}."
+        )
+    if p.reason is PortabilityReason.NEAR_ZERO:
+        return (
+            f"Cannot tell whether one prompt serves both: hardly any answer is right ({_accuracies(p)}). "
+            "Try a stronger model, or check the labels."
         )
     if p.reason is PortabilityReason.REFERENCE_PROMPT_SERVES:
         how = "better than" if gap.high < 0 else f"within {margin} of"
@@ -85,7 +90,7 @@ def _reference(p: Portability) -> str:
         return ""
     (theirs, ours), reference = p.variants, p.backends[0]
     if p.cost is None or not p.is_cost_measured:
-        why = f" ({comparison_text.reason_text(p.cost)})" if p.cost else ""
+        why = f" ({verdict_text.reason_text(p.cost)})" if p.cost else ""
         return f"The effect of the {ours} prompt on {reference} is unknown: no comparison of both prompts there{why}."
     if p.reason not in {PortabilityReason.CANDIDATE_PROMPT_SERVES, PortabilityReason.CANDIDATE_PROMPT_GAINS}:
         return ""
@@ -127,16 +132,18 @@ def step_text(step: LadderStep) -> str:
         return f"{step.label}: the other steps are compared with this one"
     verdict = f"{step.label}: {c.verdict.value}"
     if c.verdict is Verdict.INCOMPARABLE:
-        return f"{verdict}, {comparison_text.reason_text(c)}"
+        return f"{verdict}, {verdict_text.reason_text(c)}"
     speed = f", {speed_text(step.faster)}" if step.faster else ""
-    gap = c.strict.paired
+    if c.reason.code in verdict_text.OVERRULED:
+        return f"{verdict}, {verdict_text.reason_text(c)}{speed}"
+    gap = c.deciding.paired
     text = f"{verdict}, {_loss(c)} ({comparison_text.plain_points(gap.delta)}, "
-    text += f"{comparison_text.interval_text(gap)[1:]}{speed}"
+    text += f"{comparison_text.interval_text(gap, c.question.confidence)[1:]}{speed}"
     if c.verdict is not Verdict.INCONCLUSIVE:
         return text
     if c.reason.code is ReasonCode.FAILED_CALLS:
         return f"{text}. {plural(c.base.n_errors + c.head.n_errors, 'failed call')} could change the verdict"
-    return f"{text}. {comparison_text.needed_text(c)}"
+    return f"{text}. {verdict_text.needed_text(c)}"
 
 
 def _loss(c: Comparison) -> str:
@@ -189,7 +196,7 @@ def _gap(c: Comparison) -> dict[str, Any]:
         "head": c.head.cell,
         "n": c.n,
         "verdict": content["verdict"],
-        "reason": comparison_text.reason_text(c),
+        "reason": verdict_text.reason_text(c),
         **rates,
         **strict,
     }

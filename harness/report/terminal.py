@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.costs.spend import RunCost, charged, cost_of
 from harness.core.formatting import NOTHING, dollars, number, plural, seconds, visible
-from harness.report import comparison_text
+from harness.report import comparison_text, verdict_text
 from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
 from harness.report.portability_text import portability_text, step_text
@@ -48,7 +48,7 @@ def _answers(e: EvalReport) -> list[RenderableType]:
     lines = [
         Text.assemble(
             (c.verdict.value, f"bold {COLOURS[comparison_text.tone(c.verdict)]}"),
-            f"  {visible(comparison_text.title(c))}: {visible(comparison_text.reason_text(c))}",
+            f"  {visible(comparison_text.title(c))}: {visible(verdict_text.reason_text(c))}",
         )
         for c in analysis.comparisons
     ]

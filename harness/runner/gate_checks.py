@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.analysis import baseline, gates
@@ -16,9 +17,10 @@ from harness.core.types import Manifest, Run, RunOrigin
 from harness.project.config import Config
 from harness.project.evals import Eval
 from harness.project.pricing import price_of
-from harness.report import comparison_text
+from harness.report import comparison_text, verdict_text
 from harness.runner.plan import Cell
 from harness.runner.project import Project
+from harness.runner.questions import question
 from harness.store.run_query import RunQuery
 from harness.store.run_refs import find_run
 
@@ -52,7 +54,7 @@ def evidence(project: Project, cell: Cell, run: Run, others: Sequence[Run] = ())
         labels=run.manifest.labels,
         price=price_of(project.config, cell.backend),
         reference=_to_reference(project, cell, own, others) if by_reference else None,
-        baseline=to_baseline(project.root, own, limits.max_regression),
+        baseline=to_baseline(project.root, own, question(project, own.eval, "change")),
     )
 
 
@@ -108,15 +110,15 @@ def against(project: Project, reference: str, run: Run) -> GateResult:
         base = outcomes_of(find_run(project.store, wanted_run, own.eval), reference)
     if base is None:
         return GateResult("against", title, gates.undecided(GateReason.NO_BASELINE))
-    c = compare(base, own, ComparisonQuestion("change", DEFAULT_MARGIN))
+    c = compare(base, own, replace(question(project, own.eval, "change"), margin=DEFAULT_MARGIN))
     proven = c.verdict is not Compared.INCONCLUSIVE or bool(c.base.n_errors + c.head.n_errors)
     return GateResult("against", title, gates.compared(DEFAULT_MARGIN, c, "interval"), required=proven)
 
 
-def to_baseline(root: Path, own: RunOutcomes, margin: float | None) -> Comparison | None:
+def to_baseline(root: Path, own: RunOutcomes, asked: ComparisonQuestion) -> Comparison | None:
     """Compare a run with the baseline of its cell; `None` without a baseline."""
     saved = baseline.load(root, own.eval, own.cell)
-    return None if saved is None else compare(saved, own, ComparisonQuestion("change", margin or DEFAULT_MARGIN))
+    return None if saved is None else compare(saved, own, asked)
 
 
 def renew(root: Path, own: RunOutcomes, replies: Mapping[str, str] | None = None) -> str:
@@ -126,7 +128,7 @@ def renew(root: Path, own: RunOutcomes, replies: Mapping[str, str] | None = None
     """
     baseline.check(own)
     try:
-        before = to_baseline(root, own, None)
+        before = to_baseline(root, own, ComparisonQuestion("change"))
         change = "new" if before is None else _renewed(before)
     except ConfigError:
         change = "replaces a file that could not be read"
@@ -136,14 +138,15 @@ def renew(root: Path, own: RunOutcomes, replies: Mapping[str, str] | None = None
 def _renewed(c: Comparison) -> str:
     if c.base.run_id == c.head.run_id:
         return f"the same run as before, {c.head.run_id}"
-    others = f"{comparison_text.reason_text(c)}; " if c.verdict is Compared.INCOMPARABLE else ""
+    others = f"{verdict_text.reason_text(c)}; " if c.verdict is Compared.INCOMPARABLE else ""
     return f"{others}flips: {comparison_text.flips_text(c)}; changed: {comparison_text.changed_text(c)}"
 
 
 def _to_reference(project: Project, cell: Cell, own: RunOutcomes, others: Sequence[Run]) -> Comparison | None:
     reference = _reference_run(project, cell, others)
-    question = ComparisonQuestion("move", cell.definition.gates.margin or DEFAULT_MARGIN)
-    return None if reference is None else compare(outcomes_of(reference), own, question)
+    if reference is None:
+        return None
+    return compare(outcomes_of(reference), own, question(project, cell.definition.name, "move"))
 
 
 def _reference_run(project: Project, cell: Cell, others: Sequence[Run]) -> Run | None:

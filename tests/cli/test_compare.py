@@ -53,7 +53,8 @@ def test_comparison_screen(harness: Terminal, saved: Project, snapshot: Snapshot
         (("a", "few"), "INCOMPARABLE", 4),
         (("a", "few", "--shared"), "INCONCLUSIVE", 0),
         (("a", "few", "--shared", "--strict"), "INCONCLUSIVE", 4),
-        (("reference", "candidate", "--question", "change", "--margin", "0.5"), "OK", 0),
+        (("reference", "candidate", "--question", "change"), "REGRESSED", 1),
+        (("a", "b", "--margin", "0.001"), "INCONCLUSIVE", 0),
     ],
 )
 def test_verdict_decides_the_exit_code(

@@ -81,7 +81,9 @@ class TestAsked:
         assert c.verdict is Verdict.MOVE
 
     def test_margin_is_that_of_the_eval(self) -> None:
-        (c,) = report(*matrix(), analyses=replace(ASKED, margins={"ticket_triage": 0.001})).analysis.comparisons
+        (c,) = report(
+            *matrix(), analyses=replace(ASKED, questions={"ticket_triage": ComparisonQuestion("move", 0.001)})
+        ).analysis.comparisons
         assert c.verdict is Verdict.INCONCLUSIVE
 
     def test_no_verdict_without_the_references_own_cell(self) -> None:
@@ -119,7 +121,7 @@ class TestAsked:
         assert analysis == Analyses(
             pair=("big", "fake"),
             own={"fake": "local", "big": "gpt"},
-            margins={"triage": 0.07},
+            questions={"triage": ComparisonQuestion("move", 0.07)},
             decodings={"triage": "constrained"},
             ladders={"l": ("big", "fake")},
             prices={"big": None, "fake": None},

@@ -14,9 +14,10 @@ from harness.analysis.metrics.summary import summarize
 from harness.core.types import Case, Result
 from harness.project.evals import GateConfig
 from harness.project.pricing import Price
-from harness.report.comparison_text import change_text, verdict_text
+from harness.report.comparison_text import change_text
 from harness.report.gate_text import gate_text, undecidable_text
 from harness.report.portability_text import interaction_text, portability_text, step_text
+from harness.report.verdict_text import verdict_text
 
 from ..analysis.compare.sides import made
 from ..analysis.compare.test_ladder import step

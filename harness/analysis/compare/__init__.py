@@ -8,10 +8,14 @@ verdicts.py defines the verdicts; docs/statistics.md explains them.
 """
 
 from harness.analysis.compare.changes import Change, changes
-from harness.analysis.compare.comparison import Comparison, Difference, Slice, compare
+from harness.analysis.compare.comparison import Comparison, VerdictReason
 from harness.analysis.compare.flips import Flip, FlipKind
+from harness.analysis.compare.paired_rates import Difference
+from harness.analysis.compare.pairing import compare
+from harness.analysis.compare.questions import question_of
 from harness.analysis.compare.sides import CaseOutcome, RunOutcomes, outcomes_of
-from harness.analysis.compare.verdicts import ComparisonQuestion, ReasonCode, Verdict, VerdictReason
+from harness.analysis.compare.slices import Slice, SliceLoss
+from harness.analysis.compare.verdicts import ComparisonQuestion, LegName, ReasonCode, Verdict
 
 __all__ = [
     "CaseOutcome",
@@ -21,12 +25,15 @@ __all__ = [
     "Difference",
     "Flip",
     "FlipKind",
+    "LegName",
     "ReasonCode",
     "RunOutcomes",
     "Slice",
+    "SliceLoss",
     "Verdict",
     "VerdictReason",
     "changes",
     "compare",
     "outcomes_of",
+    "question_of",
 ]

@@ -9,10 +9,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.analysis.compare.comparison import Comparison, compare
+from harness.analysis.compare.comparison import Comparison
 from harness.analysis.compare.noise import beyond, floor
+from harness.analysis.compare.pairing import compare
 from harness.analysis.compare.sides import CaseOutcome, RunOutcomes, outcomes_of
-from harness.analysis.compare.verdicts import DEFAULT_MARGIN, ComparisonQuestion
+from harness.analysis.compare.verdicts import ComparisonQuestion
 from harness.analysis.stats import Rate, clustered_rate, quantile
 from harness.core.types import Response, Run
 
@@ -53,11 +54,14 @@ class Ladder:
     noise: Comparison | None
 
 
+_MAY_MOVE = ComparisonQuestion("move")
+
+
 def climb(
     name: str,
     backends: Sequence[str],
     runs: Sequence[Run],
-    margin: float = DEFAULT_MARGIN,
+    question: ComparisonQuestion = _MAY_MOVE,
     noise: Comparison | None = None,
 ) -> Ladder | None:
     """Compare the run of each backend with the run of the first.
@@ -66,7 +70,7 @@ def climb(
         name: The ladder's name.
         backends: The backends of its steps, in order.
         runs: The last run of each backend counts.
-        margin: The tolerated loss of strict accuracy, as a share.
+        question: Of every comparison.
         noise: Two runs of the same cell, compared; by default looked for in `runs`.
 
     Returns:
@@ -79,11 +83,11 @@ def climb(
     measured = noise or floor([run for run in runs if run.manifest.backend in backends])
     first = outcomes_of(present[0])
     steps = tuple(
-        _step(run, label, None if run is present[0] else first, margin, measured)
+        _step(run, label, None if run is present[0] else first, question, measured)
         for run, label in zip(present, _labels(present), strict=True)
     )
     missing = tuple(backend for backend in backends if backend not in by_backend)
-    return Ladder(name, margin, steps, missing, measured)
+    return Ladder(name, question.margin, steps, missing, measured)
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
@@ -92,9 +96,11 @@ def _labels(runs: Sequence[Run]) -> list[str]:
     return names if all(names) and len(set(names)) == len(names) else [run.manifest.backend for run in runs]
 
 
-def _step(run: Run, label: str, first: RunOutcomes | None, margin: float, noise: Comparison | None) -> LadderStep:
+def _step(
+    run: Run, label: str, first: RunOutcomes | None, question: ComparisonQuestion, noise: Comparison | None
+) -> LadderStep:
     own = outcomes_of(run)
-    comparison = None if first is None else compare(first, own, ComparisonQuestion("move", margin))
+    comparison = None if first is None else compare(first, own, question)
     faster = first.latency_s / own.latency_s if first and first.latency_s and own.latency_s else None
     return LadderStep(
         backend=own.backend,

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from harness.analysis.compare.changes import changes
-from harness.analysis.compare.comparison import Comparison, compare
+from harness.analysis.compare.comparison import Comparison
+from harness.analysis.compare.pairing import compare
 from harness.analysis.compare.sides import outcomes_of
 from harness.analysis.compare.verdicts import ComparisonQuestion
 from harness.core.types import Run

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 
-from harness.analysis.compare.comparison import Comparison, cases_needed, compare, negated
+from harness.analysis.compare.comparison import Comparison
+from harness.analysis.compare.paired_rates import negated
+from harness.analysis.compare.pairing import compare
 from harness.analysis.compare.sides import CaseOutcome, RunOutcomes
+from harness.analysis.compare.verdict_rules import NEAR_ZERO, cases_needed
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN, SIGNIFICANT, ComparisonQuestion, Verdict
 from harness.analysis.stats import Paired, PairedMean, paired_mean
 
@@ -36,6 +39,7 @@ class PortabilityReason(StrEnum):
     CANDIDATE_PROMPT_SERVES = "candidate_prompt_serves"
     CANDIDATE_PROMPT_GAINS = "candidate_prompt_gains"
     NOT_PROVEN = "not_proven"
+    NEAR_ZERO = "near_zero"
     FAILED_CALLS = "failed_calls"
     INCOMPARABLE = "incomparable"
 
@@ -45,6 +49,7 @@ _ADVICE = {
     PortabilityReason.CANDIDATE_PROMPT_SERVES: PortabilityAdvice.ONE,
     PortabilityReason.CANDIDATE_PROMPT_GAINS: PortabilityAdvice.TWO,
     PortabilityReason.NOT_PROVEN: PortabilityAdvice.UNKNOWN,
+    PortabilityReason.NEAR_ZERO: PortabilityAdvice.UNKNOWN,
     PortabilityReason.FAILED_CALLS: PortabilityAdvice.UNKNOWN,
     PortabilityReason.INCOMPARABLE: PortabilityAdvice.UNKNOWN,
 }
@@ -119,6 +124,9 @@ def _reason(transfer: Comparison, cost: Comparison | None, margin: float) -> Por
     possible = {_shown(*pair, margin) for pair in product(transfer.bounds, costs[1:] or costs)}
     if {_ADVICE[reason] for reason in possible} != {_ADVICE[shown]}:
         return PortabilityReason.FAILED_CALLS
+    serving = transfer.strict.head if shown is PortabilityReason.CANDIDATE_PROMPT_SERVES else transfer.strict.base
+    if _ADVICE[shown] is PortabilityAdvice.ONE and serving.low <= NEAR_ZERO:
+        return PortabilityReason.NEAR_ZERO  # two prompts that never work are as good as each other
     return shown
 
 

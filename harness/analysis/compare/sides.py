@@ -51,7 +51,7 @@ class RunOutcomes:
     """The outcomes of a run, for comparisons. `name`: shown to users. `cases`: by id.
 
     `latency_s`: the median. Tokens: means per call. `None` if nothing was measured. `from_store`: every answer is from
-    the store, so no call was made.
+    the store, so no call was made. `label_sources`: where the expected answers come from, with the number of cases.
     """
 
     name: str
@@ -68,6 +68,7 @@ class RunOutcomes:
     completion_tokens: float | None = None
     notes: tuple[str, ...] = field(default=())
     from_store: bool = False
+    label_sources: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n_errors(self) -> int:
@@ -99,6 +100,7 @@ def outcomes_of(run: Run, name: str = "") -> RunOutcomes:
         completion_tokens=_mean([r.completion_tokens for r in answered]),
         notes=m.notes,
         from_store=bool(answered) and all(r.cached for r in run.results if r.response.error is None),
+        label_sources=Counter(results[0].case.label_source for results in by_id.values()),
     )
 
 

@@ -148,7 +148,7 @@ def compared(limit: float, comparison: Comparison, judge_by: Literal["interval",
     verdict = comparison.verdict
     by_point = judge_by == "point" and verdict is not Verdict.INCOMPARABLE
     if by_point:
-        passed = comparison.strict.paired.delta >= -limit
+        passed = all(comparison.leg(leg).paired.delta >= -limit for leg in comparison.question.legs)
     elif verdict in {Verdict.INCOMPARABLE, Verdict.INCONCLUSIVE}:
         return undecided(GateReason.COMPARISON, limit, comparison=comparison)
     else:
@@ -157,6 +157,6 @@ def compared(limit: float, comparison: Comparison, judge_by: Literal["interval",
         status=GateStatus.PASSED if passed else GateStatus.FAILED,
         reason=GateReason.POINT if by_point else GateReason.COMPARISON,
         limit=limit,
-        observed=comparison.strict.paired.delta,
+        observed=comparison.deciding.paired.delta,
         comparison=comparison,
     )

@@ -13,7 +13,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.core.formatting import dollars, moment, number, one_line, percent, plural, seconds, visible
-from harness.report import charts, comparison_text, sections
+from harness.report import charts, comparison_text, sections, verdict_text
 from harness.report.formats.json import dumps
 from harness.report.headline import sentences
 from harness.report.model import EvalReport, Report
@@ -154,7 +154,7 @@ def _environment() -> Environment:
         "number": number,
         "points": comparison_text.points,
         "percent": percent,
-        "reason": comparison_text.reason_text,
+        "reason": verdict_text.reason_text,
         "rate": rate_text,
         "seconds": seconds,
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harness.analysis.costs.advice_types import Advice
 from harness.core.formatting import NOTHING, dollars, number, one_line, reply_text, seconds
 from harness.core.markdown import SAFE, inert
-from harness.report import comparison_formats, comparison_text, cost_text
+from harness.report import comparison_formats, comparison_text, cost_text, verdict_text
 from harness.report.headline import sentences
 from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
@@ -54,7 +54,7 @@ def _eval(e: EvalReport) -> Iterator[str]:
     for notice in notices(e):
         yield f"> {'**Errors.**' if notice.kind == 'error' else 'Note.'} {inert(notice.text, SAFE)}\n"
     for c in e.analysis.comparisons:
-        title, reason = comparison_text.title(c), comparison_text.reason_text(c)
+        title, reason = comparison_text.title(c), verdict_text.reason_text(c)
         yield f"- **{c.verdict.value}** {inert(title, SAFE)}: {inert(reason, SAFE)}"
     if e.analysis.portability is not None:
         yield f"- {inert(portability_text(e.analysis.portability), SAFE)}"

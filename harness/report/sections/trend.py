@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.analysis.trend import Point, Trend
 from harness.core.types import RunOrigin
-from harness.report import comparison_text
+from harness.report import comparison_text, verdict_text
 from harness.report.charts import TimelinePoint, timeline
 from harness.report.model import EvalReport
 
@@ -78,5 +78,5 @@ def _verdict(trend: Trend) -> tuple[str, str] | None:
         return None
     return (
         c.verdict.value,
-        f"against {c.base.run_id}: {comparison_text.reason_text(c)}; changed: {comparison_text.changed_text(c)}",
+        f"against {c.base.run_id}: {verdict_text.reason_text(c)}; changed: {comparison_text.changed_text(c)}",
     )

@@ -9,7 +9,7 @@ from harness.analysis.compare import Comparison
 from harness.analysis.compare.flips import KINDS
 from harness.core.formatting import NOTHING, inputs_text, one_line, reply_text, seconds, value_text
 from harness.core.types import Result
-from harness.report import comparison_text
+from harness.report import comparison_text, verdict_text
 from harness.report.intervals import scale
 from harness.report.model import CellReport, EvalReport
 
@@ -35,9 +35,11 @@ def _block(report: EvalReport, c: Comparison) -> dict[str, Any]:
     return {
         "c": c,
         "title": comparison_text.title(c),
-        "question": comparison_text.question(c),
+        "question": verdict_text.question(c),
         "tone": comparison_text.tone(c.verdict),
-        "scale": scale([c.strict.paired], c.question.margin),
+        "scale": scale([c.leg(leg).paired for leg in c.question.legs], c.question.margin),
+        "legs": [(leg, c.leg(leg).paired) for leg in c.question.legs],
+        "confidence": comparison_text.confidence_text(c.question.confidence),
         "rows_scale": scale([c.strict.paired, *others], c.question.margin),
         "rates": [
             (name, d.base, d.head, d.paired, comparison_text.p_text(d.paired.p))
@@ -77,6 +79,7 @@ def _facts(c: Comparison) -> list[tuple[str, str]]:
     return [
         ("cases", f"{c.n:,} that both answered"),
         *errors,
+        *comparison_text.notes(c),
         *slices,
         *costs,
         ("changed", comparison_text.changed_text(c)),

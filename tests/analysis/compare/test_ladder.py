@@ -31,7 +31,7 @@ def step(backend: str, outcomes: str, latency: float = 1.0, run_id: str = "", **
 
 def climbed(*runs: Run, noise: bool = False) -> Ladder:
     same = step("fp16", "R" * 300, run_id="a"), step("fp16", "R" * 297 + "www", run_id="b")
-    ladder_found = climb("mistral", STEPS, runs, 0.03, floor(same) if noise else None)
+    ladder_found = climb("mistral", STEPS, runs, noise=floor(same) if noise else None)
     assert ladder_found
     return ladder_found
 

@@ -1,0 +1,53 @@
+"""Rates of two runs over the same cases, and their paired difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+
+from harness.analysis.compare.sides import CaseOutcome
+from harness.analysis.compare.verdicts import LegName
+from harness.analysis.stats import Paired, Rate, clustered_paired, clustered_rate
+
+Pairs = Sequence[tuple[CaseOutcome, CaseOutcome]]
+"""The outcomes of base and head, case by case."""
+
+Count = Callable[[CaseOutcome], int]
+"""Counts the replies of a case that have a property, such as being strictly right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A rate of both runs and the difference, head minus base, over the same cases."""
+
+    base: Rate
+    head: Rate
+    paired: Paired
+
+
+def count_of(leg: LegName) -> Count:
+    """Count the replies that are right when read in this way."""
+    return attrgetter(leg)
+
+
+def difference_of(pairs: Pairs, count: Count, confidence: float = 0.95) -> Difference:
+    """Compare the rates of a property. `confidence`: of the difference; rates always have 95% intervals."""
+    base = clustered_rate([(count(b), b.judged) for b, _ in pairs])
+    head = clustered_rate([(count(h), h.judged) for _, h in pairs])
+    return Difference(base, head, paired_of(pairs, count, confidence))
+
+
+def paired_of(pairs: Pairs, count: Count, confidence: float = 0.95) -> Paired:
+    """Compare a property case by case, without its rates."""
+    base, head = ([(count(case), case.judged) for case in side] for side in (_outcomes(pairs, 0), _outcomes(pairs, 1)))
+    return clustered_paired(base, head, confidence)
+
+
+def negated(p: Paired) -> Paired:
+    """Return the same difference with its sign changed, as seen from the other run."""
+    return replace(p, gains=p.losses, losses=p.gains, delta=-p.delta, low=-p.high, high=-p.low)
+
+
+def _outcomes(pairs: Pairs, place: int) -> list[CaseOutcome]:
+    return [pair[place] for pair in pairs]
