@@ -40,6 +40,9 @@ _MEND = "save the baseline anew, or restore it from git"
 _FILE_KEYS = {"judged": "asked", "predicted": "said"}
 """Fields of `CaseOutcome` that have another name in the file, which must not change."""
 
+_NOT_IN_THE_FILE = frozenset({"cluster"})
+"""Fields of `CaseOutcome` that a comparison takes from the other run."""
+
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -200,10 +203,12 @@ def _dumps(run: RunOutcomes, saved_replies: Mapping[str, str]) -> str:
 
 
 def _row(case: CaseOutcome, reply: str) -> str:
-    content = {_FILE_KEYS.get(name, name): value for name, value in asdict(case).items()}
+    named = {name: value for name, value in asdict(case).items() if name not in _NOT_IN_THE_FILE}
+    content = {_FILE_KEYS.get(name, name): value for name, value in named.items()}
     return json.dumps({k: v for k, v in (content | {"reply": reply[:REPLY_LIMIT]}).items() if v})
 
 
 def _outcome(row: _BaselineCase) -> CaseOutcome:
     content = row.model_dump(exclude={"reply"})
-    return CaseOutcome(**{field.name: content[_FILE_KEYS.get(field.name, field.name)] for field in fields(CaseOutcome)})
+    names = [field.name for field in fields(CaseOutcome) if field.name not in _NOT_IN_THE_FILE]
+    return CaseOutcome(**{name: content[_FILE_KEYS.get(name, name)] for name in names})

@@ -13,6 +13,7 @@ from harness.analysis.compare.flips import counts
 from harness.analysis.compare.noise import beyond
 from harness.analysis.compare.verdicts import SIGNIFICANT, UNDECIDED
 from harness.analysis.stats import Paired
+from harness.analysis.stats.label_noise import true_loss, unfair_loss
 from harness.core.formatting import NOTHING, plural
 
 FLIPS = {
@@ -23,6 +24,9 @@ FLIPS = {
     "not_to_compliant": "not → compliant",
 }
 """Names of the kinds of flips."""
+
+LABEL_NOISE = 0.05
+"""Share of wrong labels in examples. Ten public test sets have 3.3% on average (Northcutt et al. 2021)."""
 
 _LISTED_CASES = 12
 _DIGEST_CHARACTERS = 12
@@ -118,9 +122,11 @@ def labels_text(c: Comparison) -> str:
     if not c.labelled_by:
         return ""
     made = " and ".join(f"{n:,} by {backend}" for backend, n in c.labelled_by)
+    behind = true_loss(c.question.margin, LABEL_NOISE, len(c.head.labels))
     return (
-        f"made by a model of this comparison ({made}). Where its labels are wrong, the other model loses. "
-        "Check a sample by hand"
+        f"made by a model of this comparison ({made}). If {LABEL_NOISE:.0%} of them are wrong, an equally good model "
+        f"looks up to {margin_text(unfair_loss(LABEL_NOISE))} worse, and a margin of {margin_text(c.question.margin)} "
+        f"stands for {margin_text(round(behind, 4))}. Check a sample by hand"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.analysis.compare import Comparison, ReasonCode, Verdict
+from harness.analysis.stats.power import PRACTICAL
 from harness.core.formatting import plural
 from harness.report.comparison_text import (
     difference_text,
@@ -81,6 +82,9 @@ def _worse(c: Comparison) -> str:
 
 
 def _open(c: Comparison) -> str:
+    if c.deciding.paired.low > -c.question.margin:
+        few = plural(c.n, "case is", "cases are")
+        return f"{_deciding(c)}. {few} too few: an exact test does not confirm the interval"
     return f"the loss could be more or less than {margin_text(c.question.margin)}: {_deciding(c)}. {needed_text(c)}"
 
 
@@ -186,7 +190,7 @@ _REASONS = {
     ReasonCode.LIKELY_LOSS: _likely,
     ReasonCode.MORE_CASES: _open,
     ReasonCode.TOO_FEW_CASES: _open,
-    ReasonCode.ON_MARGIN: _open,
+    ReasonCode.TOO_CLOSE: _open,
     ReasonCode.FAILED_CALLS: _failed_calls,
     ReasonCode.CONTRACT_KIND: _contract_kind,
     ReasonCode.CONTRACT_SETTINGS: _contract_settings,
@@ -206,7 +210,7 @@ def settled_text(code: ReasonCode, needed: int | None, n: int) -> str:
         return f"About {needed:,} cases would settle it ({n:,} compared)"
     if code is ReasonCode.TOO_FEW_CASES:
         return f"{plural(n, 'case is', 'cases are')} too few to estimate how many would settle it"
-    return "The difference equals the margin, so no number of cases settles it"
+    return f"More than {PRACTICAL:,} cases would settle it, which is not practical"
 
 
 def reason_and_losses_text(c: Comparison) -> str:

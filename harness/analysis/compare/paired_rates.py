@@ -33,15 +33,23 @@ def count_of(leg: LegName) -> Count:
 
 def difference_of(pairs: Pairs, count: Count, confidence: float = 0.95) -> Difference:
     """Compare the rates of a property. `confidence`: of the difference; rates always have 95% intervals."""
-    base = clustered_rate([(count(b), b.judged) for b, _ in pairs])
-    head = clustered_rate([(count(h), h.judged) for _, h in pairs])
+    clusters = clusters_of(pairs)
+    base, head = (
+        clustered_rate([(count(case), case.judged) for case in _outcomes(pairs, place)], clusters=clusters)
+        for place in (0, 1)
+    )
     return Difference(base, head, paired_of(pairs, count, confidence))
 
 
 def paired_of(pairs: Pairs, count: Count, confidence: float = 0.95) -> Paired:
     """Compare a property case by case, without its rates."""
     base, head = ([(count(case), case.judged) for case in side] for side in (_outcomes(pairs, 0), _outcomes(pairs, 1)))
-    return clustered_paired(base, head, confidence)
+    return clustered_paired(base, head, confidence, clusters=clusters_of(pairs))
+
+
+def clusters_of(pairs: Pairs) -> list[str]:
+    """The cluster of each case. A baseline does not know the clusters, so either run may name them."""
+    return [head.cluster or base.cluster for base, head in pairs]
 
 
 def negated(p: Paired) -> Paired:

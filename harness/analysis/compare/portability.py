@@ -18,7 +18,7 @@ from harness.analysis.compare.pairing import compare
 from harness.analysis.compare.sides import CaseOutcome, RunOutcomes
 from harness.analysis.compare.verdict_rules import NEAR_ZERO, cases_needed
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN, SIGNIFICANT, ComparisonQuestion, Verdict
-from harness.analysis.stats import Paired, PairedMean, paired_mean
+from harness.analysis.stats import Paired, PairedMean, interaction_mean
 
 Prompts = tuple[RunOutcomes, RunOutcomes]
 """Runs of one backend with the reference's prompt and with the candidate's."""
@@ -151,7 +151,7 @@ def _interaction(candidate: Prompts, reference: Prompts | None) -> tuple[int, Pa
     shared = [i for i, case in first.items() if all(i in o and o[i].digest == case.digest for o in others)]
     if reference is None or not shared:
         return len(shared), None
-    return len(shared), paired_mean([_gain(candidate, i) - _gain(reference, i) for i in shared], bounds=(-2.0, 2.0))
+    return len(shared), interaction_mean([_gain(candidate, i) - _gain(reference, i) for i in shared])
 
 
 def _gain(prompts: Prompts, case_id: str) -> float:
@@ -164,7 +164,7 @@ def _share(case: CaseOutcome) -> float:
 
 
 def _needed(transfer: Comparison, margin: float) -> int | None:
-    return cases_needed(negated(transfer.strict.paired), margin)
+    return cases_needed(negated(transfer.strict.paired), ComparisonQuestion("change", margin))
 
 
 def _variant(side: RunOutcomes) -> str:

@@ -20,7 +20,8 @@ class CaseOutcome:
     """Counts of one case: judged replies, and how many of these are right or compliant. Failed calls are in `errors`.
 
     `answer`: a short hash of the most frequent answer, read leniently. `predicted` and `expected`: labels, if the task
-    has labels.
+    has labels. `cluster`: cases of one cluster are not independent, such as the tickets of one customer; empty for a
+    case on its own.
     """
 
     id: str
@@ -34,6 +35,7 @@ class CaseOutcome:
     predicted: str = ""
     expected: str = ""
     tags: tuple[str, ...] = ()
+    cluster: str = ""
 
     @property
     def is_right(self) -> bool:

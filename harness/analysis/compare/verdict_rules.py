@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.analysis.compare.comparison import Comparison, VerdictReason
-from harness.analysis.compare.paired_rates import Pairs, count_of
+from harness.analysis.compare.paired_rates import Pairs, clusters_of, count_of
 from harness.analysis.compare.sides import CaseOutcome
 from harness.analysis.compare.slices import SliceLoss
 from harness.analysis.compare.verdicts import SIGNIFICANT, ComparisonQuestion, LegName, ReasonCode, Verdict, worst
-from harness.analysis.stats import Paired, clustered_paired, settles
+from harness.analysis.stats import DecisionRule, Paired, cases_to_decide, clustered_paired
 
 FEWEST = 20
 """Fewer cases do not show how often two runs differ, so the number of cases needed cannot be estimated."""
@@ -85,7 +85,7 @@ def _open(c: Comparison, by_leg: Mapping[LegName, Verdict], leg: LegName) -> Com
     if likely:
         return replace(c, verdict=Verdict.INCONCLUSIVE, reason=VerdictReason(ReasonCode.LIKELY_LOSS, likely[0]))
     undecided = [c.leg(name).paired for name, verdict in by_leg.items() if verdict is Verdict.INCONCLUSIVE]
-    by_undecided = [cases_needed(paired, c.question.margin) for paired in undecided]
+    by_undecided = [cases_needed(paired, c.question) for paired in undecided]
     needed = None if None in by_undecided else max(n for n in by_undecided if n is not None)
     return replace(c, verdict=Verdict.INCONCLUSIVE, reason=VerdictReason(open_reason(needed, c.n), leg), needed=needed)
 
@@ -111,20 +111,23 @@ def open_reason(needed: int | None, n: int) -> ReasonCode:
     """Why `n` cases leave a difference open. `needed`: the cases that would settle it, as `cases_needed` computes."""
     if needed is not None:
         return ReasonCode.MORE_CASES
-    return ReasonCode.TOO_FEW_CASES if n < FEWEST else ReasonCode.ON_MARGIN
+    return ReasonCode.TOO_FEW_CASES if n < FEWEST else ReasonCode.TOO_CLOSE
 
 
-def cases_needed(p: Paired, margin: float) -> int | None:
-    """Compute how many cases in total would show on which side of `-margin` the observed difference lies.
+def cases_needed(p: Paired, question: ComparisonQuestion) -> int | None:
+    """Compute how many cases in total would lead to a verdict with a chance of 80%, if the observed rates hold.
 
     Allows for one flip more than was observed, because few cases may show none.
 
     Returns:
-        `None` with fewer than `FEWEST` cases, and for a difference equal to the margin, which no number settles.
+        `None` with fewer than `FEWEST` cases, and if no practical number of cases is enough.
     """
     if p.n < FEWEST:
         return None
-    needed = settles(p.delta, min(1.0, (p.gains + p.losses + 1) / (p.n + 2)), p.n, margin)
+    discordance = min(1.0, (p.gains + p.losses + 1) / (p.n + 2))
+    level = 1 - question.confidence if question.kind == "move" else question.level
+    rule = DecisionRule(question.kind, question.margin, level)
+    needed = cases_to_decide(p.delta, discordance, p.n, rule)
     return None if needed is None else max(needed, p.n + 1)
 
 
@@ -137,7 +140,10 @@ def bounds_of(both: Pairs, leg: LegName, confidence: float) -> tuple[Paired, Pai
 
     at_worst, at_best = (
         clustered_paired(
-            [filled(b, right=right) for b, _ in both], [filled(h, right=not right) for _, h in both], confidence
+            [filled(b, right=right) for b, _ in both],
+            [filled(h, right=not right) for _, h in both],
+            confidence,
+            clusters=clusters_of(both),
         )
         for right in (True, False)
     )

@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from harness.analysis.stats import Paired
+from harness.analysis.stats.exact_noninferiority import is_noninferior
+
 DEFAULT_MARGIN = 0.03
 SIGNIFICANT = 0.05
 
@@ -52,7 +55,7 @@ class ReasonCode(StrEnum):
     LIKELY_LOSS = "likely_loss"
     MORE_CASES = "more_cases"
     TOO_FEW_CASES = "too_few_cases"
-    ON_MARGIN = "on_margin"
+    TOO_CLOSE = "too_close"
     SLICE_LOSS = "slice_loss"
     SLICE_OPEN = "slice_open"
     BASE_NEAR_ZERO = "base_near_zero"
@@ -121,9 +124,14 @@ class ComparisonQuestion:
         return 1 - self.level / self.candidates if self.kind == "move" else 1 - SIGNIFICANT
 
     def decide(self, difference: DifferenceEstimate) -> Verdict:
-        """Decide by a difference, head minus base. A change must be proven by the interval and by the test."""
+        """Decide by a difference, head minus base.
+
+        A change must be proven by the interval and by the test. In a small set, MOVE also needs the exact test.
+        """
         within = difference.low > -self.margin
         if self.kind == "move":
+            if isinstance(difference, Paired):
+                within = is_noninferior(difference, self.margin, 1 - self.confidence)
             return Verdict.MOVE if within else Verdict.STAY if difference.high < -self.margin else Verdict.INCONCLUSIVE
         if difference.low > 0 and difference.p < SIGNIFICANT:
             return Verdict.IMPROVED

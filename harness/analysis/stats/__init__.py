@@ -6,22 +6,32 @@
 from harness.analysis.stats.agreement import kappa, spearman
 from harness.analysis.stats.bootstrap import macro_f1_difference, paired_bootstrap
 from harness.analysis.stats.interval import Interval
-from harness.analysis.stats.means import Mean, PairedMean, mean, paired_mean
+from harness.analysis.stats.means import Mean, PairedMean, interaction_mean, mean, paired_mean
 from harness.analysis.stats.multiple_testing import holm
 from harness.analysis.stats.paired import Paired, clustered_paired, mcnemar_exact, mcnemar_midp, paired, tango
-from harness.analysis.stats.power import required_n_drop, required_n_margin, settles, smallest_drop, smallest_margin
+from harness.analysis.stats.power import (
+    DecisionRule,
+    cases_to_decide,
+    required_n_drop,
+    required_n_margin,
+    smallest_drop,
+    smallest_margin,
+)
 from harness.analysis.stats.proportions import Rate, as_json, clustered_rate, quantile, rate
 
 __all__ = [
+    "DecisionRule",
     "Interval",
     "Mean",
     "Paired",
     "PairedMean",
     "Rate",
     "as_json",
+    "cases_to_decide",
     "clustered_paired",
     "clustered_rate",
     "holm",
+    "interaction_mean",
     "kappa",
     "macro_f1_difference",
     "mcnemar_exact",
@@ -34,7 +44,6 @@ __all__ = [
     "rate",
     "required_n_drop",
     "required_n_margin",
-    "settles",
     "smallest_drop",
     "smallest_margin",
     "spearman",

@@ -49,6 +49,18 @@ def mean(values: Sequence[float], bounds: Bounds | None = None, confidence: floa
     return Mean(value, n, min(low, value) if n else low, max(high, value) if n else high)
 
 
+def interaction_mean(effects: Sequence[float], confidence: float = 0.95) -> PairedMean:
+    """Return the mean over cases of one effect minus another, in -2..2, with Student's t interval and test.
+
+    The interval has two extra cases, at -1 and 1, as Bonett & Price (2012, J. Educ. Behav. Stat. 37:479) add to paired
+    differences: few cases with an effect have too little spread. Bounds at ±2 would make it up to twice as wide.
+    """
+    n = len(effects)
+    value = math.fsum(effects) / n if n else math.nan
+    low, high = _ends([*effects, -1.0, 1.0], None, confidence) if n else (-2.0, 2.0)
+    return PairedMean(value, max(-2.0, low), min(2.0, high), n, _p_of_zero(effects))
+
+
 def paired_mean(differences: Sequence[float], bounds: Bounds | None = None, confidence: float = 0.95) -> PairedMean:
     """Return the mean of one difference per case, with Student's t interval and test.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
+from harness.analysis.stats.design import Design, has_clusters
 from harness.analysis.stats.proportions import CaseTally, effective, shares
 
 
@@ -21,6 +22,8 @@ class Paired:
 
     `low` and `high` are Tango's interval. `p` is the two-sided p value of no difference. With repeats, `gains` and
     `losses` are sums of shares. Without cases `delta` is NaN, the interval −1..1 and `p` 1.
+    `effective_n`: the number of independent cases with one answer each that would have the same interval; `None` if
+    these are such cases.
     """
 
     gains: float
@@ -30,6 +33,7 @@ class Paired:
     low: float
     high: float
     p: float
+    effective_n: float | None = None
 
     @property
     def discordance(self) -> float:
@@ -49,13 +53,29 @@ def paired(gains: int, losses: int, n: int, confidence: float = 0.95) -> Paired:
     return Paired(gains, losses, n, (gains - losses) / n if n else math.nan, low, high, mcnemar_midp(gains, losses))
 
 
-def clustered_paired(base: Sequence[CaseTally], head: Sequence[CaseTally], confidence: float = 0.95) -> Paired:
+def clustered_paired(
+    base: Sequence[CaseTally],
+    head: Sequence[CaseTally],
+    confidence: float = 0.95,
+    *,
+    clusters: Sequence[str] = (),
+    weights: Sequence[float] = (),
+) -> Paired:
     """Compare two runs with repeats: `(correct answers, answers)` of each case, in the same order.
 
     Each case counts once, by the difference of its shares (Miller 2024: cases are the sample, repeats are not). The
-    interval is Tango's at the effective sample size: the number of single-answer cases with the same variance, at least
-    the cases and at most the answers. The test is McNemar's for clustered data (Durkalski 2003). With one answer per
-    case the result equals `paired`.
+    interval is Tango's at the effective sample size: the number of single-answer cases with the same variance, at most
+    the answers. The test is McNemar's for clustered data (Durkalski 2003). With one answer per case, no clusters and no
+    weights, the result equals `paired`.
+
+    Args:
+        base: The first run.
+        head: The second run.
+        confidence: Of the interval.
+        clusters: The cluster of each case. Cases of one cluster, such as the tickets of one customer, are not
+            independent. An empty name is a cluster of its own. By default all are independent.
+        weights: The weight of each case, such as its share of the traffic. `gains` and `losses` are then sums of
+            weights, scaled to `n` cases.
 
     Raises:
         ValueError: If the runs differ in the number of cases, or a case has no answers.
@@ -67,6 +87,8 @@ def clustered_paired(base: Sequence[CaseTally], head: Sequence[CaseTally], confi
     n = len(differences)
     gains = math.fsum(d for d in differences if d > 0)
     losses = math.fsum(-d for d in differences if d < 0)
+    if any(weights) or has_clusters(clusters):
+        return _of_clusters(differences, base, head, Design.of(n, clusters, weights), confidence)
     if all(answered == 1 for _, answered in (*base, *head)):
         return paired(round(gains), round(losses), n, confidence)
     delta, squares = (gains - losses) / n, math.fsum(d * d for d in differences)
@@ -75,7 +97,26 @@ def clustered_paired(base: Sequence[CaseTally], head: Sequence[CaseTally], confi
     scale = effective(n, single, squares / n - delta**2, answers, confidence) / n
     low, high = tango(gains * scale, losses * scale, n * scale, confidence)
     p = math.erfc(abs(gains - losses) / math.sqrt(2 * squares)) if squares else 1.0
-    return Paired(gains, losses, n, delta, low, high, p)
+    return Paired(gains, losses, n, delta, low, high, p, n * scale)
+
+
+def _of_clusters(
+    differences: Sequence[float],
+    base: Sequence[CaseTally],
+    head: Sequence[CaseTally],
+    design: Design,
+    confidence: float,
+) -> Paired:
+    n = len(differences)
+    gains, losses = (n * design.mean([max(side * d, 0.0) for d in differences]) for side in (1, -1))
+    delta = (gains - losses) / n
+    single = (gains + losses) / n - delta**2
+    answers = sum(min(b[1], h[1]) for b, h in zip(base, head, strict=True))
+    size = design.effective_n(differences, delta, single, answers, confidence)
+    low, high = tango(gains * size / n, losses * size / n, size, confidence)
+    squares = design.squares(differences)
+    p = math.erfc(abs(delta) / math.sqrt(2 * squares)) if squares else 1.0
+    return Paired(gains, losses, n, delta, low, high, p, size)
 
 
 @lru_cache(maxsize=100_000)

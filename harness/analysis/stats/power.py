@@ -10,9 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Literal
 
 from harness.analysis.stats.paired import null_variance
+
+PRACTICAL = 20_000
+"""More cases than this are no advice."""
+
+_STEP = 1.05
+"""Factor between the numbers of cases that are tried before the exact number is searched."""
 
 
 def smallest_margin(n: int, discordance: float, *, power: float = 0.8, confidence: float = 0.95) -> float:
@@ -53,16 +61,60 @@ def required_n_drop(drop: float, discordance: float, *, power: float = 0.8, conf
     return math.ceil(_cases(-drop, max(discordance, drop), 0.0, power, confidence))
 
 
-def settles(delta: float, discordance: float, n: int, margin: float, *, power: float = 0.8) -> int | None:
-    """Return the total number of cases that would show on which side of `-margin` the observed `delta` lies.
+@dataclass(frozen=True, slots=True)
+class DecisionRule:
+    """When an observed difference is decided.
 
-    At least `n`. `None` if `delta` equals `-margin`, which no number of cases can settle. At `power=0.5`, it is the
-    number at which the 95% interval of the observed shares no longer contains `-margin`.
+    Attributes:
+        kind: `move` is decided on one side of `-margin`; `change` also on one side of 0.
+        margin: The tolerated loss.
+        level: Two-sided error: of the interval of `move`, and of the test for a loss of `change`.
+    """
+
+    kind: Literal["move", "change"]
+    margin: float
+    level: float = 0.05
+
+    def undecided(self, delta: float, discordance: float, cases: float) -> float:
+        """Return the probability that an observed difference lies between the limits, by the normal approximation."""
+        normal = NormalDist()
+        gain, loss = (discordance + delta) / 2, (discordance - delta) / 2
+        spread = math.sqrt(max(discordance - delta**2, 1e-12) / cases)
+        at_margin = math.sqrt(null_variance(gain, loss, -self.margin) / cases)
+        at_zero = math.sqrt(discordance / cases)
+        z, z_level = normal.inv_cdf(0.975), normal.inv_cdf(1 - self.level / 2)
+        if self.kind == "move":
+            low, high = -self.margin - z_level * at_margin, -self.margin + z_level * at_margin
+        else:
+            low, high = -z_level * at_zero, min(-self.margin + z * at_margin, z * at_zero)
+        return max(0.0, normal.cdf((high - delta) / spread) - normal.cdf((low - delta) / spread))
+
+
+def cases_to_decide(delta: float, discordance: float, n: int, rule: DecisionRule, *, power: float = 0.8) -> int | None:
+    """Return the total number of cases, at least `n`, that lead to any verdict with probability `power`.
+
+    Args:
+        delta: The observed difference, taken as the true one.
+        discordance: The observed share of cases on which the runs differ.
+        n: The number of cases so far.
+        rule: When a difference is decided.
+        power: The probability.
+
+    Returns:
+        `None` if it takes more than `PRACTICAL` cases.
     """
     _check(n, discordance)
-    if math.isclose(delta, -margin, abs_tol=1e-9):
-        return None
-    return max(n, math.ceil(_cases(delta, max(discordance, abs(delta)), -margin, power, 0.95)))
+    share = max(discordance, abs(delta))
+    low = high = float(n)
+    while rule.undecided(delta, share, high) > 1 - power:
+        low, high = high, high * _STEP
+        if low > PRACTICAL:
+            return None
+    while high - low > 0.5:  # the first crossing lies between the two
+        middle = (low + high) / 2
+        low, high = (middle, high) if rule.undecided(delta, share, middle) > 1 - power else (low, middle)
+    needed = math.ceil(high)
+    return needed if needed <= PRACTICAL else None
 
 
 def _cases(delta: float, discordance: float, null: float, power: float, confidence: float) -> float:

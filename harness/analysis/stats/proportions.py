@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
+from harness.analysis.stats.design import Design, has_clusters
+
 CaseTally = tuple[int, int]
 """Number of correct answers to a case, and number of answers."""
 
@@ -44,16 +46,34 @@ def rate(hits: int, n: int, confidence: float = 0.95) -> Rate:
     return Rate(hits, n, *wilson(hits / n, n, confidence))
 
 
-def clustered_rate(cases: Sequence[CaseTally], confidence: float = 0.95) -> Rate:
+def clustered_rate(
+    cases: Sequence[CaseTally],
+    confidence: float = 0.95,
+    *,
+    clusters: Sequence[str] = (),
+    weights: Sequence[float] = (),
+) -> Rate:
     """Return the mean share over cases with repeats: `(correct answers, answers)` of each case.
 
     Each case counts once, by its share: ten answers to one case are not ten cases (Miller 2024). The interval is
     Wilson's at the effective sample size, as in cluster surveys (Korn & Graubard 1998; Franco et al. 2019): the number
-    of single-answer cases with the same variance, at least the cases and at most the answers. With one answer per case
-    the result equals `rate`.
+    of single-answer cases with the same variance, at most the answers. With one answer per case, no clusters and no
+    weights, the result equals `rate`.
+
+    Args:
+        cases: Correct answers and answers of each case.
+        confidence: Of the interval.
+        clusters: As in `clustered_paired`.
+        weights: As in `clustered_paired`.
     """
     values = shares(cases)
     n = len(values)
+    if any(weights) or has_clusters(clusters):
+        design = Design.of(n, clusters, weights)
+        mean = design.mean(values)
+        answers = sum(answered for _, answered in cases)
+        size = design.effective_n(values, mean, mean * (1 - mean), answers, confidence)
+        return Rate(mean * n, n, *wilson(min(max(mean, 0.0), 1.0), size, confidence))
     if all(answered == 1 for _, answered in cases):
         return rate(sum(hits for hits, _ in cases), n, confidence)
     hits = math.fsum(values)

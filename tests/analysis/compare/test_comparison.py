@@ -47,9 +47,9 @@ class TestVerdicts:
         assert comparison.reason.code is ReasonCode.TOO_FEW_CASES
 
     def test_difference_on_the_margin_has_no_number_needed(self) -> None:
-        comparison = compare(made("R" * 100), made("R" * 97 + "www"), CHANGE)
+        comparison = compare(made("R" * 100), made("R" * 97 + "www"), MOVE)
         assert (comparison.verdict, comparison.needed) == (Verdict.INCONCLUSIVE, None)
-        assert comparison.reason.code is ReasonCode.ON_MARGIN
+        assert comparison.reason.code is ReasonCode.TOO_CLOSE
 
     def test_wider_margin_changes_the_verdict(self) -> None:
         sides = made("R" * 300), made("R" * 290 + "w" * 10)

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from harness.analysis.stats import mcnemar_midp, paired, settles, smallest_drop, smallest_margin
+from harness.analysis.stats import DecisionRule, cases_to_decide, mcnemar_midp, paired, smallest_drop, smallest_margin
 
 ROOT = Path(__file__).resolve().parents[3]
 SETS = [(50, 0.02), (50, 0.1), (50, 0.2), (50, 0.4), (100, 0.02), (100, 0.1), (100, 0.2), (300, 0.02), (300, 0.1)]
@@ -80,4 +80,5 @@ def test_docs_state_the_cases_that_settle_the_example() -> None:
     page = (ROOT / "docs/statistics.md").read_text(encoding="utf-8")
     actual = paired(2, 3, 60)
     for power in (0.8, 0.5):
-        assert f"{settles(actual.delta, actual.discordance, 60, 0.03, power=power):,}" in page
+        needed = cases_to_decide(actual.delta, actual.discordance, 60, DecisionRule("move", 0.03), power=power)
+        assert f"{needed:,}" in page

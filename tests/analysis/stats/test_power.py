@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.analysis.stats import (
+    DecisionRule,
+    cases_to_decide,
     paired,
     required_n_drop,
     required_n_margin,
-    settles,
     smallest_drop,
     smallest_margin,
     tango,
@@ -70,40 +71,46 @@ def test_drop_above_discordance_counts_as_losses_only() -> None:
     assert drop == pytest.approx(smallest_drop(100, 0.0))
 
 
-@given(
-    n=st.integers(30, 600),
-    gains=st.integers(0, 30),
-    losses=st.integers(0, 30),
-    margin=st.floats(0.01, 0.2),
-)
-def test_settles_is_where_the_interval_leaves_the_margin(n: int, gains: int, losses: int, margin: float) -> None:
+@given(n=st.integers(30, 600), gains=st.integers(0, 30), losses=st.integers(0, 30), margin=st.floats(0.01, 0.2))
+def test_decided_difference_needs_no_more_cases(n: int, gains: int, losses: int, margin: float) -> None:
     gains, losses = min(gains, n // 2), min(losses, n // 2)
     actual = paired(gains, losses, n)
-    needed = settles(actual.delta, actual.discordance, n, margin, power=0.5)
+    rule = DecisionRule("move", margin)
+    needed = cases_to_decide(actual.delta, actual.discordance, n, rule, power=0.5)
     if needed is None:
-        assert actual.delta == pytest.approx(-margin)
         return
-    inconclusive = actual.low <= -margin <= actual.high
-    assert (needed > n) == inconclusive or needed == n
-    if inconclusive:
-        low, high = tango(gains * needed / n, losses * needed / n, needed)
-        assert low > -margin - 1e-9 or high < -margin + 1e-9
-        fewer = needed - 1
-        low, high = tango(gains * fewer / n, losses * fewer / n, fewer)
-        assert low <= -margin + 1e-9
-        assert high >= -margin - 1e-9
+    low, high = tango(gains * needed / n, losses * needed / n, needed)
+    assert low > -margin - 2 / n or high < -margin + 2 / n
+    assert needed == n or actual.low <= -margin + 1e-9 <= actual.high + 2e-9
 
 
 def test_higher_power_needs_more_cases() -> None:
-    even, good = settles(-0.013, 0.08, 300, 0.03, power=0.5), settles(-0.013, 0.08, 300, 0.03)
+    rule = DecisionRule("move", 0.03)
+    even, good = cases_to_decide(-0.013, 0.08, 300, rule, power=0.5), cases_to_decide(-0.013, 0.08, 300, rule)
     assert even is not None
     assert good is not None
     assert 300 < even < good
 
 
-@pytest.mark.parametrize("delta", [-0.03, 0.0 - 0.03])
-def test_difference_at_the_margin_is_never_settled(delta: float) -> None:
-    assert settles(delta, 0.1, 300, 0.03) is None
+def test_difference_at_the_margin_never_moves() -> None:
+    assert cases_to_decide(-0.03, 0.1, 300, DecisionRule("move", 0.03)) is None
+
+
+@pytest.mark.parametrize(
+    ("gains", "losses", "least", "most"), [(10, 19, 700, 900), (10, 20, 600, 800), (12, 18, 1_100, 1_500)]
+)
+def test_change_is_also_decided_against_no_difference(gains: int, losses: int, least: int, most: int) -> None:
+    p = paired(gains, losses, 300)
+    needed = cases_to_decide(p.delta, p.discordance, 300, DecisionRule("change", 0.03))
+    assert needed is not None
+    assert least < needed < most
+
+
+def test_stricter_level_needs_more_cases() -> None:
+    needed = [cases_to_decide(0.0, 0.1, 50, DecisionRule("move", 0.05, level)) for level in (0.05, 0.005)]
+    assert needed[0] is not None
+    assert needed[1] is not None
+    assert needed[0] < needed[1]
 
 
 @pytest.mark.parametrize(("n", "discordance"), [(0, 0.1), (10, -0.1), (10, 1.1), (10, math.nan)])
