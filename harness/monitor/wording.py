@@ -8,7 +8,9 @@ from harness.analysis.compare import Verdict
 from harness.analysis.stats import Rate
 from harness.core.formatting import NOTHING, number, plural
 from harness.monitor import weeks
-from harness.monitor.review import MIN_LABELS, Agreement, CellReview
+from harness.monitor.review import Agreement, CellReview
+from harness.monitor.review_counts import MIN_LABELS
+from harness.monitor.review_rule import far_level, is_below, lower_per_year, twice_level
 from harness.monitor.signals import MIN_WEEKS, Signal, SignalStatus, WeeklySignals
 from harness.report.comparison_text import p_equals, p_text, points
 from harness.report.rate_text import rate_text
@@ -81,10 +83,15 @@ def agreement_text(a: Agreement) -> str:
 
 def _margin_text(c: CellReview) -> str:
     margin = f"allowed loss {100 * c.margin:g} points"
-    if c.verdict is Verdict.REGRESSED and c.lower_before:
+    if c.change is None or not is_below(c.change, c.margin):
+        return f"{margin}; too few labels for a verdict" if c.verdict is Verdict.INCONCLUSIVE else margin
+    among = f"{plural(c.cells, 'cell')} under review"
+    if c.verdict is Verdict.REGRESSED and c.change.lower_p < far_level(c.cells):
+        return f"{margin}; far below for {among}: one-sided p {c.change.lower_p:.2g} < {far_level(c.cells):.2g}"
+    if c.verdict is Verdict.REGRESSED:
         return f"{margin}; the previous review was lower too"
-    if c.verdict is Verdict.INCONCLUSIVE and c.lower:
-        return f"{margin}; lower, as happens by chance once or twice a year: REGRESSED if the next review is lower too"
-    if c.verdict is Verdict.INCONCLUSIVE:
-        return f"{margin}; too few labels for a verdict"
-    return margin
+    if c.lower:
+        chance = f"{lower_per_year(c.cells, c.change.base_share):.1f} times a year with {among}"
+        return f"{margin}; lower, as happens by chance about {chance}: REGRESSED if the next review is lower too"
+    needed = f"{twice_level(c.cells, c.change.base_share):.2g} in two reviews or {far_level(c.cells):.2g} in one"
+    return f"{margin}; below, but not proven for {among}: one-sided p {c.change.lower_p:.2g}, needed {needed}"

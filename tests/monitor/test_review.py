@@ -15,7 +15,8 @@ from harness.analysis import baseline
 from harness.analysis.compare import CaseOutcome, RunOutcomes, Verdict
 from harness.core.errors import ConfigError, StoreError
 from harness.monitor import sheets, weeks, wording
-from harness.monitor.review import CellReview, Review, count_labels, is_right, review
+from harness.monitor.review import CellReview, Review, review
+from harness.monitor.review_counts import count_labels, is_right
 from harness.monitor.sheets import UNCLEAR, SampleRequest, Sheet, SheetItem, SheetLabel
 
 from ..support.project import LABELS, Project
