@@ -14,6 +14,7 @@ Never here: model calls.
     review            accuracy of the labelled replies, compared with a baseline
     review_counts     labels counted by stratum
     review_bases      what a review is compared with, and the project's recent reviews
+    traffic_judge     a judge's verdicts on all logged replies of a sheet's period
     review_rule       the rule for REGRESSED: one budget of false alarms for all cells and weeks
     review_power      chance that a weekly sample detects a drop
     weekly_findings   signals and the newest review, for `harness weekly`

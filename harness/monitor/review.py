@@ -18,8 +18,8 @@ from harness.analysis.compare import Verdict
 from harness.analysis.stats import Interval, Rate, kappa
 from harness.analysis.stats.unpaired import Unpaired
 from harness.monitor import sheets
-from harness.monitor.review_bases import RecentReviews, ReviewBaseline, ReviewHistory, TaskSettings
-from harness.monitor.review_counts import MIN_LABELS, LabelCounts, by_item, count_labels
+from harness.monitor.review_bases import RecentReviews, ReviewBaseline, ReviewHistory, SheetVerdicts, TaskSettings
+from harness.monitor.review_counts import MIN_LABELS, JudgedCounts, LabelCounts, by_item, count_labels
 from harness.monitor.review_rule import is_lower, weekly_verdict
 from harness.monitor.sheets import UNCLEAR, Sheet, SheetItem, SheetLabel
 from harness.runner.project import Project
@@ -47,6 +47,8 @@ class CellReview:
     """Number of cells under review in the project, which the rule for REGRESSED covers together."""
     may_have_baseline: bool
     """Whether golden scores are comparable with reviewers' labels. If not, the base is an earlier review."""
+    judged: JudgedCounts | None
+    """The judge's part in the accuracy; `None` without a judge's verdicts."""
     verdict: Verdict | None
     """`None` with fewer than `MIN_LABELS` labels."""
 
@@ -88,12 +90,12 @@ def review(project: Project, name: str) -> Review:
     by_cell: dict[tuple[str, str], list[SheetItem]] = defaultdict(list)
     for item in sheet.items:
         by_cell[item.task, item.backend].append(item)
-    labels_by_item = by_item(labels)
+    labels_by_item, judged = by_item(labels), SheetVerdicts.of(project.store, sheet)
     cells = []
     # Sort by task, then by number of items, largest first.
     for (task, _), items in sorted(by_cell.items(), key=lambda entry: (entry[0][0], -len(entry[1]), entry[0][1])):
         settings = recent.settings(task)
-        counts = count_labels(items, labels_by_item)
+        counts = count_labels(items, labels_by_item, judged.of_cell(items))
         if cell := settings.cell(items):
             cells.append(_review_cell(settings, cell, counts, recent.history(task, cell)))
         else:
@@ -127,6 +129,7 @@ def _review_cell(settings: TaskSettings, cell: str, counts: LabelCounts, history
         lower_before=lower_before,
         cells=history.cells,
         may_have_baseline=settings.is_comparable,
+        judged=counts.judged,
         verdict=verdict,
     )
 

@@ -18,7 +18,7 @@ from harness.core.errors import ConfigError
 from harness.core.plugins import task_capabilities
 from harness.core.types import OWN_ORIGINS, cell_name
 from harness.monitor import sheets
-from harness.monitor.review_counts import MIN_LABELS, LabelCounts, by_item, count_labels
+from harness.monitor.review_counts import MIN_LABELS, CellVerdicts, LabelCounts, by_item, count_labels
 from harness.monitor.review_rule import ReviewPair, is_lower, week_spread
 from harness.monitor.sheets import Sheet, SheetItem
 from harness.monitor.signals import REFERENCE_WEEKS
@@ -26,8 +26,10 @@ from harness.project import evals
 from harness.project.config import Config
 from harness.project.evals import Eval
 from harness.runner.project import Project
+from harness.store import verdicts
 from harness.store.run_query import RunQuery
 from harness.store.runs import Store
+from harness.store.verdicts import VerdictStratum, VerdictTotals
 
 CellId = tuple[str, str]
 """Task and cell."""
@@ -129,6 +131,27 @@ class ReviewHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class SheetVerdicts:
+    """A judge's verdicts on the replies of a sheet's period; empty without a judge."""
+
+    totals: Mapping[VerdictStratum, VerdictTotals]
+    by_call: Mapping[int, bool]
+
+    @classmethod
+    def of(cls, store: Store, sheet: Sheet) -> SheetVerdicts:
+        """Read the verdicts of a sheet."""
+        totals = verdicts.totals(store, sheet.sheet)
+        by_call = verdicts.of_calls(store, sheet.sheet, [item.call_id for item in sheet.items]) if totals else {}
+        return cls(totals, by_call)
+
+    def of_cell(self, items: Sequence[SheetItem]) -> CellVerdicts:
+        """Return the verdicts on the calls that the items of one cell were drawn from."""
+        task, backend = items[0].task, items[0].backend
+        totals = {each.outcome: found for each, found in self.totals.items() if each[:2] == (task, backend)}
+        return CellVerdicts(totals, self.by_call)
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewedSheet:
     """A labelled sheet and the counts of its cells with at least `MIN_LABELS` labels."""
 
@@ -193,7 +216,8 @@ class RecentReviews:
             if cell := self.settings(item.task).cell([item]):
                 items[item.task, cell].append(item)
         labels = by_item(sheets.labels_of(store, sheet.sheet))
-        counts = {cell: count_labels(of_cell, labels) for cell, of_cell in items.items()}
+        judged = SheetVerdicts.of(store, sheet)
+        counts = {cell: count_labels(of_cell, labels, judged.of_cell(of_cell)) for cell, of_cell in items.items()}
         return {cell: each for cell, each in counts.items() if each.strict.n >= MIN_LABELS}
 
     def _earlier_of(self, cell: CellId) -> Iterator[tuple[str, LabelCounts]]:

@@ -43,7 +43,7 @@ def too_early_text(weekly: WeeklySignals, task: str) -> str:
 
 def cell_text(c: CellReview) -> str:
     """Return the result of one cell on one line."""
-    strict = f"strict accuracy {rate_text(c.strict)} of {plural(c.strict.n, 'labelled reply', 'labelled replies')}"
+    strict = f"strict accuracy {rate_text(c.strict)}{_source_text(c)}"
     if c.verdict is None:
         return f"{strict}: no verdict, at least {MIN_LABELS} labels needed"
     if c.base is None or c.change is None:
@@ -53,12 +53,16 @@ def cell_text(c: CellReview) -> str:
     interval = f"{points(c.change.low)} to {points(c.change.high)}"
     against = f"{c.base.source}, {rate_text(c.base.strict)} of {plural(c.base.strict.n, 'case')}"
     change = f"{points(c.change.delta)} points ({interval}), {p_equals(c.change.p)}"
-    return f"{strict} against {against}: {change}; {_margin_text(c)}"
+    comma = "," if c.judged and c.judged.strict.weight else ""
+    return f"{strict}{comma} against {against}: {change}; {_margin_text(c)}"
 
 
 def counts_text(c: CellReview) -> str:
-    """Return the lenient rate, the number of calls that the sample represents, and the replies without a label."""
+    """Return the lenient rate, the calls that the sample represents, the judge, and the replies without a label."""
     parts = [f"lenient {rate_text(c.lenient)}", f"represents {plural(c.size, 'call')}"]
+    if c.judged and c.judged.n_both:
+        agreed = f"{c.judged.agreed:,.4g} of {plural(c.judged.n_both, 'label')}"
+        parts.append(f"judge {c.judged.judge} agrees with {agreed}")
     if c.n_unclear:
         parts.append(f"{c.n_unclear:,} unclear")
     if c.n_unlabelled:
@@ -79,6 +83,17 @@ def agreement_text(a: Agreement) -> str:
         f"; they differ on {'item' if len(a.differing_items) == 1 else 'items'} {items}" if a.differing_items else ""
     )
     return f"{' and '.join(a.reviewers)} agree on {a.agreed:,} of {a.n:,}, Cohen's kappa {kappa}{differ}"
+
+
+def _source_text(c: CellReview) -> str:
+    """Return what the accuracy is measured on."""
+    labelled = f" of {plural(c.strict.n, 'labelled reply', 'labelled replies')}"
+    if c.judged is None:
+        return labelled
+    if not c.judged.strict.weight:
+        return f"{labelled} (the judge adds nothing)"
+    verdicts = f"the judge's verdict on {plural(c.judged.n, 'reply', 'replies')}"
+    return f", {plural(c.strict.n, 'label')} and {verdicts}, worth {plural(round(c.judged.strict.worth), 'label')}"
 
 
 def _margin_text(c: CellReview) -> str:
