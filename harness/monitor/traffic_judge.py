@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from harness.core.errors import BackendError, BudgetExhausted, ConfigError, Interrupted
+from harness.core.errors import BackendError, BudgetExhausted, ConfigError, HarnessError, Interrupted
 from harness.core.formatting import plural
 from harness.core.plugins import task_capabilities
 from harness.core.types import Case, Result, Run
@@ -128,10 +128,7 @@ def judge(plans: Sequence[JudgePlan], store: Store, events: RunEvents, execute: 
     finally:
         saver.save()
     for failure in outcome.failures:
-        if isinstance(failure, BudgetExhausted):
-            msg = f"the next request could exceed the budget: {saver.saved_text}"
-            raise BudgetExhausted(msg)
-        raise failure
+        raise _to_continue(failure, saver)
     if outcome.skipped:
         raise BackendError("; ".join(why for _, why in outcome.skipped))
     return saver.failed
@@ -179,6 +176,16 @@ class VerdictSaver(ForwardedEvents):
             self.saved += len(waiting)
             waiting.clear()
         self._saved_at = monotonic()
+
+
+def _to_continue(failure: HarnessError, saver: VerdictSaver) -> HarnessError:
+    """Return the failure with what is saved, and how to continue without `--resume`."""
+    if isinstance(failure, BudgetExhausted):
+        return BudgetExhausted(f"the next request could exceed the budget: {saver.saved_text}")
+    if isinstance(failure, BackendError) and saver.saved:
+        stopped = failure.message.partition("; replies so far are saved")[0]
+        return BackendError(f"{stopped}; {saver.saved_text}", backend=failure.backend)
+    return failure
 
 
 def _plan_task(store: Store, sheet: Sheet, task: str, judge_cell: Cell, *, free_text: bool) -> JudgePlan:

@@ -126,9 +126,9 @@ def test_estimate_sends_no_request(harness: Terminal, judged: Project, labelled:
 def test_the_same_command_sends_only_what_is_missing(
     harness: Terminal, judged: Project, labelled: str, server: FakeOpenAI
 ) -> None:
-    server.answer = lambda asked: error(400) if "ticket 1" in asked.prompt else right_label(asked)
+    server.answer = lambda asked: error(400) if "ticket 19" in asked.prompt else right_label(asked)
     first = harness("judge", labelled, "--backend", "judge")
-    failed = sum("ticket 1" in f"ticket {i}" for i in range(N))
+    failed = sum("ticket 19" in f"ticket {i}" for i in range(N))
     assert first.code == 4
     assert f"{failed} requests failed: run the same command again" in first.out
     server.answer, sent = right_label, len(chats(server))
@@ -143,6 +143,19 @@ def test_the_same_command_sends_only_what_is_missing(
 
 def chats(server: FakeOpenAI) -> list[ReceivedRequest]:
     return [each for each in server.received if each.path.endswith("/chat/completions")]
+
+
+def test_a_failing_judge_names_the_command_to_repeat(
+    harness: Terminal, judged: Project, labelled: str, server: FakeOpenAI
+) -> None:
+    config = (judged.root / "harness.toml").read_text()
+    judged.config(config + "concurrency = 1\n")
+    server.answer = lambda asked: right_label(asked) if len(chats(server)) < 50 else error(400)
+    ended = harness("judge", labelled, "--backend", "judge")
+    assert ended.code == 2
+    assert "failed calls in a row" in ended.err
+    assert "run the same command again" in ended.err
+    assert "--resume" not in ended.err
 
 
 def test_another_judge_replaces_the_verdicts(harness: Terminal, judged: Project, labelled: str) -> None:
@@ -246,6 +259,19 @@ def test_summaries_are_judged_by_the_judge_eval(harness: Terminal, summaries: Pr
     with opened(summaries) as store:
         (total,) = verdicts.totals(store, sheet_of(summaries)).values()
     assert (total.judge, total.judged, total.accepted) == ("verdict/v1 local@judge", 40, 30)
+
+
+def test_all_tasks_of_a_sheet_are_judged(harness: Terminal, summaries: Project) -> None:
+    harness(*DRAW)
+    ended = harness("judge", sheet_of(summaries), "--backend", "judge")
+    assert ended.code == 0, ended.err
+    assert f"{N + 40} calls: no API cost" in ended.out
+    with opened(summaries) as store:
+        totals = verdicts.totals(store, sheet_of(summaries))
+    assert {task: sum(t.judged for s, t in totals.items() if s.task == task) for task in ("brief", "triage")} == {
+        "brief": 40,
+        "triage": N,
+    }
 
 
 def test_a_judge_that_needs_a_reference_is_an_error(harness: Terminal, summaries: Project) -> None:
