@@ -128,6 +128,8 @@ SAMPLES = 4_000
 
 SAMPLE_SIZES = (50, 100, 250, 500)
 
+CELLS = (1, 12)
+
 TRAFFIC = ((200, 0.0), (1_400, 0.0), (1_400, 0.1), (14_000, 0.1))
 
 
@@ -192,30 +194,43 @@ def print_intervals(random: np.random.Generator) -> None:
 
 def print_samples() -> None:
     print("**A weekly sample of labels: the chance to have seen a drop (exact)**\n")
-    print("| accuracy | a week | in week 1 | by week 2 | by week 4 | weeks until seen, 19 times in 20 | OK in a week |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| accuracy | cells | a week | in week 1 | by week 2 | by week 4 | weeks until 95% are seen | OK in a week |")
+    print("| --- " * 8 + "|")
     for baseline, drop_to in ((0.94, 0.90), (0.94, 0.87), (0.94, 0.80), (0.85, 0.80)):
-        for n in SAMPLE_SIZES:
-            power = review_power.review_power(baseline, drop_to, n)
-            weeks = "more than a year" if power.weeks is None else f"{power.weeks}"
-            seen = " | ".join(f"{power.by_week[week - 1]:.1%}" for week in (1, 2, 4))
-            print(f"| {baseline:.0%} → {drop_to:.0%} | {n} | {seen} | {weeks} | {power.ok:.1%} |")
-    print("\n**The same without any change: REGRESSED within a year, though nothing has (exact)**\n")
-    print("| accuracy | a week | the baseline is the truth | the baseline was measured, too | OK in a week |")
-    print("| --- | --- | --- | --- | --- |")
+        for cells in CELLS:
+            for n in SAMPLE_SIZES:
+                power = review_power.review_power(baseline, drop_to, n, cells=cells)
+                weeks = "more than a year" if power.weeks is None else f"{power.weeks}"
+                seen = " | ".join(f"{power.by_week[week - 1]:.1%}" for week in (1, 2, 4))
+                drop = f"{baseline:.0%} → {drop_to:.0%}"
+                print(f"| {drop} | {cells} | {n} | {seen} | {weeks} | {power.ok:.1%} |")
+    print("\n**The same without any change: false REGRESSED reviews of all cells in a year (exact)**\n")
+    print("| accuracy | cells | a week | the baseline is the truth | the baseline was measured, too | OK in a week |")
+    print("| --- " * 6 + "|")
     for baseline in (0.94, 0.85):
-        for n in SAMPLE_SIZES:
-            power = review_power.review_power(baseline, baseline, n)
-            print(f"| {baseline:.0%} | {n} | {power.by_week[-1]:.1%} | {in_a_year(baseline, n):.1%} | {power.ok:.0%} |")
+        for cells in CELLS:
+            for n in SAMPLE_SIZES:
+                power = review_power.review_power(baseline, baseline, n, cells=cells)
+                alarms = f"{in_a_year(power):.2f} | {over_baselines(baseline, n, cells):.2f}"
+                print(f"| {baseline:.0%} | {cells} | {n} | {alarms} | {power.ok:.0%} |")
     print()
 
 
-def in_a_year(truth: float, per_week: int) -> float:
-    """Probability of a false REGRESSED within a year, over all possible baselines of 300 cases."""
+def in_a_year(power: review_power.ReviewPower) -> float:
+    """Expected number of REGRESSED reviews of all cells in a year."""
+    weekly = power.first + power.lower * (power.lower - power.first)
+    return power.cells * signals.LOOKS_PER_YEAR * weekly
+
+
+def over_baselines(truth: float, per_week: int, cells: int) -> float:
+    """Expected number of false REGRESSED reviews in a year, over all possible baselines of 300 cases."""
     n = review_power.BASELINE_CASES
     chances = binom.pmf(np.arange(n + 1), n, truth)
     likely = [(right, chance) for right, chance in enumerate(chances.tolist()) if chance > 1e-5]
-    return sum(chance * review_power.review_power(right / n, truth, per_week).by_week[-1] for right, chance in likely)
+    return sum(
+        chance * in_a_year(review_power.review_power(right / n, truth, per_week, cells=cells))
+        for right, chance in likely
+    )
 
 
 def main() -> None:

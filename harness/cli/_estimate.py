@@ -31,11 +31,11 @@ def print_estimates(estimates: Sequence[Estimate]) -> None:
             "local" if e.local else dollars(e.most_usd),
         )
     console().print(table)
-    for line in (_sums(estimates), *_notes(estimates)):
+    for line in (sums_text(estimates), *_notes(estimates)):
         typer.echo(visible(line))
 
 
-def _sums(estimates: Sequence[Estimate]) -> str:
+def sums_text(estimates: Sequence[Estimate]) -> str:
     """Both sums, each over the cells with a known cost. Local servers have a monthly cost and are excluded."""
     from harness.core.formatting import plural
 

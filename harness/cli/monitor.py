@@ -101,12 +101,16 @@ def power(
         int, typer.Option("--baseline-cases", min=1, help="Number of cases behind the baseline.")
     ] = 300,
     margin: Annotated[float, typer.Option(min=0.0, max=1.0, help="Allowed loss of accuracy.")] = 0.03,
+    cells: Annotated[int, typer.Option(min=1, max=10_000, help="Number of cells under review in the project.")] = 1,
 ) -> None:
-    """Compute how soon a weekly sample of labels detects a drop in accuracy.
+    """Compute how soon a weekly sample of labels detects a drop in the accuracy of one cell.
+
+    More cells under review need stricter tests, so that the project has 0.15 false alarms a year in all.
 
     Examples:
 
         harness monitor power --baseline 0.94 --drop-to 0.87 --per-week 100,250
+        harness monitor power --cells 12
 
     Exit codes: 0 success, 2 usage or configuration error.
     """
@@ -121,7 +125,10 @@ def power(
     if drop_to > baseline:
         msg = f"--drop-to {drop_to:g} is above --baseline {baseline:g}: give a lower --drop-to"
         raise ConfigError(msg)
-    powers = [review_power(baseline, drop_to, int(n), baseline_cases=baseline_cases, margin=margin) for n in sizes]
+    powers = [
+        review_power(baseline, drop_to, int(n), baseline_cases=baseline_cases, margin=margin, cells=cells)
+        for n in sizes
+    ]
     console().print(_power_screen(powers, baseline_cases, margin))
 
 
@@ -174,11 +181,13 @@ def _power_screen(powers: list[ReviewPower], baseline_cases: int, margin: float)
 
     from harness.core.formatting import plural
     from harness.monitor.review_power import CERTAINTY
+    from harness.monitor.review_rule import YEARLY_FALSE_ALARMS
     from harness.report.terminal_table import TerminalTable
 
     first = powers[0]
     drop = f"{first.baseline:.1%} on {plural(baseline_cases, 'case')}, dropped to {first.drop_to:.1%}"
-    head = f"{drop}; allowed loss: {100 * margin:g} points"
+    among = plural(first.cells, "cell")
+    head = f"{drop}; allowed loss: {100 * margin:g} points; {among} under review"
     chances = ("detected in week 1", "by week 2", "by week 4", f"weeks to detect, {CERTAINTY:.0%} sure", "on average")
     table = TerminalTable("labels a week", *chances, "OK in a week", names=())
     for r in powers:
@@ -187,7 +196,8 @@ def _power_screen(powers: list[ReviewPower], baseline_cases: int, margin: float)
         detected = [f"{r.by_week[week - 1]:.1%}" for week in (1, 2, 4)]
         table.add(f"{r.per_week:,}", *detected, until, mean, f"{r.ok:.1%}")
     note = (
-        "Detected means REGRESSED: one week far below the baseline, or two weeks in a row below it. The baseline is "
-        "fixed as measured; each week is a new sample."
+        "Detected means REGRESSED: one week far below the baseline, or two weeks in a row below it. The levels allow "
+        f"{YEARLY_FALSE_ALARMS:g} false alarms a year over {among}. The baseline is fixed as measured; each week is a "
+        "new sample."
     )
     return Group(Text(head, style="bold"), table, Text(note, style="dim"))

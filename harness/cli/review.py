@@ -39,7 +39,10 @@ def import_(
     """Import labels and compare the week's accuracy with the baseline of each cell.
 
     The baseline is the saved one of the cell, else its newest complete run, else its reviews of the last half year.
-    REGRESSED means: this week is far below the baseline, or this week and the week before are below the baseline.
+    REGRESSED means: this week is far below the baseline, or this week and the week before are below the baseline. The
+    more cells are under review, the larger a drop must be, so that the project has 0.15 false alarms a year in all.
+
+    The accuracy includes a judge's verdicts (`harness judge SHEET`), if there are any.
 
     With two reviewers, Cohen's kappa shows how much they agree. Importing a reviewer's labels again replaces them.
 

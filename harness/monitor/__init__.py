@@ -12,6 +12,10 @@ Never here: model calls.
     label_page        a sample as an HTML page for labelling
     task_labels       which tasks have a list of labels
     review            accuracy of the labelled replies, compared with a baseline
+    review_counts     labels counted by stratum
+    review_bases      what a review is compared with, and the project's recent reviews
+    traffic_judge     a judge's verdicts on all logged replies of a sheet's period
+    review_rule       the rule for REGRESSED: one budget of false alarms for all cells and weeks
     review_power      chance that a weekly sample detects a drop
     weekly_findings   signals and the newest review, for `harness weekly`
     wording           signals and reviews as text

@@ -8,7 +8,9 @@ from harness.analysis.compare import Verdict
 from harness.analysis.stats import Rate
 from harness.core.formatting import NOTHING, number, plural
 from harness.monitor import weeks
-from harness.monitor.review import MIN_LABELS, Agreement, CellReview
+from harness.monitor.review import Agreement, CellReview
+from harness.monitor.review_counts import MIN_LABELS
+from harness.monitor.review_rule import far_level, is_below, lower_per_year, twice_level
 from harness.monitor.signals import MIN_WEEKS, Signal, SignalStatus, WeeklySignals
 from harness.report.comparison_text import p_equals, p_text, points
 from harness.report.rate_text import rate_text
@@ -41,7 +43,7 @@ def too_early_text(weekly: WeeklySignals, task: str) -> str:
 
 def cell_text(c: CellReview) -> str:
     """Return the result of one cell on one line."""
-    strict = f"strict accuracy {rate_text(c.strict)} of {plural(c.strict.n, 'labelled reply', 'labelled replies')}"
+    strict = f"strict accuracy {rate_text(c.strict)}{_source_text(c)}"
     if c.verdict is None:
         return f"{strict}: no verdict, at least {MIN_LABELS} labels needed"
     if c.base is None or c.change is None:
@@ -51,12 +53,16 @@ def cell_text(c: CellReview) -> str:
     interval = f"{points(c.change.low)} to {points(c.change.high)}"
     against = f"{c.base.source}, {rate_text(c.base.strict)} of {plural(c.base.strict.n, 'case')}"
     change = f"{points(c.change.delta)} points ({interval}), {p_equals(c.change.p)}"
-    return f"{strict} against {against}: {change}; {_margin_text(c)}"
+    comma = "," if c.judged and c.judged.strict.weight else ""
+    return f"{strict}{comma} against {against}: {change}; {_margin_text(c)}"
 
 
 def counts_text(c: CellReview) -> str:
-    """Return the lenient rate, the number of calls that the sample represents, and the replies without a label."""
+    """Return the lenient rate, the calls that the sample represents, the judge, and the replies without a label."""
     parts = [f"lenient {rate_text(c.lenient)}", f"represents {plural(c.size, 'call')}"]
+    if c.judged and c.judged.n_both:
+        agreed = f"{c.judged.agreed:,.4g} of {plural(c.judged.n_both, 'label')}"
+        parts.append(f"judge {c.judged.judge} agrees with {agreed}")
     if c.n_unclear:
         parts.append(f"{c.n_unclear:,} unclear")
     if c.n_unlabelled:
@@ -79,12 +85,28 @@ def agreement_text(a: Agreement) -> str:
     return f"{' and '.join(a.reviewers)} agree on {a.agreed:,} of {a.n:,}, Cohen's kappa {kappa}{differ}"
 
 
+def _source_text(c: CellReview) -> str:
+    """Return what the accuracy is measured on."""
+    labelled = f" of {plural(c.strict.n, 'labelled reply', 'labelled replies')}"
+    if c.judged is None:
+        return labelled
+    if not c.judged.strict.weight:
+        return f"{labelled} (the judge adds nothing)"
+    verdicts = f"the judge's verdict on {plural(c.judged.n, 'reply', 'replies')}"
+    return f", {plural(c.strict.n, 'label')} and {verdicts}, worth {plural(round(c.judged.strict.worth), 'label')}"
+
+
 def _margin_text(c: CellReview) -> str:
     margin = f"allowed loss {100 * c.margin:g} points"
-    if c.verdict is Verdict.REGRESSED and c.lower_before:
+    if c.change is None or not is_below(c.change, c.margin):
+        return f"{margin}; too few labels for a verdict" if c.verdict is Verdict.INCONCLUSIVE else margin
+    among = f"{plural(c.cells, 'cell')} under review"
+    if c.verdict is Verdict.REGRESSED and c.change.lower_p < far_level(c.cells):
+        return f"{margin}; far below for {among}: one-sided p {c.change.lower_p:.2g} < {far_level(c.cells):.2g}"
+    if c.verdict is Verdict.REGRESSED:
         return f"{margin}; the previous review was lower too"
-    if c.verdict is Verdict.INCONCLUSIVE and c.lower:
-        return f"{margin}; lower, as happens by chance once or twice a year: REGRESSED if the next review is lower too"
-    if c.verdict is Verdict.INCONCLUSIVE:
-        return f"{margin}; too few labels for a verdict"
-    return margin
+    if c.lower:
+        chance = f"{lower_per_year(c.cells, c.change.base_share):.1f} times a year with {among}"
+        return f"{margin}; lower, as happens by chance about {chance}: REGRESSED if the next review is lower too"
+    needed = f"{twice_level(c.cells, c.change.base_share):.2g} in two reviews or {far_level(c.cells):.2g} in one"
+    return f"{margin}; below, but not proven for {among}: one-sided p {c.change.lower_p:.2g}, needed {needed}"

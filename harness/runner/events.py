@@ -38,3 +38,42 @@ class RunEvents:
 
     def finished(self, cell: Cell, run: Run) -> None:
         """A cell has finished."""
+
+
+class ForwardedEvents(RunEvents):
+    """Forwards every event to another receiver. Override a method to see its event first."""
+
+    def __init__(self, receiver: RunEvents) -> None:
+        self._receiver = receiver
+
+    def skipped(self, backend: str, reason: str) -> None:
+        """Forward the event."""
+        self._receiver.skipped(backend, reason)
+
+    def noted(self, cell: str, text: str) -> None:
+        """Forward the event."""
+        self._receiver.noted(cell, text)
+
+    def waits(self, cell: Cell, text: str) -> None:
+        """Forward the event."""
+        self._receiver.waits(cell, text)
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Forward the event."""
+        self._receiver.fetching(what, done, total)
+
+    def paced(self, backend: str, pace: Pace) -> None:
+        """Forward the event."""
+        self._receiver.paced(backend, pace)
+
+    def started(self, cell: Cell, total: int, from_store: int) -> None:
+        """Forward the event."""
+        self._receiver.started(cell, total, from_store)
+
+    def answered(self, cell: Cell, results: Sequence[Result]) -> None:
+        """Forward the event."""
+        self._receiver.answered(cell, results)
+
+    def finished(self, cell: Cell, run: Run) -> None:
+        """Forward the event."""
+        self._receiver.finished(cell, run)

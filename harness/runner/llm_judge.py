@@ -54,7 +54,7 @@ def judge(sample: Cell, run: Run, execute: Callable[[Sequence[Cell]], Outcome]) 
     if not cases:
         msg = f"run {manifest.run_id} has no replies to judge"
         raise ConfigError(msg)
-    outcome = execute([sample, sample.over_replies(cases, manifest.run_id)])
+    outcome = execute([sample, sample.over_replies(cases, f"run:{manifest.run_id}")])
     for failure in outcome.failures:
         raise failure
     if len(outcome.runs) != 2:

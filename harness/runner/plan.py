@@ -92,9 +92,8 @@ class Cell:
         """True for the cell that production would use: the backend's own variant, in the eval's first decoding."""
         return self.variant.name == self.backend.variant and self.decoding == self.definition.decoding[0]
 
-    def over_replies(self, cases: Sequence[Case], run_id: str) -> Cell:
-        """A judge's cell whose `cases` are the replies of run `run_id`."""
-        source = f"run:{run_id}"
+    def over_replies(self, cases: Sequence[Case], source: str) -> Cell:
+        """A judge's cell whose `cases` are the replies of a `source`: `run:ID`, or `sheet:NAME/TASK`."""
         requests = RequestPlan(self.definition, self.task, cases, Path(source), self.variant, self.decoding)
         dataset = replace(self.dataset, name=source)
         return replace(

@@ -85,7 +85,19 @@ def _origin_of_format_2(manifest: Mapping[str, Any]) -> str:
     return "rescored" if any(re.fullmatch(r"replies of \S+, read again", note) for note in notes) else "asked"
 
 
-STEPS: Mapping[int, Step] = {1: _add_leases_and_bytewise_order, 2: _add_origin_and_query_columns}
+def _add_review_verdicts(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(
+        "CREATE TABLE review_verdicts (sheet VARCHAR NOT NULL, call_id BIGINT NOT NULL, task VARCHAR NOT NULL, "
+        "backend VARCHAR NOT NULL, outcome VARCHAR NOT NULL, compliant BOOLEAN NOT NULL, accepted BOOLEAN NOT NULL, "
+        "judge VARCHAR NOT NULL, judge_key VARCHAR NOT NULL, PRIMARY KEY (sheet, call_id))"
+    )
+
+
+STEPS: Mapping[int, Step] = {
+    1: _add_leases_and_bytewise_order,
+    2: _add_origin_and_query_columns,
+    3: _add_review_verdicts,
+}
 """Format -> the step from that format to the next."""
 
 _LOCK = 7_205_759_403

@@ -11,13 +11,14 @@ Format history:
    `results.case_id` by bytes.
 3: A run's manifest has `origin` and `billing`, in place of notes and name prefixes. `runs` has columns for the
    filters of `RunQuery`, `run_tags` lists the tags of each run, and a new store has all tables from the start.
+4: `review_verdicts` has a judge's verdicts on the logged replies of a sheet's period.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-FORMAT = 3
+FORMAT = 4
 """Format of the tables below."""
 
 METADATA = sa.MetaData()
@@ -152,3 +153,18 @@ REVIEW_LABELS = sa.Table(
     sa.Column("imported_at", sa.String, nullable=False),
     sa.Column("record", sa.Text, nullable=False),
 )
+
+REVIEW_VERDICTS = sa.Table(
+    "review_verdicts",
+    METADATA,
+    sa.Column("sheet", sa.String, primary_key=True),
+    sa.Column("call_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("task", sa.String, nullable=False),
+    sa.Column("backend", sa.String, nullable=False),
+    sa.Column("outcome", sa.String, nullable=False),
+    sa.Column("compliant", sa.Boolean, nullable=False),
+    sa.Column("accepted", sa.Boolean, nullable=False),
+    sa.Column("judge", sa.String, nullable=False),
+    sa.Column("judge_key", sa.String, nullable=False),
+)
+"""A judge's verdict on each routed call of a sheet's period. Holds no text, so that it may outlive the calls."""

@@ -12,7 +12,7 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.monitor import label_files
-from harness.monitor.review import is_right
+from harness.monitor.review_counts import is_right
 from harness.monitor.sampling import SampledCall, SampleStratum
 from harness.monitor.sheets import UNCLEAR, Sheet, SheetItem, SheetLabel
 

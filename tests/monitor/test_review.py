@@ -15,8 +15,10 @@ from harness.analysis import baseline
 from harness.analysis.compare import CaseOutcome, RunOutcomes, Verdict
 from harness.core.errors import ConfigError, StoreError
 from harness.monitor import sheets, weeks, wording
-from harness.monitor.review import CellReview, Review, count_labels, is_right, review
+from harness.monitor.review import CellReview, Review, review
+from harness.monitor.review_counts import CellVerdicts, count_labels, is_right
 from harness.monitor.sheets import UNCLEAR, SampleRequest, Sheet, SheetItem, SheetLabel
+from harness.store.verdicts import VerdictTotals
 
 from ..support.project import LABELS, Project
 from .logged import call, log, opened
@@ -61,6 +63,38 @@ def test_a_stratum_is_weighted_by_its_number_of_calls() -> None:
     counts = count_labels([*rare, *common], labels)
     assert counts.strict.value == pytest.approx(0.99)
     assert counts.size == 1000
+
+
+VERDICTS = CellVerdicts(
+    {"billing": VerdictTotals("triage/v1 gpt@judge", judged=1_000, accepted=900, strict=880)},
+    {call_id: call_id > 10 for call_id in range(1, 101)},
+)
+"""A judge who rejects the calls 1 to 10."""
+
+
+def test_verdicts_make_labels_worth_more() -> None:
+    items = [item(i, size=1_000) for i in range(1, 101)]
+    labels = {i: [SheetLabel(i, "a", "general" if i <= 8 else "billing")] for i in range(1, 101)}
+    alone, counts = count_labels(items, labels), count_labels(items, labels, VERDICTS)
+    assert counts.judged
+    assert (counts.judged.n, counts.judged.n_both, counts.judged.agreed) == (1_000, 100, pytest.approx(98))
+    assert counts.judged.strict.worth > 150
+    assert alone.strict.low < counts.strict.low < counts.strict.high < alone.strict.high
+    assert counts.strata == alone.strata
+
+
+def test_verdicts_on_replies_that_break_the_contract_are_not_strict() -> None:
+    """The judge accepts all values, and every tenth reply breaks the contract: the share of all calls corrects."""
+    items = [item(i, size=1_000, compliant=i % 10 > 0) for i in range(1, 101)]
+    labels = {i: [SheetLabel(i, "a", "general" if i <= 8 else "billing")] for i in range(1, 101)}
+    counts = count_labels(items, labels, VERDICTS)
+    assert counts.judged
+    assert counts.strict.value < counts.lenient.value
+    assert counts.judged.strict.weight > 0.5
+
+
+def test_verdicts_without_labels_change_nothing() -> None:
+    assert count_labels([item(1)], {}, VERDICTS) == count_labels([item(1)], {})
 
 
 def test_is_right_compares_any_value_with_the_label() -> None:

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from harness.core.errors import StoreError
 from harness.core.types import Billing, CallError, FieldCounts, RunOrigin
-from harness.store import batches, migrations, tallies, traffic
+from harness.monitor import sheets
+from harness.store import batches, migrations, tallies, traffic, verdicts
 from harness.store.run_query import RunQuery
 from harness.store.runs import Store, open_store
 from harness.store.schema import FORMAT, METADATA
@@ -29,6 +30,8 @@ OLD = Path(__file__).parent / "data" / "store_format1.db"
 """Written by format 1: a run with a failed call, an unfinished run with repeats, tool calls, a vector."""
 FORMAT_2 = OLD.with_name("store_format2.db")
 """Written by format 2: runs of every origin and billing, a sample, tags, a routed call, a batch, a tally."""
+FORMAT_3 = OLD.with_name("store_format3.db")
+"""Written by format 3: a run, 30 routed calls, and a review sheet of them with labels."""
 
 ASKED, IMPORTED, RESCORED, REPLAYED, JUDGED = RunOrigin
 ORIGINS_OF_FORMAT_2 = {
@@ -180,6 +183,19 @@ def test_damaged_manifest_does_not_block_a_migration(format_2: Path) -> None:
     store.close()
 
 
+# Format 3: no verdicts of a judge
+
+
+def test_sheets_and_labels_of_format_3_are_reviewed_as_before(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{shutil.copy(FORMAT_3, tmp_path / 'format3.db')}")
+    (name,) = sheets.labelled_sheets(store)
+    assert format_of(tmp_path / "format3.db") == FORMAT
+    assert (len(sheets.load(store, name).items), len(sheets.labels_of(store, name))) == (30, 30)
+    assert verdicts.totals(store, name) == {}
+    assert (len(store.manifests()), len(list(traffic.read(store)))) == (1, 30)
+    store.close()
+
+
 # The copy of the old file
 
 
@@ -294,7 +310,7 @@ def to_format_1(postgres: Postgres) -> str:
     store.save("20250601-1000-aaaa", [result("t-1"), result("T-2")])
     store.close()
     database = url.rpartition("/")[2]
-    postgres.sql("DROP TABLE run_tags", database)
+    postgres.sql("DROP TABLE run_tags, review_verdicts", database)
     added = ("lease", "lease_until", "backend", "variant", "decoding", "split", "case_limit", "origin")
     postgres.sql(f"ALTER TABLE runs {', '.join(f'DROP COLUMN {name}' for name in added)}", database)
     postgres.sql("DROP INDEX ix_runs_started_at, ix_runs_eval_cell", database)

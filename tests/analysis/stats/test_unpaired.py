@@ -7,9 +7,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import hypergeom
 
-from harness.analysis.stats import rate
-from harness.analysis.stats.unpaired import Stratum, effective_n, stratified_rate, unpaired, wilson
+from harness.analysis.stats import Rate, rate
+from harness.analysis.stats.unpaired import Stratum, effective_n, stratified_rate, unpaired, varied_n, wilson
 
 
 @pytest.mark.parametrize(
@@ -93,3 +94,28 @@ def test_swapping_the_rates_negates_the_difference(a: int, n: int, b: int, m: in
         (-back.delta, -back.high, -back.low, back.p)
     )
     assert actual.low <= actual.delta <= actual.high
+
+
+@given(st.integers(0, 60), st.integers(1, 60), st.integers(0, 90), st.integers(1, 90))
+def test_lower_p_is_fishers_exact_mid_p(a: int, n: int, b: int, m: int) -> None:
+    base, head = rate(min(b, m), m), rate(min(a, n), n)
+    errors, total = n - int(head.hits), n - int(head.hits) + m - int(base.hits)
+    exact = hypergeom.sf(errors, n + m, total, n) + hypergeom.pmf(errors, n + m, total, n) / 2
+    assert unpaired(base, head).lower_p == pytest.approx(exact, abs=1e-12, rel=1e-9)
+
+
+def test_lower_p_is_interpolated_between_whole_errors() -> None:
+    base = rate(282, 300)
+    ps = [unpaired(base, Rate(share * 100, 100, 0, 1)).lower_p for share in (0.85, 0.845, 0.84)]
+    assert ps[1] == pytest.approx((ps[0] + ps[2]) / 2)
+
+
+def test_base_share_is_the_bases_part_of_the_variance() -> None:
+    assert unpaired(rate(270, 300), rate(90, 100)).base_share == pytest.approx(0.25)
+    assert unpaired(rate(270, 300), rate(90, 100), head_size=300).base_share == pytest.approx(0.5)
+
+
+def test_varied_sample_has_a_smaller_effective_size() -> None:
+    assert varied_n(100, 0.09, 0.0) == 100
+    assert varied_n(101, 0.09, 0.5) == pytest.approx(101 / (1 + 100 * 0.25 * 0.09))
+    assert varied_n(0.5, 0.09, 0.5) == 0.5
