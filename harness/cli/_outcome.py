@@ -107,6 +107,7 @@ def compare_with(
 def judge_gates(project: Project, runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:
     """Gate results of each backend's own variant. Runs of a sample of cases are not judged."""
     from harness.analysis import gates
+    from harness.analysis.compare.alarms import family_level
     from harness.core.formatting import plural
     from harness.runner import gate_checks
 
@@ -121,6 +122,7 @@ def judge_gates(project: Project, runs: Sequence[Run], cells: Sequence[Cell]) ->
         elif not own & finished:
             unfinished = ", ".join(sorted(cell for _, cell in own))
             typer.echo(f"{name}: gates are not judged, because no run of {unfinished} finished")
+    rule = gate_checks.BaselineRule(family_level(gate_checks.n_baselines(project.config, by_key.values())))
     for run in runs:
         cell = by_key.get((run.manifest.eval, run.manifest.cell))
         names = gate_checks.wanted(project.config, cell) if cell else []
@@ -129,7 +131,7 @@ def judge_gates(project: Project, runs: Sequence[Run], cells: Sequence[Cell]) ->
         if cell.limit is not None:
             samples[f"{cell.definition.name}: gates are not judged on a sample ({plural(cell.limit, 'case')})"] = None
             continue
-        evidence = gate_checks.evidence(project, cell, run, runs)
+        evidence = gate_checks.evidence(project, cell, run, runs, rule=rule)
         results += [gate_checks.judge(name, cell, evidence) for name in names]
     for line in samples:
         typer.echo(line)

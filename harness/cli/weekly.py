@@ -37,10 +37,13 @@ def weekly(
     jobs: Jobs = None,
     quiet: Quiet = False,  # noqa: FBT002  Typer's way to say a flag
 ) -> None:
-    """Run all evals as in production, compare with last week and the baselines, and write a report.
+    """Run all evals as in production, compare with the weeks before and the baselines, and write a report.
 
     Runs each backend's own variant over whole splits, on the default backends and both backends of [pair]. Also judges
     the gates, and includes last week's production log and the newest human review.
+
+    A cell that looks worse is run a second time: among many cells, some look worse by chance. A failure must be proven
+    among all of them, so a project has about one false alarm a year.
 
     Writes reports/weekly/DATE.html and DATE.md. On GitHub Actions, also writes the step summary and annotations.
 
@@ -74,16 +77,17 @@ def weekly(
         planned = weekly.plan(project, week, options)
         try:
             with show_progress(quiet=quiet or project.config.run.quiet) as progress:
-                outcome = weekly.run(planned, options, progress)
+                made = weekly.run(planned, options, progress)
         except Interrupted as error:
             msg = f"{error}: harness weekly --date {week} --resume"
             raise Interrupted(msg) from None
+        outcome = made.outcome
         for failure in outcome.failures:
             print_error(str(failure))
         if not outcome.runs:
             print_error("nothing was run: no backend is available; check them with `harness doctor`")
             raise typer.Exit(2)
-        judged = weekly.judge(planned, outcome)
+        judged = weekly.judge(planned, made)
         built = report_module.build(judged.runs, weekly.trends(project.store, judged), weekly.analyses(planned, judged))
     verdicts = findings.markdown(f"Weekly evals {week}", judged.findings)
     whole = f"{verdicts}\n{md.render(built)}"

@@ -91,6 +91,17 @@ class AdviceConfig(StrictModel):
     peak: float = Field(default=3.0, ge=1, allow_inf_nan=False)
 
 
+class WeeklyConfig(StrictModel):
+    """`[weekly]`: extra requests of `harness weekly`.
+
+    `second_run`: whether a cell that looks worse is run a second time. `noise_cases`: cases that are sent twice to each
+    backend that reports no digest of its model; 0 sends none.
+    """
+
+    second_run: bool = True
+    noise_cases: int = Field(default=30, ge=0)
+
+
 class BackendConfig(BaseModel):
     """`[backends.x]`: a model behind a protocol.
 
@@ -165,6 +176,7 @@ class Config(StrictModel):
     prices: Mapping[str, PriceConfig] = Field(default_factory=dict)
     local: LocalConfig = LocalConfig()
     advice: AdviceConfig = AdviceConfig()
+    weekly: WeeklyConfig = WeeklyConfig()
 
     @property
     def usual(self) -> tuple[str, ...]:

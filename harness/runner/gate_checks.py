@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.analysis import baseline, gates
 from harness.analysis.compare import Comparison, ComparisonQuestion, RunOutcomes, compare, outcomes_of
 from harness.analysis.compare import Verdict as Compared
-from harness.analysis.compare.verdicts import DEFAULT_MARGIN
+from harness.analysis.compare.alarms import merged
+from harness.analysis.compare.verdicts import DEFAULT_MARGIN, SIGNIFICANT
 from harness.analysis.gates import Evidence, GateReason, GateResult
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError
@@ -43,7 +44,29 @@ def wanted(config: Config, cell: Cell) -> list[str]:
     return names if has_own or not has_file else [*names, BASELINE]
 
 
-def evidence(project: Project, cell: Cell, run: Run, others: Sequence[Run] = ()) -> Evidence:
+def n_baselines(config: Config, cells: Iterable[Cell]) -> int:
+    """Count the cells that are compared with a baseline, which share one false alarm a year."""
+    return sum(bool(BY_BASELINE & set(wanted(config, cell))) for cell in cells)
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRule:
+    """How cells are compared with their baselines.
+
+    `level`: `family_level` of all comparisons of this session. `repeats`: further runs of the cell, merged with it.
+    """
+
+    level: float = SIGNIFICANT
+    repeats: tuple[Run, ...] = ()
+
+
+ALONE = BaselineRule()
+"""One comparison, of one run."""
+
+
+def evidence(
+    project: Project, cell: Cell, run: Run, others: Sequence[Run] = (), *, rule: BaselineRule = ALONE
+) -> Evidence:
     """Evidence for the gates of `cell`. `others`: runs of this session, preferred to saved runs."""
     own, limits = outcomes_of(run), cell.definition.gates
     by_reference = gates.comparing_with("reference") & limits.limits.keys()
@@ -54,7 +77,11 @@ def evidence(project: Project, cell: Cell, run: Run, others: Sequence[Run] = ())
         labels=run.manifest.labels,
         price=price_of(project.config, cell.backend),
         reference=_to_reference(project, cell, own, others) if by_reference else None,
-        baseline=to_baseline(project.root, own, question(project, own.eval, "change")),
+        baseline=to_baseline(
+            project.root,
+            merged([own, *map(outcomes_of, rule.repeats)]),
+            question(project, own.eval, "change", level=rule.level),
+        ),
     )
 
 

@@ -31,6 +31,7 @@ def week(
     The page is only drawn where a test asks for it (`html`): it takes longer than all the rest.
     """
     cases(served, 24)
+    served.write("harness.toml", f"{(served.root / 'harness.toml').read_text()}[weekly]\nnoise_cases = 0\n")
 
     def run(day: str, *arguments: str, wrong: int = 0, failing: int = 0, html: bool = False) -> CommandResult:
         def answer(asked: ReceivedRequest) -> Reply:
@@ -154,7 +155,7 @@ def test_a_backend_that_was_there_last_week_is_missed(week: Callable[..., Comman
     other = CONFIG.replace("backends.fake", "backends.other").replace("127.0.0.1:9", "127.0.0.1:1")
     path = served.root / "harness.toml"
     whole = path.read_text()
-    path.write_text(whole + whole.replace("backends.fake", "backends.twin"))
+    path.write_text(whole + whole.partition("[weekly]")[0].replace("backends.fake", "backends.twin"))
     assert week(FIRST).code == 0
     path.write_text(whole + other.replace("backends.other", "backends.twin"))
     ended = week(SECOND)
@@ -187,7 +188,8 @@ def test_a_week_that_was_interrupted_is_gone_on_with(
     week: Callable[..., CommandResult], served: Project, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = served.root / "harness.toml"
-    path.write_text(path.read_text() + path.read_text().replace("backends.fake", "backends.twin"))
+    whole = path.read_text()
+    path.write_text(whole + whole.partition("[weekly]")[0].replace("backends.fake", "backends.twin"))
     week(FIRST)
     before = len(server.chats)
     week(FIRST, "--resume")

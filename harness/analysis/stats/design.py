@@ -42,10 +42,10 @@ class Design:
         """Return the weighted mean."""
         return math.fsum(w * v for w, v in zip(self.weights, values, strict=True))
 
-    def squares(self, values: Sequence[float]) -> float:
-        """Return the sum over clusters of the squared weighted sum of their values."""
-        totals = (math.fsum(self.weights[i] * values[i] for i in members) for members in self.members)
-        return math.fsum(total**2 for total in totals)
+    def totals(self, values: Sequence[float]) -> list[float]:
+        """Return the weighted sum of the values of each cluster, times the number of cases."""
+        n = len(values)
+        return [n * math.fsum(self.weights[i] * values[i] for i in members) for members in self.members]
 
     def effective_n(
         self, values: Sequence[float], mean: float, single: float, answers: int, confidence: float
@@ -66,7 +66,8 @@ class Design:
         by_weight = 1 / math.fsum(math.fsum(self.weights[i] for i in members) ** 2 for members in self.members)
         if k < 2:
             return 1.0
-        variance = k / (k - 1) * self.squares([value - mean for value in values])
+        squares = math.fsum(total**2 for total in self.totals([value - mean for value in values]))
+        variance = k / (k - 1) * squares / len(values) ** 2
         if single <= 0 or variance <= 0:
             return min(by_weight, float(answers))
         from scipy.stats import t

@@ -11,9 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 from harness.analysis.stats.design import Design, has_clusters
 from harness.analysis.stats.proportions import CaseTally, effective, shares
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,8 @@ def clustered_paired(
 
     Each case counts once, by the difference of its shares (Miller 2024: cases are the sample, repeats are not). The
     interval is Tango's at the effective sample size: the number of single-answer cases with the same variance, at most
-    the answers. The test is McNemar's for clustered data (Durkalski 2003). With one answer per case, no clusters and no
-    weights, the result equals `paired`.
+    the answers. The test is `sign_flip_midp`. With one answer per case, no clusters and no weights, the result equals
+    `paired`.
 
     Args:
         base: The first run.
@@ -96,8 +101,7 @@ def clustered_paired(
     single = (gains + losses) / n - delta**2
     scale = effective(n, single, squares / n - delta**2, answers, confidence) / n
     low, high = tango(gains * scale, losses * scale, n * scale, confidence)
-    p = math.erfc(abs(gains - losses) / math.sqrt(2 * squares)) if squares else 1.0
-    return Paired(gains, losses, n, delta, low, high, p, n * scale)
+    return Paired(gains, losses, n, delta, low, high, sign_flip_midp(differences), n * scale)
 
 
 def _of_clusters(
@@ -114,9 +118,7 @@ def _of_clusters(
     answers = sum(min(b[1], h[1]) for b, h in zip(base, head, strict=True))
     size = design.effective_n(differences, delta, single, answers, confidence)
     low, high = tango(gains * size / n, losses * size / n, size, confidence)
-    squares = design.squares(differences)
-    p = math.erfc(abs(delta) / math.sqrt(2 * squares)) if squares else 1.0
-    return Paired(gains, losses, n, delta, low, high, p, size)
+    return Paired(gains, losses, n, delta, low, high, sign_flip_midp(design.totals(differences)), size)
 
 
 @lru_cache(maxsize=100_000)
@@ -176,3 +178,46 @@ def mcnemar_midp(gains: int, losses: int) -> float:
 
     observed = float(binom.pmf(min(gains, losses), gains + losses, 0.5))
     return 1 - observed / 2 if gains == losses else mcnemar_exact(gains, losses) - observed
+
+
+def sign_flip_midp(differences: Sequence[float]) -> float:
+    """Return the two-sided mid-p of the sign flip test: the mean of symmetric differences is 0.
+
+    If neither run is better, each difference could as well have the other sign (Fisher 1935, The Design of Experiments,
+    §21). For differences of -1 and 1 it is McNemar's mid-p. The distribution is exact, on a grid of 1/840, which holds
+    all shares of up to eight repeats. With other values or very many, it is approximated by the normal distribution.
+    """
+    import numpy as np
+
+    grid = np.abs(np.rint(np.asarray(differences, np.float64) * _GRID))
+    squares = math.fsum(d * d for d in differences)
+    if not squares:
+        return 1.0
+    total, observed = int(grid.sum()), abs(math.fsum(differences))
+    step = int(np.gcd.reduce(grid.astype(np.int64)))
+    exact = np.allclose(grid, np.abs(np.asarray(differences, np.float64)) * _GRID, atol=1e-6)
+    if not exact or total > _MOST_SUMS * step:
+        return math.erfc(observed / math.sqrt(2 * squares))
+    sizes, counts = np.unique(grid[grid > 0].astype(np.int64) // step, return_counts=True)
+    chances = _sum_distribution(tuple(zip(sizes.tolist(), counts.tolist(), strict=True)))
+    middle = len(chances) // 2
+    place = middle + round(observed * _GRID / step)
+    return min(1.0, 2 * float(chances[place:].sum()) - float(chances[place])) if place > middle else 1.0
+
+
+_GRID = 840
+_MOST_SUMS = 20_000
+
+
+@lru_cache(maxsize=1000)
+def _sum_distribution(groups: tuple[tuple[int, int], ...]) -> NDArray[np.float64]:
+    """The probability of each sum from the lowest to the highest, of `count` values of ±`size` for each group."""
+    import numpy as np
+    from scipy.stats import binom
+
+    chances = np.ones(1)
+    for size, count in groups:
+        spread = np.zeros(2 * size * count + 1)
+        spread[:: 2 * size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        chances = np.convolve(chances, spread)
+    return chances
