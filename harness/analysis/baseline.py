@@ -96,7 +96,8 @@ def check(run: RunOutcomes) -> None:
     """
     if run.n_errors:
         failed = plural(run.n_errors, "call")
-        msg = f"run {run.run_id}: {failed} failed, so it cannot be a baseline. Run again with --resume"
+        remedy = "Import it again with these replies" if run.is_imported else "Run again with --resume"
+        msg = f"run {run.run_id}: {failed} failed, so it cannot be a baseline. {remedy}"
         raise ConfigError(msg)
     if not run.cases:
         msg = f"run {run.run_id}: no case was judged, so it cannot be a baseline"

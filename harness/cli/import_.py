@@ -6,7 +6,7 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,14 @@ HEADING = "Replies and other tools"
 ORDER = 3
 
 EVERY_S = 10.0
+
+
+class NullMeaning(StrEnum):
+    """Values of `--null`."""
+
+    value: Literal["error", "wrong"]
+    ERROR = "error"
+    WRONG = "wrong"
 
 
 class ContractKind(StrEnum):
@@ -52,6 +60,9 @@ def import_(
     contract: Annotated[
         ContractKind | None, typer.Option(help="How to parse replies. Default: by the expected answers.")
     ] = None,
+    null: Annotated[
+        NullMeaning, typer.Option(help="A null reply is a failed call (error), or a wrong answer (wrong). JSONL only.")
+    ] = NullMeaning.ERROR,
     task: Annotated[str | None, typer.Option(help="The task kind, as in an eval. Default: by the contract.")] = None,
 ) -> None:
     """Save replies that another tool collected as a run. Sends no requests.
@@ -80,6 +91,7 @@ def import_(
         correct=correct,
         inputs=_listed(inputs),
         tags=tags,
+        null=null.value,
         where=tuple(
             _name_and_value(text) for text in [*(where or ()), *([f"provider={provider}"] if provider else ())]
         ),
@@ -87,17 +99,16 @@ def import_(
     naming = RunNaming(name, eval_name, format_name, contract.value if contract else None, _listed(labels), task)
     with Project.open() as project:
         imported = read_run(SourceFile(file, _ReadProgress(file)), naming, columns)
-        project.store.add(imported.run)
-    summary = summarize(imported.run.results)
+        run = project.store.add(imported.run)
+    summary = summarize(run.results)
     rates = summary.accuracy
     typer.echo(visible(imported.read_as))
     for title, rate in (("strict", rates.strict), ("lenient", rates.lenient), ("compliance", rates.compliance)):
         typer.echo(f"{title:11} {rate_text(rate)}")
     if summary.n_errors:
-        typer.echo(f"{'errors':11} {plural(summary.n_errors, 'row')} without a reply, not counted as wrong")
-    typer.echo(
-        f"imported {plural(imported.run.manifest.n_cases, 'case')} as {name}: run {imported.run.manifest.run_id}"
-    )
+        without = f"{plural(summary.n_errors, 'row')} without a reply, not counted as wrong"
+        typer.echo(f"{'errors':11} {without}; --null wrong counts null as wrong")
+    typer.echo(f"imported {plural(run.manifest.n_cases, 'case')} as {name}: run {run.manifest.run_id}")
 
 
 class _ReadProgress:

@@ -40,9 +40,8 @@ def rescore(
     with Project.open(read_only=True) as project:
         rescored = []
         for old in [run for name in runs for run in find_runs(project.store, name)]:
-            new = _rescored(project.root, old)
+            new = project.store.add(_rescored(project.root, old))
             changed = differences(old.results, new.results)
-            project.store.add(new)
             rescored.append(new)
             typer.echo(
                 f"{old.manifest.run_id} -> {new.manifest.run_id}: {len(changed)} of {len(new.results)} readings changed"

@@ -12,6 +12,9 @@ def now(offset: timedelta = timedelta()) -> str:
 
 
 def new_run_id(started_at: str) -> str:
-    """Return a run id such as `20261124-231500-3f2a`: the start time, and four hex digits to avoid collisions."""
+    """Return a run id such as `20261124-231500-3f2a91c4`: the start time, and eight random hex digits.
+
+    Older versions used four digits, and two of 50 runs a second then had the same id once in 50 seconds.
+    """
     stamp = started_at[:19].translate(str.maketrans("T", "-", "-:"))
-    return f"{stamp}-{secrets.token_hex(2)}"
+    return f"{stamp}-{secrets.token_hex(4)}"

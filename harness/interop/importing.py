@@ -152,6 +152,9 @@ def _format(source: SourceFile, wanted: str | None) -> str:
             return wanted
         msg = f"--format {wanted}: unknown format{hint(wanted, known)}"
         raise ConfigError(msg)
+    if source.path.is_file() and not source.path.stat().st_size:
+        msg = f"{source.path}: the file is empty"
+        raise ConfigError(msg)
     ordered = sorted(known, key=lambda name: name == "jsonl")  # jsonl accepts any object, so try it last
     for name in ordered:
         if _module(name).fits(source):

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from harness.core.errors import ConfigError
 from harness.core.toml import hint
@@ -23,6 +23,7 @@ class ColumnSelection:
     """Columns to read and rows to select. A dotted name reaches into an object: `correct.Athene-70B`.
 
     `where` has (column, value) pairs that must all match. `None` or an empty value selects the format's default.
+    `null`: whether a null reply or score is a failed call or a wrong answer.
     """
 
     id: str | None = None
@@ -33,6 +34,7 @@ class ColumnSelection:
     inputs: tuple[str, ...] = ()
     tags: str | None = None
     where: tuple[tuple[str, str], ...] = ()
+    null: Literal["error", "wrong"] = "error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def _advice(p: Portability) -> str:
         return f"Cannot tell whether one prompt serves both: {verdict_text.reason_text(p.transfer)}."
     if p.reason is PortabilityReason.FAILED_CALLS:
         failed = plural(p.failed, "call")
-        return f"Cannot tell whether one prompt serves both: {failed} failed. Run again with --resume."
+        return f"Cannot tell whether one prompt serves both: {failed} failed. {verdict_text.remedy_text(p.transfer)}."
     if p.reason is PortabilityReason.NOT_PROVEN:
         settled = verdict_text.settled_text(open_reason(p.needed, gap.n), p.needed, gap.n)
         return (

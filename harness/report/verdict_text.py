@@ -145,7 +145,15 @@ def _below_gate(c: Comparison) -> str:
 
 def _failed_calls(c: Comparison) -> str:
     possible = f"{c.reason.worst} at worst, {c.reason.best} at best"
-    return f"{_failed(c)} failed, so the verdict is open: {possible}. Run again with --resume"
+    return f"{_failed(c)} failed, so the verdict is open: {possible}. {remedy_text(c)}"
+
+
+def remedy_text(c: Comparison) -> str:
+    """What to do about failed calls."""
+    imported = [side for side in (c.base, c.head) if side.is_imported and side.n_errors]
+    if not imported:
+        return "Run again with --resume"
+    return f"Import {imported[0].name} again with these replies, or with --null wrong if a missing reply is wrong"
 
 
 def _failed(c: Comparison) -> str:

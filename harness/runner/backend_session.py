@@ -146,8 +146,7 @@ class BackendSession:
             origin=RunOrigin.REPLAYED if self.config.capabilities.replays else cell.origin,
             billing=self.backend.billing if isinstance(self.backend, BulkBackend) else Billing.STANDARD,
         )
-        self.writer.store.begin(manifest, plan_key=plan_key, model_key=self._model_key)
-        return manifest
+        return self.writer.store.begin(manifest, plan_key=plan_key, model_key=self._model_key)
 
     def _identity(self) -> dict[str, str]:
         info = self.info

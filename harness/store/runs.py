@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, overload
 import sqlalchemy as sa
 
 from harness.core.errors import StoreError
+from harness.core.ids import new_run_id
 from harness.core.types import OWN_ORIGINS, Manifest, Response, Result, Run
 from harness.store import database, serialize
 from harness.store.database import explained
@@ -80,14 +81,23 @@ class Store:
         self._turn = RLock()
         self.url = url
 
-    def begin(self, manifest: Manifest, *, plan_key: str, model_key: str) -> None:
-        """Record the start of a run. `plan_key` identifies its requests, `model_key` the model."""
-        row = serialize.manifest_row(manifest)
+    def begin(self, manifest: Manifest, *, plan_key: str, model_key: str) -> Manifest:
+        """Record the start of a run. `plan_key` identifies its requests, `model_key` the model.
+
+        Returns the manifest as it was saved: with another run id if a run has this id already.
+        """
         with self._writing() as connection:
-            connection.execute(RUNS.insert().values(**row, plan_key=plan_key, model_key=model_key))
+            while True:
+                row = serialize.manifest_row(manifest)
+                insert = self._insert(RUNS).values(**row, plan_key=plan_key, model_key=model_key)
+                # The id is the only unique column, so that nothing else can be in conflict.
+                if connection.execute(insert.on_conflict_do_nothing()).rowcount:
+                    break
+                manifest = replace(manifest, run_id=new_run_id(manifest.started_at))
             if manifest.tags:
                 tags = [{"run_id": manifest.run_id, "tag": tag} for tag in dict.fromkeys(manifest.tags)]
                 connection.execute(RUN_TAGS.insert(), tags)
+        return manifest
 
     def save(self, run_id: str, results: Sequence[Result]) -> None:
         """Write results. A result replaces an earlier one of the same case and repeat, such as a failed call."""
@@ -116,13 +126,18 @@ class Store:
                 .values(finished_at=manifest.finished_at, manifest=serialize.dump(asdict(manifest)))
             )
 
-    def add(self, run: Run) -> None:
-        """Save a run whose replies already exist, such as an import. `--resume` never continues it."""
+    def add(self, run: Run) -> Run:
+        """Save a run whose replies already exist, such as an import. `--resume` never continues it.
+
+        Returns the run as it was saved: with another run id if a run has this id already.
+        """
         unfinished = replace(run.manifest, finished_at=None)  # until its results are saved
-        self.begin(unfinished, plan_key="", model_key=run.manifest.fingerprint.get("backend_hash", ""))
-        self.save(run.manifest.run_id, run.results)
+        begun = self.begin(unfinished, plan_key="", model_key=run.manifest.fingerprint.get("backend_hash", ""))
+        saved = replace(run, manifest=replace(run.manifest, run_id=begun.run_id))
+        self.save(begun.run_id, run.results)
         if run.manifest.finished_at is not None:
-            self.finish(run.manifest)
+            self.finish(saved.manifest)
+        return saved
 
     def discard_if_empty(self, run_id: str) -> None:
         """Delete a run without results."""

@@ -93,6 +93,20 @@ def test_unanswered_row_is_an_error_not_a_wrong_answer(tmp_path: Path) -> None:
     assert answered.score is not None
 
 
+def test_null_can_count_as_a_wrong_answer(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "x.jsonl", [{"item": "a", "right": None}, {"item": "b", "right": True}])
+    null, answered = imported(path, ColumnSelection(id="item", correct="right", null="wrong")).run.results
+    assert null.response.error is None
+    assert null.score is not None
+    assert not null.score.strict
+    assert answered.score is not None
+    assert answered.score.strict
+    path = jsonl(tmp_path / "y.jsonl", [{"item": "a", "reply": None, "gold": "x"}])
+    (result,) = imported(path, ColumnSelection("item", "reply", "gold", null="wrong")).run.results
+    assert result.score is not None
+    assert not result.score.lenient
+
+
 def test_inputs_tags_and_truncation_are_imported(tmp_path: Path) -> None:
     rows = [row | {"text": "hello", "kind": ["hard"], "truncated": True, "meta": {"n": 1}} for row in tickets()]
     wanted = replace(COLUMNS, inputs=("text", "meta.n"), tags="kind")

@@ -66,7 +66,10 @@ def test_stem_is_the_name_without_extensions(name: str, stem: str) -> None:
 
 
 def test_unknown_format_is_rejected(tmp_path: Path) -> None:
-    for content in (b"", b"item,reply\n1,yes\n", b"\x89PNG\r\n", b"[1, 2]"):
+    (tmp_path / "x.csv").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"x\.csv: the file is empty"):
+        imported(tmp_path / "x.csv", COLUMNS)
+    for content in (b"item,reply\n1,yes\n", b"\x89PNG\r\n", b"[1, 2]"):
         (tmp_path / "x.csv").write_bytes(content)
         with pytest.raises(ConfigError, match="name it with --format"):
             imported(tmp_path / "x.csv", COLUMNS)

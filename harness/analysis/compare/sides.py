@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from harness.core.types import Manifest, Reading, Result, Run
+from harness.core.types import Manifest, Reading, Result, Run, RunOrigin
 
 NO_ANSWER = "null"
 """The `answer_key` of a reply without an answer."""
@@ -70,6 +70,7 @@ class RunOutcomes:
     completion_tokens: float | None = None
     notes: tuple[str, ...] = field(default=())
     from_store: bool = False
+    is_imported: bool = False
     label_sources: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -102,6 +103,7 @@ def outcomes_of(run: Run, name: str = "") -> RunOutcomes:
         completion_tokens=_mean([r.completion_tokens for r in answered]),
         notes=m.notes,
         from_store=bool(answered) and all(r.cached for r in run.results if r.response.error is None),
+        is_imported=m.origin is RunOrigin.IMPORTED,
         label_sources=Counter(results[0].case.label_source for results in by_id.values()),
     )
 

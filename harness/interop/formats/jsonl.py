@@ -1,6 +1,6 @@
 """Import plain JSONL, optionally gzipped: one answer per line. Options of the command name the columns.
 
-A row with a null reply (or a null `--correct` value) is a failed call, never a wrong answer.
+A row with a null reply (or a null `--correct` value) is a failed call, or with `--null wrong` a wrong answer.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ def _row(row: Mapping[str, Any], wanted: ColumnSelection, where: str, model: str
     reply = column(row, wanted.reply, where) if wanted.reply else None
     correct = column(row, wanted.correct, where) if wanted.correct else None
     missing = [name for name, value in ((wanted.reply, reply), (wanted.correct, correct)) if name and value is None]
+    if missing and wanted.null == "wrong":
+        reply, correct = "" if reply is None else reply, False if wanted.correct else None
+        missing = []
     return ImportedRow(
         where=where,
         id=case_id(column(row, wanted.id or "id", where), where),

@@ -164,6 +164,15 @@ class TestFailedCalls:
         assert "8 calls failed" in reason_text(c)
 
 
+class TestImports:
+    def test_import_is_not_continued(self) -> None:
+        failed = replace(made("R" * 280 + "E" * 20), is_imported=True)
+        text = reason_text(compare(made("R" * 300), failed, MOVE))
+        assert "--resume" not in text
+        assert "--null wrong" in text
+        assert "--resume" in reason_text(compare(made("R" * 300), made("R" * 280 + "E" * 20), MOVE))
+
+
 class TestLabels:
     def test_labels_of_a_compared_model_are_reported(self) -> None:
         made_by = {"gpt-4o": 213, "human": 87}
