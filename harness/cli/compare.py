@@ -143,7 +143,7 @@ def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
     from harness.report import comparison_text
 
     rows = [
-        ("cases", f"{c.n:,} with a reply in both runs"),
+        ("cases", comparison_text.cases_text(c)),
         ("gap", comparison_text.gap_text(c)),
         ("flips", comparison_text.flips_text(c)),
     ]

@@ -107,6 +107,13 @@ def gap_text(c: Comparison) -> str:
     return f"capability {delta_text(c.capability_gap)}, format {delta_text(c.format_gap)}"
 
 
+def cases_text(c: Comparison) -> str:
+    """`300 that both answered, worth 97 independent cases`."""
+    text = f"{c.n:,} that both answered"
+    size = c.deciding.paired.effective_n
+    return text if size is None or not c.n else f"{text}, worth {size:,.0f} independent cases"
+
+
 def answering_text(c: Comparison) -> str:
     """How often a reply has an answer, and who is right where both answer; empty if every reply has an answer."""
     answering, both = c.answering, c.right_if_answered

@@ -28,7 +28,7 @@ def results(right: int, wrong: int, failed: int = 0, latency_s: float = 0.1) -> 
     """Answers that are right (and compliant), wrong (and not), or missing."""
 
     def one(number: int, reading: Reading | None, score: Score | None, error: CallError | None = None) -> Result:
-        case = Case(f"c-{number}", {"text": "?"}, "billing")
+        case = Case(f"c-{number}", {"text": f"text {number}"}, "billing")
         return Result(case, Response("x", latency_s=latency_s, error=error), reading, score, "key")
 
     good = (Reading("billing", "billing", compliant=True), Score(strict=True, lenient=True))

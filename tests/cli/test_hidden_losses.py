@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -33,14 +33,16 @@ def verdicts(harness: Terminal, project: Project, server: FakeOpenAI) -> Verdict
     """Runs both models of a pair over tickets with the given labels, and returns `compare` and `advise`."""
 
     def run(
-        labels: list[str], reference: Answer, candidate: Answer, extra: str = ""
+        labels: list[str], reference: Answer, candidate: Answer, texts: Sequence[str] = (), extra: str = ""
     ) -> tuple[CommandResult, CommandResult]:
         own = CONFIG.replace("http://127.0.0.1:9/v1", server.base_url) + "prompt_usd = 1.0\ncompletion_usd = 1.0\n"
         big = own.replace("[backends.fake]", "[backends.big]").replace('"local"', '"gpt"')
         big = big.replace("_usd = 1.0", "_usd = 5.0")
         project.config(f'{own}{big}[pair]\nreference = "big"\ncandidate = "fake"\n')
         project.eval(text=f"{EVAL}{extra}")
-        project.cases([row(f"c-{i:03}", f"ticket {i}", label, split="test") for i, label in enumerate(labels)])
+        texts = texts or [f"ticket {i}" for i in range(len(labels))]
+        pairs = zip(texts, labels, strict=True)
+        project.cases([row(f"c-{i:03}", text, label, split="test") for i, (text, label) in enumerate(pairs)])
 
         def answer(asked: ReceivedRequest) -> Reply:
             found = asked.prompt.partition("ticket ")[2].split()
@@ -89,13 +91,25 @@ def test_collapsed_label_does_not_move(verdicts: Verdicts, project: Project) -> 
         labels,
         lambda i: labels[i] if i > 8 and i < 290 else "general",
         lambda i: "billing",
-        "[gates]\nmargin = 0.08\n",
+        extra="[gates]\nmargin = 0.08\n",
     )
     assert compared.code == 1
     assert "STAY  label technical" in compared.out
     assert "max_label_loss" in compared.out
     assert not is_moved(project)
     assert "STAY         triage" in advised.out
+
+
+def test_repeated_cases_do_not_count_three_times(verdicts: Verdicts, project: Project) -> None:
+    texts = [f"ticket {i % 100}" for i in range(N)]  # 100 tickets, three times each
+    compared, advised = verdicts(
+        ["billing"] * N, lambda _: "billing", lambda i: "general" if i == 7 else "billing", texts
+    )
+    assert compared.code == 0
+    assert "INCONCLUSIVE" in compared.out
+    assert "worth 97 independent cases" in compared.out
+    assert "INCONCLUSIVE triage" in advised.out
+    assert not is_moved(project)
 
 
 def test_two_useless_models_do_not_move(verdicts: Verdicts, project: Project) -> None:

@@ -27,7 +27,7 @@ WEEKS = 52
 HISTORY = 4
 """Most earlier weeks that are merged. Their mean has little noise, and they are recent."""
 
-_BOTH_BY_CHANCE = 0.0025
+_BOTH_BY_CHANCE = 0.0015
 """Expected comparisons a week of which both runs are worse by chance, if the weeks before had no noise."""
 
 _HARMLESS = frozenset({"harness"})

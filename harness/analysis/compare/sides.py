@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from harness.analysis.metrics.inputs import inputs_key
 from harness.core.types import Case, Manifest, Reading, Result, Run, RunOrigin
 
 NO_ANSWER = "null"
@@ -119,17 +120,9 @@ def answer_key(reading: Reading) -> str:
 
 def _clusters(cases: Sequence[Case]) -> dict[str, str]:
     """The cluster of each case, by id. Cases with equal inputs are one cluster, because they are one observation."""
-    inputs = {case.id: _inputs_key(case) for case in cases if not case.cluster}
+    inputs = {case.id: inputs_key(case) for case in cases if not case.cluster}
     repeated = {key for key, n in Counter(inputs.values()).items() if key and n > 1}
     return {case.id: case.cluster or (key if (key := inputs[case.id]) in repeated else "") for case in cases}
-
-
-def _inputs_key(case: Case) -> str:
-    """Hash of the inputs; empty if an import did not bring any. A list of allowed labels tells no case from another."""
-    if not case.inputs.keys() - {"allowed"}:
-        return ""
-    text = json.dumps(case.inputs, sort_keys=True, ensure_ascii=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _outcome(results: Sequence[Result], manifest: Manifest, cluster: str) -> CaseOutcome:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from harness.analysis.metrics.inputs import inputs_key
 from harness.analysis.stats import Rate, clustered_rate, quantile, rate
 from harness.core.types import Result
 
@@ -89,7 +90,7 @@ def summarize(results: Sequence[Result]) -> Summary:
         unstable=rate(counter.unstable, counter.repeated) if counter.repeated else None,
         cached=counter.cached,
         errors=_ordered(counter.errors),
-        accuracy=_accuracy(counter.cases),
+        accuracy=counter.accuracy(),
         violations=_ordered(counter.violations),
         by_tag=tuple((tag, _accuracy(cases)) for tag, cases in sorted(counter.by_tag.items())),
         by_label_source=tuple((source, _accuracy(cases)) for source, cases in sorted(counter.by_source.items())),
@@ -101,7 +102,7 @@ def summarize(results: Sequence[Result]) -> Summary:
 
 
 class _OutcomeCounter:
-    """Running counts. Memory does not grow with the number of cases, except for latencies."""
+    """Running counts. Memory does not grow with the number of cases, except for latencies and 16 bytes a case."""
 
     def __init__(self) -> None:
         self.cases: Counter[tuple[int, int, int, int]] = Counter()
@@ -110,6 +111,8 @@ class _OutcomeCounter:
         self.errors: Counter[str] = Counter()
         self.violations: Counter[str] = Counter()
         self.latencies = array("d")
+        self._clusters, self._kinds = array("q"), array("q")  # of each scored case
+        self._kind_of: dict[tuple[int, int, int, int], int] = {}
         self.cached = self.prompt_tokens = self.completion_tokens = self.repeated = self.unstable = 0
 
     def add(self, results: Sequence[Result]) -> None:
@@ -121,6 +124,8 @@ class _OutcomeCounter:
         if outcomes:
             for counted in (self.cases, *slices):
                 counted[outcomes] += 1
+            self._clusters.append(hash(case.cluster or inputs_key(case) or case.id))
+            self._kinds.append(self._kind_of.setdefault(outcomes, len(self._kind_of)))
         for result in results:
             self._add_call(result)
         readings = [r.reading for r in results if r.reading is not None and r.score is not None]
@@ -128,6 +133,16 @@ class _OutcomeCounter:
             self.repeated += 1
             answers = {json.dumps(reading.lenient, sort_keys=True, default=str) for reading in readings}
             self.unstable += len(answers) > 1
+
+    def accuracy(self) -> Accuracy:
+        """The rates of all cases. Cases of one cluster, or with equal inputs, count by their effective number."""
+        if len(set(self._clusters)) == len(self._clusters):
+            return _accuracy(self.cases)
+        outcomes = list(self._kind_of)
+        cases = [outcomes[kind] for kind in self._kinds]
+        names = [str(cluster) for cluster in self._clusters]
+        rates = (clustered_rate([(case[i], case[0]) for case in cases], clusters=names) for i in (1, 2, 3))
+        return Accuracy(*rates)
 
     def _add_call(self, result: Result) -> None:
         response = result.response

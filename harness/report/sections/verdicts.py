@@ -77,7 +77,7 @@ def _facts(c: Comparison) -> list[tuple[str, str]]:
     ]
     costs = [(name, f"{old} → {new}, {ratio:.2f} times") for name, old, new, ratio in measured if ratio is not None]
     return [
-        ("cases", f"{c.n:,} that both answered"),
+        ("cases", comparison_text.cases_text(c)),
         *errors,
         *comparison_text.notes(c),
         *slices,
