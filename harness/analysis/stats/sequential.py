@@ -6,7 +6,8 @@ less, the expected wealth never grows. So the wealth ever reaches 1/a with a pro
 inequality), for any number of looks, any set size and any rate. The wealth here is the average over bets of all sizes,
 because the best size is unknown. It depends on the differences only, not on their order.
 
-The method is exact, without an approximation for large sets. It holds for independent cases in random order.
+The method is exact, without an approximation for large sets. It holds for independent cases in random order. Cases of
+one cluster are one bet, on their sum. The largest cluster limits all bets, because no bet may lose more than it has.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ _STEPS = 50
 """Halvings of the range when an end of the interval is searched: exact to 15 digits."""
 
 
-def sequential_paired(differences: Sequence[float], confidence: float = 0.95) -> Paired:
+def sequential_paired(
+    differences: Sequence[float], confidence: float = 0.95, *, clusters: Sequence[str] = ()
+) -> Paired:
     """Return the mean of per-case differences with an interval that is valid at every number of cases.
 
     The probability that the interval ever excludes the true mean, at any of all looks, is at most 1 - `confidence`;
@@ -46,13 +49,15 @@ def sequential_paired(differences: Sequence[float], confidence: float = 0.95) ->
     Args:
         differences: The second run minus the first, per case, in -1..1. The order does not matter.
         confidence: Of the interval, over all looks together.
+        clusters: The cluster of each case. An empty name is a cluster of its own. By default all are independent. Looks
+            must not split a cluster.
 
     Returns:
         A `Paired` with `anytime` set. `p` is the anytime-valid p value of no difference: 1 over the average wealth of
         both sides. Without cases `delta` is NaN, the interval -1..1 and `p` 1.
 
     Raises:
-        ValueError: If a difference is not in -1..1.
+        ValueError: If a difference is not in -1..1, or the clusters are not as many as the cases.
     """
     if any(not -1 <= d <= 1 for d in differences):
         msg = "differences must be in -1..1: pass shares of correct answers, second run minus first"
@@ -60,7 +65,10 @@ def sequential_paired(differences: Sequence[float], confidence: float = 0.95) ->
     n = len(differences)
     gains = math.fsum(d for d in differences if d > 0)
     losses = math.fsum(-d for d in differences if d < 0)
-    counts = tuple(sorted(Counter(map(float, differences)).items()))
+    if clusters and len(clusters) != n:
+        msg = f"{len(clusters)} cluster names for {n} cases: pass one per case"
+        raise ValueError(msg)
+    counts = _counted(differences, clusters)
     low, high, p = _summary(counts, (1 - confidence) / 2)
     return Paired(gains, losses, n, (gains - losses) / n if n else math.nan, low, high, p, anytime=True)
 
@@ -102,7 +110,7 @@ def _unlucky(delta: float, discordance: float, n: float) -> _Counts:
     shift = NormalDist().inv_cdf(0.8) * math.sqrt(max(discordance - delta**2, 0.0) / n)
     seen = max(-discordance, delta - shift)
     gain, loss = (discordance + seen) / 2, (discordance - seen) / 2
-    return (1.0, n * gain), (-1.0, n * loss), (0.0, n * (1 - discordance))
+    return (1.0, 1.0, n * gain), (-1.0, 1.0, n * loss), (0.0, 1.0, n * (1 - discordance))
 
 
 def looks(n: int) -> list[int]:
@@ -116,13 +124,23 @@ def looks(n: int) -> list[int]:
     return ends
 
 
-_Counts = tuple[tuple[float, float], ...]
-"""Each difference with its number of cases."""
+_Counts = tuple[tuple[float, float, float], ...]
+"""The sum of differences of a bet, its number of cases, and the number of such bets."""
+
+
+def _counted(differences: Sequence[float], clusters: Sequence[str]) -> _Counts:
+    if not any(clusters):
+        return tuple((value, 1.0, float(number)) for value, number in sorted(Counter(map(float, differences)).items()))
+    named: dict[object, list[float]] = {}
+    for place, (value, cluster) in enumerate(zip(differences, clusters, strict=True)):
+        named.setdefault(cluster or place, []).append(value)
+    sums = Counter((round(math.fsum(values), 12), float(len(values))) for values in named.values())
+    return tuple((value, size, float(number)) for (value, size), number in sorted(sums.items()))
 
 
 @lru_cache(maxsize=10_000)
 def _summary(counts: _Counts, alpha: float) -> tuple[float, float, float]:
-    mirrored = tuple((-value, number) for value, number in counts)
+    mirrored = tuple((-value, size, number) for value, size, number in counts)
     low, high = _lower_end(counts, alpha), -_lower_end(mirrored, alpha)
     e_value = (_exp(_log_wealth(counts, 0.0)) + _exp(_log_wealth(mirrored, 0.0))) / 2
     return low, high, min(1.0, 1 / e_value)
@@ -143,16 +161,18 @@ def _lower_end(counts: _Counts, alpha: float) -> float:
 
 
 def _log_wealth(counts: _Counts, mean: float) -> float:
-    """The log of the average over bets c of the product over cases of `1 - c + c * (1 + x) / (1 + mean)`.
+    """The log of the average over bets c of the product over cases of `1 + c * (x - mean) / (1 + mean)`.
 
-    With x and `mean` moved from -1..1 to 0..2, no bet can lose more than all of its wealth.
+    A case with the difference -1 loses the share c of its wealth. For a cluster, x and `mean` are sums over its cases,
+    and c is divided by the size of the largest cluster.
     """
     import numpy as np
 
     sizes, shares = bets()
     total = np.log(shares)
-    for value, number in counts:
-        total = total + number * np.log1p(sizes * ((1 + value) / (1 + mean) - 1))
+    largest = max((size for _, size, _ in counts), default=1.0)
+    for value, size, number in counts:
+        total = total + number * np.log1p(sizes * ((value - size * mean) / (1 + mean) / largest))
     most = float(total.max())
     return most + math.log(float(np.exp(total - most).sum()))
 

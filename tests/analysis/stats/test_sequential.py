@@ -113,3 +113,29 @@ def test_needed_cases_lead_to_the_verdict() -> None:
 
 def test_needed_cases_are_unknown_without_cases() -> None:
     assert cases_to_prove(sequential_paired([]), DecisionRule("move", 0.03)) is None
+
+
+def test_doubled_cases_prove_no_more_than_single_cases() -> None:
+    once = sequential_paired(of(3, 8, 200))
+    twice = sequential_paired(of(3, 8, 200) * 2, clusters=[f"c-{i}" for i in range(200)] * 2)
+    assert (twice.n, twice.delta) == (400, once.delta)
+    assert (twice.low, twice.high) == pytest.approx((once.low, once.high))
+    assert twice.p == pytest.approx(once.p)
+
+
+def test_cases_on_their_own_need_no_cluster_names() -> None:
+    differences = of(3, 8, 100)
+    assert sequential_paired(differences, clusters=[""] * 100) == sequential_paired(differences)
+    named = sequential_paired(differences, clusters=[str(i) for i in range(100)])
+    assert named.low == pytest.approx(sequential_paired(differences).low)
+
+
+def test_large_cluster_widens_the_interval() -> None:
+    differences = of(3, 8, 100)
+    clusters = ["one"] * 5 + [""] * 95
+    assert sequential_paired(differences, clusters=clusters).low < sequential_paired(differences).low
+
+
+def test_cluster_names_must_fit_the_cases() -> None:
+    with pytest.raises(ValueError, match="2 cluster names for 3 cases"):
+        sequential_paired(of(1, 1, 3), clusters=["a", "b"])
