@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from harness.runner.project import Project
 
 
-def print_outcome(project: Project, outcome: Outcome, outputs: Sequence[Path]) -> None:
-    """Print failures and the matrix of the runs, and write the reports."""
+def print_outcome(project: Project, outcome: Outcome, outputs: Sequence[Path], *, verdicts: bool = True) -> None:
+    """Print failures and the matrix of the runs, and write the reports. `verdicts`: print those of the report, too."""
     from harness import report
     from harness.cli._common import console, print_error, print_note
     from harness.report.terminal import matrix
@@ -32,10 +32,13 @@ def print_outcome(project: Project, outcome: Outcome, outputs: Sequence[Path]) -
     if not outcome.runs:
         return
     names = {run.manifest.eval for run in outcome.runs}
-    built = report.build(outcome.runs, analyses=questions.analyses(project, names))
+    analyses = questions.analyses(project, names)
+    built = report.build(outcome.runs, analyses=analyses)
     for path in outputs:
         report.write(built, path)
-    console().print(matrix(built))
+    console().print(
+        matrix(built if verdicts else report.build(outcome.runs, analyses=report.Analyses(prices=analyses.prices)))
+    )
     for path in outputs:
         typer.echo(f"report: {path}")
 

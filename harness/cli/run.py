@@ -42,6 +42,14 @@ def run(
         str | None,
         typer.Option(envvar="HARNESS_AGAINST", help="Compare each run with `baseline`, `previous`, or a saved run."),
     ] = None,
+    until_decided: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--until-decided",
+            envvar="HARNESS_UNTIL_DECIDED",
+            help="Compare candidate and reference of [pair] on random cases, and stop when a verdict is proven.",
+        ),
+    ] = False,
     budget: Annotated[float | None, option("budget")] = None,
     estimate: Annotated[  # noqa: FBT002  Typer's way to say a flag
         bool, typer.Option("--estimate", help="Print the expected calls, tokens and cost. Sends no requests.")
@@ -56,6 +64,11 @@ def run(
     By default, runs all evals and variants on all available backends of harness.toml. Gates apply to each backend's own
     variant (`variant` in harness.toml), and only to runs over the whole split.
 
+    `--until-decided` runs one eval, for the reference and the candidate of [pair], each with its own variant. Both get
+    the cases in the same random order. The run stops when MOVE or STAY is proven. With `--against`, it compares one
+    backend with a saved run, and stops at OK, IMPROVED or REGRESSED. A saved, current run over all cases is not
+    repeated. Gates are not judged. Exit codes: 0 for a good verdict, 1 for STAY and REGRESSED, 4 without a verdict.
+
     Examples:
 
         harness run                           # all evals, variants and backends
@@ -64,6 +77,7 @@ def run(
         harness run --estimate                # only print the expected cost
         harness run -b gpt-4o --budget 2.00   # continue later with --resume
         harness run -b gpt-4o --batch         # half the price, within a day
+        harness run triage --until-decided    # stop when MOVE or STAY is proven
 
     Exit codes: 0 success, 1 a gate failed or a regression, 2 usage or configuration error, 3 budget exhausted, 4 calls
     failed or a gate is undecided, 70 a bug in the harness, 130 interrupted, 143 terminated.
@@ -72,9 +86,11 @@ def run(
     from harness.cli._estimate import print_estimates
     from harness.cli._outcome import compare_with, judge_gates, noise_lines, print_gates_and_exit, print_outcome
     from harness.cli._progress import show_progress, token_prices
+    from harness.cli._until_decided import check_flags, run_until_decided
     from harness.project.run_options import RunOptions
     from harness.runner import execution, gate_checks
     from harness.runner.estimate import estimate as estimate_cells
+    from harness.runner.pair_plan import plan_pair
     from harness.runner.project import Project
 
     options = RunOptions(
@@ -92,13 +108,31 @@ def run(
         budget=budget,
         record=record,
         batch=batch,
+        quiet=quiet,
         every_backend=bool(evals and (backend or ladder)),
     )
+    if until_decided:
+        check_flags(
+            ladder=ladder,
+            variant=variant,
+            decoding=decoding,
+            limit=limit,
+            demo=demo,
+            batch=batch,
+            repeat_cell=repeat_cell > 1,
+            backend=backend and not against,
+        )
     with Project.open() as project:
         options = execution.climb(project.config, ladder, options) if ladder else options
         outputs = output or project.config.run.output
         for path in outputs:
             report_module.check_path(path)
+        if until_decided:
+            plan = plan_pair(project, evals or (), options, against)
+            if not estimate:
+                run_until_decided(project, plan, options, outputs)
+            print_estimates(estimate_cells(project, plan.cells))
+            return
         planned = execution.cells(project, evals or (), options)
         cells = [replace(cell, copy=n) for cell in planned for n in range(repeat_cell)]
         if estimate:
@@ -106,7 +140,7 @@ def run(
             return
         if against == gate_checks.BASELINE:
             gate_checks.need_baselines(project.root, [cell for cell in cells if cell.is_own])
-        with show_progress(token_prices(project.config), quiet=quiet or project.config.run.quiet) as progress:
+        with show_progress(token_prices(project.config), quiet=options.quiet or project.config.run.quiet) as progress:
             outcome = execution.execute(project, cells, options, progress)
         print_outcome(project, outcome, outputs)
         for line in noise_lines(outcome.runs) if repeat_cell > 1 else ():

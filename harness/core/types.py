@@ -246,7 +246,11 @@ class Billing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Metadata of a run, without its results. Two runs are comparable if their `fingerprint` is equal."""
+    """Metadata of a run, without its results. Two runs are comparable if their `fingerprint` is equal.
+
+    `limit`: the number of cases of a sample; `None` for a whole run. `until_decided`: the run sent the cases
+    in random order and stopped when a verdict was proven. Its verdicts need intervals that allow for many looks.
+    """
 
     run_id: str
     eval: str
@@ -271,6 +275,7 @@ class Manifest:
     tags: tuple[str, ...] = ()
     origin: RunOrigin = RunOrigin.ASKED
     billing: Billing = Billing.STANDARD
+    until_decided: bool = False
 
     @property
     def cell(self) -> str:

@@ -73,9 +73,13 @@ def difference_text(p: Paired, confidence: float = 0.95, limits: Sequence[float]
 
 
 def interval_text(p: Paired, confidence: float = 0.95, limits: Sequence[float] = ()) -> str:
-    """`(95% interval -6.9 to -2.2)`. Ends have enough digits to differ from each of `limits`, which are shares."""
+    """`(95% interval -6.9 to -2.2)`, or `95% anytime-valid interval`.
+
+    Ends have enough digits to differ from each of `limits`, which are shares.
+    """
     low, high = (_end(end, limits) for end in (p.low, p.high))
-    return f"({confidence_text(confidence)} interval {low} to {high})"
+    kind = "anytime-valid interval" if p.anytime else "interval"
+    return f"({confidence_text(confidence)} {kind} {low} to {high})"
 
 
 def _end(end: float, limits: Sequence[float]) -> str:

@@ -38,7 +38,9 @@ def _of_cell(cell: CellReport) -> Iterator[Notice]:
     if (unstable := summary.unstable) is not None:
         text = f"each case ran {manifest.repeats} times; the answer changed in {rate_text(unstable)}"
         yield Notice("caution", f"{cell.name}: {text}. Rates average over the replies of a case first.")
-    if manifest.limit is not None:
+    if manifest.until_decided:
+        yield Notice("caution", f"{cell.name}: {plural(manifest.n_cases, 'random case')} (--until-decided).")
+    elif manifest.limit is not None:
         yield Notice("caution", f"{cell.name}: limited to {plural(manifest.limit, 'case')}.")
 
 

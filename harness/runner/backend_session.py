@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from time import perf_counter
+from typing import Protocol
 
 from harness import backends
 from harness.backends import Backend, ReportsHeaders
@@ -28,6 +29,26 @@ from harness.runner.retrying import RetryingClient
 from harness.runner.saving import ResultWriter
 from harness.store.recording import Recorder
 
+
+class Abandoned(BackendError):
+    """The other run of a comparison has failed, so this run waits for nothing."""
+
+
+class StoppingRule(Protocol):
+    """Opens the cases of a run batch by batch."""
+
+    first: int
+    """Number of cases in the first batch."""
+
+    async def next_batch(self, run: Run) -> int:
+        """Return how many more cases to send, after the results so far; 0 to finish the run."""
+        ...
+
+    def leave(self, backend: str) -> None:
+        """Stop waiting for a backend: its cells have ended."""
+        ...
+
+
 Connect = Callable[[BackendConfig, Progress | None], Backend]
 
 
@@ -41,6 +62,8 @@ class RunSetup:
     """Limit on the cost of all backends together."""
     recorder: Recorder | None = None
     """Receives each result that is saved."""
+    stopping: StoppingRule | None = None
+    """Decides after how many cases a run stops; `None` for all cases."""
 
 
 @dataclass
@@ -91,12 +114,17 @@ class BackendSession:
             proven=bool(self.info.digest),
             resumed=bool(resumed),
         )
+        if self.setup.stopping is not None:
+            runner.allow(self.setup.stopping.first * cell.definition.repeats)
         await runner.load_first()
         self.events.started(cell, len(cell.requests), resumed + runner.n_cached_first)
         if self.info.note:
             self.events.noted(cell.name, self.info.note)
         try:
             await self._answer(cell, runner)
+            while more := await self._next_batch(manifest, runner):
+                runner.allow(more * cell.definition.repeats)
+                await self._answer(cell, runner)
         except BackendError:
             await asyncio.to_thread(self.writer.store.discard_if_empty, manifest.run_id)
             raise
@@ -115,10 +143,17 @@ class BackendSession:
             await self._warm_up(embed=cell.task.embeds)
             await runner.send(todo)
 
+    async def _next_batch(self, manifest: Manifest, runner: CellRunner) -> int:
+        """Number of cases to send next. Does not hold the machine, which the other run of the comparison may need."""
+        if self.setup.stopping is None:
+            return 0
+        return await self.setup.stopping.next_batch(Run(manifest, await asyncio.to_thread(runner.results)))
+
     def _begin(self, cell: Cell) -> Manifest:
         """A new run, or the unfinished run that `--resume` continues."""
         fingerprint = {**cell.fingerprint(), **self._identity(), "harness": version("prompt-portability-harness")}
-        plan_key = _hash([cell.definition.name, cell.name, fingerprint])
+        kind = ["until_decided"] if cell.until_decided else []  # a whole run must not continue a sample
+        plan_key = _hash([cell.definition.name, cell.name, fingerprint, *kind])
         tags = self.setup.options.tag
         earlier = self.writer.store.unfinished(plan_key) if self.setup.options.resume else None
         if earlier is not None and set(tags) <= set(earlier.tags):
@@ -145,6 +180,7 @@ class BackendSession:
             tags=tags,
             origin=RunOrigin.REPLAYED if self.config.capabilities.replays else cell.origin,
             billing=self.backend.billing if isinstance(self.backend, BulkBackend) else Billing.STANDARD,
+            until_decided=cell.until_decided,
         )
         return self.writer.store.begin(manifest, plan_key=plan_key, model_key=self._model_key)
 
@@ -189,6 +225,9 @@ class BackendSession:
     def _finish(self, manifest: Manifest, results: Sequence[Result], wall_s: float) -> Manifest:
         served = sorted({r.response.model for r in results if r.response.model})
         fingerprint = {**manifest.fingerprint, "served_model": ", ".join(served[:4])}
+        if manifest.until_decided:
+            n = len({result.case.id for result in results})
+            manifest = replace(manifest, limit=n, n_cases=n)
         finished = replace(
             manifest,
             fingerprint=fingerprint,

@@ -73,12 +73,20 @@ class CellRunner:
     """Cached results among the first chunk, after `load_first`."""
     _requests: Iterator[tuple[Case, Request]] = field(init=False)
     _in_memory: list[Result] | None = field(init=False)
+    failures: FailureLimit = field(init=False)
     _todo: list[PlannedRequest] = field(default_factory=list)
     _exhausted: bool = False
+    _allowed: int | None = None
+    """How many more requests may be opened; `None` for all."""
 
     def __post_init__(self) -> None:
+        self.failures = FailureLimit(self.client)
         self._requests = iter(self.cell.requests)
         self._in_memory = [] if len(self.cell.requests) <= IN_MEMORY else None
+
+    def allow(self, n: int) -> None:
+        """Open at most `n` more requests. Without a call, all requests of the cell are opened."""
+        self._allowed, self._exhausted = n, False
 
     async def load_first(self) -> None:
         """Look up the first chunk in the cache; for a small run that is all of it."""
@@ -95,7 +103,10 @@ class CellRunner:
         return todo
 
     async def send(self, todo: list[PlannedRequest]) -> None:
-        """Send `todo` and all requests after it. Raises `BudgetExhausted` after the pending calls have returned."""
+        """Send `todo` and all open requests after it.
+
+        Raises `BudgetExhausted` after the pending calls have returned.
+        """
         pool = WorkerPool(self)
         await pool.work(todo)
         if pool.stopped is not None:
@@ -130,7 +141,10 @@ class CellRunner:
 
     def _next(self) -> tuple[list[Result], list[PlannedRequest]]:
         """The cached results of the next chunk, now saved in this run, and the requests still to send."""
-        chunk = [PlannedRequest(case, request, request.key) for case, request in islice(self._requests, AT_ONCE)]
+        most = AT_ONCE if self._allowed is None else min(AT_ONCE, self._allowed)
+        chunk = [PlannedRequest(case, request, request.key) for case, request in islice(self._requests, most)]
+        if self._allowed is not None:
+            self._allowed -= len(chunk)
         self._exhausted = not chunk
         ids = [each.case.id for each in chunk]
         kept = self.writer.store.answered(self.manifest.run_id, ids) if self.resumed else []
@@ -171,7 +185,6 @@ class WorkerPool:
         self._all_open = False
         self._available = asyncio.Event()
         self._low = asyncio.Event()
-        self._failures = FailureLimit(runner.client)
         self._answered: deque[Result] = deque()
         self._unsaved = asyncio.Event()
         self._room = asyncio.Event()
@@ -221,7 +234,7 @@ class WorkerPool:
                 continue
             self._answered.append(runner.read(planned, response, now(), attempts=attempts))
             self._unsaved.set()
-            self._failures.watch(response)
+            runner.failures.watch(response)
             if len(self._answered) > 2 * self._size:  # backpressure: send nothing more while saving is stuck
                 self._full.set()
                 self._room.clear()

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from harness.core.errors import BackendError, BackendUnavailable, BudgetExhausted, HarnessError, Interrupted, Terminated
 from harness.core.types import Run
-from harness.runner.backend_session import BackendSession, RunSetup
+from harness.runner.backend_session import Abandoned, BackendSession, RunSetup
 from harness.runner.blocking import TerminationSignal, run_blocking
 from harness.runner.cell_runner import BulkBackend, first
 from harness.runner.events import RunEvents
@@ -106,6 +106,8 @@ class _Engine:
                 await (self._concurrently if isinstance(backend, BulkBackend) else self._in_turn)(session, group, part)
             finally:
                 await backend.close()
+        except Abandoned:
+            pass  # the error of the other backend is reported; this run can be resumed
         except BackendUnavailable as error:
             if config.name in self._setup.options.backend or part.runs:
                 part.failure = error
@@ -114,6 +116,9 @@ class _Engine:
                 self._events.skipped(config.name, error.message)
         except (BackendError, BudgetExhausted) as error:
             part.failure = error
+        finally:
+            if self._setup.stopping is not None:
+                self._setup.stopping.leave(config.name)
         return part
 
     async def _in_turn(self, session: BackendSession, group: _Group, part: _BackendOutcome) -> None:

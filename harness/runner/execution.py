@@ -15,7 +15,7 @@ from harness.project.config import BackendConfig, Config
 from harness.project.evals import Eval
 from harness.project.run_options import RunOptions
 from harness.runner import batch, engine
-from harness.runner.backend_session import RunSetup
+from harness.runner.backend_session import RunSetup, StoppingRule
 from harness.runner.budget import budget
 from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents
@@ -74,13 +74,19 @@ def backend(project: Project, name: str) -> BackendConfig:
     return replay.of_run(saved.run_id, saved.variant, project.config.store_url)
 
 
-def execute(project: Project, planned: Sequence[Cell], options: RunOptions, events: RunEvents) -> Outcome:
-    """Run planned cells and wait.
+def execute(
+    project: Project,
+    planned: Sequence[Cell],
+    options: RunOptions,
+    events: RunEvents,
+    stopping: StoppingRule | None = None,
+) -> Outcome:
+    """Run planned cells and wait. `stopping`: decides after how many cases; by default all are sent.
 
     Raises `ConfigError` if `planned` is empty, `Interrupted` on Ctrl-C, `StoreError` if results cannot be saved.
     """
     with _setup(project, planned, options) as setup:
-        return engine.run(planned, project.store, events, setup)
+        return engine.run(planned, project.store, events, replace(setup, stopping=stopping))
 
 
 async def aexecute(project: Project, planned: Sequence[Cell], options: RunOptions, events: RunEvents) -> Outcome:

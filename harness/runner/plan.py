@@ -71,6 +71,8 @@ class Cell:
     origin: RunOrigin = RunOrigin.ASKED
     copy: int = 0
     """Number among equal cells, with `--repeat-cell`."""
+    until_decided: bool = False
+    """The cases are in random order, and the run may stop before their end."""
 
     @property
     def key(self) -> CellKey:

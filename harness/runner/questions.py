@@ -41,16 +41,17 @@ def analyses(project: Project, names: Iterable[str]) -> Analyses:
 def n_candidates(project: Project, definition: Eval) -> int:
     """Count the prompts and models with a whole run on the split of an eval, except those in production; at least 1.
 
+    A run that stops when a verdict is proven counts from its start, because its verdict is read while it runs.
+
     A prompt counts on the backends that are tuned for its variant: there, production could use it.
     """
     config = project.config
-    query = RunQuery(
-        eval=definition.name, splits=(definition.split or "",), finished=True, whole=True, origins=OWN_ORIGINS
-    )
+    query = RunQuery(eval=definition.name, splits=(definition.split or "",), origins=OWN_ORIGINS)
     in_production = {config.pair and config.pair.reference, definition.traffic and definition.traffic.backend}
     candidates = {
         tuple(m.fingerprint.get(part, "") for part in ("prompt_hash", "model", "quantization"))
         for m in project.store.manifests(query)
+        if m.until_decided or (m.limit is None and m.finished_at is not None)
         if m.backend in config.backends and m.variant == config.backends[m.backend].variant
         if m.backend not in in_production
     }

@@ -67,7 +67,7 @@ class CurrentDefinition:
             "prompt": f"{self._prompt.id}/{variant.name}",
             "prompt_hash": variant.digest,
             "dataset": self._dataset.name,
-            "dataset_hash": self._hash(m.limit),
+            "dataset_hash": self._hash(_limit(m)),
             "contract": task.contract.id,
             "contract_hash": contract_digest(task.contract, task.settings),
             "sampling": json.dumps(asdict(replace(task.sampling, **chosen)), sort_keys=True),
@@ -103,7 +103,7 @@ class CurrentDefinition:
 
     def _rendered(self, m: Manifest) -> str:
         """Hash of the rendered messages; the recorded hash if there are too many cases."""
-        key, cases = (m.variant, m.decoding, m.limit), self._cases(m.limit)
+        key, cases = (m.variant, m.decoding, _limit(m)), self._cases(_limit(m))
         if len(cases) > MOST_RENDERED:
             return m.fingerprint[RENDERED]
         if key not in self._hashes:
@@ -111,6 +111,11 @@ class CurrentDefinition:
             requests = RequestPlan(self.definition, self._task, cases, self._dataset.path, variant, m.decoding)
             self._hashes[key] = requests.digest
         return self._hashes[key]
+
+
+def _limit(m: Manifest) -> int | None:
+    """The limit of the cases that a fingerprint covers. A run that stopped early has the one of the whole split."""
+    return None if m.until_decided else m.limit
 
 
 def sentence(cell: str, changed: Sequence[Change]) -> str:

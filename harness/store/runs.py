@@ -123,7 +123,11 @@ class Store:
             connection.execute(
                 RUNS.update()
                 .where(RUNS.c.run_id == manifest.run_id)
-                .values(finished_at=manifest.finished_at, manifest=serialize.dump(asdict(manifest)))
+                .values(
+                    finished_at=manifest.finished_at,
+                    case_limit=manifest.limit,
+                    manifest=serialize.dump(asdict(manifest)),
+                )
             )
 
     def add(self, run: Run) -> Run:

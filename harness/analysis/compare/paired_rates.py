@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from harness.analysis.compare.sides import CaseOutcome
 from harness.analysis.compare.verdicts import LegName
-from harness.analysis.stats import Paired, Rate, clustered_paired, clustered_rate
+from harness.analysis.stats import Paired, Rate, clustered_paired, clustered_rate, sequential_paired
 
 Pairs = Sequence[tuple[CaseOutcome, CaseOutcome]]
 """The outcomes of base and head, case by case."""
@@ -31,18 +31,21 @@ def count_of(leg: LegName) -> Count:
     return attrgetter(leg)
 
 
-def difference_of(pairs: Pairs, count: Count, confidence: float = 0.95) -> Difference:
-    """Compare the rates of a property. `confidence`: of the difference; rates always have 95% intervals."""
+def difference_of(pairs: Pairs, count: Count, confidence: float = 0.95, *, anytime: bool = False) -> Difference:
+    """Compare the rates of a property. `confidence`, `anytime`: of the difference; rates have plain 95% intervals."""
     clusters = clusters_of(pairs)
     base, head = (
         clustered_rate([(count(case), case.judged) for case in _outcomes(pairs, place)], clusters=clusters)
         for place in (0, 1)
     )
-    return Difference(base, head, paired_of(pairs, count, confidence))
+    return Difference(base, head, paired_of(pairs, count, confidence, anytime=anytime))
 
 
-def paired_of(pairs: Pairs, count: Count, confidence: float = 0.95) -> Paired:
-    """Compare a property case by case, without its rates."""
+def paired_of(pairs: Pairs, count: Count, confidence: float = 0.95, *, anytime: bool = False) -> Paired:
+    """Compare a property case by case, without its rates. `anytime`: see `ComparisonQuestion`."""
+    if anytime:
+        differences = (count(head) / head.judged - count(base) / base.judged for base, head in pairs)
+        return sequential_paired([round(d, 12) for d in differences], confidence, clusters=clusters_of(pairs))
     base, head = ([(count(case), case.judged) for case in side] for side in (_outcomes(pairs, 0), _outcomes(pairs, 1)))
     return clustered_paired(base, head, confidence, clusters=clusters_of(pairs))
 

@@ -16,11 +16,18 @@ from harness.analysis.stats import Interval, macro_f1_difference, paired_bootstr
 
 
 def compare(base: RunOutcomes, head: RunOutcomes, question: ComparisonQuestion, *, shared: bool = False) -> Comparison:
-    """Compare two runs. `shared`: if their cases differ, compare the cases that both have."""
+    """Compare two runs. `shared`: if their cases differ, compare the cases that both have.
+
+    A run that stopped when a verdict was proven is a random sample of the cases. So the cases of both are compared,
+    with intervals that hold at every number of cases.
+    """
+    if base.until_decided or head.until_decided:
+        question, shared = replace(question, anytime=True), True
     unequal = _unequal(base, head)
     both = [(case, head.cases[i]) for i, case in base.cases.items() if i in head.cases and i not in unequal.edited]
     pairs = [(b, h) for b, h in both if b.judged and h.judged]
-    confidence = question.confidence
+    confidence, anytime = question.confidence, question.anytime
+    answered = [(b, h) for b, h in pairs if _answers(b) and _answers(h)]
     comparison = Comparison(
         base=base,
         head=head,
@@ -28,19 +35,19 @@ def compare(base: RunOutcomes, head: RunOutcomes, question: ComparisonQuestion, 
         verdict=Verdict.INCOMPARABLE,
         reason=VerdictReason(ReasonCode.NO_SHARED_CASE),
         n=len(pairs),
-        strict=difference_of(pairs, count_of("strict"), confidence),
-        lenient=difference_of(pairs, count_of("lenient"), confidence),
-        compliance=difference_of(pairs, lambda case: case.compliant),
+        strict=difference_of(pairs, count_of("strict"), confidence, anytime=anytime),
+        lenient=difference_of(pairs, count_of("lenient"), confidence, anytime=anytime),
+        compliance=difference_of(pairs, lambda case: case.compliant, anytime=anytime),
         macro_f1=_macro_f1(pairs, base.labels) if base.labels == head.labels else None,
-        capability_gap=paired_of(pairs, count_of("lenient")),
-        format_gap=negated(paired_of(pairs, lambda case: case.lenient - case.strict)),
-        answering=difference_of(pairs, _answers),
-        right_if_answered=paired_of([(b, h) for b, h in pairs if _answers(b) and _answers(h)], count_of("lenient")),
+        capability_gap=paired_of(pairs, count_of("lenient"), anytime=anytime),
+        format_gap=negated(paired_of(pairs, lambda case: case.lenient - case.strict, anytime=anytime)),
+        answering=difference_of(pairs, _answers, anytime=anytime),
+        right_if_answered=paired_of(answered, count_of("lenient"), anytime=anytime),
         flips=flips(pairs),
         answers_changed=answers_changed(pairs),
-        slices=slices_of(pairs),
+        slices=slices_of(pairs, anytime=anytime),
         slice_losses=slice_losses(pairs, question),
-        bounds=bounds_of(both, question.legs[0], confidence),
+        bounds=bounds_of(both, question.legs[0], question),
         unequal=unequal,
         changed=changes(base.fingerprint, head.fingerprint, (base.backend, head.backend)),
         labelled_by=_labelled_by(base, head),

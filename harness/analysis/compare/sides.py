@@ -53,8 +53,9 @@ class CaseOutcome:
 class RunOutcomes:
     """The outcomes of a run, for comparisons. `name`: shown to users. `cases`: by id.
 
-    `latency_s`: the median. Tokens: means per call. `None` if nothing was measured. `from_store`: every answer is from
-    the store, so no call was made. `label_sources`: where the expected answers come from, with the number of cases.
+    `until_decided`: the run stopped when a verdict was proven. `latency_s`: the median. Tokens: means per call. `None`
+    if nothing was measured. `from_store`: every answer is from the store, so no call was made. `label_sources`: where
+    the expected answers come from, with the number of cases.
     """
 
     name: str
@@ -73,6 +74,7 @@ class RunOutcomes:
     from_store: bool = False
     is_imported: bool = False
     label_sources: Mapping[str, int] = field(default_factory=dict)
+    until_decided: bool = False
 
     @property
     def n_errors(self) -> int:
@@ -107,6 +109,7 @@ def outcomes_of(run: Run, name: str = "") -> RunOutcomes:
         from_store=bool(answered) and all(r.cached for r in run.results if r.response.error is None),
         is_imported=m.origin is RunOrigin.IMPORTED,
         label_sources=Counter(results[0].case.label_source for results in by_id.values()),
+        until_decided=m.until_decided,
     )
 
 

@@ -41,10 +41,14 @@ class SliceLoss:
     beyond_limit: bool
 
 
-def slices_of(pairs: Pairs) -> tuple[Slice, ...]:
-    """Compare the cases of each tag and label, sorted by kind and name."""
+def slices_of(pairs: Pairs, *, anytime: bool = False) -> tuple[Slice, ...]:
+    """Compare the cases of each tag and label, sorted by kind and name. `anytime`: see `ComparisonQuestion`."""
     differences = [
-        (key, difference_of(cases, count_of("strict")), difference_of(cases, count_of("lenient")))
+        (
+            key,
+            difference_of(cases, count_of("strict"), anytime=anytime),
+            difference_of(cases, count_of("lenient"), anytime=anytime),
+        )
         for key, cases in _by_slice(pairs)
     ]
     adjusted = holm([strict.paired.p for _, strict, _ in differences])
@@ -62,7 +66,7 @@ def slice_losses(pairs: Pairs, question: ComparisonQuestion) -> tuple[SliceLoss,
     own: dict[SliceKind, float] = {"label": question.max_label_loss, "tag": question.max_tag_loss}
     limits = {kind: max(limit, question.margin) for kind, limit in own.items()}  # all cases may lose the margin
     tests: list[_SliceTest] = [
-        _SliceTest(kind, name, leg, limits[kind], _interval(cases, leg))
+        _SliceTest(kind, name, leg, limits[kind], _interval(cases, leg, anytime=question.anytime))
         for (kind, name), cases in _by_slice(pairs)
         for leg in question.legs
     ]
@@ -93,8 +97,8 @@ class _SliceTest:
         return SliceLoss(self.kind, self.name, self.leg, self.limit, paired, paired.high < -self.limit)
 
 
-def _interval(cases: Pairs, leg: LegName) -> Callable[[float], Paired]:
-    return lambda confidence: paired_of(cases, count_of(leg), confidence)
+def _interval(cases: Pairs, leg: LegName, *, anytime: bool) -> Callable[[float], Paired]:
+    return lambda confidence: paired_of(cases, count_of(leg), confidence, anytime=anytime)
 
 
 def _observed(loss: SliceLoss) -> float:

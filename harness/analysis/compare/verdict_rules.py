@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.analysis.compare.comparison import Comparison, VerdictReason
-from harness.analysis.compare.paired_rates import Pairs, clusters_of, count_of
+from harness.analysis.compare.paired_rates import Pairs, count_of, paired_of
 from harness.analysis.compare.sides import CaseOutcome
 from harness.analysis.compare.slices import SliceLoss
 from harness.analysis.compare.verdicts import SIGNIFICANT, ComparisonQuestion, LegName, ReasonCode, Verdict, worst
-from harness.analysis.stats import DecisionRule, Paired, cases_to_decide, clustered_paired
+from harness.analysis.stats import DecisionRule, Paired, cases_to_decide
+from harness.analysis.stats.sequential import cases_to_prove
 
 FEWEST = 20
 """Fewer cases do not show how often two runs differ, so the number of cases needed cannot be estimated."""
@@ -92,7 +93,7 @@ def _open(c: Comparison, by_leg: Mapping[LegName, Verdict], leg: LegName) -> Com
 
 def _possible(both: Pairs, question: ComparisonQuestion) -> tuple[Verdict, Verdict]:
     """The verdicts with failed calls at their worst and at their best for the head."""
-    bounds = [bounds_of(both, leg, question.confidence) for leg in question.legs]
+    bounds = [bounds_of(both, leg, question) for leg in question.legs]
     at_worst, at_best = (worst(question.decide(of_leg[end]) for of_leg in bounds) for end in (0, 1))
     return at_worst, at_best
 
@@ -127,23 +128,24 @@ def cases_needed(p: Paired, question: ComparisonQuestion) -> int | None:
     discordance = min(1.0, (p.gains + p.losses + 1) / (p.n + 2))
     level = 1 - question.confidence if question.kind == "move" else question.level
     rule = DecisionRule(question.kind, question.margin, level)
-    needed = cases_to_decide(p.delta, discordance, p.n, rule)
+    needed = cases_to_prove(p, rule) if p.anytime else cases_to_decide(p.delta, discordance, p.n, rule)
     return None if needed is None else max(needed, p.n + 1)
 
 
-def bounds_of(both: Pairs, leg: LegName, confidence: float) -> tuple[Paired, Paired]:
+def bounds_of(both: Pairs, leg: LegName, question: ComparisonQuestion) -> tuple[Paired, Paired]:
     """The difference of a leg with failed calls at their worst and at their best for the head."""
     count = count_of(leg)
 
-    def filled(case: CaseOutcome, *, right: bool) -> tuple[int, int]:
-        return count(case) + (case.errors if right else 0), max(1, case.judged + case.errors)
+    def filled(case: CaseOutcome, *, right: bool) -> CaseOutcome:
+        hits, calls = count(case) + (case.errors if right else 0), max(1, case.judged + case.errors)
+        return replace(case, judged=calls, strict=hits, lenient=hits)
 
     at_worst, at_best = (
-        clustered_paired(
-            [filled(b, right=right) for b, _ in both],
-            [filled(h, right=not right) for _, h in both],
-            confidence,
-            clusters=clusters_of(both),
+        paired_of(
+            [(filled(b, right=right), filled(h, right=not right)) for b, h in both],
+            count,
+            question.confidence,
+            anytime=question.anytime,
         )
         for right in (True, False)
     )

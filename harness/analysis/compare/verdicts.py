@@ -102,6 +102,7 @@ class ComparisonQuestion:
         max_label_loss: The most accuracy that one label may lose, as a share. 1 allows any loss.
         max_tag_loss: The same for one tag.
         least_base: The accuracy that the base must not be proven to miss, by leg. For `move` only.
+        anytime: Use intervals that hold at every number of cases, for runs that stop when a verdict is proven.
     """
 
     kind: Literal["move", "change"]
@@ -112,6 +113,7 @@ class ComparisonQuestion:
     max_label_loss: float = MAX_SLICE_LOSS
     max_tag_loss: float = MAX_SLICE_LOSS
     least_base: tuple[tuple[LegName, float], ...] = ()
+    anytime: bool = False
 
     @property
     def legs(self) -> tuple[LegName, ...]:

@@ -18,6 +18,7 @@ from harness.analysis.stats.power import (
     smallest_margin,
 )
 from harness.analysis.stats.proportions import Rate, as_json, clustered_rate, quantile, rate
+from harness.analysis.stats.sequential import sequential_paired
 
 __all__ = [
     "DecisionRule",
@@ -44,6 +45,7 @@ __all__ = [
     "rate",
     "required_n_drop",
     "required_n_margin",
+    "sequential_paired",
     "smallest_drop",
     "smallest_margin",
     "spearman",

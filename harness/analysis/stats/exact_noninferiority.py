@@ -27,7 +27,8 @@ def is_noninferior(p: Paired, margin: float, level: float = 0.05) -> bool:
     """Whether the loss is proven to be less than `margin`.
 
     The lower end of Tango's interval must be above `-margin`. With at most `EXACT_UP_TO` cases and one answer each, the
-    exact test must agree, because the size of the score test exceeds its level in small sets.
+    exact test must agree, because the size of the score test exceeds its level in small sets. An anytime-valid interval
+    is exact by itself.
 
     Args:
         p: The difference, with an interval of confidence 1 - `level`.
@@ -37,7 +38,7 @@ def is_noninferior(p: Paired, margin: float, level: float = 0.05) -> bool:
     if not p.low > -margin:
         return False
     gains, losses = round(p.gains), round(p.losses)
-    if p.effective_n is not None or p.n > EXACT_UP_TO:
+    if p.anytime or p.effective_n is not None or p.n > EXACT_UP_TO:
         return True
     if p.n >= 100 and _score_p(gains, losses, p.n, margin) < CLEAR * level / 2:
         return True

@@ -29,6 +29,7 @@ class Paired:
     `losses` are sums of shares. Without cases `delta` is NaN, the interval −1..1 and `p` 1.
     `effective_n`: the number of independent cases with one answer each that would have the same interval; `None` if
     these are such cases.
+    `anytime`: the interval and `p` come from `sequential_paired` and hold at every number of cases.
     """
 
     gains: float
@@ -39,6 +40,7 @@ class Paired:
     high: float
     p: float
     effective_n: float | None = None
+    anytime: bool = False
 
     @property
     def discordance(self) -> float:
