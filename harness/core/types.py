@@ -27,7 +27,11 @@ _SORTED = json.JSONEncoder(ensure_ascii=True, sort_keys=True, default=dict)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row of a golden dataset. `digest`: hash of the contents, independent of the place in the file."""
+    """One row of a golden dataset.
+
+    `digest`: hash of the contents, independent of the place in the file. `cluster`: cases with the same name are not
+    independent, such as the tickets of one customer; empty for a case on its own. It is not part of the digest.
+    """
 
     id: str
     inputs: Mapping[str, JSON]
@@ -36,6 +40,7 @@ class Case:
     split: str = ""
     label_source: str = ""
     digest: str = ""
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True)

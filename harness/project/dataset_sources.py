@@ -33,10 +33,14 @@ class ColumnMapping(StrictModel):
     expected: str
     tags: str | None = None
     split: str | None = None
+    cluster: str | None = None
 
 
 class Card(StrictModel):
-    """`card.toml`: origin of the cases and their labels."""
+    """`card.toml`: origin of the cases and their labels.
+
+    `cluster`: the input that says which cases are not independent, such as `customer`.
+    """
 
     name: str
     description: str
@@ -50,6 +54,7 @@ class Card(StrictModel):
     source: str = "cases.jsonl"
     revision: str | None = None
     config: str | None = None
+    cluster: str | None = None
     columns: ColumnMapping | None = None
 
 
@@ -222,7 +227,7 @@ def _selected(table: Any, card: Card, source: str) -> Any:
     columns = card.columns
     if columns is None:
         return table
-    names = [columns.id, *columns.inputs.values(), columns.expected, columns.tags, columns.split]
+    names = [columns.id, *columns.inputs.values(), columns.expected, columns.tags, columns.split, columns.cluster]
     for name in filter(None, names):
         if name not in table.column_names:
             msg = f"{source}: no column {name!r}{hint(name, table.column_names)}: correct [columns] in card.toml"
@@ -255,4 +260,7 @@ def _case_fields(row: _SourceRow, columns: ColumnMapping, seen: Counter[str]) ->
         mapped["split"] = column(columns.split)
     elif row.split:
         mapped["split"] = row.split
+    if columns.cluster:
+        cluster = column(columns.cluster)
+        mapped["cluster"] = str(cluster) if isinstance(cluster, int) else cluster or ""
     return mapped

@@ -19,7 +19,7 @@ from harness.project.dataset_sources import Card, rows
 
 FOLDER = "datasets"
 CARD = "card.toml"
-COLUMNS = ("id", "inputs", "expected", "tags", "split", "label_source")
+COLUMNS = ("id", "inputs", "expected", "tags", "split", "label_source", "cluster")
 SHOWN = 8
 """Most invalid rows that one message lists."""
 IN_MEMORY = 50_000
@@ -129,7 +129,16 @@ def _case(where: str, row: Any, card: Card, problems: list[str]) -> Case | None:
         problems.extend(f"{where}{name}: {error}" for error in errors)
         return None
     tags, split, source = row.get("tags", ()), row.get("split", ""), row.get("label_source", card.label_source)
-    return Case(case_id, inputs, expected, tuple(tags), split, source, case_digest(case_id, inputs, expected))
+    digest = case_digest(case_id, inputs, expected)
+    return Case(case_id, inputs, expected, tuple(tags), split, source, digest, _cluster(row, inputs, card))
+
+
+def _cluster(row: Mapping[str, Any], inputs: Mapping[str, Any], card: Card) -> str:
+    """The cluster of a valid row: its own, else the card's input."""
+    if row.get("cluster") or card.cluster is None:
+        return str(row.get("cluster", ""))
+    value = inputs[card.cluster]
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _content_errors(row: Mapping[str, Any], card: Card) -> Iterator[str]:
@@ -161,6 +170,11 @@ def _metadata_errors(row: Mapping[str, Any], card: Card) -> Iterator[str]:
         yield f"split {split!r:.60} is not among the card's splits{hint(str(split), card.splits)}"
     if not isinstance(source, str):
         yield f"label_source must be a string, not {source!r:.60}"
+    cluster, inputs = row.get("cluster", ""), row.get("inputs")
+    if not isinstance(cluster, str):
+        yield f"cluster must be a string, not {cluster!r:.60}"
+    elif not cluster and card.cluster is not None and isinstance(inputs, dict) and card.cluster not in inputs:
+        yield f"no input {card.cluster!r}, which the card names as cluster{hint(card.cluster, inputs)}"
 
 
 def _flaw(value: Any) -> str | None:

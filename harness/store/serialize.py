@@ -43,7 +43,10 @@ def digest(text: str) -> str:
 
 def case_row(case: Case) -> dict[str, str]:
     """A case as a row of `CASES`."""
-    row = dump(_fields(case))
+    fields = _fields(case)
+    if not case.cluster:  # older rows lack the field, and an unchanged case must keep its hash
+        del fields["cluster"]
+    row = dump(fields)
     return {"row_hash": digest(row), "row": row}
 
 

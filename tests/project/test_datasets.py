@@ -33,7 +33,7 @@ class TestRows:
         ("wrong", "message"),
         [
             ({"exepcted": "x"}, "unknown column 'exepcted' (did you mean 'expected'?)"),
-            ({"zzz": 1}, "unknown column 'zzz' (there are: expected, id, inputs, label_source, split, tags)"),
+            ({"zzz": 1}, "unknown column 'zzz' (there are: cluster, expected, id, inputs, label_source, split, tags)"),
             ({"inputs": {}}, "inputs must be an object with at least one value, not {}"),
             ({"inputs": "hello"}, "inputs must be an object with at least one value, not 'hello'"),
             ({"inputs": {"text": ""}}, "input 'text' is empty"),
@@ -58,6 +58,7 @@ class TestRows:
             ({"split": "tset"}, "split 'tset' is not among the card's splits (did you mean 'test'?)"),
             ({"split": 1}, "split 1 is not among the card's splits (there are: dev, test)"),
             ({"label_source": 1}, "label_source must be a string, not 1"),
+            ({"cluster": 7}, "cluster must be a string, not 7"),
         ],
     )
     def test_invalid_field_is_reported_with_line_and_case(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from harness.core.types import Manifest, Reading, Result, Run, RunOrigin
+from harness.core.types import Case, Manifest, Reading, Result, Run, RunOrigin
 
 NO_ANSWER = "null"
 """The `answer_key` of a reply without an answer."""
@@ -20,8 +20,8 @@ class CaseOutcome:
     """Counts of one case: judged replies, and how many of these are right or compliant. Failed calls are in `errors`.
 
     `answer`: a short hash of the most frequent answer, read leniently. `predicted` and `expected`: labels, if the task
-    has labels. `cluster`: cases of one cluster are not independent, such as the tickets of one customer; empty for a
-    case on its own.
+    has labels. `cluster`: cases of one cluster are not independent, such as the tickets of one customer, or cases
+    with equal inputs; empty for a case on its own.
     """
 
     id: str
@@ -87,6 +87,7 @@ def outcomes_of(run: Run, name: str = "") -> RunOutcomes:
         if result.case.expected is not None or result.response.error is not None:
             by_id.setdefault(result.case.id, []).append(result)
     answered = [r.response for r in run.results if r.response.error is None]
+    clusters = _clusters([results[0].case for results in by_id.values()])
     latencies = [r.latency_s for r in answered if r.latency_s is not None]
     return RunOutcomes(
         name=name or m.cell,
@@ -96,7 +97,7 @@ def outcomes_of(run: Run, name: str = "") -> RunOutcomes:
         backend=m.backend,
         started_at=m.started_at,
         fingerprint=m.fingerprint,
-        cases={case_id: _outcome(results, m) for case_id, results in by_id.items()},
+        cases={case_id: _outcome(results, m, clusters[case_id]) for case_id, results in by_id.items()},
         labels=m.labels,
         latency_s=median(latencies) if latencies else None,
         prompt_tokens=_mean([r.prompt_tokens for r in answered]),
@@ -116,7 +117,22 @@ def answer_key(reading: Reading) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _outcome(results: Sequence[Result], manifest: Manifest) -> CaseOutcome:
+def _clusters(cases: Sequence[Case]) -> dict[str, str]:
+    """The cluster of each case, by id. Cases with equal inputs are one cluster, because they are one observation."""
+    inputs = {case.id: _inputs_key(case) for case in cases if not case.cluster}
+    repeated = {key for key, n in Counter(inputs.values()).items() if key and n > 1}
+    return {case.id: case.cluster or (key if (key := inputs[case.id]) in repeated else "") for case in cases}
+
+
+def _inputs_key(case: Case) -> str:
+    """Hash of the inputs; empty if an import did not bring any. A list of allowed labels tells no case from another."""
+    if not case.inputs.keys() - {"allowed"}:
+        return ""
+    text = json.dumps(case.inputs, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _outcome(results: Sequence[Result], manifest: Manifest, cluster: str) -> CaseOutcome:
     case = results[0].case
     scored = [(r.reading, r.score) for r in results if r.reading is not None and r.score is not None]
     answers = Counter(answer_key(reading) for reading, _ in scored)
@@ -134,6 +150,7 @@ def _outcome(results: Sequence[Result], manifest: Manifest) -> CaseOutcome:
         predicted=labels.most_common(1)[0][0] if labels and has_labels else "",
         expected=case.expected if has_labels else "",
         tags=case.tags,
+        cluster=cluster,
     )
 
 
