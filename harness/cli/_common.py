@@ -23,6 +23,11 @@ def print_note(message: str) -> None:
     _print_marked("note", "yellow", message)
 
 
+def print_warning(message: str) -> None:
+    """Print each line of the message to standard error, marked `warning:`."""
+    _print_marked("warning", "yellow", message)
+
+
 def _print_marked(mark: str, colour: str, message: str) -> None:
     from harness.core.formatting import visible
 

@@ -25,6 +25,14 @@ app = typer.Typer(help="Check and inspect golden datasets.", no_args_is_help=Tru
 
 
 def _load(names: list[str] | None) -> list[Dataset]:
+    from harness.project import datasets
+
+    root, selected = _selected(names)
+    return [datasets.load(root, name) for name in selected]
+
+
+def _selected(names: list[str] | None) -> tuple[Path, list[str]]:
+    """The project's folder, and the named datasets or all of them."""
     from harness.core.errors import DatasetError
     from harness.project import datasets
     from harness.project.config import load
@@ -34,14 +42,20 @@ def _load(names: list[str] | None) -> list[Dataset]:
     if not selected:
         msg = f"no datasets in {root / datasets.FOLDER}"
         raise DatasetError(msg)
-    return [datasets.load(root, name) for name in selected]
+    return root, selected
 
 
 @app.command()
 def validate(
     names: Annotated[list[str] | None, typer.Argument(help="Names of datasets. Default: all datasets.")] = None,
+    near: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option("--near/--no-near", help="Also find texts that are almost equal."),
+    ] = True,
 ) -> None:
-    """Check every row: ids, inputs, labels, tags, contradictions. An error names the file, line and field.
+    """Check every row: ids, inputs, labels, tags, contradictions, duplicates. An error names the file, line and field.
+
+    Duplicates within a split are warnings: copies prove nothing. A text that is in two splits is an error.
 
     Examples:
 
@@ -50,10 +64,26 @@ def validate(
 
     Exit codes: 0 success, 2 usage or configuration error.
     """
+    from harness.cli import _dataset_duplicates
+    from harness.cli._common import print_warning
+    from harness.core.errors import DatasetError
     from harness.core.formatting import plural
+    from harness.project import datasets
 
-    for dataset in _load(names):
-        typer.echo(f"{dataset.name}: {plural(len(dataset.cases), 'case')} valid ({dataset.digest[:19]}…)")
+    root, selected = _selected(names)
+    leaks: list[str] = []
+    for name in selected:
+        dataset, places = datasets.load_with_places(root, name)
+        review = _dataset_duplicates.review(dataset, places, near=near)
+        leaks += review.leaks
+        if not review.leaks:
+            typer.echo(f"{dataset.name}: {plural(len(dataset.cases), 'case')} valid ({dataset.digest[:19]}…)")
+        for line in review.sizes:
+            typer.echo(f"  {line}")
+        for line in review.warnings:
+            print_warning(line)
+    if leaks:
+        raise DatasetError("\n".join(leaks))
 
 
 @app.command()

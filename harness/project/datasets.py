@@ -91,6 +91,11 @@ def names(root: Path) -> list[str]:
 
 def load(root: Path, name: str) -> Dataset:
     """Load and validate `datasets/<name>`; raises `DatasetError` with file, line and field."""
+    return load_with_places(root, name)[0]
+
+
+def load_with_places(root: Path, name: str) -> tuple[Dataset, Sequence[str]]:
+    """As `load`, with the place of each case in its source: `file:line`, or the row number."""
     folder = root / FOLDER / name
     if not (folder / CARD).is_file():
         msg = f"no dataset {name!r}: {folder / CARD} does not exist{hint(name, names(root))}"
@@ -113,7 +118,8 @@ def load(root: Path, name: str) -> Dataset:
     if not cases:
         msg = f"{source}: no rows: a golden dataset needs at least one case"
         raise DatasetError(msg)
-    return Dataset(card.name, card, cases, Path(source) if not source.startswith("hub:") else folder / CARD)
+    path = Path(source) if not source.startswith("hub:") else folder / CARD
+    return Dataset(card.name, card, cases, path), reader.places
 
 
 def _case(where: str, row: Any, card: Card, problems: list[str]) -> Case | None:
@@ -196,6 +202,7 @@ class _CaseReader:
     def __init__(self) -> None:
         self._rows = Spool()
         self._ids, self._inputs = array("q"), array("q")
+        self.places = LazyMap(self._rows, lambda row: _decoded(row)[0])
         self.cases = LazyMap(self._rows, lambda row: _decoded(row)[1])
 
     def add(self, where: str, case: Case) -> None:
