@@ -272,7 +272,7 @@ def _since(c: Comparison | str) -> list[tuple[str, str]]:
         return [("since", "no newer run")]
     rows = [("newest run", c.head.run_id), ("verdict", verdict_text.verdict_text(c))]
     rows += [("flips", comparison_text.flips_text(c)), ("changed", comparison_text.changed_text(c))]
-    ids = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
+    ids = c.lost_cases
     more = f" and {len(ids) - SHOWN_FLIPS:,} more" if len(ids) > SHOWN_FLIPS else ""
     return [*rows, ("lost cases", ", ".join(ids[:SHOWN_FLIPS]) + more)] if ids else rows
 
@@ -286,7 +286,7 @@ def _replies(project: Project, c: Comparison | str) -> Iterator[str]:
     if not kept or isinstance(c, str):
         return
     now = _reply_texts(project.store.load(c.head.run_id))
-    lost = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
+    lost = c.lost_cases
     for i in lost[:SHOWN_FLIPS]:
         then, today = (one_line(replies.get(i, ""), SHOWN_REPLY) for replies in (kept, now))
         yield f"    {i}: was {then!r}, now {today!r}"

@@ -168,7 +168,7 @@ def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
     ]
     if c.head.from_store:
         rows.append(("note", "all replies of the head come from the cache: repeat the run with --no-cache"))
-    lost = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
+    lost = c.lost_cases
     if lost:
         more = f" and {len(lost) - SHOWN_FLIPS:,} more" if len(lost) > SHOWN_FLIPS else ""
         rows.append(("lost cases", " ".join(", ".join(lost[:SHOWN_FLIPS]).split()) + more))

@@ -160,7 +160,7 @@ def flips_text(c: Comparison) -> str:
 
 def lost_cases_text(c: Comparison) -> str:
     """`right → wrong: c-1, c-2`; empty if no case went from right to wrong."""
-    ids = [flip.case_id for flip in c.flips if flip.kind == "right_to_wrong"]
+    ids = c.lost_cases
     more = f" and {len(ids) - _LISTED_CASES:,} more" if len(ids) > _LISTED_CASES else ""
     return f"{FLIPS['right_to_wrong']}: {', '.join(ids[:_LISTED_CASES])}{more}" if ids else ""
 

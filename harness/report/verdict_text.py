@@ -46,8 +46,10 @@ def reason_text(c: Comparison) -> str:
 
     Format and capability come first if they changed in opposite directions, because the difference hides it.
     """
-    head = f"{opposite_text(c)}: " if c.has_opposite_gaps and c.verdict is not Verdict.INCOMPARABLE else ""
-    return f"{head}{_REASONS[c.reason.code](c)}"
+    text = _REASONS[c.reason.code](c)
+    if not c.has_opposite_gaps or c.verdict is Verdict.INCOMPARABLE:
+        return text
+    return f"{opposite_text(c)}. {text[0].upper()}{text[1:]}"
 
 
 def opposite_text(c: Comparison) -> str:
@@ -57,7 +59,7 @@ def opposite_text(c: Comparison) -> str:
 
 def _deciding(c: Comparison) -> str:
     """The difference of the leg that decided, with enough digits to see on which side of the margin and 0 it lies."""
-    read = f"{c.reason.leg}ly: " if c.reason.leg == "lenient" or c.has_opposite_gaps else ""
+    read = f"read {c.reason.leg}ly, " if c.reason.leg == "lenient" or c.has_opposite_gaps else ""
     limits = (-c.question.margin, 0.0)
     return f"{read}{difference_text(c.deciding.paired, c.question.confidence, limits)}"
 

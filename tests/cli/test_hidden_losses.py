@@ -80,7 +80,7 @@ def test_gain_in_format_does_not_move_a_lost_capability(verdicts: Verdicts, proj
         lambda i: "billing" if i < 214 else "technical",
     )
     assert compared.code == 1
-    assert "STAY  format +38.0, capability -28.7 points" in compared.out
+    assert "STAY  format +38.0, capability -28.7 points. Read leniently" in compared.out
     assert "STAY         triage" in advised.out
     assert not is_moved(project)
 

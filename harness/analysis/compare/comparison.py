@@ -48,6 +48,7 @@ class Comparison:
     up to it, head minus base.
     `answering`: how often a reply has an answer, read leniently. `right_if_answered`: the lenient difference over the
     cases that both answered with an answer.
+    `flips`: read by the first leg that counts.
     `bounds`: the first leg's difference with failed calls at their worst and at their best for the head.
     `needed`: the total number of cases that would settle an INCONCLUSIVE verdict.
     `labelled_by`: the models of this comparison that made expected answers, with the number of cases.
@@ -85,6 +86,19 @@ class Comparison:
     def deciding(self) -> Difference:
         """The difference of the leg that decided."""
         return self.leg(self.reason.leg)
+
+    @property
+    def lost_cases(self) -> tuple[str, ...]:
+        """The cases that went from right to wrong, read by the leg that decided."""
+        leg, head = self.reason.leg, self.head.cases
+        compared = (
+            (case, head[i]) for i, case in self.base.cases.items() if i in head and head[i].digest == case.digest
+        )
+        return tuple(
+            base.id
+            for base, after in compared
+            if base.judged and after.judged and base.is_right_read(leg) and not after.is_right_read(leg)
+        )
 
     @property
     def has_opposite_gaps(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from harness.analysis.compare.sides import CaseOutcome
+from harness.analysis.compare.verdicts import LegName
 
 FlipKind = Literal["right_to_wrong", "wrong_to_right", "wrong_to_other_wrong", "compliant_to_not", "not_to_compliant"]
 KINDS: tuple[FlipKind, ...] = get_args(FlipKind)
@@ -20,9 +21,9 @@ class Flip:
     case_id: str
 
 
-def flips(pairs: Iterable[tuple[CaseOutcome, CaseOutcome]]) -> tuple[Flip, ...]:
-    """List the flips in the order of the cases. A case can flip in its answer and in its form."""
-    return tuple(Flip(kind, base.id) for base, head in pairs for kind in _kinds(base, head))
+def flips(pairs: Iterable[tuple[CaseOutcome, CaseOutcome]], leg: LegName = "strict") -> tuple[Flip, ...]:
+    """List the flips in the order of the cases. A case can flip in its answer, read by the leg, and in its form."""
+    return tuple(Flip(kind, base.id) for base, head in pairs for kind in _kinds(base, head, leg))
 
 
 def counts(all_flips: Iterable[Flip]) -> dict[FlipKind, int]:
@@ -36,10 +37,11 @@ def answers_changed(pairs: Iterable[tuple[CaseOutcome, CaseOutcome]]) -> int:
     return sum(base.answer != head.answer or base.is_right != head.is_right for base, head in pairs)
 
 
-def _kinds(base: CaseOutcome, head: CaseOutcome) -> Iterator[FlipKind]:
-    if base.is_right != head.is_right:
-        yield "right_to_wrong" if base.is_right else "wrong_to_right"
-    elif not base.is_right and base.answer != head.answer:
+def _kinds(base: CaseOutcome, head: CaseOutcome, leg: LegName) -> Iterator[FlipKind]:
+    before, after = base.is_right_read(leg), head.is_right_read(leg)
+    if before != after:
+        yield "right_to_wrong" if before else "wrong_to_right"
+    elif not before and base.answer != head.answer:
         yield "wrong_to_other_wrong"
     if base.is_compliant != head.is_compliant:
         yield "compliant_to_not" if base.is_compliant else "not_to_compliant"

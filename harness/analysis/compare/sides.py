@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from harness.analysis.compare.verdicts import LegName
 from harness.analysis.metrics.inputs import inputs_key
 from harness.core.types import Case, Manifest, Reading, Result, Run, RunOrigin
 
@@ -42,6 +43,10 @@ class CaseOutcome:
     def is_right(self) -> bool:
         """Whether more than half of the replies are right, read strictly."""
         return 2 * self.strict > self.judged
+
+    def is_right_read(self, leg: LegName) -> bool:
+        """Whether more than half of the replies are right, read in this way."""
+        return 2 * (self.strict if leg == "strict" else self.lenient) > self.judged
 
     @property
     def is_compliant(self) -> bool:

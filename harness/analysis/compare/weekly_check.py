@@ -109,11 +109,11 @@ def flips(weeks: Iterable[CellWeek]) -> tuple[int, int]:
 
 def lost_twice(week: CellWeek, comparison: Comparison) -> tuple[list[str], int]:
     """The cases that went from right to wrong, without those that a second request answered right; and their number."""
-    lost = [flip.case_id for flip in comparison.flips if flip.kind == "right_to_wrong"]
+    lost, leg = list(comparison.lost_cases), comparison.reason.leg
     repeated = week.repeated
     if repeated is None:
         return lost, 0
-    flaky = {i for i in lost if i in repeated.cases and repeated.cases[i].is_right}
+    flaky = {i for i in lost if i in repeated.cases and repeated.cases[i].is_right_read(leg)}
     return [i for i in lost if i not in flaky], len(flaky)
 
 

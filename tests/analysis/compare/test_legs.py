@@ -36,14 +36,18 @@ class TestLegs:
         assert c.strict.paired.delta > 0.09
         assert (c.verdict, c.reason.code, c.reason.leg) == (Verdict.STAY, ReasonCode.BEYOND_MARGIN, "lenient")
         assert c.has_opposite_gaps
-        assert reason_text(c).startswith("format +38.0, capability -28.7 points: ")
+        assert reason_text(c).startswith(
+            "format +38.0, capability -28.7 points. Read leniently, difference -28.7 points "
+        )
 
     def test_change_with_opposite_legs_is_a_regression(self) -> None:
         c = compare(self.BASE, self.HEAD, CHANGE)
         assert (c.verdict, c.reason.leg) == (Verdict.REGRESSED, "lenient")
         back = compare(self.HEAD, self.BASE, CHANGE)
         assert (back.verdict, back.reason.leg) == (Verdict.REGRESSED, "strict")
-        assert reason_text(back).startswith("format -38.0, capability +28.7 points: ")
+        assert reason_text(back).startswith(
+            "format -38.0, capability +28.7 points. Read strictly, difference -9.3 points "
+        )
 
     def test_lenient_production_does_not_count_format(self) -> None:
         c = compare(made("R" * 300), made("R" * 200 + "p" * 100), LENIENT)
