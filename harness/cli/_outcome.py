@@ -96,6 +96,7 @@ def compare_with(
     project: Project, reference: str, runs: Sequence[Run], cells: Sequence[Cell], gates: list[GateResult]
 ) -> list[GateResult]:
     """Gate results, and a comparison of each backend's own run with the reference (`--against`)."""
+    from harness.analysis.compare.alarms import family_level
     from harness.runner import gate_checks
 
     own = {(cell.definition.name, cell.name) for cell in cells if cell.is_own}
@@ -104,7 +105,8 @@ def compare_with(
         typer.echo(f"{name}: a sample of cases is not compared with {reference}")
     # With --against baseline, the automatic baseline gate would repeat the same comparison.
     others = [result for result in gates if result.gate != gate_checks.BASELINE or reference != gate_checks.BASELINE]
-    return others + [gate_checks.against(project, reference, run) for run in own_runs]
+    level = family_level(len(own_runs))
+    return others + [gate_checks.against(project, reference, run, level=level) for run in own_runs]
 
 
 def judge_gates(project: Project, runs: Sequence[Run], cells: Sequence[Cell]) -> list[GateResult]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harness.analysis.compare import Comparison, RunOutcomes
     from harness.analysis.stats import Rate
     from harness.core.types import Run
+    from harness.project.evals import Eval
     from harness.runner.project import Project
 
 HEADING = "Evaluate"
@@ -147,25 +148,29 @@ def _compared(
     """Each cell with a run or a baseline: its name, and the comparison or a message about the missing part."""
     from harness.analysis import baseline
     from harness.analysis.compare import outcomes_of
+    from harness.analysis.compare.alarms import family_level
     from harness.project import evals as evals_module
     from harness.runner import gate_checks
     from harness.runner.questions import question
 
+    found: list[tuple[Eval, str, bool, Run | None]] = []
     for definition in evals_module.find(project.root, names or ()):
         saved = {s.cell for s in baseline.find(project.root, definition.name)}
         runs = {run.manifest.cell: run for run in gate_checks.newest(project, definition, every=True)}
         own = {run.manifest.cell for run in gate_checks.newest(project, definition)}
-        for name in sorted(saved | own):
-            if cell not in {None, name}:
-                continue
-            if name not in saved or name not in runs:
-                yield f"{definition.name} {name}", NO_RUN if name in saved else NO_BASELINE
-                continue
-            c = gate_checks.to_baseline(
-                project.root, outcomes_of(runs[name]), question(project, definition.name, "change")
-            )
-            if c is not None:
-                yield f"{definition.name} {name}", c
+        found += [
+            (definition, name, name in saved, runs.get(name)) for name in sorted(saved | own) if cell in {None, name}
+        ]
+    # All comparisons of this command share one false alarm a year, as in a weekly run.
+    level = family_level(sum(is_saved and run is not None for _, _, is_saved, run in found))
+    for definition, name, is_saved, run in found:
+        if not is_saved or run is None:
+            yield f"{definition.name} {name}", NO_RUN if is_saved else NO_BASELINE
+            continue
+        asked = question(project, definition.name, "change", level=level)
+        c = gate_checks.to_baseline(project.root, outcomes_of(run), asked)
+        if c is not None:
+            yield f"{definition.name} {name}", c
 
 
 def _print_verdict(title: str, c: Comparison) -> None:

@@ -76,7 +76,11 @@ def _beyond(c: Comparison) -> str:
 
 
 def _better(c: Comparison) -> str:
-    return f"{_deciding(c)}, a gain"
+    text, answered = f"{_deciding(c)}, a gain", c.right_if_answered
+    if c.answering.paired.low > 0 >= answered.low:
+        more = f"more replies have an answer ({plain_points(c.answering.paired.delta)} points)"
+        return f"{text}: {more}. Where both answer, {answered.gains:g} were gained and {answered.losses:g} lost"
+    return text
 
 
 def _worse(c: Comparison) -> str:

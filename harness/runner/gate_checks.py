@@ -126,8 +126,11 @@ def need_baselines(root: Path, cells: Sequence[Cell]) -> None:
         raise ConfigError(msg)
 
 
-def against(project: Project, reference: str, run: Run) -> GateResult:
-    """Compare a run with `baseline`, the `previous` run of its cell, or any run; raises `StoreError` without one."""
+def against(project: Project, reference: str, run: Run, *, level: float = SIGNIFICANT) -> GateResult:
+    """Compare a run with `baseline`, the `previous` run of its cell, or any run; raises `StoreError` without one.
+
+    `level`: of the test for a loss; `family_level` if several runs are compared.
+    """
     own = outcomes_of(run)
     title = f"{own.eval} {own.cell}"
     if reference == BASELINE:
@@ -137,7 +140,7 @@ def against(project: Project, reference: str, run: Run) -> GateResult:
         base = outcomes_of(find_run(project.store, wanted_run, own.eval), reference)
     if base is None:
         return GateResult("against", title, gates.undecided(GateReason.NO_BASELINE))
-    c = compare(base, own, replace(question(project, own.eval, "change"), margin=DEFAULT_MARGIN))
+    c = compare(base, own, replace(question(project, own.eval, "change", level=level), margin=DEFAULT_MARGIN))
     proven = c.verdict is not Compared.INCONCLUSIVE or bool(c.base.n_errors + c.head.n_errors)
     return GateResult("against", title, gates.compared(DEFAULT_MARGIN, c, "interval"), required=proven)
 

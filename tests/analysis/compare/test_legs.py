@@ -138,6 +138,8 @@ class TestAnswers:
         assert c.lenient.paired.delta > 0
         assert c.answering.paired.gains == 200
         assert (c.right_if_answered.gains, c.right_if_answered.losses) == (586, 586)
+        assert c.verdict is Verdict.IMPROVED
+        assert reason_text(c).endswith("Where both answer, 586 were gained and 586 lost")
 
     def test_better_format_alone_has_the_same_answers(self) -> None:
         c = compare(made("p" * 100), made("R" * 100), CHANGE)
