@@ -40,8 +40,8 @@ _MEND = "save the baseline anew, or restore it from git"
 _FILE_KEYS = {"judged": "asked", "predicted": "said"}
 """Fields of `CaseOutcome` that have another name in the file, which must not change."""
 
-_NOT_IN_THE_FILE = frozenset({"cluster"})
-"""Fields of `CaseOutcome` that a comparison takes from the other run."""
+_NOT_IN_THE_FILE = frozenset({"cluster", "predicted_leniently", "weight"})
+"""Fields of `CaseOutcome` that a comparison takes from the other run, or computes."""
 
 Count = Annotated[int, Field(ge=0)]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.core.errors import ConfigError
 from harness.core.toml import Name, Names, StrictModel, at, hint, parse, read_toml
@@ -66,6 +67,64 @@ class TrafficConfig(StrictModel):
     backend: Name | None = None
 
 
+class WeightsConfig(StrictModel):
+    """`[weights.label]` or `[weights.tag]`: the share of production traffic of each label or tag."""
+
+    label: Mapping[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    tag: Mapping[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_one_kind(self) -> Self:
+        if bool(self.label) == bool(self.tag):
+            msg = "weights needs either [weights.label] or [weights.tag]"
+            raise ValueError(msg)
+        if not any((*self.label.values(), *self.tag.values())):
+            msg = "weights are all 0: give the share of each label or tag in production"
+            raise ValueError(msg)
+        return self
+
+
+class CostsConfig(BaseModel):
+    """`[costs]`: what an error costs, such as `"spam->ham" = 5`: expected, then predicted.
+
+    Attributes:
+        default: Cost of any other error.
+        no_answer: Cost of a reply without an answer; by default `default`.
+        margin: The most that the cost per case may grow.
+        unit: Name of the unit, such as USD.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    default: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    no_answer: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    margin: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    unit: str = ""
+
+    @model_validator(mode="after")
+    def _has_known_errors(self) -> Self:
+        for name, cost in (self.model_extra or {}).items():
+            if "->" not in name or isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < inf:
+                msg = f'{name} = {cost!r:.40}: an error and its cost look like "spam->ham" = 5'
+                raise ValueError(msg)
+        return self
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Costs of the named errors, by `expected->predicted`."""
+        return {name: float(cost) for name, cost in (self.model_extra or {}).items()}
+
+    @property
+    def of_no_answer(self) -> float:
+        """Cost of a reply without an answer."""
+        return self.default if self.no_answer is None else self.no_answer
+
+    @property
+    def largest(self) -> float:
+        """The largest cost of a case."""
+        return max(self.default, self.of_no_answer, *self.errors.values())
+
+
 class Eval(StrictModel):
     """Validated eval file. The module of the task kind checks its own keys (`labels`, …), which are in `options`.
 
@@ -93,6 +152,8 @@ class Eval(StrictModel):
     sampling: SamplingConfig = SamplingConfig()
     gates: GateConfig = GateConfig()
     traffic: TrafficConfig | None = None
+    weights: WeightsConfig | None = None
+    costs: CostsConfig | None = None
 
     @property
     def root(self) -> Path:

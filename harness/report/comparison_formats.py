@@ -13,7 +13,8 @@
      "only_base", "only_head", "edited": [case id, ...],
      "slices": [{"kind": "tag"|"label", "name", "n", "base", "head", "delta", "low", "high", "p"}, ...],
      "slice_losses": [{"kind", "name", "leg", "limit", "n", "delta", "low", "high", "beyond_limit"}, ...],
-     "labelled_by": {backend: cases},
+     "labelled_by": {backend: cases}, "weights": null | {"label"|"tag": {name: share}},
+     "cost": null | {"base", "head", "delta", "low", "high", "p"},
      "changed": [{"what", "parts": {part: [base, head]}}, ...],
      "ratios": {"latency", "prompt_tokens", "completion_tokens": head over base | null}}
 
@@ -21,12 +22,13 @@ Shares are 0..1, differences are head minus base with their 95% interval (Tango;
 McNemar's mid-p test, of slices adjusted by Holm. `format_gap` above 0: the head loses less to phrasing. Figures are
 null if no case was compared. Intervals of a move have `confidence`: several candidates share the error. History: 1
 first version; later in it, the verdict `STAY`, which was `KEEP`; then `legs`, `decided_by`, `confidence`,
-`candidates`, `answering`, `right_if_answered`, `slice_losses` and `labelled_by`.
+`candidates`, `answering`, `right_if_answered`, `slice_losses`, `labelled_by`, `weights` and `cost`.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from harness.analysis.compare import Comparison, Difference, RunOutcomes, SliceLoss
@@ -110,6 +112,8 @@ def as_json(c: Comparison) -> dict[str, Any]:
         ],
         "slice_losses": [_slice_loss(loss) for loss in c.slice_losses],
         "labelled_by": dict(c.labelled_by),
+        "weights": None if c.question.mix is None else {c.question.mix.kind: dict(c.question.mix.shares)},
+        "cost": None if c.cost is None else asdict(c.cost),
         "changed": [
             {"what": change.what, "parts": {name: [old, new] for name, old, new in change.parts}}
             for change in c.changed

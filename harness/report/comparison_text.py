@@ -29,6 +29,7 @@ LABEL_NOISE = 0.05
 """Share of wrong labels in examples. Ten public test sets have 3.3% on average (Northcutt et al. 2021)."""
 
 _LISTED_CASES = 12
+_EXAMPLE_GROUPS = 6
 _DIGEST_CHARACTERS = 12
 
 
@@ -141,6 +142,26 @@ def labels_text(c: Comparison) -> str:
     )
 
 
+def cost_text(c: Comparison) -> str:
+    """`cost of errors +0.12 USD per case (95% interval +0.05 to +0.19)`; empty without costs."""
+    if c.cost is None or c.question.costs is None:
+        return ""
+    unit = f" {c.question.costs.unit}" if c.question.costs.unit else ""
+    ends = f"{confidence_text(c.question.confidence)} interval {c.cost.low:+.3g} to {c.cost.high:+.3g}"
+    return f"cost of errors {c.cost.delta:+.3g}{unit} per case ({ends})"
+
+
+def mix_text(c: Comparison) -> str:
+    """How the cases are weighted; empty if all count alike."""
+    mix = None if c.question.anytime else c.question.mix
+    if mix is None:
+        return ""
+    total = sum(share for _, share in mix.shares)
+    shares = ", ".join(f"{name} {share / total:.0%}" for name, share in mix.shares[:_EXAMPLE_GROUPS])
+    more = ", …" if len(mix.shares) > _EXAMPLE_GROUPS else ""
+    return f"cases are weighted by the traffic of their {mix.kind}s: {shares}{more}"
+
+
 def candidates_text(c: Comparison) -> str:
     """How many candidates share the error of a verdict; empty for one."""
     number = c.question.candidates
@@ -216,7 +237,13 @@ def slices_text(c: Comparison) -> str:
 
 def notes(c: Comparison) -> list[tuple[str, str]]:
     """What a reader of the verdict must know besides: a name and a text each."""
-    texts = [("answers", answering_text(c)), ("labels", labels_text(c)), ("candidates", candidates_text(c))]
+    texts = [
+        ("weights", mix_text(c)),
+        ("costs", cost_text(c)),
+        ("answers", answering_text(c)),
+        ("labels", labels_text(c)),
+        ("candidates", candidates_text(c)),
+    ]
     return [(name, text) for name, text in texts if text]
 
 

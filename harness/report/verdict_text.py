@@ -8,6 +8,7 @@ from harness.analysis.compare import Comparison, ReasonCode, Verdict
 from harness.analysis.stats.power import PRACTICAL
 from harness.core.formatting import plural
 from harness.report.comparison_text import (
+    cost_text,
     difference_text,
     lost_cases_text,
     margin_text,
@@ -19,6 +20,8 @@ OVERRULED = frozenset(
     {
         ReasonCode.SLICE_LOSS,
         ReasonCode.SLICE_OPEN,
+        ReasonCode.COST_LOSS,
+        ReasonCode.COST_OPEN,
         ReasonCode.BASE_NEAR_ZERO,
         ReasonCode.BASE_BELOW_GATE,
         ReasonCode.LIKELY_LOSS,
@@ -130,6 +133,20 @@ def _average(c: Comparison) -> str:
     return f"All cases: {difference_text(c.leg(c.reason.leg).paired, c.question.confidence)}"
 
 
+def _cost_loss(c: Comparison) -> str:
+    may = "" if c.question.kind == "move" else "proven, and may be "
+    return f"{cost_text(c)}, {may}more than the margin of {_cost_margin(c)}. {_average(c)}"
+
+
+def _cost_open(c: Comparison) -> str:
+    return f"{cost_text(c)}, which may be more than the margin of {_cost_margin(c)}. {_average(c)}"
+
+
+def _cost_margin(c: Comparison) -> str:
+    margin = c.question.costs.margin if c.question.costs else None
+    return f"{margin or 0:g}"
+
+
 def _near_zero(c: Comparison) -> str:
     base, head = c.deciding.base, c.deciding.head
     both = head.low <= base.low or head.value <= base.value
@@ -199,6 +216,8 @@ _REASONS = {
     ReasonCode.WORSE: _worse,
     ReasonCode.SLICE_LOSS: _slice_loss,
     ReasonCode.SLICE_OPEN: _slice_open,
+    ReasonCode.COST_LOSS: _cost_loss,
+    ReasonCode.COST_OPEN: _cost_open,
     ReasonCode.BASE_NEAR_ZERO: _near_zero,
     ReasonCode.BASE_BELOW_GATE: _below_gate,
     ReasonCode.LIKELY_LOSS: _likely,

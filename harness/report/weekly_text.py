@@ -16,6 +16,9 @@ DROP = 0.07
 ASSUMED_FLIPS = 0.03
 """Share of answers that change between identical runs, if it was not measured."""
 
+MOST_SHOWN = 0.99
+"""A chance above this one is not shown as a figure."""
+
 _LISTED = 12
 
 
@@ -45,7 +48,8 @@ def promise(weeks: Collection[CellWeek], comparisons: int) -> str:
         return budget
     chance = detection(size, comparisons, DROP, share)
     found = f"a lasting drop of {comparison_text.margin_text(DROP)} in {plural(size, 'case')} is found within two weeks"
-    return f"{budget}; {found} with a chance of {chance:.0%} (answers that change by themselves: {how})"
+    likely = "more than 99%" if chance > MOST_SHOWN else f"{chance:.0%}"
+    return f"{budget}; {found} with a chance of {likely} (answers that change by themselves: {how})"
 
 
 def _second_run(check: CellCheck) -> str:

@@ -109,6 +109,12 @@ def _own_cells(project: Project, names: Sequence[str], options: RunOptions) -> l
     options = replace(options, own_variant_only=True, whole=True, every_backend=bool(options.backend))
     cells = [cell for cell in execution.cells(project, names, options) if cell.is_own]
     for cell in cells:
+        if cell.definition.weights or (cell.definition.costs and cell.definition.costs.margin is not None):
+            msg = (
+                f"{cell.definition.path}: --until-decided supports neither [weights] nor a margin of [costs]: run the "
+                "eval without --until-decided"
+            )
+            raise ConfigError(msg)
         if cell.task.judges_together:
             msg = (
                 f"{cell.definition.path}: --until-decided needs a score per case, and task {cell.definition.task} "

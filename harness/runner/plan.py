@@ -34,6 +34,7 @@ from harness.project.evals import Eval
 from harness.project.prompts import Prompt, PromptLibrary, Variant
 from harness.project.run_options import RunOptions
 from harness.report.gate_text import undecidable_text
+from harness.runner.mix_check import check_mix
 from harness.tasks import Task, task_of
 
 SHOWN = 5
@@ -135,6 +136,7 @@ def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConf
             cases = (*task.context, *cases)
         # Checks the whole split, so that an error outside a sample does not first appear in the full run.
         _check_expected(task, dataset, dataset.select(None if split == "all" else split))
+        check_mix(definition, task, cases)
         if limit is None and options.split is None:  # gates hold for the whole split
             _check_gates(definition, cases)
         plans: dict[tuple[str, Decoding], RequestPlan] = {}  # shared by all backends

@@ -9,6 +9,7 @@ from harness.analysis.compare.flips import Flip
 from harness.analysis.compare.paired_rates import Difference
 from harness.analysis.compare.sides import RunOutcomes
 from harness.analysis.compare.slices import Slice, SliceLoss
+from harness.analysis.compare.traffic_mix import CostDifference
 from harness.analysis.compare.verdicts import ComparisonQuestion, LegName, ReasonCode, Verdict
 from harness.analysis.stats import Interval, Paired
 
@@ -51,6 +52,7 @@ class Comparison:
     `flips`: read by the first leg that counts.
     `bounds`: the first leg's difference with failed calls at their worst and at their best for the head.
     `needed`: the total number of cases that would settle an INCONCLUSIVE verdict.
+    `cost`: of errors per case, if the eval has `[costs]`.
     `labelled_by`: the models of this comparison that made expected answers, with the number of cases.
     """
 
@@ -77,6 +79,7 @@ class Comparison:
     changed: tuple[Change, ...]
     needed: int | None = None
     labelled_by: tuple[tuple[str, int], ...] = ()
+    cost: CostDifference | None = None
 
     def leg(self, name: LegName) -> Difference:
         """The difference of one leg, whether it counts or not."""

@@ -33,9 +33,11 @@ def count_of(leg: LegName) -> Count:
 
 def difference_of(pairs: Pairs, count: Count, confidence: float = 0.95, *, anytime: bool = False) -> Difference:
     """Compare the rates of a property. `confidence`, `anytime`: of the difference; rates have plain 95% intervals."""
-    clusters = clusters_of(pairs)
+    clusters, weights = clusters_of(pairs), _weights(pairs)
     base, head = (
-        clustered_rate([(count(case), case.judged) for case in _outcomes(pairs, place)], clusters=clusters)
+        clustered_rate(
+            [(count(case), case.judged) for case in _outcomes(pairs, place)], clusters=clusters, weights=weights
+        )
         for place in (0, 1)
     )
     return Difference(base, head, paired_of(pairs, count, confidence, anytime=anytime))
@@ -47,12 +49,18 @@ def paired_of(pairs: Pairs, count: Count, confidence: float = 0.95, *, anytime: 
         differences = (count(head) / head.judged - count(base) / base.judged for base, head in pairs)
         return sequential_paired([round(d, 12) for d in differences], confidence, clusters=clusters_of(pairs))
     base, head = ([(count(case), case.judged) for case in side] for side in (_outcomes(pairs, 0), _outcomes(pairs, 1)))
-    return clustered_paired(base, head, confidence, clusters=clusters_of(pairs))
+    return clustered_paired(base, head, confidence, clusters=clusters_of(pairs), weights=_weights(pairs))
 
 
 def clusters_of(pairs: Pairs) -> list[str]:
     """The cluster of each case. A baseline does not know the clusters, so either run may name them."""
     return [head.cluster or base.cluster for base, head in pairs]
+
+
+def _weights(pairs: Pairs) -> list[float]:
+    """The weight of each case; empty if all are equal."""
+    weights = [head.weight for _, head in pairs]
+    return weights if len(set(weights)) > 1 and any(weights) else []
 
 
 def negated(p: Paired) -> Paired:

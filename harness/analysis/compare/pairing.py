@@ -10,6 +10,7 @@ from harness.analysis.compare.flips import answers_changed, flips
 from harness.analysis.compare.paired_rates import Pairs, count_of, difference_of, negated, paired_of
 from harness.analysis.compare.sides import NO_ANSWER, CaseOutcome, RunOutcomes
 from harness.analysis.compare.slices import slice_losses, slices_of
+from harness.analysis.compare.traffic_mix import cost_difference, weighted
 from harness.analysis.compare.verdict_rules import bounds_of, incomparable, judged
 from harness.analysis.compare.verdicts import ComparisonQuestion, ReasonCode, Verdict
 from harness.analysis.stats import Interval, macro_f1_difference, paired_bootstrap
@@ -24,8 +25,12 @@ def compare(base: RunOutcomes, head: RunOutcomes, question: ComparisonQuestion, 
     if base.until_decided or head.until_decided:
         question, shared = replace(question, anytime=True), True
     unequal = _unequal(base, head)
-    both = [(case, head.cases[i]) for i, case in base.cases.items() if i in head.cases and i not in unequal.edited]
-    pairs = [(b, h) for b, h in both if b.judged and h.judged]
+    both: Pairs = [
+        (case, head.cases[i]) for i, case in base.cases.items() if i in head.cases and i not in unequal.edited
+    ]
+    mix = None if question.anytime else question.mix
+    both = weighted(both, mix)
+    pairs = weighted([(b, h) for b, h in both if b.judged and h.judged], mix)
     confidence, anytime = question.confidence, question.anytime
     answered = [(b, h) for b, h in pairs if _answers(b) and _answers(h)]
     comparison = Comparison(
@@ -51,6 +56,7 @@ def compare(base: RunOutcomes, head: RunOutcomes, question: ComparisonQuestion, 
         unequal=unequal,
         changed=changes(base.fingerprint, head.fingerprint, (base.backend, head.backend)),
         labelled_by=_labelled_by(base, head),
+        cost=cost_difference(pairs, question.costs, question.legs[0], confidence) if question.costs else None,
     )
     code = incomparable(comparison, shared=shared)
     return replace(comparison, reason=VerdictReason(code)) if code else judged(comparison, both)

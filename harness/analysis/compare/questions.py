@@ -11,8 +11,9 @@ from harness.analysis.compare.verdicts import (
     SIGNIFICANT,
     ComparisonQuestion,
     LegName,
+    TrafficMix,
 )
-from harness.project.evals import Eval
+from harness.project.evals import Eval, WeightsConfig
 
 _LEAST_BASE: tuple[tuple[LegName, str], ...] = (("strict", "min_accuracy"), ("lenient", "min_lenient_accuracy"))
 
@@ -45,5 +46,14 @@ def question_of(
         candidates=candidates,
         max_label_loss=gates.max_label_loss or MAX_SLICE_LOSS,
         max_tag_loss=gates.max_tag_loss or MAX_SLICE_LOSS,
+        mix=_mix(definition.weights),
+        costs=definition.costs,
         least_base=tuple((leg, gates.limits[gate]) for leg, gate in _LEAST_BASE if gate in gates.limits),
     )
+
+
+def _mix(weights: WeightsConfig | None) -> TrafficMix | None:
+    if weights is None:
+        return None
+    kind: Literal["label", "tag"] = "label" if weights.label else "tag"
+    return TrafficMix(kind, tuple((weights.label or weights.tag).items()))

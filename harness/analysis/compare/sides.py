@@ -23,7 +23,8 @@ class CaseOutcome:
 
     `answer`: a short hash of the most frequent answer, read leniently. `predicted` and `expected`: labels, if the task
     has labels. `cluster`: cases of one cluster are not independent, such as the tickets of one customer, or cases
-    with equal inputs; empty for a case on its own.
+    with equal inputs; empty for a case on its own. `weight`: how much the case counts, by the traffic of its label or
+    tag.
     """
 
     id: str
@@ -38,6 +39,8 @@ class CaseOutcome:
     expected: str = ""
     tags: tuple[str, ...] = ()
     cluster: str = ""
+    predicted_leniently: str = ""
+    weight: float = 1.0
 
     @property
     def is_right(self) -> bool:
@@ -138,6 +141,7 @@ def _outcome(results: Sequence[Result], manifest: Manifest, cluster: str) -> Cas
     scored = [(r.reading, r.score) for r in results if r.reading is not None and r.score is not None]
     answers = Counter(answer_key(reading) for reading, _ in scored)
     labels = Counter(str(reading.strict) for reading, _ in scored if reading.strict is not None)
+    lenient = Counter(str(reading.lenient) for reading, _ in scored if reading.lenient is not None)
     has_labels = bool(manifest.labels) and isinstance(case.expected, str)
     return CaseOutcome(
         id=case.id,
@@ -149,6 +153,7 @@ def _outcome(results: Sequence[Result], manifest: Manifest, cluster: str) -> Cas
         errors=len(results) - len(scored),
         answer=answers.most_common(1)[0][0] if answers else "",
         predicted=labels.most_common(1)[0][0] if labels and has_labels else "",
+        predicted_leniently=lenient.most_common(1)[0][0] if lenient and has_labels else "",
         expected=case.expected if has_labels else "",
         tags=case.tags,
         cluster=cluster,

@@ -58,6 +58,8 @@ def _overruled(c: Comparison) -> tuple[Verdict, VerdictReason] | None:
     """The verdict that replaces a good verdict, with its reason; `None` if the good verdict stands."""
     if c.slice_losses:
         return _of_slice(c, c.slice_losses[0])
+    if by_cost := _of_cost(c):
+        return by_cost
     for leg in c.question.legs:
         base, head = c.leg(leg).base, c.leg(leg).head
         # A head that is right often enough is an improvement on a base that is not.
@@ -74,6 +76,18 @@ def _of_slice(c: Comparison, loss: SliceLoss) -> tuple[Verdict, VerdictReason]:
         return Verdict.INCONCLUSIVE, VerdictReason(ReasonCode.SLICE_OPEN, loss.leg, slice_loss=loss)
     verdict = Verdict.STAY if c.question.kind == "move" else Verdict.REGRESSED
     return verdict, VerdictReason(ReasonCode.SLICE_LOSS, loss.leg, slice_loss=loss)
+
+
+def _of_cost(c: Comparison) -> tuple[Verdict, VerdictReason] | None:
+    """The verdict that the cost of errors leads to; `None` if it is proven to grow by less than its margin."""
+    margin = c.question.costs.margin if c.question.costs else None
+    if c.cost is None or margin is None or c.cost.high < margin:
+        return None
+    leg = c.question.legs[0]
+    if c.cost.low > (margin if c.question.kind == "move" else 0) and c.cost.p < c.question.level:
+        bad = Verdict.STAY if c.question.kind == "move" else Verdict.REGRESSED
+        return bad, VerdictReason(ReasonCode.COST_LOSS, leg)
+    return Verdict.INCONCLUSIVE, VerdictReason(ReasonCode.COST_OPEN, leg)
 
 
 def _open(c: Comparison, by_leg: Mapping[LegName, Verdict], leg: LegName) -> Comparison:

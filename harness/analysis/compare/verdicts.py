@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 
 from harness.analysis.stats import Paired
 from harness.analysis.stats.exact_noninferiority import is_noninferior
+from harness.project.evals import CostsConfig
 
 DEFAULT_MARGIN = 0.03
 SIGNIFICANT = 0.05
@@ -58,6 +59,8 @@ class ReasonCode(StrEnum):
     TOO_CLOSE = "too_close"
     SLICE_LOSS = "slice_loss"
     SLICE_OPEN = "slice_open"
+    COST_LOSS = "cost_loss"
+    COST_OPEN = "cost_open"
     BASE_NEAR_ZERO = "base_near_zero"
     BASE_BELOW_GATE = "base_below_gate"
     FAILED_CALLS = "failed_calls"
@@ -90,6 +93,14 @@ class DifferenceEstimate(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class TrafficMix:
+    """Shares of production traffic, by label or tag. They need not add up to 1."""
+
+    kind: Literal["label", "tag"]
+    shares: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ComparisonQuestion:
     """`move`: may the task move from the base's model to the head's? `change`: is the head as good as the base?
 
@@ -102,6 +113,8 @@ class ComparisonQuestion:
         max_label_loss: The most accuracy that one label may lose, as a share. 1 allows any loss.
         max_tag_loss: The same for one tag.
         least_base: The accuracy that the base must not be proven to miss, by leg. For `move` only.
+        mix: Weights of labels or tags by their share of the traffic; all cases count alike without it.
+        costs: Costs of errors, which the verdict takes into account if they have a margin.
         anytime: Use intervals that hold at every number of cases, for runs that stop when a verdict is proven.
     """
 
@@ -114,6 +127,8 @@ class ComparisonQuestion:
     max_tag_loss: float = MAX_SLICE_LOSS
     least_base: tuple[tuple[LegName, float], ...] = ()
     anytime: bool = False
+    mix: TrafficMix | None = None
+    costs: CostsConfig | None = None
 
     @property
     def legs(self) -> tuple[LegName, ...]:
