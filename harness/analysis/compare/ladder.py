@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.analysis.compare.comparison import Comparison
 from harness.analysis.compare.noise import beyond, floor
@@ -70,7 +70,7 @@ def climb(
         name: The ladder's name.
         backends: The backends of its steps, in order.
         runs: The last run of each backend counts.
-        question: Of every comparison.
+        question: Of every comparison. The steps share its error.
         noise: Two runs of the same cell, compared; by default looked for in `runs`.
 
     Returns:
@@ -80,10 +80,11 @@ def climb(
     present = [by_backend[backend] for backend in backends if backend in by_backend]
     if backends[0] not in by_backend or len(present) < 2:
         return None
+    shared = replace(question, candidates=max(question.candidates, len(present) - 1))  # the steps share the error
     measured = noise or floor([run for run in runs if run.manifest.backend in backends])
     first = outcomes_of(present[0])
     steps = tuple(
-        _step(run, label, None if run is present[0] else first, question, measured)
+        _step(run, label, None if run is present[0] else first, shared, measured)
         for run, label in zip(present, _labels(present), strict=True)
     )
     missing = tuple(backend for backend in backends if backend not in by_backend)
