@@ -29,8 +29,8 @@ def compare(base: RunOutcomes, head: RunOutcomes, question: ComparisonQuestion, 
         (case, head.cases[i]) for i, case in base.cases.items() if i in head.cases and i not in unequal.edited
     ]
     mix = None if question.anytime else question.mix
-    both = weighted(both, mix)
-    pairs = weighted([(b, h) for b, h in both if b.judged and h.judged], mix)
+    alike = [(b, h) for b, h in both if b.judged and h.judged]
+    both, pairs = weighted(both, mix), weighted(alike, mix)
     confidence, anytime = question.confidence, question.anytime
     answered = [(b, h) for b, h in pairs if _answers(b) and _answers(h)]
     comparison = Comparison(
@@ -42,16 +42,16 @@ def compare(base: RunOutcomes, head: RunOutcomes, question: ComparisonQuestion, 
         n=len(pairs),
         strict=difference_of(pairs, count_of("strict"), confidence, anytime=anytime),
         lenient=difference_of(pairs, count_of("lenient"), confidence, anytime=anytime),
-        compliance=difference_of(pairs, lambda case: case.compliant, anytime=anytime),
+        compliance=difference_of(pairs, lambda case: case.compliant, confidence, anytime=anytime),
         macro_f1=_macro_f1(pairs, base.labels) if base.labels == head.labels else None,
-        capability_gap=paired_of(pairs, count_of("lenient"), anytime=anytime),
-        format_gap=negated(paired_of(pairs, lambda case: case.lenient - case.strict, anytime=anytime)),
-        answering=difference_of(pairs, _answers, anytime=anytime),
-        right_if_answered=paired_of(answered, count_of("lenient"), anytime=anytime),
+        capability_gap=paired_of(pairs, count_of("lenient"), confidence, anytime=anytime),
+        format_gap=negated(paired_of(pairs, lambda case: case.lenient - case.strict, confidence, anytime=anytime)),
+        answering=difference_of(pairs, _answers, confidence, anytime=anytime),
+        right_if_answered=paired_of(answered, count_of("lenient"), confidence, anytime=anytime),
         flips=flips(pairs, question.legs[0]),
         answers_changed=answers_changed(pairs),
-        slices=slices_of(pairs, anytime=anytime),
-        slice_losses=slice_losses(pairs, question),
+        slices=slices_of(alike, confidence, anytime=anytime),
+        slice_losses=slice_losses(alike, question),
         bounds=bounds_of(both, question.legs[0], question),
         unequal=unequal,
         changed=changes(base.fingerprint, head.fingerprint, (base.backend, head.backend)),

@@ -41,13 +41,13 @@ class SliceLoss:
     beyond_limit: bool
 
 
-def slices_of(pairs: Pairs, *, anytime: bool = False) -> tuple[Slice, ...]:
+def slices_of(pairs: Pairs, confidence: float = 0.95, *, anytime: bool = False) -> tuple[Slice, ...]:
     """Compare the cases of each tag and label, sorted by kind and name. `anytime`: see `ComparisonQuestion`."""
     differences = [
         (
             key,
-            difference_of(cases, count_of("strict"), anytime=anytime),
-            difference_of(cases, count_of("lenient"), anytime=anytime),
+            difference_of(cases, count_of("strict"), confidence, anytime=anytime),
+            difference_of(cases, count_of("lenient"), confidence, anytime=anytime),
         )
         for key, cases in _by_slice(pairs)
     ]
