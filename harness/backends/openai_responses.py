@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from math import nan
+from math import inf, nan
 
 from harness.backends.http.errors import failed, safe_line
 from harness.core.types import JSON, Response
 
 MOST_TOKENS = 1_000_000_000
+MOST_LOGPROBS = 20
+MOST_TOKEN_CHARACTERS = 100
+ROUNDING = 0.01
+"""Log-probabilities up to this value count as 0: servers round."""
+
 _BROKEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 
 
@@ -45,8 +50,21 @@ def chat_response(completion: JSON, latency_s: float, secrets: Sequence[str] = (
         tool_calls=calls,
         prompt_s=_timing(completion, "prompt_ms"),
         generation_s=_timing(completion, "predicted_ms"),
+        first_token=_first_token(choice),
         model=" ".join(str(completion[key]) for key in ("model", "system_fingerprint") if completion.get(key)),
     )
+
+
+def _first_token(choice: Mapping[str, JSON]) -> tuple[tuple[str, float], ...]:
+    """The likeliest first tokens with their log-probabilities; empty if the server reports none or invalid ones."""
+    try:
+        first = choice["logprobs"]["content"][0]
+        listed = first.get("top_logprobs") or [first]
+        pairs = [(str(each["token"])[:MOST_TOKEN_CHARACTERS], float(each["logprob"])) for each in listed]
+    except _BROKEN:
+        return ()
+    sound = {token: logprob for token, logprob in pairs if -inf < logprob <= ROUNDING}
+    return tuple((token, min(0.0, logprob)) for token, logprob in list(sound.items())[:MOST_LOGPROBS])
 
 
 def _timing(completion: Mapping[str, JSON], name: str) -> float | None:

@@ -117,7 +117,8 @@ class Response:
     `latency_s`: wall time of the successful attempt, without waits and without the time to load the model.
     `tool_calls`: calls in the format of the OpenAI protocol, with their arguments as JSON text, for every provider.
     `vector`: the result of an embedding request. `prompt_s`, `generation_s`: the server's own times for reading the
-    prompt and writing the reply, if it reports them.
+    prompt and writing the reply, if it reports them. `first_token`: the likeliest first tokens of the reply with their
+    natural log-probabilities, if the server reports them.
     """
 
     text: str = ""
@@ -133,6 +134,7 @@ class Response:
     vector: tuple[float, ...] = ()
     model: str = ""
     error: CallError | None = None
+    first_token: tuple[tuple[str, float], ...] = ()
 
     @property
     def truncated(self) -> bool:

@@ -8,6 +8,8 @@
     ladder: {"ladder", "margin", "missing": [backend, ...], "noise": null | {"n", "answers_changed"},
              "steps": [{"backend", "label", "run_id", "strict", "compliance", "latency_p50_s", "prompt_s",
                         "tokens_per_s", "model_bytes", "faster", "net_changes", "sentence",
+                        "probabilities": null | {"n", "kl_nats": {"mean", "low", "high"},
+                                                 "label": null | {"delta", "low", "high", "p"}},
                         "comparison": null | a comparison}, ...]}
 
 `transfer` is on the candidate, `cost` on the reference; both are the candidate's prompt minus the reference's, in
@@ -23,6 +25,7 @@ from typing import Any
 from harness.analysis.compare import Comparison, ReasonCode, Verdict
 from harness.analysis.compare.ladder import Ladder, LadderStep
 from harness.analysis.compare.portability import Portability, PortabilityAdvice, PortabilityReason
+from harness.analysis.compare.probabilities import TokenProbabilities
 from harness.analysis.compare.verdict_rules import open_reason
 from harness.analysis.stats import Paired, PairedMean, as_json
 from harness.core.formatting import plural
@@ -187,6 +190,22 @@ def ladder_json(ladder: Ladder) -> dict[str, Any]:
     }
 
 
+def probabilities_text(p: TokenProbabilities) -> str:
+    """`KL 0.021 (0.015 to 0.027), label −1.2 points (−1.9 to −0.5)`."""
+    kl = p.divergence
+    text = f"KL {kl.value:.3g} ({max(0.0, kl.low):.3g} to {kl.high:.3g})"
+    if p.gold is None:
+        return text
+    low, high = comparison_text.points(p.gold.low), comparison_text.points(p.gold.high)
+    return f"{text}, label {comparison_text.points(p.gold.delta)} points ({low} to {high})"
+
+
+def _probabilities(p: TokenProbabilities) -> dict[str, Any]:
+    kl = {"mean": p.divergence.value, "low": p.divergence.low, "high": p.divergence.high}
+    gold = p.gold and {"delta": p.gold.delta, "low": p.gold.low, "high": p.gold.high, "p": p.gold.p}
+    return {"n": p.n, "kl_nats": kl, "label": gold}
+
+
 def _gap(c: Comparison) -> dict[str, Any]:
     content = comparison_formats.as_json(c)
     strict = content["strict"]
@@ -220,6 +239,7 @@ def _step(step: LadderStep) -> dict[str, Any]:
         "model_bytes": step.model_bytes,
         "faster": step.faster,
         "net_changes": step.net_changes,
+        "probabilities": step.probabilities and _probabilities(step.probabilities),
         "sentence": step_text(step),
         "comparison": step.comparison and comparison_formats.as_json(step.comparison),
     }

@@ -54,6 +54,8 @@ def result_row(run_id: str, result: Result, row_hash: str) -> dict[str, Any]:
     """A result as a row of `RESULTS`. `row_hash`: key of its case in `CASES`."""
     response, reading, score = result.response, result.reading, result.score
     response_fields = _fields(response)
+    if not response.first_token:  # most servers report none
+        del response_fields["first_token"]
     if response.error is not None:
         response_fields["error"] = _fields(response.error)
     return {
@@ -109,6 +111,7 @@ def response_of(data: Mapping[str, Any]) -> Response:
     """A response from its JSON."""
     error = data["error"]
     lists = {"tool_calls": tuple(data["tool_calls"]), "vector": tuple(data.get("vector", ()))}
+    lists["first_token"] = tuple((token, logprob) for token, logprob in data.get("first_token", ()))
     return Response(**{**data, **lists, "error": CallError(**error) if error else None})
 
 

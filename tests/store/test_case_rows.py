@@ -10,6 +10,7 @@ from harness.core.types import Case
 from harness.store.runs import open_store
 from harness.store.serialize import case_row
 
+from ..report.test_compared import run
 from ..support.stored import manifest, result
 
 CASE = Case("t-1", {"text": "x"}, "billing", ("hard",), "test", "author", "d1")
@@ -38,3 +39,13 @@ def test_case_without_a_cluster_keeps_its_older_row() -> None:
 
 def test_cluster_is_a_part_of_the_hash_of_a_row() -> None:
     assert case_row(replace(CASE, cluster="Acme"))["row_hash"] != case_row(CASE)["row_hash"]
+
+
+def test_first_token_is_saved_and_read() -> None:
+    store = open_store("sqlite:///:memory:")
+    plain = run("gpt@big", "R", run_id="plain")
+    (only,) = plain.results
+    with_token = replace(only, response=replace(only.response, first_token=(("a", -0.5), ("b", -1.0))))
+    store.add(replace(plain, results=(with_token,)))
+    assert store.load("plain").results[0].response.first_token == (("a", -0.5), ("b", -1.0))
+    store.close()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from harness.analysis.compare.comparison import Comparison
 from harness.analysis.compare.noise import beyond, floor
 from harness.analysis.compare.pairing import compare
+from harness.analysis.compare.probabilities import TokenProbabilities, compare_probabilities
 from harness.analysis.compare.sides import CaseOutcome, RunOutcomes, outcomes_of
 from harness.analysis.compare.verdicts import ComparisonQuestion
 from harness.analysis.stats import Rate, clustered_rate, quantile
@@ -24,6 +25,7 @@ class LadderStep:
 
     `faster`: the first step's median latency over this step's.
     `net_changes`: answers changed beyond noise.
+    `probabilities`: of the first tokens, if the server reports them for both steps.
     `quartiles`: of the latency in seconds.
     `tokens_per_s`: completion tokens over the server's generation time, or over the calls' latency.
     `prompt_s`: median seconds of prompt evaluation, as the server reports it.
@@ -41,6 +43,7 @@ class LadderStep:
     comparison: Comparison | None
     faster: float | None
     net_changes: float | None
+    probabilities: TokenProbabilities | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +86,16 @@ def climb(
     shared = replace(question, candidates=max(question.candidates, len(present) - 1))  # the steps share the error
     measured = noise or floor([run for run in runs if run.manifest.backend in backends])
     first = outcomes_of(present[0])
-    steps = tuple(
+    steps = [
         _step(run, label, None if run is present[0] else first, shared, measured)
         for run, label in zip(present, _labels(present), strict=True)
-    )
+    ]
+    steps[1:] = [
+        replace(step, probabilities=compare_probabilities(present[0].results, run.results))
+        for step, run in zip(steps[1:], present[1:], strict=True)
+    ]
     missing = tuple(backend for backend in backends if backend not in by_backend)
-    return Ladder(name, question.margin, steps, missing, measured)
+    return Ladder(name, question.margin, tuple(steps), missing, measured)
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:

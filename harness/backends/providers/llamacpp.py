@@ -46,6 +46,8 @@ class LlamaCppOptions(StrictModel):
     `reproducible`: the same prompt always gets the same reply. By default llama.cpp's rounding depends on the batch
     and on the prefix cache, which can change a word of a long reply. The default matches other llama.cpp servers.
 
+    `logprobs`: save the probabilities of so many first tokens of each reply, for ladders.
+
     `pooling`: how token vectors become one vector. Default: as the model's file says, else (a chat model) their mean.
     """
 
@@ -54,6 +56,7 @@ class LlamaCppOptions(StrictModel):
     n_threads: int | None = Field(default=None, ge=1)
     n_gpu_layers: int = -1
     pooling: Literal["mean", "last", "cls"] | None = None
+    logprobs: int | None = Field(default=None, ge=1, le=20)
 
 
 class LlamaCppServer(OpenAIBackend):
@@ -196,6 +199,8 @@ class LlamaCppBackend:
         """Client of our own server, without the environment's proxies."""
         base_url = f"{address}/v1"
         common: dict[str, Any] = {"base_url": base_url, "model": self.config.model}
+        if self.options.logprobs:
+            common["extra_body"] = {"logprobs": True, "top_logprobs": self.options.logprobs}
         plain = BackendConfig(
             name=self.config.name,
             provider="openai",

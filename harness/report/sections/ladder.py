@@ -11,7 +11,7 @@ from harness.report import comparison_text
 from harness.report.charts import SpeedPoint, tradeoff
 from harness.report.intervals import IntervalScale, scale
 from harness.report.model import EvalReport
-from harness.report.portability_text import size_text, speed_text, step_text
+from harness.report.portability_text import probabilities_text, size_text, speed_text, step_text
 
 ORDER = 16
 TITLE = "Quantization ladder"
@@ -47,6 +47,7 @@ def _row(step: LadderStep, drawn: IntervalScale) -> dict[str, Any]:
         "verdict": (c.verdict.value, comparison_text.tone(c.verdict)) if c else None,
         "paired": c.strict.paired if c else None,
         "flips": _flips(step),
+        "probabilities": probabilities_text(step.probabilities) if step.probabilities else "",
         "speed": speed_text(step.faster) if step.faster else "",
         "p50": seconds(step.side.latency_s),
         "prompt": seconds(step.prompt_s),

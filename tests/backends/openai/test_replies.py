@@ -33,6 +33,32 @@ def test_a_reply_cut_off_at_max_tokens_says_so(server: FakeOpenAI) -> None:
     assert reply_to_one(server, Reply(json=completion("The cat", finish_reason="length"))).truncated
 
 
+@pytest.mark.parametrize(
+    ("logprobs", "first_token"),
+    [
+        ({"content": [{"token": "a", "logprob": -0.5, "top_logprobs": []}]}, (("a", -0.5),)),
+        (
+            {"content": [{"top_logprobs": [{"token": "a", "logprob": 0.001}, {"token": "b", "logprob": -3}]}]},
+            (("a", 0.0), ("b", -3.0)),
+        ),
+        ({"content": [{"top_logprobs": [{"token": "x" * 500, "logprob": -1}]}]}, (("x" * 100, -1.0),)),
+        ({"content": [{"top_logprobs": [{"token": f"t{i}", "logprob": -1} for i in range(99)]}]}, None),
+        ({"content": [{"top_logprobs": [{"token": "a", "logprob": 7}, {"token": "b", "logprob": "nan"}]}]}, ()),
+        ({"content": []}, ()),
+        ({"content": None}, ()),
+        ("yes", ()),
+        (None, ()),
+    ],
+)
+def test_first_token_is_kept_with_sound_probabilities(
+    server: FakeOpenAI, logprobs: Any, first_token: tuple[tuple[str, float], ...] | None
+) -> None:
+    reply = completion("a")
+    reply["choices"][0]["logprobs"] = logprobs
+    found = reply_to_one(server, Reply(json=reply)).first_token
+    assert len(found) == 20 if first_token is None else found == first_token
+
+
 def test_a_refusal_is_kept_beside_the_empty_text(server: FakeOpenAI) -> None:
     response = reply_to_one(server, Reply(json=completion(None, refusal="I can't help with that.")))
     assert (response.text, response.refusal, response.error) == ("", "I can't help with that.", None)
