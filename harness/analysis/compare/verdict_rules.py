@@ -151,6 +151,8 @@ def bounds_of(both: Pairs, leg: LegName, question: ComparisonQuestion) -> tuple[
     count = count_of(leg)
 
     def filled(case: CaseOutcome, *, right: bool) -> CaseOutcome:
+        if case.judged and not case.errors:
+            return case
         hits, calls = count(case) + (case.errors if right else 0), max(1, case.judged + case.errors)
         return replace(case, judged=calls, strict=hits, lenient=hits)
 
