@@ -275,6 +275,7 @@ def test_ollama_thinking_is_not_in_the_reply() -> None:
 class TestWithTheModel:
     pytestmark = with_model
 
+    @pytest.mark.slow
     def test_constrained_reply_is_a_choice_or_schema_json(self) -> None:
         odd = ('a "quoted" \\ one', "été 日本 😀\nline")
         schema = {

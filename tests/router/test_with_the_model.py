@@ -37,6 +37,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 def test_the_docs_script_runs_with_the_embedded_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
