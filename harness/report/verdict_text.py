@@ -118,7 +118,7 @@ def _slice(c: Comparison) -> str:
         return ""
     read = ", leniently" if loss.leg == "lenient" else ""
     p = loss.paired
-    ends = f"adjusted interval {plain_points(p.low)} to {plain_points(p.high)}"
+    ends = f"95% interval {plain_points(p.low)} to {plain_points(p.high)}"
     return f"{loss.kind} {loss.name} {plain_points(p.delta)} points{read} ({ends}, {plural(p.n, 'case')})"
 
 

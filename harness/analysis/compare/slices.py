@@ -10,6 +10,7 @@ from harness.analysis.compare.paired_rates import Difference, Pairs, count_of, d
 from harness.analysis.compare.sides import CaseOutcome
 from harness.analysis.compare.verdicts import SIGNIFICANT, ComparisonQuestion, LegName
 from harness.analysis.stats import Paired, holm
+from harness.analysis.stats.exact_noninferiority import is_loss_beyond
 
 SliceKind = Literal["tag", "label"]
 
@@ -29,8 +30,8 @@ class Slice:
 class SliceLoss:
     """A slice whose observed loss exceeds its limit, on a leg that counts.
 
-    `paired`: with an interval that is adjusted for the number of slices and legs (Holm).
-    `beyond_limit`: proven to exceed the limit. Otherwise only the loss is proven.
+    `beyond_limit`: proven to exceed the limit, at a level that is adjusted for the number of slices and legs (Holm).
+    Otherwise only the loss is proven, at that level.
     """
 
     kind: SliceKind
@@ -60,27 +61,30 @@ def slices_of(pairs: Pairs, confidence: float = 0.95, *, anytime: bool = False) 
 def slice_losses(pairs: Pairs, question: ComparisonQuestion) -> tuple[SliceLoss, ...]:
     """List the slices with a proven loss beyond their limit, or with a proven loss that may be beyond; worst first.
 
-    Holm's step-down method (1979) on the intervals: the confidence falls with each loss that is proven, until no other
-    is proven.
+    Holm's step-down method (1979): the level rises with each loss that is proven, until no other is proven.
     """
     own: dict[SliceKind, float] = {"label": question.max_label_loss, "tag": question.max_tag_loss}
     limits = {kind: max(limit, question.margin) for kind, limit in own.items()}  # all cases may lose the margin
     tests: list[_SliceTest] = [
-        _SliceTest(kind, name, leg, limits[kind], _interval(cases, leg, anytime=question.anytime))
+        _SliceTest(kind, name, leg, limits[kind], at, at(1 - SIGNIFICANT))
         for (kind, name), cases in _by_slice(pairs)
         for leg in question.legs
+        for at in [_interval(cases, leg, anytime=question.anytime)]
     ]
-    candidates = [test for test in tests if test.at(1 - SIGNIFICANT).delta < -test.limit]
-    proven: list[SliceLoss] = []
+    candidates = [test for test in tests if test.shown.delta < -test.limit]
+    proven: list[_SliceTest] = []
     while True:
-        confidence = 1 - question.level / max(1, len(tests) - len(proven))
-        found = [test.loss(confidence) for test in candidates if test.at(confidence).high < -test.limit]
+        level = question.level / max(1, len(tests) - len(proven))
+        found = [test for test in candidates if is_loss_beyond(test.at(1 - level), test.limit, level)]
         if not found:
             break
         proven += found
-        candidates = [test for test in candidates if test.at(confidence).high >= -test.limit]
-    likely = [test.loss(confidence) for test in candidates if test.at(confidence).high < 0]
-    return (*sorted(proven, key=_observed), *sorted(likely, key=_observed))
+        candidates = [test for test in candidates if test not in found]
+    likely = [test for test in candidates if test.shown.p < level]
+    return (
+        *(test.loss(beyond_limit=True) for test in sorted(proven, key=_observed)),
+        *(test.loss(beyond_limit=False) for test in sorted(likely, key=_observed)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +95,18 @@ class _SliceTest:
     limit: float
     at: Callable[[float], Paired]
     """The difference with an interval of the given confidence."""
+    shown: Paired
 
-    def loss(self, confidence: float) -> SliceLoss:
-        paired = self.at(confidence)
-        return SliceLoss(self.kind, self.name, self.leg, self.limit, paired, paired.high < -self.limit)
+    def loss(self, *, beyond_limit: bool) -> SliceLoss:
+        return SliceLoss(self.kind, self.name, self.leg, self.limit, self.shown, beyond_limit)
 
 
 def _interval(cases: Pairs, leg: LegName, *, anytime: bool) -> Callable[[float], Paired]:
     return lambda confidence: paired_of(cases, count_of(leg), confidence, anytime=anytime)
 
 
-def _observed(loss: SliceLoss) -> float:
-    return loss.paired.delta
+def _observed(test: _SliceTest) -> float:
+    return test.shown.delta
 
 
 def _by_slice(pairs: Pairs) -> Iterator[tuple[tuple[SliceKind, str], Pairs]]:

@@ -19,6 +19,7 @@ EXACT_UP_TO = 300
 CLEAR = 0.7
 """From 100 cases, a score p value below this share of the level needs no exact test, which takes half a second."""
 
+_SMALL = 100
 _GRID = 100
 """Values of the nuisance parameter. The probability is smooth in it."""
 
@@ -65,6 +66,21 @@ def noninferiority_p(gains: int, losses: int, n: int, margin: float) -> float:
     return float(np.max(chances[:, statistics >= observed - 1e-9].sum(axis=1)))
 
 
+def is_loss_beyond(p: Paired, limit: float, level: float = 0.05) -> bool:
+    """Whether the loss is proven to be more than `limit`.
+
+    By the exact test for at most 100 cases with one answer each: far from 0, the interval of a small set is too wide.
+    Otherwise the upper end of the interval, of confidence 1 - `level`, must be below `-limit`.
+    """
+    if p.high < -limit:
+        return True
+    if p.effective_n is not None or p.anytime or p.n > _SMALL or p.delta >= -limit:
+        return False
+    statistics, chances = _outcomes(p.n, limit)
+    observed = statistics[_place(round(p.gains), round(p.losses), p.n)]
+    return float(chances[:, statistics <= observed + 1e-9].sum(axis=1).max()) <= level / 2
+
+
 def _score_p(gains: int, losses: int, n: int, margin: float) -> float:
     variance = null_variance(gains / n, losses / n, -margin)
     return NormalDist().cdf(-(gains - losses + n * margin) / math.sqrt(n * variance)) if variance else 0.0
@@ -75,7 +91,7 @@ def _place(gains: int, losses: int, n: int) -> int:
     return gains * (n + 1) - gains * (gains - 1) // 2 + losses
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _outcomes(n: int, margin: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The statistic of each outcome, and its probability for each value of the nuisance parameter."""
     import numpy as np

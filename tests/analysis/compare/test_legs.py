@@ -73,7 +73,7 @@ class TestSlices:
         c = compare(base, head, MOVE)
         assert MOVE.decide(c.strict.paired) is Verdict.MOVE
         assert (c.verdict, c.reason.code) == (Verdict.STAY, ReasonCode.SLICE_LOSS)
-        assert reason_text(c).startswith("label spam -60.0 points (adjusted interval ")
+        assert reason_text(c).startswith("label spam -60.0 points (95% interval ")
         assert compare(base, head, CHANGE).verdict is Verdict.REGRESSED
 
     def test_collapsed_tag_stays_under_a_good_average(self) -> None:
