@@ -105,6 +105,7 @@ def _no_environment_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, LOOPBACK)
     monkeypatch.delenv("COLUMNS", raising=False)  # the width without a terminal
+    monkeypatch.setenv("HARNESS_LATEST", "0")  # a page after each of hundreds of runs would take half a minute
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+LATEST = "reports/latest.html"
+"""The report of the newest `harness run`, in the folder of the project."""
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -18,10 +21,22 @@ if TYPE_CHECKING:
     from harness.runner.project import Project
 
 
-def print_outcome(project: Project, outcome: Outcome, outputs: Sequence[Path], *, verdicts: bool = True) -> None:
-    """Print failures and the matrix of the runs, and write the reports. `verdicts`: print those of the report, too."""
+def print_outcome(
+    project: Project,
+    outcome: Outcome,
+    outputs: Sequence[Path],
+    gates: Sequence[GateResult] = (),
+    *,
+    verdicts: bool = True,
+    latest: bool = False,
+) -> None:
+    """Print failures, the matrix, gates and verdicts of the runs, and write the reports.
+
+    `verdicts`: print those of the report, too. `latest`: write reports/latest.html as well.
+    """
     from harness import report
     from harness.cli._common import console, print_error, print_note
+    from harness.core.errors import ConfigError
     from harness.report.terminal import matrix
     from harness.runner import questions
 
@@ -33,35 +48,48 @@ def print_outcome(project: Project, outcome: Outcome, outputs: Sequence[Path], *
         return
     names = {run.manifest.eval for run in outcome.runs}
     analyses = questions.analyses(project, names)
-    built = report.build(outcome.runs, analyses=analyses)
+    built = report.build(outcome.runs, analyses=analyses, gates=gates)
     for path in outputs:
         report.write(built, path)
-    console().print(
-        matrix(built if verdicts else report.build(outcome.runs, analyses=report.Analyses(prices=analyses.prices)))
-    )
+    shown = built if verdicts else report.build(outcome.runs, analyses=report.Analyses(prices=analyses.prices))
+    console().print(matrix(shown))
+    if latest:
+        path = project.root / LATEST
+        try:
+            report.write(built, path)
+        except ConfigError as error:
+            print_note(str(error))
+        else:
+            outputs = [*outputs, path]
     for path in outputs:
         typer.echo(f"report: {path}")
 
 
-def print_gates_and_exit(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
-    """Print the result of each gate and exit with the code that follows."""
+def exit_with(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
+    """Exit with the code that follows from the failures and the gates."""
     from harness.analysis.gates import GateStatus
     from harness.cli._common import print_error
-    from harness.report.gate_text import gate_text
 
     if not outcome.runs and outcome.skipped and not outcome.failures:
         print_error("no backend is available: check them with `harness doctor`")
         raise typer.Exit(2)
-    for result in results:
-        colour = {GateStatus.PASSED: "green", GateStatus.FAILED: "red", GateStatus.UNDECIDED: "yellow"}[result.status]
-        typer.secho(f"{result.status.value:9} ", fg=colour, nl=False)
-        typer.echo(gate_text(result))
     if outcome.failures:
         raise typer.Exit(max(failure.exit_code for failure in outcome.failures))
     verdicts = {result.status for result in results if result.required or result.status is GateStatus.FAILED}
     if GateStatus.UNDECIDED in verdicts or any(r.response.error for run in outcome.runs for r in run.results):
         raise typer.Exit(4)
     raise typer.Exit(1 if GateStatus.FAILED in verdicts else 0)
+
+
+def open_latest(project: Project) -> None:
+    """Open reports/latest.html in the user's browser; a note with the path if there is none."""
+    import webbrowser
+
+    from harness.cli._common import print_note
+
+    path = (project.root / LATEST).resolve()
+    if path.is_file() and not webbrowser.open(path.as_uri()):
+        print_note(f"no browser could be started: open {path}")
 
 
 def noise_lines(runs: Sequence[Run]) -> list[str]:

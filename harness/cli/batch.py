@@ -106,7 +106,7 @@ def import_(
     """
     from harness import report as report_module
     from harness.cli._common import print_note
-    from harness.cli._outcome import judge_gates, print_gates_and_exit, print_outcome
+    from harness.cli._outcome import exit_with, judge_gates, print_outcome
     from harness.cli._progress import show_progress
     from harness.core.errors import ConfigError
     from harness.runner import batch, execution
@@ -130,9 +130,9 @@ def import_(
         if not cells:
             msg = f"{results[0]}: no result belongs to this project: repeat the options of the export"
             raise ConfigError(msg)
-        print_outcome(project, outcome, outputs)
-        gate_results = judge_gates(project, outcome.runs, cells)
-    print_gates_and_exit(outcome, gate_results)
+        gates = judge_gates(project, outcome.runs, cells)
+        print_outcome(project, outcome, outputs, gates, latest=True)
+    exit_with(outcome, gates)
 
 
 @app.command("list")

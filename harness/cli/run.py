@@ -58,10 +58,17 @@ def run(
     batch: Annotated[bool, option("batch", "--batch")] = False,  # noqa: FBT002
     quiet: Quiet = False,  # noqa: FBT002
     output: Output = None,
+    latest: Annotated[  # noqa: FBT002  Typer's way to say a flag
+        bool, typer.Option("--latest/--no-latest", envvar="HARNESS_LATEST", help="Write reports/latest.html.")
+    ] = True,
+    open_report: Annotated[  # noqa: FBT002
+        bool, typer.Option("--open", help="Open the report in the browser when the run ends.")
+    ] = False,
 ) -> None:
     """Run prompt variants on backends over golden datasets, and judge the gates.
 
-    By default, runs all evals and variants on all available backends of harness.toml. Gates apply to each backend's own
+    By default, runs all evals and variants on all available backends of harness.toml. The report of the newest run is
+    reports/latest.html. Gates apply to each backend's own
     variant (`variant` in harness.toml), and only to runs over the whole split.
 
     `--until-decided` runs one eval, for the reference and the candidate of [pair], each with its own variant. Both get
@@ -84,7 +91,7 @@ def run(
     """
     from harness import report as report_module
     from harness.cli._estimate import print_estimates
-    from harness.cli._outcome import compare_with, judge_gates, noise_lines, print_gates_and_exit, print_outcome
+    from harness.cli._outcome import compare_with, exit_with, judge_gates, noise_lines, open_latest, print_outcome
     from harness.cli._progress import show_progress, token_prices
     from harness.cli._until_decided import check_flags, run_until_decided
     from harness.project.run_options import RunOptions
@@ -142,10 +149,12 @@ def run(
             gate_checks.need_baselines(project.root, [cell for cell in cells if cell.is_own])
         with show_progress(token_prices(project.config), quiet=options.quiet or project.config.run.quiet) as progress:
             outcome = execution.execute(project, cells, options, progress)
-        print_outcome(project, outcome, outputs)
+        gates = judge_gates(project, outcome.runs, cells)
+        if against:
+            gates = compare_with(project, against, outcome.runs, cells, gates)
         for line in noise_lines(outcome.runs) if repeat_cell > 1 else ():
             typer.echo(line)
-        gate_results = judge_gates(project, outcome.runs, cells)
-        if against:
-            gate_results = compare_with(project, against, outcome.runs, cells, gate_results)
-    print_gates_and_exit(outcome, gate_results)
+        print_outcome(project, outcome, outputs, gates, latest=latest or open_report)
+        if open_report and outcome.runs:
+            open_latest(project)
+    exit_with(outcome, gates)

@@ -225,6 +225,8 @@ class RunOrigin(StrEnum):
     """The replies of an earlier run, scored again under a newer contract."""
     REPLAYED = "replayed"
     """The replies come from a saved run or a recording: `--backend replay:...`."""
+    RECORDED = "recorded"
+    """The replies come from a recording that a backend of harness.toml names."""
     JUDGED = "judged"
     """A judge model read the replies of another run: `harness judge`."""
 
@@ -234,7 +236,7 @@ class RunOrigin(StrEnum):
         return RunOrigin.RESCORED if self is RunOrigin.ASKED else self
 
 
-OWN_ORIGINS = frozenset({RunOrigin.ASKED, RunOrigin.IMPORTED, RunOrigin.RESCORED})
+OWN_ORIGINS = frozenset({RunOrigin.ASKED, RunOrigin.IMPORTED, RunOrigin.RESCORED, RunOrigin.RECORDED})
 """Origins of runs that belong to a cell's history. A replay adds no new replies; a judge has no dataset of its own."""
 
 

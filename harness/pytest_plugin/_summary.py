@@ -20,13 +20,14 @@ def summarize(
 ) -> None:
     """Print the matrix of the runs with these ids, and write the reports of `--eval-report`."""
     from harness.report import build, write
-    from harness.runner import questions
+    from harness.runner import gate_checks, questions
 
     with open_project(_root_of(config)) as (project, _):
         runs = sorted(
             (project.store.load(str(run_id)) for run_id in run_ids), key=lambda r: (r.manifest.eval, r.manifest.cell)
         )
-        built = build(runs, analyses=questions.analyses(project, {run.manifest.eval for run in runs}))
+        analyses = questions.analyses(project, {run.manifest.eval for run in runs})
+        built = build(runs, analyses=analyses, gates=gate_checks.of_saved(project, runs))
     terminalreporter.section("evals")
     terminalreporter.write(_as_text(built))
     for line in sorted({str(v) for report in reports for key, v in report.user_properties if key == UPDATE_PROPERTY}):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
+from harness.analysis.gates import GateResult
 from harness.analysis.metrics.classification import ClassificationMetrics, classify
 from harness.analysis.metrics.extraction import ExtractionMetrics, extract
 from harness.analysis.metrics.summary import Summary, summarize
@@ -110,24 +111,32 @@ class EvalReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The content of every format. `findings`: of an unattended run, shown at the top of the page."""
+    """The content of every format. `findings`: of an unattended run. `gates`: judged by the caller."""
 
     evals: tuple[EvalReport, ...]
     runs: tuple[Run, ...]
     findings: tuple[Finding, ...] = ()
+    gates: tuple[GateResult, ...] = ()
 
 
-def build(runs: Sequence[Run], trends: Sequence[Trend] = (), analyses: Analyses | None = None) -> Report:
+def build(
+    runs: Sequence[Run],
+    trends: Sequence[Trend] = (),
+    analyses: Analyses | None = None,
+    gates: Sequence[GateResult] = (),
+) -> Report:
     """Group the runs by eval and compute every figure. Evals, cells and cases keep their order.
 
     Args:
         runs: Saved runs of any evals.
         trends: Trends of other cells are left out.
         analyses: Comparisons and other optional analyses; none by default.
+        gates: Results of the gates of these runs; none by default.
     """
     names = dict.fromkeys(run.manifest.eval for run in runs)
     by_eval = ((name, [run for run in runs if run.manifest.eval == name]) for name in names)
-    return Report(tuple(_eval(name, of, trends, analyses or Analyses()) for name, of in by_eval), tuple(runs))
+    evals = tuple(_eval(name, of, trends, analyses or Analyses()) for name, of in by_eval)
+    return Report(evals, tuple(runs), gates=tuple(gates))
 
 
 def outcome(result: Result) -> Outcome:

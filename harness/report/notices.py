@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.core.formatting import listed, plural
+from harness.core.types import RunOrigin
 from harness.report.model import CellReport, EvalReport
 from harness.report.rate_text import rate_text
 
@@ -22,7 +23,7 @@ class Notice:
 def notices(report: EvalReport) -> tuple[Notice, ...]:
     """List the notices of a report, errors first."""
     all_notices = [notice for cell in report.cells for notice in _of_cell(cell)]
-    all_notices += [Notice("caution", text) for text in _across(report)]
+    all_notices += [Notice("caution", text) for text in (*_recorded(report), *_across(report))]
     return tuple(sorted(all_notices, key=lambda notice: notice.kind != "error"))
 
 
@@ -42,6 +43,15 @@ def _of_cell(cell: CellReport) -> Iterator[Notice]:
         yield Notice("caution", f"{cell.name}: {plural(manifest.n_cases, 'random case')} (--until-decided).")
     elif manifest.limit is not None:
         yield Notice("caution", f"{cell.name}: limited to {plural(manifest.limit, 'case')}.")
+
+
+def _recorded(report: EvalReport) -> Iterator[str]:
+    """One line per recorded backend."""
+    recorded = (cell.manifest for cell in report.cells if cell.manifest.origin is RunOrigin.RECORDED)
+    for manifest in {manifest.backend: manifest for manifest in recorded}.values():
+        model, quantization = (manifest.fingerprint.get(part, "") for part in ("model", "quantization"))
+        kind = f" ({quantization})" if quantization else ""
+        yield f"{manifest.backend}: recorded replies of {model.rpartition('/')[2]}{kind}. No model was called."
 
 
 def _across(report: EvalReport) -> Iterator[str]:

@@ -5,11 +5,14 @@ Names come from files and replies: nothing is read as markup.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.analysis.costs.spend import RunCost, charged, cost_of
+from harness.analysis.gates import GateResult, GateStatus
 from harness.core.formatting import NOTHING, dollars, number, plural, seconds, visible
-from harness.report import comparison_text, verdict_text
+from harness.report.cards import cards, gate_counts
+from harness.report.gate_text import gate_text
 from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
 from harness.report.portability_text import portability_text, step_text
@@ -27,7 +30,7 @@ COLOURS = {"good": "green", "bad": "red", "open": "yellow"}
 
 
 def matrix(report: Report) -> RenderableType:
-    """Render each eval: a table with a row per cell, violations, costs, verdicts and notices."""
+    """Render each eval: a table with a row per cell, violations, costs and notices. The verdicts come last."""
     from rich.console import Group
     from rich.text import Text
 
@@ -37,21 +40,45 @@ def matrix(report: Report) -> RenderableType:
         parts += _answers(e)
         parts += [Text(f"{'!' if notice.kind == 'error' else '·'} {visible(notice.text)}") for notice in notices(e)]
         parts.append(Text(""))
-    return Group(*parts[:-1])
+    return Group(*parts, *gate_lines(report.gates), *verdict_lines(report))
+
+
+def verdict_lines(report: Report) -> list[RenderableType]:
+    """Two lines per verdict, what needs attention first: the figure, then the reason."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    shown = [card for card in cards(report) if card.paired is not None or card.tone == "bad"]
+    label_width = max((len(card.label) for card in shown), default=0)
+    eval_width = max((len(card.eval) for card in shown), default=0)
+    lines: list[RenderableType] = []
+    for card in shown:
+        lines.append(
+            Text.assemble(
+                (f"{card.label:{label_width}}", f"bold {COLOURS[card.tone]}"),
+                f"  {visible(card.eval):{eval_width}}  {visible(card.figure)}",
+            )
+        )
+        lines.append(Padding(Text(visible(card.why)), (0, 0, 0, label_width + 2)))
+    counts = gate_counts(report.gates)
+    return [*lines, Text(counts.text)] if counts else lines
+
+
+def gate_lines(gates: Sequence[GateResult]) -> list[RenderableType]:
+    """One line per gate: its status and its figures."""
+    from rich.text import Text
+
+    colours = {GateStatus.PASSED: "green", GateStatus.FAILED: "red", GateStatus.UNDECIDED: "yellow"}
+    return [
+        Text.assemble((f"{gate.status.value:9} ", colours[gate.status]), visible(gate_text(gate))) for gate in gates
+    ]
 
 
 def _answers(e: EvalReport) -> list[RenderableType]:
-    """Verdicts, portability and ladders."""
+    """Portability and ladders."""
     from rich.text import Text
 
-    analysis = e.analysis
-    lines = [
-        Text.assemble(
-            (c.verdict.value, f"bold {COLOURS[comparison_text.tone(c.verdict)]}"),
-            f"  {visible(comparison_text.title(c))}: {visible(verdict_text.reason_text(c))}",
-        )
-        for c in analysis.comparisons
-    ]
+    analysis, lines = e.analysis, []
     if analysis.portability is not None:
         lines.append(Text(visible(portability_text(analysis.portability))))
     for ladder in analysis.ladders:

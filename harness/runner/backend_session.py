@@ -15,9 +15,10 @@ from typing import Protocol
 from harness import backends
 from harness.backends import Backend, ReportsHeaders
 from harness.backends.local.models import Progress
+from harness.backends.providers import replay
 from harness.core.errors import BackendError, BackendUnavailable
 from harness.core.ids import new_run_id, now
-from harness.core.types import Billing, Manifest, Message, ModelInfo, Request, Result, Run, RunOrigin, Sampling
+from harness.core.types import Billing, Manifest, Message, ModelInfo, Request, Result, Run, Sampling
 from harness.project.config import BackendConfig
 from harness.project.run_options import RunOptions
 from harness.runner.budget import Budget
@@ -178,7 +179,7 @@ class BackendSession:
             repeats=cell.definition.repeats,
             model_bytes=self.info.size,
             tags=tags,
-            origin=RunOrigin.REPLAYED if self.config.capabilities.replays else cell.origin,
+            origin=replay.origin(self.config) or cell.origin,
             billing=self.backend.billing if isinstance(self.backend, BulkBackend) else Billing.STANDARD,
             until_decided=cell.until_decided,
         )

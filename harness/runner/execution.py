@@ -36,7 +36,7 @@ def cells(project: Project, names: Sequence[str], options: RunOptions) -> list[C
     for definition in evals.find(project.root, names):
         _check_backends(project.config, definition)
         chosen = [backend(project, name) for name in _backend_names(project.config, definition, options)]
-        if not names:  # a recording may lack replies to some evals
+        if not (names and options.backend):  # a recording may lack replies to some evals
             chosen = [config for config in chosen if replay.has_replies_for(config, definition.name)]
         planned += plan(project.root, [definition], chosen, options)
     return planned
@@ -67,7 +67,8 @@ def climb(config: Config, ladder: str, options: RunOptions) -> RunOptions:
 def backend(project: Project, name: str) -> BackendConfig:
     """A backend of harness.toml, or `replay:RUN` or `replay:FILE`: the replies of a saved run or of a recording."""
     if not name.startswith(replay.PREFIX):
-        return project.config.backend(name)
+        config = project.config.backend(name)
+        return replay.of_table(config) if config.provider == replay.PROVIDER_NAME else config
     if replay.is_file(name):
         return replay.of_file(name)
     saved = project.store.load(name.removeprefix(replay.PREFIX)).manifest

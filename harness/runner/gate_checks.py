@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from harness.analysis import baseline, gates
 from harness.analysis.compare import Comparison, ComparisonQuestion, RunOutcomes, compare, outcomes_of
 from harness.analysis.compare import Verdict as Compared
-from harness.analysis.compare.alarms import merged
+from harness.analysis.compare.alarms import family_level, merged
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN, SIGNIFICANT
 from harness.analysis.gates import Evidence, GateReason, GateResult
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError
 from harness.core.types import Manifest, Run, RunOrigin
-from harness.project.config import Config
+from harness.project import evals
+from harness.project.config import BackendConfig, Config
 from harness.project.evals import Eval
 from harness.project.pricing import price_of
 from harness.report import comparison_text, verdict_text
-from harness.runner.plan import Cell
 from harness.runner.project import Project
 from harness.runner.questions import question
 from harness.store.run_query import RunQuery
@@ -33,7 +34,47 @@ BY_BASELINE = frozenset({BASELINE}) | gates.comparing_with("baseline")
 """The gates that compare with the baseline."""
 
 
-def wanted(config: Config, cell: Cell) -> list[str]:
+class JudgedCell(Protocol):
+    """What gates need of a cell, planned or saved."""
+
+    @property
+    def definition(self) -> Eval:
+        """The eval with the gates."""
+        ...
+
+    @property
+    def backend(self) -> BackendConfig:
+        """The backend of the run."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """`variant@backend`."""
+        ...
+
+    @property
+    def split(self) -> str | None:
+        """The split of the run."""
+        ...
+
+    @property
+    def limit(self) -> int | None:
+        """The most cases of the run; `None` for a whole split."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunCell:
+    """The cell of a saved run."""
+
+    definition: Eval
+    backend: BackendConfig
+    name: str
+    split: str | None
+    limit: int | None = None
+
+
+def wanted(config: Config, cell: JudgedCell) -> list[str]:
     """The gates of a cell: the gates of its eval, `margin` only for the candidate, and the implied `baseline`."""
     names = gates.names(cell.definition.gates)
     if config.pair is None or cell.backend.name != config.pair.candidate:
@@ -44,7 +85,7 @@ def wanted(config: Config, cell: Cell) -> list[str]:
     return names if has_own or not has_file else [*names, BASELINE]
 
 
-def n_baselines(config: Config, cells: Iterable[Cell]) -> int:
+def n_baselines(config: Config, cells: Iterable[JudgedCell]) -> int:
     """Count the cells that are compared with a baseline, which share one false alarm a year."""
     return sum(bool(BY_BASELINE & set(wanted(config, cell))) for cell in cells)
 
@@ -65,7 +106,7 @@ ALONE = BaselineRule()
 
 
 def evidence(
-    project: Project, cell: Cell, run: Run, others: Sequence[Run] = (), *, rule: BaselineRule = ALONE
+    project: Project, cell: JudgedCell, run: Run, others: Sequence[Run] = (), *, rule: BaselineRule = ALONE
 ) -> Evidence:
     """Evidence for the gates of `cell`. `others`: runs of this session, preferred to saved runs."""
     own, limits = outcomes_of(run), cell.definition.gates
@@ -85,13 +126,50 @@ def evidence(
     )
 
 
-def judge(gate: str, cell: Cell, evidence: Evidence) -> GateResult:
+def judge(gate: str, cell: JudgedCell, evidence: Evidence) -> GateResult:
     """Judge one gate of one cell."""
     if gate != BASELINE:
         return gates.judge(gate, cell.definition.gates, evidence)
     implied = cell.definition.gates.model_copy(update={"max_regression": DEFAULT_MARGIN})
     result = gates.judge("max_regression", implied, evidence)
     return GateResult(BASELINE, result.cell, result.outcome, required=False)
+
+
+def of_saved(project: Project, runs: Sequence[Run]) -> list[GateResult]:
+    """Judge saved runs of production's cells by the gates of today's evals.
+
+    Samples, and evals or backends that are gone, have no gates.
+    """
+    config = project.config
+    pairs = []
+    for run in runs:
+        manifest = run.manifest
+        backend = config.backends.get(manifest.backend)
+        definition = _definition(config.root, manifest.eval)
+        if backend is None or definition is None or manifest.limit is not None or manifest.finished_at is None:
+            continue
+        if (manifest.variant, manifest.decoding) == (backend.variant, definition.decoding[0]):
+            pairs.append((run, RunCell(definition, backend, manifest.cell, manifest.split or None)))
+    rule = BaselineRule(family_level(n_baselines(config, [cell for _, cell in pairs])))
+    results = []
+    for run, cell in pairs:
+        names = wanted(config, cell)
+        if not names:
+            continue
+        try:
+            of_run = evidence(project, cell, run, runs, rule=rule)
+        except ConfigError:  # a damaged baseline; `harness run` and pytest name it
+            continue
+        results += [judge(name, cell, of_run) for name in names]
+    return results
+
+
+def _definition(root: Path, name: str) -> Eval | None:
+    try:
+        (definition,) = evals.find(root, [name])
+    except ConfigError:
+        return None
+    return definition
 
 
 def newest(project: Project, definition: Eval, *, every: bool = False) -> list[Run]:
@@ -115,7 +193,7 @@ def newest(project: Project, definition: Eval, *, every: bool = False) -> list[R
     return [project.store.with_results(m) for m in sorted(manifests, key=lambda m: m.cell)]
 
 
-def need_baselines(root: Path, cells: Sequence[Cell]) -> None:
+def need_baselines(root: Path, cells: Sequence[JudgedCell]) -> None:
     """Raise `ConfigError` if no cell has a baseline.
 
     A single missing baseline is no error: its backend may be unavailable, which only the run shows.
@@ -172,14 +250,14 @@ def _renewed(c: Comparison) -> str:
     return f"{others}flips: {comparison_text.flips_text(c)}; changed: {comparison_text.changed_text(c)}"
 
 
-def _to_reference(project: Project, cell: Cell, own: RunOutcomes, others: Sequence[Run]) -> Comparison | None:
+def _to_reference(project: Project, cell: JudgedCell, own: RunOutcomes, others: Sequence[Run]) -> Comparison | None:
     reference = _reference_run(project, cell, others)
     if reference is None:
         return None
     return compare(outcomes_of(reference), own, question(project, cell.definition.name, "move"))
 
 
-def _reference_run(project: Project, cell: Cell, others: Sequence[Run]) -> Run | None:
+def _reference_run(project: Project, cell: JudgedCell, others: Sequence[Run]) -> Run | None:
     """The newest finished run of the reference's own variant, over the same eval, split and limit."""
     pair = project.config.pair
     if pair is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.analysis import dataset_power, gates
+from harness.backends.providers import replay
 from harness.contracts import Contract
 from harness.core.errors import ConfigError, DatasetError
 from harness.core.lazy import LazySubset
@@ -141,10 +142,9 @@ def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConf
             _check_gates(definition, cases)
         plans: dict[tuple[str, Decoding], RequestPlan] = {}  # shared by all backends
         for backend in _backends_for(definition, task, backends, options):
-            if not backend.capabilities.replays:
+            if not backend.name.startswith(replay.PREFIX):
                 prompt.variant(backend.variant)  # a misspelt variant would leave every gate unjudged
-            own = options.own_variant_only or backend.capabilities.replays  # a saved run has answers to one variant
-            names = options.variant or ((backend.variant,) if own else tuple(prompt.variants))
+            names = _variants(definition, prompt, backend, options)
             for variant, decoding in product(map(prompt.variant, names), options.decoding or definition.decoding):
                 if (variant.name, decoding) not in plans:
                     plans[variant.name, decoding] = RequestPlan(
@@ -174,6 +174,23 @@ def _backends_for(
                 f'if it does, add to harness.toml: [backends.{backend.name}] serves = ["{service}"]'
             )
             raise ConfigError(msg)
+
+
+def _variants(definition: Eval, prompt: Prompt, backend: BackendConfig, options: RunOptions) -> Sequence[str]:
+    """Names of the variants to run on a backend: all, or those that a recording has replies to."""
+    if options.variant:
+        return options.variant
+    if options.own_variant_only or backend.name.startswith(replay.PREFIX):
+        return (backend.variant,)  # a saved run has replies to one variant
+    if backend.capabilities.replays:
+        names = [name for name in replay.recorded_variants(backend, definition.name) if name in prompt.variants]
+        if not names:
+            msg = (
+                f"{backend.name}: {backend.model} has no replies to {definition.name}: `harness run --record` adds them"
+            )
+            raise ConfigError(msg)
+        return names
+    return tuple(prompt.variants)
 
 
 def _split(definition: Eval, dataset: Dataset, options: RunOptions) -> str | None:

@@ -110,17 +110,17 @@ class Recording:
             for name, source in self.sources.items()
             if (source.backend, source.model) == (newest.backend, newest.model)
         }
-        evals = tuple(sorted({source.eval for source in same.values()}))
-        return RecordedReplies(self.path, newest, evals, tuple(self.places[name] for name in same))
+        cells = tuple(dict.fromkeys(f"{source.eval} {source.variant}" for source in same.values()))
+        return RecordedReplies(self.path, newest, cells, tuple(self.places[name] for name in same))
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedReplies:
-    """The replies of one model to the requests of `evals`. `source`: the newest of its sources."""
+    """The replies of one model. `source`: the newest of its sources. `cells`: `EVAL VARIANT` of each prompt."""
 
     path: Path
     source: RecordingSource
-    evals: tuple[str, ...]
+    cells: tuple[str, ...]
     places: tuple[Mapping[bytes, int], ...]
 
     def find(self, key: str) -> Response | None:
@@ -168,7 +168,7 @@ class Recorder:
         Failed calls and replayed runs are left out.
         """
         answered = [result for result in results if result.response.error is None]
-        if not answered or manifest.origin is RunOrigin.REPLAYED:
+        if not answered or manifest.origin in {RunOrigin.REPLAYED, RunOrigin.RECORDED}:
             return
         source = _source(manifest, own_variant)
         values = asdict(source)

@@ -89,7 +89,7 @@ def test_each_point_has_the_changes_since_the_previous() -> None:
 
 
 def test_rescored_and_imported_runs_are_part_of_a_trend() -> None:
-    own = [RunOrigin.ASKED, RunOrigin.RESCORED, RunOrigin.IMPORTED]
+    own = [RunOrigin.ASKED, RunOrigin.RESCORED, RunOrigin.IMPORTED, RunOrigin.RECORDED]
     (trend,) = of(*(made(day, origin=origin) for day, origin in enumerate(own, 3)))
     assert [point.manifest.origin for point in trend.points] == own
 

@@ -94,7 +94,7 @@ def test_unknown_ending_fails_before_reading_runs(harness: Terminal, saved: Proj
 
 def test_report_shows_the_verdict_of_the_pair(harness: Terminal, saved: Project) -> None:
     out = harness("report", "reference", "candidate", "-o", "x.html").out
-    assert "STAY gpt@big -> local@fake: " in " ".join(out.split())
+    assert "STAY triage -20.0 points" in " ".join(out.split())
     assert "Verdicts</h3>" in (saved.root / "x.html").read_text(encoding="utf-8")
 
 

@@ -281,7 +281,7 @@ class TestFormats:
     def test_markdown_and_the_terminal_have_every_sentence(self, tmp_path: Path) -> None:
         text = written(tmp_path, ".md", whole())
         text_part = " ".join(printed(whole()).split())
-        assert "- **MOVE** gpt" in text
+        assert "| **MOVE** |" in text
         assert "### Ladder mistral" in text
         for part in (
             "One prompt serves both: the local prompt gains 29.0 points",
@@ -290,7 +290,7 @@ class TestFormats:
         ):
             assert part in text_part
             assert part in text
-        assert "MOVE gpt@gpt-4o -> local@q4: difference" in text_part
+        assert "MOVE ticket_triage -1.0 points (95% interval" in text_part
 
 
 def context(analysis: Mapping[str, Any] | None) -> Mapping[str, Any]:

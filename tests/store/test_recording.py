@@ -77,7 +77,7 @@ def test_recording_keeps_the_source(path: Path) -> None:
     source = answers.source
     assert source.model == ModelInfo("m", "sha256:1", engine="e", size=7)
     assert (source.backend, source.own_variant, source.variant, source.prompt) == ("fake", "gpt", "local", "triage/v1")
-    assert answers.evals == ("triage",)
+    assert answers.cells == ("triage local",)
 
 
 def test_recording_has_no_prompt_address_or_api_key(path: Path) -> None:
@@ -159,7 +159,7 @@ def test_concatenated_recordings_are_a_recording(path: Path) -> None:
     answers = Recording(path).replies()
     assert answers.find(key(1)) is not None
     assert answers.find(key(2)) is not None
-    assert answers.evals == ("search", "triage")
+    assert answers.cells == ("triage local", "search local")
 
 
 # Backends and models

@@ -1,4 +1,9 @@
-"""Replies from a saved run or a recording: `--backend replay:RUN`, `--backend replay:FILE`.
+"""Replies from a saved run or a recording: `--backend replay:RUN`, `--backend replay:FILE`, or in harness.toml.
+
+    [backends.gpt-4o-recorded]
+    provider = "replay"
+    model = "recordings/triage.jsonl"          # `FILE#BACKEND` if the file has several backends
+    variant = "gpt"
 
 Works offline. A reply is looked up by the hash of its request: a changed prompt never gets the reply to another
 prompt.
@@ -9,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from harness.backends.http.errors import failed
 from harness.backends.local.models import Progress
+from harness.core.errors import ConfigError
 from harness.core.plugins import ProviderCapabilities
 from harness.core.toml import StrictModel
-from harness.core.types import ModelInfo, Request, Response
+from harness.core.types import ModelInfo, Request, Response, RunOrigin
 from harness.project.config import BackendConfig
 from harness.store.recording import ENDING, Recording
 from harness.store.runs import open_store
@@ -25,17 +31,17 @@ PREFIX = f"{PROVIDER_NAME}:"
 
 
 class ReplayOptions(StrictModel):
-    """Keys of a replay backend, set by the command line: a store with the run, or a recording.
+    """Keys of a replay backend, set by the harness: a store with the run, or a recording.
 
     `backend`: the recorded backend. `digest`: hash of the file, so that cached replies of an older file are not used.
-    `evals`: the evals that the file has replies for.
+    `cells`: `EVAL VARIANT` of all recorded replies.
     """
 
     store_url: str | None = None
     file: str | None = None
     backend: str = ""
     digest: str = ""
-    evals: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
 
 
 class ReplayBackend:
@@ -56,6 +62,8 @@ class ReplayBackend:
     @classmethod
     def connect(cls, config: BackendConfig, _progress: Progress | None = None) -> Self:
         """Open the run or the file that `config.model` names; raises `StoreError` if there is none."""
+        if not config.options:
+            config = of_table(config)
         options = ReplayOptions.model_validate(config.options)
         if options.file is not None:
             replies = Recording(Path(options.file)).replies(options.backend)
@@ -90,13 +98,31 @@ def is_file(name: str) -> bool:
 def of_file(name: str) -> BackendConfig:
     """The backend `replay:FILE` or `replay:FILE#BACKEND`; raises `StoreError` for a missing or invalid file."""
     reference = name.removeprefix(PREFIX)
-    file, _, backend = reference.partition("#")
-    recording = Recording(Path(file))
-    answers = recording.replies(backend)
-    source = answers.source
-    settings = {"name": name, "provider": PROVIDER_NAME, "model": reference, "variant": source.own_variant}
-    options = {"file": file, "backend": source.backend, "digest": recording.digest, "evals": answers.evals}
+    options, own_variant = _recorded(Path(), reference)
+    settings = {"name": name, "provider": PROVIDER_NAME, "model": reference, "variant": own_variant}
     return BackendConfig.model_validate({**settings, **options})
+
+
+def of_table(config: BackendConfig) -> BackendConfig:
+    """A backend of harness.toml with `provider = "replay"`, after its recording was read.
+
+    Raises `ConfigError` if `model` names no recording, `StoreError` for a missing or invalid file.
+    """
+    if not is_file(config.model):
+        msg = f"[backends.{config.name}] model = {config.model!r}: name a recording, a file that ends in {ENDING}"
+        raise ConfigError(msg)
+    options, _ = _recorded(config.folder or Path(), config.model)
+    return BackendConfig.model_validate({**config.model_dump(), **options})
+
+
+def _recorded(folder: Path, reference: str) -> tuple[dict[str, Any], str]:
+    """The options for a recording, and the variant that its backend is tuned for."""
+    file, _, backend = reference.partition("#")
+    path = folder / file
+    recording = Recording(path)
+    replies = recording.replies(backend)
+    options = {"file": str(path), "backend": replies.source.backend, "digest": recording.digest, "cells": replies.cells}
+    return options, replies.source.own_variant
 
 
 def of_run(run_id: str, variant: str, store_url: str) -> BackendConfig:
@@ -105,10 +131,23 @@ def of_run(run_id: str, variant: str, store_url: str) -> BackendConfig:
     return BackendConfig.model_validate({**values, "store_url": store_url})
 
 
+def origin(config: BackendConfig) -> RunOrigin | None:
+    """The origin of a run on a replay backend; `None` for other backends."""
+    if not config.capabilities.replays:
+        return None
+    return RunOrigin.REPLAYED if config.name.startswith(PREFIX) else RunOrigin.RECORDED
+
+
+def recorded_variants(config: BackendConfig, eval_name: str) -> tuple[str, ...]:
+    """The variants of an eval that a recording has replies to, in the order of the file."""
+    recorded = (cell.split(" ", 1) for cell in config.options.get("cells", ()))
+    return tuple(variant for name, variant in recorded if name == eval_name)
+
+
 def has_replies_for(config: BackendConfig, eval_name: str) -> bool:
     """Whether a backend may have replies for an eval; a recording lists its evals."""
-    evals = config.options.get("evals", ()) if config.capabilities.replays else ()
-    return not evals or eval_name in evals
+    is_recording = config.capabilities.replays and "cells" in config.options
+    return not is_recording or bool(recorded_variants(config, eval_name))
 
 
 def _model_of(fingerprint: Mapping[str, str]) -> ModelInfo:

@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.core.formatting import dollars, moment, number, one_line, percent, plural, seconds, visible
 from harness.report import charts, comparison_text, sections, verdict_text
+from harness.report.cards import VerdictCard, cards, gate_counts
+from harness.report.findings import counted
 from harness.report.formats.json import dumps
+from harness.report.gate_text import gate_text
 from harness.report.headline import sentences
+from harness.report.intervals import IntervalScale, scale
 from harness.report.model import EvalReport, Report
 from harness.report.notices import notices
 from harness.report.portability_text import portability_text
-from harness.report.rate_text import interval, rate_text
+from harness.report.rate_text import interval, rate_text, whole_percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -32,7 +36,8 @@ _MINUS = re.compile(r"(?:^|(?<=[ (]))-(?=\d)")
 class Section(Protocol):
     """Interface of the modules of `sections`. `lead(evals)` is optional: content before the first eval.
 
-    A section with charts has `PICTURES`, their name in the line about missing charts.
+    A section with charts has `PICTURES`, their name in the line about missing charts. The first section is always
+    shown. The others are closed at first, with `hint` of their context beside the title.
     """
 
     ORDER: int
@@ -47,14 +52,19 @@ def render(report: Report) -> str:
     from markupsafe import Markup
 
     env = _environment()
-    script = _asset("report.js")
+    script = _asset("report.js") + _asset("page.js")
     parts = [_part(env, e, f"e{i}") for i, e in enumerate(report.evals, 1)]
+    by_eval = {part["eval"].name: part for part in parts}
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return env.get_template("page.html.j2").render(
         title=one_line(", ".join(e.name for e in report.evals), 80),
         parts=parts,
         missing_pictures=_missing_pictures(parts),
+        cards=[(card, by_eval[card.eval], _drawn(card)) for card in cards(report)],
+        counts=gate_counts(report.gates),
+        gates=report.gates,
         findings=report.findings,
+        counted=counted(report.findings),
         leads=list(_leads(env, report)),
         finished=max((run.manifest.finished_at or run.manifest.started_at for run in report.runs), default=""),
         versions=sorted({run.manifest.fingerprint.get("harness", "") for run in report.runs} - {""}),
@@ -63,6 +73,25 @@ def render(report: Report) -> str:
         policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'",
     )
+
+
+def _drawn(card: VerdictCard) -> IntervalScale | None:
+    """The scale of a card's interval."""
+    return None if card.paired is None else scale([card.paired], card.margin)
+
+
+def _figure(text: str) -> str:
+    """The number in bold, its interval beside it."""
+    from markupsafe import Markup, escape
+
+    number, _, rest = text.partition(" (")
+    ends = Markup('<span class="ci">({})</span>').format(rest.removesuffix(")")) if rest else ""
+    return Markup("<b>{}</b> {}").format(escape(_typeset(number)), _typeset(ends) if rest else "")
+
+
+def _typeset(text: str) -> str:
+    """Minus signs and arrows instead of hyphens."""
+    return type(text)(_MINUS.sub("−", text).replace(" -> ", " → "))
 
 
 def embedded(value: Any) -> str:
@@ -94,7 +123,8 @@ def _part(env: Environment, report: EvalReport, anchor: str) -> dict[str, Any]:
             own = {"eval": report, "home": anchor, "anchor": f"{anchor}-{name}"}
             body = _template(env, name, section).render(context, **own)
             # Already escaped by its own template.
-            shown.append({"id": f"{anchor}-{name}", "title": section.TITLE, "body": Markup(body), "section": section})  # noqa: S704
+            head = {"id": f"{anchor}-{name}", "title": section.TITLE, "hint": context.get("hint", "")}
+            shown.append({**head, "body": Markup(body), "section": section})  # noqa: S704
     return {
         "id": anchor,
         "eval": report,
@@ -148,7 +178,9 @@ def _environment() -> Environment:
     env.filters |= {
         "embedded": lambda value: Markup(embedded(value)),  # noqa: S704  escaped for where it goes
         "interval": interval,
-        "typeset": lambda text: _MINUS.sub("−", text).replace(" -> ", " → "),
+        "typeset": _typeset,
+        "figure": _figure,
+        "gate_text": gate_text,
         "dollars": dollars,
         "moment": moment,
         "number": number,
@@ -157,6 +189,7 @@ def _environment() -> Environment:
         "reason": verdict_text.reason_text,
         "rate": rate_text,
         "seconds": seconds,
+        "whole_percent": whole_percent,
     }
     env.filters["unbroken"] = _unbroken
     env.globals["plural"] = plural

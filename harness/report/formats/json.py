@@ -1,6 +1,8 @@
 """Render the report as JSON for other programs, in a versioned format.
 
     {"format": "harness-report/1",
+     "verdicts": [{"eval", "label", "tone": "good"|"bad"|"open", "title", "figure", "why", "command"}, ...],
+     "gates": [{"eval", "cell", "gate", "tag", "status": "passed"|"failed"|"undecided", "required", "text"}, ...],
      "evals": [{"eval", "task", "headline": [sentence, ...], "notices": [{"kind": "error"|"caution", "text"}, ...],
                 "comparisons": [as in report/comparison_formats.py, ...], "portability",
                 "ladders": [as in report/portability_text.py],
@@ -25,7 +27,7 @@ Shares are 0..1, times are seconds, money is USD, `value` is null if nothing was
 project does not know the backend; its `price` (`prompt_usd`, `completion_usd`, `cached_usd`, `source`) is null for a
 local server. The last column of a confusion matrix counts replies without a usable label. History: 1 first
 version; later in it, `by_label_source`, `comparisons`, `portability` and `ladders`; then `cost` and `advice`;
-then the verdict and decision `STAY`, which was `KEEP`.
+then the verdict and decision `STAY`, which was `KEEP`; then `verdicts` and `gates`.
 """
 
 from __future__ import annotations
@@ -39,11 +41,14 @@ from typing import Any
 from harness.analysis.costs.advice_types import Advice, EvalAdvice
 from harness.analysis.costs.projection import CostProjection
 from harness.analysis.costs.spend import RunCost
+from harness.analysis.gates import GateResult
 from harness.analysis.metrics.summary import Accuracy
 from harness.analysis.stats import as_json
 from harness.project.pricing import Price
 from harness.report import comparison_formats
+from harness.report.cards import VerdictCard, cards
 from harness.report.case_rows import rows
+from harness.report.gate_text import outcome_text
 from harness.report.headline import sentences
 from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
@@ -60,11 +65,30 @@ def render(report: Report) -> str:
     """The report as one JSON object."""
     content = {
         "format": FORMAT,
+        "verdicts": [_card(card) for card in cards(report)],
+        "gates": [_gate(gate) for gate in report.gates],
         "evals": [_eval(e) for e in report.evals],
         "advice": _advice(next((e.analysis.advice for e in report.evals if e.analysis.advice), None)),
         "cases": list(rows(report.runs)),
     }
     return dumps(content, indent=1) + "\n"
+
+
+def _card(card: VerdictCard) -> dict[str, Any]:
+    return {name: getattr(card, name) for name in ("eval", "label", "tone", "title", "figure", "why", "command")}
+
+
+def _gate(gate: GateResult) -> dict[str, Any]:
+    eval_name, _, cell = gate.cell.partition(" ")
+    return {
+        "eval": eval_name,
+        "cell": cell,
+        "gate": gate.gate,
+        "tag": gate.tag or None,
+        "status": gate.status.value,
+        "required": gate.required,
+        "text": outcome_text(gate),
+    }
 
 
 def dumps(value: Any, indent: int | None = None) -> str:

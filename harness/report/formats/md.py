@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from harness.analysis.costs.advice_types import Advice
 from harness.core.formatting import NOTHING, dollars, number, one_line, reply_text, seconds
 from harness.core.markdown import SAFE, inert
-from harness.report import comparison_formats, comparison_text, cost_text, verdict_text
+from harness.report import comparison_formats, cost_text
+from harness.report.cards import cards, gate_counts
+from harness.report.gate_text import gate_text
 from harness.report.headline import sentences
 from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
@@ -24,8 +26,24 @@ _TOP_VIOLATIONS = 8
 def render(report: Report) -> str:
     """Render advice and bill, then each eval: verdicts, headlines, rates, violations, cost, ladders, comparisons."""
     advice = next((e.analysis.advice for e in report.evals if e.analysis.advice), None)
-    lines = [*(_advice(advice) if advice else ()), *(line for e in report.evals for line in _eval(e))]
+    lines = [*(_advice(advice) if advice else ()), *_head(report), *(line for e in report.evals for line in _eval(e))]
     return "\n".join(lines) + "\n"
+
+
+def _head(report: Report) -> Iterator[str]:
+    """A row per verdict card, and the gates."""
+    if report.evals:
+        yield "| verdict | eval | figure | why | next |"
+        yield "|:--|:--|:--|:--|:--|"
+    for card in cards(report):
+        texts = (card.eval, card.figure, card.why)
+        yield f"| **{inert(card.label)}** | {' | '.join(inert(text, SAFE) for text in texts)} | `{card.command}` |"
+    yield ""
+    counts = gate_counts(report.gates)
+    if counts:
+        yield f"**{counts.text}**\n"
+        yield from (f"- **{gate.status.value}** {inert(gate_text(gate), SAFE)}" for gate in report.gates)
+        yield ""
 
 
 def _advice(advice: Advice) -> Iterator[str]:
@@ -53,9 +71,6 @@ def _eval(e: EvalReport) -> Iterator[str]:
     yield f"## {inert(e.name)}\n"
     for notice in notices(e):
         yield f"> {'**Errors.**' if notice.kind == 'error' else 'Note.'} {inert(notice.text, SAFE)}\n"
-    for c in e.analysis.comparisons:
-        title, reason = comparison_text.title(c), verdict_text.reason_text(c)
-        yield f"- **{c.verdict.value}** {inert(title, SAFE)}: {inert(reason, SAFE)}"
     if e.analysis.portability is not None:
         yield f"- {inert(portability_text(e.analysis.portability), SAFE)}"
     for sentence in sentences(e):

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from harness.analysis.compare import Comparison
-from harness.analysis.compare.portability import Portability, PortabilityAdvice
+from harness.analysis.compare.portability import Portability
 from harness.report import comparison_text
 from harness.report.intervals import scale
 from harness.report.model import EvalReport
-from harness.report.portability_text import interaction_text, portability_text
+from harness.report.portability_text import interaction_text
 
 ORDER = 14
 TITLE = "Portability"
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """The sentence, a row per backend with the rates of both prompts and their difference, and the interaction."""
+    """A row per backend with the rates of both prompts and their difference, and the interaction."""
     p = report.analysis.portability
     if p is None:
         return None
@@ -24,13 +24,12 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     drawn = scale([*(c.strict.paired for c in gaps), *([p.interaction] if p.interaction else [])], p.margin)
     return {
         "p": p,
-        "sentence": portability_text(p),
-        "is_open": p.advice is PortabilityAdvice.UNKNOWN,
         "scale": drawn,
         "rows": [_row(c, is_candidate=c is p.transfer) for c in gaps],
         "interaction": p.interaction,
         "interaction_text": interaction_text(p),
         "missing": _missing(p),
+        "hint": "both prompts on the candidate" + (" and the reference" if p.cost else ""),
     }
 
 
