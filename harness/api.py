@@ -24,7 +24,7 @@ from harness.core.errors import BackendUnavailable, ConfigError, StoreError
 from harness.core.types import OWN_ORIGINS, Decoding, Run
 from harness.interop import is_imported
 from harness.project.run_options import RunOptions
-from harness.runner import execution, gate_checks, questions
+from harness.runner import execution, gate_checks, questions, rendered_prompts
 from harness.runner.engine import Outcome
 from harness.runner.events import RunEvents
 from harness.runner.plan import Cell
@@ -198,6 +198,7 @@ def report_of(project: Project, names: Sequence[str]) -> Report:
         [each for name in shown for each in trends(project.store, name)],
         questions.analyses(project, shown),
         gate_checks.of_saved(project, runs),
+        rendered_prompts.of_runs(project, runs),
     )
 
 

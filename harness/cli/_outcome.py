@@ -38,7 +38,7 @@ def print_outcome(
     from harness.cli._common import console, print_error, print_note
     from harness.core.errors import ConfigError
     from harness.report.terminal import matrix
-    from harness.runner import questions
+    from harness.runner import questions, rendered_prompts
 
     for error in dict.fromkeys(map(str, outcome.failures)):
         print_error(error)
@@ -48,7 +48,8 @@ def print_outcome(
         return
     names = {run.manifest.eval for run in outcome.runs}
     analyses = questions.analyses(project, names)
-    built = report.build(outcome.runs, analyses=analyses, gates=gates)
+    prompts = rendered_prompts.of_runs(project, outcome.runs)
+    built = report.build(outcome.runs, analyses=analyses, gates=gates, prompts=prompts)
     for path in outputs:
         report.write(built, path)
     shown = built if verdicts else report.build(outcome.runs, analyses=report.Analyses(prices=analyses.prices))

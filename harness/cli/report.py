@@ -31,7 +31,7 @@ def report(
     from harness.cli._saved_runs import find_runs
     from harness.core.errors import StoreError
     from harness.report.terminal import matrix
-    from harness.runner import gate_checks, questions
+    from harness.runner import gate_checks, questions, rendered_prompts
     from harness.runner.project import Project
 
     with Project.open(read_only=True) as project:
@@ -45,9 +45,8 @@ def report(
             raise StoreError(msg)
         names = dict.fromkeys(run.manifest.eval for run in runs)
         trends = [trend for name in names for trend in api.trends(project.store, name)]
-        built = report_module.build(
-            runs, trends, questions.analyses(project, names), gate_checks.of_saved(project, runs)
-        )
+        gates, prompts = gate_checks.of_saved(project, runs), rendered_prompts.of_runs(project, runs)
+        built = report_module.build(runs, trends, questions.analyses(project, names), gates, prompts)
         console().print(matrix(built))
         for path in outputs:
             report_module.write(built, path)

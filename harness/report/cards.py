@@ -17,6 +17,7 @@ from harness.analysis.gates import GateResult, GateStatus
 from harness.analysis.stats import Paired, Rate
 from harness.core.formatting import percent, plural
 from harness.report import comparison_text, verdict_text
+from harness.report.gate_text import outcome_text
 from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
 from harness.report.rate_text import rate_text
@@ -116,6 +117,11 @@ def _compared(e: EvalReport, c: Comparison) -> VerdictCard:
     )
 
 
+def verdict_label(c: Comparison) -> str:
+    """The word on the card of a comparison: `MOVE`, `FIX FORMAT`, `NEED 857 CASES`."""
+    return _label(c)[0]
+
+
 def _label(c: Comparison) -> tuple[str, Tone, Attention]:
     """The word on a card. A loss that is only phrasing, and an open verdict with a known sample size, say so."""
     tone = comparison_text.tone(c.verdict)
@@ -144,7 +150,8 @@ def is_only_format(c: Comparison) -> bool:
 def _why(c: Comparison, label: str) -> str:
     """One sentence without the figure of the card."""
     margin, head, base = comparison_text.margin_text(c.question.margin), c.deciding.head, c.deciding.base
-    rates = f"{_rate(c.head.name, head)}, {_rate(c.base.name, base)}"
+    names = ("candidate", "reference") if c.question.kind == "move" else ("now", "before")
+    rates = f"{names[0]} {_rate(head)} right, {names[1]} {_rate(base)}"
     if label == "FIX FORMAT":
         right = f"{_share(c.lenient)} are right, of the reference {_share(c.lenient, base=True)}"
         return f"All of the loss is phrasing: read leniently, {right}."
@@ -152,14 +159,14 @@ def _why(c: Comparison, label: str) -> str:
         all_cases = comparison_text.plain_points(c.leg(c.reason.leg).paired.delta)
         proven = "is proven" if c.reason.code is ReasonCode.SLICE_LOSS else "is possible"
         limit = f"a loss of more than {comparison_text.margin_text(loss.limit)} {proven}"
-        return f"The average hides a loss: all cases {all_cases} points, but on {loss.kind} {loss.name} {limit}."
+        return f"All cases: {all_cases} points, but on {loss.kind} {loss.name} {limit}."
     if c.reason.code in verdict_text.OVERRULED or c.verdict is Verdict.INCOMPARABLE:
         text = verdict_text.reason_text(c)
         return f"{text[0].upper()}{text[1:]}."
     if c.reason.code is ReasonCode.FAILED_CALLS:
         return f"{plural(c.base.n_errors + c.head.n_errors, 'call')} failed, and could change the verdict."
     if c.verdict is Verdict.INCONCLUSIVE:
-        return f"The loss may be more or less than {margin}: {plural(c.n, 'case was', 'cases were')} compared."
+        return f"The loss may be more or less than {margin}, after {plural(c.n, 'case')}: {rates}."
     if comparison_text.tone(c.verdict) == "good":
         found = "A gain is proven" if c.deciding.paired.low > 0 else f"A loss of more than {margin} is ruled out"
         return f"{found}: {rates}."
@@ -174,8 +181,8 @@ def _cause(c: Comparison) -> str:
     return "The answers are wrong, not only their phrasing" if c.question.production == "strict" else "Answers are lost"
 
 
-def _rate(name: str, rate: Rate) -> str:
-    return f"{name} is right in {100 * rate.value:.1f}%" if rate.n else f"{name} has no answer"
+def _rate(rate: Rate) -> str:
+    return f"{100 * rate.value:.1f}%" if rate.n else "no answer"
 
 
 def _share(d: Difference, *, base: bool = False) -> str:
@@ -211,7 +218,7 @@ def _alone(e: EvalReport, gates: Sequence[GateResult]) -> VerdictCard:
         attention=attention,
         title=best.name,
         figure=f"{rate_text(rate)} right" if rate.n else "no answer",
-        why=_alone_why(e, best, counts),
+        why=_alone_why(e, best, counts, gates),
         command=f"harness cases {e.name} --wrong",
     )
 
@@ -231,7 +238,11 @@ def _gate_label(counts: GateCounts) -> tuple[str, Tone, Attention]:
     return "NOT COMPARED", "open", Attention.OPEN
 
 
-def _alone_why(e: EvalReport, best: CellReport, counts: GateCounts) -> str:
+def _alone_why(e: EvalReport, best: CellReport, counts: GateCounts, gates: Sequence[GateResult]) -> str:
+    worst = next((gate for gate in gates if gate.status is GateStatus.FAILED), None)
+    if worst is not None:
+        text = outcome_text(worst)
+        return f"{text[0].upper()}{text[1:]}."
     phrasing, n = best.outcomes["phrasing"], best.summary.judged
     lost = f"{percent(phrasing, n)} more are right but phrased wrongly" if phrasing else "phrasing costs nothing"
     answered = f"{lost[0].upper()}{lost[1:]}." if n else "No reply could be scored."

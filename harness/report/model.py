@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
@@ -14,7 +14,7 @@ from harness.analysis.metrics.extraction import ExtractionMetrics, extract
 from harness.analysis.metrics.summary import Summary, summarize
 from harness.analysis.trend import Trend
 from harness.core.plugins import task_capabilities
-from harness.core.types import Case, Manifest, Result, Run
+from harness.core.types import Case, Manifest, Message, Result, Run
 from harness.report.analyses import NO_RESULTS, Analyses, AnalysisResults, analyze
 
 if TYPE_CHECKING:
@@ -83,15 +83,25 @@ class JoinedCase:
         return len({r.score.strict for r in self.results if r is not None and r.score is not None}) > 1
 
 
+@dataclass(frozen=True, slots=True)
+class PromptText:
+    """A prompt of an eval. `render`: its messages for a case; empty if the case cannot be rendered."""
+
+    eval: str
+    name: str
+    render: Callable[[Case], Sequence[Message]]
+
+
 @dataclass(frozen=True)
 class EvalReport:
-    """All cells of one eval. `trends` and `analysis`: empty unless `build` was given them."""
+    """All cells of one eval. `trends`, `analysis` and `prompts`: empty unless `build` was given them."""
 
     name: str
     cells: tuple[CellReport, ...]
     runs: tuple[Run, ...]
     trends: tuple[Trend, ...] = ()
     analysis: AnalysisResults = NO_RESULTS
+    prompts: tuple[PromptText, ...] = ()
 
     @cached_property
     def cases(self) -> tuple[JoinedCase, ...]:
@@ -124,6 +134,7 @@ def build(
     trends: Sequence[Trend] = (),
     analyses: Analyses | None = None,
     gates: Sequence[GateResult] = (),
+    prompts: Sequence[PromptText] = (),
 ) -> Report:
     """Group the runs by eval and compute every figure. Evals, cells and cases keep their order.
 
@@ -132,10 +143,11 @@ def build(
         trends: Trends of other cells are left out.
         analyses: Comparisons and other optional analyses; none by default.
         gates: Results of the gates of these runs; none by default.
+        prompts: Prompts of the evals, shown with each case; none by default.
     """
     names = dict.fromkeys(run.manifest.eval for run in runs)
     by_eval = ((name, [run for run in runs if run.manifest.eval == name]) for name in names)
-    evals = tuple(_eval(name, of, trends, analyses or Analyses()) for name, of in by_eval)
+    evals = tuple(_eval(name, of, trends, analyses or Analyses(), prompts) for name, of in by_eval)
     return Report(evals, tuple(runs), gates=tuple(gates))
 
 
@@ -150,11 +162,14 @@ def outcome(result: Result) -> Outcome:
     return "unclear" if result.reading.lenient is None else "wrong"
 
 
-def _eval(name: str, runs: list[Run], trends: Sequence[Trend], analyses: Analyses) -> EvalReport:
+def _eval(
+    name: str, runs: list[Run], trends: Sequence[Trend], analyses: Analyses, prompts: Sequence[PromptText]
+) -> EvalReport:
     cells = tuple(_cell(run, label) for run, label in zip(runs, _labels(runs), strict=True))
     shown = {(name, run.manifest.cell, run.manifest.split) for run in runs}
     own_trends = tuple(t for t in trends if (t.eval, t.cell, t.split) in shown)
-    return EvalReport(name, cells, tuple(runs), own_trends, analyze(analyses, name, runs))
+    own_prompts = tuple(prompt for prompt in prompts if prompt.eval == name)
+    return EvalReport(name, cells, tuple(runs), own_trends, analyze(analyses, name, runs), own_prompts)
 
 
 def _cell(run: Run, name: str) -> CellReport:

@@ -23,7 +23,7 @@ class Notice:
 def notices(report: EvalReport) -> tuple[Notice, ...]:
     """List the notices of a report, errors first."""
     all_notices = [notice for cell in report.cells for notice in _of_cell(cell)]
-    all_notices += [Notice("caution", text) for text in (*_recorded(report), *_across(report))]
+    all_notices += [Notice("caution", text) for text in (*_samples(report), *_recorded(report), *_across(report))]
     return tuple(sorted(all_notices, key=lambda notice: notice.kind != "error"))
 
 
@@ -41,17 +41,25 @@ def _of_cell(cell: CellReport) -> Iterator[Notice]:
         yield Notice("caution", f"{cell.name}: {text}. Rates average over the replies of a case first.")
     if manifest.until_decided:
         yield Notice("caution", f"{cell.name}: {plural(manifest.n_cases, 'random case')} (--until-decided).")
-    elif manifest.limit is not None:
-        yield Notice("caution", f"{cell.name}: limited to {plural(manifest.limit, 'case')}.")
+
+
+def _samples(report: EvalReport) -> Iterator[str]:
+    """One line per size of sample."""
+    by_size: dict[int, list[str]] = {}
+    for cell in report.cells:
+        limit = cell.manifest.limit
+        if limit is not None and not cell.manifest.until_decided:
+            by_size.setdefault(limit, []).append(cell.name)
+    for limit, names in by_size.items():
+        yield f"Limited to {plural(limit, 'case')}: {', '.join(names)}."
 
 
 def _recorded(report: EvalReport) -> Iterator[str]:
     """One line per recorded backend."""
     recorded = (cell.manifest for cell in report.cells if cell.manifest.origin is RunOrigin.RECORDED)
     for manifest in {manifest.backend: manifest for manifest in recorded}.values():
-        model, quantization = (manifest.fingerprint.get(part, "") for part in ("model", "quantization"))
-        kind = f" ({quantization})" if quantization else ""
-        yield f"{manifest.backend}: recorded replies of {model.rpartition('/')[2]}{kind}. No model was called."
+        model = manifest.fingerprint.get("model", "").rpartition("/")[2]
+        yield f"{manifest.backend}: recorded replies of {model}. No model was called."
 
 
 def _across(report: EvalReport) -> Iterator[str]:

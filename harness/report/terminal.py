@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.costs.spend import RunCost, charged, cost_of
 from harness.analysis.gates import GateResult, GateStatus
 from harness.core.formatting import NOTHING, dollars, number, plural, seconds, visible
-from harness.report.cards import cards, gate_counts
+from harness.report.cards import cards, gate_counts, verdict_label
 from harness.report.gate_text import gate_text
 from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
@@ -21,6 +21,7 @@ from harness.report.rate_text import rate_text
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from harness.analysis.compare.ladder import LadderStep
     from harness.report.terminal_table import TerminalTable
 
 _TOP_VIOLATIONS = 4
@@ -62,6 +63,39 @@ def verdict_lines(report: Report) -> list[RenderableType]:
         lines.append(Padding(Text(visible(card.why)), (0, 0, 0, label_width + 2)))
     counts = gate_counts(report.gates)
     return [*lines, Text(counts.text)] if counts else lines
+
+
+def rate_lines(report: Report, backend: str, evals: Sequence[str]) -> list[RenderableType]:
+    """One line per eval: the strict accuracy of each variant on a backend."""
+    from rich.text import Text
+
+    lines: list[RenderableType] = []
+    for e in report.evals:
+        cells = [cell for cell in e.cells if cell.manifest.backend == backend]
+        if e.name in evals and cells:
+            rates = ", ".join(
+                f"{cell.manifest.variant} prompt {rate_text(cell.summary.accuracy.strict)}" for cell in cells
+            )
+            n = plural(cells[0].summary.n, "case")
+            lines.append(Text(visible(f"{backend}, live: {e.name}: {rates} right ({n})")))
+    return lines
+
+
+def ladder_lines(report: Report) -> list[RenderableType]:
+    """One line per quantization ladder: the verdict of each step."""
+    from rich.text import Text
+
+    return [
+        Text(visible(f"{ladder.name}, quantized: {e.name}: {', '.join(map(_step, ladder.steps))}"))
+        for e in report.evals
+        for ladder in e.analysis.ladders
+    ]
+
+
+def _step(step: LadderStep) -> str:
+    if step.comparison is None:
+        return f"{step.label} {rate_text(step.accuracy)} right"
+    return f"{step.label} {verdict_label(step.comparison)}"
 
 
 def gate_lines(gates: Sequence[GateResult]) -> list[RenderableType]:

@@ -39,11 +39,13 @@ class SearchResult:
         top: Id of the first passage.
         places: Rank, from 1, of each relevant passage in the index.
         similarities: Similarity of each judged passage in the index.
+        first: Ids of the first `DEPTH` passages.
     """
 
     top: str
     places: Mapping[str, int]
     similarities: Mapping[str, float]
+    first: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def search(
                     top=index[int(row.argmax())].case.id,
                     places={name: _place(row, place) for name, place in relevant.items()},
                     similarities={name: float(row[place]) for name, place in judged.items()},
+                    first=tuple(index[int(i)].case.id for i in np.argsort(-row, kind="stable")[:DEPTH]),
                 )
             )
     return search_results
@@ -160,6 +163,14 @@ def retrieve(results: Sequence[Result], worst: int = 8) -> RetrievalMetrics | No
         dimensions=tuple(length for length, _ in Counter(len(r.response.vector) for r in read).most_common()),
         worst=tuple(_misses(searched, {name: result.case for name, result in passages.items()}, worst)),
     )
+
+
+def passages_found(results: Sequence[Result], n: int) -> dict[str, tuple[Case, ...]]:
+    """The first `n` passages of each query with a usable vector, by the id of its case; `n` is at most `DEPTH`."""
+    passages = {r.case.id: r for r in results if r.case.expected is None and r.reading and r.reading.lenient}
+    queries = [r for r in results if r.score is not None and r.score.measures and r.reading and r.reading.lenient]
+    found = zip(queries, search(queries, list(passages.values())), strict=True)
+    return {query.case.id: tuple(passages[name].case for name in ranking.first[:n]) for query, ranking in found}
 
 
 def _means(results: Sequence[Result]) -> dict[str, Mean]:

@@ -52,7 +52,7 @@ def render(report: Report) -> str:
     from markupsafe import Markup
 
     env = _environment()
-    script = _asset("report.js") + _asset("page.js")
+    script = _asset("page.js") + _asset("cases.js")
     parts = [_part(env, e, f"e{i}") for i, e in enumerate(report.evals, 1)]
     by_eval = {part["eval"].name: part for part in parts}
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
