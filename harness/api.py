@@ -55,6 +55,7 @@ class RunArguments(TypedDict, total=False):
     budget: float | None
     record: Path | str | None
     batch: bool
+    strict: bool
 
 
 def run(

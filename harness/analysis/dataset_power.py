@@ -106,26 +106,26 @@ def small_slices(cases: Iterable[Case]) -> list[tuple[str, str, int]]:
     return sorted((size for size in sizes if size[2] < SMALL), key=lambda size: (size[2], size))
 
 
-def refusals(gates: GateConfig, cases: Iterable[Case]) -> list[UndecidableGate]:
-    """List the gates that a complete split cannot decide. Under `judge = "point"`, only tags without cases."""
+def undecidable(gates: GateConfig, cases: Iterable[Case]) -> list[UndecidableGate]:
+    """List the gates that these cases cannot decide. Under `judge = "point"`, only tags without cases."""
     n_cases, known = 0, Counter[str]()
     for case in cases:
         n_cases += 1
         known.update(set(case.tags))
     by_tag = {tag: known[tag] for tag in gates.tag}
-    undecidable = [
+    problems = [
         UndecidableGate(("gates", "tag", tag), GateProblem.NO_TAGGED_CASES, tag=tag, tags=tuple(known))
         for tag, n in by_tag.items()
         if n == 0
     ]
     if gates.judge == "point" or not n_cases:
-        return undecidable
-    undecidable += _too_close(gates, n_cases)
-    undecidable += _too_high(gates, n_cases)
+        return problems
+    problems += _too_close(gates, n_cases)
+    problems += _too_high(gates, n_cases)
     for tag, n in by_tag.items():
         if n:
-            undecidable += _too_high(gates.tag[tag], n, tag)
-    return undecidable
+            problems += _too_high(gates.tag[tag], n, tag)
+    return problems
 
 
 def _too_close(gates: GateConfig, n: int) -> Iterator[UndecidableGate]:

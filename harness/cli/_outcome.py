@@ -66,6 +66,19 @@ def print_outcome(
         typer.echo(f"report: {path}")
 
 
+def print_undecidable(cells: Sequence[Cell]) -> None:
+    """Print a note, before any request is sent, for each gate that its golden set is too small for."""
+    from harness.cli._common import print_note
+    from harness.core.toml import at
+    from harness.report.gate_text import undecidable_text
+    from harness.runner import gate_checks
+
+    own = {cell.definition.path: cell for cell in cells if cell.is_own and cell.limit is None}
+    for path, cell in own.items():
+        for gate in gate_checks.undecidable(cell):
+            print_note(f"{at(path, gate.key)}{undecidable_text(gate)}")
+
+
 def exit_with(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
     """Exit with the code that follows from the failures and the gates."""
     from harness.analysis.gates import GateStatus

@@ -56,6 +56,7 @@ def run(
     ] = False,
     record: Annotated[Path | None, option("record")] = None,
     batch: Annotated[bool, option("batch", "--batch")] = False,  # noqa: FBT002
+    strict: Annotated[bool, option("strict", "--strict")] = False,  # noqa: FBT002
     quiet: Quiet = False,  # noqa: FBT002
     output: Output = None,
     latest: Annotated[  # noqa: FBT002  Typer's way to say a flag
@@ -91,7 +92,15 @@ def run(
     """
     from harness import report as report_module
     from harness.cli._estimate import print_estimates
-    from harness.cli._outcome import compare_with, exit_with, judge_gates, noise_lines, open_latest, print_outcome
+    from harness.cli._outcome import (
+        compare_with,
+        exit_with,
+        judge_gates,
+        noise_lines,
+        open_latest,
+        print_outcome,
+        print_undecidable,
+    )
     from harness.cli._progress import show_progress, token_prices
     from harness.cli._until_decided import check_flags, run_until_decided
     from harness.project.run_options import RunOptions
@@ -115,6 +124,7 @@ def run(
         budget=budget,
         record=record,
         batch=batch,
+        strict=strict,
         quiet=quiet,
         every_backend=bool(evals and (backend or ladder)),
     )
@@ -142,6 +152,7 @@ def run(
             return
         planned = execution.cells(project, evals or (), options)
         cells = [replace(cell, copy=n) for cell in planned for n in range(repeat_cell)]
+        print_undecidable(cells)
         if estimate:
             print_estimates(estimate_cells(project, cells))
             return

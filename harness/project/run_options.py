@@ -61,6 +61,10 @@ class RunOptions:
         default=False,
         metadata=_doc("Use OpenAI's Batch API: half the price, results within 24 hours.", toml=False),
     )
+    strict: bool = field(
+        default=False,
+        metadata=_doc("Do not start if a dataset is too small for a gate (exit code 2). Default: it is undecided."),
+    )
     quiet: bool = field(default=False, metadata=_doc("Show no progress."))
     output: tuple[Path, ...] = field(
         default=(), metadata=_doc("Write a report to this file: .html .json .jsonl .csv .md; repeatable.")

@@ -51,6 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run only the first demo_limit cases of each eval; gates are not judged on such a sample",
     )
     group.addoption(
+        "--eval-strict",
+        action="store_true",
+        help="fail at collection if a golden dataset is too small for a gate (default: the gate is undecided)",
+    )
+    group.addoption(
         "--eval-report",
         action="append",
         default=[],

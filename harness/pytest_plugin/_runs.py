@@ -101,6 +101,7 @@ def open_project(start: Path) -> Iterator[tuple[Project, Callable[..., list[Cell
                 own_variant_only=not variant,
                 demo=config.getoption("--eval-demo"),
                 whole=True,
+                strict=config.getoption("--eval-strict"),
             )
             cells = execution.cells(project, names, options)
             return [cell for cell in cells if cell.decoding == cell.definition.decoding[0]]

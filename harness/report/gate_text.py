@@ -29,6 +29,10 @@ def _outcome(gate: str, result: GateResult) -> str:
     outcome = result.outcome
     if outcome.comparison is not None:
         return _compared(gate, outcome)
+    if outcome.undecidable is not None and outcome.interval is not None:
+        value = f"{outcome.quantity} {_value(outcome, outcome.observed)}{_counts(outcome)}"
+        bound = f"95% lower bound {100 * outcome.interval.low:.1f}%"
+        return f"{gate} is undecided: {value}, {bound}. {undecidable_text(outcome.undecidable)}"
     if outcome.status is GateStatus.UNDECIDED or outcome.observed is None:
         return f"{gate} is undecided: {_undecided(result)}"
     return _measured(gate, outcome)

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from harness.analysis import baseline, gates
+from harness.analysis import baseline, dataset_power, gates
 from harness.analysis.compare import Comparison, ComparisonQuestion, RunOutcomes, compare, outcomes_of
 from harness.analysis.compare import Verdict as Compared
 from harness.analysis.compare.alarms import family_level, merged
 from harness.analysis.compare.verdicts import DEFAULT_MARGIN, SIGNIFICANT
+from harness.analysis.dataset_power import UndecidableGate
 from harness.analysis.gates import Evidence, GateReason, GateResult
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError
-from harness.core.types import Manifest, Run, RunOrigin
+from harness.core.types import Case, Manifest, Run, RunOrigin
 from harness.project import evals
 from harness.project.config import BackendConfig, Config
 from harness.project.evals import Eval
@@ -58,6 +59,11 @@ class JudgedCell(Protocol):
         ...
 
     @property
+    def cases(self) -> Sequence[Case]:
+        """The cases of the run."""
+        ...
+
+    @property
     def limit(self) -> int | None:
         """The most cases of the run; `None` for a whole split."""
         ...
@@ -71,6 +77,7 @@ class RunCell:
     backend: BackendConfig
     name: str
     split: str | None
+    cases: Sequence[Case]
     limit: int | None = None
 
 
@@ -123,7 +130,14 @@ def evidence(
             merged([own, *map(outcomes_of, rule.repeats)]),
             question(project, own.eval, "change", level=rule.level),
         ),
+        undecidable=undecidable(cell),
     )
+
+
+def undecidable(cell: JudgedCell) -> tuple[UndecidableGate, ...]:
+    """The gates that the judged cases of `cell` are too few for."""
+    judged = (case for case in cell.cases if case.expected is not None)
+    return tuple(dataset_power.undecidable(cell.definition.gates, judged))
 
 
 def judge(gate: str, cell: JudgedCell, evidence: Evidence) -> GateResult:
@@ -149,7 +163,8 @@ def of_saved(project: Project, runs: Sequence[Run]) -> list[GateResult]:
         if backend is None or definition is None or manifest.limit is not None or manifest.finished_at is None:
             continue
         if (manifest.variant, manifest.decoding) == (backend.variant, definition.decoding[0]):
-            pairs.append((run, RunCell(definition, backend, manifest.cell, manifest.split or None)))
+            cases = tuple({result.case.id: result.case for result in run.results}.values())
+            pairs.append((run, RunCell(definition, backend, manifest.cell, manifest.split or None, cases)))
     rule = BaselineRule(family_level(n_baselines(config, [cell for _, cell in pairs])))
     results = []
     for run, cell in pairs:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.analysis import dataset_power, gates
+from harness.analysis.dataset_power import GateProblem
 from harness.backends.providers import replay
 from harness.contracts import Contract
 from harness.core.errors import ConfigError, DatasetError
@@ -139,7 +140,7 @@ def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConf
         _check_expected(task, dataset, dataset.select(None if split == "all" else split))
         check_mix(definition, task, cases)
         if limit is None and options.split is None:  # gates hold for the whole split
-            _check_gates(definition, cases)
+            _check_gates(definition, cases, strict=options.strict)
         plans: dict[tuple[str, Decoding], RequestPlan] = {}  # shared by all backends
         for backend in _backends_for(definition, task, backends, options):
             if not backend.name.startswith(replay.PREFIX):
@@ -303,9 +304,10 @@ def _check_expected(task: Task, dataset: Dataset, cases: Sequence[Case]) -> None
         raise DatasetError("\n".join(problems[:SHOWN]) + more)
 
 
-def _check_gates(definition: Eval, cases: Sequence[Case]) -> None:
-    """Raise for gates that this number of cases cannot pass, even with perfect replies."""
-    refused = dataset_power.refusals(definition.gates, (case for case in cases if case.expected is not None))
+def _check_gates(definition: Eval, cases: Sequence[Case], *, strict: bool) -> None:
+    """Raise for a gate on a tag that no case has, and with `strict` for each gate that needs more cases."""
+    problems = dataset_power.undecidable(definition.gates, (case for case in cases if case.expected is not None))
+    refused = [each for each in problems if strict or each.problem is GateProblem.NO_TAGGED_CASES]
     if refused:
         raise ConfigError("\n".join(f"{at(definition.path, each.key)}{undecidable_text(each)}" for each in refused))
 

@@ -1,4 +1,4 @@
-"""What a golden set can show, and gates that ask for more: refused before any model is asked."""
+"""What a golden set can show, and gates that ask for more: refused before any request with `strict`."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PAIR = CONFIG + '[pair]\nreference = "fake"\ncandidate = "fake"\n'
 
 
 def complaint(project: Project, gates: str, n: int, **options: Any) -> str:
-    """What planning says to `gates` over `n` cases, without the folder; nothing where it has no objection."""
+    """The error of planning strictly with `gates` over `n` cases, without the folder; empty if there is none."""
     cases(project, n)
     project.eval(gates)
     store = open_store("sqlite:///:memory:")
     try:
-        execution.cells(project.with_store(store), [], RunOptions(**options))
+        execution.cells(project.with_store(store), [], RunOptions(**{"strict": True, **options}))
     except ConfigError as error:
         return str(error).replace(f"{project.root}/", "")
     finally:
@@ -87,6 +87,9 @@ class TestRefusal:
     def test_suggested_limit_is_accepted(self, paired: Project, gate: str) -> None:
         assert complaint(paired, f"[gates]\n{gate}\n", 240) == ""
 
+    def test_without_strict_the_gates_do_not_stop_the_run(self, paired: Project) -> None:
+        assert complaint(paired, "[gates]\nmargin = 0.01\nmin_accuracy = 0.999\n", 20, strict=False) == ""
+
     def test_every_undecidable_gate_is_named(self, paired: Project) -> None:
         said = complaint(paired, "[gates]\nmargin = 0.01\nmin_accuracy = 0.999\n", 50).splitlines()
         assert [line.split(" ")[0:2] for line in said] == [
@@ -111,7 +114,7 @@ class TestRefusal:
         paired.cases(rows)
         paired.eval("[gates]\nmin_accuracy = 0.9\n")
         with pytest.raises(ConfigError, match="the set has 30"):
-            paired.plan()
+            paired.plan(strict=True)
 
 
 class TestTags:
@@ -120,7 +123,7 @@ class TestTags:
         project.cases(rows)
         project.eval("[gates]\nmin_accuracy = 0.95\n[gates.tag.hard]\nmin_compliance = 0.95\nmin_accuracy = 0.8\n")
         with pytest.raises(ConfigError) as caught:
-            project.plan()
+            project.plan(strict=True)
         assert str(caught.value).removeprefix(f"{project.root}/") == (
             "evals/triage.toml:8: min_compliance 0.95 needs 73 cases, all of them right; tag 'hard' has 18 cases, and the "
             'largest limit it can prove is 0.824. Add cases, change the limit, or set judge = "point"'
@@ -143,7 +146,7 @@ def test_margin_needs_a_pair(project: Project) -> None:
 
 def refused(n: int, **gates: Any) -> list[dataset_power.UndecidableGate]:
     """The gates that `n` cases cannot decide."""
-    return dataset_power.refusals(GateConfig(**gates), [Case(f"c{i}", {"text": "?"}, "x") for i in range(n)])
+    return dataset_power.undecidable(GateConfig(**gates), [Case(f"c{i}", {"text": "?"}, "x") for i in range(n)])
 
 
 @settings(max_examples=60)

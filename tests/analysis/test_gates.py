@@ -11,6 +11,7 @@ import pytest
 
 from harness.analysis import gates
 from harness.analysis.compare import ComparisonQuestion, compare
+from harness.analysis.dataset_power import undecidable
 from harness.analysis.gates import Evidence, GateReason, GateResult, GateStatus
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError
@@ -59,6 +60,24 @@ def judged(gate: str, of: list[Result], evidence: dict[str, Any] | None = None, 
 def test_rate_gate_judges_by_the_lower_bound(right: int, wrong: int, limit: float, verdict: GateStatus) -> None:
     result = judged("min_accuracy", results(right, wrong), min_accuracy=limit)
     assert result.status is verdict
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "limit", "verdict"),
+    [
+        pytest.param(10, 0, 0.90, GateStatus.UNDECIDED, id="10 of 10 cannot prove 90%"),
+        pytest.param(5, 5, 0.90, GateStatus.FAILED, id="5 of 10 prove less than 90%"),
+        pytest.param(10, 0, 0.70, GateStatus.PASSED, id="10 of 10 prove 70%"),
+        pytest.param(6, 4, 0.70, GateStatus.FAILED, id="10 cases could have proven 70%"),
+    ],
+)
+def test_rate_that_the_set_cannot_prove_is_undecided(right: int, wrong: int, limit: float, verdict: GateStatus) -> None:
+    of = results(right, wrong)
+    missing = undecidable(GateConfig(min_accuracy=limit), [result.case for result in of])
+    result = judged("min_accuracy", of, {"undecidable": tuple(missing)}, min_accuracy=limit)
+    assert result.status is verdict
+    if verdict is GateStatus.UNDECIDED:
+        assert "needs 35 cases, all of them right; the set has 10 cases" in gate_text(result)
 
 
 def test_outcome_holds_rate_counts_interval_and_limit() -> None:

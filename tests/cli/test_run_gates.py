@@ -106,3 +106,42 @@ def test_ten_percent_failed_calls_leave_all_gates_undecided(
     assert ended.code == 4
     assert ended.out.count("30 of 300 calls failed") >= 2
     assert "0 passed" in ended.out
+
+
+def test_gate_that_needs_more_cases_is_undecided(harness: Terminal, served: Project, server: FakeOpenAI) -> None:
+    server.answer = correct_reply
+    served.eval("[gates]\nmin_accuracy = 0.9\nmin_compliance = 0.4\n")
+    ended = harness("run", "--variant", "local")
+    assert ended.code == 4
+    needs = "min_accuracy 0.9 needs 35 cases, all of them right; the set has 4 cases"
+    observed = "min_accuracy is undecided: strict accuracy 100.0% (4 of 4), 95% lower bound 51.0%"
+    out = " ".join(ended.out.split())
+    assert f"undecided triage local@fake: {observed}. {needs}" in out
+    assert "passed triage local@fake: compliance" in out
+    assert f"triage.toml:6: {needs}" in ended.err
+
+
+def test_gate_that_needs_more_cases_can_be_proven_to_fail(
+    harness: Terminal, served: Project, server: FakeOpenAI
+) -> None:
+    server.answer = lambda _: Reply("none of these")
+    served.eval("[gates]\nmin_accuracy = 0.9\n")
+    ended = harness("run", "--variant", "local")
+    assert ended.code == 1
+    assert "failed" in ended.out
+
+
+@pytest.mark.parametrize("source", ["flag", "file", "environment"])
+def test_strict_does_not_start_with_an_undecidable_gate(
+    harness: Terminal, served: Project, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    served.eval("[gates]\nmin_accuracy = 0.9\n")
+    if source == "file":
+        path = served.root / "harness.toml"
+        path.write_text(path.read_text() + "\n[run]\nstrict = true\n")
+    if source == "environment":
+        monkeypatch.setenv("HARNESS_STRICT", "1")
+    ended = harness("run", *(["--strict"] if source == "flag" else []))
+    assert ended.code == 2
+    assert "min_accuracy 0.9 needs 35 cases" in ended.err
+    assert not server.prompts

@@ -83,6 +83,16 @@ def test_failed_call_fails_the_test_as_undecided(evals: pytest.Pytester, served:
     result.stdout.fnmatch_lines(["triage local@fake: *1 of 4 calls failed*bad_request*"])
 
 
+def test_gate_that_needs_more_cases_fails_as_undecided(evals: pytest.Pytester, served: Project) -> None:
+    served.eval("[gates]\nmin_accuracy = 0.9\n")
+    result = run(evals, "evals/")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["triage local@fake: *min_accuracy is undecided: *needs 35 cases*"])
+    result = run(evals, "evals/", "--eval-strict")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*triage.toml:6: min_accuracy 0.9 needs 35 cases*"])
+
+
 def test_eval_without_gates_has_one_test_for_failed_calls(evals: pytest.Pytester) -> None:
     result = run(evals, "evals/", "-v")
     result.assert_outcomes(passed=1)

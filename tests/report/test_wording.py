@@ -8,7 +8,7 @@ from harness.analysis import gates
 from harness.analysis.compare import Comparison, ComparisonQuestion, compare
 from harness.analysis.compare.ladder import climb
 from harness.analysis.compare.portability import portability
-from harness.analysis.dataset_power import refusals
+from harness.analysis.dataset_power import undecidable
 from harness.analysis.gates import Evidence
 from harness.analysis.metrics.summary import summarize
 from harness.core.types import Case, Result
@@ -119,4 +119,4 @@ def test_gates_that_a_golden_set_cannot_decide(snapshot: Snapshot) -> None:
     tags = {"hrd": {"min_accuracy": 0.5}, "hard": {"min_compliance": 0.95}}
     limits = GateConfig.model_validate({"margin": 0.01, "min_accuracy": 0.99, "min_compliance": 1.0, "tag": tags})
     cases = [Case(f"c{i}", {"text": "?"}, "x", ("hard",) if i < 18 else ()) for i in range(240)]
-    snapshot("undecidable_gates", "\n".join(map(undecidable_text, refusals(limits, cases))))
+    snapshot("undecidable_gates", "\n".join(map(undecidable_text, undecidable(limits, cases))))

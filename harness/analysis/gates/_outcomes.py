@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Literal
 
 from harness.analysis.compare import Comparison, Verdict
+from harness.analysis.dataset_power import UndecidableGate
 from harness.analysis.metrics.summary import Summary
 from harness.analysis.stats import Interval, Rate
 from harness.core.types import Result
@@ -15,7 +16,7 @@ from harness.project.pricing import Price
 
 
 class GateStatus(StrEnum):
-    """PASSED and FAILED are proven. UNDECIDED: calls failed, or there is nothing to judge by."""
+    """PASSED and FAILED are proven. UNDECIDED: calls failed, or nothing can be proven."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -36,6 +37,7 @@ class GateReason(StrEnum):
     NO_PRICE = "no_price"
     NO_REFERENCE = "no_reference"
     NO_BASELINE = "no_baseline"
+    TOO_FEW_CASES = "too_few_cases"
 
 
 Unit = Literal["share", "seconds", "usd", "count"]
@@ -47,7 +49,7 @@ class GateOutcome:
 
     `quantity`: what was measured, such as `strict accuracy`. `is_minimum`: the limit is the least value.
     `hits` of `n`: the counts behind a rate. `basis`: where a figure is from, such as a price list.
-    `failed` of `calls`: failed calls, by kind in `errors`.
+    `failed` of `calls`: failed calls, by kind in `errors`. `undecidable`: what TOO_FEW_CASES lacks.
     """
 
     status: GateStatus
@@ -65,6 +67,7 @@ class GateOutcome:
     failed: int = 0
     calls: int = 0
     errors: tuple[tuple[str, int], ...] = ()
+    undecidable: UndecidableGate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Evidence:
     """What the gates of one cell are judged by.
 
     `price`: `None` if unknown. `reference` and `baseline`: `None` if there is no such run to compare with.
+    `undecidable`: the gates that the golden set is too small for.
     """
 
     cell: str
@@ -101,6 +105,7 @@ class Evidence:
     reference: Comparison | None = None
     baseline: Comparison | None = None
     judge_by: Literal["interval", "point"] = "interval"
+    undecidable: tuple[UndecidableGate, ...] = ()
 
 
 def at_least(limit: float, measured: Rate | Interval, quantity: str, evidence: Evidence) -> GateOutcome:

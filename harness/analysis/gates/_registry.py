@@ -60,7 +60,21 @@ def _outcome(name: str, limit: float, evidence: Evidence, tag: str) -> GateOutco
         if accuracy is None:
             return undecided(GateReason.NO_TAGGED_CASES, limit)
         evidence = replace(evidence, summary=replace(summary, accuracy=accuracy))
-    return cast("GateOutcome", _gates()[name].judge(limit, evidence))
+    return _checked(cast("GateOutcome", _gates()[name].judge(limit, evidence)), name, evidence, tag)
+
+
+def _checked(outcome: GateOutcome, name: str, evidence: Evidence, tag: str) -> GateOutcome:
+    """Undecided if the set is too small to prove the rate, unless the rate is proven to be below the limit.
+
+    A pass is withdrawn, too: repeats and bootstrap intervals can be narrower than the number of cases allows.
+    """
+    if outcome.reason is not GateReason.INTERVAL or outcome.interval is None or outcome.limit is None:
+        return outcome
+    key = ("gates", "tag", tag, name) if tag else ("gates", name)
+    missing = next((each for each in evidence.undecidable if each.key == key), None)
+    if missing is None or outcome.interval.high < outcome.limit:
+        return outcome
+    return replace(outcome, status=GateStatus.UNDECIDED, reason=GateReason.TOO_FEW_CASES, undecidable=missing)
 
 
 def _gates() -> Mapping[str, Any]:
