@@ -18,7 +18,7 @@ app = typer.Typer(
     name="harness",
     help=(
         "Test whether a prompt that works on GPT-4o also works on your local model.\n\n"
-        "Start with `harness init` in an empty folder, then `harness run`."
+        "Start with `harness init`, then `harness run`."
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -182,7 +182,7 @@ def find(root: Path, wanted: Sequence[str] = ()) -> list[Eval]:
     if not wanted:
         paths = sorted(folder.glob("*.toml"))
         if not paths:
-            msg = f"no evals in {folder}: add {folder / 'my_eval'}.toml, or run `harness init` in an empty folder"
+            msg = f"no evals in {folder}: add {folder / 'my_eval'}.toml, or run `harness init`"
             raise ConfigError(msg)
         return [load(path) for path in paths]
     return [load(path) for path in dict.fromkeys(_resolve(folder, name) for name in wanted)]

@@ -32,7 +32,7 @@ from ..support.project import Project
         (["datasets", "show", "tickets", "nope"], "no case 'nope'"),
         (["report"], "no finished runs"),
         (["export", "nothing", "-o", "x.csv"], "no run 'nothing'"),
-        (["init", "."], "not an empty folder"),
+        (["init", "harness.toml"], "is a file where a folder is needed"),
     ],
 )
 def test_user_error_is_one_line_with_exit_code_2(
