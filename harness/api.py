@@ -146,7 +146,8 @@ def compare(
     """Compare two saved runs case by case, as `harness compare` does. Calls no model.
 
     Args:
-        base: A run: its id, `EVAL/CELL`, `CELL~1` for the run before, `latest`, `previous`.
+        base: A run: its id, `EVAL/CELL`, `CELL~1` for the run before. `latest` is the newest run, `previous` the run
+            before it of the same cell.
         head: The run to judge, named in the same way.
         eval_name: Look for cells in this eval only.
         question: "move": may the task move from base to head? "change": is head still as good? By default "move" for

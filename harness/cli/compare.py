@@ -65,12 +65,15 @@ def compare(
 ) -> None:
     """Compare two saved runs case by case, with a verdict and its confidence interval. Sends no requests.
 
+    `previous latest` compares the newest run of every cell with the run before it: one line for each cell, the worst
+    first, and the worst exit code. `--eval` selects an eval; with a tag: `previous#weekly latest#weekly`.
+
     Also shows flipped cases and what changed between the runs. The question is `move` if the runs are of the
     reference and the candidate of [pair], else `change`.
 
     Examples:
 
-        harness compare previous latest
+        harness compare previous latest       # every cell with its own run before
         harness compare gpt@gpt-4o local@mistral-q4 --margin 0.03
         harness compare triage/local@q8 triage/local@q4 -o q4.json -o q4.html
 
@@ -80,14 +83,22 @@ def compare(
     from harness import api
     from harness.analysis.compare import compare as compare_sides
     from harness.analysis.compare import outcomes_of
+    from harness.cli import _compare_cells
     from harness.cli._common import console
     from harness.report.write import check_ending
     from harness.runner.project import Project
-    from harness.store.run_refs import find_run
+    from harness.store.run_refs import find_run, newest_pairs, pairing_tag
 
     for path in output or ():
         check_ending(path, ENDINGS)
     with Project.open(read_only=True) as project:
+        tag = pairing_tag(base, head)
+        pairs = [] if tag is None else newest_pairs(project.store, tag, eval_name)
+        if len(pairs) > 1:
+            options = _compare_cells.CompareOptions(question.value if question else "change", margin, shared, strict)
+            raise typer.Exit(_compare_cells.compare_cells(project, pairs, options, output or ()))
+        if pairs and pairs[0].base is not None:
+            base, head = pairs[0].base.run_id, pairs[0].head.run_id
         runs = api.find_pair(project.store, base, head, eval_name)
         sides = [outcomes_of(run) for run in runs]
         same = [outcomes_of(find_run(project.store, name, eval_name)) for name in noise or ()]
@@ -98,7 +109,7 @@ def compare(
     for path in output or ():
         _write(comparison, floor, runs, path)
         typer.echo(f"comparison: {path}")
-    raise typer.Exit(_exit_code(comparison, strict=strict))
+    raise typer.Exit(_compare_cells.exit_code(comparison, strict=strict))
 
 
 def _screen(c: Comparison, floor: Comparison | None) -> RenderableType:
@@ -173,17 +184,6 @@ def _facts(c: Comparison, floor: Comparison | None) -> list[tuple[str, str]]:
         more = f" and {len(lost) - SHOWN_FLIPS:,} more" if len(lost) > SHOWN_FLIPS else ""
         rows.append(("lost cases", " ".join(", ".join(lost[:SHOWN_FLIPS]).split()) + more))
     return rows
-
-
-def _exit_code(c: Comparison, *, strict: bool) -> int:
-    from harness.analysis.compare import Verdict
-
-    if c.verdict in {Verdict.REGRESSED, Verdict.STAY}:
-        return 1
-    undecided = c.verdict is Verdict.INCOMPARABLE or (
-        c.verdict is Verdict.INCONCLUSIVE and (strict or c.base.n_errors + c.head.n_errors > 0)
-    )
-    return 4 if undecided else 0
 
 
 def _write(c: Comparison, floor: Comparison | None, runs: Sequence[Run], path: Path) -> None:

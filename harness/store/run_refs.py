@@ -4,6 +4,7 @@
 ticket_triage/local@q4      the newest finished run of that cell; `local@q4` or `q4` if only one cell matches
 ticket_triage/local@q4~1    the finished run before it
 latest, previous            the newest finished run; the run before it of the same eval and cell
+previous and latest         together: the newest run of every cell and the run before it, see `newest_pairs`
 latest#weekly               #TAG: only runs with this tag, such as `local@q4#weekly` or `local@q4#weekly~1`
 """
 
@@ -12,11 +13,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from harness.core.errors import StoreError
 from harness.core.formatting import plural
 from harness.core.toml import hint
-from harness.core.types import Run
+from harness.core.types import Manifest, Run, RunOrigin
 from harness.store.run_query import RunQuery
 from harness.store.runs import SavedCell, Store
 
@@ -25,12 +27,43 @@ TAG = re.compile(r"[^\W_][\w.-]{0,63}")
 _REFERENCE = re.compile(rf"(.+?)(?:#({TAG.pattern}))?(?:~(\d{{1,6}}))?")
 
 
+class CellPair(NamedTuple):
+    """The newest run of a cell, and the run before it; `None` if there is none."""
+
+    base: Manifest | None
+    head: Manifest
+
+
+def pairing_tag(base: str, head: str) -> str | None:
+    """The tag in `previous#TAG` and `latest#TAG`, empty for `previous` and `latest`; else `None`."""
+    (name, _, tag), (newest, _, same) = base.partition("#"), head.partition("#")
+    return tag if (name, newest) == ("previous", "latest") and tag == same else None
+
+
+def newest_pairs(store: Store, tag: str = "", eval_name: str | None = None) -> list[CellPair]:
+    """The newest finished run of each eval and cell, with the run before it over the same split and sample size.
+
+    Runs over all cases precede samples. Raises `StoreError` if no run matches.
+    """
+    _check_eval(store, eval_name)
+    origins = frozenset(RunOrigin) - {RunOrigin.JUDGED}
+    finished = RunQuery(eval=eval_name, finished=True, tags=(tag,) if tag else (), origins=origins)
+    if tag:
+        _check_tag(store, finished, tag)
+    heads = store.manifests(replace(finished, whole_first=True, newest_per_cell=True))
+    if not heads:
+        raise StoreError(_no_runs(store))
+    return [CellPair(_before(store, finished, head), head) for head in sorted(heads, key=lambda m: (m.eval, m.cell))]
+
+
+def _before(store: Store, finished: RunQuery, head: Manifest) -> Manifest | None:
+    same = replace(finished, eval=head.eval, cell=head.cell, splits=(head.split,))
+    return store.newest(replace(same, whole=head.limit is None, case_limit=head.limit, offset=1))
+
+
 def find_run(store: Store, reference: str, eval_name: str | None = None) -> Run:
     """The run that `reference` names, of `eval_name` if given. Raises `StoreError` with the nearest names."""
-    if eval_name and store.newest(RunQuery(eval=eval_name)) is None:
-        near = hint(eval_name, {cell.eval for cell in store.cells()})
-        msg = f"no eval {eval_name!r} with a saved run in {store.url}{near}"
-        raise StoreError(msg)
+    _check_eval(store, eval_name)
     parts = _REFERENCE.fullmatch(reference)
     name, tag, age = (parts[1], parts[2], int(parts[3] or 0)) if parts else (reference, None, 0)
     finished = RunQuery(eval=eval_name, finished=True, tags=(tag,) if tag else ())
@@ -54,6 +87,17 @@ def find_run(store: Store, reference: str, eval_name: str | None = None) -> Run:
     return store.with_results(manifest)
 
 
+def _check_eval(store: Store, eval_name: str | None) -> None:
+    if eval_name and store.newest(RunQuery(eval=eval_name)) is None:
+        near = hint(eval_name, {cell.eval for cell in store.cells()})
+        msg = f"no eval {eval_name!r} with a saved run in {store.url}{near}"
+        raise StoreError(msg)
+
+
+def _no_runs(store: Store) -> str:
+    return f"no finished runs in {store.url}: `harness run` makes some"
+
+
 def _by_id(store: Store, reference: str) -> Run:
     if not store.has_run(reference):
         known = sorted({name for cell in store.cells() for name in cell})
@@ -74,8 +118,7 @@ def _check_tag(store: Store, finished: RunQuery, tag: str) -> None:
 def _newest_cell(store: Store, finished: RunQuery) -> SavedCell:
     manifest = store.newest(finished)
     if manifest is None:
-        msg = f"no finished runs in {store.url}: `harness run` makes some"
-        raise StoreError(msg)
+        raise StoreError(_no_runs(store))
     return SavedCell(manifest.eval, manifest.cell, manifest.backend)
 
 

@@ -125,3 +125,89 @@ def test_head_from_cache_is_noted_and_has_no_latency(harness: Terminal, served: 
     ended = harness("compare", "previous", "latest")
     assert "--no-cache" in ended.out
     assert "latency" not in ended.out
+
+
+@pytest.fixture
+def weekly(project: Project) -> Project:
+    """Three cells with two whole runs, one cell with one, and a later sample that is no run over all cases."""
+    store = open_store(project.load().store_url)
+    rounds = {
+        1: {"local@lost": "R" * 300, "local@same": "R" * 300, "local@small": "R" * 12},
+        8: {"local@lost": "R" * 200 + "w" * 100, "local@same": "R" * 300, "local@small": "R" * 11 + "w"},
+        9: {"local@new": "R" * 20},
+    }
+    for day, cells in rounds.items():
+        for cell, outcomes in cells.items():
+            stamp = f"2026-11-{day:02}T10:00:00"
+            name = f"{cell.removeprefix('local@')}-{day}"
+            store.add(run(cell, outcomes, run_id=name, eval="triage", started_at=stamp, finished_at=stamp))
+    stamp = "2026-11-10T10:00:00"
+    store.add(run("local@lost", "R" * 5, run_id="x", eval="triage", limit=5, started_at=stamp, finished_at=stamp))
+    store.close()
+    return project
+
+
+def test_previous_latest_compares_every_cell_worst_first(
+    harness: Terminal, weekly: Project, snapshot: Snapshot
+) -> None:
+    ended = harness("compare", "previous", "latest")
+    assert ended.code == 1
+    verdicts = [line.split()[0] for line in ended.out.splitlines()[1:4]]
+    assert verdicts == ["REGRESSED", "INCONCLUSIVE", "OK"]
+    assert "3 cells: 1 REGRESSED, 1 INCONCLUSIVE, 1 OK" in ended.out
+    assert "1 cell without a run before: triage/local@new" in ended.out
+    assert "Details: harness compare lost-1 lost-8" in ended.out
+    snapshot("compare_cells", ended.out)
+
+
+def test_exit_code_of_all_cells_is_the_worst(harness: Terminal, weekly: Project) -> None:
+    store = open_store(weekly.load().store_url)
+    stamp = "2026-11-20T10:00:00"
+    store.add(run("local@lost", "R" * 200 + "w" * 100, run_id="y", eval="triage", started_at=stamp, finished_at=stamp))
+    store.close()
+    assert harness("compare", "previous", "latest").code == 0
+    assert harness("compare", "previous", "latest", "--strict").code == 4
+
+
+def test_files_have_the_comparison_of_every_cell(harness: Terminal, weekly: Project) -> None:
+    harness("compare", "previous", "latest", "-o", "x.json", "-o", "x.md", "-o", "x.html")
+    written = json.loads((weekly.root / "x.json").read_text(encoding="utf-8"))
+    assert [one["verdict"] for one in written] == ["REGRESSED", "INCONCLUSIVE", "OK"]
+    assert "**REGRESSED**" in (weekly.root / "x.md").read_text(encoding="utf-8")
+    assert "REGRESSED</strong>" in (weekly.root / "x.html").read_text(encoding="utf-8")
+
+
+def test_previous_latest_of_one_cell_has_the_whole_comparison(harness: Terminal, saved: Project) -> None:
+    store = open_store(saved.load().store_url)
+    for number, outcomes in enumerate(("R" * 30, "R" * 30), 1):
+        stamp = f"2026-11-0{number}T10:00:00"
+        other = run("local@fake", outcomes, run_id=f"o{number}", eval="other", started_at=stamp, finished_at=stamp)
+        store.add(other)
+    store.close()
+    out = harness("compare", "previous", "latest", "--eval", "other").out
+    assert "local@fake: o1 -> o2" in out
+    assert "flips" in out
+
+
+def test_previous_latest_without_an_earlier_run_is_an_error(harness: Terminal, project: Project) -> None:
+    assert "no finished runs" in harness("compare", "previous", "latest").err
+    store = open_store(project.load().store_url)
+    for cell in ("local@a", "local@b"):
+        store.add(run(cell, "R" * 9, run_id=cell, eval="triage"))
+    store.close()
+    ended = harness("compare", "previous", "latest")
+    assert ended.code == 2
+    assert "no cell has two finished runs over the same cases" in ended.err
+
+
+def test_tag_selects_the_runs_of_every_cell(harness: Terminal, project: Project) -> None:
+    store = open_store(project.load().store_url)
+    for cell in ("local@a", "local@b"):
+        for day, tags in ((1, ("weekly",)), (2, ()), (3, ("weekly",))):
+            stamp = f"2026-11-0{day}T10:00:00"
+            name = f"{cell[-1]}{day}"
+            store.add(run(cell, "R" * 9, run_id=name, eval="triage", started_at=stamp, finished_at=stamp, tags=tags))
+    store.close()
+    out = harness("compare", "previous#weekly", "latest#weekly").out
+    assert "2 cells: " in out
+    assert "Details: harness compare a1 a3" in out
