@@ -56,6 +56,12 @@ def is_point(manifest: Manifest) -> bool:
     return manifest.finished_at is not None and manifest.limit is None and manifest.origin in OWN_ORIGINS
 
 
+def point_of(manifest: Manifest, tally: Tally, changed: tuple[Change, ...] = ()) -> Point:
+    """The rates of one run. `changed`: since the run before."""
+    strict, lenient, compliance = (outcome_rate(tally.cases, place) for place in (1, 2, 3))
+    return Point(manifest, strict, lenient, compliance, tally.failed, changed)
+
+
 def trends(
     manifests: Iterable[Manifest], tallies: Callable[[Sequence[Manifest]], Mapping[str, Tally]], newest: int = NEWEST
 ) -> tuple[Trend, ...]:
@@ -94,7 +100,5 @@ def _points(manifests: Sequence[Manifest], tallies: Mapping[str, Tally]) -> Iter
     before: Manifest | None = None
     for m in manifests:
         tally = tallies[m.run_id]
-        strict, lenient, compliance = (outcome_rate(tally.cases, place) for place in (1, 2, 3))
-        changed = changes(before.fingerprint, m.fingerprint) if before else ()
-        yield Point(m, strict, lenient, compliance, tally.failed, changed)
+        yield point_of(m, tally, changes(before.fingerprint, m.fingerprint) if before else ())
         before = m

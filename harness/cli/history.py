@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 HEADING = "Evaluate"
 ORDER = 5
 
+DIGEST_CHARS = 8
+"""Shown characters of a model's digest."""
+
+SHOWN_POINTS = 10
+"""Runs of a trend whose scores are listed, unless `--limit` says how many."""
+
 
 def history(
     eval_name: Annotated[
@@ -31,10 +37,13 @@ def history(
         int | None, typer.Option("--limit", "-n", min=1, help="Show at most this many runs (of a trend: points).")
     ] = None,
 ) -> None:
-    """List saved runs, newest first, or show the trend of each cell of an eval. Sends no requests.
+    """List saved runs with their scores, newest first, or show the trend of each cell of an eval. Sends no requests.
+
+    Each run has its strict accuracy with a 95% interval, the share of replies in the right format, the number of judged
+    cases, and the start of the digest of the model.
 
     A trend shows strict accuracy from run to run. It compares the newest run with the run before, and names the last
-    change. Only complete runs over the whole split count.
+    change. Only complete runs over the whole split count. The newest 10 runs are listed, or as many as --limit.
 
     Below, a table shows routed production calls: backends, reasons for fallbacks, and cost (docs/routing.md).
 
@@ -69,31 +78,95 @@ def history(
                 f"no runs {f'of {wanted}' if wanted else 'yet'}: start one with `harness run`", markup=False
             )
         elif runs and eval_name is None:
-            console().print(_run_table(runs), "")
+            console().print(_run_table(project, runs), "")
         elif runs:
-            console().print(_trends(project, runs, limit or NEWEST))
+            console().print(_trends(project, runs, limit or NEWEST, limit or SHOWN_POINTS))
         if routed is not None:
             console().print(routed)
 
 
-def _run_table(runs: Sequence[Manifest]) -> RenderableType:
+def _run_table(project: Project, runs: Sequence[Manifest]) -> RenderableType:
+    """A row per run with its scores. Columns without a value are left out."""
+    from harness.analysis.trend import point_of
+    from harness.core.formatting import NOTHING, percent
+    from harness.report.rate_text import rate_text
     from harness.report.terminal_table import TerminalTable
+    from harness.store.tallies import tallies
 
-    tagged = any(m.tags for m in runs)
-    tags_column = ["tags"] if tagged else []
-    headings = ("run", "eval", "cell", "prompt", "cases", "model", *tags_column, "state")
-    unbroken = ["run", "cases"]
-    wrapped = [heading for heading in headings if heading not in unbroken]
-    table = TerminalTable(*headings, names=wrapped, left=unbroken)
+    finished = [m for m in runs if m.finished_at is not None]
+    counted = tallies(project.store, finished)
+    points = {m.run_id: point_of(m, counted[m.run_id]) for m in finished}
+    optional = {
+        "errors": any(point.n_errors for point in points.values()),
+        "tags": any(m.tags for m in runs),
+        "state": len(finished) < len(runs),
+    }
+    shown = [heading for heading, is_shown in optional.items() if is_shown]
+    dated = all(m.run_id.startswith(m.started_at[:10].replace("-", "")) for m in runs)  # ids of imports may not be
+    headings = ["run", *([] if dated else ["date"]), "eval", "cell", "prompt", "strict", "format", "n", "model", *shown]
+    names = ["eval", "cell", "prompt", "model", "tags", "state"]
+    table = TerminalTable(*headings, names=[name for name in names if name in headings], left=["run", "date"])
     for m in runs:
-        model = " ".join(filter(None, (m.fingerprint.get("model"), m.fingerprint.get("quantization"))))
-        state = "finished" if m.finished_at else "not finished: --resume"
-        tags = [", ".join(m.tags)] if tagged else []
-        table.add(m.run_id, m.eval, m.cell, m.prompt, f"{m.n_cases:,}", model, *tags, state)
+        point = points.get(m.run_id)
+        compliance = point.compliance if point else None
+        cells = {
+            "run": m.run_id,
+            "date": m.started_at[:10],
+            "eval": m.eval,
+            "cell": m.cell,
+            "prompt": m.prompt.removeprefix(f"{m.eval}/"),
+            "strict": rate_text(point.strict) if point else NOTHING,
+            "format": percent(compliance.hits, compliance.n) if compliance and compliance.n else NOTHING,
+            "n": f"{point.strict.n if point else m.n_cases:,}",
+            "model": _model(m),
+            "errors": f"{point.n_errors:,}" if point else NOTHING,
+            "tags": ", ".join(m.tags),
+            "state": "finished" if m.finished_at else "not finished: --resume",
+        }
+        table.add(*(cells[heading] for heading in headings))
     return table
 
 
-def _trends(project: Project, runs: Sequence[Manifest], newest: int) -> RenderableType:
+def _model(m: Manifest) -> str:
+    """Quantization and the start of the digest of the weights; without a digest, the model's name."""
+    name, quantization = (m.fingerprint.get(part, "") for part in ("model", "quantization"))
+    digest = _digest(m)
+    return " ".join(filter(None, (quantization, digest) if digest else (name, quantization)))
+
+
+def _digest(m: Manifest) -> str:
+    return m.fingerprint.get("model_digest", "").rpartition(":")[2][:DIGEST_CHARS]
+
+
+def _points(trend: Trend, newest: int) -> RenderableType:
+    """The scores of the newest runs of a trend, the newest first."""
+    from rich.padding import Padding
+
+    from harness.core.formatting import NOTHING, percent
+    from harness.report.comparison_text import changes_text
+    from harness.report.rate_text import rate_text
+    from harness.report.terminal_table import TerminalTable
+
+    shown = trend.points[: -newest - 1 : -1]
+    changed = ["changed"] if any(point.changed for point in shown) else []
+    digests = ["digest"] if any(_digest(point.manifest) for point in shown) else []
+    headings = ("date", "run", "strict", "format", "n", *digests, *changed)
+    table = TerminalTable(*headings, names=changed, left=["date", "run", *digests])
+    for point in shown:
+        compliance = point.compliance
+        table.add(
+            _day(point),
+            point.manifest.run_id,
+            rate_text(point.strict),
+            percent(compliance.hits, compliance.n) if compliance.n else NOTHING,
+            f"{point.strict.n:,}",
+            *([_digest(point.manifest)] if digests else []),
+            *([changes_text(point.changed) if point.changed else ""] if changed else []),
+        )
+    return Padding(table, (0, 0, 0, 2))
+
+
+def _trends(project: Project, runs: Sequence[Manifest], newest: int, listed: int) -> RenderableType:
     """All trends of one eval, and the number of its runs that are in no trend."""
     from rich.console import Group
     from rich.text import Text
@@ -106,7 +179,7 @@ def _trends(project: Project, runs: Sequence[Manifest], newest: int) -> Renderab
     parts: list[RenderableType] = [Text(visible(runs[0].eval), style="bold")]
     splits = {trend.split for trend in all_trends}
     for trend in all_trends:
-        parts += [_trend(project, trend, split=len(splits) > 1), Text("")]
+        parts += [_trend(project, trend, split=len(splits) > 1), _points(trend, listed), Text("")]
     if left_out := sum(not is_point(m) for m in runs):
         reasons = "sample, replay or unfinished"
         parts.append(

@@ -16,6 +16,7 @@ from harness.analysis.metrics.summary import summarize
 from harness.core.errors import StoreError
 from harness.core.ids import now
 from harness.core.types import Result, Run
+from harness.report.rate_text import rate_text
 from harness.store import tallies, traffic
 from harness.store.runs import Store, open_store
 from harness.store.traffic import RoutedCall
@@ -218,6 +219,38 @@ def test_narrow_terminal_cuts_no_figure_or_name(
     assert "20261124-231500-3f2a" in words
     for broken_name in ("ticket_tri", "age", "local@mis", "tral", "breaker_o", "connectio"):
         assert broken_name not in words
+
+
+def test_every_run_has_its_scores(harness: Terminal, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    opened = open_store(project.load().store_url)
+    whole = fake_run(40, "local", "q4", run_id="r1", eval="triage", started_at="2026-11-01T10:00:00")
+    fingerprint = {**whole.manifest.fingerprint, "model_digest": "sha256:0123456789abcdef"}
+    opened.add(replace(whole, manifest=replace(whole.manifest, fingerprint=fingerprint)))
+    sample = fake_run(5, "gpt", "q4", run_id="r2", eval="triage", limit=5, errors=1, started_at="2026-11-02T10:00:00")
+    opened.add(sample)
+    opened.begin(replace(whole.manifest, run_id="r3", finished_at=None), plan_key="p", model_key="m")
+    opened.close()
+    accuracy = summarize(whole.results).accuracy
+    lines = {line.split()[0]: line for line in harness("history").out.splitlines() if line}
+    scores = f"{rate_text(accuracy.strict)}  {accuracy.compliance.value:>6.1%}  40  Q8_0 01234567 "
+    assert scores in lines["r1"]
+    assert lines["r1"].split()[1] == "2026-11-01"
+    assert lines["r2"].rstrip().endswith("1  finished")
+    assert "not finished: --resume" in lines["r3"]
+    trend = harness("history", "triage").out
+    assert re.search(rf"2026-11-01  r1   *{re.escape(rate_text(accuracy.strict))}", trend)
+
+
+def test_trend_lists_the_scores_of_the_newest_runs(
+    harness: Terminal, served: Project, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    make_runs(harness, served, server, 0, 0, 10)
+    out = harness("history", "triage").out
+    rates = re.findall(r"^  \d{4}-\d\d-\d\d  \S+ +(\S+) \(", out, flags=re.MULTILINE)
+    assert rates == ["66.7%", "100.0%", "100.0%"]
+    assert len(re.findall(r"^  \d{4}-", harness("history", "triage", "-n", "1").out, flags=re.MULTILINE)) == 1
 
 
 def test_history_lists_runs_newest_first(harness: Terminal, served: Project) -> None:
