@@ -15,6 +15,7 @@ from harness.advice.reasons import RunFreshness
 from harness.analysis.compare import Comparison, ComparisonQuestion, compare, outcomes_of
 from harness.analysis.costs.advice_types import Advice, AdviceCode, Decision, EvalAdvice, Reason
 from harness.analysis.costs.projection import CostProjection, EvalCost, Usage, cheapest, usage
+from harness.analysis.dataset_power import undecidable
 from harness.analysis.gates import Evidence
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError, HarnessError
@@ -23,7 +24,7 @@ from harness.core.toml import at, hint
 from harness.core.types import Decoding, Manifest, Run, RunOrigin
 from harness.project import evals
 from harness.project.config import FILE_NAME, BackendConfig, Config, PairConfig, Service
-from harness.project.evals import Eval, TrafficConfig
+from harness.project.evals import Eval, GateConfig, TrafficConfig
 from harness.project.pricing import is_local, price_of
 from harness.runner.project import Project
 from harness.runner.questions import question
@@ -199,7 +200,7 @@ def _advise(config: Config, runs: _EvalRuns, asked: ComparisonQuestion) -> EvalA
     c, limits = _compare(runs.current_run, run, asked), runs.definition.gates
     constrained = _compare(runs.current_run, runs.constrained_run, asked)
     all_reasons = [reasons.quality(cost, c, runs.models)]
-    all_reasons += reasons.gate(limits, run, lambda: _evidence(config, runs), local=cost.local)
+    all_reasons += reasons.gate(limits, run, lambda: _evidence(config, runs, limits), local=cost.local)
     all_reasons += reasons.form(c, constrained, run)
     all_reasons += reasons.blocks(cost, config.advice, run, limits.limits.get("max_p95_latency_s"))
     all_reasons += [*reasons.capacity(cost, config.local), *reasons.price(cost), *reasons.index(cost)]
@@ -207,16 +208,18 @@ def _advise(config: Config, runs: _EvalRuns, asked: ComparisonQuestion) -> EvalA
     return EvalAdvice(cost, _decision(all_reasons), tuple(all_reasons), c)
 
 
-def _evidence(config: Config, runs: _EvalRuns) -> Evidence:
+def _evidence(config: Config, runs: _EvalRuns, limits: GateConfig) -> Evidence:
     if runs.candidate_run is None or runs.candidate is None:
         return Evidence("", summarize(()))
     m = runs.candidate_run.manifest
+    cases = {r.case.id: r.case for r in runs.candidate_run.results if r.case.expected is not None}
     return Evidence(
         cell=m.cell,
         summary=summarize(runs.candidate_run.results),
         results=runs.candidate_run.results,
         labels=m.labels,
         price=price_of(config, runs.candidate),
+        undecidable=tuple(undecidable(limits, cases.values())),
     )
 
 

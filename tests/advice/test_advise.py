@@ -223,6 +223,14 @@ class TestGates:
         assert eval_advice.decision is MOVE
         assert "gate" not in {reason.code for reason in eval_advice.reasons}
 
+    def test_gate_that_needs_more_cases_leaves_the_advice_open(self, team: Project, store: Store) -> None:
+        traffic(team, "[gates]\nmin_accuracy = 0.995\n")
+        for name, variant in (("gpt-4o", "gpt"), ("mistral-vllm", "local")):  # both always right
+            store.add(made("triage", variant, name, N, labels=("a", "b")))
+        eval_advice = advised(team, store)
+        assert eval_advice.decision is INCONCLUSIVE
+        assert "needs 765 cases" in text_of(eval_advice, "gate")
+
     def test_cost_gate_applies_to_candidates_with_a_price(self, team: Project, store: Store) -> None:
         team.config(CONFIG.replace('candidate = "mistral-vllm"', 'candidate = "gpt-4o-mini"'))
         traffic(team, "[gates]\nmax_cost_per_1k = 0.01\n")
