@@ -179,10 +179,15 @@ def comment(text: str) -> str:
     return f"# {''.join(c if c.isprintable() else ' ' for c in text)}".rstrip()
 
 
+MOST_NAMES = 20
+"""Names in a list of known names."""
+
+
 def hint(name: str, known: Any) -> str:
-    """Return ` (did you mean 'x'?)`, or the list of known names, or "" if there are none."""
+    """Return ` (did you mean 'x'?)`, or the first `MOST_NAMES` known names, or "" if there are none."""
     names = sorted(known)
     close = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.6)
     if close:
         return f" (did you mean {close[0]!r}?)"
-    return f" (there are: {', '.join(names)})" if names else ""
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return f" (there are: {', '.join(names[:MOST_NAMES])}{more})" if names else ""
