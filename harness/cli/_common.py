@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from harness.project.config import Config
 
+UNWRAPPED = 100_000
+"""Columns of an output that is not a terminal: programs read whole lines, and a viewer wraps them itself."""
+
 
 def print_error(message: str) -> None:
     """Print each line of the message to standard error, marked `error:`."""
@@ -37,11 +40,11 @@ def _print_marked(mark: str, colour: str, message: str) -> None:
 
 
 def console() -> Console:
-    """Standard output with the terminal's colours and width; 100 columns without a terminal."""
+    """Standard output with the terminal's colours and width. Without a terminal, no line is wrapped."""
     from rich.console import Console
 
     plain = Console(highlight=False)
-    return plain if plain.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=100)
+    return plain if plain.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=UNWRAPPED)
 
 
 def load_project() -> Config:

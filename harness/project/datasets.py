@@ -94,8 +94,8 @@ def load(root: Path, name: str) -> Dataset:
     return load_with_places(root, name)[0]
 
 
-def load_with_places(root: Path, name: str) -> tuple[Dataset, Sequence[str]]:
-    """As `load`, with the place of each case in its source: `file:line`, or the row number."""
+def card_of(root: Path, name: str) -> Card:
+    """Load `datasets/<name>/card.toml` only; raises `DatasetError`, or `ConfigError` for an invalid file."""
     folder = root / FOLDER / name
     if not (folder / CARD).is_file():
         msg = f"no dataset {name!r}: {folder / CARD} does not exist{hint(name, names(root))}"
@@ -104,6 +104,13 @@ def load_with_places(root: Path, name: str) -> tuple[Dataset, Sequence[str]]:
     if card.name != name:
         msg = f"{at(folder / CARD, ('name',))}name is {card.name!r}, but the folder is {name!r}: use the same name"
         raise DatasetError(msg)
+    return card
+
+
+def load_with_places(root: Path, name: str) -> tuple[Dataset, Sequence[str]]:
+    """As `load`, with the place of each case in its source: `file:line`, or the row number."""
+    folder = root / FOLDER / name
+    card = card_of(root, name)
     source = card.source if card.source.startswith("hub:") else str(folder / card.source)
     problems: list[str] = []
     reader = _CaseReader()
