@@ -47,6 +47,8 @@ class RunArguments(TypedDict, total=False):
     decoding: Decoding | Sequence[Decoding]
     split: str | None
     limit: int | None
+    case: str | Sequence[str]
+    filter: str | Sequence[str]
     demo: bool
     cache: bool | None
     resume: bool
@@ -260,7 +262,7 @@ def _planned(
 
 def _options(arguments: RunArguments) -> RunOptions:
     values: dict[str, Any] = dict(arguments)
-    for name in ("backend", "variant", "decoding", "tag"):
+    for name in ("backend", "variant", "decoding", "case", "filter", "tag"):
         value = values.get(name, ())
         values[name] = (value,) if isinstance(value, str) else tuple(value)
     if values.get("record") is not None:

@@ -24,6 +24,8 @@ def run(
     version: Annotated[str | None, option("version")] = None,
     decoding: Annotated[list[DecodingName] | None, option("decoding", "--decoding")] = None,
     limit: Annotated[int | None, option("limit")] = None,
+    case: Annotated[list[str] | None, option("case", "--case")] = None,
+    filter: Annotated[list[str] | None, option("filter", "--filter")] = None,  # noqa: A002  the name of the option
     demo: Annotated[bool, option("demo", "--demo")] = False,  # noqa: FBT002  Typer's way to say a flag
     split: Annotated[str | None, option("split")] = None,
     resume: Resume = False,  # noqa: FBT002  Typer's way to say a flag
@@ -82,6 +84,8 @@ def run(
         harness run                           # all evals, variants and backends
         harness run ticket_triage -b mistral-q4 -o reports/triage.html
         harness run evals/ticket_triage.toml --variant gpt --limit 20 -o x.jsonl
+        harness run ticket_triage --case tt-004 --case tt-017
+        harness run ticket_triage --filter tag:hard --filter label:billing
         harness run --estimate                # only print the expected cost
         harness run -b gpt-4o --budget 2.00   # continue later with --resume
         harness run -b gpt-4o --batch         # half the price, within a day
@@ -116,6 +120,8 @@ def run(
         decoding=tuple(name.value for name in decoding or ()),
         split=split,
         limit=limit,
+        case=tuple(case or ()),
+        filter=tuple(filter or ()),
         demo=demo,
         cache=cache if repeat_cell == 1 else False,
         resume=resume,
@@ -134,6 +140,8 @@ def run(
             variant=variant,
             decoding=decoding,
             limit=limit,
+            case=case,
+            filter=filter,
             demo=demo,
             batch=batch,
             repeat_cell=repeat_cell > 1,

@@ -254,6 +254,7 @@ class Manifest:
 
     `limit`: the number of cases of a sample; `None` for a whole run. `until_decided`: the run sent the cases
     in random order and stopped when a verdict was proven. Its verdicts need intervals that allow for many looks.
+    `selection`: how the user selected the cases of a sample, such as `case:t-1` or `tag:hard`; empty otherwise.
     """
 
     run_id: str
@@ -280,6 +281,7 @@ class Manifest:
     origin: RunOrigin = RunOrigin.ASKED
     billing: Billing = Billing.STANDARD
     until_decided: bool = False
+    selection: tuple[str, ...] = ()
 
     @property
     def cell(self) -> str:

@@ -44,6 +44,17 @@ class RunOptions:
     limit: int | None = field(
         default=None, metadata=_doc("Run only the first N cases. Gates are not judged.", at_least=1)
     )
+    case: tuple[str, ...] = field(
+        default=(),
+        metadata=_doc("Run only the case with this id; repeatable. Gates are not judged.", toml=False),
+    )
+    filter: tuple[str, ...] = field(
+        default=(),
+        metadata=_doc(
+            "Run only cases that match tag:NAME, label:NAME or id:NAME (* and ? match); repeatable, all must match.",
+            toml=False,
+        ),
+    )
     demo: bool = field(default=False, metadata=_doc("Run only the first `demo_limit` cases of each eval."))
     cache: bool | None = field(default=None, metadata=_doc("Reuse saved replies to identical requests. Default: true."))
     resume: bool = field(default=False, metadata=_doc("Continue an interrupted run and retry its failed calls."))
@@ -91,7 +102,7 @@ class RunOptions:
         return cls(**{name: _parsed(name, text) for name, text in values.items() if text})
 
 
-_SAMPLE = frozenset({"variant", "version", "decoding", "split", "limit", "demo"})
+_SAMPLE = frozenset({"variant", "version", "decoding", "split", "limit", "case", "filter", "demo"})
 """Options that select part of the matrix or of the cases."""
 
 

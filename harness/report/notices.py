@@ -41,6 +41,9 @@ def _of_cell(cell: CellReport) -> Iterator[Notice]:
         yield Notice("caution", f"{cell.name}: {text}. Rates average over the replies of a case first.")
     if manifest.until_decided:
         yield Notice("caution", f"{cell.name}: {plural(manifest.n_cases, 'random case')} (--until-decided).")
+    elif manifest.selection:
+        chosen = ", ".join(manifest.selection)
+        yield Notice("caution", f"{cell.name}: only {plural(manifest.n_cases, 'selected case')} ({chosen}).")
 
 
 def _samples(report: EvalReport) -> Iterator[str]:
@@ -48,7 +51,7 @@ def _samples(report: EvalReport) -> Iterator[str]:
     by_size: dict[int, list[str]] = {}
     for cell in report.cells:
         limit = cell.manifest.limit
-        if limit is not None and not cell.manifest.until_decided:
+        if limit is not None and not cell.manifest.until_decided and not cell.manifest.selection:
             by_size.setdefault(limit, []).append(cell.name)
     for limit, names in by_size.items():
         yield f"Limited to {plural(limit, 'case')}: {', '.join(names)}."

@@ -1,6 +1,7 @@
 """Run evals: plan the requests, send them, retry, read, score, save.
 
 execution.py         turns names and options into cells (plan.py), then runs the engine
+selection.py         selects the cases of --case and --filter
 engine.py            runs backends concurrently; backend_session.py runs the cells of one backend in sequence
 cell_runner.py       runs one cell with a producer, N callers and a writer; takes cached and resumed results first
   budget.py          reserves the maximum cost of a call before it is sent

@@ -153,7 +153,8 @@ class BackendSession:
     def _begin(self, cell: Cell) -> Manifest:
         """A new run, or the unfinished run that `--resume` continues."""
         fingerprint = {**cell.fingerprint(), **self._identity(), "harness": version("prompt-portability-harness")}
-        kind = ["until_decided"] if cell.until_decided else []  # a whole run must not continue a sample
+        # A whole run must not continue a sample.
+        kind = [*(["until_decided"] if cell.until_decided else []), *cell.selection]
         plan_key = _hash([cell.definition.name, cell.name, fingerprint, *kind])
         tags = self.setup.options.tag
         earlier = self.writer.store.unfinished(plan_key) if self.setup.options.resume else None
@@ -182,6 +183,7 @@ class BackendSession:
             origin=replay.origin(self.config) or cell.origin,
             billing=self.backend.billing if isinstance(self.backend, BulkBackend) else Billing.STANDARD,
             until_decided=cell.until_decided,
+            selection=cell.selection,
         )
         return self.writer.store.begin(manifest, plan_key=plan_key, model_key=self._model_key)
 

@@ -14,7 +14,7 @@ from harness.project import evals
 from harness.project.config import BackendConfig, Config
 from harness.project.evals import Eval
 from harness.project.run_options import RunOptions
-from harness.runner import batch, engine
+from harness.runner import batch, engine, selection
 from harness.runner.backend_session import RunSetup, StoppingRule
 from harness.runner.budget import budget
 from harness.runner.engine import Outcome
@@ -33,7 +33,9 @@ def cells(project: Project, names: Sequence[str], options: RunOptions) -> list[C
     """
     options = options.over(project.config.run)
     planned: list[Cell] = []
-    for definition in evals.find(project.root, names):
+    definitions = evals.find(project.root, names)
+    selection.check(project.root, definitions, options)
+    for definition in definitions:
         _check_backends(project.config, definition)
         chosen = [backend(project, name) for name in _backend_names(project.config, definition, options)]
         if not (names and options.backend):  # a recording may lack replies to some evals

@@ -37,6 +37,7 @@ from harness.project.prompts import Prompt, PromptLibrary, Variant
 from harness.project.run_options import RunOptions
 from harness.report.gate_text import undecidable_text
 from harness.runner.mix_check import check_mix
+from harness.runner.selection import select, selection_of
 from harness.tasks import Task, task_of
 
 SHOWN = 5
@@ -76,6 +77,8 @@ class Cell:
     """Number among equal cells, with `--repeat-cell`."""
     until_decided: bool = False
     """The cases are in random order, and the run may stop before their end."""
+    selection: tuple[str, ...] = ()
+    """What the user selected the cases by, with `--case` and `--filter`; empty for all cases."""
 
     @property
     def key(self) -> CellKey:
@@ -124,6 +127,7 @@ class Cell:
 def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConfig], options: RunOptions) -> list[Cell]:
     """The cells of the matrix, eval by eval; raises `ConfigError` for any error in the files."""
     library = PromptLibrary(root / "prompts")
+    selected = selection_of(options)
     cells: list[Cell] = []
     for definition in definitions:
         gates.check(definition.gates, definition.path)
@@ -133,7 +137,12 @@ def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConf
         dataset = datasets.load(root, definition.dataset)
         split = _split(definition, dataset, options)
         limit = definition.demo_limit if options.limit is None and options.demo else options.limit
-        cases = dataset.select(None if split == "all" else split, limit)
+        cases = dataset.select(None if split == "all" else split, limit if not selected else None)
+        if selected:
+            cases = select(cases, selected, limit)
+            if not cases:  # another eval has the selected cases, see selection.check
+                continue
+            limit = len(cases)  # a sample, even if all cases match
         if task.context:
             cases = (*task.context, *cases)
         # Checks the whole split, so that an error outside a sample does not first appear in the full run.
@@ -152,9 +161,8 @@ def plan(root: Path, definitions: Sequence[Eval], backends: Sequence[BackendConf
                         definition, task, cases, dataset.path, variant, decoding
                     )
                 requests = plans[variant.name, decoding]
-                cells.append(
-                    Cell(definition, task, prompt, variant, backend, dataset, cases, requests, split, limit, decoding)
-                )
+                cell = Cell(definition, task, prompt, variant, backend, dataset, cases, requests, split, limit)
+                cells.append(replace(cell, decoding=decoding, selection=selected))
     return list({cell.key: cell for cell in cells}.values())  # a backend or variant may be named twice
 
 

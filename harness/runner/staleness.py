@@ -22,6 +22,7 @@ from harness.project.evals import Eval
 from harness.project.prompts import Prompt, PromptLibrary
 from harness.report.comparison_text import change_text
 from harness.runner.plan import RequestPlan, contract_digest
+from harness.runner.selection import select
 from harness.tasks import Task, task_of
 
 PLANNED = frozenset({"prompt", "prompt_hash", "dataset", "dataset_hash", "contract", "contract_hash", "sampling"})
@@ -67,7 +68,7 @@ class CurrentDefinition:
             "prompt": f"{self._prompt.id}/{variant.name}",
             "prompt_hash": variant.digest,
             "dataset": self._dataset.name,
-            "dataset_hash": self._hash(_limit(m)),
+            "dataset_hash": self._hash(m),
             "contract": task.contract.id,
             "contract_hash": contract_digest(task.contract, task.settings),
             "sampling": json.dumps(asdict(replace(task.sampling, **chosen)), sort_keys=True),
@@ -90,20 +91,22 @@ class CurrentDefinition:
         """Computed hashes: each reads all cases."""
         return {}
 
-    def _cases(self, limit: int | None) -> Sequence[Case]:
-        """The cases of the eval's split."""
+    def _cases(self, m: Manifest) -> Sequence[Case]:
+        """The cases that a run of the eval's split would have now."""
         split = None if self.definition.split == "all" else self.definition.split
-        cases = self._dataset.select(split, limit)
+        cases = self._dataset.select(split, None if m.selection else _limit(m))
+        cases = select(cases, m.selection, m.limit) if m.selection else cases
         return (*self._task.context, *cases) if self._task.context else cases
 
-    def _hash(self, limit: int | None) -> str:
-        if limit not in self._hashes:
-            self._hashes[limit] = datasets.fingerprint(self._cases(limit))
-        return self._hashes[limit]
+    def _hash(self, m: Manifest) -> str:
+        key = _limit(m), m.selection
+        if key not in self._hashes:
+            self._hashes[key] = datasets.fingerprint(self._cases(m))
+        return self._hashes[key]
 
     def _rendered(self, m: Manifest) -> str:
         """Hash of the rendered messages; the recorded hash if there are too many cases."""
-        key, cases = (m.variant, m.decoding, _limit(m)), self._cases(_limit(m))
+        key, cases = (m.variant, m.decoding, _limit(m), m.selection), self._cases(m)
         if len(cases) > MOST_RENDERED:
             return m.fingerprint[RENDERED]
         if key not in self._hashes:

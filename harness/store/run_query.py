@@ -21,7 +21,8 @@ class RunQuery:
 
     `finished`: only finished runs. `whole`: only runs over all cases; `case_limit`: only samples of that size.
     `tags`: a run has all of them. `since` and `before` compare with `started_at`, ISO UTC; `before` is exclusive.
-    `whole_first`: runs over all cases precede samples. `newest_per_cell`: only the first run of each eval and cell.
+    `whole_first`: runs over all cases precede samples, and larger samples smaller ones.
+    `newest_per_cell`: only the first run of each eval and cell.
     """
 
     eval: str | None = None
@@ -69,7 +70,7 @@ class RunQuery:
 
     def _order(self) -> list[sa.ColumnElement[Any]]:
         order: list[sa.ColumnElement[Any]] = [RUNS.c.started_at.desc(), RUNS.c.run_id.desc()]
-        return [RUNS.c.case_limit.is_not(None), *order] if self.whole_first else order
+        return [RUNS.c.case_limit.is_not(None), RUNS.c.case_limit.desc(), *order] if self.whole_first else order
 
 
 ALL_RUNS = RunQuery()

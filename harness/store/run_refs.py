@@ -6,6 +6,8 @@ ticket_triage/local@q4~1    the finished run before it
 latest, previous            the newest finished run; the run before it of the same eval and cell
 previous and latest         together: the newest run of every cell and the run before it, see `newest_pairs`
 latest#weekly               #TAG: only runs with this tag, such as `local@q4#weekly` or `local@q4#weekly~1`
+
+A sample (`--limit`, `--case`, `--filter`) is found by its run id, and by the other names only after all whole runs.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ def find_run(store: Store, reference: str, eval_name: str | None = None) -> Run:
     _check_eval(store, eval_name)
     parts = _REFERENCE.fullmatch(reference)
     name, tag, age = (parts[1], parts[2], int(parts[3] or 0)) if parts else (reference, None, 0)
-    finished = RunQuery(eval=eval_name, finished=True, tags=(tag,) if tag else ())
+    finished = RunQuery(eval=eval_name, finished=True, tags=(tag,) if tag else (), whole_first=True)
     if tag:
         _check_tag(store, finished, tag)
     if name in {"latest", "previous"}:

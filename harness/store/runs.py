@@ -9,7 +9,7 @@ import importlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from threading import RLock
@@ -126,7 +126,7 @@ class Store:
                 .values(
                     finished_at=manifest.finished_at,
                     case_limit=manifest.limit,
-                    manifest=serialize.dump(asdict(manifest)),
+                    manifest=serialize.manifest_text(manifest),
                 )
             )
 

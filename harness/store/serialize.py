@@ -129,13 +129,21 @@ def manifest_row(manifest: Manifest) -> dict[str, Any]:
         "split": manifest.split,
         "case_limit": manifest.limit,
         "origin": manifest.origin.value,
-        "manifest": dump(asdict(manifest)),
+        "manifest": manifest_text(manifest),
     }
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """A manifest as JSON. An earlier version of the harness, which may share the store, knows no `selection`."""
+    data = asdict(manifest)
+    if not manifest.selection:
+        del data["selection"]
+    return dump(data)
 
 
 def manifest_of(text: str) -> Manifest:
     """A manifest from its JSON."""
     data = json.loads(text)
-    values = {name: tuple(data.get(name, ())) for name in ("labels", "notes", "tags")}
+    values = {name: tuple(data.get(name, ())) for name in ("labels", "notes", "tags", "selection")}
     origin, billing = RunOrigin(data.get("origin", RunOrigin.ASKED)), Billing(data.get("billing", Billing.STANDARD))
     return Manifest(**{**data, **values, "origin": origin, "billing": billing})

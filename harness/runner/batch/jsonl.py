@@ -54,7 +54,7 @@ def parse_id(custom_id: str) -> CustomId | None:
 
 def cell_part(cell: Cell) -> str:
     """Return the part of the id that all requests of a cell share."""
-    return _hash(cell.definition.name, cell.name, cell.split or "", str(cell.limit or ""))[:8]
+    return _hash(cell.definition.name, cell.name, cell.split or "", str(cell.limit or ""), *cell.selection)[:8]
 
 
 def custom_id_of(cell: Cell, planned: PlannedRequest) -> CustomId:
