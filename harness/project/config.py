@@ -218,6 +218,10 @@ def load(start: Path | None = None) -> Config:
     for folder in (here, *here.parents):
         if (folder / FILE_NAME).is_file():
             return _read(folder / FILE_NAME)
+        for name in ("harness.yaml", "harness.yml"):
+            if (folder / name).is_file():
+                msg = f"{folder / name}: the configuration is a TOML file: write {FILE_NAME} (docs/files.md)"
+                raise ConfigError(msg)
     msg = f"no {FILE_NAME} in {here} or above it: run `harness init`, or change to the folder of your project"
     raise ConfigError(msg)
 

@@ -13,7 +13,7 @@ import io
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,10 @@ from harness.core.toml import Names, StrictModel, hint
 
 
 class ColumnMapping(StrictModel):
-    """`[columns]`: columns of the source. `inputs` maps a template variable to a column."""
+    """`[columns]`: columns of the source. `inputs` maps a template variable to a column.
+
+    `ignore`: columns of a CSV or JSONL file that are left out although they have the name of a field of a case.
+    """
 
     id: str | None = None
     inputs: Mapping[str, str]
@@ -34,6 +37,11 @@ class ColumnMapping(StrictModel):
     tags: str | None = None
     split: str | None = None
     cluster: str | None = None
+    ignore: Names = ()
+
+
+RESERVED = ("id", "expected", "tags", "split", "cluster", "label_source")
+"""Columns that are never left out silently: their names say that they belong to the case."""
 
 
 class Card(StrictModel):
@@ -59,8 +67,15 @@ class Card(StrictModel):
 
 
 @dataclass(frozen=True, slots=True)
+class InvalidRow:
+    """A row that cannot be read. `problem`: what is wrong, with file and line."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class _SourceRow:
-    """Unmapped row. `where` is `file:line`, or the row number if the source has no lines."""
+    """Unmapped row, or an `InvalidRow`. `where` is `file:line`, or the row number if the source has no lines."""
 
     where: str
     values: Any
@@ -68,7 +83,10 @@ class _SourceRow:
 
 
 def rows(card: Card, source: str) -> Iterator[tuple[str, Any]]:
-    """Yield (location, row with the fields of a case) for each row; raises `DatasetError`."""
+    """Yield (location, row with the fields of a case) for each row; raises `DatasetError`.
+
+    In place of a row that cannot be read, an `InvalidRow`.
+    """
     if source.startswith("hub:") or source.endswith(".parquet"):
         source_rows = _library_rows(card, source)
     elif source.endswith(".csv"):
@@ -85,8 +103,25 @@ def rows(card: Card, source: str) -> Iterator[tuple[str, Any]]:
         yield from ((row.where, row.values) for row in source_rows)
         return
     seen: Counter[str] = Counter()
+    is_checked = source.startswith("hub:") or source.endswith(".parquet")  # only the card's columns are read
     for row in source_rows:
-        yield row.where, _case_fields(row, card.columns, seen) if isinstance(row.values, dict) else row.values
+        if not is_checked and isinstance(row.values, dict):
+            is_checked = True
+            yield from ((row.where, InvalidRow(f"{source}: {each}")) for each in _left_out(row.values, card.columns))
+        values = _case_fields(row, card.columns, seen) if isinstance(row.values, dict) else row.values
+        yield row.where, values
+        if isinstance(row.values, dict) and isinstance(values, InvalidRow) and not source.endswith(".jsonl"):
+            return  # a table lacks the column in every row
+
+
+def _left_out(columns: Iterable[str], mapping: ColumnMapping) -> Iterator[str]:
+    """Messages on columns that would be left out silently."""
+    used = {*mapping.inputs.values(), mapping.id, mapping.expected, mapping.tags, mapping.split, mapping.cluster}
+    for name in RESERVED:
+        if name in columns and name not in used and name not in mapping.ignore:
+            key = name if name in ColumnMapping.model_fields else ""
+            add = f'{key} = "{name}" or ' if key and getattr(mapping, key) is None else ""
+            yield f'column {name!r} is not used: add {add}ignore = ["{name}"] to [columns] of card.toml'
 
 
 def _jsonl_rows(path: Path) -> Iterator[_SourceRow]:
@@ -108,7 +143,7 @@ def _json(line: bytes, where: str) -> Any:
         msg = f"{where}: not valid JSON: {error.msg} at column {error.colno}"
     except (ValueError, RecursionError) as error:
         msg = f"{where}: not valid JSON: {error}"
-    raise DatasetError(msg)
+    return InvalidRow(msg)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -150,12 +185,11 @@ def _csv_rows(path: Path) -> Iterator[_SourceRow]:
                     raise DatasetError(msg)
             elif len(cells) != len(header):
                 msg = f"{where}: {len(cells)} cells for {len(header)} columns: put text with commas in quotation marks"
-                raise DatasetError(msg)
+                yield _SourceRow(where, InvalidRow(msg))
             else:
                 yield _SourceRow(where, dict(zip(header, cells, strict=True)))
     except csv.Error as error:
-        msg = f"{path}:{line}: not valid CSV: {error}"
-        raise DatasetError(msg) from None
+        yield _SourceRow(f"{path}:{line}", InvalidRow(f"{path}:{line}: not valid CSV: {error}"))
 
 
 def _read(path: Path) -> bytes:
@@ -235,14 +269,13 @@ def _selected(table: Any, card: Card, source: str) -> Any:
     return table.select_columns(list(dict.fromkeys(filter(None, names))))
 
 
-def _case_fields(row: _SourceRow, columns: ColumnMapping, seen: Counter[str]) -> dict[str, Any]:
+def _case_fields(row: _SourceRow, columns: ColumnMapping, seen: Counter[str]) -> dict[str, Any] | InvalidRow:
     """Map a row to the fields of a case. Without an id column, the id is a hash of the inputs."""
-
-    def column(name: str) -> Any:
+    names = [columns.id, *columns.inputs.values(), columns.expected, columns.tags, columns.split, columns.cluster]
+    for name in filter(None, names):
         if name not in row.values:
-            msg = f"{row.where}: no column {name!r}{hint(name, row.values)}"
-            raise DatasetError(msg)
-        return row.values[name]
+            return InvalidRow(f"{row.where}: no column {name!r}{hint(name, row.values)}")
+    column = row.values.__getitem__
 
     mapped: dict[str, Any] = {"inputs": {variable: column(name) for variable, name in columns.inputs.items()}}
     if columns.id:

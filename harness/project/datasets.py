@@ -15,12 +15,12 @@ from harness.core.errors import DatasetError
 from harness.core.lazy import LazyMap, LazySubset, Spool
 from harness.core.toml import at, hint, parse, read_toml
 from harness.core.types import Case
-from harness.project.dataset_sources import Card, rows
+from harness.project.dataset_sources import Card, InvalidRow, rows
 
 FOLDER = "datasets"
 CARD = "card.toml"
 COLUMNS = ("id", "inputs", "expected", "tags", "split", "label_source", "cluster")
-SHOWN = 8
+SHOWN = 20
 """Most invalid rows that one message lists."""
 IN_MEMORY = 50_000
 """Most cases that are kept in memory. Larger datasets are read from disk on access."""
@@ -115,6 +115,9 @@ def load_with_places(root: Path, name: str) -> tuple[Dataset, Sequence[str]]:
     problems: list[str] = []
     reader = _CaseReader()
     for where, row in rows(card, source):
+        if isinstance(row, InvalidRow):
+            problems.append(row.problem)
+            continue
         if (case := _case(where, row, card, problems)) is not None:
             reader.add(where, case)
     problems += reader.contradictions()

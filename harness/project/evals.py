@@ -14,6 +14,7 @@ from harness.core.toml import Name, Names, StrictModel, at, hint, parse, read_to
 from harness.core.types import Decoding
 
 FOLDER = "evals"
+YAML = (".yaml", ".yml")
 
 
 class TagGates(StrictModel):
@@ -180,6 +181,9 @@ def find(root: Path, wanted: Sequence[str] = ()) -> list[Eval]:
     """Load the evals in `wanted` (names or paths), or all evals of the project; raises `ConfigError`."""
     folder = root / FOLDER
     if not wanted:
+        for ending in YAML:
+            for path in sorted(folder.glob(f"*{ending}")):
+                raise _is_yaml(path)
         paths = sorted(folder.glob("*.toml"))
         if not paths:
             msg = f"no evals in {folder}: add {folder / 'my_eval'}.toml, or run `harness init`"
@@ -197,6 +201,15 @@ def _resolve(folder: Path, name: str) -> Path:
     for path in (Path(name).resolve(), folder / f"{name}.toml"):
         if path.suffix == ".toml" and path.is_file():
             return path
+    for path in (Path(name).resolve(), *(folder / f"{name}{ending}" for ending in YAML)):
+        if path.suffix in YAML and path.is_file():
+            raise _is_yaml(path)
     known = [path.stem for path in folder.glob("*.toml")]
     msg = f"no eval {name!r} in {folder}{hint(Path(name).stem, known)}"
     raise ConfigError(msg)
+
+
+def _is_yaml(path: Path) -> ConfigError:
+    return ConfigError(
+        f"{path}: evals are TOML files: write {path.with_suffix('.toml').name} (docs/files.md), remove this"
+    )

@@ -40,7 +40,6 @@ from harness.runner.mix_check import check_mix
 from harness.runner.selection import select, selection_of
 from harness.tasks import Task, task_of
 
-SHOWN = 5
 KEPT_CHARS = 16_000_000
 """Limit on the rendered text, per variant, that is kept between the check and the run."""
 
@@ -308,8 +307,8 @@ def _check_expected(task: Task, dataset: Dataset, cases: Sequence[Case]) -> None
     judged = (case for case in cases if case.expected is not None)
     problems = [f"{dataset.path}: case {case.id}: {problem}" for case in judged if (problem := task.check(case))]
     if problems:
-        more = f" (and {len(problems) - SHOWN} more)" if len(problems) > SHOWN else ""
-        raise DatasetError("\n".join(problems[:SHOWN]) + more)
+        more = f" (and {len(problems) - datasets.SHOWN} more)" if len(problems) > datasets.SHOWN else ""
+        raise DatasetError("\n".join(problems[: datasets.SHOWN]) + more)
 
 
 def _check_gates(definition: Eval, cases: Sequence[Case], *, strict: bool) -> None:

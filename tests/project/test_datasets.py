@@ -104,10 +104,10 @@ class TestRows:
         assert len(complaint(project).splitlines()) == 3
 
     def test_error_list_is_cut_after_the_first_rows(self, project: Project) -> None:
-        project.cases([row(f"t-{i}", f"text {i}", "") for i in range(20)])
+        project.cases([row(f"t-{i}", f"text {i}", "") for i in range(32)])
         messages = complaint(project).splitlines()
         assert len(messages) == datasets.SHOWN
-        assert messages[-1] == "cases.jsonl:8 (case t-7): expected is empty (and 12 more)"
+        assert messages[-1] == "cases.jsonl:20 (case t-19): expected is empty (and 12 more)"
 
     def test_duplicate_id_is_reported_with_both_lines(self, project: Project) -> None:
         project.cases([row("a", "one"), row("b", "two"), row("a", "three")])

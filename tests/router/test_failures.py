@@ -169,7 +169,7 @@ def test_a_wrong_model_name_is_reported_at_the_start(desk: Desk) -> None:
             await create(router)
             return router.down["home"]
 
-    assert "does not serve 'fake-model'" in asyncio.run(main())
+    assert "lists no model 'fake-model'" in asyncio.run(main())
 
 
 def test_a_missing_key_is_reported_before_any_request(desk: Desk) -> None:

@@ -40,11 +40,15 @@ Parameter = Literal["temperature", "top_p", "seed", "stop", "max_tokens", "max_c
 
 
 class OpenAIOptions(StrictModel):
-    """Keys of `[backends.NAME]` for provider openai. `omit`: parameters that the server rejects."""
+    """Keys of `[backends.NAME]` for provider openai.
+
+    `omit`: parameters that the server rejects. `check_model`: whether the server's list must have the model.
+    """
 
     max_tokens_parameter: Literal["max_tokens", "max_completion_tokens"] | None = None
     omit: Annotated[tuple[Parameter, ...], Field(strict=False)] = ()
     extra_body: Mapping[str, Any] = Field(default_factory=dict)
+    check_model: bool = True
 
 
 class OpenAIBackend:
@@ -98,13 +102,16 @@ class OpenAIBackend:
         return OpenAIEndpoint(self.config.base_url or self.config.service_url, key_of(self.config))
 
     async def identify(self) -> ModelInfo:
-        """Look the model up in the server's list; on a local server a missing entry is only noted."""
+        """Look the model up in the server's list; raises `BackendError` if the list lacks it.
+
+        A server that answers under any name, and a list that is not checked, are noted.
+        """
         served = await self._served()
         note = ""
         if self.config.model not in served and served:
-            note = f"the server lists {', '.join(sorted(served)[:3])}, not {self.config.model}"
-            if not self.warm_up:
+            if self.options.check_model and not _answers_any_name(served):
                 raise BackendError(self._unknown_model(served), backend=self.config.name)
+            note = f"the server lists {', '.join(sorted(served)[:3])}, not {self.config.model}"
         meta = served.get(self.config.model, {}).get("meta")
         details = meta if isinstance(meta, dict) else {}
         return ModelInfo(
@@ -253,11 +260,20 @@ class OpenAIBackend:
             raise BackendError(msg, backend=name)
 
     def _unknown_model(self, served: Mapping[str, Any]) -> str:
-        return f"no model {self.config.model!r}{hint(self.config.model, served)}"
+        near = hint(self.config.model, served)
+        if not self.warm_up:
+            return f"no model {self.config.model!r}{near}"
+        way_out = "correct `model`, or set check_model = false if the list is incomplete"
+        return f"{self.url} lists no model {self.config.model!r}{near}: {way_out}"
 
     def _unreachable(self, why: str) -> str:
         cause = safe_line(why, self._transport.secrets)
         return f"no answer from {self.url} ({cause}): is the server running?"
+
+
+def _answers_any_name(served: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the name of the model does not matter: llama.cpp serves one model, and gateways list `*`."""
+    return any("*" in name or model.get("owned_by") == "llamacpp" for name, model in served.items())
 
 
 def transport_to(config: BackendConfig, key: str) -> Transport:

@@ -24,8 +24,20 @@ def test_a_wrong_name_on_the_hosted_service_gets_the_nearest_one(monkeypatch: py
             identify(configured("openai", model="gpt4o"))
 
 
-def test_server_that_lists_another_model_is_noted(server: FakeOpenAI) -> None:
-    config = configured("openai", server.base_url, model="other")
+def test_model_that_the_server_does_not_list_is_an_error(server: FakeOpenAI) -> None:
+    with pytest.raises(BackendError, match=r"lists no model 'fake-modl' \(did you mean 'fake-model'\?\)"):
+        identify(configured("openai", server.base_url, model="fake-modl"))
+
+
+@pytest.mark.parametrize("listed", [{"id": "path/to.gguf", "owned_by": "llamacpp"}, {"id": "openai/*"}])
+def test_server_that_answers_under_any_name_is_noted(server: FakeOpenAI, listed: dict[str, str]) -> None:
+    server.page("/v1/models", Reply(json={"data": [listed]}))
+    note = identify(configured("openai", server.base_url, model="other")).note
+    assert note == f"the server lists {listed['id']}, not other"
+
+
+def test_unchecked_model_is_used_and_noted(server: FakeOpenAI) -> None:
+    config = configured("openai", server.base_url, model="other", check_model=False)
     assert identify(config).note == "the server lists fake-model, not other"
     assert ask(config)[0].text == "billing"
 
