@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 HEADING = "Prompts and datasets"
 ORDER = 2
 
+_ASKED = {
+    "licence": "licence is missing: say who may use the cases, or write private = true",
+    "label_source": "label_source is missing: say who labelled the cases (author, human, the name of a model)",
+}
+
 app = typer.Typer(help="Check and inspect golden datasets.", no_args_is_help=True)
 
 
@@ -55,7 +60,8 @@ def validate(
 ) -> None:
     """Check every row: ids, inputs, labels, tags, contradictions, duplicates. An error names the file, line and field.
 
-    Duplicates within a split are warnings: copies prove nothing. A text that is in two splits is an error.
+    Duplicates within a split are warnings: copies prove nothing. A text that is in two splits is an error. A card
+    without `licence` or `label_source` is a note.
 
     Examples:
 
@@ -65,7 +71,7 @@ def validate(
     Exit codes: 0 success, 2 usage or configuration error.
     """
     from harness.cli import _dataset_duplicates
-    from harness.cli._common import print_warning
+    from harness.cli._common import print_note, print_warning
     from harness.core.errors import DatasetError
     from harness.core.formatting import plural
     from harness.project import datasets
@@ -82,6 +88,8 @@ def validate(
             typer.echo(f"  {line}")
         for line in review.warnings:
             print_warning(line)
+        for key in dataset.card.missing:
+            print_note(f"{root / datasets.FOLDER / name / datasets.CARD}: {_ASKED[key]}")
     if leaks:
         raise DatasetError("\n".join(leaks))
 
@@ -104,7 +112,8 @@ def stats(
         cases = dataset.cases
         card = dataset.card
         typer.secho(f"{dataset.name}: {dataset.card.description}", bold=True)
-        typer.echo(f"  {plural(len(cases), 'case')}, licence {card.licence}, labels by {card.label_source}")
+        licence = card.licence or ("private" if card.private else "not stated")
+        typer.echo(f"  {plural(len(cases), 'case')}, licence {licence}, labels by {card.label_source or 'not stated'}")
         splits = sorted({case.split for case in cases})
         for split in splits:
             in_split = [case for case in cases if case.split == split]

@@ -47,13 +47,15 @@ RESERVED = ("id", "expected", "tags", "split", "cluster", "label_source")
 class Card(StrictModel):
     """`card.toml`: origin of the cases and their labels.
 
-    `cluster`: the input that says which cases are not independent, such as `customer`.
+    `private`: the cases are not passed on, so they need no licence. `cluster`: the input that says which cases are not
+    independent, such as `customer`.
     """
 
     name: str
     description: str
-    licence: str
-    label_source: str
+    licence: str = ""
+    label_source: str = ""
+    private: bool = False
     labels: Names = ()
     splits: Names = ()
     tags: Mapping[str, str] = Field(default_factory=dict)
@@ -64,6 +66,12 @@ class Card(StrictModel):
     config: str | None = None
     cluster: str | None = None
     columns: ColumnMapping | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Keys that the card should have, but need not have."""
+        wanted = ("label_source",) if self.private else ("licence", "label_source")
+        return tuple(name for name in wanted if not getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)

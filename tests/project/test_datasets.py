@@ -139,7 +139,7 @@ class TestCard:
         ("card", "message"),
         [
             (CARD + "licens = 'x'", "card.toml:5: unknown key 'licens' (did you mean 'licence'?)"),
-            (CARD.replace('licence = "CC0-1.0"\n', ""), "card.toml: missing key 'licence'"),
+            (CARD.replace('description = "Six tickets."\n', ""), "card.toml: missing key 'description'"),
             (CARD + "labels = [1]", "card.toml:5: item 1 of labels should be a string, not 1"),
             (CARD + '[columns]\nexpected = "x"', "card.toml:5: missing key 'inputs' in [columns]"),
             (
