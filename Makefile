@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check fmt evals clean
+.PHONY: help install demo test test-all check docs fmt evals clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,13 +33,17 @@ test: $(STAMP) ## run the fast tests; needs no key, model server or network
 test-all: $(STAMP) ## run all tests, including the slow ones
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m ""
 
-check: $(STAMP) ## check lint, format, types, layers, prompts and datasets
+check: $(STAMP) ## check lint, format, types, layers, prompts, datasets and docs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/harness prompts check
 	@$(BIN)/harness datasets validate
+	@$(MAKE) --no-print-directory docs
+
+docs: $(STAMP) ## build the site in build/site; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 fmt: $(STAMP) ## fix lint findings and format the code
 	@$(BIN)/ruff check --fix .

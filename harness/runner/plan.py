@@ -190,7 +190,7 @@ def _variants(definition: Eval, prompt: Prompt, backend: BackendConfig, options:
         return options.variant
     if options.own_variant_only or backend.name.startswith(replay.PREFIX):
         return (backend.variant,)  # a saved run has replies to one variant
-    if backend.capabilities.replays:
+    if backend.capabilities.replays and backend.options:  # of a recording that has been read
         names = [name for name in replay.recorded_variants(backend, definition.name) if name in prompt.variants]
         if not names:
             msg = (

@@ -31,7 +31,7 @@ def context(report: EvalReport) -> dict[str, Any] | None:
         return None
     limit = min(_LONGEST, max(_SHORTEST, _PAGE_BUDGET // texts))
     codes = sorted({code for cell in report.cells for code, _ in cell.summary.violations})
-    found = _found(report)
+    found = _passages_by_case(report)
     rows = [_row(joined, limit, found) for joined in report.cases]
     prompts, parts = for_page(report.prompts, [joined.case for joined in report.cases], [row["q"] for row in rows])
     if any(each for case in parts for each in case):
@@ -71,7 +71,7 @@ def _shown(report: EvalReport, pair: tuple[int, int]) -> tuple[int, ...]:
     return tuple(range(min(_SHOWN_CELLS, len(report.cells))))
 
 
-def _found(report: EvalReport) -> list[dict[str, str]]:
+def _passages_by_case(report: EvalReport) -> list[dict[str, str]]:
     """For an eval of vectors: the passages that each cell found for a query, as text by the id of the case."""
     if "retrieval" not in task_capabilities(report.task).sections:
         return []
