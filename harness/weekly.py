@@ -22,7 +22,7 @@ from harness.analysis.compare.weekly_check import CellCheck, CellWeek, CheckResu
 from harness.analysis.gates import GateStatus
 from harness.analysis.metrics.summary import summarize
 from harness.analysis.trend import Trend
-from harness.core.formatting import listed
+from harness.core.formatting import listed, plural
 from harness.core.types import OWN_ORIGINS, Manifest, Run
 from harness.monitor import weekly_findings as production
 from harness.project.run_options import RunOptions
@@ -262,10 +262,8 @@ def _of_run(week: WeeklyPlan, cell: Cell, own: Run, made: WeeklyRuns, comparison
     """Failed calls and gates. An inconclusive implied baseline gate is only noted: the eval does not require it."""
     summary = summarize(own.results)
     if summary.n_errors:
-        failed = (
-            f"{summary.n_errors:,} of {summary.n:,} calls failed ({listed(summary.errors)}): run again with --resume"
-        )
-        yield Finding(FindingStatus.UNDECIDED, f"{_title(cell)}: {failed}")
+        failed = f"{summary.n_errors:,} of {plural(summary.n, 'call')} failed ({listed(summary.errors)})"
+        yield Finding(FindingStatus.UNDECIDED, f"{_title(cell)}: {failed}: run again with --resume")
     again = made.again.get(cell.key)
     evidence = gate_checks.evidence(
         week.project,

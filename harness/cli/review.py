@@ -114,14 +114,14 @@ def _print_review(review: Review) -> None:
     from rich.text import Text
 
     from harness.cli._common import console
-    from harness.core.formatting import visible
+    from harness.core.formatting import plural, visible
     from harness.monitor import wording
     from harness.report.comparison_text import tone
     from harness.report.terminal import COLOURS
 
     screen = console()
     reviewers = f"labelled by {', '.join(review.reviewers)}" if review.reviewers else "not labelled yet"
-    head = f"review {review.sheet.sheet}: {len(review.sheet.items):,} replies, {reviewers}"
+    head = f"review {review.sheet.sheet}: {plural(len(review.sheet.items), 'reply', 'replies')}, {reviewers}"
     screen.print(Text(visible(head), style="bold"))
     for c in review.cells:
         badge = (c.verdict.value, f"bold {COLOURS[tone(c.verdict)]}") if c.verdict else ("not judged", "dim")

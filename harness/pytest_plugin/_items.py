@@ -76,8 +76,10 @@ class GateItem(pytest.Item):
             self._run_reference()
         summary = summarize(run.results)
         if self.gate is None:
+            from harness.core.formatting import plural
+
             if summary.n_errors:
-                msg = f"{self.cell.name}: {summary.n_errors} of {summary.n} calls failed"
+                msg = f"{self.cell.name}: {summary.n_errors} of {plural(summary.n, 'call')} failed"
                 raise GateFailed(msg)
             return
         with open_project(self.path) as (project, _):

@@ -210,7 +210,8 @@ def noise_text(c: Comparison, floor: Comparison) -> str:
     """How many answers change between identical runs, and how many changed beyond that."""
     if not floor.n:
         return "not known: the two identical runs share no case"
-    same = f"{floor.answers_changed:,} of {floor.n:,} answers change between two identical runs"
+    verb = "changes" if floor.answers_changed == 1 else "change"
+    same = f"{floor.answers_changed:,} of {plural(floor.n, 'answer')} {verb} between two identical runs"
     return f"{same}; here {c.answers_changed:,} of {c.n:,}, {beyond(c, floor):.0f} more than expected"
 
 

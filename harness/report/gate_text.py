@@ -83,10 +83,17 @@ def _compared(gate: str, outcome: GateOutcome) -> str:
     lost = comparison_text.lost_cases_text(c) if outcome.status is not GateStatus.UNDECIDED else ""
     if outcome.reason is GateReason.VALUE:
         return "; ".join(filter(None, [_measured(gate, outcome), lost]))
-    by_point = outcome.reason is GateReason.POINT
-    point = f"judged by the observed value only, {gate} {_limit(outcome)}" if by_point else ""
-    parts = [verdict_text.verdict_text(c), _changed(c), point, lost]
+    judged = _by_point(gate, outcome, c) if outcome.reason is GateReason.POINT else verdict_text.verdict_text(c)
+    parts = [judged, _changed(c), lost]
     return f"against {c.base.name}: {'; '.join(filter(None, parts))}"
+
+
+def _by_point(gate: str, outcome: GateOutcome, c: Comparison) -> str:
+    """The observed difference, without the verdict of its interval, which may be another."""
+    leg = min(c.question.legs, key=lambda name: c.leg(name).paired.delta)
+    side = "within" if outcome.status is GateStatus.PASSED else "beyond"
+    points = comparison_text.plain_points(c.leg(leg).paired.delta)
+    return f"{leg} difference {points} points, {side} {gate} {_limit(outcome)} (observed value only)"
 
 
 def _changed(c: Comparison) -> str:
@@ -122,6 +129,6 @@ def undecidable_text(gate: UndecidableGate) -> str:
         reachable = f"the smallest {gate.key[-1]} it can show is {gate.reachable:.3f}"
     else:
         never = "cannot be proven by any number of cases"
-        needs = never if gate.needed is None else f"needs {gate.needed:,} cases, all of them right"
+        needs = never if gate.needed is None else f"needs {plural(gate.needed, 'case')}, all of them right"
         reachable = f"the largest limit it can prove is {gate.reachable:.3f}"
     return f'{name} {needs}; {where}, and {reachable}. Add cases, change the limit, or set judge = "point"'

@@ -71,7 +71,7 @@ def _across(report: EvalReport) -> Iterator[str]:
         return
     apart = sum(any(result is None for result in joined.results) for joined in report.cases)
     if apart:
-        some = f"{apart:,} of {plural(len(report.cases), 'case')} are not in every cell"
+        some = f"{apart:,} of {plural(len(report.cases), 'case')} {'is' if apart == 1 else 'are'} not in every cell"
         yield f"The cells cover different cases: {some}. Their rates are not comparable."
     contracts = {cell.manifest.fingerprint.get("contract_hash", "") for cell in report.cells}
     if len(contracts) > 1:

@@ -67,6 +67,10 @@ def _deciding(c: Comparison) -> str:
     return f"{read}{difference_text(c.deciding.paired, c.question.confidence, limits)}"
 
 
+def _identical(c: Comparison) -> str:
+    return f"identical: the replies to {plural(c.n, 'case')} are the same, and no new ones were requested"
+
+
 def _within(c: Comparison) -> str:
     text = f"{_deciding(c)}, within the margin of {margin_text(c.question.margin)}"
     if c.reason.worst is None:
@@ -210,6 +214,7 @@ def _no_shared_case(_c: Comparison) -> str:
 
 
 _REASONS = {
+    ReasonCode.IDENTICAL: _identical,
     ReasonCode.WITHIN_MARGIN: _within,
     ReasonCode.BEYOND_MARGIN: _beyond,
     ReasonCode.BETTER: _better,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from harness.core.errors import BackendError, BackendUnavailable, BudgetExhausted, HarnessError, Interrupted, Terminated
+from harness.core.formatting import plural
 from harness.core.types import Run
 from harness.runner.backend_session import Abandoned, BackendSession, RunSetup
 from harness.runner.blocking import TerminationSignal, run_blocking
@@ -44,7 +45,8 @@ def run(cells: Sequence[Cell], store: Store, events: RunEvents, setup: RunSetup)
     except KeyboardInterrupt as interrupt:
         is_sigterm = isinstance(interrupt, TerminationSignal)
         cause, error = ("terminated", Terminated) if is_sigterm else ("interrupted", Interrupted)
-        msg = f"{cause}: {engine.writer.saved} replies of this session are saved: to continue, add --resume"
+        saved = plural(engine.writer.saved, "reply of this session is", "replies of this session are")
+        msg = f"{cause}: {saved} saved: to continue, add --resume"
         raise error(msg) from None
 
 

@@ -141,7 +141,7 @@ def test_damaged_baseline_is_one_line_and_update_repairs_it(
 def test_margin_gate_runs_the_reference_once(
     evals: Callable[..., pytest.RunResult], project: Project, server: FakeOpenAI
 ) -> None:
-    big = f'\n[backends.big]\nprovider = "openai"\nmodel = "gpt"\nbase_url = "{server.base_url}"\nvariant = "gpt"\n'
+    big = f'\n[backends.big]\nprovider = "openai"\nmodel = "fake-model"\nbase_url = "{server.base_url}"\nvariant = "gpt"\n'
     text = (project.root / "harness.toml").read_text()
     project.config(f'[pair]\nreference = "big"\ncandidate = "fake"\n{text}{big}')
     project.eval("[gates]\nmargin = 0.15\nmax_flips = 0\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from harness.analysis import gates
@@ -38,6 +39,7 @@ def comparisons() -> list[Comparison]:
         compare(made("R" * 19), made("R" * 19), MOVE),
         compare(made("R" * 100), made("R" * 97 + "www"), MOVE),
         compare(sides, made("R" * 270 + "E" * 30), MOVE),
+        compare(sides, replace(made(R300), from_store=True), CHANGE),
         compare(made("R" * 288 + "w" * 12), sides, CHANGE),
         compare(sides, made("R" * 288 + "w" * 12), CHANGE),
         compare(sides, made("R" * 299), CHANGE),
@@ -109,6 +111,8 @@ def test_gates(snapshot: Snapshot) -> None:
         text("margin", good, margin=0.03),
         text("max_regression", good, max_regression=0.03),
         text("max_regression", good, {"baseline": lost}, max_regression=0.02),
+        text("max_regression", good, {"baseline": lost}, max_regression=0.02, judge="point"),
+        text("max_regression", good, {"baseline": lost}, max_regression=0.05, judge="point"),
         text("max_flips", good, {"baseline": lost}, max_flips=3),
         text("min_accuracy", results(9, 0, failed=1), min_accuracy=0.9),
     ]

@@ -22,6 +22,8 @@ NEAR_ZERO = 0.10
 
 def judged(c: Comparison, both: Pairs) -> Comparison:
     """Return the comparison with its verdict. Failed calls, a useless base or a collapsed slice overrule the legs."""
+    if _is_identical(c, both):
+        return replace(c, verdict=Verdict.OK, reason=VerdictReason(ReasonCode.IDENTICAL, c.question.legs[0]))
     by_leg = {leg: c.question.decide(c.leg(leg).paired) for leg in c.question.legs}
     verdict = worst(by_leg.values())
     leg = next(leg for leg, of_leg in by_leg.items() if of_leg is verdict)
@@ -36,6 +38,27 @@ def judged(c: Comparison, both: Pairs) -> Comparison:
     if at_worst is not at_best:  # OK or better, whatever the failed calls would have answered
         return replace(c, verdict=Verdict.OK, reason=VerdictReason(ReasonCode.WITHIN_MARGIN, leg, at_worst, at_best))
     return replace(c, verdict=verdict, reason=VerdictReason(_DECIDED[verdict], leg))
+
+
+_REQUESTS = ("rendered_hash", "sampling", "decoding", "backend_hash")
+"""The parts of a fingerprint that say which requests went to which model."""
+
+
+def _is_identical(c: Comparison, both: Pairs) -> bool:
+    """Whether a change has the very same replies: same requests, one run from the store, same outcome of each case.
+
+    Equal outcomes of new replies are no such proof: another sample could differ.
+    """
+    if c.question.kind != "change" or c.unequal or c.base.n_errors + c.head.n_errors:
+        return False
+    is_reused = (c.base.from_store or c.head.from_store) and all(
+        c.base.fingerprint.get(part) == c.head.fingerprint.get(part) for part in _REQUESTS
+    )
+    return is_reused and all(_outcome(b) == _outcome(h) for b, h in both)
+
+
+def _outcome(case: CaseOutcome) -> tuple[int | str, ...]:
+    return case.judged, case.strict, case.lenient, case.compliant, case.answer, case.predicted
 
 
 _GOOD = frozenset({Verdict.MOVE, Verdict.OK, Verdict.IMPROVED})

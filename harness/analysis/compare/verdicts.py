@@ -3,6 +3,7 @@
 Question `move`:    MOVE: the loss is proven to be within the margin. STAY: it is proven to exceed the margin.
 Question `change`:  OK: the loss is proven to be within the margin. IMPROVED: a gain is proven.
                     REGRESSED: a loss is proven, and is not proven to be within the margin.
+                    OK without a proof: the replies are the very same, because they are from the store.
 Both:               INCONCLUSIVE: nothing is proven. INCOMPARABLE: the cases or the contracts differ.
 
 A comparison has two legs: the strict reading and the lenient reading. Production code that reads strictly needs both,
@@ -49,6 +50,7 @@ class Verdict(StrEnum):
 class ReasonCode(StrEnum):
     """Why a comparison has its verdict. The figures are in the comparison; report/comparison_text.py has the words."""
 
+    IDENTICAL = "identical"
     WITHIN_MARGIN = "within_margin"
     BEYOND_MARGIN = "beyond_margin"
     BETTER = "better"

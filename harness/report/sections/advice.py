@@ -141,9 +141,8 @@ def _facts(line: EvalCost, whole: CostProjection) -> list[tuple[str, str]]:
     if line.current_usd is not None and line.current_price is not None:
         price = f"{line.current_price.prompt_usd:g} in and {line.current_price.completion_usd:g} out per million tokens"
         facts.append(("price", f"USD {price} ({line.current_price.source})"))
-        calls = (
-            f"{line.daily_calls:,} calls a day × 30 days × {dollars(line.per_call_usd)} = {dollars(line.current_usd)}"
-        )
+        calls = f"{plural(line.daily_calls, 'call')} a day × 30 days × {dollars(line.per_call_usd)}"
+        calls = f"{calls} = {dollars(line.current_usd)}"
         facts.append(("monthly cost", calls))
     if line.break_even is not None:
         carried = f"; one server carries {line.capacity:,}" if line.capacity is not None else ""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from harness.backends.http.errors import failed
 from harness.backends.providers.openai import OpenAIBackend
 from harness.core.errors import BackendError
+from harness.core.formatting import plural
 from harness.core.ids import now
 from harness.core.types import JSON, Response, Result
 from harness.runner.batch.jobs import JobRegistry
@@ -200,7 +201,7 @@ class CellBatch:
             raise
         job = replace(job, batch_id=status.batch_id)
         await asyncio.to_thread(self.jobs.save, job)
-        self.runner.events.waits(cell, f"batch {job.batch_id}: {requests:,} requests sent")
+        self.runner.events.waits(cell, f"batch {job.batch_id}: {plural(requests, 'request')} sent")
         return job
 
     async def _wait_until_ended(self, job: BatchJob) -> BatchStatus:

@@ -56,6 +56,30 @@ class TestVerdicts:
         assert compare(*sides, ComparisonQuestion("move", 0.10)).verdict is Verdict.MOVE
 
 
+class TestIdenticalReplies:
+    """Few cases, so that the interval alone proves nothing."""
+
+    BASE = made("R" * 15 + "w" * 5)
+
+    def test_replies_from_the_store_are_identical(self) -> None:
+        comparison = compare(self.BASE, replace(self.BASE, run_id="later", from_store=True), CHANGE)
+        assert (comparison.verdict, comparison.reason.code) == (Verdict.OK, ReasonCode.IDENTICAL)
+
+    def test_equal_outcomes_of_new_replies_prove_nothing(self) -> None:
+        comparison = compare(self.BASE, replace(self.BASE, run_id="later"), CHANGE)
+        assert comparison.verdict is Verdict.INCONCLUSIVE
+
+    def test_other_requests_or_outcomes_are_not_identical(self) -> None:
+        later = replace(self.BASE, run_id="later", from_store=True)
+        other = replace(later, fingerprint={**later.fingerprint, "rendered_hash": "other"})
+        for head in (other, replace(made("R" * 14 + "w" * 6), run_id="later", from_store=True)):
+            assert compare(self.BASE, head, CHANGE).verdict is Verdict.INCONCLUSIVE
+
+    def test_move_is_never_decided_by_identity(self) -> None:
+        head = replace(self.BASE, from_store=True)
+        assert compare(self.BASE, head, ComparisonQuestion("move", 0.03)).reason.code is not ReasonCode.IDENTICAL
+
+
 class TestErrors:
     def test_failed_call_is_not_a_wrong_answer(self) -> None:
         comparison = compare(made("R" * 100 + "R"), made("R" * 100 + "E"), CHANGE)
