@@ -40,6 +40,7 @@ def pair(project: Project, server: FakeOpenAI) -> Callable[..., None]:
             return Reply(json={**completion(text), **USAGE}) if text else Reply(status=500)
 
         server.answer = answer
+        server.page("/v1/models", Reply(status=404, json={}))  # it serves both models
 
     return write
 
