@@ -22,6 +22,10 @@ _CSS = {_INK: "var(--muted)", _RULE: "var(--rule)", _HOLLOW: "var(--paper)"} | {
 }
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
+_MARKERS = "os^DvPX*"
+COLOURS = len(_SERIES)
+"""Different colours of series."""
+
 _RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "harness-report",
@@ -77,6 +81,11 @@ def distributions(owner: str, name: str, series: Sequence[tuple[str, Sequence[fl
     return _for_page(drawn, _prefix(owner, name), described)
 
 
+def dash_of(place: int) -> int:
+    """The dash of the series at `place`: with its colour, sixteen series are distinct."""
+    return (place // len(_SERIES) + place) % len(_DASHES)
+
+
 @lru_cache(maxsize=16)
 def _distributions(name: str, series: tuple[tuple[float, ...], ...]) -> str:
     """Draw sorted values. Cached, because reports of one command often share their runs."""
@@ -93,7 +102,7 @@ def _distributions(name: str, series: tuple[tuple[float, ...], ...]) -> str:
         axes.patch.set_alpha(0)
         for i, values in drawn:
             shares = [100 * (k + 1) / len(values) for k in range(len(values))]
-            style = _DASHES[i % len(_DASHES)]
+            style = _DASHES[dash_of(i)]
             axes.step(values, shares, where="post", color=_SERIES[i % len(_SERIES)], linestyle=style, linewidth=1.6)
         smallest, largest = (f(v for _, values in drawn for v in values) for f in (min, max))
         if smallest > 0 and largest / smallest >= _WIDE:
@@ -198,18 +207,17 @@ def tradeoff(owner: str, places: Sequence[SpeedPoint]) -> str:
             x, y, colour = place.seconds, 100 * place.share, _SERIES[0] if i else _SERIES[1]
             axes.plot([x, x], [100 * place.low, 100 * place.high], color=colour, linewidth=2, alpha=0.45)
             axes.plot(place.quartiles, [y, y], color=colour, linewidth=2, alpha=0.45)
-            axes.plot(x, y, "o", markersize=6, color=colour)
             label = place.label if place.label.isascii() and len(place.label) <= _LABEL else f"step {i + 1}"
-            behind = {"facecolor": _HOLLOW, "edgecolor": "none", "alpha": 0.8, "pad": 1}
-            axes.annotate(
-                visible(label), (x, y), (6, 6), textcoords="offset points", bbox=behind, zorder=3, parse_math=False
-            )
+            axes.plot(x, y, _MARKERS[i % len(_MARKERS)], markersize=6, color=colour, label=visible(label))
         axes.set_xlim(0, 1.22 * max(max(place.seconds, place.quartiles[1]) for place in places))
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}%")
         axes.grid(visible=True, color=_RULE, linewidth=0.6)
         axes.tick_params(length=0)
+        legend = figure.legend(loc="outside upper center", ncols=4, frameon=False)  # beside a point it could hide one
+        for text in legend.get_texts():
+            text.set_parse_math(False)
         axes.set_xlabel("seconds per call, median (less is faster)")
         axes.set_ylabel("strict accuracy")
         out = io.StringIO()

@@ -7,14 +7,14 @@
                          "interaction": null | {"delta", "low", "high", "p"}}
     ladder: {"ladder", "margin", "missing": [backend, ...], "noise": null | {"n", "answers_changed"},
              "steps": [{"backend", "label", "run_id", "strict", "compliance", "latency_p50_s", "prompt_s",
-                        "tokens_per_s", "model_bytes", "faster", "net_changes", "sentence",
+                        "tokens_per_s", "model_bytes", "faster", "faster_interval", "net_changes", "sentence",
                         "probabilities": null | {"n", "kl_nats": {"mean", "low", "high"},
                                                  "label": null | {"delta", "low", "high", "p"}},
                         "comparison": null | a comparison}, ...]}
 
 `transfer` is on the candidate, `cost` on the reference; both are the candidate's prompt minus the reference's, in
-strict accuracy. `interaction` is the first minus the second, −2..2. `faster`: the first step's median latency over
-this one's. `net_changes`: answers changed beyond noise.
+strict accuracy. `interaction` is the first minus the second, −2..2. `faster`: the first step's latency over
+this one's, the geometric mean over the cases. `net_changes`: answers changed beyond noise.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from harness.analysis.compare.ladder import Ladder, LadderStep
 from harness.analysis.compare.portability import Portability, PortabilityAdvice, PortabilityReason
 from harness.analysis.compare.probabilities import TokenProbabilities
 from harness.analysis.compare.verdict_rules import open_reason
-from harness.analysis.stats import Paired, PairedMean, as_json
+from harness.analysis.stats import Interval, Paired, PairedMean, as_json
 from harness.core.formatting import plural
 from harness.report import comparison_formats, comparison_text, verdict_text
 
@@ -129,7 +129,7 @@ def interaction_text(p: Portability) -> str:
 
 
 def step_text(step: LadderStep) -> str:
-    """`Q8: MOVE, within 3 points (-1.8, 95% interval -3.9 to +0.2), 2.9x faster`."""
+    """`Q8: MOVE, within 3 points (-1.8, 95% interval -3.9 to +0.2), 2.9x faster (2.7 to 3.1)`."""
     c = step.comparison
     if c is None:
         return f"{step.label}: the other steps are compared with this one"
@@ -156,11 +156,15 @@ def _loss(c: Comparison) -> str:
     return f"within {margin}" if c.verdict is Verdict.MOVE else f"more than {margin} lost"
 
 
-def speed_text(faster: float) -> str:
-    """`2.9x faster`, `1.3x slower`, `as fast`."""
-    if abs(faster - 1) < _SAME_SPEED:
+def speed_text(faster: Interval) -> str:
+    """`2.9x faster (2.7 to 3.1)`, `1.3x slower (1.2 to 1.5)`, `as fast`; nothing is claimed that may be chance."""
+    if abs(faster.value - 1) < _SAME_SPEED:
         return "as fast"
-    return f"{faster:.1f}x faster" if faster > 1 else f"{1 / faster:.1f}x slower"
+    if faster.low <= 1 <= faster.high:
+        return "no difference in speed shown"
+    if faster.value > 1:
+        return f"{faster.value:.1f}x faster ({faster.low:.1f} to {faster.high:.1f})"
+    return f"{1 / faster.value:.1f}x slower ({1 / faster.high:.1f} to {1 / faster.low:.1f})"
 
 
 def portability_json(p: Portability) -> dict[str, Any]:
@@ -237,7 +241,8 @@ def _step(step: LadderStep) -> dict[str, Any]:
         "prompt_s": step.prompt_s,
         "tokens_per_s": step.tokens_per_s,
         "model_bytes": step.model_bytes,
-        "faster": step.faster,
+        "faster": step.faster and step.faster.value,
+        "faster_interval": step.faster and [step.faster.low, step.faster.high],
         "net_changes": step.net_changes,
         "probabilities": step.probabilities and _probabilities(step.probabilities),
         "sentence": step_text(step),

@@ -60,7 +60,7 @@ def verdict_lines(report: Report) -> list[RenderableType]:
                 f"  {visible(card.eval):{eval_width}}  {visible(card.figure)}",
             )
         )
-        lines.append(Padding(Text(visible(card.why)), (0, 0, 0, label_width + 2)))
+        lines.append(Padding(Text(visible(card.why)), (0, 0, 0, label_width + 2), expand=False))
     counts = gate_counts(report.gates)
     return [*lines, Text(counts.text)] if counts else lines
 

@@ -302,7 +302,7 @@ def test_page_without_javascript_lacks_only_the_case_table(browser: Browser, fol
         browser.cdp("Emulation.setScriptExecutionDisabled", value=False)
     assert "The table of cases needs JavaScript" in text
     assert "production code accepts" in text
-    assert "equal for runs of the same experiment" in text
+    assert "What differs between the runs" in text
 
 
 def test_table_of_5000_cases_renders_50_rows(browser: Browser, folder: Path) -> None:

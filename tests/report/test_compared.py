@@ -188,7 +188,7 @@ class TestSections:
     def test_ladder_has_a_row_per_step_and_a_chart(self) -> None:
         (shown,) = context(ladder.context(whole().evals[0]))["ladders"]
         assert [row["step"].label for row in shown["rows"]] == ["fp16", "q4"]  # the fakes are all Q8_0
-        assert (shown["rows"][1]["speed"], shown["rows"][1]["size"]) == ("2.5x faster", "–")
+        assert (shown["rows"][1]["speed"], shown["rows"][1]["size"]) == ("2.5x faster (2.5 to 2.5)", "–")
         assert shown["missing"] == ("q2",)
         assert re.findall(r">(fp16|q4)</text>", shown["chart"]) == ["fp16", "q4"]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from harness.core.types import Run
 from harness.report import build
 from harness.report.formats.html import render
-from harness.report.sections.slices import context
+from harness.report.sections.slices import FEWEST, context
 
 from .fakes import fake_case, fake_result, small_run
 
@@ -27,12 +27,16 @@ def names(run: Run) -> list[str]:
 
 def test_labels_from_one_source_are_no_slice() -> None:
     assert names(labelled("author", "author")) == []
-    assert names(labelled("author", "author", tags=("hard",))) == ["all cases", "hard"]
+    assert names(labelled(*["author"] * FEWEST, tags=("hard",))) == ["all cases", "hard"]
+
+
+def test_slices_of_few_cases_are_left_out() -> None:
+    assert names(labelled(*["author"] * (FEWEST - 1), tags=("hard",))) == []
 
 
 def test_several_sources_come_after_the_tags() -> None:
     assert names(labelled("human", "gpt-4o", "human")) == ["all cases", "labels by gpt-4o", "labels by human"]
-    assert names(labelled("human", "gpt-4o", tags=("hard",))) == [
+    assert names(labelled("human", *["gpt-4o"] * FEWEST, tags=("hard",))) == [
         *("all cases", "hard", "labels by gpt-4o", "labels by human")
     ]
 

@@ -15,7 +15,7 @@ from harness.analysis.compare.pairing import compare
 from harness.analysis.compare.probabilities import TokenProbabilities, compare_probabilities
 from harness.analysis.compare.sides import CaseOutcome, RunOutcomes, outcomes_of
 from harness.analysis.compare.verdicts import ComparisonQuestion
-from harness.analysis.stats import Rate, clustered_rate, quantile
+from harness.analysis.stats import Interval, Rate, clustered_rate, paired_mean, quantile
 from harness.core.types import Response, Run
 
 
@@ -23,7 +23,7 @@ from harness.core.types import Response, Run
 class LadderStep:
     """One backend of a ladder, compared with the first. `None`: not measured, or the first step itself.
 
-    `faster`: the first step's median latency over this step's.
+    `faster`: the first step's latency over this step's, as the geometric mean over the cases, with its 95% interval.
     `net_changes`: answers changed beyond noise.
     `probabilities`: of the first tokens, if the server reports them for both steps.
     `quartiles`: of the latency in seconds.
@@ -41,7 +41,7 @@ class LadderStep:
     prompt_s: float | None
     model_bytes: int | None
     comparison: Comparison | None
-    faster: float | None
+    faster: Interval | None
     net_changes: float | None
     probabilities: TokenProbabilities | None = None
 
@@ -56,6 +56,8 @@ class Ladder:
     missing: tuple[str, ...]
     noise: Comparison | None
 
+
+_FEWEST_TIMED = 2
 
 _MAY_MOVE = ComparisonQuestion("move")
 
@@ -87,7 +89,7 @@ def climb(
     measured = noise or floor([run for run in runs if run.manifest.backend in backends])
     first = outcomes_of(present[0])
     steps = [
-        _step(run, label, None if run is present[0] else first, shared, measured)
+        _step(run, label, None if run is present[0] else (first, present[0]), shared, measured)
         for run, label in zip(present, _labels(present), strict=True)
     ]
     steps[1:] = [
@@ -105,11 +107,10 @@ def _labels(runs: Sequence[Run]) -> list[str]:
 
 
 def _step(
-    run: Run, label: str, first: RunOutcomes | None, question: ComparisonQuestion, noise: Comparison | None
+    run: Run, label: str, first: tuple[RunOutcomes, Run] | None, question: ComparisonQuestion, noise: Comparison | None
 ) -> LadderStep:
     own = outcomes_of(run)
-    comparison = None if first is None else compare(first, own, question)
-    faster = first.latency_s / own.latency_s if first and first.latency_s and own.latency_s else None
+    comparison = None if first is None else compare(first[0], own, question)
     return LadderStep(
         backend=own.backend,
         label=label,
@@ -121,13 +122,35 @@ def _step(
         prompt_s=quantile([r.prompt_s for r in _answered(run) if r.prompt_s is not None], 0.5),
         model_bytes=run.manifest.model_bytes,
         comparison=comparison,
-        faster=faster,
+        faster=None if first is None else speed_ratio(first[1], run),
         net_changes=beyond(comparison, noise) if comparison and noise else None,
     )
 
 
 def _rate(own: RunOutcomes, count: Callable[[CaseOutcome], int]) -> Rate:
     return clustered_rate([(count(case), case.judged) for case in own.cases.values() if case.judged])
+
+
+def speed_ratio(first: Run, run: Run) -> Interval | None:
+    """How many times faster `run` is: the geometric mean of the ratios of latency, case by case, with its 95% interval.
+
+    From Student's t interval of the logarithms; `None` with fewer than two timed cases.
+    """
+    before, after = _seconds_by_case(first), _seconds_by_case(run)
+    logs = [math.log(before[case] / after[case]) for case in before.keys() & after.keys()]
+    if len(logs) < _FEWEST_TIMED:
+        return None
+    found = paired_mean(sorted(logs))
+    return Interval(math.exp(found.delta), math.exp(found.low), math.exp(found.high))
+
+
+def _seconds_by_case(run: Run) -> dict[tuple[str, int], float]:
+    """Seconds per answered call, by case and repeat."""
+    return {
+        (r.case.id, r.repeat): r.response.latency_s
+        for r in run.results
+        if r.response.error is None and r.response.latency_s
+    }
 
 
 def _quartiles(run: Run) -> tuple[float, float] | None:

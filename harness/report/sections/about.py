@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -42,12 +43,18 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     fingerprint = []
     for part in parts:
         values = [cell.manifest.fingerprint.get(part, NOTHING) or NOTHING for cell in report.cells]
-        fingerprint.append((part, FINGERPRINT.get(part, ""), values, len(set(values)) > 1))
+        fingerprint.append((part, FINGERPRINT.get(part, ""), [_short(v) for v in values], len(set(values)) > 1))
     return {
         "facts": [(name, [f[name] for f in facts]) for name in facts[0]],
-        "fingerprint": fingerprint,
+        "fingerprint": [row for row in fingerprint if row[-1]],
+        "same": [row for row in fingerprint if not row[-1]],
         "notes": [(cell.name, note) for cell in report.cells for note in cell.manifest.notes],
     }
+
+
+def _short(value: str) -> str:
+    """The first digits of a hash; a .json report has all of it."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", value)
 
 
 def _facts(cell: CellReport) -> dict[str, str]:

@@ -16,13 +16,19 @@ _LISTED = 20
 
 
 def context(report: EvalReport) -> dict[str, Any] | None:
-    """Two matrices per cell: read strictly and leniently."""
+    """A matrix per cell and reading; one if both readings are equal."""
     cells = [
-        (cell.name, [("strict", "as it is", _matrix(strict)), ("lenient", "read leniently", _matrix(lenient))])
+        (cell.name, _readings(strict, lenient))
         for cell in report.cells
         if (strict := cell.classification) and (lenient := cell.classification_lenient) and strict.confusion
     ]
     return {"cells": cells, "unusable": UNUSABLE} if cells else None
+
+
+def _readings(strict: ClassificationMetrics, lenient: ClassificationMetrics) -> list[tuple[str, str, dict[str, Any]]]:
+    if strict.confusion == lenient.confusion:
+        return [("both", "read strictly and leniently", _matrix(strict))]
+    return [("strict", "read strictly", _matrix(strict)), ("lenient", "read leniently", _matrix(lenient))]
 
 
 def _matrix(c: ClassificationMetrics) -> dict[str, Any]:

@@ -21,16 +21,23 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     if not cells:
         return None
     names = dict.fromkeys(label for _, strict, _ in cells for label in strict.labels)
+    empty = [name for name in names if not any(_support(strict, name) for _, strict, _ in cells)]
     return {
+        "empty": empty,
         "rows": [
             (
                 label,
                 [(name, _scores(strict, lenient, label)) for name, strict, lenient in cells if label in strict.labels],
             )
             for label in names
+            if label not in empty
         ],
         "macro": [(name, strict.macro_f1, lenient.macro_f1) for name, strict, lenient in cells],
     }
+
+
+def _support(c: ClassificationMetrics, label: str) -> int:
+    return c.per_label[c.labels.index(label)].support if label in c.labels else 0
 
 
 def _scores(strict: ClassificationMetrics, lenient: ClassificationMetrics, label: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.report.charts import distributions
+from harness.report.charts import COLOURS, dash_of, distributions
 from harness.report.model import CellReport, EvalReport
 
 ORDER = 60
@@ -21,7 +21,8 @@ def context(report: EvalReport) -> dict[str, Any] | None:
     panels = [("seconds per call", latencies), ("tokens per reply", tokens)]
     shown = [(title, series) for title, series in panels if any(len(values) > 1 for _, values in series)]
     charts = [(title, distributions(report.name, title, series)) for title, series in shown]
-    return {"cells": report.cells, "charts": [(title, svg) for title, svg in charts if svg]}
+    lines = [(cell.name, place % COLOURS, dash_of(place)) for place, cell in enumerate(report.cells)]
+    return {"cells": report.cells, "charts": [(title, svg) for title, svg in charts if svg], "lines": lines}
 
 
 def _latencies(cell: CellReport) -> list[float]:

@@ -9,6 +9,7 @@ import pytest
 from harness.analysis.compare import ComparisonQuestion, ReasonCode, Verdict, compare, outcomes_of
 from harness.analysis.compare.ladder import Ladder, climb
 from harness.analysis.compare.noise import beyond, floor
+from harness.analysis.stats import Interval
 from harness.core.types import Run
 from harness.report.portability_text import speed_text
 
@@ -41,11 +42,12 @@ class TestSteps:
         ladder_found = climbed(
             step("fp16", "R" * 300, 2.9), step("q8", "R" * 300), step("q2", "R" * 200 + "w" * 100, 5.8)
         )
-        assert [(s.label, s.comparison and s.comparison.verdict, s.faster) for s in ladder_found.steps] == [
-            ("FP16", None, None),
-            ("Q8", Verdict.MOVE, 2.9),
-            ("Q2", Verdict.STAY, 0.5),
+        assert [(s.label, s.comparison and s.comparison.verdict) for s in ladder_found.steps] == [
+            ("FP16", None),
+            ("Q8", Verdict.MOVE),
+            ("Q2", Verdict.STAY),
         ]
+        assert [s.faster and round(s.faster.value, 2) for s in ladder_found.steps] == [None, 2.9, 0.5]
 
     def test_open_step_has_the_number_of_cases_needed(self) -> None:
         ladder_found = climbed(step("fp16", "R" * 40), step("q8", "R" * 40)).steps[1]
@@ -67,9 +69,11 @@ class TestSteps:
         )
 
     def test_tokens_per_second_use_the_latency_of_their_calls(self) -> None:
-        first, second = climbed(step("fp16", "RE", 0.5), step("q8", "RR", 0.25)).steps
+        first, second = climbed(step("fp16", "RRE", 0.5), step("q8", "RRR", 0.25)).steps
         assert (first.tokens_per_s, second.tokens_per_s) == (4.0, 8.0)
-        assert (first.faster, second.faster) == (None, 2.0)
+        assert first.faster is None
+        assert second.faster is not None
+        assert (second.faster.low, second.faster.value, second.faster.high) == pytest.approx((2, 2, 2))
         assert second.quartiles == (0.25, 0.25)
 
     def test_server_times_take_precedence(self) -> None:
@@ -95,9 +99,17 @@ def test_missing_step_is_listed_and_missing_first_is_none() -> None:
     assert climb("mistral", STEPS, runs[:1]) is None
 
 
-@pytest.mark.parametrize(("faster", "told"), [(2.94, "2.9x faster"), (0.5, "2.0x slower"), (1.03, "as fast")])
-def test_speed_text(faster: float, told: str) -> None:
-    assert speed_text(faster) == told
+@pytest.mark.parametrize(
+    ("faster", "text"),
+    [
+        (Interval(2.94, 2.7, 3.2), "2.9x faster (2.7 to 3.2)"),
+        (Interval(0.5, 0.4, 0.625), "2.0x slower (1.6 to 2.5)"),
+        (Interval(1.03, 1.01, 1.05), "as fast"),
+        (Interval(1.4, 0.9, 2.2), "no difference in speed shown"),
+    ],
+)
+def test_speed_is_claimed_only_if_the_interval_shows_it(faster: Interval, text: str) -> None:
+    assert speed_text(faster) == text
 
 
 class TestNoise:
