@@ -181,7 +181,7 @@
       const text = el("pre", { className: "reply", tabIndex: 0 }, el("bdi", {}, ...(content.length ? content : ["(empty)"])));
       text.setAttribute("aria-label", title);
       const meta = notes.filter(Boolean).map((note) => el("p", { className: "meta" }, note));
-      return el("div", { className: "column" }, el("h5", {}, title), text, ...meta);
+      return el("div", { className: "column" }, el("h4", {}, title), text, ...meta);
     }
 
     function replyBlock(row, i, content) {
