@@ -67,6 +67,13 @@ def parse(group: Any, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_examples_keep_their_lines_at_80_columns(name: str, harness: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = [line.strip() for line in harness(*name.split(), "--help").out.splitlines()]
+    assert [line for line in examples(COMMANDS[name]) if line not in shown] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_each_argument_and_option_has_a_help_text(name: str) -> None:
     for parameter in COMMANDS[name].params:
         assert parameter.help, (name, parameter.name)
