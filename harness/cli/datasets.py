@@ -75,6 +75,7 @@ def validate(
     from harness.core.errors import DatasetError
     from harness.core.formatting import plural
     from harness.project import datasets
+    from harness.project.dataset_sources import unread_columns
 
     root, selected = _selected(names)
     leaks: list[str] = []
@@ -88,6 +89,8 @@ def validate(
             typer.echo(f"  {line}")
         for line in review.warnings:
             print_warning(line)
+        if unread := unread_columns(dataset.card, str(dataset.path)):
+            print_note(f"{dataset.path}: columns that are not read: {', '.join(unread)}")
         for key in dataset.card.missing:
             print_note(f"{root / datasets.FOLDER / name / datasets.CARD}: {_ASKED[key]}")
     if leaks:

@@ -13,65 +13,18 @@ import io
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
 from harness.core.errors import DatasetError
 from harness.core.extras import needed
-from harness.core.toml import Names, StrictModel, hint
-
-
-class ColumnMapping(StrictModel):
-    """`[columns]`: columns of the source. `inputs` maps a template variable to a column.
-
-    `ignore`: columns of a CSV or JSONL file that are left out although they have the name of a field of a case.
-    """
-
-    id: str | None = None
-    inputs: Mapping[str, str]
-    expected: str
-    tags: str | None = None
-    split: str | None = None
-    cluster: str | None = None
-    ignore: Names = ()
-
+from harness.core.toml import hint
+from harness.project.dataset_card import Card, ColumnMapping
 
 RESERVED = ("id", "expected", "tags", "split", "cluster", "label_source")
 """Columns that are never left out silently: their names say that they belong to the case."""
-
-
-class Card(StrictModel):
-    """`card.toml`: origin of the cases and their labels.
-
-    `private`: the cases are not passed on, so they need no licence. `cluster`: the input that says which cases are not
-    independent, such as `customer`.
-    """
-
-    name: str
-    description: str
-    licence: str = ""
-    label_source: str = ""
-    private: bool = False
-    labels: Names = ()
-    splits: Names = ()
-    tags: Mapping[str, str] = Field(default_factory=dict)
-    guidelines: str = ""
-    provenance: str = ""
-    source: str = "cases.jsonl"
-    revision: str | None = None
-    config: str | None = None
-    cluster: str | None = None
-    columns: ColumnMapping | None = None
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Keys that the card should have, but need not have."""
-        wanted = ("label_source",) if self.private else ("licence", "label_source")
-        return tuple(name for name in wanted if not getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +77,8 @@ def rows(card: Card, source: str) -> Iterator[tuple[str, Any]]:
 
 def _left_out(columns: Iterable[str], mapping: ColumnMapping) -> Iterator[str]:
     """Messages on columns that would be left out silently."""
-    used = {*mapping.inputs.values(), mapping.id, mapping.expected, mapping.tags, mapping.split, mapping.cluster}
     for name in RESERVED:
-        if name in columns and name not in used and name not in mapping.ignore:
+        if name in columns and name not in mapping.used and name not in mapping.ignore:
             key = name if name in ColumnMapping.model_fields else ""
             add = f'{key} = "{name}" or ' if key and getattr(mapping, key) is None else ""
             yield f'column {name!r} is not used: add {add}ignore = ["{name}"] to [columns] of card.toml'
@@ -140,6 +92,14 @@ def _jsonl_rows(path: Path) -> Iterator[_SourceRow]:
                     yield _SourceRow(f"{path}:{number}", _json(line.rstrip(b"\n"), f"{path}:{number}"))
     except OSError as error:
         raise _unreadable(path, error) from None
+
+
+def unread_columns(card: Card, source: str) -> list[str]:
+    """The columns of a CSV file that the card does not name; raises `DatasetError` for an unreadable file."""
+    if not source.endswith(".csv") or card.columns is None:
+        return []
+    first = next((row.values for row in _csv_rows(Path(source)) if isinstance(row.values, dict)), {})
+    return [name for name in first if name not in {*card.columns.used, *card.columns.ignore}]
 
 
 def _json(line: bytes, where: str) -> Any:
@@ -269,18 +229,16 @@ def _selected(table: Any, card: Card, source: str) -> Any:
     columns = card.columns
     if columns is None:
         return table
-    names = [columns.id, *columns.inputs.values(), columns.expected, columns.tags, columns.split, columns.cluster]
-    for name in filter(None, names):
+    for name in columns.used:
         if name not in table.column_names:
             msg = f"{source}: no column {name!r}{hint(name, table.column_names)}: correct [columns] in card.toml"
             raise DatasetError(msg)
-    return table.select_columns(list(dict.fromkeys(filter(None, names))))
+    return table.select_columns(list(columns.used))
 
 
 def _case_fields(row: _SourceRow, columns: ColumnMapping, seen: Counter[str]) -> dict[str, Any] | InvalidRow:
     """Map a row to the fields of a case. Without an id column, the id is a hash of the inputs."""
-    names = [columns.id, *columns.inputs.values(), columns.expected, columns.tags, columns.split, columns.cluster]
-    for name in filter(None, names):
+    for name in columns.used:
         if name not in row.values:
             return InvalidRow(f"{row.where}: no column {name!r}{hint(name, row.values)}")
     column = row.values.__getitem__

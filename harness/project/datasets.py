@@ -15,7 +15,8 @@ from harness.core.errors import DatasetError
 from harness.core.lazy import LazyMap, LazySubset, Spool
 from harness.core.toml import at, hint, parse, read_toml
 from harness.core.types import Case
-from harness.project.dataset_sources import Card, InvalidRow, rows
+from harness.project.dataset_card import Card
+from harness.project.dataset_sources import InvalidRow, rows
 
 FOLDER = "datasets"
 CARD = "card.toml"

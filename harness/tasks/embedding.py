@@ -22,7 +22,8 @@ from harness.core.errors import DatasetError
 from harness.core.plugins import TaskCapabilities
 from harness.core.toml import Name, StrictModel
 from harness.core.types import JSON, Case, Reading, Result, Sampling, Score
-from harness.project.dataset_sources import Card, rows
+from harness.project.dataset_card import Card
+from harness.project.dataset_sources import rows
 from harness.tasks import Task
 
 KEYS = ("id", "title", "text")

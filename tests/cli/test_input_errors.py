@@ -55,3 +55,11 @@ def test_rows_of_csv_with_other_lengths_are_all_listed(harness: Terminal, projec
     project.write("datasets/tickets/cases.csv", "text,label\na,b,billing\nI was charged,billing\nc,d,billing\n")
     lines = harness("datasets", "validate").err.splitlines()
     assert [line.partition("cases.csv:")[2][:2] for line in lines] == ["2:", "4:"]
+
+
+def test_validate_names_columns_that_are_not_read(harness: Terminal, project: Project) -> None:
+    project.card(COLUMNS)
+    project.write("datasets/tickets/cases.csv", "text,label,agent\nI was charged twice,billing,Ann\n")
+    ended = harness("datasets", "validate")
+    assert ended.code == 0
+    assert "cases.csv: columns that are not read: agent" in ended.err

@@ -17,7 +17,7 @@ from harness.core.errors import BackendUnavailable, HarnessError, MissingExtra, 
 from harness.interop.exports import parquet
 from harness.project import dataset_sources as sources
 from harness.project.config import BackendConfig
-from harness.project.dataset_sources import Card
+from harness.project.dataset_card import Card
 from harness.report import build
 from harness.report.formats.html import render
 from harness.store import database
