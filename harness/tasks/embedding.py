@@ -23,7 +23,7 @@ from harness.core.plugins import TaskCapabilities
 from harness.core.toml import Name, StrictModel
 from harness.core.types import JSON, Case, Reading, Result, Sampling, Score
 from harness.project.dataset_card import Card
-from harness.project.dataset_sources import rows
+from harness.project.dataset_sources import InvalidRow, rows
 from harness.tasks import Task
 
 KEYS = ("id", "title", "text")
@@ -132,6 +132,8 @@ def read_passages(path: Path) -> tuple[Case, ...]:
     card = Card(name="passages", description="", licence="", label_source="")
     cases: dict[str, Case] = {}
     for where, row in rows(card, str(path)):
+        if isinstance(row, InvalidRow):
+            raise DatasetError(row.problem)
         if problem := _problem(row) or ("id is already taken" if row["id"] in cases else ""):
             msg = f"{where}: {problem}"
             raise DatasetError(msg)
