@@ -20,7 +20,7 @@ from harness.report import comparison_text, verdict_text
 from harness.report.gate_text import outcome_text
 from harness.report.model import CellReport, EvalReport, Report
 from harness.report.notices import notices
-from harness.report.rate_text import rate_text
+from harness.report.rate_text import interval
 
 Tone = Literal["good", "bad", "open"]
 
@@ -217,7 +217,7 @@ def _alone(e: EvalReport, gates: Sequence[GateResult]) -> VerdictCard:
         tone=tone,
         attention=attention,
         title=best.name,
-        figure=f"{rate_text(rate)} right" if rate.n else "no answer",
+        figure=f"{percent(rate.hits, rate.n)} right (95% interval {interval(rate)})" if rate.n else "no answer",
         why=_alone_why(e, best, counts, gates),
         command=f"harness cases {e.name} --wrong",
     )

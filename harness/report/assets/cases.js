@@ -234,7 +234,7 @@
       const tools = el("p", { className: "case-tools" },
         button("previous (k)", () => step(-1)), button("next (j)", () => step(1)), button("copy link", copy), button("close (Esc)", () => show(null)));
       const meta = [`expected: ${row.x || "–"}`, row.t.length ? `tags: ${row.t.join(", ")}` : "", row.d].filter(Boolean).join(" · ");
-      const td = el("td", { colSpan: 3 + data.cells.length },
+      const td = el("td", { colSpan: 3 + shown().length },
         tools, replies(row), block("input", row.q ? [pretty(row.q)] : [], meta), ...prompts(row));
       return el("tr", { className: "detail" }, td);
     }
@@ -246,7 +246,7 @@
       const tr = el("tr", { className: isOpen ? "opened" : "" },
         el("th", { scope: "row" }, button, el("div", { className: "tags" }, row.t.join(", "))),
         el("td", { className: "input", dataset: { label: "input" } }, el("div", { className: "clamp" }, row.q.slice(0, 400))),
-        el("td", { dataset: { label: "expected" } }, el("bdi", {}, row.x.slice(0, 200))),
+        el("td", { className: "expected", dataset: { label: "expected" } }, el("div", { className: "clamp" }, row.x.slice(0, 200))),
         ...shown().map((i) => replyCell(row.r[i], i)));
       button.addEventListener("click", () => show(open === row ? null : row));
       return isOpen ? [tr, detail(row)] : [tr];
