@@ -140,8 +140,6 @@ def _digest(m: Manifest) -> str:
 
 def _points(trend: Trend, newest: int) -> RenderableType:
     """The scores of the newest runs of a trend, the newest first."""
-    from rich.padding import Padding
-
     from harness.core.formatting import NOTHING, percent
     from harness.report.comparison_text import changes_text
     from harness.report.rate_text import rate_text
@@ -151,7 +149,7 @@ def _points(trend: Trend, newest: int) -> RenderableType:
     changed = ["changed"] if any(point.changed for point in shown) else []
     digests = ["digest"] if any(_digest(point.manifest) for point in shown) else []
     headings = ("date", "run", "strict", "format", "n", *digests, *changed)
-    table = TerminalTable(*headings, names=changed, left=["date", "run", *digests])
+    table = TerminalTable(*headings, names=changed, left=["date", "run", *digests], indent=2)
     for point in shown:
         compliance = point.compliance
         table.add(
@@ -163,7 +161,7 @@ def _points(trend: Trend, newest: int) -> RenderableType:
             *([_digest(point.manifest)] if digests else []),
             *([changes_text(point.changed) if point.changed else ""] if changed else []),
         )
-    return Padding(table, (0, 0, 0, 2))
+    return table
 
 
 def _trends(project: Project, runs: Sequence[Manifest], newest: int, listed: int) -> RenderableType:

@@ -134,7 +134,6 @@ def power(
 
 def _screen(result: WeeklySignals) -> RenderableType:
     from rich.console import Group
-    from rich.padding import Padding
     from rich.text import Text
 
     from harness.core.formatting import plural, visible
@@ -156,7 +155,7 @@ def _screen(result: WeeklySignals) -> RenderableType:
             continue
         if not of_task or any(signal.status is SignalStatus.TOO_EARLY for signal in of_task):
             parts.append(Text(f"  too early to tell: {wording.too_early_text(result, task)}", style="dim"))
-        table = TerminalTable("signal", "", "this week", "before", "p", names=("signal",), left=("",))
+        table = TerminalTable("signal", "", "this week", "before", "p", names=("signal",), left=("",), indent=2)
         for s in of_task:
             badge = Text(s.status.value, style=colours.get(s.status, "dim"))
             name = f"label {s.label}" if s.label else s.name
@@ -164,7 +163,7 @@ def _screen(result: WeeklySignals) -> RenderableType:
                 name, badge, wording.value_text(s.newest), wording.value_text(s.before), wording.adjusted_p_text(s)
             )
         if of_task:
-            parts.append(Padding(table, (0, 0, 0, 2)))
+            parts.append(table)
     parts.append(
         Text(
             f"\np is corrected for all signals together. An alarm is p < {YEARLY_ALPHA}/{LOOKS_PER_YEAR}: "

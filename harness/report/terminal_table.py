@@ -41,9 +41,15 @@ class TerminalTable:
     """Rows under headings, for rich to print."""
 
     def __init__(
-        self, *headings: str, names: Sequence[str], left: Sequence[str] = (), show_header: bool = True
+        self,
+        *headings: str,
+        names: Sequence[str],
+        left: Sequence[str] = (),
+        show_header: bool = True,
+        indent: int = 0,
     ) -> None:
         """`names`: headings of columns that may fold. Other columns are figures, right-aligned unless in `left`."""
+        self._indent = " " * indent
         self._headings = headings
         self._folds = [heading in names for heading in headings]
         self._left = [heading in {*names, *left} for heading in headings]
@@ -61,7 +67,10 @@ class TerminalTable:
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield lines that fit the width."""
-        room = options.max_width
+        lines = self._lines(options.max_width - len(self._indent))
+        yield from (Text.assemble(self._indent, line) for line in lines) if self._indent else lines
+
+    def _lines(self, room: int) -> Iterator[Text]:
         columns = range(len(self._headings))
         if widths := self._widths(columns, room, _MOST_LINES):
             yield from self._table(columns, widths)

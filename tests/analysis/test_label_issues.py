@@ -103,7 +103,9 @@ class TestVariants:
         assert label_issues.find(runs, ("gpt@big", "local@small"))[0].cells == ("gpt@big", "local@small", "gpt@small")
 
 
-BOTH = CONFIG + CONFIG.replace("[backends.fake]", "[backends.other]").replace('"fake-model"', '"other-model"')
+BOTH = CONFIG + CONFIG.replace("[backends.fake]", "[backends.other]").replace(
+    '"fake-model"', '"other-model"\ncheck_model = false'
+)
 TRAP = '=HYPERLINK("http://x")\x1b[2J'
 
 

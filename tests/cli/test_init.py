@@ -88,7 +88,7 @@ def test_commented_gates_of_the_starter_pass(harness: Terminal, server: FakeOpen
     harness("init")
     uncomment(folder / "evals/feedback.toml")
     config = Path("harness.toml")
-    of_server = f'provider = "openai"\nbase_url = "{server.base_url}"'
+    of_server = f'provider = "openai"\nbase_url = "{server.base_url}"\ncheck_model = false'
     config.write_text(config.read_text().replace('provider = "llamacpp"', of_server))
     server.answer = answers(Path("datasets/feedback/cases.jsonl"))
     ended = harness("run", "--strict", "--backend", "smollm2", "--variant", "local")

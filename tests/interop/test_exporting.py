@@ -26,7 +26,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_export_formats_include_report_formats() -> None:
-    assert export_formats() == ["csv", "html", "json", "jsonl", "lm-eval", "md", "parquet"]
+    assert export_formats() == ["csv", "html", "json", "jsonl", "lm-eval", "md", "parquet", "xml"]
 
 
 def test_lm_eval_round_trip_keeps_every_reading(tmp_path: Path, run: Run) -> None:
@@ -82,8 +82,8 @@ def test_lm_eval_rejects_several_runs_and_repeats(tmp_path: Path, run: Run) -> N
 def test_file_extension_is_the_default_format(tmp_path: Path) -> None:
     assert export_format(tmp_path / "x.PARQUET") == "parquet"
     assert export_format(tmp_path / "x.jsonl", "lm-eval") == "lm-eval"
-    with pytest.raises(ConfigError, match=r"no format 'xls' \(there are: csv"):
-        export_format(tmp_path / "x.xls")
+    with pytest.raises(ConfigError, match=r"no format 'doc' \(there are: csv"):
+        export_format(tmp_path / "x.doc")
     with pytest.raises(ConfigError, match="did you mean 'lm-eval'"):
         export_format(tmp_path / "x.jsonl", "lmeval")
 

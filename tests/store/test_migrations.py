@@ -33,7 +33,7 @@ FORMAT_2 = OLD.with_name("store_format2.db")
 FORMAT_3 = OLD.with_name("store_format3.db")
 """Written by format 3: a run, 30 routed calls, and a review sheet of them with labels."""
 
-ASKED, IMPORTED, RESCORED, REPLAYED, JUDGED = RunOrigin
+ASKED, IMPORTED, RESCORED, REPLAYED, _, JUDGED = RunOrigin
 ORIGINS_OF_FORMAT_2 = {
     "20250601-100000-0001": (ASKED, Billing.STANDARD),
     "20250602-100000-0002": (ASKED, Billing.BATCH),
