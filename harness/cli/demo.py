@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -168,6 +169,7 @@ def _print(project: Project, built: Report) -> None:
         screen.print(line)
     typer.echo(f"report: {project.root / REPORT}")
     commands = list(dict.fromkeys(card.command for card in cards(built)))[:_COMMANDS]
-    typer.echo("next:")
+    folder = project.root.resolve()
+    typer.echo("next:" if folder == Path.cwd().resolve() else f"next, in {os.path.relpath(folder)}:")
     for command in commands:
         typer.echo(f"  {command}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.core.errors import StoreError
+from harness.core.errors import ConfigError, StoreError
 from harness.core.types import Constraint, Response, Run, RunOrigin
 from harness.project.config import BackendConfig
 from harness.store.runs import Store, open_store
@@ -121,3 +121,30 @@ def test_vectors_and_tool_calls_are_replayed_unchanged(project: Project, store: 
     assert calls.tool_calls == (call,)
     assert choice.text == "a"
     assert other.error is not None
+
+
+def test_a_backend_of_the_project_can_be_a_recording(project: Project, store: Store) -> None:
+    from harness import run
+    from harness.runner.rendered_prompts import of_runs
+
+    file = project.root / "recorded.jsonl"
+    with closing(FakeOpenAI()) as server:
+        server.answer = lambda _: Reply("billing")
+        project.config(config_of(url=server.base_url))
+        run("triage", backend="fake", variant="local", record=file, root=project.root)
+    project.config('[backends.old]\nprovider = "replay"\nmodel = "recorded.jsonl"\nvariant = "local"\n')
+    (cell,) = run("triage", root=project.root)  # the gpt prompt was not recorded
+    assert cell.manifest.cell == "local@old"
+    assert cell.manifest.origin is RunOrigin.RECORDED
+    assert cell.summary.n_errors == 0
+    (saved,) = store.latest("triage")[-1:]
+    (prompt,) = of_runs(project.with_store(store), [saved])
+    assert [message.role for message in prompt.render(saved.results[0].case)][-1] == "user"
+
+
+def test_a_replay_table_without_a_recording_is_one_line(project: Project) -> None:
+    from harness import run
+
+    project.config('[backends.old]\nprovider = "replay"\nmodel = "run-7"\nvariant = "local"\n')
+    with pytest.raises(ConfigError, match=r"\[backends.old\] model = 'run-7'"):
+        run("triage", root=project.root)

@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from harness.analysis.metrics.embedding import SearchResult, Similarity, hit, measures, pair_order, retrieve, search
+from harness.analysis.metrics.embedding import (
+    SearchResult,
+    Similarity,
+    hit,
+    measures,
+    pair_order,
+    passages_found,
+    retrieve,
+    search,
+)
 from harness.core.types import Case, Reading, Response, Result, Score
 
 Vector = tuple[float, ...]
@@ -56,6 +65,12 @@ def test_nearest_passage_is_first() -> None:
     assert one.similarities == pytest.approx(
         {"a": 0, "c": math.cos(math.radians(30)), "d": -math.cos(math.radians(20))}
     )
+
+
+def test_passages_found_are_in_order_of_rank() -> None:
+    index = [passage("a", around(90)), passage("b", around(10)), passage("c", around(30))]
+    asked = query({"a": 2}, around(0), mrr=1 / 3)
+    assert [case.id for case in passages_found([asked, *index], 2)["q"]] == ["b", "c"]
 
 
 def test_only_dot_products_prefer_long_vectors() -> None:
