@@ -28,7 +28,8 @@ def cases(
         bool, typer.Option("--phrasing", help="Only cases with a right answer that your code cannot parse.")
     ] = False,
     flipped: Annotated[  # noqa: FBT002
-        bool, typer.Option("--flipped", help="Only cases that some of the cells get right and others do not.")
+        bool,
+        typer.Option("--flipped", help="Only cases that one of reference and candidate gets right."),
     ] = False,
     violation: Annotated[
         str | None, typer.Option(metavar="CODE", help="Only cases with this violation, such as preamble.")
@@ -62,7 +63,10 @@ def cases(
     from harness.runner.project import Project
 
     with Project.open(read_only=True) as project:
-        (report,) = build(_runs(project, eval_name, cell or ())).evals
+        runs = _runs(project, eval_name, cell or ())
+        if flipped and not cell:
+            runs = _of_pair(project, runs)
+        (report,) = build(runs).evals
     names = [each.name for each in report.cells]
 
     def matches(joined: JoinedCase) -> bool:
@@ -107,6 +111,16 @@ def _runs(project: Project, name: str, cells: Sequence[str]) -> list[Run]:
             msg = f"no finished run of {name}/{cell} in {project.store.url}{hint(cell, known)}"
             raise StoreError(msg)
     return [run for run in runs if not cells or run.manifest.cell in cells]
+
+
+def _of_pair(project: Project, runs: list[Run]) -> list[Run]:
+    """The runs of the reference and the candidate with their own prompts, if both are there; otherwise all."""
+    pair = project.config.pair
+    if pair is None:
+        return runs
+    own = [(name, project.config.backends[name].variant) for name in (pair.reference, pair.candidate)]
+    found = [run for key in own for run in runs if (run.manifest.backend, run.manifest.variant) == key]
+    return found if len(found) == len(own) else runs
 
 
 def _check(report: EvalReport, violation: str | None, case_id: str | None) -> None:

@@ -88,6 +88,30 @@ def cards(report: Report) -> tuple[VerdictCard, ...]:
     return tuple(sorted(made, key=lambda each: each.attention))
 
 
+def headline(shown: Sequence[VerdictCard]) -> str:
+    """`6 evals: 3 stay, 2 need more cases, 1 may move`."""
+    counted = Counter(_in_words(each.label) for each in shown)
+    parts = [f"{n:,} {words[n > 1]}" for words, n in counted.items()]
+    return f"{plural(len(shown), 'eval')}: {', '.join(parts)}" if shown else ""
+
+
+def _in_words(label: str) -> tuple[str, str]:
+    """A label in a sentence, for one eval and for several."""
+    if label.startswith("NEED "):
+        return "needs more cases", "need more cases"
+    return {
+        "MOVE": ("may move", "may move"),
+        "STAY": ("stays", "stay"),
+        "FIX FORMAT": ("needs another format", "need another format"),
+        "REGRESSED": ("regressed", "regressed"),
+        "GATE FAILED": ("fails a gate", "fail a gate"),
+        "ERRORS": ("has errors", "have errors"),
+        "OK": ("is as good as before", "are as good as before"),
+        "IMPROVED": ("improved", "improved"),
+        "GATES PASSED": ("passes its gates", "pass their gates"),
+    }.get(label, ("without a verdict", "without a verdict"))
+
+
 def card(e: EvalReport, gates: Sequence[GateResult] = ()) -> VerdictCard:
     """The card of an eval: of its first comparison, otherwise of its gates."""
     if e.analysis.comparisons:

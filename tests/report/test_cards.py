@@ -11,7 +11,7 @@ import pytest
 from harness.analysis.gates import GateOutcome, GateReason, GateResult, GateStatus
 from harness.core.types import Case, Message
 from harness.report import Report, build, write
-from harness.report.cards import cards, gate_counts
+from harness.report.cards import cards, gate_counts, headline
 from harness.report.model import PromptText
 from harness.report.prompt_messages import for_page
 
@@ -68,7 +68,9 @@ def test_slice_that_collapsed_is_the_figure_of_the_card() -> None:
 def test_what_needs_attention_comes_first() -> None:
     good = [run("gpt@gpt-4o", "R" * 300, eval="a"), run("local@q4", "R" * 300, eval="a")]
     bad = [run("gpt@gpt-4o", "R" * 300, eval="b"), run("local@q4", "w" * 300, eval="b")]
-    assert [card.eval for card in cards(build([*good, *bad], analyses=ASKED))] == ["b", "a"]
+    shown = cards(build([*good, *bad], analyses=ASKED))
+    assert [card.eval for card in shown] == ["b", "a"]
+    assert headline(shown) == "2 evals: 1 stays, 1 may move"
 
 
 def test_single_run_is_judged_by_its_gates() -> None:

@@ -109,7 +109,7 @@ class TestAdvice:
 
     def test_several_evals_begin_with_bill_and_decisive_reasons(self) -> None:
         page = page_of(BIG, HOME, made("other", "gpt", "gpt-4o", 5), of=Analyses(prices=PRICES, advice=advised()))
-        assert page.index("The bill</h1>") < page.index("2 evals</h1>")
+        assert page.index("The bill</h1>") < page.index("2 evals:")
         assert "$96.00 a month today; $85.00 as advised" in page
         assert '<strong class="badge good">MOVE</strong> triage: it is good, −0.5 points' in page
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.core.formatting import dollars, moment, number, one_line, percent, plural, seconds, visible
 from harness.report import charts, comparison_text, sections, verdict_text
-from harness.report.cards import VerdictCard, cards, gate_counts
+from harness.report.cards import VerdictCard, cards, gate_counts, headline
 from harness.report.findings import counted
 from harness.report.formats.json import dumps
 from harness.report.gate_text import gate_text
@@ -61,6 +61,7 @@ def render(report: Report) -> str:
         parts=parts,
         missing_pictures=_missing_pictures(parts),
         cards=[(card, by_eval[card.eval], _drawn(card)) for card in cards(report)],
+        headline=headline(cards(report)),
         counts=gate_counts(report.gates),
         gates=report.gates,
         findings=report.findings,
