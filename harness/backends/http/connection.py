@@ -2,7 +2,7 @@
 
 General clients keep an unexpected reply in a pooled connection and return it for the next request. Each case would then
 get the reply of the case before. This connection closes on any unexpected data. It is faster too
-(docs/performance.md). The parser is httptools (llhttp, as in Node.js).
+(docs/evidence/performance.md). The parser is httptools (llhttp, as in Node.js).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """OpenAI's chat completions and embeddings: api.openai.com by the SDK, other servers by the lean client.
 
-The SDK takes many times the CPU time of the lean client (docs/performance.md), which matters if a local server
+The SDK takes many times the CPU time of the lean client (docs/evidence/performance.md), which matters if a local server
 replies in milliseconds. Requests, replies and errors are the same with both, and are handled here.
 """
 

@@ -70,7 +70,8 @@ def test_smaller_margin_is_shown_less_often(bench: ModuleType) -> None:
 
 
 def test_docs_contain_the_bench_output(bench: ModuleType) -> None:
-    page = (ROOT / "docs/statistics.md").read_text(encoding="utf-8")
+    pages = ("docs/statistics.md", "docs/evidence/verdicts.md")
+    page = "".join((ROOT / name).read_text(encoding="utf-8") for name in pages)
     rows = [*bench.equal_needs(), *bench.drop_needs(), *bench.covered([50, 100], 0.0), *bench.wrongly_moved([50])]
     for row in [*rows, *bench.wrongly_regressed([50, 100]), *bench.shown([50, 100])]:
         assert f"| {' | '.join(row)} |" in page
