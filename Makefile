@@ -22,10 +22,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable '.[all]'
 	@touch $@
 
-demo: $(STAMP) ## run every eval on a sample, compare quantizations of the model, write reports/demo.html
-	@$(BIN)/harness run --demo
-	@$(BIN)/harness run ticket_triage --demo --ladder smollm2
-	@$(BIN)/harness report --output reports/demo.html
+demo: $(STAMP) ## show verdicts on recorded and live models in two minutes; writes reports/demo.html
+	@$(BIN)/harness demo
 
 test: $(STAMP) ## run the fast tests; needs no key, model server or network
 	@$(BIN)/python -m pytest -n auto --dist worksteal
