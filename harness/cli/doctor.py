@@ -47,7 +47,7 @@ def doctor(
         config = project.backend(name)
         info = examined[name] = asyncio.run(_examine(config))
         ready = isinstance(info, ModelInfo)
-        has_warning = isinstance(info, ModelInfo) and bool(info.note)
+        has_warning = isinstance(info, ModelInfo) and bool(info.note) and not config.capabilities.replays
         mark, colour = ("no", "red") if not ready else ("??", "yellow") if has_warning else ("ok", "green")
         typer.secho(f"{mark:3}", fg=colour, nl=False)
         typer.echo(f"{name}: {_describe(info) if isinstance(info, ModelInfo) else info.message}")

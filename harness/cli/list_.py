@@ -94,7 +94,7 @@ def _gates(definition: Eval) -> str:
 def _verdict(project: Project, definition: Eval) -> str:
     """Verdict on the newest whole runs of the pair; empty without both."""
     from harness.analysis.compare import compare, outcomes_of
-    from harness.report.comparison_text import title
+    from harness.report.cards import verdict_label
     from harness.runner import gate_checks
     from harness.runner.questions import question
 
@@ -104,4 +104,4 @@ def _verdict(project: Project, definition: Eval) -> str:
         return ""
     base, head = (outcomes_of(runs[backend]) for backend in (pair.reference, pair.candidate))
     c = compare(base, head, question(project, definition.name, "move"))
-    return f"{c.verdict.value} {title(c)}"
+    return verdict_label(c)

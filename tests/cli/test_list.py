@@ -28,7 +28,7 @@ def test_list_shows_the_verdict_on_the_pair(harness: Terminal, served: Project, 
     server.answer = correct_reply
     harness("run")
     row = cells(harness("list").out.splitlines()[1])
-    assert row[5] == "INCONCLUSIVE gpt@api -> local@fake"
+    assert row[5] == "CANNOT TELL"
     assert row[6].endswith("UTC")
 
 

@@ -113,6 +113,7 @@ def test_its_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert targets
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+    assert re.search(r"^demo:.*\n\t.*harness demo$", makefile, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
