@@ -215,7 +215,7 @@ def tradeoff(owner: str, places: Sequence[SpeedPoint]) -> str:
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}%")
         axes.grid(visible=True, color=_RULE, linewidth=0.6)
         axes.tick_params(length=0)
-        legend = figure.legend(loc="outside upper center", ncols=4, frameon=False)  # beside a point it could hide one
+        legend = figure.legend(loc="outside upper center", ncols=2, frameon=False)  # beside a point it could hide one
         for text in legend.get_texts():
             text.set_parse_math(False)
         axes.set_xlabel("seconds per call, median (less is faster)")
