@@ -95,14 +95,13 @@ def exit_with(outcome: Outcome, results: Sequence[GateResult]) -> NoReturn:
     raise typer.Exit(1 if GateStatus.FAILED in verdicts else 0)
 
 
-def open_latest(project: Project) -> None:
-    """Open reports/latest.html in the user's browser; a note with the path if there is none."""
+def open_page(path: Path) -> None:
+    """Open a report in the user's browser; print a note with its path if no browser starts."""
     import webbrowser
 
     from harness.cli._common import print_note
 
-    path = (project.root / LATEST).resolve()
-    if path.is_file() and not webbrowser.open(path.as_uri()):
+    if path.is_file() and not webbrowser.open(path.resolve().as_uri()):
         print_note(f"no browser could be started: open {path}")
 
 

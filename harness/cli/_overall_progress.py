@@ -18,11 +18,10 @@ from harness.runner.plan import Cell
 
 
 class OverallProgress(RunEvents):
-    """Counts the replies of all cells together. Replies from recordings and from the cache count as done."""
+    """Counts the replies of all cells but the recorded ones. Replies from the cache count as done."""
 
     def __init__(self, title: str, cells: Sequence[Cell]) -> None:
         """`cells`: all cells of the command."""
-        self._total = sum(len(cell.requests) for cell in cells)
         self._title = title
         self._done = self._new = 0
         self._new_total = sum(len(cell.requests) for cell in cells if not cell.backend.capabilities.replays)
@@ -52,7 +51,7 @@ class OverallProgress(RunEvents):
 
     def fetching(self, what: str, done: int, total: int) -> None:
         """Show the megabytes of a file."""
-        self._show(f"{what}: {done // MEGABYTE} of {total // MEGABYTE} MB", 0)
+        self._show(f"{what}: {done // MEGABYTE} of {total // MEGABYTE} MB", 0, counts=False)
 
     def started(self, cell: Cell, total: int, from_store: int) -> None:  # noqa: ARG002  the base class has it
         """Count the replies from the cache."""
@@ -69,7 +68,7 @@ class OverallProgress(RunEvents):
             self._new += sum(not result.cached for result in results)
         self._show(f"{self._title}: {cell.backend.name}, {cell.definition.name}", len(results))
 
-    def _show(self, text: str, advance: int) -> None:
+    def _show(self, text: str, advance: int, *, counts: bool = True) -> None:
         with self._lock:
             self._done += advance
             if self._task is not None:
@@ -83,4 +82,5 @@ class OverallProgress(RunEvents):
             if self._new and self._first_new_at is not None and now > self._first_new_at:
                 rate = self._new / (now - self._first_new_at)
                 left = f", {duration(max(0, self._new_total - self._done) / rate)} left"
-            self._bar.console.print(f"{text}: {self._done:,} of {self._new_total:,} replies{left}", markup=False)
+            done = f": {self._done:,} of {self._new_total:,} replies{left}" if counts else ""
+            self._bar.console.print(f"{text}{done}", markup=False)

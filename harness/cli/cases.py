@@ -119,8 +119,8 @@ def _of_pair(project: Project, runs: list[Run]) -> list[Run]:
     if pair is None:
         return runs
     own = [(name, project.config.backends[name].variant) for name in (pair.reference, pair.candidate)]
-    found = [run for key in own for run in runs if (run.manifest.backend, run.manifest.variant) == key]
-    return found if len(found) == len(own) else runs
+    own_runs = [run for key in own for run in runs if (run.manifest.backend, run.manifest.variant) == key]
+    return own_runs if len(own_runs) == len(own) else runs
 
 
 def _check(report: EvalReport, violation: str | None, case_id: str | None) -> None:
@@ -133,7 +133,7 @@ def _check(report: EvalReport, violation: str | None, case_id: str | None) -> No
     if case_id is not None and case_id not in ids:
         msg = f"no case {case_id!r} in the saved runs of {report.name}{hint(case_id, ids)}"
         raise ConfigError(msg)
-    found = {code for cell in report.cells for code, _ in cell.summary.violations}
-    if violation is not None and violation not in {*found, *VIOLATIONS}:
+    codes = {code for cell in report.cells for code, _ in cell.summary.violations}
+    if violation is not None and violation not in {*codes, *VIOLATIONS}:
         msg = f"no violation {violation!r}{hint(violation, VIOLATIONS)}"
         raise ConfigError(msg)

@@ -56,7 +56,8 @@ def demo(
 
     Exit codes: 0 success, 2 usage or configuration error, 4 calls failed.
     """
-    from harness.cli._common import print_error, print_note
+    from harness.cli._common import print_error
+    from harness.cli._outcome import open_page
     from harness.cli._overall_progress import OverallProgress
     from harness.core.errors import BackendUnavailable
     from harness.project import demo as files
@@ -79,12 +80,8 @@ def demo(
             raise BackendUnavailable("; ".join(reason for _, reason in outcome.skipped))
         built = _report(project, cells, outcome.runs)
         _print(project, built)
-        page = (project.root / REPORT).resolve()
         if open_report:
-            import webbrowser
-
-            if not webbrowser.open(page.as_uri()):
-                print_note(f"no browser could be started: open {page}")
+            open_page(project.root / REPORT)
     errors = outcome.failures or any(result.response.error for run in outcome.runs for result in run.results)
     raise typer.Exit(4 if errors else 0)
 
@@ -109,12 +106,21 @@ def _name(added: str) -> str:
 
 def _backend(added: str) -> BackendConfig | None:
     """The backend for `PROVIDER:MODEL` or `PROVIDER:MODEL@URL`; `None` for a name in harness.toml."""
+    from harness.core.errors import ConfigError
+    from harness.core.plugins import PROVIDERS
+    from harness.core.toml import hint
     from harness.project.config import BackendConfig
 
     provider, colon, rest = added.partition(":")
     if not colon:
         return None
     model, _, url = rest.partition("@")
+    if not model:
+        msg = f"--with {added}: name a model after the colon, such as ollama:mistral"
+        raise ConfigError(msg)
+    if provider not in (known := PROVIDERS.names()):
+        msg = f"--with {added}: no provider {provider!r}{hint(provider, known)}"
+        raise ConfigError(msg)
     variant = "gpt" if provider == "openai" and not url else "local"
     values = {"name": _name(added), "provider": provider, "model": model, "variant": variant}
     return BackendConfig.model_validate(values | ({"base_url": url} if url else {}))

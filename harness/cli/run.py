@@ -97,11 +97,12 @@ def run(
     from harness import report as report_module
     from harness.cli._estimate import print_estimates
     from harness.cli._outcome import (
+        LATEST,
         compare_with,
         exit_with,
         judge_gates,
         noise_lines,
-        open_latest,
+        open_page,
         print_outcome,
         print_undecidable,
     )
@@ -175,5 +176,5 @@ def run(
             typer.echo(line)
         print_outcome(project, outcome, outputs, gates, latest=latest or open_report)
         if open_report and outcome.runs:
-            open_latest(project)
+            open_page(project.root / LATEST)
     exit_with(outcome, gates)

@@ -5,6 +5,7 @@ A card has a verdict, one figure, one sentence, and one command to type next. De
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from enum import IntEnum
 from typing import Literal
 
 from harness.analysis.compare import Comparison, ReasonCode, Verdict
-from harness.analysis.compare.paired_rates import Difference
 from harness.analysis.gates import GateResult, GateStatus
 from harness.analysis.stats import Paired, Rate
 from harness.core.formatting import percent, plural
@@ -149,7 +149,7 @@ def verdict_label(c: Comparison) -> str:
 def _label(c: Comparison) -> tuple[str, Tone, Attention]:
     """The word on a card. A loss that is only phrasing, and an open verdict with a known sample size, say so."""
     tone = comparison_text.tone(c.verdict)
-    if c.verdict in {Verdict.STAY, Verdict.INCONCLUSIVE} and is_only_format(c):
+    if c.verdict in {Verdict.STAY, Verdict.INCONCLUSIVE} and c.is_only_format:
         return "FIX FORMAT", "open", Attention.FIX
     if c.verdict is Verdict.INCONCLUSIVE:
         if c.reason.code is ReasonCode.MORE_CASES and c.needed is not None:
@@ -160,25 +160,14 @@ def _label(c: Comparison) -> tuple[str, Tone, Attention]:
     return c.verdict.value, tone, Attention.GOOD if tone == "good" else Attention.BAD
 
 
-def is_only_format(c: Comparison) -> bool:
-    """Whether the loss is proven to be phrasing: read leniently, the head is proven to be within the margin."""
-    return (
-        c.question.production == "strict"
-        and c.reason.leg == "strict"
-        and c.reason.code in {ReasonCode.BEYOND_MARGIN, ReasonCode.MORE_CASES, ReasonCode.TOO_CLOSE}
-        and c.lenient.paired.low > -c.question.margin
-        and c.format_gap.high < 0
-    )
-
-
 def _why(c: Comparison, label: str) -> str:
-    """One sentence without the figure of the card."""
+    """The reason in one sentence, without the figure."""
     margin, head, base = comparison_text.margin_text(c.question.margin), c.deciding.head, c.deciding.base
     names = ("candidate", "reference") if c.question.kind == "move" else ("now", "before")
     rates = f"{names[0]} {_rate(head)} right, {names[1]} {_rate(base)}"
     if label == "FIX FORMAT":
-        right = f"{_share(c.lenient)} are right, of the reference {_share(c.lenient, base=True)}"
-        return f"All of the loss is phrasing: read leniently, {right}."
+        right = f"{_rate(c.lenient.head)} are right, of the reference {_rate(c.lenient.base)}"
+        return f"The loss is phrasing: read leniently, it is within the margin, and {right}."
     if (loss := c.reason.slice_loss) is not None:
         all_cases = comparison_text.plain_points(c.leg(c.reason.leg).paired.delta)
         proven = "is proven" if c.reason.code is ReasonCode.SLICE_LOSS else "is possible"
@@ -192,8 +181,8 @@ def _why(c: Comparison, label: str) -> str:
     if c.verdict is Verdict.INCONCLUSIVE:
         return f"The loss may be more or less than {margin}, after {plural(c.n, 'case')}: {rates}."
     if comparison_text.tone(c.verdict) == "good":
-        found = "A gain is proven" if c.deciding.paired.low > 0 else f"A loss of more than {margin} is ruled out"
-        return f"{found}: {rates}."
+        claim = "A gain is proven" if c.deciding.paired.low > 0 else f"A loss of more than {margin} is ruled out"
+        return f"{claim}: {rates}."
     return f"{_cause(c)}: {rates}."
 
 
@@ -206,25 +195,22 @@ def _cause(c: Comparison) -> str:
 
 
 def _rate(rate: Rate) -> str:
-    return f"{100 * rate.value:.1f}%" if rate.n else "no answer"
-
-
-def _share(d: Difference, *, base: bool = False) -> str:
-    return f"{100 * (d.base if base else d.head).value:.1f}%"
+    return percent(rate.hits, rate.n) if rate.n else "no answer"
 
 
 def _command(e: EvalReport, c: Comparison, label: str) -> str:
+    name = shlex.quote(e.name)  # an imported eval may have any name
     if label == "FIX FORMAT":
-        return f"harness cases {e.name} --flipped"
+        return f"harness cases {name} --flipped"
     if label.startswith("NEED") or label == "CANNOT TELL":
-        return f"harness datasets power {e.name}"
+        return f"harness datasets power {name}"
     if c.verdict is Verdict.MOVE:
-        return f"harness baseline save {e.name}"
+        return f"harness baseline save {name}"
     if c.verdict in {Verdict.OK, Verdict.IMPROVED}:
-        return f"harness history {e.name}"
+        return f"harness history {name}"
     if c.verdict is Verdict.INCOMPARABLE:
-        return f"harness run {e.name}"
-    return f"harness cases {e.name} --flipped"
+        return f"harness run {name}"
+    return f"harness cases {name} --flipped"
 
 
 def _alone(e: EvalReport, gates: Sequence[GateResult]) -> VerdictCard:
@@ -243,7 +229,7 @@ def _alone(e: EvalReport, gates: Sequence[GateResult]) -> VerdictCard:
         title=best.name,
         figure=f"{percent(rate.hits, rate.n)} right (95% interval {interval(rate)})" if rate.n else "no answer",
         why=_alone_why(e, best, counts, gates),
-        command=f"harness cases {e.name} --wrong",
+        command=f"harness cases {shlex.quote(e.name)} --wrong",
     )
 
 

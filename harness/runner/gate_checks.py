@@ -17,13 +17,12 @@ from harness.analysis.gates import Evidence, GateReason, GateResult
 from harness.analysis.metrics.summary import summarize
 from harness.core.errors import ConfigError
 from harness.core.types import Case, Manifest, Run, RunOrigin
-from harness.project import evals
 from harness.project.config import BackendConfig, Config
 from harness.project.evals import Eval
 from harness.project.pricing import price_of
 from harness.report import comparison_text, verdict_text
 from harness.runner.project import Project
-from harness.runner.questions import question
+from harness.runner.questions import definition_of, question
 from harness.store.run_query import RunQuery
 from harness.store.run_refs import find_run
 
@@ -159,7 +158,7 @@ def of_saved(project: Project, runs: Sequence[Run]) -> list[GateResult]:
     for run in runs:
         manifest = run.manifest
         backend = config.backends.get(manifest.backend)
-        definition = _definition(config.root, manifest.eval)
+        definition = definition_of(config.root, manifest.eval)
         if backend is None or definition is None or manifest.limit is not None or manifest.finished_at is None:
             continue
         if (manifest.variant, manifest.decoding) == (backend.variant, definition.decoding[0]):
@@ -177,14 +176,6 @@ def of_saved(project: Project, runs: Sequence[Run]) -> list[GateResult]:
             continue
         results += [judge(name, cell, of_run) for name in names]
     return results
-
-
-def _definition(root: Path, name: str) -> Eval | None:
-    try:
-        (definition,) = evals.find(root, [name])
-    except ConfigError:
-        return None
-    return definition
 
 
 def newest(project: Project, definition: Eval, *, every: bool = False) -> list[Run]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 
 from harness.analysis.compare import ComparisonQuestion, question_of
@@ -24,7 +25,7 @@ def question(
     Candidates that were compared on the same split before share the error of `move`: the best of many prompts looks
     better than it is.
     """
-    definition = _definition(project, name)
+    definition = definition_of(project.root, name)
     if definition is None:
         return question_of(kind, None, level=level)
     candidates = n_candidates(project, definition) if kind == "move" else 1
@@ -34,7 +35,7 @@ def question(
 def analyses(project: Project, names: Iterable[str]) -> Analyses:
     """Collect the analyses of a report on these evals, with the project's questions."""
     known = dict.fromkeys(names)
-    counted = {name: n_candidates(project, d) for name in known if (d := _definition(project, name)) is not None}
+    counted = {name: n_candidates(project, d) for name in known if (d := definition_of(project.root, name)) is not None}
     return analyses_of(project.config, known, counted)
 
 
@@ -58,9 +59,10 @@ def n_candidates(project: Project, definition: Eval) -> int:
     return max(1, len(candidates))
 
 
-def _definition(project: Project, name: str) -> Eval | None:
+def definition_of(root: Path, name: str) -> Eval | None:
+    """The eval `name`; `None` if its file is gone or broken."""
     try:
-        (definition,) = evals.find(project.root, [name])
+        (definition,) = evals.find(root, [name])
     except ConfigError:
         return None
     return definition

@@ -70,6 +70,16 @@ def test_the_screen_ends_with_verdicts_report_and_commands(harness: Terminal, fa
     assert "recorded replies of qwen2.5-coder-1.5b-instruct" in page
 
 
+@pytest.mark.parametrize(
+    ("added", "problem"), [("ollama:", "name a model"), ("olama:x", "'ollama'"), ("gpt", "gpt-4o")]
+)
+def test_a_wrong_model_is_one_line(harness: Terminal, written: Path, added: str, problem: str) -> None:
+    ended = harness("demo", str(written), "--with", added)
+    assert ended.code == 2
+    assert problem in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
+
+
 @pytest.mark.slow
 def test_an_added_model_is_called_after_its_cost_is_confirmed(
     harness: Terminal, faked: Path, monkeypatch: pytest.MonkeyPatch

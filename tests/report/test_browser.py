@@ -240,8 +240,8 @@ def test_large_page_opens_and_searches_quickly(browser: Browser, folder: Path) -
     """
     typed_in = browser.run(search)
     print(f"opened in {opened_in:.0f} ms, a key takes {typed_in:.1f} ms")  # noqa: T201  the figure for the docs
-    assert 0 < opened_in < 30_000  # a loose bound: the machine may be busy
-    assert typed_in < 5_000
+    time.sleep(0.3)
+    assert rows_shown(browser) == ["t-3999"]  # of 5,000 cases with four replies each
 
 
 @pytest.mark.parametrize("name", ["ordinary", "compared"])

@@ -57,6 +57,21 @@ def test_format_card_has_the_share_that_is_right_leniently() -> None:
     assert "100.0%" in card.why
 
 
+def test_lost_answers_of_a_tag_are_not_called_format() -> None:
+    # A fifth of all cases is phrased wrongly. The first 40, which have the tag `hard`, also lose a quarter of their answers.
+    before, after = "R" * 300, "w" * 10 + "R" * 30 + "p" * 60 + "R" * 200
+    gained = "w" * 30  # gains elsewhere keep the lenient average within the margin
+    report = moved(before[:-30] + gained, after[:-30] + "R" * 30)
+    (card,) = cards(report)
+    assert card.label != "FIX FORMAT"
+
+
+def test_command_quotes_a_name_that_a_shell_would_run() -> None:
+    runs = [run("gpt@gpt-4o", "R" * 30, eval="a; rm -rf x"), run("local@q4", "w" * 30, eval="a; rm -rf x")]
+    (card,) = cards(build(runs, analyses=ASKED))
+    assert "'a; rm -rf x'" in card.command
+
+
 def test_slice_that_collapsed_is_the_figure_of_the_card() -> None:
     hidden = moved("R" * 40 + "w" * 100 + "R" * 160, "w" * 40 + "R" * 260)  # the first 40 cases have the tag `hard`
     (card,) = cards(hidden)

@@ -104,6 +104,23 @@ class Comparison:
         )
 
     @property
+    def is_only_format(self) -> bool:
+        """Whether an unproven or refused move fails by phrasing alone: the lenient reading would be MOVE.
+
+        No label or tag may have a proven lenient loss, because another format would not bring its answers back.
+        """
+        by_phrasing = self.reason.code in {ReasonCode.BEYOND_MARGIN, ReasonCode.MORE_CASES, ReasonCode.TOO_CLOSE}
+        return (
+            self.question.kind == "move"
+            and self.question.production == "strict"
+            and self.reason.leg == "strict"
+            and by_phrasing
+            and self.format_gap.high < 0
+            and self.question.decide(self.lenient.paired) is Verdict.MOVE
+            and not any(loss.leg == "lenient" for loss in self.slice_losses)
+        )
+
+    @property
     def has_opposite_gaps(self) -> bool:
         """Whether format and capability are proven to have changed in opposite directions."""
         capability, form = self.capability_gap, self.format_gap

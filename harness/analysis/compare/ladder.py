@@ -140,8 +140,8 @@ def speed_ratio(first: Run, run: Run) -> Interval | None:
     logs = [math.log(before[case] / after[case]) for case in before.keys() & after.keys()]
     if len(logs) < _FEWEST_TIMED:
         return None
-    found = paired_mean(sorted(logs))
-    return Interval(math.exp(found.delta), math.exp(found.low), math.exp(found.high))
+    mean = paired_mean(sorted(logs))
+    return Interval(math.exp(mean.delta), math.exp(mean.low), math.exp(mean.high))
 
 
 def _seconds_by_case(run: Run) -> dict[tuple[str, int], float]:

@@ -169,8 +169,8 @@ def passages_found(results: Sequence[Result], n: int) -> dict[str, tuple[Case, .
     """The first `n` passages of each query with a usable vector, by the id of its case; `n` is at most `DEPTH`."""
     passages = {r.case.id: r for r in results if r.case.expected is None and r.reading and r.reading.lenient}
     queries = [r for r in results if r.score is not None and r.score.measures and r.reading and r.reading.lenient]
-    found = zip(queries, search(queries, list(passages.values())), strict=True)
-    return {query.case.id: tuple(passages[name].case for name in ranking.first[:n]) for query, ranking in found}
+    ranked = zip(queries, search(queries, list(passages.values())), strict=True)
+    return {query.case.id: tuple(passages[name].case for name in ranking.first[:n]) for query, ranking in ranked}
 
 
 def _means(results: Sequence[Result]) -> dict[str, Mean]:

@@ -36,8 +36,8 @@ def _head(report: Report) -> Iterator[str]:
         yield "| verdict | eval | figure | why | next |"
         yield "|:--|:--|:--|:--|:--|"
     for card in cards(report):
-        texts = (card.eval, card.figure, card.why)
-        yield f"| **{inert(card.label)}** | {' | '.join(inert(text, SAFE) for text in texts)} | `{card.command}` |"
+        texts = " | ".join(inert(text, SAFE) for text in (card.eval, card.figure, card.why))
+        yield f"| **{inert(card.label)}** | {texts} | <code>{inert(card.command)}</code> |"
     yield ""
     counts = gate_counts(report.gates)
     if counts:
